@@ -1,0 +1,349 @@
+//! What was typed, in order: typed and valid word by word, but not yet compared with each other.
+
+use std::ffi::{CStr, CString, OsStr};
+use std::os::unix::ffi::OsStrExt;
+
+use crate::error::{Error, push_printable};
+use crate::spec::{CapSet, EnvOp, FdNumber, FsOp, Op};
+
+/// Everything that a command line says. Filled by the setters of an option table, one word after the other.
+#[derive(Debug, Default)]
+pub(crate) struct Args {
+    /// Diagnostics begin with their syslog level, as in `<3>`.
+    pub level_prefix: bool,
+    /// Operations on the new root.
+    pub ops: Vec<Op>,
+    /// The program and its arguments; empty where there is none.
+    pub command: Vec<CString>,
+    /// `argv[0]` for the program.
+    pub argv0: Option<CString>,
+    /// Changes to the environment.
+    pub env: Vec<EnvOp>,
+    /// Working directory inside.
+    pub chdir: Option<CString>,
+    /// Start in a new session.
+    pub new_session: bool,
+    /// SELinux label for the program.
+    pub exec_label: Option<CString>,
+    /// SELinux label for new files.
+    pub file_label: Option<CString>,
+    /// Namespaces to make.
+    pub unshare: Unshared,
+    /// User namespace to join.
+    pub userns: Option<FdNumber>,
+    /// User namespace to join at the end.
+    pub userns2: Option<FdNumber>,
+    /// PID namespace to join.
+    pub pidns: Option<FdNumber>,
+    /// No further user namespaces inside.
+    pub disable_userns: bool,
+    /// Check that no further user namespace can be made inside.
+    pub assert_userns_disabled: bool,
+    /// User id inside.
+    pub uid: Option<u32>,
+    /// Group id inside.
+    pub gid: Option<u32>,
+    /// Changes to the set of capabilities.
+    pub caps: Vec<CapChange>,
+    /// The one system call filter that is read late.
+    pub seccomp: Option<FdNumber>,
+    /// System call filters that have been read.
+    pub seccomp_programs: Vec<Vec<u8>>,
+    /// Files to hold a lock on.
+    pub lock_files: Vec<CString>,
+    /// Kept open as long as the sandbox lasts.
+    pub sync_fd: Option<FdNumber>,
+    /// What the start waits for.
+    pub block_fd: Option<FdNumber>,
+    /// What tells that the id maps have been written.
+    pub userns_block_fd: Option<FdNumber>,
+    /// Where to describe the sandbox.
+    pub info_fd: Option<FdNumber>,
+    /// Where to report start and end.
+    pub json_status_fd: Option<FdNumber>,
+    /// Kill everything when the caller ends.
+    pub die_with_parent: bool,
+    /// The program is PID 1.
+    pub as_pid_1: bool,
+    /// Descriptors that were read to their end while parsing.
+    pub spent_fds: Vec<FdNumber>,
+    /// Index of the word that is being read, counted from 0 after the program's name.
+    pub(super) word: usize,
+    /// What waits for the operation that it modifies.
+    pending: Pending,
+}
+
+/// Namespaces to make, each as its own wish: which of two wishes wins is decided when the arguments are lowered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Unshared {
+    /// User namespace.
+    pub user: bool,
+    /// User namespace where there is such a thing.
+    pub user_try: bool,
+    /// IPC namespace.
+    pub ipc: bool,
+    /// PID namespace.
+    pub pid: bool,
+    /// Network namespace.
+    pub net: bool,
+    /// UTS namespace.
+    pub uts: bool,
+    /// Cgroup namespace.
+    pub cgroup: bool,
+    /// Cgroup namespace where there is such a thing.
+    pub cgroup_try: bool,
+}
+
+/// Capabilities to keep or to lose. Which numbers exist is a fact of the host, so the name is kept as typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CapChange {
+    /// Keep it rather than lose it.
+    pub keep: bool,
+    /// Name or number, or `ALL`.
+    pub name: CString,
+}
+
+impl CapChange {
+    /// The capabilities that are meant, where `last` is the highest number that there is.
+    pub(super) fn set(&self, last: u8) -> Option<CapSet> {
+        match self.name.to_bytes() {
+            name if name.eq_ignore_ascii_case(b"ALL") => Some(CapSet::all(last)),
+            name => CapSet::parse(name, last),
+        }
+    }
+}
+
+/// Options that say something about the next operation.
+#[derive(Debug, Default)]
+struct Pending {
+    mode: Option<u32>,
+    size: Option<u64>,
+    layers: Vec<CString>,
+    /// What the option that has just been read was.
+    kind: Kind,
+}
+
+/// What kind of option was read, for the rule that nothing may come between a modifier and its operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Kind {
+    #[default]
+    Other,
+    /// `--perms` or `--size`.
+    Modifier,
+    /// `--overlay-src`.
+    Layer,
+}
+
+/// The highest capability number that any kernel can have (`capget(2)`: two words of 32 bits).
+const LARGEST_CAP: u8 = 63;
+
+/// The largest mode that `--perms` and `--chmod` take.
+const LARGEST_MODE: u32 = 0o7777;
+
+impl Args {
+    pub(super) fn add(&mut self, fs: FsOp) -> Result<(), Error> {
+        self.ops.push(Op { fs, word: self.word });
+        Ok(())
+    }
+
+    pub(super) fn change_cap(&mut self, keep: bool, name: &CStr) -> Result<(), Error> {
+        let change = CapChange { keep, name: name.into() };
+        if change.set(LARGEST_CAP).is_none() {
+            return refuse_word("unknown cap: ", name);
+        }
+        self.caps.push(change);
+        Ok(())
+    }
+
+    /// The mode from `--perms`, or `default`.
+    pub(super) fn take_mode(&mut self, default: u32) -> u32 {
+        self.pending.mode.take().unwrap_or(default)
+    }
+
+    pub(super) fn take_size(&mut self) -> Option<u64> {
+        self.pending.size.take()
+    }
+
+    /// The lower layers for overlay option `name`, which needs at least `least` (`word` in its message).
+    pub(super) fn take_layers(&mut self, name: &str, least: usize, word: &str) -> Result<Vec<CString>, Error> {
+        if self.pending.layers.len() < least {
+            return refuse(format!("{name} requires at least {word} --overlay-src"));
+        }
+        Ok(std::mem::take(&mut self.pending.layers))
+    }
+
+    pub(super) fn set_mode(&mut self, value: &CStr) -> Result<(), Error> {
+        if self.pending.mode.is_some() {
+            return refuse("--perms given twice for the same action");
+        }
+        self.pending.mode = Some(mode("--perms", value)?);
+        self.pending.kind = Kind::Modifier;
+        Ok(())
+    }
+
+    pub(super) fn set_size(&mut self, value: &CStr) -> Result<(), Error> {
+        if self.pending.size.is_some() {
+            return refuse("--size given twice for the same action");
+        }
+        self.pending.size = Some(size(value)?);
+        self.pending.kind = Kind::Modifier;
+        Ok(())
+    }
+
+    pub(super) fn add_layer(&mut self, source: &CStr) {
+        self.pending.layers.push(source.into());
+        self.pending.kind = Kind::Layer;
+    }
+
+    /// To be called before an option is set.
+    pub(super) fn begin_option(&mut self) {
+        self.pending.kind = Kind::Other;
+    }
+
+    /// To be called after an option is set: whatever modifies the next operation must still be able to reach it.
+    pub(super) fn end_option(&self) -> Result<(), Error> {
+        let Pending { mode, size, layers, kind } = &self.pending;
+        if !layers.is_empty() && *kind != Kind::Layer {
+            return refuse(LONELY_LAYER);
+        }
+        if *kind == Kind::Modifier {
+            return Ok(());
+        }
+        if mode.is_some() {
+            return refuse("--perms must be followed by an option that creates a file");
+        }
+        if size.is_some() {
+            return refuse("--size must be followed by --tmpfs");
+        }
+        Ok(())
+    }
+
+    /// To be called after the last option. A mode or a size may be left over here, as in bubblewrap; a layer may not.
+    pub(super) fn end_options(&self) -> Result<(), Error> {
+        if self.pending.layers.is_empty() { Ok(()) } else { refuse(LONELY_LAYER) }
+    }
+}
+
+/// What `--overlay-src` is told when nothing, or the wrong thing, follows.
+pub(super) const LONELY_LAYER: &str = "--overlay-src must be followed by another --overlay-src or one of --overlay, \
+                                       --tmp-overlay, or --ro-overlay";
+
+/// A refusal in ready words.
+pub(super) fn refuse<T>(message: impl Into<Vec<u8>>) -> Result<T, Error> {
+    Err(Error::new(1, message))
+}
+
+/// A refusal that ends with the word it is about.
+pub(super) fn refuse_word<T>(before: &str, word: &CStr) -> Result<T, Error> {
+    let mut message = Vec::from(before);
+    push_printable(&mut message, OsStr::from_bytes(word.to_bytes()));
+    refuse(message)
+}
+
+/// Digits and nothing else: no sign, no blanks, no other base. `strtol(3)` takes those, and its overflow has turned one
+/// id into another before (crun, CVE-2026-30892).
+fn number<T: TryFrom<u64>>(digits: &[u8], base: u32) -> Option<T> {
+    if digits.is_empty() {
+        return None;
+    }
+    let value = digits.iter().try_fold(0u64, |value, &byte| {
+        let digit = char::from(byte).to_digit(base)?;
+        value.checked_mul(u64::from(base))?.checked_add(u64::from(digit))
+    })?;
+    T::try_from(value).ok()
+}
+
+/// A descriptor number of the caller.
+pub(super) fn fd(value: &CStr) -> Result<FdNumber, Error> {
+    number(value.to_bytes(), 10).map_or_else(|| refuse_word("Invalid fd: ", value), Ok)
+}
+
+/// A user or group id (`what`). 4294967295 is no id: it means "no change" to the kernel (`setresuid(2)`).
+pub(super) fn id(what: &str, value: &CStr) -> Result<u32, Error> {
+    match number(value.to_bytes(), 10) {
+        Some(u32::MAX) | None => refuse_word(&format!("Invalid {what}: "), value),
+        Some(id) => Ok(id),
+    }
+}
+
+/// Permission bits for option `name`.
+pub(super) fn mode(name: &str, value: &CStr) -> Result<u32, Error> {
+    match number(value.to_bytes(), 8) {
+        Some(mode @ 0..=LARGEST_MODE) => Ok(mode),
+        Some(_) | None => refuse(format!("{name} takes an octal argument <= 07777")),
+    }
+}
+
+/// A size in bytes, in C's notation: `0x` for hexadecimal, `0b` for binary, `0` for octal.
+fn size(value: &CStr) -> Result<u64, Error> {
+    let number = match value.to_bytes() {
+        [b'0', b'x' | b'X', hex @ ..] => number(hex, 16),
+        [b'0', b'b' | b'B', binary @ ..] => number(binary, 2),
+        [b'0', octal @ ..] => number(octal, 8),
+        decimal => number(decimal, 10),
+    };
+    match number {
+        None | Some(0) => refuse("--size takes a non-zero number of bytes"),
+        Some(size) if size > i64::MAX as u64 => refuse(format!("--size (for tmpfs) is limited to {}", i64::MAX)),
+        Some(size) => Ok(size),
+    }
+}
+
+/// The name of a variable that can be set or removed (`setenv(3)`); `call` failed otherwise.
+pub(super) fn variable(call: &str, name: &CStr) -> Result<CString, Error> {
+    match name.to_bytes() {
+        [] => refuse(format!("{call} failed")),
+        bytes if bytes.contains(&b'=') => refuse(format!("{call} failed")),
+        _ => Ok(name.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_digits_and_nothing_else() {
+        assert_eq!(id("uid", c"0"), Ok(0));
+        assert_eq!(id("uid", c"010"), Ok(10));
+        assert_eq!(id("uid", c"4294967294"), Ok(u32::MAX - 1));
+        for wrong in [c"", c" 0", c"+0", c"-1", c"0 ", c"0x1", c"4294967295", c"4294967296", c"18446744073709551616"] {
+            let text = format!("Invalid uid: {}", wrong.to_string_lossy());
+            assert_eq!(id("uid", wrong), Err(Error::new(1, text)));
+        }
+    }
+
+    #[test]
+    fn descriptors_are_not_truncated() {
+        assert_eq!(fd(c"2147483647"), Ok(i32::MAX));
+        for wrong in [c"0a", c"-1", c"2147483648", c"4294967305", c" 9"] {
+            assert!(fd(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn modes_are_octal() {
+        assert_eq!(mode("--perms", c"7777"), Ok(0o7777));
+        assert_eq!(mode("--perms", c"00000007"), Ok(7));
+        for wrong in [c"", c"8", c"10000", c"-1", c"0o7", c"37777777777", c"7 "] {
+            assert_eq!(mode("--chmod", wrong), Err(Error::new(1, "--chmod takes an octal argument <= 07777")));
+        }
+    }
+
+    #[test]
+    fn sizes_are_in_c_notation() {
+        assert_eq!(size(c"0x100000"), Ok(1 << 20));
+        assert_eq!(size(c"010"), Ok(8));
+        assert_eq!(size(c"9223372036854775807"), Ok(i64::MAX as u64));
+        let limit = "--size (for tmpfs) is limited to 9223372036854775807";
+        assert_eq!(size(c"9223372036854775808"), Err(Error::new(1, limit)));
+        for wrong in [c"", c"0", c"00", c"0x", c"08", c"1k", c"-1", c"+1", c" 1", c"99999999999999999999999"] {
+            assert_eq!(size(wrong), Err(Error::new(1, "--size takes a non-zero number of bytes")), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_word_in_a_message_cannot_fake_a_second_line() {
+        assert_eq!(fd(c"x\nbwrap: ok").unwrap_err().message, b"Invalid fd: x\\nbwrap: ok");
+    }
+}

@@ -1,0 +1,302 @@
+//! [`Args`] → [`Spec`]: what is meant by the words, with defaults filled in and conflicts refused.
+
+use super::args::{Args, CapChange, refuse, refuse_word};
+use crate::error::Error;
+use crate::spec::{
+    CapSet, Conflict, Ids, Lifecycle, Lockdown, Namespaces, Process, Report, Seccomp, Spec, Unshare, UserNs,
+};
+
+/// What the meaning of a command line depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Facts {
+    /// The caller's real user id.
+    pub uid: u32,
+    /// The caller's real group id.
+    pub gid: u32,
+    /// The caller's effective capabilities. Only looked at for root, and when [`Args::names_caps`].
+    pub own_caps: CapSet,
+    /// Highest capability number of this kernel. Only looked at when [`Args::names_caps`].
+    pub last_cap: u8,
+}
+
+/// What a complete command line asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// A sandbox.
+    Run(Box<Spec>),
+    /// It names no command: explain how the program is used, as an error.
+    Usage,
+}
+
+impl Args {
+    /// Whether capabilities are named, so that [`Facts`] about them are needed.
+    pub(crate) fn names_caps(&self) -> bool {
+        !self.caps.is_empty()
+    }
+}
+
+/// The sandbox that `args` ask for.
+pub(crate) fn lower(args: Args, facts: &Facts) -> Result<Wish, Error> {
+    let join_and_make = args.userns.is_some().then(|| made_user_ns(&args)).flatten();
+    let spec = spec(args, facts)?;
+    match (spec.check(facts.uid, facts.gid), join_and_make) {
+        // These two come first, and a namespace that is both joined and made comes before the others: bubblewrap's order.
+        (Err(conflict @ (Conflict::MapsFromNeedsNewUser | Conflict::MapsFromNeedsInfo)), _) => {
+            refuse(words_for(conflict))
+        }
+        (_, Some(option)) => refuse(format!("--userns is not compatible with {option}")),
+        (Err(Conflict::NoCommand), None) => Ok(Wish::Usage),
+        (Err(conflict), None) => refuse(words_for(conflict)),
+        (Ok(()), None) => Ok(Wish::Run(Box::new(spec))),
+    }
+}
+
+/// The option that asks for a new user namespace, if any.
+fn made_user_ns(args: &Args) -> Option<&'static str> {
+    match args.unshare {
+        unshare if unshare.user => Some("--unshare-user"),
+        unshare if unshare.user_try => Some("--unshare-user-try"),
+        _ => None,
+    }
+}
+
+fn words_for(conflict: Conflict) -> &'static str {
+    match conflict {
+        Conflict::MapsFromNeedsNewUser => "--userns-block-fd requires --unshare-user",
+        Conflict::MapsFromNeedsInfo => "--userns-block-fd requires --info-fd",
+        Conflict::DisableNeedsNewUser => "--disable-userns requires --unshare-user",
+        Conflict::DisableWithMapsFrom => "--disable-userns is not compatible with --userns-block-fd",
+        Conflict::NoCommand => "no command",
+        Conflict::UidNeedsUser => "Specifying --uid requires --unshare-user or --userns",
+        Conflict::GidNeedsUser => "Specifying --gid requires --unshare-user or --userns",
+        Conflict::HostnameNeedsUts => "Specifying --hostname requires --unshare-uts",
+        Conflict::Pid1NeedsPid => "Specifying --as-pid-1 requires --unshare-pid",
+        Conflict::Pid1WithLock => "Specifying --as-pid-1 and --lock-file is not permitted",
+    }
+}
+
+fn spec(args: Args, facts: &Facts) -> Result<Spec, Error> {
+    let caps = caps(&args.caps, facts)?;
+    Ok(Spec {
+        namespaces: namespaces(&args),
+        ids: Ids { uid: args.uid, gid: args.gid },
+        ops: args.ops,
+        process: Process {
+            command: args.command,
+            argv0: args.argv0,
+            env: args.env,
+            chdir: args.chdir,
+            new_session: args.new_session,
+            exec_label: args.exec_label,
+            file_label: args.file_label,
+        },
+        lockdown: Lockdown {
+            caps,
+            seccomp: match args.seccomp {
+                Some(fd) => Seccomp::ReadLate(fd),
+                None if args.seccomp_programs.is_empty() => Seccomp::Off,
+                None => Seccomp::Programs(args.seccomp_programs),
+            },
+            disable_userns: args.disable_userns,
+            assert_userns_disabled: args.assert_userns_disabled,
+        },
+        lifecycle: Lifecycle {
+            die_with_parent: args.die_with_parent,
+            as_pid_1: args.as_pid_1,
+            lock_files: args.lock_files,
+            sync_fd: args.sync_fd,
+            block_fd: args.block_fd,
+            spent_fds: args.spent_fds,
+        },
+        report: Report { info_fd: args.info_fd, json_status_fd: args.json_status_fd },
+    })
+}
+
+fn namespaces(args: &Args) -> Namespaces {
+    let unshare = args.unshare;
+    Namespaces {
+        // A required namespace beats one that is only wanted: the stricter wish is the safe one.
+        user: match args.userns {
+            _ if unshare.user => UserNs::New,
+            _ if unshare.user_try => UserNs::Try,
+            Some(fd) => UserNs::Join(fd),
+            None => UserNs::Auto,
+        },
+        user_inner: args.userns2,
+        user_maps_from: args.userns_block_fd,
+        pid: unshare.pid,
+        pid_join: args.pidns,
+        net: unshare.net,
+        ipc: unshare.ipc,
+        uts: unshare.uts,
+        cgroup: match unshare {
+            unshare if unshare.cgroup => Unshare::New,
+            unshare if unshare.cgroup_try => Unshare::Try,
+            _ => Unshare::Share,
+        },
+    }
+}
+
+/// The capabilities to keep: changes in their order, from root's own or from none.
+fn caps(changes: &[CapChange], facts: &Facts) -> Result<Option<CapSet>, Error> {
+    if changes.is_empty() {
+        return Ok(None);
+    }
+    let start = if facts.uid == 0 { facts.own_caps } else { CapSet::EMPTY };
+    let change = |set: CapSet, change: &CapChange| match change.set(facts.last_cap) {
+        Some(named) if change.keep => Ok(set.with(named)),
+        Some(named) => Ok(set.without(named)),
+        None => refuse_word("unknown cap: ", &change.name),
+    };
+    changes.iter().try_fold(start, change).map(Some)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::ffi::CString;
+
+    use super::*;
+    use crate::cli::bwrap;
+    use crate::cli::parse::{Outside, parse};
+    use crate::spec::{BindFlags, EnvOp, FdNumber, FsOp, Op, Source};
+
+    pub(in crate::cli) fn facts(uid: u32) -> Facts {
+        Facts { uid, gid: uid, own_caps: CapSet(0b1111), last_cap: 40 }
+    }
+
+    struct Nothing;
+
+    impl Outside for Nothing {
+        fn read(&mut self, _: FdNumber) -> Result<Vec<u8>, String> {
+            Ok(vec![0; 8])
+        }
+
+        fn warn(&mut self, _: &str, _: bool) {}
+    }
+
+    fn wish(uid: u32, line: &str) -> Result<Wish, String> {
+        let words: Vec<CString> = line.split_whitespace().map(|word| CString::new(word).unwrap()).collect();
+        let mut args = Args::default();
+        parse(&mut args, bwrap::TABLE, &words, &mut Nothing).unwrap();
+        lower(args, &facts(uid)).map_err(|error| String::from_utf8(error.message).unwrap())
+    }
+
+    fn spec_of(uid: u32, line: &str) -> Spec {
+        match wish(uid, &format!("{line} true")) {
+            Ok(Wish::Run(spec)) => *spec,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    /// Texts and their order as seen by running bubblewrap 0.12.0: of two rules that are broken, the first is named.
+    #[test]
+    fn conflicts_are_refused_in_the_order_and_words_of_bubblewrap() {
+        for (uid, line, text) in [
+            (1000, "--userns-block-fd 0 --userns 0", "--userns-block-fd requires --unshare-user"),
+            (1000, "--userns-block-fd 0 --unshare-all --userns 0", "--userns-block-fd requires --unshare-user"),
+            (1000, "--userns-block-fd 0 --unshare-user --userns 0", "--userns-block-fd requires --info-fd"),
+            (
+                1000,
+                "--userns-block-fd 0 --unshare-user --info-fd 1 --userns 0 --disable-userns",
+                "--userns is not compatible with --unshare-user",
+            ),
+            (1000, "--unshare-user --unshare-all --userns 0", "--userns is not compatible with --unshare-user"),
+            (1000, "--unshare-all --userns 0 x", "--userns is not compatible with --unshare-user-try"),
+            (
+                1000,
+                "--unshare-user-try --userns 0 --disable-userns",
+                "--userns is not compatible with --unshare-user-try",
+            ),
+            (1000, "--disable-userns --userns 0", "--disable-userns requires --unshare-user"),
+            (1000, "--disable-userns --unshare-all", "--disable-userns requires --unshare-user"),
+            (
+                1000,
+                "--disable-userns --unshare-user --userns-block-fd 0 --info-fd 1",
+                "--disable-userns is not compatible with --userns-block-fd",
+            ),
+            (0, "--uid 5 --gid 5 x", "Specifying --uid requires --unshare-user or --userns"),
+            (0, "--gid 5 --hostname x x", "Specifying --gid requires --unshare-user or --userns"),
+            (0, "--uid 0 --hostname x --as-pid-1 x", "Specifying --hostname requires --unshare-uts"),
+            (1000, "--as-pid-1 --lock-file x x", "Specifying --as-pid-1 requires --unshare-pid"),
+            (1000, "--as-pid-1 --pidns 3 x", "Specifying --as-pid-1 requires --unshare-pid"),
+            (
+                1000,
+                "--as-pid-1 --unshare-pid --lock-file x x",
+                "Specifying --as-pid-1 and --lock-file is not permitted",
+            ),
+            (1000, "--cap-add 41 x", "unknown cap: 41"),
+        ] {
+            assert_eq!(wish(uid, line), Err(text.into()), "{line}");
+        }
+        for line in ["", "--", "--uid 5 --hostname x", "--userns 3"] {
+            assert_eq!(wish(0, line), Ok(Wish::Usage), "{line}");
+        }
+    }
+
+    #[test]
+    fn ids_need_a_namespace_only_where_root_has_none() {
+        for (uid, line) in [
+            (1000, "--uid 5 --gid 5"),
+            (0, "--unshare-user --uid 5"),
+            (0, "--unshare-user-try --gid 5"),
+            (0, "--userns 3 --uid 5"),
+            (0, "--uid 0 --gid 0"),
+        ] {
+            spec_of(uid, line);
+        }
+    }
+
+    #[test]
+    fn the_stricter_of_two_wishes_wins_and_share_net_counts_where_it_stands() {
+        let namespaces = |line| spec_of(1000, line).namespaces;
+        assert_eq!(namespaces("--unshare-user-try --unshare-user").user, UserNs::New);
+        assert_eq!(namespaces("--unshare-all --unshare-cgroup").cgroup, Unshare::New);
+        assert_eq!(namespaces("--unshare-user --unshare-user-try --disable-userns").user, UserNs::New);
+        assert!(namespaces("--share-net --unshare-all").net);
+        let all = namespaces("--unshare-all --share-net");
+        assert_eq!((all.user, all.cgroup), (UserNs::Try, Unshare::Try));
+        assert_eq!([all.pid, all.net, all.ipc, all.uts], [true, false, true, true]);
+    }
+
+    #[test]
+    fn capabilities_change_in_order_from_roots_own_or_from_none() {
+        let caps = |uid, line| spec_of(uid, line).lockdown.caps;
+        assert_eq!(caps(1000, ""), None);
+        assert_eq!(caps(1000, "--cap-drop all"), Some(CapSet::EMPTY));
+        assert_eq!(caps(1000, "--cap-add ALL"), Some(CapSet::all(40)));
+        assert_eq!(caps(1000, "--cap-drop ALL --cap-add cap_chown"), Some(CapSet(1)));
+        assert_eq!(caps(1000, "--cap-add CAP_CHOWN --cap-drop ALL"), Some(CapSet::EMPTY));
+        assert_eq!(caps(0, "--cap-drop CAP_CHOWN"), Some(CapSet(0b1110)));
+        assert_eq!(caps(0, "--cap-add 12"), Some(CapSet(0b1111 | 1 << 12)));
+    }
+
+    /// Nothing that was typed gets lost on the way, and nothing else gets in.
+    #[test]
+    fn a_line_becomes_exactly_the_spec_that_a_library_user_would_write() {
+        let line = "--ro-bind / / --unshare-pid --setenv A b --clearenv --chdir /x --argv0 y --new-session --seccomp 5 \
+                    --lock-file /l --sync-fd 6 --block-fd 7 --info-fd 8 --json-status-fd 9 --die-with-parent \
+                    --userns2 4 --pidns 3 --uid 1 --gid 2 --exec-label e --file-label f --assert-userns-disabled";
+        let mut wanted = Spec::new(vec![c"true".into()]);
+        let flags = BindFlags { read_only: true, devices: false, optional: false };
+        let root = FsOp::Bind { source: Source::Path(c"/".into()), dest: c"/".into(), flags };
+        wanted.ops = vec![Op { fs: root, word: 0 }];
+        wanted.namespaces.pid = true;
+        (wanted.namespaces.user_inner, wanted.namespaces.pid_join) = (Some(4), Some(3));
+        wanted.process.env = vec![EnvOp::Set(c"A".into(), c"b".into()), EnvOp::Clear];
+        wanted.process.chdir = Some(c"/x".into());
+        wanted.process.argv0 = Some(c"y".into());
+        wanted.process.new_session = true;
+        (wanted.process.exec_label, wanted.process.file_label) = (Some(c"e".into()), Some(c"f".into()));
+        wanted.lockdown.seccomp = Seccomp::ReadLate(5);
+        wanted.lockdown.assert_userns_disabled = true;
+        wanted.lifecycle.lock_files = vec![c"/l".into()];
+        (wanted.lifecycle.sync_fd, wanted.lifecycle.block_fd) = (Some(6), Some(7));
+        wanted.lifecycle.die_with_parent = true;
+        wanted.report = Report { info_fd: Some(8), json_status_fd: Some(9) };
+        wanted.ids = Ids { uid: Some(1), gid: Some(2) };
+        assert_eq!(spec_of(1000, line), wanted);
+        let filters = spec_of(1000, "--add-seccomp-fd 3 --add-seccomp-fd 4");
+        assert_eq!(filters.lockdown.seccomp, Seccomp::Programs(vec![vec![0; 8]; 2]));
+        assert_eq!(filters.lifecycle.spent_fds, [3, 4]);
+    }
+}

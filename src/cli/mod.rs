@@ -1,0 +1,154 @@
+//! The front doors. Picks the dialect and the verb, and prints the one error.
+
+mod args;
+mod bwrap;
+mod lower;
+mod parse;
+mod render;
+mod table;
+mod words;
+
+use crate::error::{Error, push_printable};
+use crate::host::{Caller, Host};
+use crate::spec::{CapSet, FdNumber, Spec};
+pub use crate::sys::cmdline::CommandLine;
+use crate::sys::{error_text, file};
+use crate::{plan, supervise};
+use args::Args;
+use lower::{Facts, Wish};
+use parse::{Outcome, Outside};
+
+/// Runs the program that `line` asks for, and returns the exit code.
+///
+/// Installed or linked as `bwrap` it is bubblewrap; `pinfold bwrap …` is the same.
+pub fn main(line: CommandLine) -> u8 {
+    let called = line.words().first().map_or(&b""[..], |word| word.to_bytes()).to_vec();
+    if called.rsplit(|&byte| byte == b'/').next() == Some(b"bwrap") {
+        return bwrap_door(line, 1);
+    }
+    pinfold_door(line)
+}
+
+/// What bubblewrap answers to `--version`. Callers read three numbers and want at least 0.10.0 (BuildStream, flatpak).
+const BWRAP_VERSION: &str = bwrap::VERSION;
+
+/// `pinfold VERB …`.
+fn pinfold_door(line: CommandLine) -> u8 {
+    let verb = line.words().get(1).map(|word| word.to_bytes().to_vec());
+    match verb.as_deref() {
+        Some(b"bwrap") => bwrap_door(line, 2),
+        Some(b"--help" | b"-h") => print(&format!("{USAGE}\n{VERBS}")),
+        Some(b"--version" | b"-V") => print(concat!("pinfold ", env!("CARGO_PKG_VERSION"), "\n")),
+        None => {
+            complain("pinfold", "", &Error::new(125, format!("no command is given\n{USAGE}")));
+            125
+        }
+        Some(word) => {
+            let mut message = b"unknown command ".to_vec();
+            push_printable(&mut message, to_os(word));
+            message.extend_from_slice(b"\n");
+            message.extend_from_slice(USAGE.as_bytes());
+            complain("pinfold", "", &Error::new(125, message));
+            125
+        }
+    }
+}
+
+const USAGE: &str = "usage: pinfold bwrap [OPTIONS...] [--] COMMAND [ARGS...]";
+const VERBS: &str = "
+Runs a program in a sandbox, as an ordinary user, without setuid.
+
+  bwrap        understand the options of bubblewrap; `pinfold bwrap --help` lists
+               them. A link to this program that is called `bwrap` does the same.
+
+  -h, --help     print this
+  -V, --version  print the version
+";
+
+/// bubblewrap's words, from word number `skip` on.
+fn bwrap_door(line: CommandLine, skip: usize) -> u8 {
+    let mut args = Args::default();
+    match bwrap_run(&mut args, line, skip) {
+        Ok(code) => code,
+        Err(error) => {
+            complain("bwrap", if args.level_prefix { "<3>" } else { "" }, &error);
+            error.code
+        }
+    }
+}
+
+fn bwrap_run(args: &mut Args, line: CommandLine, skip: usize) -> Result<u8, Error> {
+    let name = line.words().first().map_or_else(|| "bwrap".into(), |word| word.to_string_lossy().into_owned());
+    match parse::parse(args, bwrap::TABLE, line.words().get(skip..).unwrap_or_default(), &mut World)? {
+        Outcome::Help => return Ok(print(&render::help(bwrap::TABLE, &name))),
+        Outcome::Version => return Ok(print(&format!("{BWRAP_VERSION}\n"))),
+        Outcome::Complete => {}
+    }
+    let caller = Caller::probe();
+    let facts = Facts {
+        uid: caller.uid,
+        gid: caller.gid,
+        own_caps: if args.names_caps() { CapSet(Caller::capabilities()) } else { CapSet::EMPTY },
+        last_cap: if args.names_caps() { Caller::last_capability() } else { 0 },
+    };
+    let level_prefix = args.level_prefix;
+    let wish = lower::lower(std::mem::take(args), &facts);
+    args.level_prefix = level_prefix;
+    match wish? {
+        Wish::Run(spec) => sandbox(*spec, caller, line),
+        Wish::Usage => {
+            write(2, render::help(bwrap::TABLE, &name).as_bytes());
+            Ok(1)
+        }
+    }
+}
+
+fn sandbox(spec: Spec, caller: Caller, line: CommandLine) -> Result<u8, Error> {
+    let host = {
+        let words = line.words();
+        Host::probe(caller, &spec, words.first().copied().unwrap_or_default(), &line.environment())?
+    };
+    let plan = plan::plan(spec, host)?;
+    supervise::run(&plan, Some(line), &words::bubblewrap)
+}
+
+/// What parsing may read and say.
+struct World;
+
+impl Outside for World {
+    fn read(&mut self, fd: FdNumber) -> Result<Vec<u8>, String> {
+        let content = file::callers_fd(fd).and_then(file::read_to_end);
+        file::close_numbers([fd]);
+        content.map_err(|errno| error_text(errno as i32).into())
+    }
+
+    fn warn(&mut self, message: &str, level_prefix: bool) {
+        let level = if level_prefix { "<4>" } else { "" };
+        write(2, format!("{level}bwrap: {message}\n").as_bytes());
+    }
+}
+
+fn print(text: &str) -> u8 {
+    if write(1, text.as_bytes()) { 0 } else { 1 }
+}
+
+/// Prints the one error of this run, in one piece.
+fn complain(program: &str, level: &str, error: &Error) {
+    let mut text = format!("{level}{program}: ").into_bytes();
+    text.extend_from_slice(&error.message);
+    text.push(b'\n');
+    if let Some(hint) = &error.hint {
+        text.extend_from_slice(format!("hint: {hint}\n").as_bytes());
+    }
+    write(2, &text);
+}
+
+/// Writes without a buffer that a cloned child could print again. Whether it was possible.
+fn write(fd: FdNumber, text: &[u8]) -> bool {
+    file::callers_fd(fd).and_then(|fd| file::write_all(fd, text)).is_ok()
+}
+
+fn to_os(bytes: &[u8]) -> &std::ffi::OsStr {
+    use std::os::unix::ffi::OsStrExt;
+    std::ffi::OsStr::from_bytes(bytes)
+}

@@ -1,0 +1,298 @@
+//! Words for a failure, as bubblewrap has them: programs look for some of these texts, so they are the same to the
+//! letter where bubblewrap has one for the case.
+
+use std::ffi::{CStr, CString};
+use std::fmt::Write;
+
+use crate::error::{Error, push_printable};
+use crate::plan::failure::{Act, Failure, Stage};
+use crate::plan::{Plan, hint};
+use crate::spec::{DataFile, FsOp, OverlayKind, Source};
+use crate::sys::{Errno, error_text};
+
+/// The error that a failure of `plan` is to the user of the `bwrap` door.
+pub(super) fn bubblewrap(plan: &Plan, failure: &Failure) -> Error {
+    let mut message = Vec::new();
+    let reason = what(plan, failure, &mut message);
+    match reason {
+        Reason::Errno => {
+            message.extend_from_slice(b": ");
+            message.extend_from_slice(error_text(failure.errno).as_bytes());
+        }
+        Reason::MountErrno if failure.errno == Errno::ENOSPC as i32 => {
+            message.extend_from_slice(
+                b": Limit exceeded (ENOSPC). (Hint: Check that /proc/sys/fs/mount-max is sufficient, typically 100000)",
+            );
+        }
+        Reason::MountErrno => {
+            message.extend_from_slice(b": ");
+            message.extend_from_slice(error_text(failure.errno).as_bytes());
+        }
+        Reason::InMessage => {}
+    }
+    Error::new(1, message).with_hint(hint::advice(failure, &crate::host::Obstacles::probe()))
+}
+
+/// Whether the kernel's reason follows the message.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reason {
+    Errno,
+    /// As `Errno`, and ENOSPC means that there are too many mounts.
+    MountErrno,
+    InMessage,
+}
+
+fn what(plan: &Plan, failure: &Failure, out: &mut Vec<u8>) -> Reason {
+    let text = match failure.stage {
+        Stage::Clone => return clone_text(failure, out),
+        Stage::JoinUser if failure.errno == Errno::EINVAL as i32 => {
+            out.extend_from_slice(
+                b"Joining the specified user namespace failed, it might not be a descendant of the current user \
+                  namespace.",
+            );
+            return Reason::InMessage;
+        }
+        Stage::Op => return op_text(plan, failure, out),
+        Stage::SwitchUid => return with_number(out, "unable to switch to uid ", plan.switch.uid),
+        Stage::SwitchGid => return with_number(out, "unable to switch to gid ", plan.switch.gid),
+        Stage::OpenLock => return with_path(out, "Unable to open lock file ", lock_file(plan, failure)),
+        Stage::TakeLock => return with_path(out, "Unable to lock file ", lock_file(plan, failure)),
+        Stage::Chdir => return with_path(out, "Can't chdir to ", plan.cwd.first()),
+        Stage::Exec => return with_path(out, "execvp ", &plan.exec.command),
+        Stage::UserNsNotDisabled => {
+            out.extend_from_slice(b"creation of new user namespaces was not disabled as requested");
+            return Reason::InMessage;
+        }
+        Stage::FilterLength => {
+            out.extend_from_slice(b"Invalid seccomp data, must be multiple of 8");
+            return Reason::InMessage;
+        }
+        Stage::InstallFilter if failure.errno == Errno::EINVAL as i32 => {
+            out.extend_from_slice(
+                b"Unable to set up system call filtering as requested: prctl(PR_SET_SECCOMP) reported EINVAL. \
+                  (Hint: this requires a kernel configured with CONFIG_SECCOMP and CONFIG_SECCOMP_FILTER.)",
+            );
+            return Reason::InMessage;
+        }
+        Stage::Unproven => {
+            out.extend_from_slice(b"A restriction that was set did not hold when it was read back");
+            return if failure.errno == 0 { Reason::InMessage } else { Reason::Errno };
+        }
+        Stage::JoinUser => "Joining specified user namespace failed",
+        Stage::JoinPid => "Setting pidns failed",
+        Stage::JoinInnerUser => "Setting userns2 failed",
+        Stage::Report => "Write to info_fd",
+        Stage::Prepare => "Can't prepare the sandbox",
+        Stage::NoNewPrivs => "prctl(PR_SET_NO_NEW_PRIVS) failed",
+        Stage::CloneBelow => "Creating the process in the new pid namespace failed",
+        Stage::Control => "Can't talk to the other half of the sandbox",
+        Stage::Dumpable => "prctl(PR_SET_DUMPABLE) failed",
+        Stage::Loopback => "loopback: Failed RTM_NEWADDR",
+        Stage::UidMap => "setting up uid map",
+        Stage::SetGroups => "error writing to setgroups",
+        Stage::GidMap => "setting up gid map",
+        Stage::SwitchCaps => "Can't keep capabilities while switching ids",
+        Stage::Slave => "Failed to make / slave",
+        Stage::DescriptorLimit => "Can't raise the limit of open files to hold every source",
+        Stage::Root => "Creating newroot failed",
+        Stage::Pivot => "pivot_root",
+        Stage::DetachRoot => "unmount old root",
+        Stage::LimitUserNs => "Cannot write to /proc/sys/user/max_user_namespaces",
+        Stage::InnerUser => "unshare user ns",
+        Stage::BoundingSet => "Dropping capability from bounds",
+        Stage::SetCaps => "capset failed",
+        Stage::AmbientCaps => "Adding ambient capability",
+        Stage::ReadFilter => "Can't read seccomp data",
+        Stage::NewSession => "setsid",
+        Stage::FileLabel => "Unable to set up file label",
+        Stage::ExecLabel => "Unable to set up exec label",
+        Stage::DieWithParent => "prctl(PR_SET_PDEATHSIG) failed",
+        Stage::Spawn => "fork for child",
+        Stage::Signals => "Can't set up signals",
+        Stage::InstallFilter => "prctl(PR_SET_SECCOMP)",
+    };
+    out.extend_from_slice(text.as_bytes());
+    Reason::Errno
+}
+
+fn clone_text(failure: &Failure, out: &mut Vec<u8>) -> Reason {
+    let text = match Errno::from_raw(failure.errno) {
+        Errno::EINVAL => "Creating new namespace failed, likely because the kernel does not support user namespaces.",
+        Errno::EPERM => {
+            "No permissions to create a new namespace, likely because the kernel does not allow non-privileged user \
+             namespaces. On e.g. debian this can be enabled with 'sysctl kernel.unprivileged_userns_clone=1'."
+        }
+        Errno::ENOSPC => {
+            "Creating new namespace failed: nesting depth or /proc/sys/user/max_*_namespaces exceeded (ENOSPC)"
+        }
+        _ => {
+            out.extend_from_slice(b"Creating new namespace failed");
+            return Reason::Errno;
+        }
+    };
+    out.extend_from_slice(text.as_bytes());
+    Reason::InMessage
+}
+
+fn op_text(plan: &Plan, failure: &Failure, out: &mut Vec<u8>) -> Reason {
+    let Some(op) = plan.ops.get(failure.index as usize) else {
+        out.extend_from_slice(b"Can't set up the sandbox");
+        return Reason::Errno;
+    };
+    let dest = dest(&op.fs);
+    match failure.act {
+        Act::Source => with_path(out, "Can't find source path ", &source(&op.fs)),
+        Act::Race => with_text(out, "Race condition binding dirfd"),
+        Act::Parents => with_path(out, "Can't mkdir parents for ", dest),
+        Act::MakeDir => with_path(out, "Can't mkdir ", dest),
+        Act::MakeFile if matches!(op.fs, FsOp::Data { how: DataFile::Copy, .. }) => {
+            with_path(out, "Can't create file ", dest)
+        }
+        Act::MakeFile => with_path(out, "Can't create file at ", dest),
+        Act::ReadData | Act::WriteData => with_path(out, "Can't write data to file ", dest),
+        Act::MakeLink => with_path(out, "Can't make symlink at ", dest),
+        Act::LinkDiffers => {
+            with_path(out, "Can't make symlink at ", dest);
+            with_path(out, ": existing destination is ", failure.detail.as_deref().unwrap_or_default());
+            Reason::InMessage
+        }
+        Act::NotALink => {
+            with_path(out, "Can't make symlink at ", dest);
+            with_text(out, ": destination exists and is not a symlink")
+        }
+        Act::NotAMount => not_a_mount(failure, dest, out),
+        Act::Part => {
+            with_path(out, "Can't set up ", failure.detail.as_deref().unwrap_or_default());
+            with_path(out, " for ", dest);
+            Reason::MountErrno
+        }
+        Act::NewFs | Act::Attach | Act::Flags | Act::Whole => whole_text(&op.fs, failure, out),
+    }
+}
+
+fn not_a_mount(failure: &Failure, dest: &CStr, out: &mut Vec<u8>) -> Reason {
+    with_path(out, "Can't remount readonly on /newroot", dest);
+    if failure.errno != Errno::EINVAL as i32 {
+        out.extend_from_slice(b": realpath(destination)");
+        return Reason::Errno;
+    }
+    with_path(out, ": Unable to find \"/newroot", dest);
+    with_text(out, "\" in mount table")
+}
+
+/// The operation as a whole could not be done.
+fn whole_text(op: &FsOp, failure: &Failure, out: &mut Vec<u8>) -> Reason {
+    match op {
+        FsOp::Bind { dest, .. } => {
+            with_path(out, "Can't bind mount ", &source(op));
+            with_path(out, " on ", dest);
+        }
+        FsOp::RemountReadOnly { dest } => return with_mount(out, "Can't remount readonly on /newroot", dest),
+        FsOp::Overlay { layers, kind, dest } => {
+            with_path(out, "Can't make overlay mount on /newroot", dest);
+            out.extend_from_slice(b" with options ");
+            overlay_options(layers, kind, out);
+            if failure.errno == Errno::ELOOP as i32 {
+                return with_text(out, ": Overlay directories may not overlap");
+            }
+        }
+        FsOp::Proc { dest } => return with_mount(out, "Can't mount proc on /newroot", dest),
+        FsOp::Dev { dest } => return with_mount(out, "Can't mount devices on ", dest),
+        FsOp::Tmpfs { dest, .. } => return with_mount(out, "Can't mount tmpfs on /newroot", dest),
+        FsOp::Mqueue { dest } => return with_mount(out, "Can't mount mqueue on /newroot", dest),
+        FsOp::Data { dest, .. } => return with_mount(out, "Can't bind mount data on ", dest),
+        FsOp::Dir { dest, .. } => return with_mount(out, "Can't mkdir ", dest),
+        FsOp::Symlink { dest, .. } => return with_mount(out, "Can't make symlink at ", dest),
+        FsOp::Chmod { dest, mode } => {
+            out.extend_from_slice(format!("Can't chmod 0{mode:o} ").as_bytes());
+            push_printable(out, to_os(dest));
+            return Reason::Errno;
+        }
+        FsOp::Hostname { name } => return with_path(out, "Can't set hostname to ", name),
+    }
+    Reason::MountErrno
+}
+
+fn overlay_options(layers: &[CString], kind: &OverlayKind, out: &mut Vec<u8>) {
+    if let OverlayKind::Host { upper, work } = kind {
+        with_path(out, "upperdir=", upper);
+        with_path(out, ",workdir=", work);
+        out.push(b',');
+    }
+    out.extend_from_slice(b"lowerdir=");
+    for (number, layer) in layers.iter().rev().enumerate() {
+        with_path(out, if number == 0 { "" } else { ":" }, layer);
+    }
+    out.extend_from_slice(b",userxattr");
+}
+
+fn source(op: &FsOp) -> CString {
+    match op {
+        FsOp::Bind { source: Source::Path(path), .. } => path.clone(),
+        FsOp::Bind { source: Source::Fd(fd), .. } => {
+            let mut text = String::new();
+            // Writing to a String cannot fail.
+            let _written = write!(text, "/proc/self/fd/{fd}").is_ok();
+            CString::new(text).unwrap_or_default()
+        }
+        FsOp::Overlay { layers, .. } => layers.first().cloned().unwrap_or_default(),
+        FsOp::Proc { .. } => c"/proc".into(),
+        FsOp::RemountReadOnly { .. }
+        | FsOp::Dev { .. }
+        | FsOp::Tmpfs { .. }
+        | FsOp::Mqueue { .. }
+        | FsOp::Dir { .. }
+        | FsOp::Data { .. }
+        | FsOp::Symlink { .. }
+        | FsOp::Chmod { .. }
+        | FsOp::Hostname { .. } => CString::default(),
+    }
+}
+
+fn dest(op: &FsOp) -> &CStr {
+    match op {
+        FsOp::Bind { dest, .. }
+        | FsOp::RemountReadOnly { dest }
+        | FsOp::Overlay { dest, .. }
+        | FsOp::Proc { dest }
+        | FsOp::Dev { dest }
+        | FsOp::Tmpfs { dest, .. }
+        | FsOp::Mqueue { dest }
+        | FsOp::Dir { dest, .. }
+        | FsOp::Data { dest, .. }
+        | FsOp::Symlink { dest, .. }
+        | FsOp::Chmod { dest, .. } => dest,
+        FsOp::Hostname { name } => name,
+    }
+}
+
+fn lock_file<'a>(plan: &'a Plan, failure: &Failure) -> &'a CStr {
+    plan.life.lock_files.get(failure.index as usize).map_or(c"", |path| path)
+}
+
+fn with_path(out: &mut Vec<u8>, before: &str, path: &CStr) -> Reason {
+    out.extend_from_slice(before.as_bytes());
+    push_printable(out, to_os(path));
+    Reason::Errno
+}
+
+fn with_mount(out: &mut Vec<u8>, before: &str, path: &CStr) -> Reason {
+    with_path(out, before, path);
+    Reason::MountErrno
+}
+
+fn with_text(out: &mut Vec<u8>, text: &str) -> Reason {
+    out.extend_from_slice(text.as_bytes());
+    Reason::InMessage
+}
+
+fn with_number(out: &mut Vec<u8>, before: &str, number: Option<u32>) -> Reason {
+    out.extend_from_slice(before.as_bytes());
+    out.extend(number.map(|number| number.to_string().into_bytes()).unwrap_or_default());
+    Reason::Errno
+}
+
+fn to_os(path: &CStr) -> &std::ffi::OsStr {
+    use std::os::unix::ffi::OsStrExt;
+    std::ffi::OsStr::from_bytes(path.to_bytes())
+}

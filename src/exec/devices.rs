@@ -1,0 +1,113 @@
+//! `/dev` and `/proc`.
+
+use std::ffi::CStr;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use super::root::NewRoot;
+use super::{At, Outcome};
+use crate::plan::Plan;
+use crate::plan::failure::{Act, Failure, Stage};
+use crate::sys::mount::{self, AT_FDCWD, Attr, FsOption, Propagation};
+use crate::sys::{Errno, file};
+
+const DIR_MODE: u32 = 0o755;
+/// Mode of the empty files that devices are mounted on.
+const NODE_MODE: u32 = 0o444;
+
+/// Devices of the host that every program may use: no state that one box could use to disturb another.
+const NODES: [(&CStr, &CStr); 6] = [
+    (c"/dev/null", c"null"),
+    (c"/dev/zero", c"zero"),
+    (c"/dev/full", c"full"),
+    (c"/dev/random", c"random"),
+    (c"/dev/urandom", c"urandom"),
+    (c"/dev/tty", c"tty"),
+];
+
+/// What programs expect beside them.
+const LINKS: [(&CStr, &CStr); 6] = [
+    (c"/proc/self/fd/0", c"stdin"),
+    (c"/proc/self/fd/1", c"stdout"),
+    (c"/proc/self/fd/2", c"stderr"),
+    (c"/proc/self/fd", c"fd"),
+    (c"/proc/kcore", c"core"),
+    (c"pts/ptmx", c"ptmx"),
+];
+
+/// Parts of procfs through which root of the host could change the host.
+const PROC_COVERED: [&CStr; 4] = [c"sys", c"sysrq-trigger", c"irq", c"bus"];
+
+/// Mounts a minimal device directory on `dest`.
+pub(super) fn dev(plan: &Plan, root: &mut NewRoot, dest: &CStr, parents: u32, index: usize) -> Outcome<()> {
+    let place = root.dir_for_mount(dest, parents, index)?;
+    let options = [FsOption::String(c"mode", c"0755")];
+    let fs = mount::new_fs(c"tmpfs", &options, Attr::NO_SUID.with(Attr::NO_DEV)).op(index, Act::NewFs)?;
+    let dir = root.attach(fs, &place, index)?;
+    for (source, name) in NODES {
+        node(dir, source, name, index)?;
+    }
+    for (target, name) in LINKS {
+        part(file::make_link_at(target, dir, name), name, index)?;
+    }
+    for name in [c"shm", c"pts"] {
+        part(file::make_dir_at(dir, name, DIR_MODE), name, index)?;
+    }
+    // Every mount of devpts is an instance of its own since Linux 4.7.
+    let options = [FsOption::String(c"ptmxmode", c"0666"), FsOption::String(c"mode", c"620")];
+    let pts = mount::new_fs(c"devpts", &options, Attr::NO_SUID.with(Attr::NO_EXEC));
+    let pts = part(pts, c"pts", index)?;
+    part(mount::attach(pts.as_fd(), dir, c"pts"), c"pts", index)?;
+    if let Some(tty) = &plan.console {
+        node(dir, tty, c"console", index)?;
+    }
+    // One call for all of them.
+    mount::set_attr(dir, Attr::NO_SUID, Propagation::Keep, true).op(index, Act::Flags)
+}
+
+/// Mounts a device of the host on a file that is made for it.
+fn node(dir: BorrowedFd<'_>, source: &CStr, name: &CStr, index: usize) -> Outcome<()> {
+    let device = part(mount::clone_tree(AT_FDCWD, source, false), source, index)?;
+    // Only ever a device: what lies at its path on a host that somebody prepared must not be mounted here
+    // (CVE-2025-31133, CVE-2025-52565).
+    if !part(file::fstat(device.as_fd()), source, index)?.is_char_device() {
+        return part(Err(Errno::ENODEV), source, index);
+    }
+    part(file::make_file_at(dir, name, NODE_MODE), name, index)?;
+    part(mount::attach(device.as_fd(), dir, name), name, index)
+}
+
+/// Mounts procfs on `dest`.
+pub(super) fn proc(plan: &Plan, root: &mut NewRoot, dest: &CStr, parents: u32, index: usize) -> Outcome<()> {
+    let place = root.dir_for_mount(dest, parents, index)?;
+    let fs = if plan.fresh_proc {
+        let attr = Attr::NO_SUID.with(Attr::NO_DEV).with(Attr::NO_EXEC);
+        mount::new_fs(c"proc", &[], attr).op(index, Act::NewFs)?
+    } else {
+        let fs = mount::clone_tree(AT_FDCWD, c"/proc", true).op(index, Act::Source)?;
+        mount::set_attr(fs.as_fd(), Attr::NO_SUID.with(Attr::NO_DEV), Propagation::Keep, true).op(index, Act::Flags)?;
+        fs
+    };
+    let dir = root.attach(fs, &place, index)?;
+    if !plan.cover_proc {
+        return Ok(());
+    }
+    for name in PROC_COVERED {
+        if !file::is_writable_at(dir, name) {
+            continue;
+        }
+        let cover = part(mount::clone_tree(dir, name, true), name, index)?;
+        let attr = Attr::READ_ONLY.with(Attr::NO_SUID).with(Attr::NO_DEV);
+        part(mount::set_attr(cover.as_fd(), attr, Propagation::Keep, true), name, index)?;
+        part(mount::attach(cover.as_fd(), dir, name), name, index)?;
+    }
+    Ok(())
+}
+
+/// A failure of one part of an operation, by name.
+fn part<T>(result: Result<T, Errno>, name: &CStr, index: usize) -> Outcome<T> {
+    result.map_err(|errno| Failure {
+        act: Act::Part,
+        detail: Some(name.to_owned()),
+        ..Failure::nth(Stage::Op, index, errno as i32)
+    })
+}

@@ -1,0 +1,61 @@
+//! Overlay mounts (kernel document `filesystems/overlayfs`).
+
+use std::ffi::CString;
+use std::fmt::Write;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use super::root::NewRoot;
+use super::sources::{Upper, c_string};
+use super::{At, Outcome};
+use crate::plan::failure::Act;
+use crate::spec::OverlayKind;
+use crate::sys::mount::{self, Attr, FsOption};
+use crate::sys::{Result, file};
+
+/// Mode of the directories in memory that take the changes of a temporary overlay.
+const SCRATCH_MODE: u32 = 0o755;
+
+/// Makes a detached overlay of layers that are held by descriptor, lowest first.
+pub(super) fn overlay(
+    root: &NewRoot,
+    lower: &[OwnedFd],
+    upper: Option<&Upper>,
+    kind: &OverlayKind,
+    index: usize,
+) -> Outcome<OwnedFd> {
+    let scratch = match kind {
+        OverlayKind::Tmp => Some(scratch(root, index).op(index, Act::MakeDir)?),
+        OverlayKind::Host { .. } | OverlayKind::ReadOnly => None,
+    };
+    let upper = upper.or(scratch.as_ref());
+    // The layers are named by descriptor: what was opened is what is mounted, and no character in a path can be taken
+    // for a separator. The kernel wants the uppermost first.
+    let mut lowerdir = String::new();
+    for layer in lower.iter().rev() {
+        let colon = if lowerdir.is_empty() { "" } else { ":" };
+        // Writing to a String cannot fail.
+        let _written = write!(lowerdir, "{colon}/proc/self/fd/{}", layer.as_raw_fd()).is_ok();
+    }
+    let lowerdir = c_string(lowerdir);
+    let upper = upper.map(|Upper { upper, work }| (by_descriptor(upper), by_descriptor(work)));
+    // trusted.* attributes are not for us; overlayfs keeps its own ones in user.* instead (5.11).
+    let mut options = vec![FsOption::Flag(c"userxattr"), FsOption::String(c"lowerdir", &lowerdir)];
+    if let Some((upper, work)) = &upper {
+        options.extend([FsOption::String(c"upperdir", upper), FsOption::String(c"workdir", work)]);
+    }
+    mount::new_fs(c"overlay", &options, Attr::NO_SUID.with(Attr::NO_DEV)).op(index, Act::NewFs)
+}
+
+fn by_descriptor(dir: &OwnedFd) -> CString {
+    c_string(format!("/proc/self/fd/{}", dir.as_raw_fd()))
+}
+
+/// Two directories in the tmpfs below the root, without a name that anybody could use.
+fn scratch(root: &NewRoot, index: usize) -> Result<Upper> {
+    let make = |what: char| {
+        let name = c_string(format!(".overlay-{index}-{what}"));
+        file::make_dir_at(root.base(), &name, SCRATCH_MODE)?;
+        file::open_dir_at(root.base(), &name)
+    };
+    Ok(Upper { upper: make('u')?, work: make('w')? })
+}

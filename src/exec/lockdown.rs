@@ -1,0 +1,162 @@
+//! The last steps before the program: capabilities, working directory, session. Only a [`Locked`] process can exec.
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, OwnedFd};
+
+use super::{At, Outcome, mounts};
+use crate::plan::failure::{Failure, Stage};
+use crate::plan::{Lock, Plan};
+use crate::spec::Seccomp;
+use crate::sys::mount::AT_FDCWD;
+use crate::sys::process::{self, CStrArray};
+use crate::sys::{Errno, caps, file, socket};
+
+/// Everything that the program may not do has been taken away, except what the filters take.
+pub(super) struct Locked {
+    /// Index of the working directory's candidate that was entered.
+    cwd: usize,
+    /// The program of [`Seccomp::ReadLate`].
+    late_filter: Option<Vec<u8>>,
+}
+
+/// Locks this process down.
+pub(super) fn lock(plan: &Plan, control: &OwnedFd) -> Outcome<Locked> {
+    let Lock { bounding, caps: set, ambient: _, seccomp, assert_no_userns: _, exec_label } = &plan.lock;
+    if let Some(keep) = bounding {
+        caps::limit_bounding_set(keep.0).stage(Stage::BoundingSet)?;
+    }
+    if let Some(set) = set {
+        caps::set(caps::Caps::same(set.0)).stage(Stage::SetCaps)?;
+    }
+    prove(plan)?;
+    wait_for_release(plan, control)?;
+    let late_filter = match seccomp {
+        Seccomp::ReadLate(fd) => Some(read_filter(*fd)?),
+        Seccomp::Off | Seccomp::Programs(_) => None,
+    };
+    let cwd = enter_cwd(plan)?;
+    if plan.new_session {
+        process::setsid().stage(Stage::NewSession)?;
+    }
+    if let Some(label) = exec_label {
+        mounts::write_label(plan, c"self/attr/exec", label).stage(Stage::ExecLabel)?;
+    }
+    if plan.life.die_with_parent {
+        process::die_with_maker().stage(Stage::DieWithParent)?;
+    }
+    Ok(Locked { cwd, late_filter })
+}
+
+/// Reads back what was promised: a call that was answered by somebody else (a filter, a debugger) does not count.
+fn prove(plan: &Plan) -> Outcome<()> {
+    let unproven = || Failure::new(Stage::Unproven, 0);
+    if !process::has_no_new_privs().stage(Stage::Unproven)? {
+        return Err(unproven());
+    }
+    match plan.lock.caps {
+        Some(set) if caps::get().stage(Stage::Unproven)? != caps::Caps::same(set.0) => Err(unproven()),
+        _ => Ok(()),
+    }
+}
+
+/// Waits for the caller's word where one is asked for; ends when the supervisor does.
+fn wait_for_release(plan: &Plan, control: &OwnedFd) -> Outcome<()> {
+    let Some(fd) = plan.life.block_fd else { return Ok(()) };
+    // A descriptor that cannot be read does not block, as in bubblewrap.
+    let Ok(fd) = file::callers_fd(fd) else { return Ok(()) };
+    let [gone, _] = socket::wait_any([Some(control.as_fd()), Some(fd)], false).stage(Stage::Control)?;
+    if gone {
+        process::exit_now(1);
+    }
+    let _any_answer = file::read(fd, &mut [0]).is_ok();
+    Ok(())
+}
+
+fn read_filter(fd: i32) -> Outcome<Vec<u8>> {
+    let program = file::callers_fd(fd).and_then(file::read_to_end).stage(Stage::ReadFilter)?;
+    if program.len() % 8 == 0 { Ok(program) } else { Err(Failure::new(Stage::FilterLength, 0)) }
+}
+
+/// Enters the first candidate that exists, and says which.
+fn enter_cwd(plan: &Plan) -> Outcome<usize> {
+    let mut last = Errno::ENOENT;
+    for (index, path) in plan.cwd.candidates().iter().enumerate() {
+        match enter(path) {
+            Ok(()) => return Ok(index),
+            Err(errno) => last = errno,
+        }
+    }
+    Err(last).stage(Stage::Chdir)
+}
+
+/// The links of procfs that jump anywhere are no way to a directory: a descriptor of the caller that was left open
+/// could lead outside (CVE-2024-21626).
+fn enter(path: &CStr) -> crate::sys::Result<()> {
+    if path.is_empty() {
+        return Err(Errno::ENOENT);
+    }
+    // The current directory is the new root since the pivot.
+    let dir = file::open_in_root(AT_FDCWD, path, file::Open::Dir)?;
+    file::fchdir(dir.as_fd())
+}
+
+impl Locked {
+    /// Takes away what is left and becomes the program. Returns only what went wrong.
+    pub(super) fn exec(&self, plan: &Plan) -> Failure {
+        match self.shed(plan) {
+            Ok(()) => self.exec_first_found(plan),
+            Err(failure) => failure,
+        }
+    }
+
+    fn shed(&self, plan: &Plan) -> Outcome<()> {
+        process::unblock_sigchld().stage(Stage::Signals)?;
+        caps::raise_ambient(plan.lock.ambient.0).stage(Stage::AmbientCaps)?;
+        // Last: a filter may well forbid everything above.
+        self.install_filters(plan)
+    }
+
+    /// Installs the filters for this process and what it starts.
+    pub(super) fn install_filters(&self, plan: &Plan) -> Outcome<()> {
+        let programs = match (&plan.lock.seccomp, &self.late_filter) {
+            (Seccomp::Programs(programs), _) => programs.as_slice(),
+            (Seccomp::ReadLate(_), Some(late)) => std::slice::from_ref(late),
+            (Seccomp::ReadLate(_), None) | (Seccomp::Off, _) => &[],
+        };
+        for (index, program) in programs.iter().enumerate() {
+            let failed = |errno| Failure::nth(Stage::InstallFilter, index, errno as i32);
+            process::install_filter(program).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// The rules of `execvp(3)`: which errors end the search, and what a file without `#!` is.
+    fn exec_first_found(&self, plan: &Plan) -> Failure {
+        let exec = &plan.exec;
+        let arguments = CStrArray::new(exec.arguments.iter().map(CString::as_c_str));
+        let environment = exec.environment.iter().enumerate();
+        let environment = CStrArray::new(environment.map(|(at, entry)| match exec.pwd.get(self.cwd) {
+            Some(pwd) if at == exec.pwd_at => pwd.as_c_str(),
+            _ => entry.as_c_str(),
+        }));
+        let failed = |errno: Errno| Failure::new(Stage::Exec, errno as i32);
+        let mut denied = false;
+        let mut last = if exec.command.is_empty() || exec.command.count_bytes() < 256 {
+            Errno::ENOENT
+        } else {
+            Errno::ENAMETOOLONG
+        };
+        for file in &exec.files {
+            last = process::exec(file, &arguments, &environment);
+            if last == Errno::ENOEXEC {
+                last = process::exec(c"/bin/sh", &CStrArray::new(exec.shell_arguments(file)), &environment);
+            }
+            match last {
+                Errno::EACCES => denied = true,
+                Errno::ENOENT | Errno::ESTALE | Errno::ENOTDIR | Errno::ENODEV | Errno::ETIMEDOUT => {}
+                errno => return failed(errno),
+            }
+        }
+        failed(if denied { Errno::EACCES } else { last })
+    }
+}

@@ -1,0 +1,155 @@
+//! The half inside: everything between `clone(2)` and the program.
+//!
+//! It follows a plan and decides nothing. It prints nothing: what fails is reported over the control socket, and the
+//! half outside makes words of it.
+
+mod devices;
+mod layers;
+mod lockdown;
+mod mounts;
+mod pid1;
+mod root;
+mod sources;
+mod userns;
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use lockdown::Locked;
+
+use crate::plan::failure::{Act, Failure, Stage};
+use crate::plan::{Maps, Plan};
+use crate::sys::cmdline::CommandLine;
+use crate::sys::ns::{self, NsSet};
+use crate::sys::process::{self, Cloned, SingleThread};
+use crate::sys::{Errno, file, net, socket};
+
+/// What is not yet done, done: or where it failed.
+pub(crate) type Outcome<T> = Result<T, Failure>;
+
+/// What the half inside tells the half outside, a packet each. The first byte says which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Tag {
+    /// I exist (with the credentials of the sender), below a joined PID namespace.
+    Hello,
+    /// Everything is set up; the program is next.
+    Ready,
+    /// A failure follows.
+    Failed,
+    /// The program ended; its exit code follows.
+    Ended,
+}
+
+impl Tag {
+    /// The tag of a packet.
+    pub(crate) fn of(byte: u8) -> Option<Tag> {
+        [Tag::Hello, Tag::Ready, Tag::Failed, Tag::Ended].into_iter().find(|&tag| tag as u8 == byte)
+    }
+}
+
+/// Runs the plan in the process that `clone(2)` has just made, and never returns.
+pub(crate) fn run(plan: &Plan, control: OwnedFd, words: Option<CommandLine>, thread: SingleThread) -> ! {
+    let failure = match set_up(plan, &control, thread) {
+        Ok(locked) if plan.init => pid1::run(plan, &control, &locked, words, thread),
+        Ok(locked) => locked.exec(plan),
+        Err(failure) => failure,
+    };
+    report(&control, &failure);
+    process::exit_now(1)
+}
+
+/// Sends a failure outside. If nobody listens any more there is nobody to tell.
+fn report(control: &OwnedFd, failure: &Failure) {
+    let (wire, length) = failure.encode();
+    let mut packet = [0; 1 + crate::plan::failure::WIRE];
+    packet[0] = Tag::Failed as u8;
+    packet[1..=length].copy_from_slice(&wire[..length]);
+    // write(2), because this may run under the caller's filter, which may know no other call.
+    let _listening = file::write_all(control.as_fd(), &packet[..=length]).is_ok();
+}
+
+/// The stages, in order. Each undoes the powers that the next does not need.
+fn set_up(plan: &Plan, control: &OwnedFd, thread: SingleThread) -> Outcome<Locked> {
+    if !plan.is_held_at_start() {
+        // The supervisor made itself opaque before the clone. A box may be looked into by the tools of its owner
+        // (nsenter), and its own /proc/self must be its own.
+        process::set_dumpable(true).stage(Stage::Dumpable)?;
+    }
+    if plan.joins.pid_below {
+        enter_new_pid_namespace(control, thread)?;
+    }
+    wait_for_go(plan, control)?;
+    if plan.clone.has(NsSet::NET) {
+        // Before the id maps, as bubblewrap: where user namespaces are restricted by AppArmor, callers look for the
+        // text of this failure.
+        net::loopback_up().stage(Stage::Loopback)?;
+    }
+    userns::become_somebody(plan)?;
+    mounts::build(plan)?;
+    userns::leave_behind(plan)?;
+    let locked = lockdown::lock(plan, control)?;
+    if plan.init {
+        pid1::hold_locks(plan)?;
+    }
+    file::close_numbers(plan.close.iter().copied());
+    if !plan.init {
+        file::close_numbers(plan.life.sync_fd);
+    }
+    // A supervisor that is gone cannot be told, and then the program must not start: from here on it would be killed
+    // by PR_SET_PDEATHSIG, where that was asked for.
+    socket::send(control.as_fd(), &[Tag::Ready as u8]).stage(Stage::Control)?;
+    Ok(locked)
+}
+
+/// Continues in a new PID namespace: in its first process, which is the supervisor's child like this one.
+fn enter_new_pid_namespace(control: &OwnedFd, thread: SingleThread) -> Outcome<()> {
+    match process::clone(thread, NsSet::PID, true).stage(Stage::CloneBelow)? {
+        Cloned::Parent(_) => process::exit_now(0),
+        Cloned::Child => socket::send(control.as_fd(), &[Tag::Hello as u8]).stage(Stage::Control),
+    }
+}
+
+/// Waits until the supervisor has reported this process to whoever wants to know, and its ids are mapped.
+fn wait_for_go(plan: &Plan, control: &OwnedFd) -> Outcome<()> {
+    if !plan.is_held_at_start() {
+        return Ok(());
+    }
+    match file::read(control.as_fd(), &mut [0]).stage(Stage::Control)? {
+        // The supervisor is gone: so is this box, before it began.
+        0 => process::exit_now(1),
+        _ => Ok(()),
+    }
+}
+
+impl Plan {
+    /// Whether the half inside waits for a word from the supervisor before it begins.
+    pub(crate) fn is_held_at_start(&self) -> bool {
+        matches!(self.maps, Maps::From(_))
+            || self.report.info_fd.is_some()
+            || self.report.json_status_fd.is_some()
+            || self.joins.pid_below
+    }
+}
+
+/// Makes a failure of a kernel call.
+pub(crate) trait At<T> {
+    /// The call belongs to this stage.
+    fn stage(self, stage: Stage) -> Outcome<T>;
+    /// The call belongs to operation number `index`.
+    fn op(self, index: usize, act: Act) -> Outcome<T>;
+}
+
+impl<T> At<T> for Result<T, Errno> {
+    fn stage(self, stage: Stage) -> Outcome<T> {
+        self.map_err(|errno| Failure::new(stage, errno as i32))
+    }
+
+    fn op(self, index: usize, act: Act) -> Outcome<T> {
+        self.map_err(|errno| Failure { act, ..Failure::nth(Stage::Op, index, errno as i32) })
+    }
+}
+
+/// Joins the namespace given by number to `setns(2)`; a number that is not open is the kernel's `EBADF`.
+fn join(number: i32, kind: NsSet, stage: Stage) -> Outcome<()> {
+    file::callers_fd(number).and_then(|fd| ns::join(fd, kind)).stage(stage)
+}

@@ -1,0 +1,137 @@
+//! The new root: made, filled in the order of the operations, and taken as the root.
+
+use std::ffi::CStr;
+use std::os::fd::{AsFd, OwnedFd};
+
+use super::root::NewRoot;
+use super::sources::{self, DescriptorRoom, Held, c_string};
+use super::{At, Outcome, devices, layers};
+use crate::plan::Plan;
+use crate::plan::failure::{Act, Failure, Stage};
+use crate::spec::{DataFile, FsOp};
+use crate::sys::file::{self, Open};
+use crate::sys::mount::{self, Attr, FsOption, Propagation};
+use crate::sys::{Errno, ns};
+
+/// Mode of missing parents.
+const PARENTS: u32 = 0o755;
+const NO_SUID_NO_DEV: Attr = Attr::NO_SUID.with(Attr::NO_DEV);
+
+/// Builds the new root and makes it the root of this process.
+pub(super) fn build(plan: &Plan) -> Outcome<()> {
+    if plan.make_slave {
+        mount::make_all_slave().stage(Stage::Slave)?;
+    }
+    if let Some(label) = &plan.file_label {
+        write_label(plan, c"self/attr/fscreate", label).stage(Stage::FileLabel)?;
+    }
+    let room = DescriptorRoom::make(plan)?;
+    let held = sources::open(plan)?;
+    // The modes of the operations are meant as they are; the program gets its own mask back.
+    let umask = file::umask(0);
+    let mut root = NewRoot::make(plan.file_label.as_deref())?;
+    for (index, (op, held)) in plan.ops.iter().zip(held).enumerate() {
+        carry_out(plan, &mut root, index, &op.fs, held)?;
+    }
+    file::umask(umask);
+    root.enter()?;
+    room.give_back()
+}
+
+/// Sets an SELinux label through procfs (`selinux(8)`, proc_pid_attr(5)).
+pub(super) fn write_label(plan: &Plan, path: &CStr, label: &CStr) -> crate::sys::Result<()> {
+    let fd = file::open_write_at(plan.proc.as_fd(), path)?;
+    file::write_all(fd.as_fd(), label.to_bytes_with_nul())
+}
+
+fn carry_out(plan: &Plan, root: &mut NewRoot, index: usize, op: &FsOp, held: Held) -> Outcome<()> {
+    match (op, held) {
+        (_, Held::Skip) => Ok(()),
+        (FsOp::Bind { dest, .. }, Held::Tree { mount, is_dir }) => bind(root, dest, mount, is_dir, index),
+        (FsOp::Overlay { dest, kind, layers: _ }, Held::Layers { lower, upper }) => {
+            let fs = layers::overlay(root, &lower, upper.as_ref(), kind, index)?;
+            bind(root, dest, fs, true, index)
+        }
+        (FsOp::RemountReadOnly { dest }, _) => remount_read_only(root, dest, index),
+        (FsOp::Proc { dest }, _) => devices::proc(plan, root, dest, PARENTS, index),
+        (FsOp::Dev { dest }, _) => devices::dev(plan, root, dest, PARENTS, index),
+        (FsOp::Tmpfs { dest, mode, size }, _) => tmpfs(plan, root, dest, (*mode, *size), index),
+        (FsOp::Mqueue { dest }, _) => {
+            let fs = mount::new_fs(c"mqueue", &[], NO_SUID_NO_DEV).op(index, Act::NewFs)?;
+            bind(root, dest, fs, true, index)
+        }
+        (FsOp::Dir { dest, mode }, _) => root.make_dir(dest, *mode, parents_of(*mode), index).map(drop),
+        (FsOp::Data { fd, dest, how, mode }, _) => data(root, *fd, dest, (*how, *mode), index),
+        (FsOp::Symlink { target, dest }, _) => root.link(target, dest, index),
+        (FsOp::Chmod { dest, mode }, _) => chmod(plan, root, dest, *mode).op(index, Act::Whole),
+        (FsOp::Hostname { name }, _) => ns::sethostname(name).op(index, Act::Whole),
+        // `sources::open` gave every bind a tree and every overlay its layers.
+        (FsOp::Bind { .. } | FsOp::Overlay { .. }, _) => {
+            Err(Failure { act: Act::Source, ..Failure::nth(Stage::Op, index, Errno::EBADF as i32) })
+        }
+    }
+}
+
+/// Parents of something that is closed to the group or to others are closed to them too, as bubblewrap does it.
+fn parents_of(mode: u32) -> u32 {
+    let group = if mode & 0o070 == 0 { 0o050 } else { 0 };
+    let others = if mode & 0o007 == 0 { 0o005 } else { 0 };
+    PARENTS & !group & !others
+}
+
+fn bind(root: &mut NewRoot, dest: &CStr, mount: OwnedFd, is_dir: bool, index: usize) -> Outcome<()> {
+    let place =
+        if is_dir { root.dir_for_mount(dest, PARENTS, index)? } else { root.file_for_mount(dest, PARENTS, index)? };
+    root.attach(mount, &place, index).map(drop)
+}
+
+fn tmpfs(plan: &Plan, root: &mut NewRoot, dest: &CStr, (mode, size): (u32, Option<u64>), index: usize) -> Outcome<()> {
+    let place = root.dir_for_mount(dest, parents_of(mode), index)?;
+    let mode = c_string(format!("{mode:o}"));
+    let size = size.map(|size| c_string(size.to_string()));
+    let mut options = vec![FsOption::String(c"mode", &mode)];
+    options.extend(size.as_deref().map(|size| FsOption::String(c"size", size)));
+    options.extend(plan.file_label.as_deref().map(|label| FsOption::String(c"context", label)));
+    let fs = mount::new_fs(c"tmpfs", &options, NO_SUID_NO_DEV).op(index, Act::NewFs)?;
+    root.attach(fs, &place, index).map(drop)
+}
+
+fn remount_read_only(root: &NewRoot, dest: &CStr, index: usize) -> Outcome<()> {
+    let mount = root.open(dest, Open::Path).op(index, Act::NotAMount)?;
+    match mount::set_attr(mount.as_fd(), NO_SUID_NO_DEV.with(Attr::READ_ONLY), Propagation::Keep, false) {
+        // The kernel's answer where the descriptor is not the root of a mount (mount_setattr(2)).
+        Err(Errno::EINVAL) => Err(Errno::EINVAL).op(index, Act::NotAMount),
+        result => result.op(index, Act::Flags),
+    }
+}
+
+fn data(root: &mut NewRoot, fd: i32, dest: &CStr, (how, mode): (DataFile, u32), index: usize) -> Outcome<()> {
+    let from = file::callers_fd(fd).op(index, Act::ReadData)?;
+    let read_only = match how {
+        DataFile::Copy => {
+            if let Some((parent, _)) = super::root::split(dest) {
+                root.parent(&parent, parents_of(mode), index)?;
+            }
+            let to = root.open(dest, Open::Create(mode)).op(index, Act::MakeFile)?;
+            return file::copy(from, to.as_fd()).op(index, Act::WriteData);
+        }
+        DataFile::Bind { read_only } => read_only,
+    };
+    // Made under a name in the tmpfs below the root, mounted, and unlinked: nothing else can get at it.
+    let name = c_string(format!(".data-{index}"));
+    let to = file::create_new_at(root.base(), &name, mode).op(index, Act::MakeFile)?;
+    file::copy(from, to.as_fd()).op(index, Act::WriteData)?;
+    let mount = mount::clone_tree(root.base(), &name, false).op(index, Act::Source)?;
+    file::unlink_at(root.base(), &name).op(index, Act::MakeFile)?;
+    let attr = NO_SUID_NO_DEV.with(if read_only { Attr::READ_ONLY } else { Attr::NONE });
+    mount::set_attr(mount.as_fd(), attr, Propagation::Keep, false).op(index, Act::Flags)?;
+    bind(root, dest, mount, false, index)
+}
+
+/// `fchmod(2)` takes no `O_PATH` descriptor, and a file of mode 0 can be opened in no other way; its link in the
+/// procfs leads to it.
+fn chmod(plan: &Plan, root: &NewRoot, dest: &CStr, mode: u32) -> crate::sys::Result<()> {
+    let found = root.open(dest, Open::Path)?;
+    let link = c_string(format!("self/fd/{}", file::number(found.as_fd())));
+    file::chmod_at(plan.proc.as_fd(), &link, mode)
+}

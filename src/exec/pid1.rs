@@ -1,0 +1,102 @@
+//! The process of ours that stays inside: PID 1 of a new PID namespace, or the holder of locks and descriptors.
+//!
+//! It reaps what the program leaves behind, tells the supervisor at once how the program ended, and ends when nothing
+//! is left to reap. It has no capabilities, no descriptors but its own, and the filters of the program.
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use super::lockdown::Locked;
+use super::{At, Outcome, Tag, report};
+use crate::plan::Plan;
+use crate::plan::failure::{Failure, Stage};
+use crate::spec::CapSet;
+use crate::sys::cmdline::CommandLine;
+use crate::sys::file::{self, Open};
+use crate::sys::mount::AT_FDCWD;
+use crate::sys::ns::NsSet;
+use crate::sys::process::{self, End, SingleThread};
+use crate::sys::{Errno, caps};
+
+/// Takes the locks that are held as long as anything lives inside, before the program can run without them.
+pub(super) fn hold_locks(plan: &Plan) -> Outcome<()> {
+    for (index, path) in plan.life.lock_files.iter().enumerate() {
+        let failed = |stage| move |errno: Errno| Failure::nth(stage, index, errno as i32);
+        let file = file::open_in_root(AT_FDCWD, path, Open::Read).map_err(failed(Stage::OpenLock))?;
+        file::lock_shared(file.as_fd()).map_err(failed(Stage::TakeLock))?;
+        // A lock ends when any descriptor of its file is closed: this one stays open until the process ends.
+        std::mem::forget(file);
+    }
+    Ok(())
+}
+
+/// Starts the program and stays. Returns only when that could not be done.
+pub(super) fn run(
+    plan: &Plan,
+    control: &OwnedFd,
+    locked: &Locked,
+    words: Option<CommandLine>,
+    thread: SingleThread,
+) -> Failure {
+    // PID 1 shows nothing of the caller, from before the program's first instruction on. The plan has its own copies.
+    if let Some(words) = words {
+        words.wipe(&plan.init_name);
+    }
+    // In a PID namespace nothing outlives its init; elsewhere it may have ended before the program was tied to it.
+    let init = if plan.clone.has(NsSet::PID) { None } else { Some(process::getpid()) };
+    let program = process::spawn_on_own_stack(thread, || {
+        let failure = match tie_to_init(plan, init) {
+            Ok(()) => locked.exec(plan),
+            Err(failure) => failure,
+        };
+        report(control, &failure);
+        1
+    });
+    match program.stage(Stage::Spawn).and_then(|program| stay(plan, control, locked).map(|()| program)) {
+        Ok(program) => reap(control, program),
+        Err(failure) => failure,
+    }
+}
+
+/// What sets the program apart from the process that started it.
+fn tie_to_init(plan: &Plan, init: Option<i32>) -> Outcome<()> {
+    file::close_numbers(plan.life.sync_fd);
+    if plan.life.die_with_parent {
+        process::die_with_maker().stage(Stage::DieWithParent)?;
+        if init.is_some_and(|init| process::getppid() != init) {
+            process::exit_now(1);
+        }
+    }
+    Ok(())
+}
+
+/// Gives up everything that reaping does not need.
+fn stay(plan: &Plan, control: &OwnedFd, locked: &Locked) -> Outcome<()> {
+    process::ignore_sigpipe().stage(Stage::Signals)?;
+    if plan.lock.caps != Some(CapSet::EMPTY) {
+        caps::set(caps::Caps::same(0)).stage(Stage::SetCaps)?;
+    }
+    let mut keep = vec![control.as_raw_fd()];
+    keep.extend(plan.life.sync_fd);
+    keep.sort_unstable();
+    // Locks would end with their descriptors.
+    if plan.life.lock_files.is_empty() {
+        file::close_all_but(&keep).stage(Stage::Control)?;
+    }
+    locked.install_filters(plan)
+}
+
+/// Waits until nothing is left, and says how `program` ended as soon as it has.
+fn reap(control: &OwnedFd, program: i32) -> ! {
+    let mut code = 1;
+    loop {
+        match process::wait_for_any() {
+            Ok((pid, end)) if pid == program => {
+                code = End::exit_code(end);
+                // If nobody listens any more, nobody wants to know.
+                let _listening = file::write_all(control.as_fd(), &[Tag::Ended as u8, code]).is_ok();
+            }
+            Ok(_) => {}
+            Err(_) => process::exit_now(code),
+        }
+    }
+}

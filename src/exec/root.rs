@@ -1,0 +1,291 @@
+//! The new root while it is built: finding and making places in it.
+//!
+//! Every path is resolved with the new root as `/` (`openat2(2)`, `RESOLVE_IN_ROOT`): links in it, whoever made them,
+//! lead to where they will lead when the program follows them, and never to the host (CVE-2026-87766).
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use super::{At, Outcome};
+use crate::plan::failure::{Act, Failure, Stage};
+use crate::sys::file::Open;
+use crate::sys::mount::{self, AT_FDCWD, Attr, FsOption};
+use crate::sys::{Errno, Result, file};
+
+/// Mode of directories and files that are made for something to be mounted on.
+const DIR_MODE: u32 = 0o755;
+const FILE_MODE: u32 = 0o444;
+/// Links that are followed by hand before the path is taken for a loop; as the kernel (`path_resolution(7)`).
+const MAX_LINKS: u32 = 40;
+
+/// The root of the new tree.
+pub(super) struct NewRoot {
+    /// The tmpfs at the bottom. What is not to be seen inside is kept here under a name that is removed again.
+    base: OwnedFd,
+    /// What has been mounted over the tmpfs, the uppermost last.
+    covers: Vec<OwnedFd>,
+    /// The mount that was attached last, while it is filled.
+    newest: Option<OwnedFd>,
+    /// The parent that was used last. Boxes with thousands of binds have most of them side by side.
+    last: Option<(CString, OwnedFd)>,
+}
+
+/// A place for a mount. It is good until the next change of the tree.
+pub(super) enum Place {
+    /// Something new of this name, in the parent that was used last.
+    New(CString),
+    /// Something that was there.
+    Existing(OwnedFd),
+}
+
+impl NewRoot {
+    /// Makes the tmpfs and attaches it on top of the host's root, out of the way of every path: absolute ones start
+    /// below it.
+    pub(super) fn make(label: Option<&CStr>) -> Outcome<NewRoot> {
+        let mode = FsOption::String(c"mode", c"0755");
+        let context = label.map(|label| FsOption::String(c"context", label));
+        let options = [Some(mode), context].into_iter().flatten().collect::<Vec<_>>();
+        let base = mount::new_fs(c"tmpfs", &options, Attr::NO_SUID.with(Attr::NO_DEV)).stage(Stage::Root)?;
+        mount::attach(base.as_fd(), AT_FDCWD, c"/").stage(Stage::Root)?;
+        Ok(NewRoot { base, covers: Vec::new(), newest: None, last: None })
+    }
+
+    /// The root directory as it will be seen inside.
+    pub(super) fn top(&self) -> BorrowedFd<'_> {
+        self.covers.last().unwrap_or(&self.base).as_fd()
+    }
+
+    /// The tmpfs below everything.
+    pub(super) fn base(&self) -> BorrowedFd<'_> {
+        self.base.as_fd()
+    }
+
+    /// Makes this the root of the process, and takes the host's away.
+    ///
+    /// `pivot_root(2)` stacks the host's root on top of the new one. Where something was mounted over the tmpfs at the
+    /// bottom, that tmpfs still lies on the host's root, and on it what was covered in its turn.
+    pub(super) fn enter(self) -> Outcome<()> {
+        file::fchdir(self.top()).stage(Stage::Pivot)?;
+        let wanted = file::place_at(self.top(), c"").stage(Stage::Pivot)?;
+        mount::pivot_to_cwd().stage(Stage::Pivot)?;
+        for _ in 0..=self.covers.len() {
+            mount::detach_topmost().stage(Stage::DetachRoot)?;
+        }
+        // Nothing may be left there: from the root, `..` leads to whatever is stacked on it.
+        match file::place_at(AT_FDCWD, c"/..").stage(Stage::DetachRoot)? {
+            found if found == wanted => Ok(()),
+            _ => Err(Failure::new(Stage::Unproven, 0)),
+        }
+    }
+
+    /// Opens something that exists.
+    pub(super) fn open(&self, path: &CStr, open: Open) -> Result<OwnedFd> {
+        file::open_in_root(self.top(), path, open)
+    }
+
+    /// Makes `path` a directory, unless it is one, with its parents.
+    pub(super) fn make_dir(&mut self, path: &CStr, mode: u32, parents: u32, op: usize) -> Outcome<Place> {
+        let make: Make = &|dir, name| file::make_dir_at(dir, name, mode);
+        self.find_or_make(path, make, parents, op, Act::MakeDir)
+    }
+
+    /// A directory to mount something on.
+    pub(super) fn dir_for_mount(&mut self, path: &CStr, parents: u32, op: usize) -> Outcome<Place> {
+        self.make_dir(path, DIR_MODE, parents, op)
+    }
+
+    /// A file to mount something on.
+    pub(super) fn file_for_mount(&mut self, path: &CStr, parents: u32, op: usize) -> Outcome<Place> {
+        let make: Make = &|dir, name| file::make_file_at(dir, name, FILE_MODE);
+        self.find_or_make(path, make, parents, op, Act::MakeFile)
+    }
+
+    fn find_or_make(&mut self, path: &CStr, make: Make<'_>, parents: u32, op: usize, act: Act) -> Outcome<Place> {
+        if let Some((parent, name)) = split(path) {
+            let dir = self.parent(&parent, parents, op)?;
+            match make(dir, &name) {
+                Ok(()) => return Ok(Place::New(name)),
+                Err(Errno::EEXIST) => {}
+                Err(errno) => return Err(errno).op(op, act),
+            }
+        }
+        // What is there may be a link to somewhere else, or to a parent: nothing remembered is safe any more.
+        self.last = None;
+        self.existing(path, make, parents, act).map(Place::Existing).op(op, act)
+    }
+
+    /// What a path that exists leads to. A link that leads nowhere has its target made.
+    fn existing(&mut self, path: &CStr, make: Make<'_>, parents: u32, act: Act) -> Result<OwnedFd> {
+        let mut path = path.to_owned();
+        for _ in 0..MAX_LINKS {
+            match self.open(&path, Open::Path) {
+                Ok(found) => return kind(&found, act).and(Ok(found)),
+                Err(Errno::ENOENT) => {}
+                Err(errno) => return Err(errno),
+            }
+            path = self.target_of_dangling(&path)?;
+            let Some((parent, name)) = split(&path) else { continue };
+            let dir = self.open_or_make(&parent, parents)?;
+            match make(dir.as_fd(), &name) {
+                Ok(()) | Err(Errno::EEXIST) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+        Err(Errno::ELOOP)
+    }
+
+    /// Where the link at the end of `path` leads to; the link exists, its target does not.
+    fn target_of_dangling(&self, path: &CStr) -> Result<CString> {
+        let (parent, name) = split(path).ok_or(Errno::ENOENT)?;
+        let dir = self.open(&parent, Open::Dir)?;
+        let target = file::read_link_at(dir.as_fd(), &name)?;
+        Ok(if target.to_bytes().starts_with(b"/") { target } else { join(&parent, &target) })
+    }
+
+    /// The directory `path`, made where it is missing, remembered until something may have changed the way to it.
+    pub(super) fn parent(&mut self, path: &CStr, mode: u32, op: usize) -> Outcome<BorrowedFd<'_>> {
+        if path.is_empty() {
+            self.last = None;
+            return Ok(self.top());
+        }
+        if self.last.as_ref().is_none_or(|(known, _)| known.as_c_str() != path) {
+            let dir = self.open_or_make(path, mode).op(op, Act::Parents)?;
+            self.last = Some((path.to_owned(), dir));
+        }
+        Ok(self.last_parent())
+    }
+
+    fn last_parent(&self) -> BorrowedFd<'_> {
+        self.last.as_ref().map_or(self.top(), |(_, dir)| dir.as_fd())
+    }
+
+    fn open_or_make(&self, path: &CStr, mode: u32) -> Result<OwnedFd> {
+        self.open_or_make_within(path, mode, MAX_LINKS)
+    }
+
+    fn open_or_make_within(&self, path: &CStr, mode: u32, links: u32) -> Result<OwnedFd> {
+        match self.open(path, Open::Dir) {
+            Err(Errno::ENOENT) => {}
+            result => return result,
+        }
+        let Some((parent, name)) = split(path) else {
+            // It ends in `..` below something that is missing: make that first.
+            let parent = without_last_part(path).ok_or(Errno::ENOENT)?;
+            self.open_or_make_within(&parent, mode, links)?;
+            return self.open(path, Open::Dir);
+        };
+        let dir = self.open_or_make_within(&parent, mode, links)?;
+        match file::make_dir_at(dir.as_fd(), &name, mode) {
+            Ok(()) => file::open_dir_at(dir.as_fd(), &name),
+            // A link that leads nowhere yet, or somebody else was faster.
+            Err(Errno::EEXIST) => match self.open(path, Open::Dir) {
+                Err(Errno::ENOENT) if links > 0 => {
+                    self.open_or_make_within(&self.target_of_dangling(path)?, mode, links - 1)
+                }
+                result => result,
+            },
+            Err(errno) => Err(errno),
+        }
+    }
+
+    /// Attaches a mount at a place that was made for it. What was its root when it was detached is its root still, and
+    /// so this is a way into it that no path can change.
+    pub(super) fn attach(&mut self, mount: OwnedFd, place: &Place, op: usize) -> Outcome<BorrowedFd<'_>> {
+        let covers_root = self.attach_at(mount.as_fd(), place).op(op, Act::Attach)?;
+        if covers_root {
+            self.covers.push(mount);
+            return Ok(self.top());
+        }
+        let newest: &OwnedFd = self.newest.insert(mount);
+        Ok(newest.as_fd())
+    }
+
+    /// Whether the new mount is the root now.
+    fn attach_at(&self, mount: BorrowedFd<'_>, place: &Place) -> Result<bool> {
+        let dir = match place {
+            Place::New(name) => return mount::attach(mount, self.last_parent(), name).map(|()| false),
+            Place::Existing(dir) => dir.as_fd(),
+        };
+        let covers_root = file::place_at(dir, c"")? == file::place_at(self.top(), c"")?;
+        mount::attach(mount, dir, c"").map(|()| covers_root)
+    }
+
+    /// A link in the new root. One that is there already must say the same.
+    pub(super) fn link(&mut self, target: &CStr, path: &CStr, op: usize) -> Outcome<()> {
+        let failed = |act, errno: Errno, detail| Failure { act, detail, ..Failure::nth(Stage::Op, op, errno as i32) };
+        let (parent, name) = split(path).ok_or_else(|| failed(Act::MakeLink, Errno::EEXIST, None))?;
+        let dir = self.parent(&parent, DIR_MODE, op)?;
+        match file::make_link_at(target, dir, &name) {
+            Err(Errno::EEXIST) => match file::read_link_at(dir, &name) {
+                Ok(found) if found.as_c_str() == target => Ok(()),
+                Ok(found) => Err(failed(Act::LinkDiffers, Errno::EEXIST, Some(found))),
+                Err(Errno::EINVAL) => Err(failed(Act::NotALink, Errno::EEXIST, None)),
+                Err(errno) => Err(failed(Act::MakeLink, errno, None)),
+            },
+            result => result.op(op, Act::MakeLink),
+        }
+    }
+}
+
+type Make<'a> = &'a dyn Fn(BorrowedFd<'_>, &CStr) -> Result<()>;
+
+/// Whether something that exists can serve as what would have been made.
+fn kind(found: &OwnedFd, act: Act) -> Result<()> {
+    match (file::fstat(found.as_fd())?.is_dir(), act == Act::MakeDir) {
+        (true, true) | (false, false) => Ok(()),
+        (false, true) => Err(Errno::ENOTDIR),
+        (true, false) => Err(Errno::EISDIR),
+    }
+}
+
+/// Parent and last part of a path, without the slashes between and behind; `None` for the root and for a path that
+/// ends in `.` or `..`, which name a directory that exists or does not.
+pub(super) fn split(path: &CStr) -> Option<(CString, CString)> {
+    let mut bytes = path.to_bytes();
+    loop {
+        bytes = match bytes {
+            [rest @ .., b'/'] => rest,
+            [rest @ .., b'/', b'.'] => rest,
+            b"." | b"" => return None,
+            _ => break,
+        };
+    }
+    let at = bytes.iter().rposition(|&byte| byte == b'/').map_or(0, |at| at + 1);
+    let (parent, name) = bytes.split_at(at);
+    if name == b".." {
+        return None;
+    }
+    let parent = parent.iter().rposition(|&byte| byte != b'/').map_or(&b""[..], |end| &parent[..=end]);
+    Some((CString::new(parent).ok()?, CString::new(name).ok()?))
+}
+
+/// The path without its last part; `None` where there is only one.
+fn without_last_part(path: &CStr) -> Option<CString> {
+    let bytes = path.to_bytes();
+    let at = bytes.iter().rposition(|&byte| byte == b'/').filter(|&at| at > 0)?;
+    CString::new(&bytes[..at]).ok()
+}
+
+fn join(parent: &CStr, name: &CStr) -> CString {
+    let bytes = [parent.to_bytes(), b"/", name.to_bytes()].concat();
+    CString::new(bytes).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_split_as_the_kernel_reads_it() {
+        let parts =
+            |path: &CStr| split(path).map(|(parent, name)| [parent, name].map(|part| part.into_string().unwrap()));
+        assert_eq!(parts(c"/usr"), Some(["".into(), "usr".into()]));
+        assert_eq!(parts(c"usr"), Some(["".into(), "usr".into()]));
+        assert_eq!(parts(c"//a//b//"), Some(["//a".into(), "b".into()]));
+        assert_eq!(parts(c"/a/./b/."), Some(["/a/.".into(), "b".into()]));
+        assert_eq!(parts(c"/a/../b"), Some(["/a/..".into(), "b".into()]));
+        for root in [c"", c"/", c"//", c".", c"/.", c"./", c"/a/..", c".."] {
+            assert_eq!(parts(root), None, "{root:?}");
+        }
+    }
+}

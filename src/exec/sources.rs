@@ -1,0 +1,146 @@
+//! Sources of binds and layers: each is opened once, before the new root exists, and held by descriptor from then on.
+//! Nobody can exchange it any more, and a source that is missing fails the run before anything has been made.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use super::{At, Outcome};
+use crate::plan::Plan;
+use crate::plan::failure::{Act, Failure, Stage};
+use crate::spec::{BindFlags, FsOp, OverlayKind, Source};
+use crate::sys::mount::{self, AT_FDCWD, Attr, Propagation};
+use crate::sys::{Errno, Result, file, process};
+
+/// What an operation holds until its turn comes.
+pub(super) enum Held {
+    /// Nothing: the operation has no source.
+    None,
+    /// The source does not exist, which the operation does not mind.
+    Skip,
+    /// A detached mount.
+    Tree { mount: OwnedFd, is_dir: bool },
+    /// Layers of an overlay.
+    Layers { lower: Vec<OwnedFd>, upper: Option<Upper> },
+}
+
+/// The writable half of an overlay.
+pub(super) struct Upper {
+    pub(super) upper: OwnedFd,
+    pub(super) work: OwnedFd,
+}
+
+/// Descriptors that are in use besides sources, with room to spare.
+const OTHERS: u64 = 64;
+
+/// Makes room for as many descriptors as there are sources. The program gets back what the caller had.
+pub(super) struct DescriptorRoom {
+    before: Option<(u64, u64)>,
+}
+
+impl DescriptorRoom {
+    pub(super) fn make(plan: &Plan) -> Outcome<DescriptorRoom> {
+        let layers = |op: &FsOp| match op {
+            FsOp::Overlay { layers, .. } => layers.len() as u64 + 2,
+            _ => 1,
+        };
+        let needed: u64 = plan.ops.iter().map(|op| layers(&op.fs)).sum::<u64>() + OTHERS;
+        // Every limit in use allows this much; no call is spent on asking.
+        if needed <= 256 {
+            return Ok(DescriptorRoom { before: None });
+        }
+        let (soft, hard) = process::descriptor_limit().stage(Stage::DescriptorLimit)?;
+        if needed <= soft {
+            return Ok(DescriptorRoom { before: None });
+        }
+        process::set_descriptor_limit((hard, hard)).stage(Stage::DescriptorLimit)?;
+        Ok(DescriptorRoom { before: Some((soft, hard)) })
+    }
+
+    pub(super) fn give_back(self) -> Outcome<()> {
+        match self.before {
+            Some(limit) => process::set_descriptor_limit(limit).stage(Stage::DescriptorLimit),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Opens the sources of all operations.
+pub(super) fn open(plan: &Plan) -> Outcome<Vec<Held>> {
+    plan.ops.iter().enumerate().map(|(index, op)| open_one(plan, index, &op.fs)).collect()
+}
+
+fn open_one(plan: &Plan, index: usize, op: &FsOp) -> Outcome<Held> {
+    match op {
+        FsOp::Bind { source, flags, dest: _ } => match open_tree(plan, index, source) {
+            Err(failure) if flags.optional && failure.errno == Errno::ENOENT as i32 => Ok(Held::Skip),
+            tree => {
+                let mount = tree?;
+                set_bind_flags(&mount, *flags).op(index, Act::Flags)?;
+                let is_dir = file::fstat(mount.as_fd()).op(index, Act::Source)?.is_dir();
+                Ok(Held::Tree { mount, is_dir })
+            }
+        },
+        FsOp::Overlay { layers, kind, dest: _ } => open_layers(index, layers, kind),
+        FsOp::RemountReadOnly { .. }
+        | FsOp::Proc { .. }
+        | FsOp::Dev { .. }
+        | FsOp::Tmpfs { .. }
+        | FsOp::Mqueue { .. }
+        | FsOp::Dir { .. }
+        | FsOp::Data { .. }
+        | FsOp::Symlink { .. }
+        | FsOp::Chmod { .. }
+        | FsOp::Hostname { .. } => Ok(Held::None),
+    }
+}
+
+fn open_tree(plan: &Plan, index: usize, source: &Source) -> Outcome<OwnedFd> {
+    let fd = match source {
+        Source::Path(path) => return mount::clone_tree(AT_FDCWD, path, true).op(index, Act::Source),
+        Source::Fd(fd) => *fd,
+    };
+    // The descriptor belongs to the caller's mount namespace, and only a mount of this one can be copied: so the way
+    // to the file is its path, and what is found there must be the same file still.
+    let wanted = file::callers_fd(fd).op(index, Act::Source)?;
+    let link = c_string(format!("self/fd/{fd}"));
+    let path = file::read_link_at(plan.proc.as_fd(), &link).op(index, Act::Source)?;
+    let mount = mount::clone_tree(AT_FDCWD, &path, true).op(index, Act::Source)?;
+    let found = file::fstat(mount.as_fd()).op(index, Act::Source)?;
+    if !file::fstat(wanted).op(index, Act::Source)?.is_same_file(found) {
+        return Err(Failure { act: Act::Race, ..Failure::nth(Stage::Op, index, 0) });
+    }
+    Ok(mount)
+}
+
+/// Adds flags to a copied tree, below as well as at its top, seen or hidden. None is ever taken away: `noexec`,
+/// `nosymfollow` and the rest stay as the host has them.
+fn set_bind_flags(mount: &OwnedFd, flags: BindFlags) -> Result<()> {
+    let BindFlags { read_only, devices, optional: _ } = flags;
+    let attr = Attr::NO_SUID.with(if devices { Attr::NONE } else { Attr::NO_DEV }).with(if read_only {
+        Attr::READ_ONLY
+    } else {
+        Attr::NONE
+    });
+    // What the host mounts below a read-only bind later would arrive here without any of these flags, so it must not
+    // arrive. Below a writable bind it does, as in bubblewrap: removable media are made visible to running programs
+    // this way.
+    let propagation = if read_only { Propagation::Private } else { Propagation::Keep };
+    mount::set_attr(mount.as_fd(), attr, propagation, true)
+}
+
+fn open_layers(index: usize, layers: &[std::ffi::CString], kind: &OverlayKind) -> Outcome<Held> {
+    let lower: Outcome<Vec<OwnedFd>> =
+        layers.iter().map(|layer| file::open_path(layer, true).op(index, Act::Source)).collect();
+    let upper = match kind {
+        OverlayKind::Host { upper, work } => Some(Upper {
+            upper: file::open_path(upper, true).op(index, Act::Source)?,
+            work: file::open_path(work, true).op(index, Act::Source)?,
+        }),
+        OverlayKind::Tmp | OverlayKind::ReadOnly => None,
+    };
+    Ok(Held::Layers { lower: lower?, upper })
+}
+
+/// Text that has no NUL in it, as a string.
+pub(super) fn c_string(text: String) -> std::ffi::CString {
+    std::ffi::CString::new(text).unwrap_or_default()
+}

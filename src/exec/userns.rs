@@ -1,0 +1,72 @@
+//! User namespaces: id maps, ids, and the second namespace where one is asked for (`user_namespaces(7)`).
+
+use std::ffi::CStr;
+use std::os::fd::AsFd;
+
+use super::{At, Outcome, join};
+use crate::plan::failure::{Failure, Stage};
+use crate::plan::{IdMaps, Maps, Plan, Switch};
+use crate::sys::ns::{self, NsSet};
+use crate::sys::{Errno, Result, caps, file, process};
+
+/// Gives this process the ids that the plan wants in its user namespace.
+pub(super) fn become_somebody(plan: &Plan) -> Outcome<()> {
+    match &plan.maps {
+        Maps::None => switch_ids(plan.switch),
+        Maps::From(_) => Ok(()),
+        Maps::Own { outer, inner: _ } => write_maps(plan, outer),
+    }
+}
+
+/// Moves on into the second user namespace, and makes sure that there is no third where that is asked for.
+pub(super) fn leave_behind(plan: &Plan) -> Outcome<()> {
+    if let Some(fd) = plan.joins.inner_user {
+        join(fd, NsSet::USER, Stage::JoinInnerUser)?;
+    }
+    if let Maps::Own { inner: Some(inner), outer: _ } = &plan.maps {
+        // The limit counts for the namespace in which it is written and everything below it; the next namespace uses
+        // up the one that is left. It is written through the host's procfs: the box may have none.
+        write(plan, c"sys/user/max_user_namespaces", b"1").stage(Stage::LimitUserNs)?;
+        ns::unshare(NsSet::USER).stage(Stage::InnerUser)?;
+        write_maps(plan, inner)?;
+    }
+    if plan.lock.assert_no_userns {
+        // Any refusal will do; only success is a failure.
+        match ns::unshare(NsSet::USER) {
+            Err(_) => {}
+            Ok(()) => return Err(Failure::new(Stage::UserNsNotDisabled, 0)),
+        }
+    }
+    Ok(())
+}
+
+fn write_maps(plan: &Plan, maps: &IdMaps) -> Outcome<()> {
+    write(plan, c"self/uid_map", maps.uid.as_bytes()).stage(Stage::UidMap)?;
+    // Without this the kernel does not let an ordinary user map a group: dropping a group by setgroups(2) could give
+    // access that its membership denies (CVE-2014-8989).
+    write(plan, c"self/setgroups", b"deny").stage(Stage::SetGroups)?;
+    write(plan, c"self/gid_map", maps.gid.as_bytes()).stage(Stage::GidMap)
+}
+
+fn write(plan: &Plan, path: &CStr, content: &[u8]) -> Result<()> {
+    let fd = file::open_write_at(plan.proc.as_fd(), path)?;
+    // One write: the kernel takes a map in one piece or not at all.
+    file::write_all(fd.as_fd(), content)
+}
+
+/// In a joined namespace the maps are there already; this process becomes one of the ids that they have.
+fn switch_ids(Switch { uid, gid }: Switch) -> Outcome<()> {
+    if let Some(gid) = gid {
+        process::set_gid(gid).stage(Stage::SwitchGid)?;
+    }
+    let Some(uid) = uid else { return Ok(()) };
+    // The mounts still need the capabilities that leaving uid 0 would take away.
+    let before = caps::get().stage(Stage::SwitchCaps)?;
+    caps::keep_over_setuid().stage(Stage::SwitchCaps)?;
+    process::set_uid(uid).stage(Stage::SwitchUid)?;
+    match caps::set(before) {
+        // The namespace gave us none in the first place.
+        Err(Errno::EPERM) if before.permitted == 0 => Ok(()),
+        result => result.stage(Stage::SwitchCaps),
+    }
+}

@@ -1,0 +1,176 @@
+//! What this host and this caller are: facts, probed once, and only those that the spec asks for.
+//!
+//! The only reader of ambient state (ids, environment, current directory, terminal, `/proc`).
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, OwnedFd};
+
+use crate::error::Error;
+use crate::spec::{FsOp, Spec, Unshare, UserNs, env};
+use crate::sys::{self, Errno, caps, file, process};
+
+/// Facts about the caller that the words of a command line are judged by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Caller {
+    /// Real user id.
+    pub uid: u32,
+    /// Real group id.
+    pub gid: u32,
+}
+
+impl Caller {
+    /// The caller of this process.
+    pub fn probe() -> Caller {
+        let (uid, gid) = process::real_ids();
+        Caller { uid, gid }
+    }
+
+    /// The effective capabilities of this process, as a mask.
+    pub fn capabilities() -> u64 {
+        caps::get().map_or(0, |caps| caps.effective)
+    }
+
+    /// The highest capability number that the kernel knows.
+    pub fn last_capability() -> u8 {
+        (0..64).rev().find(|&number| caps::in_bounding_set(number).is_some()).unwrap_or(0)
+    }
+}
+
+/// Everything that planning needs to know of the host.
+#[derive(Debug)]
+pub struct Host {
+    /// Who called.
+    pub caller: Caller,
+    /// The environment that the spec makes of the caller's: `NAME=VALUE`, in order.
+    pub environment: Vec<CString>,
+    /// What this program was called, without directories: the name that PID 1 of the box keeps.
+    pub program: CString,
+    /// The current directory without links, where there is one. Only probed where the spec names none.
+    pub cwd: Option<CString>,
+    /// Whether `$PWD` (as the spec leaves it) names the current directory, which makes it the name to keep.
+    pub pwd_is_cwd: bool,
+    /// The host's procfs.
+    pub proc: OwnedFd,
+    /// Whether the kernel has user namespaces, and they are not switched off. Only probed for root and
+    /// [`UserNs::Try`]; others get one in any case.
+    pub has_user_ns: bool,
+    /// Whether the kernel has cgroup namespaces. Only probed where one is asked for.
+    pub has_cgroup_ns: bool,
+    /// Whether SELinux is enabled. Only probed where a label is given.
+    pub has_selinux: bool,
+    /// The terminal at standard output: its path. Only probed for a new `/dev`.
+    pub tty: Option<CString>,
+    /// Effective capabilities of root, as a mask; not probed for others.
+    pub capabilities: u64,
+}
+
+impl Host {
+    /// Probes what `spec` needs. Fails only where nothing works without the fact.
+    ///
+    /// `program` is what this program was called, `inherited` its environment.
+    pub fn probe(caller: Caller, spec: &Spec, program: &CStr, inherited: &[&CStr]) -> Result<Host, Error> {
+        let proc = file::open_path(c"/proc", true).map_err(|errno| no_proc(errno, None))?;
+        if !file::is_procfs(proc.as_fd()).map_err(|errno| no_proc(errno, None))? {
+            return Err(no_proc(Errno::ENOTSUP, Some("what is mounted at /proc is no procfs".into())));
+        }
+        let environment = spec.process.environment(inherited);
+        let wants_dev = spec.ops.iter().any(|op| matches!(op.fs, FsOp::Dev { .. }));
+        let namespaces = &spec.namespaces;
+        let wants_label = spec.process.exec_label.is_some() || spec.process.file_label.is_some();
+        let cwd = if spec.process.chdir.is_none() { file::getcwd().ok() } else { None };
+        Ok(Host {
+            caller,
+            pwd_is_cwd: cwd.as_deref().is_some_and(|cwd| pwd_is_cwd(&environment, cwd)),
+            cwd,
+            has_user_ns: namespaces.user != UserNs::Try || caller.uid != 0 || has_user_ns(&proc),
+            has_cgroup_ns: namespaces.cgroup == Unshare::Share || file::exists_at(proc.as_fd(), c"self/ns/cgroup"),
+            has_selinux: wants_label && file::is_selinuxfs(c"/sys/fs/selinux"),
+            tty: if wants_dev { tty_path(&proc) } else { None },
+            capabilities: if caller.uid == 0 { Caller::capabilities() } else { 0 },
+            program: base_name(program),
+            environment,
+            proc,
+        })
+    }
+}
+
+fn no_proc(errno: Errno, hint: Option<String>) -> Error {
+    let message = format!("Can't open /proc: {}", sys::error_text(errno as i32));
+    let hint = hint.unwrap_or_else(|| "mount a procfs at /proc; the id maps are written through it".into());
+    Error::new(1, message).with_hint(Some(hint))
+}
+
+/// As bubblewrap decides `--unshare-user-try`: the kind exists, its limit is not 0, and RHEL 7's module switch is on.
+fn has_user_ns(proc: &OwnedFd) -> bool {
+    let content = |path: &CStr| {
+        file::open_in_root(proc.as_fd(), path, file::Open::Read).and_then(|fd| file::read_to_end(fd.as_fd()))
+    };
+    let switched_off = file::open_path(c"/sys/module/user_namespace/parameters/enable", false).is_ok()
+        && std::fs::read("/sys/module/user_namespace/parameters/enable").is_ok_and(|text| text.starts_with(b"N"));
+    file::exists_at(proc.as_fd(), c"self/ns/user")
+        && !content(c"sys/user/max_user_namespaces").is_ok_and(|text| text == b"0\n")
+        && !switched_off
+}
+
+/// Whether the `PWD` that the spec leaves in the environment names the current directory (`get_current_dir_name(3)`).
+fn pwd_is_cwd(environment: &[CString], cwd: &CStr) -> bool {
+    let pwd = env::value(environment, c"PWD").filter(|pwd| pwd.starts_with(b"/"));
+    pwd.and_then(|pwd| CString::new(pwd).ok()).is_some_and(|pwd| {
+        pwd.as_c_str() == cwd
+            || file::stat(&pwd).is_ok_and(|there| file::stat(c".").is_ok_and(|here| here.is_same_file(there)))
+    })
+}
+
+/// The last part of the name that this program was called by.
+fn base_name(called: &CStr) -> CString {
+    let called = called.to_bytes();
+    let name = called.rsplit(|&byte| byte == b'/').next().unwrap_or(called);
+    CString::new(name).unwrap_or_default()
+}
+
+/// The path of the terminal at standard output, if it is one and the path really leads to it.
+fn tty_path(proc: &OwnedFd) -> Option<CString> {
+    let stdout = file::callers_fd(1).ok()?;
+    if !file::is_tty(stdout) {
+        return None;
+    }
+    let path = file::read_link_at(proc.as_fd(), c"self/fd/1").ok()?;
+    let (there, here) = (file::stat(&path).ok()?, file::fstat(stdout).ok()?);
+    (there.is_same_file(here) && there.is_char_device()).then_some(path)
+}
+
+/// What stands in the way of sandboxes on this host. Probed only after a failure, for the hint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Obstacles {
+    /// Debian's sysctl `kernel.unprivileged_userns_clone` is 0.
+    pub userns_clone_off: bool,
+    /// `user.max_user_namespaces`, where it can be read.
+    pub max_user_namespaces: Option<u64>,
+    /// Ubuntu's sysctl `kernel.apparmor_restrict_unprivileged_userns` is 1.
+    pub apparmor_restricts: bool,
+    /// A system call filter is installed already.
+    pub filtered: bool,
+    /// Something is mounted below `/proc`, which makes the kernel refuse a new procfs ("mount too revealing").
+    pub proc_is_masked: bool,
+}
+
+impl Obstacles {
+    /// Looks for them. What cannot be read is taken for no obstacle.
+    pub fn probe() -> Obstacles {
+        let number = |path: &str| std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
+        let contains = |path: &str, found: fn(&str) -> bool| {
+            std::fs::read(path).is_ok_and(|text| String::from_utf8_lossy(&text).lines().any(found))
+        };
+        Obstacles {
+            userns_clone_off: number("/proc/sys/kernel/unprivileged_userns_clone") == Some(0),
+            max_user_namespaces: number("/proc/sys/user/max_user_namespaces"),
+            apparmor_restricts: number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == Some(1),
+            filtered: contains("/proc/self/status", |line| {
+                line.strip_prefix("Seccomp:").is_some_and(|mode| mode.trim() != "0")
+            }),
+            proc_is_masked: contains("/proc/self/mountinfo", |line| {
+                line.split(' ').nth(4).is_some_and(|at| at.starts_with("/proc/"))
+            }),
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! How a [`Spec`] is carried out on a [`Host`]: a pure function of both. Everything that can fail without the kernel
+//! fails here, and everything that the half inside needs is laid out here, so that it has nothing left to decide.
+
+mod exec;
+pub mod failure;
+pub mod hint;
+
+use std::ffi::{CStr, CString};
+use std::os::fd::OwnedFd;
+
+use crate::error::Error;
+use crate::host::{Caller, Host};
+use crate::spec::{
+    CapSet, FdNumber, FsOp, Lifecycle, Lockdown, Namespaces, Op, Process, Report, Seccomp, Spec, Unshare, UserNs, env,
+};
+use crate::sys::ns::NsSet;
+
+pub use exec::Exec;
+
+/// One run, ready to be carried out.
+#[derive(Debug)]
+pub struct Plan {
+    /// Who called.
+    pub caller: Caller,
+    /// The host's procfs.
+    pub(crate) proc: OwnedFd,
+    /// Namespaces that `clone(2)` makes.
+    pub(crate) clone: NsSet,
+    /// Namespaces that are joined, and when.
+    pub joins: Joins,
+    /// The id maps of the new user namespace.
+    pub(crate) maps: Maps,
+    /// Ids to become in a joined user namespace.
+    pub switch: Switch,
+    /// The mounts of the new namespace are still peers of the host's and must be cut off.
+    pub(crate) make_slave: bool,
+    /// What builds the new root.
+    pub ops: Vec<Op>,
+    /// Mount a new procfs rather than the host's.
+    pub(crate) fresh_proc: bool,
+    /// Writable parts of procfs may exist and are covered read-only.
+    pub(crate) cover_proc: bool,
+    /// The terminal that becomes `/dev/console`.
+    pub(crate) console: Option<CString>,
+    /// SELinux label for new files.
+    pub(crate) file_label: Option<CString>,
+    /// Where the program starts.
+    pub cwd: Cwd,
+    /// The program.
+    pub exec: Exec,
+    /// Start it in a new session.
+    pub(crate) new_session: bool,
+    /// What it may not do.
+    pub(crate) lock: Lock,
+    /// A process of ours stays inside: it reaps, holds what is to be held and reports the program's end.
+    pub(crate) init: bool,
+    /// The name that this process keeps.
+    pub(crate) init_name: CString,
+    /// Lifetime, and what is held.
+    pub life: Lifecycle,
+    /// Who is told what.
+    pub report: Report,
+    /// Descriptors that the program does not get.
+    pub(crate) close: Vec<FdNumber>,
+}
+
+/// Namespaces that are joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Joins {
+    /// User namespace, before anything else.
+    pub user: Option<FdNumber>,
+    /// User namespace, after the root is complete.
+    pub inner_user: Option<FdNumber>,
+    /// PID namespace.
+    pub pid: Option<FdNumber>,
+    /// A new PID namespace is made below the joined one.
+    pub pid_below: bool,
+}
+
+/// Who writes the id maps, and what (`user_namespaces(7)`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Maps {
+    /// There is no new user namespace.
+    None,
+    /// Somebody else, who sends a byte to this descriptor when it is done.
+    From(FdNumber),
+    /// The new process itself.
+    Own {
+        outer: IdMaps,
+        /// Once the root is complete, a second namespace whose making uses up the limit of the first.
+        inner: Option<IdMaps>,
+    },
+}
+
+/// Content of `uid_map` and `gid_map`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct IdMaps {
+    pub(crate) uid: String,
+    pub(crate) gid: String,
+}
+
+impl IdMaps {
+    fn new(inside: (u32, u32), outside: (u32, u32)) -> IdMaps {
+        IdMaps { uid: format!("{} {} 1\n", inside.0, outside.0), gid: format!("{} {} 1\n", inside.1, outside.1) }
+    }
+}
+
+/// Ids to become in a joined user namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Switch {
+    /// User id.
+    pub uid: Option<u32>,
+    /// Group id.
+    pub gid: Option<u32>,
+}
+
+/// The last steps before the program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Lock {
+    /// Nothing outside of this set stays in the bounding set.
+    pub(crate) bounding: Option<CapSet>,
+    /// Effective, permitted and inheritable set.
+    pub(crate) caps: Option<CapSet>,
+    /// Ambient set of the program.
+    pub(crate) ambient: CapSet,
+    pub(crate) seccomp: Seccomp,
+    /// Check that no further user namespace can be made.
+    pub(crate) assert_no_userns: bool,
+    pub(crate) exec_label: Option<CString>,
+}
+
+/// Where the program starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cwd {
+    /// There, or not at all.
+    Exactly(CString),
+    /// In the first of these that exists inside.
+    FirstOf(Vec<CString>),
+}
+
+impl Cwd {
+    /// The one that is wanted most.
+    pub fn first(&self) -> &CStr {
+        self.candidates().first().map_or(c"/", |path| path)
+    }
+
+    /// The directories to try, best first.
+    pub(crate) fn candidates(&self) -> &[CString] {
+        match self {
+            Cwd::Exactly(path) => std::slice::from_ref(path),
+            Cwd::FirstOf(paths) => paths,
+        }
+    }
+}
+
+/// Plans `spec` on `host`.
+pub fn plan(spec: Spec, host: Host) -> Result<Plan, Error> {
+    // No `..`: a field that is added does not compile until it is planned.
+    let Spec { namespaces, ids, ops, process, lockdown, lifecycle, report } = spec;
+    let Host { caller, mut environment, program, cwd, pwd_is_cwd, proc, tty, .. } = host;
+    let Namespaces { user, user_inner, user_maps_from, pid, pid_join, net, ipc, uts, cgroup } = namespaces;
+    let Process { command, argv0, env: _, chdir, new_session, exec_label, file_label } = process;
+
+    if (exec_label.is_some() || file_label.is_some()) && !host.has_selinux {
+        return Err(Error::new(1, "labeling not supported on this system"));
+    }
+    if cgroup == Unshare::New && !host.has_cgroup_ns {
+        return Err(Error::new(1, "Cannot create new cgroup namespace because the kernel does not support it"));
+    }
+    let (new_user, joined_user) = match user {
+        UserNs::Join(fd) => (false, Some(fd)),
+        UserNs::New => (true, None),
+        UserNs::Auto => (caller.uid != 0, None),
+        UserNs::Try => (caller.uid != 0 || host.has_user_ns, None),
+    };
+    let pid_below = pid && pid_join.is_some();
+    let clone = NsSet::MOUNT
+        .with_if(new_user, NsSet::USER)
+        .with_if(pid && !pid_below, NsSet::PID)
+        .with_if(net, NsSet::NET)
+        .with_if(ipc, NsSet::IPC)
+        .with_if(uts, NsSet::UTS)
+        .with_if(cgroup != Unshare::Share && host.has_cgroup_ns, NsSet::CGROUP);
+    let inside = (ids.uid.unwrap_or(caller.uid), ids.gid.unwrap_or(caller.gid));
+    let maps = match user_maps_from {
+        _ if !new_user => Maps::None,
+        Some(fd) => Maps::From(fd),
+        None => Maps::Own {
+            outer: IdMaps::new(inside, (caller.uid, caller.gid)),
+            inner: lockdown.disable_userns.then(|| IdMaps::new(inside, inside)),
+        },
+    };
+    let cwd = match chdir {
+        Some(path) => Cwd::Exactly(path),
+        None => Cwd::FirstOf(default_cwd(&environment, cwd, pwd_is_cwd)),
+    };
+    let has_pidns = pid || pid_join.is_some();
+    let init = !lifecycle.as_pid_1 && (has_pidns || lifecycle.sync_fd.is_some() || !lifecycle.lock_files.is_empty());
+    Ok(Plan {
+        clone,
+        joins: Joins { user: joined_user, inner_user: user_inner, pid: pid_join, pid_below },
+        maps,
+        switch: if joined_user.is_some() {
+            Switch { uid: ids.uid, gid: ids.gid }
+        } else {
+            Switch { uid: None, gid: None }
+        },
+        make_slave: !new_user,
+        fresh_proc: has_pidns,
+        cover_proc: caller.uid == 0 || joined_user.is_some(),
+        console: tty,
+        file_label,
+        exec: Exec::new(command, argv0, &mut environment, cwd.candidates()),
+        cwd,
+        new_session,
+        close: descriptors_to_close(&ops, &namespaces_fds(&namespaces), &lockdown, &lifecycle, report),
+        lock: lock(lockdown, caller, new_user || joined_user.is_some(), host.capabilities, exec_label),
+        init,
+        init_name: program,
+        ops,
+        life: lifecycle,
+        report,
+        proc,
+        caller,
+    })
+}
+
+/// The caller's directory by the name that the caller uses for it, then home, then the root.
+fn default_cwd(environment: &[CString], cwd: Option<CString>, pwd_is_cwd: bool) -> Vec<CString> {
+    let variable = |name: &CStr| env::value(environment, name).and_then(|value| CString::new(value).ok());
+    let logical = if pwd_is_cwd { variable(c"PWD") } else { None };
+    [logical.or(cwd), variable(c"HOME"), Some(c"/".into())].into_iter().flatten().collect()
+}
+
+fn lock(lockdown: Lockdown, caller: Caller, userns: bool, own: u64, exec_label: Option<CString>) -> Lock {
+    let Lockdown { caps, seccomp, disable_userns, assert_userns_disabled } = lockdown;
+    let (bounding, caps) = match caps {
+        // Root keeps what it has, unless it asks for less. In a user namespace that is no more than it had outside.
+        None if caller.uid == 0 => (userns.then_some(CapSet(own)), None),
+        None => (Some(CapSet::EMPTY), Some(CapSet::EMPTY)),
+        Some(set) => (Some(set), Some(set)),
+    };
+    Lock {
+        bounding,
+        ambient: caps.unwrap_or_default(),
+        caps,
+        seccomp,
+        assert_no_userns: disable_userns || assert_userns_disabled,
+        exec_label,
+    }
+}
+
+fn namespaces_fds(namespaces: &Namespaces) -> [Option<FdNumber>; 4] {
+    let user = if let UserNs::Join(fd) = namespaces.user { Some(fd) } else { None };
+    [user, namespaces.user_inner, namespaces.user_maps_from, namespaces.pid_join]
+}
+
+/// Every descriptor that was for us and not for the program (but not `sync_fd`, which a process of ours may hold).
+fn descriptors_to_close(
+    ops: &[Op],
+    namespaces: &[Option<FdNumber>],
+    lockdown: &Lockdown,
+    life: &Lifecycle,
+    report: Report,
+) -> Vec<FdNumber> {
+    use crate::spec::Source;
+    let of_ops = ops.iter().filter_map(|op| match op.fs {
+        FsOp::Bind { source: Source::Fd(fd), .. } | FsOp::Data { fd, .. } => Some(fd),
+        _ => None,
+    });
+    let filter = if let Seccomp::ReadLate(fd) = lockdown.seccomp { Some(fd) } else { None };
+    let single = [filter, life.block_fd, report.info_fd, report.json_status_fd];
+    let spent = life.spent_fds.iter().copied();
+    of_ops.chain(spent).chain(single.into_iter().flatten()).chain(namespaces.iter().copied().flatten()).collect()
+}

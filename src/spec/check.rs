@@ -1,0 +1,87 @@
+//! Every rule that concerns more than one field of a [`Spec`], in the order in which bubblewrap checks them.
+
+use super::{FsOp, Spec, UserNs};
+
+/// Two wishes that cannot both be granted, or one that needs another. Front doors put it into their own words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conflict {
+    /// `user_maps_from` without an explicitly new user namespace.
+    MapsFromNeedsNewUser,
+    /// `user_maps_from` without `info_fd`: nobody would know whose maps to write.
+    MapsFromNeedsInfo,
+    /// `disable_userns` without an explicitly new user namespace.
+    DisableNeedsNewUser,
+    /// `disable_userns` with `user_maps_from`.
+    DisableWithMapsFrom,
+    /// There is no command.
+    NoCommand,
+    /// A user id other than the caller's without a user namespace.
+    UidNeedsUser,
+    /// A group id other than the caller's without a user namespace.
+    GidNeedsUser,
+    /// A host name without a new UTS namespace.
+    HostnameNeedsUts,
+    /// `as_pid_1` without a new PID namespace.
+    Pid1NeedsPid,
+    /// `as_pid_1` with lock files: there would be nobody to hold them.
+    Pid1WithLock,
+}
+
+impl Spec {
+    /// The first rule that this spec breaks, if any. `uid` and `gid` are the caller's real ids.
+    ///
+    /// Where [`UserNs::Try`] turns out to mean no namespace, ids other than root's own are left for the plan to refuse.
+    pub fn check(&self, uid: u32, gid: u32) -> Result<(), Conflict> {
+        let Spec { namespaces, ids, ops, process, lockdown, lifecycle, report } = self;
+        let new_user = namespaces.user == UserNs::New;
+        let no_user = namespaces.user == UserNs::Auto && uid == 0;
+        let maps_from = namespaces.user_maps_from.is_some();
+        let names_host = || ops.iter().any(|op| matches!(op.fs, FsOp::Hostname { .. }));
+        let broken = [
+            (maps_from && !new_user, Conflict::MapsFromNeedsNewUser),
+            (maps_from && report.info_fd.is_none(), Conflict::MapsFromNeedsInfo),
+            (lockdown.disable_userns && !new_user, Conflict::DisableNeedsNewUser),
+            (lockdown.disable_userns && maps_from, Conflict::DisableWithMapsFrom),
+            (process.command.is_empty(), Conflict::NoCommand),
+            (no_user && ids.uid.is_some_and(|wanted| wanted != uid), Conflict::UidNeedsUser),
+            (no_user && ids.gid.is_some_and(|wanted| wanted != gid), Conflict::GidNeedsUser),
+            (!namespaces.uts && names_host(), Conflict::HostnameNeedsUts),
+            (lifecycle.as_pid_1 && !namespaces.pid, Conflict::Pid1NeedsPid),
+            (lifecycle.as_pid_1 && !lifecycle.lock_files.is_empty(), Conflict::Pid1WithLock),
+        ];
+        broken.iter().find(|(is_broken, _)| *is_broken).map_or(Ok(()), |&(_, conflict)| Err(conflict))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_spec_breaks_no_rule_and_one_without_a_command_does() {
+        assert_eq!(Spec::new(vec![c"true".into()]).check(0, 0), Ok(()));
+        assert_eq!(Spec::new(Vec::new()).check(0, 0), Err(Conflict::NoCommand));
+    }
+
+    #[test]
+    fn only_a_namespace_that_is_surely_made_can_be_closed_or_have_foreign_maps() {
+        for user in [UserNs::Auto, UserNs::Try, UserNs::Join(3), UserNs::New] {
+            let mut spec = Spec::new(vec![c"true".into()]);
+            spec.namespaces.user = user;
+            spec.lockdown.disable_userns = true;
+            assert_eq!(spec.check(1000, 1000).is_ok(), user == UserNs::New, "{user:?}");
+            spec.lockdown.disable_userns = false;
+            (spec.namespaces.user_maps_from, spec.report.info_fd) = (Some(4), Some(5));
+            assert_eq!(spec.check(1000, 1000).is_ok(), user == UserNs::New, "{user:?}");
+        }
+    }
+
+    #[test]
+    fn root_without_a_namespace_keeps_its_ids() {
+        let mut spec = Spec::new(vec![c"true".into()]);
+        (spec.ids.uid, spec.ids.gid) = (Some(0), Some(7));
+        assert_eq!(spec.check(0, 0), Err(Conflict::GidNeedsUser));
+        assert_eq!(spec.check(0, 7), Ok(()));
+        assert_eq!(spec.check(1000, 1000), Ok(()));
+    }
+}

@@ -1,0 +1,221 @@
+//! What is wanted: plain data, independent of the words it was typed in and of the host it will run on.
+//!
+//! A front door lowers its arguments to a [`Spec`]; a library user builds one directly. Nothing here reads the
+//! environment or the kernel. Defaults are the values of [`Spec::new`]; bubblewrap's defaults (network shared,
+//! environment kept, no pid namespace) are values that its front door sets.
+
+mod caps;
+mod check;
+pub mod env;
+mod op;
+
+use std::ffi::CString;
+
+pub use caps::{CapSet, LAST_KNOWN_CAP};
+pub use check::Conflict;
+pub use op::{BindFlags, DataFile, FsOp, Op, OverlayKind, Source};
+
+/// A file descriptor number of the caller, as typed. It is turned into an owned descriptor only when it is used.
+pub type FdNumber = i32;
+
+/// Everything that one run needs to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spec {
+    /// Namespaces to make or to join.
+    pub namespaces: Namespaces,
+    /// The ids that the program sees itself as.
+    pub ids: Ids,
+    /// Operations on the new root, in the order in which they are carried out.
+    pub ops: Vec<Op>,
+    /// The program and its surroundings.
+    pub process: Process,
+    /// What the program may not do.
+    pub lockdown: Lockdown,
+    /// When the sandbox starts, what it holds, and when it ends.
+    pub lifecycle: Lifecycle,
+    /// Who is told what.
+    pub report: Report,
+}
+
+/// Whether a namespace is shared with the host or made new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Unshare {
+    /// The host's namespace is used.
+    #[default]
+    Share,
+    /// A new namespace is made; if that fails, so does the run.
+    New,
+    /// A new namespace is made where the host offers the kind at all, otherwise the host's is shared.
+    Try,
+}
+
+/// Where the user namespace comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserNs {
+    /// A new one for an ordinary caller, none for root: what an unprivileged tool needs and no more.
+    Auto,
+    /// Always a new one.
+    New,
+    /// A new one where the host offers them; an ordinary caller gets one in any case.
+    Try,
+    /// Join the one that this descriptor refers to (`user_namespaces(7)`).
+    Join(FdNumber),
+}
+
+/// Namespaces (`namespaces(7)`). The mount namespace is always new.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Namespaces {
+    /// User namespace to set up in.
+    pub user: UserNs,
+    /// A second user namespace, joined after the root is complete and before the program starts.
+    pub user_inner: Option<FdNumber>,
+    /// Write nothing into the id maps: somebody else does, and then sends a byte (or end of file) to this descriptor.
+    pub user_maps_from: Option<FdNumber>,
+    /// New PID namespace.
+    pub pid: bool,
+    /// PID namespace to join; with `pid` a new one is made below it.
+    pub pid_join: Option<FdNumber>,
+    /// New network namespace, with the loopback device up and nothing else.
+    pub net: bool,
+    /// New System V IPC and POSIX message queue namespace.
+    pub ipc: bool,
+    /// New UTS (host name) namespace.
+    pub uts: bool,
+    /// New cgroup namespace.
+    pub cgroup: Unshare,
+}
+
+/// Ids seen inside. `None`: the caller's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ids {
+    /// User id inside (0 to 2^32 - 2).
+    pub uid: Option<u32>,
+    /// Group id inside (0 to 2^32 - 2).
+    pub gid: Option<u32>,
+}
+
+/// One change of the environment; applied in order to the caller's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EnvOp {
+    /// Remove everything.
+    Clear,
+    /// `NAME`, `VALUE`.
+    Set(CString, CString),
+    /// `NAME`.
+    Unset(CString),
+}
+
+/// The program and what it starts with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// The program and its arguments; never empty in a checked spec. Looked up in the *new* environment's `PATH`.
+    pub command: Vec<CString>,
+    /// `argv[0]` of the program where it shall differ from `command[0]`.
+    pub argv0: Option<CString>,
+    /// Changes to the caller's environment, in order.
+    pub env: Vec<EnvOp>,
+    /// Working directory inside. `None`: the caller's own if it exists inside, else `$HOME`, else `/`.
+    pub chdir: Option<CString>,
+    /// Start in a new session, detached from the controlling terminal (`setsid(2)`).
+    pub new_session: bool,
+    /// SELinux label for the program.
+    pub exec_label: Option<CString>,
+    /// SELinux label for files that the set-up creates.
+    pub file_label: Option<CString>,
+}
+
+/// System call filters, as compiled BPF (`seccomp(2)`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seccomp {
+    /// No filter.
+    Off,
+    /// Programs (arrays of `struct sock_filter`, 8 bytes an entry) that are known already; installed in this order.
+    Programs(Vec<Vec<u8>>),
+    /// One program, read from this descriptor once everything else is set up.
+    ReadLate(FdNumber),
+}
+
+/// What the program may not do. `no_new_privs` is not a choice: it is always set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lockdown {
+    /// Capabilities that the program keeps. `None`: the default, which is all of its own for root without a user
+    /// namespace and none for everybody else.
+    pub caps: Option<CapSet>,
+    /// System call filter.
+    pub seccomp: Seccomp,
+    /// Let nobody inside make another user namespace.
+    pub disable_userns: bool,
+    /// Fail unless making another user namespace is impossible inside.
+    pub assert_userns_disabled: bool,
+}
+
+/// When the sandbox starts, what it holds, and when it ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lifecycle {
+    /// Kill the sandbox when the caller's process ends.
+    pub die_with_parent: bool,
+    /// The program itself is PID 1 of the new PID namespace; nobody reaps.
+    pub as_pid_1: bool,
+    /// Files (paths inside) on which a read lock is held until every process inside has ended.
+    pub lock_files: Vec<CString>,
+    /// Kept open until every process inside has ended; the program does not get it.
+    pub sync_fd: Option<FdNumber>,
+    /// The program starts when this descriptor yields a byte or end of file.
+    pub block_fd: Option<FdNumber>,
+    /// Descriptors that were used up while the arguments were read; closed before the program starts.
+    pub spent_fds: Vec<FdNumber>,
+}
+
+/// Who is told what about the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Report {
+    /// One JSON document with `child-pid` and the namespaces, then closed.
+    pub info_fd: Option<FdNumber>,
+    /// JSON documents, one a line: the start, and `exit-code` at the end.
+    pub json_status_fd: Option<FdNumber>,
+}
+
+impl Spec {
+    /// A spec with every namespace shared that may be, the caller's environment, and no operations.
+    pub fn new(command: Vec<CString>) -> Spec {
+        Spec {
+            namespaces: Namespaces {
+                user: UserNs::Auto,
+                user_inner: None,
+                user_maps_from: None,
+                pid: false,
+                pid_join: None,
+                net: false,
+                ipc: false,
+                uts: false,
+                cgroup: Unshare::Share,
+            },
+            ids: Ids::default(),
+            ops: Vec::new(),
+            process: Process {
+                command,
+                argv0: None,
+                env: Vec::new(),
+                chdir: None,
+                new_session: false,
+                exec_label: None,
+                file_label: None,
+            },
+            lockdown: Lockdown {
+                caps: None,
+                seccomp: Seccomp::Off,
+                disable_userns: false,
+                assert_userns_disabled: false,
+            },
+            lifecycle: Lifecycle {
+                die_with_parent: false,
+                as_pid_1: false,
+                lock_files: Vec::new(),
+                sync_fd: None,
+                block_fd: None,
+                spent_fds: Vec::new(),
+            },
+            report: Report::default(),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The operations that build the new root. They run in the order in which they were given, so that a later one can
+//! refine what an earlier one made.
+
+use std::ffi::CString;
+
+use super::FdNumber;
+
+/// One operation with the place it came from, for error messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Op {
+    /// What to do.
+    pub fs: FsOp,
+    /// Index of the word (counting from 0 after the program's name) that asked for it; 0 where there is none.
+    pub word: usize,
+}
+
+/// Where a bind comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A path on the host, resolved with the caller's working directory, links followed.
+    Path(CString),
+    /// The file or directory that a descriptor of the caller refers to.
+    Fd(FdNumber),
+}
+
+/// How a bind is mounted. Flags of the host's mount are never weakened; `nosuid` is always added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BindFlags {
+    /// Add `ro` to the mount and everything below it.
+    pub read_only: bool,
+    /// Do not add `nodev`.
+    pub devices: bool,
+    /// Skip the operation when the source does not exist (only then: any other error stays one).
+    pub optional: bool,
+}
+
+/// The upper half of an overlay mount (kernel document `filesystems/overlayfs`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OverlayKind {
+    /// Writes go to `upper` on the host; `work` is an empty directory on the same filesystem.
+    Host {
+        /// Directory that receives the changes.
+        upper: CString,
+        /// Scratch directory of the kernel.
+        work: CString,
+    },
+    /// Writes go to memory and are gone with the sandbox.
+    Tmp,
+    /// No writes.
+    ReadOnly,
+}
+
+/// How the content of a descriptor becomes a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DataFile {
+    /// Written to the destination itself, which is created, or truncated where it exists. Default mode 0666.
+    Copy,
+    /// A file of the sandbox's own, mounted on the destination. Default mode 0600.
+    Bind {
+        /// Mounted read-only.
+        read_only: bool,
+    },
+}
+
+/// What to do. `dest` is always a path in the new root: it is resolved there, and links in it cannot leave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FsOp {
+    /// Mount a file or directory of the host, with what is mounted below it.
+    Bind {
+        /// What to mount.
+        source: Source,
+        /// Where.
+        dest: CString,
+        /// How.
+        flags: BindFlags,
+    },
+    /// Make one mount that is there already read-only (not what is mounted below it).
+    RemountReadOnly {
+        /// Mount point.
+        dest: CString,
+    },
+    /// Mount layers of host directories over each other.
+    Overlay {
+        /// Lower layers, lowest first.
+        layers: Vec<CString>,
+        /// Upper half.
+        kind: OverlayKind,
+        /// Where.
+        dest: CString,
+    },
+    /// Mount procfs: a fresh one where the PID namespace is new or joined, otherwise the host's.
+    Proc {
+        /// Where.
+        dest: CString,
+    },
+    /// Make a minimal `/dev`: six nodes, pts, shm and the usual links.
+    Dev {
+        /// Where.
+        dest: CString,
+    },
+    /// Mount an empty tmpfs.
+    Tmpfs {
+        /// Where.
+        dest: CString,
+        /// Permission bits of its root (0 to 0o7777).
+        mode: u32,
+        /// Limit in bytes; `None`: the kernel's default, half of the memory.
+        size: Option<u64>,
+    },
+    /// Mount a POSIX message queue filesystem.
+    Mqueue {
+        /// Where.
+        dest: CString,
+    },
+    /// Make a directory. One that exists keeps its mode.
+    Dir {
+        /// Where.
+        dest: CString,
+        /// Permission bits (0 to 0o7777).
+        mode: u32,
+    },
+    /// Make a file of what a descriptor yields until end of file. The descriptor is closed.
+    Data {
+        /// Where the content comes from.
+        fd: FdNumber,
+        /// Where it goes.
+        dest: CString,
+        /// How it gets there.
+        how: DataFile,
+        /// Permission bits (0 to 0o7777).
+        mode: u32,
+    },
+    /// Make a symbolic link. It is no error when the same link exists.
+    Symlink {
+        /// Content of the link.
+        target: CString,
+        /// Where the link is made.
+        dest: CString,
+    },
+    /// Change the permission bits of something that exists.
+    Chmod {
+        /// What.
+        dest: CString,
+        /// Permission bits (0 to 0o7777).
+        mode: u32,
+    },
+    /// Set the host name of the new UTS namespace.
+    Hostname {
+        /// At most 64 bytes (`sethostname(2)`).
+        name: CString,
+    },
+}

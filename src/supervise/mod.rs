@@ -1,0 +1,212 @@
+//! The half outside: makes the box, tells whoever wants to know, and waits for its end.
+
+mod status;
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use crate::error::Error;
+use crate::exec::{self, Tag};
+use crate::plan::failure::{self, Failure, Stage};
+use crate::plan::{Maps, Plan};
+use crate::spec::FdNumber;
+use crate::sys::cmdline::CommandLine;
+use crate::sys::ns::{self, NsSet};
+use crate::sys::process::{self, Child, Cloned, End, SingleThread};
+use crate::sys::{Errno, Result as SysResult, caps, file, socket};
+
+/// Makes words of a failure: in the manner of the front door that was used.
+pub(crate) type Words<'a> = &'a dyn Fn(&Plan, &Failure) -> Error;
+
+/// What went wrong outside.
+enum Trouble {
+    /// A call of this process, or of the half inside.
+    Failed(Failure),
+    /// The half inside ended without a word.
+    Silent(End),
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Trouble {
+        Trouble::Failed(failure)
+    }
+}
+
+/// Carries out a plan. Returns the exit code of the program, 128 + n where signal n ended it.
+///
+/// The calling process must have one thread: the box begins as a copy of it. `line` is overwritten in that copy.
+pub(crate) fn run(plan: &Plan, line: Option<CommandLine>, words: Words<'_>) -> Result<u8, Error> {
+    supervise(plan, line).map_err(|trouble| match trouble {
+        Trouble::Failed(failure) => words(plan, &failure),
+        Trouble::Silent(End::Code(code)) => {
+            Error::new(1, format!("The half inside the sandbox ended with code {code} and without a report"))
+        }
+        Trouble::Silent(End::Signal(signal)) => {
+            Error::new(1, format!("The half inside the sandbox was killed by signal {signal} during set-up"))
+        }
+    })
+}
+
+fn supervise(plan: &Plan, line: Option<CommandLine>) -> Result<u8, Trouble> {
+    let thread = SingleThread::check(plan.proc.as_fd()).map_err(at(Stage::Prepare))?;
+    process::default_sigchld().map_err(at(Stage::Prepare))?;
+    process::set_no_new_privs().map_err(at(Stage::NoNewPrivs))?;
+    let parent = watch_parent(plan)?;
+    join(plan.joins.user, NsSet::USER, Stage::JoinUser)?;
+    join(plan.joins.pid, NsSet::PID, Stage::JoinPid)?;
+    let (control, inside) = socket::pair().map_err(at(Stage::Prepare))?;
+    if plan.joins.pid_below {
+        socket::pass_credentials(&control).map_err(at(Stage::Prepare))?;
+    }
+    if !plan.is_held_at_start() {
+        become_opaque()?;
+    }
+    let child = match process::clone(thread, plan.clone, false).map_err(at(Stage::Clone))? {
+        Cloned::Child => {
+            drop(control);
+            exec::run(plan, inside, line, thread)
+        }
+        Cloned::Parent(child) => child,
+    };
+    drop(inside);
+    let child = if plan.joins.pid_below { child_below(&control, child)? } else { child };
+    let released = release(plan, &control, &child).and_then(|()| let_go(plan, &control, &child, parent.as_ref()));
+    if let Err(failure) = released {
+        abandon(&child)?;
+        return Err(failure.into());
+    }
+    wait(plan, &control, &child, parent.as_ref())
+}
+
+fn at(stage: Stage) -> impl Fn(Errno) -> Failure {
+    move |errno| Failure::new(stage, errno as i32)
+}
+
+/// A descriptor of the caller's process where the box shall end with it.
+///
+/// Not `PR_SET_PDEATHSIG`, which fires when the *thread* that started us ends (bubblewrap issue 633).
+fn watch_parent(plan: &Plan) -> Result<Option<OwnedFd>, Failure> {
+    if !plan.life.die_with_parent {
+        return Ok(None);
+    }
+    match process::parent_pidfd() {
+        // The caller lives in an outer PID namespace, where nothing but the signal reaches.
+        Ok(None) => process::die_with_maker().map(|()| None).map_err(at(Stage::DieWithParent)),
+        Ok(parent) => Ok(parent),
+        // It ended before it could be watched.
+        Err(Errno::ESRCH) => process::exit_now(1),
+        Err(errno) => Err(at(Stage::DieWithParent)(errno)),
+    }
+}
+
+fn join(fd: Option<FdNumber>, kind: NsSet, stage: Stage) -> Result<(), Failure> {
+    match fd {
+        Some(fd) => file::callers_fd(fd).and_then(|fd| ns::join(fd, kind)).map_err(at(stage)),
+        None => Ok(()),
+    }
+}
+
+/// Nothing inside may look into this process, whatever namespaces are shared.
+fn become_opaque() -> Result<(), Failure> {
+    process::set_dumpable(false).map_err(at(Stage::Dumpable))
+}
+
+/// The process in the new PID namespace below a joined one: it says hello, and the kernel says who it is.
+fn child_below(control: &OwnedFd, between: Child) -> Result<Child, Trouble> {
+    let mut packet = [0; 1 + failure::WIRE];
+    let (length, pid) = socket::receive_with_pid(control.as_fd(), &mut packet).map_err(at(Stage::Control))?;
+    let end = process::wait(between.as_fd()).map_err(at(Stage::Control))?;
+    match (packet[..length].split_first(), pid) {
+        (Some((&tag, _)), Some(pid)) if Tag::of(tag) == Some(Tag::Hello) => {
+            let pidfd = process::pidfd_open(pid).map_err(at(Stage::Control))?;
+            Ok(Child { pid, pidfd })
+        }
+        (Some((&tag, rest)), _) if Tag::of(tag) == Some(Tag::Failed) => {
+            Err(Failure::decode(rest).map_or(Trouble::Silent(end), Trouble::Failed))
+        }
+        _ => Err(Trouble::Silent(end)),
+    }
+}
+
+/// Tells the caller about the box, waits for its id maps where others write them, and lets it begin.
+fn release(plan: &Plan, control: &OwnedFd, child: &Child) -> Result<(), Failure> {
+    if !plan.is_held_at_start() {
+        return Ok(());
+    }
+    status::announce(plan, child.pid).map_err(at(Stage::Report))?;
+    if let Maps::From(fd) = plan.maps {
+        // Whatever the answer, end of file too, it is the caller's word that the maps are written.
+        let _any_answer = file::callers_fd(fd).and_then(|fd| file::read(fd, &mut [0])).is_ok();
+    }
+    become_opaque()?;
+    match socket::send(control.as_fd(), &[0]) {
+        // It ended early; what it had to say is read next.
+        Ok(()) | Err(Errno::EPIPE) => Ok(()),
+        Err(errno) => Err(at(Stage::Control)(errno)),
+    }
+}
+
+/// Gives up what waiting does not need: capabilities, and the caller's descriptors, whose other ends would otherwise
+/// wait for this process.
+fn let_go(plan: &Plan, control: &OwnedFd, child: &Child, parent: Option<&OwnedFd>) -> Result<(), Failure> {
+    if plan.caller.uid == 0 || plan.joins.user.is_some() {
+        caps::set(caps::Caps::same(0)).map_err(at(Stage::SetCaps))?;
+    }
+    let mut keep = vec![control.as_raw_fd(), child.pidfd.as_raw_fd(), plan.proc.as_raw_fd()];
+    keep.extend(parent.map(AsRawFd::as_raw_fd));
+    keep.extend(plan.report.json_status_fd);
+    keep.sort_unstable();
+    file::close_all_but(&keep).map_err(at(Stage::Control))
+}
+
+/// Ends a box that cannot be finished.
+fn abandon(child: &Child) -> Result<(), Failure> {
+    process::kill(child.as_fd()).map_err(at(Stage::Control))?;
+    process::wait(child.as_fd()).map(drop).map_err(at(Stage::Control))
+}
+
+/// Listens to the half inside until the program has ended.
+fn wait(plan: &Plan, control: &OwnedFd, child: &Child, parent: Option<&OwnedFd>) -> Result<u8, Trouble> {
+    let mut ready = false;
+    loop {
+        if parent_ended(control.as_fd(), parent)? {
+            return die_with_parent(child);
+        }
+        let mut packet = [0; 1 + failure::WIRE];
+        let length = file::read(control.as_fd(), &mut packet).map_err(at(Stage::Control))?;
+        let Some((&tag, rest)) = packet[..length].split_first() else { break };
+        match Tag::of(tag) {
+            Some(Tag::Ready) => ready = true,
+            Some(Tag::Ended) => return finish(plan, rest.first().copied().unwrap_or(1)),
+            Some(Tag::Failed) => {
+                // It ends by itself after this; an init may have to be told.
+                abandon(child)?;
+                let silent = Trouble::Silent(End::Code(1));
+                return Err(Failure::decode(rest).map_or(silent, Trouble::Failed));
+            }
+            Some(Tag::Hello) | None => return Err(Trouble::Silent(End::Code(1))),
+        }
+    }
+    if parent_ended(child.as_fd(), parent)? {
+        return die_with_parent(child);
+    }
+    let end = process::wait(child.as_fd()).map_err(at(Stage::Control))?;
+    if ready { finish(plan, end.exit_code()) } else { Err(Trouble::Silent(end)) }
+}
+
+/// Waits for `event`, or for the caller's end, which this returns.
+fn parent_ended(event: std::os::fd::BorrowedFd<'_>, parent: Option<&OwnedFd>) -> Result<bool, Failure> {
+    // Without a caller to watch, the next call waits by itself.
+    let Some(parent) = parent else { return Ok(false) };
+    let ready: SysResult<[bool; 2]> = socket::wait_any([Some(event), Some(parent.as_fd())], false);
+    ready.map(|[_, ended]| ended).map_err(at(Stage::Control))
+}
+
+fn die_with_parent(child: &Child) -> Result<u8, Trouble> {
+    abandon(child)?;
+    Ok(End::Signal(9).exit_code())
+}
+
+fn finish(plan: &Plan, code: u8) -> Result<u8, Trouble> {
+    status::exit_code(plan, code).map_err(at(Stage::Report))?;
+    Ok(code)
+}

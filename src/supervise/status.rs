@@ -1,0 +1,65 @@
+//! What the caller is told, to the byte as bubblewrap writes it.
+
+use std::fmt::Write;
+use std::os::fd::AsFd;
+
+use crate::plan::Plan;
+use crate::sys::ns::NsSet;
+use crate::sys::{Result, file};
+
+/// Names of namespaces as they are reported and as procfs has them, in the order of the report.
+const KINDS: [(&str, NsSet); 6] = [
+    ("cgroup", NsSet::CGROUP),
+    ("ipc", NsSet::IPC),
+    ("mnt", NsSet::MOUNT),
+    ("net", NsSet::NET),
+    ("pid", NsSet::PID),
+    ("uts", NsSet::UTS),
+];
+
+/// Says that the box exists: its process id as the caller sees it, and which namespaces are its own.
+pub(super) fn announce(plan: &Plan, pid: i32) -> Result<()> {
+    let namespaces = namespaces(plan, pid)?;
+    if let Some(fd) = plan.report.info_fd {
+        let mut text = format!("{{\n    \"child-pid\": {pid}");
+        for (kind, inode) in &namespaces {
+            push(&mut text, format_args!(",\n    \"{kind}-namespace\": {inode}"));
+        }
+        text.push_str("\n}\n");
+        write(fd, &text)?;
+        file::close_numbers([fd]);
+    }
+    if let Some(fd) = plan.report.json_status_fd {
+        let mut text = format!("{{ \"child-pid\": {pid}");
+        for (kind, inode) in &namespaces {
+            push(&mut text, format_args!(", \"{kind}-namespace\": {inode}"));
+        }
+        text.push_str(" }\n");
+        write(fd, &text)?;
+    }
+    Ok(())
+}
+
+/// Says how the program ended.
+pub(super) fn exit_code(plan: &Plan, code: u8) -> Result<()> {
+    match plan.report.json_status_fd {
+        Some(fd) => write(fd, &format!("{{ \"exit-code\": {code} }}\n")),
+        None => Ok(()),
+    }
+}
+
+fn namespaces(plan: &Plan, pid: i32) -> Result<Vec<(&'static str, u64)>> {
+    let has_pid = plan.joins.pid.is_some();
+    let own = KINDS.iter().filter(|(kind, set)| plan.clone.has(*set) || (*kind == "pid" && has_pid));
+    own.map(|&(kind, _)| file::inode_at(plan.proc.as_fd(), &format!("{pid}/ns/{kind}")).map(|inode| (kind, inode)))
+        .collect()
+}
+
+fn push(text: &mut String, more: std::fmt::Arguments<'_>) {
+    // Writing to a String cannot fail.
+    let _written = text.write_fmt(more).is_ok();
+}
+
+fn write(fd: i32, text: &str) -> Result<()> {
+    file::callers_fd(fd).and_then(|fd| file::write_all(fd, text.as_bytes()))
+}

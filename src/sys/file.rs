@@ -1,0 +1,313 @@
+//! Files and directories, always by descriptor.
+
+use std::ffi::{CStr, CString, OsString};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStringExt;
+
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag};
+use nix::sys::stat::{FchmodatFlags, Mode, SFlag};
+
+use super::{Errno, Result, check};
+
+/// What a file is, as far as anybody here asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stat {
+    pub(crate) device: u64,
+    pub(crate) inode: u64,
+    /// Device number of a device node.
+    pub(crate) rdev: u64,
+    mode: u32,
+}
+
+impl Stat {
+    pub(crate) fn is_dir(self) -> bool {
+        self.mode & libc::S_IFMT == libc::S_IFDIR
+    }
+
+    pub(crate) fn is_char_device(self) -> bool {
+        self.mode & libc::S_IFMT == libc::S_IFCHR
+    }
+
+    pub(crate) fn is_same_file(self, other: Stat) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
+}
+
+impl From<nix::sys::stat::FileStat> for Stat {
+    fn from(stat: nix::sys::stat::FileStat) -> Stat {
+        Stat { device: stat.st_dev, inode: stat.st_ino, rdev: stat.st_rdev, mode: stat.st_mode }
+    }
+}
+
+pub(crate) fn fstat(fd: BorrowedFd<'_>) -> Result<Stat> {
+    nix::sys::stat::fstat(fd).map(Stat::from)
+}
+
+/// `stat(2)`: links are followed.
+pub(crate) fn stat(path: &CStr) -> Result<Stat> {
+    nix::sys::stat::stat(path).map(Stat::from)
+}
+
+/// Where `path`, relative to `dir`, lies: mount, device and inode. Equal for two ways to one place, and not for the
+/// same directory seen through two mounts. An empty path means `dir` itself.
+pub(crate) fn place_at(dir: BorrowedFd<'_>, path: &CStr) -> Result<(u64, u64, u64)> {
+    // SAFETY: all-zero bytes are a valid `statx`.
+    let mut found: libc::statx = unsafe { std::mem::zeroed() };
+    let mask = libc::STATX_INO | libc::STATX_MNT_ID;
+    // SAFETY: the path is a string, `found` lives through the call and is what the kernel fills in.
+    Errno::result(unsafe { libc::statx(dir.as_raw_fd(), path.as_ptr(), libc::AT_EMPTY_PATH, mask, &raw mut found) })?;
+    let device = u64::from(found.stx_dev_major) << 32 | u64::from(found.stx_dev_minor);
+    Ok((found.stx_mnt_id, device, found.stx_ino))
+}
+
+/// The caller's descriptor with number `fd`, as long as it is used.
+///
+/// The number comes from the command line: it may be wrong, which every call on it then reports as `EBADF`.
+pub(crate) fn callers_fd(fd: RawFd) -> Result<BorrowedFd<'static>> {
+    if fd < 0 {
+        return Err(Errno::EBADF);
+    }
+    // SAFETY: `BorrowedFd` asks that the number is not -1 and stays open while it is used. The first is checked; for
+    // the second, nothing here closes a descriptor of the caller before `close_numbers`, the last step before exec.
+    Ok(unsafe { BorrowedFd::borrow_raw(fd) })
+}
+
+/// Inode number of `path` relative to `dir`, links followed.
+pub(crate) fn inode_at(dir: BorrowedFd<'_>, path: &str) -> Result<u64> {
+    nix::sys::stat::fstatat(dir, path, nix::fcntl::AtFlags::empty()).map(|stat| stat.st_ino)
+}
+
+/// Number of links of `path` relative to `dir`.
+pub(crate) fn links_at(dir: BorrowedFd<'_>, path: &CStr) -> Result<u64> {
+    nix::sys::stat::fstatat(dir, path, nix::fcntl::AtFlags::empty()).map(|stat| stat.st_nlink)
+}
+
+/// Opens `path` as a place only (`O_PATH`).
+pub(crate) fn open_path(path: &CStr, directory: bool) -> Result<OwnedFd> {
+    let kind = if directory { OFlag::O_DIRECTORY } else { OFlag::empty() };
+    nix::fcntl::open(path, OFlag::O_PATH | OFlag::O_CLOEXEC | kind, Mode::empty())
+}
+
+/// How [`open_in_root`] opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Open {
+    /// A place, whatever it is.
+    Path,
+    /// A place that is a directory.
+    Dir,
+    /// For reading, no more than that.
+    Read,
+    /// For writing: created with this mode, or truncated.
+    Create(u32),
+}
+
+/// Opens `path` with `root` as the root directory: neither `..` nor a link leads out of it, and the links of procfs
+/// that jump anywhere are refused with `ELOOP` (`openat2(2)`; CVE-2024-21626, CVE-2026-87766).
+pub(crate) fn open_in_root(root: BorrowedFd<'_>, path: &CStr, open: Open) -> Result<OwnedFd> {
+    // An absolute path starts at `root` too; an empty one means `root` itself.
+    let path = if path.is_empty() { c"." } else { path };
+    let flags = match open {
+        Open::Path => OFlag::O_PATH,
+        Open::Dir => OFlag::O_PATH | OFlag::O_DIRECTORY,
+        // O_NONBLOCK: a fifo must not make the set-up wait for a writer.
+        Open::Read => OFlag::O_RDONLY | OFlag::O_NOCTTY | OFlag::O_NONBLOCK,
+        Open::Create(_) => OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOCTTY,
+    };
+    let mode = match open {
+        Open::Create(mode) => Mode::from_bits_truncate(mode),
+        Open::Path | Open::Dir | Open::Read => Mode::empty(),
+    };
+    let how = OpenHow::new()
+        .flags(flags | OFlag::O_CLOEXEC)
+        .mode(mode)
+        .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+    loop {
+        match nix::fcntl::openat2(root, path, how) {
+            // A rename somewhere below the root while it was walked; the kernel asks to try again (openat2(2)).
+            Err(Errno::EAGAIN) => {}
+            result => return result,
+        }
+    }
+}
+
+/// Opens `name` in `dir` as a directory; a link is refused.
+pub(crate) fn open_dir_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    nix::fcntl::openat(dir, name, flags, Mode::empty())
+}
+
+/// Opens `path`, relative to `dir`, for writing. Links are followed: for files of a procfs that is known to be one.
+pub(crate) fn open_write_at(dir: BorrowedFd<'_>, path: &CStr) -> Result<OwnedFd> {
+    nix::fcntl::openat(dir, path, OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty())
+}
+
+/// Creates the file `name` in `dir`, which must not exist, for writing.
+pub(crate) fn create_new_at(dir: BorrowedFd<'_>, name: &CStr, mode: u32) -> Result<OwnedFd> {
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    nix::fcntl::openat(dir, name, flags, Mode::from_bits_truncate(mode))
+}
+
+/// Makes an empty regular file, which must not exist.
+pub(crate) fn make_file_at(dir: BorrowedFd<'_>, name: &CStr, mode: u32) -> Result<()> {
+    nix::sys::stat::mknodat(dir, name, SFlag::S_IFREG, Mode::from_bits_truncate(mode), 0)
+}
+
+pub(crate) fn make_dir_at(dir: BorrowedFd<'_>, name: &CStr, mode: u32) -> Result<()> {
+    nix::sys::stat::mkdirat(dir, name, Mode::from_bits_truncate(mode))
+}
+
+pub(crate) fn make_link_at(target: &CStr, dir: BorrowedFd<'_>, name: &CStr) -> Result<()> {
+    nix::unistd::symlinkat(target, dir, name)
+}
+
+/// The content of a link; an empty `name` means `dir` itself (an `O_PATH` descriptor of a link).
+pub(crate) fn read_link_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<CString> {
+    let text: OsString = nix::fcntl::readlinkat(dir, name)?;
+    CString::new(text.into_vec()).map_err(|_| Errno::EINVAL)
+}
+
+pub(crate) fn unlink_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<()> {
+    nix::unistd::unlinkat(dir, name, nix::unistd::UnlinkatFlags::NoRemoveDir)
+}
+
+/// Whether the caller's effective ids may write to `name` in `dir` (`faccessat(2)`).
+pub(crate) fn is_writable_at(dir: BorrowedFd<'_>, name: &CStr) -> bool {
+    nix::unistd::faccessat(dir, name, nix::unistd::AccessFlags::W_OK, nix::fcntl::AtFlags::empty()).is_ok()
+}
+
+pub(crate) fn exists_at(dir: BorrowedFd<'_>, name: &CStr) -> bool {
+    nix::unistd::faccessat(dir, name, nix::unistd::AccessFlags::F_OK, nix::fcntl::AtFlags::empty()).is_ok()
+}
+
+/// `chmod` of `path` relative to `dir`, links followed.
+pub(crate) fn chmod_at(dir: BorrowedFd<'_>, path: &CStr, mode: u32) -> Result<()> {
+    nix::sys::stat::fchmodat(dir, path, Mode::from_bits_truncate(mode), FchmodatFlags::FollowSymlink)
+}
+
+/// Whether `fd` lies on a procfs. What is written to `uid_map` must not land in a file that somebody mounted there
+/// (CVE-2025-52881).
+pub(crate) fn is_procfs(fd: BorrowedFd<'_>) -> Result<bool> {
+    nix::sys::statfs::fstatfs(fd).map(|fs| fs.filesystem_type() == nix::sys::statfs::PROC_SUPER_MAGIC)
+}
+
+/// Whether a selinuxfs is mounted at `path`.
+pub(crate) fn is_selinuxfs(path: &CStr) -> bool {
+    // From include/uapi/linux/magic.h.
+    const SELINUX_MAGIC: i64 = 0xf97c_ff8c;
+    nix::sys::statfs::statfs(path).is_ok_and(|fs| fs.filesystem_type().0 == SELINUX_MAGIC)
+}
+
+/// One read; interrupted ones are repeated.
+pub(crate) fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize> {
+    loop {
+        match nix::unistd::read(fd, buffer) {
+            Err(Errno::EINTR) => {}
+            result => return result,
+        }
+    }
+}
+
+/// Everything up to end of file.
+pub(crate) fn read_to_end(fd: BorrowedFd<'_>) -> Result<Vec<u8>> {
+    let mut all = Vec::new();
+    let mut buffer = [0; 8192];
+    loop {
+        match read(fd, &mut buffer)? {
+            0 => return Ok(all),
+            n => all.extend_from_slice(&buffer[..n]),
+        }
+    }
+}
+
+/// Writes all of `bytes`; waits where a non-blocking descriptor is full.
+pub(crate) fn write_all(fd: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<()> {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    while !bytes.is_empty() {
+        match nix::unistd::write(fd, bytes) {
+            Ok(0) => return Err(Errno::EIO),
+            Ok(n) => bytes = &bytes[n..],
+            Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) => match poll(&mut [PollFd::new(fd, PollFlags::POLLOUT)], PollTimeout::NONE) {
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(errno) => return Err(errno),
+            },
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
+/// Copies everything that `from` yields to `to`.
+pub(crate) fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<()> {
+    let mut buffer = [0; 16384];
+    loop {
+        match read(from, &mut buffer)? {
+            0 => return Ok(()),
+            n => write_all(to, &buffer[..n])?,
+        }
+    }
+}
+
+/// Takes a read lock on the whole file, or fails with `EAGAIN`. It ends with this process (`fcntl_locking(2)`).
+pub(crate) fn lock_shared(file: BorrowedFd<'_>) -> Result<()> {
+    let lock =
+        libc::flock { l_type: libc::F_RDLCK as i16, l_whence: libc::SEEK_SET as i16, l_start: 0, l_len: 0, l_pid: 0 };
+    nix::fcntl::fcntl(file, nix::fcntl::FcntlArg::F_SETLK(&lock)).map(drop)
+}
+
+/// Closes descriptors of the caller by number. Numbers that are not open are no error: they need no closing.
+pub(crate) fn close_numbers(numbers: impl IntoIterator<Item = RawFd>) {
+    for number in numbers {
+        // SAFETY: no owner of this number exists in this process any more: the caller's descriptors are never owned
+        // here, and this is the last step before exec.
+        unsafe { libc::close(number) };
+    }
+}
+
+/// Closes every descriptor above 2 except the (sorted) `keep`.
+pub(crate) fn close_all_but(keep: &[RawFd]) -> Result<()> {
+    let mut from = 3;
+    for &fd in keep.iter().filter(|&&fd| fd >= 3) {
+        if fd > from {
+            close_range(from as u32, fd as u32 - 1)?;
+        }
+        from = fd + 1;
+    }
+    close_range(from as u32, u32::MAX)
+}
+
+fn close_range(first: u32, last: u32) -> Result<()> {
+    // SAFETY: plain numbers. The descriptors in the range have no owner in this process, which the callers of
+    // `close_all_but` see to by naming every descriptor they still use.
+    check(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) }).map(drop)
+}
+
+pub(crate) fn fchdir(dir: BorrowedFd<'_>) -> Result<()> {
+    nix::unistd::fchdir(dir)
+}
+
+/// The current directory, without `$PWD`.
+pub(crate) fn getcwd() -> Result<CString> {
+    let path = nix::unistd::getcwd()?;
+    CString::new(path.into_os_string().into_vec()).map_err(|_| Errno::EINVAL)
+}
+
+pub(crate) fn umask(mask: u32) -> u32 {
+    nix::sys::stat::umask(Mode::from_bits_truncate(mask)).bits()
+}
+
+pub(crate) fn is_tty(fd: BorrowedFd<'_>) -> bool {
+    nix::unistd::isatty(fd).unwrap_or(false)
+}
+
+/// An owner for a descriptor that this process has received.
+pub(crate) fn own(number: RawFd) -> OwnedFd {
+    debug_assert!(number >= 0);
+    // SAFETY: callers pass a number that the kernel has just handed out to them.
+    unsafe { OwnedFd::from_raw_fd(number) }
+}
+
+/// The number behind a descriptor, for paths such as `/proc/self/fd/N`.
+pub(crate) fn number(fd: BorrowedFd<'_>) -> RawFd {
+    fd.as_raw_fd()
+}

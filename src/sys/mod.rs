@@ -1,0 +1,31 @@
+//! Thin typed calls of the kernel: the only module with `unsafe`, the only user of `libc` and `nix`.
+//!
+//! Nothing here decides or prints. Everything that runs between clone and exec avoids allocation.
+#![allow(unsafe_code)]
+
+pub(crate) mod caps;
+pub(crate) mod cmdline;
+pub(crate) mod file;
+pub(crate) mod mount;
+pub(crate) mod net;
+pub(crate) mod ns;
+pub(crate) mod process;
+pub(crate) mod socket;
+
+pub(crate) use nix::errno::Errno;
+
+/// Result of one kernel call.
+pub(crate) type Result<T> = std::result::Result<T, Errno>;
+
+/// Turns the return value of `libc::syscall` into a result.
+fn check(value: libc::c_long) -> Result<libc::c_long> {
+    if value < 0 { Err(Errno::last()) } else { Ok(value) }
+}
+
+/// The kernel's words for an error number, as `strerror(3)` has them.
+pub(crate) fn error_text(errno: i32) -> &'static str {
+    // SAFETY: strerror returns a valid string for every number. It may be overwritten by a later call for an
+    // *unknown* number only; there is one thread, and known numbers point to constant text in glibc.
+    let text = unsafe { std::ffi::CStr::from_ptr(libc::strerror(errno)) };
+    text.to_str().unwrap_or("Unknown error")
+}

@@ -1,0 +1,149 @@
+//! The mount calls that work on file descriptors (`open_tree(2)`, `move_mount(2)`, `fsopen(2)`, `mount_setattr(2)`).
+//!
+//! A mount that is held by a descriptor cannot be exchanged by somebody who renames a directory meanwhile, and no
+//! `/proc/self/mountinfo` is read: cost per mount is constant.
+
+use std::ffi::CStr;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use super::{Result, check};
+
+pub(crate) use nix::fcntl::AT_FDCWD;
+
+// From include/uapi/linux/mount.h; libc 0.2 does not carry them for glibc.
+const OPEN_TREE_CLONE: u32 = 1;
+const OPEN_TREE_CLOEXEC: u32 = libc::O_CLOEXEC as u32;
+const MOVE_MOUNT_F_EMPTY_PATH: u32 = 0x4;
+const MOVE_MOUNT_T_EMPTY_PATH: u32 = 0x40;
+const FSOPEN_CLOEXEC: u32 = 1;
+const FSCONFIG_SET_FLAG: u32 = 0;
+const FSCONFIG_SET_STRING: u32 = 1;
+const FSCONFIG_CMD_CREATE: u32 = 6;
+const FSMOUNT_CLOEXEC: u32 = 1;
+
+/// Flags of a mount (`MOUNT_ATTR_*` of `mount_setattr(2)`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Attr(u64);
+
+impl Attr {
+    pub(crate) const NONE: Attr = Attr(0);
+    pub(crate) const READ_ONLY: Attr = Attr(0x1);
+    pub(crate) const NO_SUID: Attr = Attr(0x2);
+    pub(crate) const NO_DEV: Attr = Attr(0x4);
+    pub(crate) const NO_EXEC: Attr = Attr(0x8);
+
+    pub(crate) const fn with(self, other: Attr) -> Attr {
+        Attr(self.0 | other.0)
+    }
+}
+
+/// What [`set_attr`] does to propagation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Propagation {
+    Keep,
+    Private,
+}
+
+#[repr(C)]
+struct MountAttr {
+    attr_set: u64,
+    attr_clr: u64,
+    propagation: u64,
+    userns_fd: u64,
+}
+
+/// A detached copy of the mount at `path`, with what is mounted below it where `recursive`.
+///
+/// Links are followed; `path` is relative to `dir`.
+pub(crate) fn clone_tree(dir: BorrowedFd<'_>, path: &CStr, recursive: bool) -> Result<OwnedFd> {
+    let flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | if recursive { libc::AT_RECURSIVE as u32 } else { 0 };
+    // SAFETY: `path` is a valid string for the time of the call; the kernel writes to no memory of ours.
+    let fd = check(unsafe { libc::syscall(libc::SYS_open_tree, dir.as_raw_fd(), path.as_ptr(), flags) })?;
+    // SAFETY: the kernel has just given this descriptor to us; nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
+/// Adds `attr` to the mount that `mount` refers to. Flags that are set already stay set: nothing is weakened.
+pub(crate) fn set_attr(mount: BorrowedFd<'_>, attr: Attr, propagation: Propagation, recursive: bool) -> Result<()> {
+    let wanted = MountAttr {
+        attr_set: attr.0,
+        attr_clr: 0,
+        propagation: match propagation {
+            Propagation::Keep => 0,
+            Propagation::Private => libc::MS_PRIVATE,
+        },
+        userns_fd: 0,
+    };
+    let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
+    // SAFETY: `wanted` lives through the call and its size is given; the kernel only reads it.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            mount.as_raw_fd(),
+            c"".as_ptr(),
+            flags,
+            &raw const wanted,
+            size_of::<MountAttr>(),
+        )
+    })?;
+    Ok(())
+}
+
+/// Attaches a detached mount at `name` in `dir`; an empty name means `dir` itself. A final link is not followed.
+pub(crate) fn attach(mount: BorrowedFd<'_>, dir: BorrowedFd<'_>, name: &CStr) -> Result<()> {
+    let flags = MOVE_MOUNT_F_EMPTY_PATH | if name.is_empty() { MOVE_MOUNT_T_EMPTY_PATH } else { 0 };
+    // SAFETY: both strings live through the call; the kernel only reads them.
+    check(unsafe {
+        libc::syscall(libc::SYS_move_mount, mount.as_raw_fd(), c"".as_ptr(), dir.as_raw_fd(), name.as_ptr(), flags)
+    })?;
+    Ok(())
+}
+
+/// One option of a filesystem to be mounted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum FsOption<'a> {
+    Flag(&'a CStr),
+    String(&'a CStr, &'a CStr),
+}
+
+/// A new, detached mount of filesystem `kind`.
+pub(crate) fn new_fs(kind: &CStr, options: &[FsOption<'_>], attr: Attr) -> Result<OwnedFd> {
+    // SAFETY: `kind` lives through the call.
+    let fs = check(unsafe { libc::syscall(libc::SYS_fsopen, kind.as_ptr(), FSOPEN_CLOEXEC) })?;
+    // SAFETY: the kernel has just given this descriptor to us.
+    let fs = unsafe { OwnedFd::from_raw_fd(fs as i32) };
+    for option in options {
+        match option {
+            FsOption::Flag(key) => fsconfig(&fs, FSCONFIG_SET_FLAG, Some(key), None)?,
+            FsOption::String(key, value) => fsconfig(&fs, FSCONFIG_SET_STRING, Some(key), Some(value))?,
+        }
+    }
+    fsconfig(&fs, FSCONFIG_CMD_CREATE, None, None)?;
+    // SAFETY: plain numbers only.
+    let fd = check(unsafe { libc::syscall(libc::SYS_fsmount, fs.as_raw_fd(), FSMOUNT_CLOEXEC, attr.0) })?;
+    // SAFETY: the kernel has just given this descriptor to us.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
+fn fsconfig(fs: &OwnedFd, command: u32, key: Option<&CStr>, value: Option<&CStr>) -> Result<()> {
+    let pointer = |text: Option<&CStr>| text.map_or(std::ptr::null(), CStr::as_ptr);
+    // SAFETY: each pointer is null, where the command takes none, or from a CStr that outlives the call.
+    check(unsafe { libc::syscall(libc::SYS_fsconfig, fs.as_raw_fd(), command, pointer(key), pointer(value), 0) })?;
+    Ok(())
+}
+
+/// Makes every mount of this namespace receive from the host and send nothing back.
+pub(crate) fn make_all_slave() -> Result<()> {
+    use nix::mount::MsFlags;
+    nix::mount::mount(None::<&CStr>, c"/", None::<&CStr>, MsFlags::MS_SLAVE | MsFlags::MS_REC, None::<&CStr>)
+}
+
+/// Makes the current directory the root. The old root is then stacked on top of it (`pivot_root(2)`, NOTES).
+pub(crate) fn pivot_to_cwd() -> Result<()> {
+    nix::unistd::pivot_root(c".", c".")
+}
+
+/// Takes away the uppermost of the mounts that are stacked on the current directory, with all that is mounted in it.
+pub(crate) fn detach_topmost() -> Result<()> {
+    nix::mount::umount2(c".", nix::mount::MntFlags::MNT_DETACH)
+}

@@ -1,0 +1,297 @@
+//! Processes: clone, wait, exec, and what is set for the process as a whole.
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus};
+use nix::unistd::Pid;
+
+use super::ns::NsSet;
+use super::{Errno, Result, check, file};
+
+/// Proof that this process has one thread, so that its copy after [`clone`] has no lock that nobody will ever release.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SingleThread(());
+
+impl SingleThread {
+    /// Looks into `/proc/self/task`, which has a subdirectory for each thread. `EDEADLK` where there are several.
+    pub(crate) fn check(proc: BorrowedFd<'_>) -> Result<SingleThread> {
+        // A directory has two links of its own and one for each subdirectory.
+        match file::links_at(proc, c"self/task")? {
+            3 => Ok(SingleThread(())),
+            _ => Err(Errno::EDEADLK),
+        }
+    }
+}
+
+/// What [`clone`] returns, once in each process.
+pub(crate) enum Cloned {
+    /// In the caller: the new process.
+    Parent(Child),
+    /// In the new process.
+    Child,
+}
+
+/// A process that this one has made and not yet waited for.
+#[derive(Debug)]
+pub(crate) struct Child {
+    /// Process id in the caller's PID namespace.
+    pub(crate) pid: i32,
+    /// Refers to the process even when the id has been given to another.
+    pub(crate) pidfd: OwnedFd,
+}
+
+/// `clone(2)` in the manner of `fork(2)`, with new namespaces.
+///
+/// The raw call: `clone3(2)` is refused by the default filter of container engines, which answer ENOSYS.
+///
+/// With `same_parent` the new process is a sibling of the caller.
+pub(crate) fn clone(_: SingleThread, namespaces: NsSet, same_parent: bool) -> Result<Cloned> {
+    let mut pidfd: RawFd = -1;
+    let parent = if same_parent { libc::CLONE_PARENT } else { 0 };
+    let flags = namespaces.bits() | parent | libc::CLONE_PIDFD | libc::SIGCHLD;
+    // The order of the last two arguments differs between architectures; both are null.
+    // SAFETY: no new stack is given, so the child runs on its copy of this one, with memory that no other thread was
+    // changing; `pidfd` lives through the call.
+    let pid = check(unsafe {
+        libc::syscall(libc::SYS_clone, flags as libc::c_long, 0usize, &raw mut pidfd, 0usize, 0usize)
+    })?;
+    Ok(match pid {
+        0 => Cloned::Child,
+        pid => Cloned::Parent(Child { pid: pid as i32, pidfd: file::own(pidfd) }),
+    })
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    Code(u8),
+    Signal(u8),
+}
+
+impl End {
+    /// The exit code that a shell would report: 128 + n for a signal.
+    pub(crate) fn exit_code(self) -> u8 {
+        match self {
+            End::Code(code) => code,
+            End::Signal(signal) => signal.wrapping_add(128),
+        }
+    }
+
+    fn of(status: WaitStatus) -> Option<End> {
+        match status {
+            WaitStatus::Exited(_, code) => Some(End::Code(code as u8)),
+            WaitStatus::Signaled(_, signal, _) => Some(End::Signal(signal as u8)),
+            _ => None,
+        }
+    }
+}
+
+/// Waits until `child` ends, and removes it.
+pub(crate) fn wait(child: BorrowedFd<'_>) -> Result<End> {
+    loop {
+        match nix::sys::wait::waitid(Id::PIDFd(child), WaitPidFlag::WEXITED) {
+            Err(Errno::EINTR) => {}
+            result => {
+                if let Some(end) = End::of(result?) {
+                    return Ok(end);
+                }
+            }
+        }
+    }
+}
+
+/// Waits until any child ends, and removes it; `ECHILD` when there is none left.
+pub(crate) fn wait_for_any() -> Result<(i32, End)> {
+    loop {
+        // wait4(2) by number: the init of a box runs under the caller's filter, which may know no newer call.
+        let mut status: c_int = 0;
+        // SAFETY: `status` lives through the call.
+        let pid = unsafe { libc::wait4(-1, &raw mut status, 0, std::ptr::null_mut()) };
+        match Errno::result(pid) {
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+            Ok(pid) if libc::WIFSIGNALED(status) => return Ok((pid, End::Signal(libc::WTERMSIG(status) as u8))),
+            Ok(pid) => return Ok((pid, End::Code(libc::WEXITSTATUS(status) as u8))),
+        }
+    }
+}
+
+/// Kills `child`; one that has ended already is no error.
+pub(crate) fn kill(child: BorrowedFd<'_>) -> Result<()> {
+    // SAFETY: no siginfo is given; the rest are plain numbers.
+    match check(unsafe {
+        libc::syscall(libc::SYS_pidfd_send_signal, child.as_raw_fd(), libc::SIGKILL, std::ptr::null::<c_void>(), 0)
+    }) {
+        Ok(_) | Err(Errno::ESRCH) => Ok(()),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// A descriptor for the process that started this one; `None` where it is gone, or outside this PID namespace.
+pub(crate) fn parent_pidfd() -> Result<Option<OwnedFd>> {
+    let parent = nix::unistd::getppid().as_raw();
+    if parent == 0 {
+        return Ok(None);
+    }
+    pidfd_open(parent).map(Some)
+}
+
+/// A descriptor for process `pid`.
+pub(crate) fn pidfd_open(pid: i32) -> Result<OwnedFd> {
+    // SAFETY: plain numbers.
+    let fd = check(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
+    Ok(file::own(fd as RawFd))
+}
+
+pub(crate) fn getpid() -> i32 {
+    nix::unistd::getpid().as_raw()
+}
+
+pub(crate) fn getppid() -> i32 {
+    nix::unistd::getppid().as_raw()
+}
+
+/// Real user and group id.
+pub(crate) fn real_ids() -> (u32, u32) {
+    (nix::unistd::getuid().as_raw(), nix::unistd::getgid().as_raw())
+}
+
+pub(crate) fn set_uid(uid: u32) -> Result<()> {
+    nix::unistd::setuid(uid.into())
+}
+
+pub(crate) fn set_gid(gid: u32) -> Result<()> {
+    nix::unistd::setgid(gid.into())
+}
+
+pub(crate) fn setsid() -> Result<()> {
+    nix::unistd::setsid().map(|_: Pid| ())
+}
+
+/// Ends this process at once: no exit handler runs, nothing buffered is printed a second time.
+pub(crate) fn exit_now(code: u8) -> ! {
+    // SAFETY: `_exit` takes a plain number and does not return.
+    unsafe { libc::_exit(code.into()) }
+}
+
+/// SIGCHLD as it is by default, whatever the caller made of it: an ignored one would have the kernel throw away the
+/// exit status that we wait for (`waitpid(2)`, NOTES).
+pub(crate) fn default_sigchld() -> Result<()> {
+    // SAFETY: SIG_DFL installs no handler.
+    unsafe { nix::sys::signal::signal(Signal::SIGCHLD, SigHandler::SigDfl) }.map(drop)
+}
+
+/// No death by writing to a socket whose other end is gone.
+pub(crate) fn ignore_sigpipe() -> Result<()> {
+    // SAFETY: SIG_IGN installs no handler.
+    unsafe { nix::sys::signal::signal(Signal::SIGPIPE, SigHandler::SigIgn) }.map(drop)
+}
+
+pub(crate) fn unblock_sigchld() -> Result<()> {
+    let mut set = SigSet::empty();
+    set.add(Signal::SIGCHLD);
+    nix::sys::signal::sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&set), None)
+}
+
+/// This process is killed when the thread that made it ends (`PR_SET_PDEATHSIG`).
+pub(crate) fn die_with_maker() -> Result<()> {
+    prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong).map(drop)
+}
+
+/// The limit of open descriptors: soft, hard.
+pub(crate) fn descriptor_limit() -> Result<(u64, u64)> {
+    nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE)
+}
+
+pub(crate) fn set_descriptor_limit((soft, hard): (u64, u64)) -> Result<()> {
+    nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE, soft, hard)
+}
+
+/// Whether others with the same ids may look into this process (`PR_SET_DUMPABLE`, `ptrace(2)`).
+pub(crate) fn set_dumpable(yes: bool) -> Result<()> {
+    prctl(libc::PR_SET_DUMPABLE, yes.into()).map(drop)
+}
+
+pub(crate) fn set_no_new_privs() -> Result<()> {
+    prctl(libc::PR_SET_NO_NEW_PRIVS, 1).map(drop)
+}
+
+pub(crate) fn has_no_new_privs() -> Result<bool> {
+    prctl(libc::PR_GET_NO_NEW_PRIVS, 0).map(|value| value == 1)
+}
+
+/// Installs a filter for the calling thread and what it starts. `program` is an array of `struct sock_filter`.
+pub(crate) fn install_filter(program: &[u8]) -> Result<()> {
+    const ENTRY: usize = size_of::<libc::sock_filter>();
+    let entries = u16::try_from(program.len() / ENTRY).map_err(|_| Errno::EINVAL)?;
+    let filter = libc::sock_fprog { len: entries, filter: program.as_ptr() as *mut libc::sock_filter };
+    // prctl(2) rather than seccomp(2), as bubblewrap does: a second filter must pass the first.
+    // SAFETY: the kernel copies `len` entries of 8 bytes from `filter`, which `program` holds; it does not ask for
+    // alignment, and it does not write.
+    Errno::result(unsafe {
+        libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER as libc::c_ulong, &raw const filter, 0, 0)
+    })
+    .map(drop)
+}
+
+fn prctl(option: c_int, value: libc::c_ulong) -> Result<c_int> {
+    // SAFETY: none of the options used with this function takes a pointer.
+    Errno::result(unsafe { libc::prctl(option, value, 0, 0, 0) })
+}
+
+/// Strings for `execve(2)`, laid out before the process that needs them exists.
+#[derive(Debug)]
+pub(crate) struct CStrArray<'a> {
+    pointers: Vec<*const c_char>,
+    strings: std::marker::PhantomData<&'a CStr>,
+}
+
+impl<'a> CStrArray<'a> {
+    pub(crate) fn new(strings: impl IntoIterator<Item = &'a CStr>) -> CStrArray<'a> {
+        let strings = strings.into_iter();
+        let mut pointers = Vec::with_capacity(strings.size_hint().0 + 1);
+        pointers.extend(strings.map(CStr::as_ptr));
+        pointers.push(std::ptr::null());
+        CStrArray { pointers, strings: std::marker::PhantomData }
+    }
+}
+
+/// Replaces this program; returns only the reason why it could not.
+pub(crate) fn exec(path: &CStr, arguments: &CStrArray<'_>, environment: &CStrArray<'_>) -> Errno {
+    // SAFETY: `path` is a string, both arrays are null-terminated arrays of strings that they borrow.
+    unsafe { libc::execve(path.as_ptr(), arguments.pointers.as_ptr(), environment.pointers.as_ptr()) };
+    Errno::last()
+}
+
+/// Runs `body` in a new process, on this process's memory, and returns its id once it has called exec or ended.
+///
+/// As `vfork(2)`, but on a stack of its own: nothing of a frame that the caller still needs can be overwritten, and no
+/// page table is copied.
+pub(crate) fn spawn_on_own_stack<F: FnMut() -> u8>(_: SingleThread, mut body: F) -> Result<i32> {
+    /// `body` sets a few flags, installs filters and calls exec with pointers that are ready: a few hundred bytes.
+    const STACK: usize = 32 * 1024;
+    extern "C" fn enter<F: FnMut() -> u8>(body: *mut c_void) -> c_int {
+        // SAFETY: `body` points to the closure in the frame of the caller, who is suspended until this process calls
+        // exec or ends.
+        let body = unsafe { &mut *body.cast::<F>() };
+        exit_now(body())
+    }
+    let mut stack = Vec::<std::mem::MaybeUninit<u128>>::with_capacity(STACK / 16);
+    // SAFETY: the top of the allocation, which is aligned for u128 (16 bytes) as every ABI here asks. With CLONE_VFORK
+    // this process, which has no other thread, is suspended until the child has called exec or ended: so stack and
+    // `body` outlive the child's use of them, and `body` runs as if it had been called here.
+    let child = unsafe {
+        let top = stack.as_mut_ptr().add(STACK / 16);
+        libc::clone(enter::<F>, top.cast(), libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD, (&raw mut body).cast())
+    };
+    Errno::result(child)
+}
+
+/// The descriptor's `AsFd` view of a child; a name for what the supervisor polls.
+impl AsFd for Child {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+}

@@ -1,0 +1,50 @@
+//! /proc, /dev, message queues.
+
+use crate::case::{Case, case};
+
+pub(crate) const CASES: &[Case] = &[
+    case("proc", "R --unshare-pid --proc /proc S"),
+    case("proc-shared", "R --proc /proc S"),
+    case("proc-shared-pids", "R --proc /proc P exists /proc/2"),
+    case("proc-fresh-pids", "R --unshare-pid --proc /proc sh -c 'cd /proc && echo [0-9]*'"),
+    case("proc-elsewhere", "R --tmpfs /tmp --unshare-pid --proc /tmp/a/proc P exists /tmp/a/proc/1"),
+    case("proc-alone", "--unshare-pid --ro-bind {probe} /p --proc /proc /p state"),
+    case("proc-alone-shared", "--ro-bind {probe} /p --proc /proc /p state"),
+    case("proc-over-file", "R --unshare-pid --proc {d}/file true"),
+    case("proc-in-ro", "R --unshare-pid --proc {d}/none true"),
+    case("proc-read-only-parts", "R --unshare-pid --proc /proc P write /proc/sysrq-trigger h").user(),
+    case("proc-sys", "R --unshare-pid --proc /proc P write /proc/sys/kernel/printk 7"),
+    case("proc-irq", "R --unshare-pid --proc /proc P write /proc/irq/default_smp_affinity f"),
+    case("dev", "R --dev /dev S"),
+    case("dev-tree", "R --dev /dev sh -c 'cd /dev && ls -l --time-style=+ | sed s/,//g'"),
+    case("dev-modes", "R --dev /dev P stat /dev /dev/shm /dev/pts /dev/ptmx /dev/fd /dev/core /dev/stdin /dev/console"),
+    case("dev-nodes-work", "R --dev /dev sh -c 'echo x >/dev/null && head -c 3 /dev/zero | wc -c; echo x >/dev/full'"),
+    case("dev-pty-works", "R --dev /dev --unshare-user script -qec 'tty; exit 3' /dev/null"),
+    case(
+        "dev-links",
+        "R --unshare-pid --proc /proc --dev /dev sh -c 'echo out >/dev/stdout; echo err >/dev/stderr; ls /dev/fd/'",
+    ),
+    case("dev-elsewhere", "R --tmpfs /tmp --dev /tmp/a/dev P tree /tmp/a"),
+    case("dev-alone", "--ro-bind {probe} /p --dev /dev /p tree /dev"),
+    case("dev-uid", "R --unshare-user --dev /dev --uid 5 --gid 6 S"),
+    case("dev-uid-0", "R --dev /dev --unshare-user --uid 0 --gid 0 S"),
+    case("dev-uid-map-0", "R --dev /dev --unshare-user --uid 0 --gid 0 cat /proc/self/uid_map"),
+    case("dev-uid-map", "R --dev /dev --unshare-user --uid 7 cat /proc/self/uid_map"),
+    case("dev-all", "R --unshare-all --dev /dev --proc /proc S"),
+    case("dev-over-file", "R --dev {d}/file true"),
+    case("dev-in-ro", "R --dev {d}/none true"),
+    case("dev-writable", "R --dev /dev P write /dev/shm/x"),
+    case("dev-remount-ro", "R --dev /dev --remount-ro /dev P write /dev/x"),
+    case("dev-bind-over", "R --dev /dev --dev-bind /dev/null /dev/extra P write /dev/extra"),
+    case("mqueue", "R --tmpfs /tmp --unshare-ipc --mqueue /tmp/mq S"),
+    case("mqueue-in-ro", "R --unshare-ipc --mqueue {d}/none true"),
+    case("mqueue-shared-ipc", "R --tmpfs /tmp --mqueue /tmp/mq P exists /tmp/mq"),
+    case(
+        "typical-run",
+        "--ro-bind /usr /usr --symlink usr/bin /bin --symlink usr/lib /lib --symlink usr/lib64 /lib64 --proc /proc --dev /dev --tmpfs /tmp --unshare-all --die-with-parent --new-session --clearenv --setenv PATH /usr/bin --chdir / sh -c 'ls /; env; id -u'",
+    ),
+    case(
+        "typical-build",
+        "--ro-bind / / --dev /dev --unshare-pid --proc /proc --tmpfs /tmp --bind {d} {d} --unshare-net --die-with-parent sh -c 'echo built >up/out; ls'",
+    ),
+];

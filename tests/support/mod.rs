@@ -1,0 +1,36 @@
+//! What several test files need: the binaries under test, launching them, fixtures, normalised output.
+//!
+//! Tests find the references (Debian's `bwrap`) by themselves; one that is absent is a loud skip, and a failure under
+//! `PINFOLD_TEST_REQUIRE=all`. `PINFOLD_TEST_TOOL=/path` puts another program in place of the tool under test,
+//! `PINFOLD_TEST_BWRAP=/path` another one in place of the installed `bwrap`.
+#![allow(dead_code)] // each test file uses its own part of this module
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a helper that cannot do its work must stop the test
+
+pub(crate) mod fixture;
+pub(crate) mod launch;
+pub(crate) mod normal;
+pub(crate) mod running;
+pub(crate) mod stage;
+
+pub(crate) use fixture::Fixture;
+pub(crate) use launch::{Actor, Fd, Launch, Tweak};
+pub(crate) use running::{Outcome, Running};
+pub(crate) use stage::{Reference, Tool, probe, references, tool};
+
+use std::io::Write;
+
+/// Says on the real standard error that a test was not run, or fails where everything is required.
+///
+/// The test harness keeps what a passing test prints; a skip must be seen, so it goes past the harness.
+pub(crate) fn skip(reason: &str) {
+    assert!(
+        std::env::var_os("PINFOLD_TEST_REQUIRE").is_none_or(|value| value != "all"),
+        "required, but skipped: {reason}"
+    );
+    writeln!(std::io::stderr(), "SKIP: {reason}").expect("write to stderr");
+}
+
+/// Whether this test process is root, and so can act as root and as an ordinary user.
+pub(crate) fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}

@@ -1,0 +1,183 @@
+//! Where the programs are: the tool under test, the references, the probe, all copied to a place every user can enter.
+//!
+//! A fresh clone may lie in a directory that only root can enter, and the sandboxed user must be able to execute all of
+//! these. The copies and every fixture live in one directory under /var/tmp, removed when the test process exits.
+#![allow(unsafe_code)] // registering a function to run at exit
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use super::launch::{Actor, Launch};
+use super::skip;
+
+/// A program that speaks bubblewrap's language, and the words that must precede its own.
+#[derive(Debug, Clone)]
+pub(crate) struct Tool {
+    pub(crate) name: &'static str,
+    program: PathBuf,
+    prefix: Vec<String>,
+}
+
+/// A bubblewrap to compare with.
+#[derive(Debug, Clone)]
+pub(crate) struct Reference {
+    pub(crate) tool: Tool,
+    pub(crate) version: Version,
+}
+
+/// Major, minor and patch, as `bubblewrap X.Y.Z` says them.
+pub(crate) type Version = (u32, u32, u32);
+
+impl Tool {
+    /// A launch of this tool as `actor` with `args`; `argv[0]` is `bwrap`, whatever the program is.
+    pub(crate) fn launch<S: Into<std::ffi::OsString>>(
+        &self,
+        actor: Actor,
+        args: impl IntoIterator<Item = S>,
+    ) -> Launch {
+        let prefix = self.prefix.iter().map(std::ffi::OsString::from);
+        let words = prefix.chain(args.into_iter().map(Into::into)).collect();
+        Launch::new(self.name, &self.program, words, actor)
+    }
+}
+
+/// The tool under test, under the name `bwrap`.
+pub(crate) fn tool() -> &'static Tool {
+    static TOOL: OnceLock<Tool> = OnceLock::new();
+    TOOL.get_or_init(|| {
+        let built = PathBuf::from(env!("CARGO_BIN_EXE_pinfold"));
+        let program = std::env::var_os("PINFOLD_TEST_TOOL").map_or(built, PathBuf::from);
+        Tool { name: "pinfold", program: staged(&program, "bwrap"), prefix: Vec::new() }
+    })
+}
+
+/// Path of the probe, outside and (where `/` or `/var` is bound) inside the box.
+pub(crate) fn probe() -> &'static Path {
+    static PROBE: OnceLock<PathBuf> = OnceLock::new();
+    PROBE.get_or_init(|| {
+        // This test is target/PROFILE/deps/NAME-HASH, and an example target/PROFILE/examples/NAME.
+        let test = std::env::current_exe().expect("path of this test");
+        let profile = test.parent().and_then(Path::parent).expect("target/PROFILE");
+        let built = profile.join("examples/probe");
+        if !built.exists() {
+            let mut cargo = Command::new(env!("CARGO"));
+            cargo.args([
+                "build",
+                "--example",
+                "probe",
+                "--manifest-path",
+                concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"),
+            ]);
+            if profile.ends_with("release") {
+                cargo.arg("--release");
+            }
+            assert!(cargo.status().expect("run cargo").success(), "cargo build --example probe failed");
+        }
+        staged(&built, "probe")
+    })
+}
+
+/// Every reference that is here; at least the installed one, or a loud skip.
+pub(crate) fn references() -> &'static [Reference] {
+    static REFERENCES: OnceLock<Vec<Reference>> = OnceLock::new();
+    REFERENCES.get_or_init(|| [installed(), extracted()].into_iter().flatten().collect())
+}
+
+/// The `bwrap` of this machine, or the one that `PINFOLD_TEST_BWRAP` names.
+fn installed() -> Option<Reference> {
+    let found = std::env::var_os("PINFOLD_TEST_BWRAP").map(PathBuf::from).or_else(|| {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path).map(|dir| dir.join("bwrap")).find(|file| file.exists())
+    });
+    let Some(program) = found else {
+        skip("no bwrap on this machine (Debian: apt-get install bubblewrap)");
+        return None;
+    };
+    reference(Tool { name: "installed", program, prefix: Vec::new() })
+}
+
+/// The newer one that `.ci/reference` extracts: it brings its own C library, and so its own loader.
+fn extracted() -> Option<Reference> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/reference/trixie/root");
+    let Ok(library) = find(&root, "libc.so.6") else {
+        skip("no newer bwrap under target/reference/trixie (make it with .ci/reference)");
+        return None;
+    };
+    let libraries = stage().join("trixie");
+    fs::create_dir_all(&libraries).expect("make a directory for the reference");
+    for entry in fs::read_dir(library.parent().expect("library directory")).expect("list libraries").flatten() {
+        if entry.path().is_file() && entry.file_name().to_string_lossy().contains(".so") {
+            staged(&entry.path(), Path::new("trixie").join(entry.file_name()));
+        }
+    }
+    let text = |path: &Path| path.to_str().expect("the stage has a plain name").to_owned();
+    let program = text(&staged(&root.join("usr/bin/bwrap"), "trixie/bwrap"));
+    let prefix = ["--argv0", "bwrap", "--library-path", &text(&libraries), &program].map(String::from).to_vec();
+    reference(Tool { name: "trixie", program: libraries.join("ld-linux-x86-64.so.2"), prefix })
+}
+
+/// `tool` with the version that it states.
+fn reference(tool: Tool) -> Option<Reference> {
+    let said = tool.launch(Actor::Root, ["--version"]).run();
+    let words = String::from_utf8_lossy(&said.stdout).into_owned();
+    let mut numbers = words.trim().trim_start_matches("bubblewrap ").split('.').map(|n| n.parse().unwrap_or(0));
+    let mut next = || numbers.next().unwrap_or(0);
+    let version = (next(), next(), next());
+    assert!(version > (0, 0, 0), "{} does not tell its version: {words:?} {}", tool.name, said.stderr_text());
+    Some(Reference { tool, version })
+}
+
+/// The first file called `name` below `root`.
+fn find(root: &Path, name: &str) -> std::io::Result<PathBuf> {
+    let mut waiting = vec![root.to_path_buf()];
+    while let Some(dir) = waiting.pop() {
+        for entry in fs::read_dir(dir)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                waiting.push(entry.path());
+            } else if entry.file_name() == name && entry.path().is_file() {
+                return Ok(entry.path());
+            }
+        }
+    }
+    Err(std::io::ErrorKind::NotFound.into())
+}
+
+/// A copy of `program` in the stage, which everyone may execute.
+fn staged(program: &Path, name: impl AsRef<Path>) -> PathBuf {
+    let copy = stage().join(name);
+    fs::copy(program, &copy)
+        .unwrap_or_else(|error| panic!("copy {} to {}: {error}", program.display(), copy.display()));
+    fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).expect("make a program executable");
+    copy
+}
+
+static STAGE: OnceLock<(u32, PathBuf)> = OnceLock::new();
+
+/// The one directory in which this test process leaves anything.
+pub(crate) fn stage() -> &'static Path {
+    let (_, path) = STAGE.get_or_init(|| {
+        let pid = std::process::id();
+        let path = PathBuf::from(format!("/var/tmp/pinfold-test-{pid}"));
+        // A run that was killed leaves its directory behind, and process ids come round again.
+        super::fixture::remove(&path);
+        fs::create_dir(&path).expect("make the test directory");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("open the test directory to all");
+        // SAFETY: `sweep` is an `extern "C"` function that neither unwinds nor returns into anything freed.
+        unsafe { libc::atexit(sweep) };
+        (pid, path)
+    });
+    path
+}
+
+/// Removes the stage when the test process (not a child of it) exits.
+extern "C" fn sweep() {
+    if let Some((pid, path)) = STAGE.get()
+        && *pid == std::process::id()
+    {
+        super::fixture::remove(path);
+    }
+}
