@@ -6,7 +6,7 @@ use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, OwnedFd};
 
 use crate::error::Error;
-use crate::spec::{FsOp, Spec, Unshare, UserNs, env};
+use crate::spec::{FsOp, LAST_KNOWN_CAP, Spec, Unshare, UserNs, env};
 use crate::sys::{self, Errno, caps, file, process};
 
 /// Facts about the caller that the words of a command line are judged by.
@@ -26,13 +26,16 @@ impl Caller {
     }
 
     /// The effective capabilities of this process, as a mask.
-    pub fn capabilities() -> u64 {
-        caps::get().map_or(0, |caps| caps.effective)
+    pub fn capabilities() -> Result<u64, Error> {
+        caps::get().map(|caps| caps.effective).map_err(|errno| failed("Can't get capabilities", errno))
     }
 
     /// The highest capability number that the kernel knows.
     pub fn last_capability() -> u8 {
-        (0..64).rev().find(|&number| caps::in_bounding_set(number).is_some()).unwrap_or(0)
+        (LAST_KNOWN_CAP + 1..64)
+            .take_while(|&number| caps::in_bounding_set(number).is_some())
+            .last()
+            .unwrap_or(LAST_KNOWN_CAP)
     }
 }
 
@@ -69,9 +72,9 @@ impl Host {
     ///
     /// `program` is what this program was called, `inherited` its environment.
     pub fn probe(caller: Caller, spec: &Spec, program: &CStr, inherited: &[&CStr]) -> Result<Host, Error> {
-        let proc = file::open_path(c"/proc", true).map_err(|errno| no_proc(errno, None))?;
-        if !file::is_procfs(proc.as_fd()).map_err(|errno| no_proc(errno, None))? {
-            return Err(no_proc(Errno::ENOTSUP, Some("what is mounted at /proc is no procfs".into())));
+        let proc = file::open_path(c"/proc", true).map_err(no_proc)?;
+        if !file::is_procfs(proc.as_fd()).map_err(no_proc)? {
+            return Err(no_proc(Errno::ENOTSUP));
         }
         let environment = spec.process.environment(inherited);
         let wants_dev = spec.ops.iter().any(|op| matches!(op.fs, FsOp::Dev { .. }));
@@ -82,11 +85,11 @@ impl Host {
             caller,
             pwd_is_cwd: cwd.as_deref().is_some_and(|cwd| pwd_is_cwd(&environment, cwd)),
             cwd,
-            has_user_ns: namespaces.user != UserNs::Try || caller.uid != 0 || has_user_ns(&proc),
-            has_cgroup_ns: namespaces.cgroup == Unshare::Share || file::exists_at(proc.as_fd(), c"self/ns/cgroup"),
+            has_user_ns: namespaces.user != UserNs::Try || caller.uid != 0 || has_user_ns(&proc)?,
+            has_cgroup_ns: namespaces.cgroup == Unshare::Share || has_namespace(&proc, c"self/ns/cgroup")?,
             has_selinux: wants_label && file::is_selinuxfs(c"/sys/fs/selinux"),
             tty: if wants_dev { tty_path(&proc) } else { None },
-            capabilities: if caller.uid == 0 { Caller::capabilities() } else { 0 },
+            capabilities: if caller.uid == 0 { Caller::capabilities()? } else { 0 },
             program: base_name(program),
             environment,
             proc,
@@ -94,22 +97,25 @@ impl Host {
     }
 }
 
-fn no_proc(errno: Errno, hint: Option<String>) -> Error {
-    let message = format!("Can't open /proc: {}", sys::error_text(errno as i32));
-    let hint = hint.unwrap_or_else(|| "mount a procfs at /proc; the id maps are written through it".into());
-    Error::new(1, message).with_hint(Some(hint))
+fn failed(what: &str, errno: Errno) -> Error {
+    Error::new(1, format!("{what}: {}", sys::error_text(errno as i32)))
+}
+
+fn no_proc(errno: Errno) -> Error {
+    failed("Can't open /proc", errno)
+        .with_hint(Some("mount a procfs at /proc; the id maps are written through it".into()))
 }
 
 /// As bubblewrap decides `--unshare-user-try`: the kind exists, its limit is not 0, and RHEL 7's module switch is on.
-fn has_user_ns(proc: &OwnedFd) -> bool {
-    let content = |path: &CStr| {
-        file::open_in_root(proc.as_fd(), path, file::Open::Read).and_then(|fd| file::read_to_end(fd.as_fd()))
-    };
-    let switched_off = file::open_path(c"/sys/module/user_namespace/parameters/enable", false).is_ok()
-        && std::fs::read("/sys/module/user_namespace/parameters/enable").is_ok_and(|text| text.starts_with(b"N"));
-    file::exists_at(proc.as_fd(), c"self/ns/user")
-        && !content(c"sys/user/max_user_namespaces").is_ok_and(|text| text == b"0\n")
-        && !switched_off
+fn has_user_ns(proc: &OwnedFd) -> Result<bool, Error> {
+    const SWITCH: &str = "/sys/module/user_namespace/parameters/enable";
+    let switched_off = std::fs::read(SWITCH).is_ok_and(|text| text.starts_with(b"N"));
+    let limit = std::fs::read("/proc/sys/user/max_user_namespaces");
+    Ok(!switched_off && !limit.is_ok_and(|text| text == b"0\n") && has_namespace(proc, c"self/ns/user")?)
+}
+
+fn has_namespace(proc: &OwnedFd, kind: &CStr) -> Result<bool, Error> {
+    file::exists_at(proc.as_fd(), kind).map_err(|errno| failed("Can't look into /proc/self/ns", errno))
 }
 
 /// Whether the `PWD` that the spec leaves in the environment names the current directory (`get_current_dir_name(3)`).

@@ -104,10 +104,10 @@ pub(crate) struct CapChange {
 }
 
 impl CapChange {
-    /// The capabilities that are meant, where `last` is the highest number that there is.
-    pub(super) fn set(&self, last: u8) -> Option<CapSet> {
+    /// The capabilities that are meant, where `last` is the highest number that there is, and `all` is all of them.
+    pub(super) fn set(&self, all: CapSet, last: u8) -> Option<CapSet> {
         match self.name.to_bytes() {
-            name if name.eq_ignore_ascii_case(b"ALL") => Some(CapSet::all(last)),
+            name if name.eq_ignore_ascii_case(b"ALL") => Some(all),
             name => CapSet::parse(name, last),
         }
     }
@@ -148,7 +148,7 @@ impl Args {
 
     pub(super) fn change_cap(&mut self, keep: bool, name: &CStr) -> Result<(), Error> {
         let change = CapChange { keep, name: name.into() };
-        if change.set(LARGEST_CAP).is_none() {
+        if change.set(CapSet::EMPTY, LARGEST_CAP).is_none() {
             return refuse_word("unknown cap: ", name);
         }
         self.caps.push(change);

@@ -44,7 +44,7 @@ pub(crate) fn lower(args: Args, facts: &Facts) -> Result<Wish, Error> {
         (Err(conflict @ (Conflict::MapsFromNeedsNewUser | Conflict::MapsFromNeedsInfo)), _) => {
             refuse(words_for(conflict))
         }
-        (_, Some(option)) => refuse(format!("--userns is not compatible with {option}")),
+        (_, Some(option)) => refuse(format!("--userns not compatible {option}")),
         (Err(Conflict::NoCommand), None) => Ok(Wish::Usage),
         (Err(conflict), None) => refuse(words_for(conflict)),
         (Ok(()), None) => Ok(Wish::Run(Box::new(spec))),
@@ -65,7 +65,7 @@ fn words_for(conflict: Conflict) -> &'static str {
         Conflict::MapsFromNeedsNewUser => "--userns-block-fd requires --unshare-user",
         Conflict::MapsFromNeedsInfo => "--userns-block-fd requires --info-fd",
         Conflict::DisableNeedsNewUser => "--disable-userns requires --unshare-user",
-        Conflict::DisableWithMapsFrom => "--disable-userns is not compatible with --userns-block-fd",
+        Conflict::DisableWithMapsFrom => "--disable-userns is not compatible with  --userns-block-fd",
         Conflict::NoCommand => "no command",
         Conflict::UidNeedsUser => "Specifying --uid requires --unshare-user or --userns",
         Conflict::GidNeedsUser => "Specifying --gid requires --unshare-user or --userns",
@@ -76,7 +76,8 @@ fn words_for(conflict: Conflict) -> &'static str {
 }
 
 fn spec(args: Args, facts: &Facts) -> Result<Spec, Error> {
-    let caps = caps(&args.caps, facts)?;
+    let stays = facts.uid == 0 && args.userns.is_none() && made_user_ns(&args).is_none();
+    let caps = caps(&args.caps, facts, stays)?;
     Ok(Spec {
         namespaces: namespaces(&args),
         ids: Ids { uid: args.uid, gid: args.gid },
@@ -138,12 +139,15 @@ fn namespaces(args: &Args) -> Namespaces {
 }
 
 /// The capabilities to keep: changes in their order, from root's own or from none.
-fn caps(changes: &[CapChange], facts: &Facts) -> Result<Option<CapSet>, Error> {
+///
+/// Root that stays in its user namespace (`stays`) cannot get more than it has; that is all there is then.
+fn caps(changes: &[CapChange], facts: &Facts, stays: bool) -> Result<Option<CapSet>, Error> {
     if changes.is_empty() {
         return Ok(None);
     }
     let start = if facts.uid == 0 { facts.own_caps } else { CapSet::EMPTY };
-    let change = |set: CapSet, change: &CapChange| match change.set(facts.last_cap) {
+    let all = if stays { start } else { CapSet::all(facts.last_cap) };
+    let change = |set: CapSet, change: &CapChange| match change.set(all, facts.last_cap) {
         Some(named) if change.keep => Ok(set.with(named)),
         Some(named) => Ok(set.without(named)),
         None => refuse_word("unknown cap: ", &change.name),
@@ -198,21 +202,17 @@ pub(super) mod tests {
             (
                 1000,
                 "--userns-block-fd 0 --unshare-user --info-fd 1 --userns 0 --disable-userns",
-                "--userns is not compatible with --unshare-user",
+                "--userns not compatible --unshare-user",
             ),
-            (1000, "--unshare-user --unshare-all --userns 0", "--userns is not compatible with --unshare-user"),
-            (1000, "--unshare-all --userns 0 x", "--userns is not compatible with --unshare-user-try"),
-            (
-                1000,
-                "--unshare-user-try --userns 0 --disable-userns",
-                "--userns is not compatible with --unshare-user-try",
-            ),
+            (1000, "--unshare-user --unshare-all --userns 0", "--userns not compatible --unshare-user"),
+            (1000, "--unshare-all --userns 0 x", "--userns not compatible --unshare-user-try"),
+            (1000, "--unshare-user-try --userns 0 --disable-userns", "--userns not compatible --unshare-user-try"),
             (1000, "--disable-userns --userns 0", "--disable-userns requires --unshare-user"),
             (1000, "--disable-userns --unshare-all", "--disable-userns requires --unshare-user"),
             (
                 1000,
                 "--disable-userns --unshare-user --userns-block-fd 0 --info-fd 1",
-                "--disable-userns is not compatible with --userns-block-fd",
+                "--disable-userns is not compatible with  --userns-block-fd",
             ),
             (0, "--uid 5 --gid 5 x", "Specifying --uid requires --unshare-user or --userns"),
             (0, "--gid 5 --hostname x x", "Specifying --gid requires --unshare-user or --userns"),
@@ -267,6 +267,8 @@ pub(super) mod tests {
         assert_eq!(caps(1000, "--cap-drop ALL --cap-add cap_chown"), Some(CapSet(1)));
         assert_eq!(caps(1000, "--cap-add CAP_CHOWN --cap-drop ALL"), Some(CapSet::EMPTY));
         assert_eq!(caps(0, "--cap-drop CAP_CHOWN"), Some(CapSet(0b1110)));
+        assert_eq!(caps(0, "--cap-add ALL"), Some(CapSet(0b1111)));
+        assert_eq!(caps(0, "--unshare-user --cap-add ALL"), Some(CapSet::all(40)));
         assert_eq!(caps(0, "--cap-add 12"), Some(CapSet(0b1111 | 1 << 12)));
     }
 

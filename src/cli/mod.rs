@@ -88,7 +88,7 @@ fn bwrap_run(args: &mut Args, line: CommandLine, skip: usize) -> Result<u8, Erro
     let facts = Facts {
         uid: caller.uid,
         gid: caller.gid,
-        own_caps: if args.names_caps() { CapSet(Caller::capabilities()) } else { CapSet::EMPTY },
+        own_caps: if args.names_caps() { CapSet(Caller::capabilities()?) } else { CapSet::EMPTY },
         last_cap: if args.names_caps() { Caller::last_capability() } else { 0 },
     };
     let level_prefix = args.level_prefix;

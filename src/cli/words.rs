@@ -108,6 +108,7 @@ fn what(plan: &Plan, failure: &Failure, out: &mut Vec<u8>) -> Reason {
         Stage::ExecLabel => "Unable to set up exec label",
         Stage::DieWithParent => "prctl(PR_SET_PDEATHSIG) failed",
         Stage::Spawn => "fork for child",
+        Stage::Reap => "Can't wait for the command",
         Stage::Signals => "Can't set up signals",
         Stage::InstallFilter => "prctl(PR_SET_SECCOMP)",
     };
@@ -141,7 +142,7 @@ fn op_text(plan: &Plan, failure: &Failure, out: &mut Vec<u8>) -> Reason {
     };
     let dest = dest(&op.fs);
     match failure.act {
-        Act::Source => with_path(out, "Can't find source path ", &source(&op.fs)),
+        Act::Source => with_path(out, "Can't find source path ", failure.detail.as_deref().unwrap_or(&source(&op.fs))),
         Act::Race => with_text(out, "Race condition binding dirfd"),
         Act::Parents => with_path(out, "Can't mkdir parents for ", dest),
         Act::MakeDir => with_path(out, "Can't mkdir ", dest),

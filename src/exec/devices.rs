@@ -7,6 +7,7 @@ use super::root::NewRoot;
 use super::{At, Outcome};
 use crate::plan::Plan;
 use crate::plan::failure::{Act, Failure, Stage};
+use crate::spec::mode;
 use crate::sys::mount::{self, AT_FDCWD, Attr, FsOption, Propagation};
 use crate::sys::{Errno, file};
 
@@ -38,8 +39,8 @@ const LINKS: [(&CStr, &CStr); 6] = [
 const PROC_COVERED: [&CStr; 4] = [c"sys", c"sysrq-trigger", c"irq", c"bus"];
 
 /// Mounts a minimal device directory on `dest`.
-pub(super) fn dev(plan: &Plan, root: &mut NewRoot, dest: &CStr, parents: u32, index: usize) -> Outcome<()> {
-    let place = root.dir_for_mount(dest, parents, index)?;
+pub(super) fn dev(plan: &Plan, root: &mut NewRoot, dest: &CStr, index: usize) -> Outcome<()> {
+    let place = root.dir_for_mount(dest, mode::CLOSED, index)?;
     let options = [FsOption::String(c"mode", c"0755")];
     let fs = mount::new_fs(c"tmpfs", &options, Attr::NO_SUID.with(Attr::NO_DEV)).op(index, Act::NewFs)?;
     let dir = root.attach(fs, &place, index)?;
@@ -52,11 +53,10 @@ pub(super) fn dev(plan: &Plan, root: &mut NewRoot, dest: &CStr, parents: u32, in
     for name in [c"shm", c"pts"] {
         part(file::make_dir_at(dir, name, DIR_MODE), name, index)?;
     }
+    part(file::fchdir(dir), c"pts", index)?;
     // Every mount of devpts is an instance of its own since Linux 4.7.
-    let options = [FsOption::String(c"ptmxmode", c"0666"), FsOption::String(c"mode", c"620")];
-    let pts = mount::new_fs(c"devpts", &options, Attr::NO_SUID.with(Attr::NO_EXEC));
-    let pts = part(pts, c"pts", index)?;
-    part(mount::attach(pts.as_fd(), dir, c"pts"), c"pts", index)?;
+    let attr = Attr::NO_SUID.with(Attr::NO_EXEC);
+    part(mount::mount_in_cwd(c"devpts", c"pts", c"ptmxmode=0666,mode=620", attr), c"pts", index)?;
     if let Some(tty) = &plan.console {
         node(dir, tty, c"console", index)?;
     }
@@ -77,8 +77,8 @@ fn node(dir: BorrowedFd<'_>, source: &CStr, name: &CStr, index: usize) -> Outcom
 }
 
 /// Mounts procfs on `dest`.
-pub(super) fn proc(plan: &Plan, root: &mut NewRoot, dest: &CStr, parents: u32, index: usize) -> Outcome<()> {
-    let place = root.dir_for_mount(dest, parents, index)?;
+pub(super) fn proc(plan: &Plan, root: &mut NewRoot, dest: &CStr, index: usize) -> Outcome<()> {
+    let place = root.dir_for_mount(dest, mode::CLOSED, index)?;
     let fs = if plan.fresh_proc {
         let attr = Attr::NO_SUID.with(Attr::NO_DEV).with(Attr::NO_EXEC);
         mount::new_fs(c"proc", &[], attr).op(index, Act::NewFs)?
@@ -92,7 +92,7 @@ pub(super) fn proc(plan: &Plan, root: &mut NewRoot, dest: &CStr, parents: u32, i
         return Ok(());
     }
     for name in PROC_COVERED {
-        if !file::is_writable_at(dir, name) {
+        if !part(file::is_writable_at(dir, name), name, index)? {
             continue;
         }
         let cover = part(mount::clone_tree(dir, name, true), name, index)?;

@@ -3,11 +3,10 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, OwnedFd};
 
-use super::{At, Outcome, mounts};
+use super::{At, Outcome, Tag, mounts};
 use crate::plan::failure::{Failure, Stage};
 use crate::plan::{Lock, Plan};
 use crate::spec::Seccomp;
-use crate::sys::mount::AT_FDCWD;
 use crate::sys::process::{self, CStrArray};
 use crate::sys::{Errno, caps, file, socket};
 
@@ -89,29 +88,29 @@ fn enter_cwd(plan: &Plan) -> Outcome<usize> {
     Err(last).stage(Stage::Chdir)
 }
 
-/// The links of procfs that jump anywhere are no way to a directory: a descriptor of the caller that was left open
-/// could lead outside (CVE-2024-21626).
+/// Enters a directory, if it is one of the box: a descriptor of the caller that was left open could lead outside,
+/// through the links of procfs (CVE-2024-21626).
 fn enter(path: &CStr) -> crate::sys::Result<()> {
-    if path.is_empty() {
-        return Err(Errno::ENOENT);
-    }
-    // The current directory is the new root since the pivot.
-    let dir = file::open_in_root(AT_FDCWD, path, file::Open::Dir)?;
-    file::fchdir(dir.as_fd())
+    file::chdir(path)?;
+    // The kernel writes "(unreachable)" in front of a directory that is not below the root (getcwd(2)).
+    if file::getcwd()?.to_bytes().starts_with(b"/") { Ok(()) } else { Err(Errno::EXDEV) }
 }
 
 impl Locked {
     /// Takes away what is left and becomes the program. Returns only what went wrong.
-    pub(super) fn exec(&self, plan: &Plan) -> Failure {
-        match self.shed(plan) {
+    pub(super) fn exec(&self, plan: &Plan, control: &OwnedFd) -> Failure {
+        match self.shed(plan, control) {
             Ok(()) => self.exec_first_found(plan),
             Err(failure) => failure,
         }
     }
 
-    fn shed(&self, plan: &Plan) -> Outcome<()> {
+    fn shed(&self, plan: &Plan, control: &OwnedFd) -> Outcome<()> {
         process::unblock_sigchld().stage(Stage::Signals)?;
         caps::raise_ambient(plan.lock.ambient.0).stage(Stage::AmbientCaps)?;
+        // A supervisor that is gone cannot be told, and then the program must not start. If it ends after this, the
+        // program is killed by PR_SET_PDEATHSIG, where that was asked for.
+        socket::send(control.as_fd(), &[Tag::Ready as u8]).stage(Stage::Control)?;
         // Last: a filter may well forbid everything above.
         self.install_filters(plan)
     }

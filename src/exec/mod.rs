@@ -51,7 +51,7 @@ impl Tag {
 pub(crate) fn run(plan: &Plan, control: OwnedFd, words: Option<CommandLine>, thread: SingleThread) -> ! {
     let failure = match set_up(plan, &control, thread) {
         Ok(locked) if plan.init => pid1::run(plan, &control, &locked, words, thread),
-        Ok(locked) => locked.exec(plan),
+        Ok(locked) => locked.exec(plan, &control),
         Err(failure) => failure,
     };
     report(&control, &failure);
@@ -88,16 +88,13 @@ fn set_up(plan: &Plan, control: &OwnedFd, thread: SingleThread) -> Outcome<Locke
     mounts::build(plan)?;
     userns::leave_behind(plan)?;
     let locked = lockdown::lock(plan, control)?;
-    if plan.init {
-        pid1::hold_locks(plan)?;
-    }
     file::close_numbers(plan.close.iter().copied());
-    if !plan.init {
+    if plan.init {
+        // After the closing, which would end a lock on a file that has got the number of a descriptor used up before.
+        pid1::hold_locks(plan)?;
+    } else {
         file::close_numbers(plan.life.sync_fd);
     }
-    // A supervisor that is gone cannot be told, and then the program must not start: from here on it would be killed
-    // by PR_SET_PDEATHSIG, where that was asked for.
-    socket::send(control.as_fd(), &[Tag::Ready as u8]).stage(Stage::Control)?;
     Ok(locked)
 }
 

@@ -8,13 +8,11 @@ use super::sources::{self, DescriptorRoom, Held, c_string};
 use super::{At, Outcome, devices, layers};
 use crate::plan::Plan;
 use crate::plan::failure::{Act, Failure, Stage};
-use crate::spec::{DataFile, FsOp};
+use crate::spec::{DataFile, FsOp, mode};
 use crate::sys::file::{self, Open};
 use crate::sys::mount::{self, Attr, FsOption, Propagation};
 use crate::sys::{Errno, ns};
 
-/// Mode of missing parents.
-const PARENTS: u32 = 0o755;
 const NO_SUID_NO_DEV: Attr = Attr::NO_SUID.with(Attr::NO_DEV);
 
 /// Builds the new root and makes it the root of this process.
@@ -47,20 +45,22 @@ pub(super) fn write_label(plan: &Plan, path: &CStr, label: &CStr) -> crate::sys:
 fn carry_out(plan: &Plan, root: &mut NewRoot, index: usize, op: &FsOp, held: Held) -> Outcome<()> {
     match (op, held) {
         (_, Held::Skip) => Ok(()),
-        (FsOp::Bind { dest, .. }, Held::Tree { mount, is_dir }) => bind(root, dest, mount, is_dir, index),
+        (FsOp::Bind { dest, .. }, Held::Tree { mount, is_dir }) => {
+            bind(root, dest, mount, (is_dir, mode::CLOSED), index)
+        }
         (FsOp::Overlay { dest, kind, layers: _ }, Held::Layers { lower, upper }) => {
             let fs = layers::overlay(root, &lower, upper.as_ref(), kind, index)?;
-            bind(root, dest, fs, true, index)
+            bind(root, dest, fs, (true, mode::CLOSED), index)
         }
         (FsOp::RemountReadOnly { dest }, _) => remount_read_only(root, dest, index),
-        (FsOp::Proc { dest }, _) => devices::proc(plan, root, dest, PARENTS, index),
-        (FsOp::Dev { dest }, _) => devices::dev(plan, root, dest, PARENTS, index),
+        (FsOp::Proc { dest }, _) => devices::proc(plan, root, dest, index),
+        (FsOp::Dev { dest }, _) => devices::dev(plan, root, dest, index),
         (FsOp::Tmpfs { dest, mode, size }, _) => tmpfs(plan, root, dest, (*mode, *size), index),
         (FsOp::Mqueue { dest }, _) => {
             let fs = mount::new_fs(c"mqueue", &[], NO_SUID_NO_DEV).op(index, Act::NewFs)?;
-            bind(root, dest, fs, true, index)
+            bind(root, dest, fs, (true, mode::CLOSED), index)
         }
-        (FsOp::Dir { dest, mode }, _) => root.make_dir(dest, *mode, parents_of(*mode), index).map(drop),
+        (FsOp::Dir { dest, mode }, _) => root.make_dir(dest, *mode, mode::of_parents(*mode), index).map(drop),
         (FsOp::Data { fd, dest, how, mode }, _) => data(root, *fd, dest, (*how, *mode), index),
         (FsOp::Symlink { target, dest }, _) => root.link(target, dest, index),
         (FsOp::Chmod { dest, mode }, _) => chmod(plan, root, dest, *mode).op(index, Act::Whole),
@@ -72,21 +72,14 @@ fn carry_out(plan: &Plan, root: &mut NewRoot, index: usize, op: &FsOp, held: Hel
     }
 }
 
-/// Parents of something that is closed to the group or to others are closed to them too, as bubblewrap does it.
-fn parents_of(mode: u32) -> u32 {
-    let group = if mode & 0o070 == 0 { 0o050 } else { 0 };
-    let others = if mode & 0o007 == 0 { 0o005 } else { 0 };
-    PARENTS & !group & !others
-}
-
-fn bind(root: &mut NewRoot, dest: &CStr, mount: OwnedFd, is_dir: bool, index: usize) -> Outcome<()> {
+fn bind(root: &mut NewRoot, dest: &CStr, mount: OwnedFd, (is_dir, parents): (bool, u32), index: usize) -> Outcome<()> {
     let place =
-        if is_dir { root.dir_for_mount(dest, PARENTS, index)? } else { root.file_for_mount(dest, PARENTS, index)? };
+        if is_dir { root.dir_for_mount(dest, parents, index)? } else { root.file_for_mount(dest, parents, index)? };
     root.attach(mount, &place, index).map(drop)
 }
 
 fn tmpfs(plan: &Plan, root: &mut NewRoot, dest: &CStr, (mode, size): (u32, Option<u64>), index: usize) -> Outcome<()> {
-    let place = root.dir_for_mount(dest, parents_of(mode), index)?;
+    let place = root.dir_for_mount(dest, mode::of_parents(mode), index)?;
     let mode = c_string(format!("{mode:o}"));
     let size = size.map(|size| c_string(size.to_string()));
     let mut options = vec![FsOption::String(c"mode", &mode)];
@@ -110,10 +103,12 @@ fn data(root: &mut NewRoot, fd: i32, dest: &CStr, (how, mode): (DataFile, u32), 
     let read_only = match how {
         DataFile::Copy => {
             if let Some((parent, _)) = super::root::split(dest) {
-                root.parent(&parent, parents_of(mode), index)?;
+                root.parent(&parent, mode::of_parents(mode), index)?;
             }
             let to = root.open(dest, Open::Create(mode)).op(index, Act::MakeFile)?;
-            return file::copy(from, to.as_fd()).op(index, Act::WriteData);
+            file::copy(from, to.as_fd()).op(index, Act::WriteData)?;
+            file::close_numbers([fd]);
+            return Ok(());
         }
         DataFile::Bind { read_only } => read_only,
     };
@@ -121,11 +116,14 @@ fn data(root: &mut NewRoot, fd: i32, dest: &CStr, (how, mode): (DataFile, u32), 
     let name = c_string(format!(".data-{index}"));
     let to = file::create_new_at(root.base(), &name, mode).op(index, Act::MakeFile)?;
     file::copy(from, to.as_fd()).op(index, Act::WriteData)?;
+    // Used up: a second use of the number must not yield an empty file.
+    file::close_numbers([fd]);
     let mount = mount::clone_tree(root.base(), &name, false).op(index, Act::Source)?;
-    file::unlink_at(root.base(), &name).op(index, Act::MakeFile)?;
     let attr = NO_SUID_NO_DEV.with(if read_only { Attr::READ_ONLY } else { Attr::NONE });
     mount::set_attr(mount.as_fd(), attr, Propagation::Keep, false).op(index, Act::Flags)?;
-    bind(root, dest, mount, false, index)
+    bind(root, dest, mount, (false, mode::of_parents(mode)), index)?;
+    // Not earlier: the kernel mounts nothing that has no name any more.
+    file::unlink_at(root.base(), &name).op(index, Act::MakeFile)
 }
 
 /// `fchmod(2)` takes no `O_PATH` descriptor, and a file of mode 0 can be opened in no other way; its link in the

@@ -11,17 +11,15 @@ use crate::plan::Plan;
 use crate::plan::failure::{Failure, Stage};
 use crate::spec::CapSet;
 use crate::sys::cmdline::CommandLine;
-use crate::sys::file::{self, Open};
-use crate::sys::mount::AT_FDCWD;
 use crate::sys::ns::NsSet;
 use crate::sys::process::{self, End, SingleThread};
-use crate::sys::{Errno, caps};
+use crate::sys::{Errno, caps, file};
 
 /// Takes the locks that are held as long as anything lives inside, before the program can run without them.
 pub(super) fn hold_locks(plan: &Plan) -> Outcome<()> {
     for (index, path) in plan.life.lock_files.iter().enumerate() {
         let failed = |stage| move |errno: Errno| Failure::nth(stage, index, errno as i32);
-        let file = file::open_in_root(AT_FDCWD, path, Open::Read).map_err(failed(Stage::OpenLock))?;
+        let file = file::open_read(path).map_err(failed(Stage::OpenLock))?;
         file::lock_shared(file.as_fd()).map_err(failed(Stage::TakeLock))?;
         // A lock ends when any descriptor of its file is closed: this one stays open until the process ends.
         std::mem::forget(file);
@@ -45,7 +43,7 @@ pub(super) fn run(
     let init = if plan.clone.has(NsSet::PID) { None } else { Some(process::getpid()) };
     let program = process::spawn_on_own_stack(thread, || {
         let failure = match tie_to_init(plan, init) {
-            Ok(()) => locked.exec(plan),
+            Ok(()) => locked.exec(plan, control),
             Err(failure) => failure,
         };
         report(control, &failure);
@@ -86,17 +84,19 @@ fn stay(plan: &Plan, control: &OwnedFd, locked: &Locked) -> Outcome<()> {
 }
 
 /// Waits until nothing is left, and says how `program` ended as soon as it has.
-fn reap(control: &OwnedFd, program: i32) -> ! {
-    let mut code = 1;
+fn reap(control: &OwnedFd, program: i32) -> Failure {
+    let mut ended = None;
     loop {
-        match process::wait_for_any() {
-            Ok((pid, end)) if pid == program => {
-                code = End::exit_code(end);
+        match (process::wait_for_any(), ended) {
+            (Ok((pid, end)), _) if pid == program => {
+                let code = End::exit_code(end);
+                ended = Some(code);
                 // If nobody listens any more, nobody wants to know.
                 let _listening = file::write_all(control.as_fd(), &[Tag::Ended as u8, code]).is_ok();
             }
-            Ok(_) => {}
-            Err(_) => process::exit_now(code),
+            (Ok(_), _) => {}
+            (Err(_), Some(code)) => process::exit_now(code),
+            (Err(errno), None) => return Failure::new(Stage::Reap, errno as i32),
         }
     }
 }

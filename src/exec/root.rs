@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::{At, Outcome};
 use crate::plan::failure::{Act, Failure, Stage};
+use crate::spec::mode;
 use crate::sys::file::Open;
 use crate::sys::mount::{self, AT_FDCWD, Attr, FsOption};
 use crate::sys::{Errno, Result, file};
@@ -42,10 +43,10 @@ impl NewRoot {
     /// Makes the tmpfs and attaches it on top of the host's root, out of the way of every path: absolute ones start
     /// below it.
     pub(super) fn make(label: Option<&CStr>) -> Outcome<NewRoot> {
-        let mode = FsOption::String(c"mode", c"0755");
         let context = label.map(|label| FsOption::String(c"context", label));
-        let options = [Some(mode), context].into_iter().flatten().collect::<Vec<_>>();
-        let base = mount::new_fs(c"tmpfs", &options, Attr::NO_SUID.with(Attr::NO_DEV)).stage(Stage::Root)?;
+        let attr = Attr::NO_SUID.with(Attr::NO_DEV);
+        let base = mount::new_fs(c"tmpfs", context.as_slice(), attr).stage(Stage::Root)?;
+        file::chmod_at(base.as_fd(), c".", DIR_MODE).stage(Stage::Root)?;
         mount::attach(base.as_fd(), AT_FDCWD, c"/").stage(Stage::Root)?;
         Ok(NewRoot { base, covers: Vec::new(), newest: None, last: None })
     }
@@ -213,8 +214,8 @@ impl NewRoot {
     /// A link in the new root. One that is there already must say the same.
     pub(super) fn link(&mut self, target: &CStr, path: &CStr, op: usize) -> Outcome<()> {
         let failed = |act, errno: Errno, detail| Failure { act, detail, ..Failure::nth(Stage::Op, op, errno as i32) };
-        let (parent, name) = split(path).ok_or_else(|| failed(Act::MakeLink, Errno::EEXIST, None))?;
-        let dir = self.parent(&parent, DIR_MODE, op)?;
+        let (parent, name) = split(path).ok_or_else(|| failed(Act::NotALink, Errno::EEXIST, None))?;
+        let dir = self.parent(&parent, mode::CLOSED, op)?;
         match file::make_link_at(target, dir, &name) {
             Err(Errno::EEXIST) => match file::read_link_at(dir, &name) {
                 Ok(found) if found.as_c_str() == target => Ok(()),

@@ -1,6 +1,7 @@
 //! Sources of binds and layers: each is opened once, before the new root exists, and held by descriptor from then on.
 //! Nobody can exchange it any more, and a source that is missing fails the run before anything has been made.
 
+use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 
 use super::{At, Outcome};
@@ -127,20 +128,21 @@ fn set_bind_flags(mount: &OwnedFd, flags: BindFlags) -> Result<()> {
     mount::set_attr(mount.as_fd(), attr, propagation, true)
 }
 
-fn open_layers(index: usize, layers: &[std::ffi::CString], kind: &OverlayKind) -> Outcome<Held> {
-    let lower: Outcome<Vec<OwnedFd>> =
-        layers.iter().map(|layer| file::open_path(layer, true).op(index, Act::Source)).collect();
+fn open_layers(index: usize, layers: &[CString], kind: &OverlayKind) -> Outcome<Held> {
+    let open = |path: &CString| {
+        file::open_path(path, true)
+            .op(index, Act::Source)
+            .map_err(|failure| Failure { detail: Some(path.clone()), ..failure })
+    };
+    let lower: Outcome<Vec<OwnedFd>> = layers.iter().map(open).collect();
     let upper = match kind {
-        OverlayKind::Host { upper, work } => Some(Upper {
-            upper: file::open_path(upper, true).op(index, Act::Source)?,
-            work: file::open_path(work, true).op(index, Act::Source)?,
-        }),
+        OverlayKind::Host { upper, work } => Some(Upper { upper: open(upper)?, work: open(work)? }),
         OverlayKind::Tmp | OverlayKind::ReadOnly => None,
     };
     Ok(Held::Layers { lower: lower?, upper })
 }
 
 /// Text that has no NUL in it, as a string.
-pub(super) fn c_string(text: String) -> std::ffi::CString {
-    std::ffi::CString::new(text).unwrap_or_default()
+pub(super) fn c_string(text: String) -> CString {
+    CString::new(text).unwrap_or_default()
 }

@@ -93,6 +93,8 @@ pub enum Stage {
     Unproven,
     /// `execve(2)`.
     Exec,
+    /// Waiting for the program's end.
+    Reap,
 }
 
 /// What of an operation failed.
@@ -192,7 +194,7 @@ impl Failure {
 
 impl Stage {
     /// Every stage, in the order of the numbers.
-    pub const ALL: [Stage; 43] = [
+    pub const ALL: [Stage; 44] = [
         Stage::Prepare,
         Stage::NoNewPrivs,
         Stage::JoinUser,
@@ -236,6 +238,7 @@ impl Stage {
         Stage::InstallFilter,
         Stage::Unproven,
         Stage::Exec,
+        Stage::Reap,
     ];
 }
 

@@ -173,6 +173,15 @@ pub fn plan(spec: Spec, host: Host) -> Result<Plan, Error> {
         UserNs::Auto => (caller.uid != 0, None),
         UserNs::Try => (caller.uid != 0 || host.has_user_ns, None),
     };
+    if !new_user && joined_user.is_none() {
+        // The namespace that was to be tried is not to be had; then there is nothing that could map an id.
+        let foreign = |wanted: Option<u32>, own: u32| wanted.is_some_and(|id| id != own);
+        for (option, is_foreign) in [("--uid", foreign(ids.uid, caller.uid)), ("--gid", foreign(ids.gid, caller.gid))] {
+            if is_foreign {
+                return Err(Error::new(1, format!("Specifying {option} requires --unshare-user or --userns")));
+            }
+        }
+    }
     let pid_below = pid && pid_join.is_some();
     let clone = NsSet::MOUNT
         .with_if(new_user, NsSet::USER)
@@ -195,7 +204,7 @@ pub fn plan(spec: Spec, host: Host) -> Result<Plan, Error> {
         None => Cwd::FirstOf(default_cwd(&environment, cwd, pwd_is_cwd)),
     };
     let has_pidns = pid || pid_join.is_some();
-    let init = !lifecycle.as_pid_1 && (has_pidns || lifecycle.sync_fd.is_some() || !lifecycle.lock_files.is_empty());
+    let init = !lifecycle.as_pid_1 && (pid || lifecycle.sync_fd.is_some() || !lifecycle.lock_files.is_empty());
     Ok(Plan {
         clone,
         joins: Joins { user: joined_user, inner_user: user_inner, pid: pid_join, pid_below },

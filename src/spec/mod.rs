@@ -7,6 +7,7 @@
 mod caps;
 mod check;
 pub mod env;
+pub mod mode;
 mod op;
 
 use std::ffi::CString;

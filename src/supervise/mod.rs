@@ -69,12 +69,18 @@ fn supervise(plan: &Plan, line: Option<CommandLine>) -> Result<u8, Trouble> {
     };
     drop(inside);
     let child = if plan.joins.pid_below { child_below(&control, child)? } else { child };
-    let released = release(plan, &control, &child).and_then(|()| let_go(plan, &control, &child, parent.as_ref()));
-    if let Err(failure) = released {
-        abandon(&child)?;
-        return Err(failure.into());
+    let outcome = attend(plan, &control, &child, parent.as_ref());
+    if outcome.is_err() {
+        // Whatever went wrong: nothing of a box that could not be looked after stays behind.
+        abandon(&child);
     }
-    wait(plan, &control, &child, parent.as_ref())
+    outcome
+}
+
+fn attend(plan: &Plan, control: &OwnedFd, child: &Child, parent: Option<&OwnedFd>) -> Result<u8, Trouble> {
+    release(plan, control, child)?;
+    let_go(plan, control, child, parent)?;
+    wait(plan, control, child, parent)
 }
 
 fn at(stage: Stage) -> impl Fn(Errno) -> Failure {
@@ -158,10 +164,9 @@ fn let_go(plan: &Plan, control: &OwnedFd, child: &Child, parent: Option<&OwnedFd
     file::close_all_but(&keep).map_err(at(Stage::Control))
 }
 
-/// Ends a box that cannot be finished.
-fn abandon(child: &Child) -> Result<(), Failure> {
-    process::kill(child.as_fd()).map_err(at(Stage::Control))?;
-    process::wait(child.as_fd()).map(drop).map_err(at(Stage::Control))
+/// Ends a box, and waits until it is gone. One that has ended by itself and was waited for is no error.
+fn abandon(child: &Child) {
+    let _gone = process::kill(child.as_fd()).is_ok() && process::wait(child.as_fd()).is_ok();
 }
 
 /// Listens to the half inside until the program has ended.
@@ -169,17 +174,19 @@ fn wait(plan: &Plan, control: &OwnedFd, child: &Child, parent: Option<&OwnedFd>)
     let mut ready = false;
     loop {
         if parent_ended(control.as_fd(), parent)? {
-            return die_with_parent(child);
+            return Ok(die_with_parent(child));
         }
         let mut packet = [0; 1 + failure::WIRE];
         let length = file::read(control.as_fd(), &mut packet).map_err(at(Stage::Control))?;
         let Some((&tag, rest)) = packet[..length].split_first() else { break };
         match Tag::of(tag) {
             Some(Tag::Ready) => ready = true,
-            Some(Tag::Ended) => return finish(plan, rest.first().copied().unwrap_or(1)),
+            Some(Tag::Ended) => {
+                let code = rest.first().copied().unwrap_or(1);
+                // Its process was killed before everything was set up: then the program never was.
+                return if ready { finish(plan, code) } else { Err(Trouble::Silent(End::from_exit_code(code))) };
+            }
             Some(Tag::Failed) => {
-                // It ends by itself after this; an init may have to be told.
-                abandon(child)?;
                 let silent = Trouble::Silent(End::Code(1));
                 return Err(Failure::decode(rest).map_or(silent, Trouble::Failed));
             }
@@ -187,9 +194,9 @@ fn wait(plan: &Plan, control: &OwnedFd, child: &Child, parent: Option<&OwnedFd>)
         }
     }
     if parent_ended(child.as_fd(), parent)? {
-        return die_with_parent(child);
+        return Ok(die_with_parent(child));
     }
-    let end = process::wait(child.as_fd()).map_err(at(Stage::Control))?;
+    let end = process::wait(child.as_fd()).map_err(at(Stage::Reap))?;
     if ready { finish(plan, end.exit_code()) } else { Err(Trouble::Silent(end)) }
 }
 
@@ -201,9 +208,9 @@ fn parent_ended(event: std::os::fd::BorrowedFd<'_>, parent: Option<&OwnedFd>) ->
     ready.map(|[_, ended]| ended).map_err(at(Stage::Control))
 }
 
-fn die_with_parent(child: &Child) -> Result<u8, Trouble> {
-    abandon(child)?;
-    Ok(End::Signal(9).exit_code())
+fn die_with_parent(child: &Child) -> u8 {
+    abandon(child);
+    End::Signal(9).exit_code()
 }
 
 fn finish(plan: &Plan, code: u8) -> Result<u8, Trouble> {

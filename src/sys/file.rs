@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStringExt;
 
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag};
 use nix::sys::stat::{FchmodatFlags, Mode, SFlag};
+use nix::unistd::AccessFlags;
 
 use super::{Errno, Result, check};
 
@@ -95,8 +96,6 @@ pub(crate) enum Open {
     Path,
     /// A place that is a directory.
     Dir,
-    /// For reading, no more than that.
-    Read,
     /// For writing: created with this mode, or truncated.
     Create(u32),
 }
@@ -109,13 +108,11 @@ pub(crate) fn open_in_root(root: BorrowedFd<'_>, path: &CStr, open: Open) -> Res
     let flags = match open {
         Open::Path => OFlag::O_PATH,
         Open::Dir => OFlag::O_PATH | OFlag::O_DIRECTORY,
-        // O_NONBLOCK: a fifo must not make the set-up wait for a writer.
-        Open::Read => OFlag::O_RDONLY | OFlag::O_NOCTTY | OFlag::O_NONBLOCK,
         Open::Create(_) => OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOCTTY,
     };
     let mode = match open {
         Open::Create(mode) => Mode::from_bits_truncate(mode),
-        Open::Path | Open::Dir | Open::Read => Mode::empty(),
+        Open::Path | Open::Dir => Mode::empty(),
     };
     let how = OpenHow::new()
         .flags(flags | OFlag::O_CLOEXEC)
@@ -128,6 +125,12 @@ pub(crate) fn open_in_root(root: BorrowedFd<'_>, path: &CStr, open: Open) -> Res
             result => return result,
         }
     }
+}
+
+/// Opens `path` for reading. A fifo does not make this wait for a writer.
+pub(crate) fn open_read(path: &CStr) -> Result<OwnedFd> {
+    let flags = OFlag::O_RDONLY | OFlag::O_NOCTTY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    nix::fcntl::open(path, flags, Mode::empty())
 }
 
 /// Opens `name` in `dir` as a directory; a link is refused.
@@ -170,13 +173,25 @@ pub(crate) fn unlink_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<()> {
     nix::unistd::unlinkat(dir, name, nix::unistd::UnlinkatFlags::NoRemoveDir)
 }
 
-/// Whether the caller's effective ids may write to `name` in `dir` (`faccessat(2)`).
-pub(crate) fn is_writable_at(dir: BorrowedFd<'_>, name: &CStr) -> bool {
-    nix::unistd::faccessat(dir, name, nix::unistd::AccessFlags::W_OK, nix::fcntl::AtFlags::empty()).is_ok()
+/// Whether `name` exists in `dir` and this process may write to it (`faccessat(2)`).
+pub(crate) fn is_writable_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<bool> {
+    match access_at(dir, name, AccessFlags::W_OK) {
+        Ok(()) => Ok(true),
+        Err(Errno::EACCES | Errno::EPERM | Errno::EROFS | Errno::ENOENT) => Ok(false),
+        Err(errno) => Err(errno),
+    }
 }
 
-pub(crate) fn exists_at(dir: BorrowedFd<'_>, name: &CStr) -> bool {
-    nix::unistd::faccessat(dir, name, nix::unistd::AccessFlags::F_OK, nix::fcntl::AtFlags::empty()).is_ok()
+pub(crate) fn exists_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<bool> {
+    match access_at(dir, name, AccessFlags::F_OK) {
+        Ok(()) => Ok(true),
+        Err(Errno::ENOENT) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
+fn access_at(dir: BorrowedFd<'_>, name: &CStr, mode: AccessFlags) -> Result<()> {
+    nix::unistd::faccessat(dir, name, mode, nix::fcntl::AtFlags::empty())
 }
 
 /// `chmod` of `path` relative to `dir`, links followed.
@@ -282,14 +297,21 @@ fn close_range(first: u32, last: u32) -> Result<()> {
     check(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) }).map(drop)
 }
 
+pub(crate) fn chdir(path: &CStr) -> Result<()> {
+    nix::unistd::chdir(path)
+}
+
 pub(crate) fn fchdir(dir: BorrowedFd<'_>) -> Result<()> {
     nix::unistd::fchdir(dir)
 }
 
-/// The current directory, without `$PWD`.
+/// The current directory as the kernel has it: with `(unreachable)` in front where it is not below the root.
 pub(crate) fn getcwd() -> Result<CString> {
-    let path = nix::unistd::getcwd()?;
-    CString::new(path.into_os_string().into_vec()).map_err(|_| Errno::EINVAL)
+    let mut path = [0u8; libc::PATH_MAX as usize];
+    // The raw call: getcwd(3) searches for a path by itself where the kernel has none.
+    // SAFETY: `path` lives through the call, and the kernel is told its size.
+    check(unsafe { libc::syscall(libc::SYS_getcwd, path.as_mut_ptr(), path.len()) })?;
+    CStr::from_bytes_until_nul(&path).map(CStr::to_owned).map_err(|_| Errno::ERANGE)
 }
 
 pub(crate) fn umask(mask: u32) -> u32 {

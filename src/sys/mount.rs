@@ -112,6 +112,8 @@ pub(crate) fn new_fs(kind: &CStr, options: &[FsOption<'_>], attr: Attr) -> Resul
     let fs = check(unsafe { libc::syscall(libc::SYS_fsopen, kind.as_ptr(), FSOPEN_CLOEXEC) })?;
     // SAFETY: the kernel has just given this descriptor to us.
     let fs = unsafe { OwnedFd::from_raw_fd(fs as i32) };
+    // What mount(8) shows as the device; programs know these filesystems by it.
+    fsconfig(&fs, FSCONFIG_SET_STRING, Some(c"source"), Some(kind))?;
     for option in options {
         match option {
             FsOption::Flag(key) => fsconfig(&fs, FSCONFIG_SET_FLAG, Some(key), None)?,
@@ -130,6 +132,21 @@ fn fsconfig(fs: &OwnedFd, command: u32, key: Option<&CStr>, value: Option<&CStr>
     // SAFETY: each pointer is null, where the command takes none, or from a CStr that outlives the call.
     check(unsafe { libc::syscall(libc::SYS_fsconfig, fs.as_raw_fd(), command, pointer(key), pointer(value), 0) })?;
     Ok(())
+}
+
+/// Mounts a new filesystem `kind` on `name` in the current directory, with `options` as mount(8) takes them.
+///
+/// One call instead of eight, for a place that nobody else can change: a link there would be followed.
+pub(crate) fn mount_in_cwd(kind: &CStr, name: &CStr, options: &CStr, attr: Attr) -> Result<()> {
+    use nix::mount::MsFlags;
+    let flags = [
+        (Attr::READ_ONLY, MsFlags::MS_RDONLY),
+        (Attr::NO_SUID, MsFlags::MS_NOSUID),
+        (Attr::NO_DEV, MsFlags::MS_NODEV),
+        (Attr::NO_EXEC, MsFlags::MS_NOEXEC),
+    ];
+    let wanted = flags.into_iter().filter(|(flag, _)| attr.0 & flag.0 != 0).map(|(_, old)| old).collect();
+    nix::mount::mount(Some(kind), name, Some(kind), wanted, Some(options))
 }
 
 /// Makes every mount of this namespace receive from the host and send nothing back.

@@ -79,6 +79,11 @@ impl End {
         }
     }
 
+    /// The end behind a code of [`End::exit_code`].
+    pub(crate) fn from_exit_code(code: u8) -> End {
+        if code > 128 { End::Signal(code - 128) } else { End::Code(code) }
+    }
+
     fn of(status: WaitStatus) -> Option<End> {
         match status {
             WaitStatus::Exited(_, code) => Some(End::Code(code as u8)),

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use crate::case::words;
 use crate::cases::TABLES;
 use crate::known::KNOWN;
+use crate::support::normal;
 
 /// Names of the scripts in live.rs and join.rs to which a known difference may refer.
-const SCRIPTS: &[&str] = &["lock-busy"];
+const SCRIPTS: &[&str] = &["lock-busy", "userns2", "userns2-dev"];
 
 fn lines() -> impl Iterator<Item = (&'static str, &'static str)> {
     TABLES.iter().flat_map(|(_, table)| table.iter()).map(|case| (case.name, case.line))
@@ -42,4 +43,30 @@ fn every_option_is_in_some_line() {
     let used: BTreeSet<String> = lines().flat_map(|(_, line)| words(line)).collect();
     let missing: Vec<&str> = OPTIONS.split_whitespace().filter(|name| !used.contains(&format!("--{name}"))).collect();
     assert!(missing.is_empty(), "no line uses {missing:?}");
+}
+
+#[test]
+fn the_normaliser_drops_only_what_differs_by_chance_or_design() {
+    assert_eq!(normal::stderr("bwrap: no\nhint: try\n"), "bwrap: no\n");
+    let json = "{ \"child-pid\": 4711, \"mnt-namespace\": 4026532192 }\n{ \"exit-code\": 7 }\n";
+    let told = "{ \"child-pid\": N, \"mnt-namespace\": N }\n{ \"exit-code\": 7 }\n";
+    assert_eq!(normal::status_lines(json), told);
+    assert_eq!(normal::stdout("pid 4711\n"), "pid 4711\n", "only the state of the probe is taken apart");
+    let state = "probe-state\npid 4711\nppid 1\nuid_map 5 0 1\n";
+    assert_eq!(normal::stdout(state), "probe-state\npid of the host\nppid 1\nuid_map 5 * 1\n");
+}
+
+#[test]
+fn hidden_mounts_are_left_out_and_propagation_is_not_compared() {
+    let state = "probe-state\n\
+        mountinfo 1 0 0:1 /newroot / rw shared:1 - tmpfs tmpfs rw,uid=1000,mode=755\n\
+        mountinfo 2 1 0:2 / /dev rw master:1 - devtmpfs devtmpfs rw\n\
+        mountinfo 3 2 0:3 / /dev/shm rw - tmpfs tmpfs rw\n\
+        mountinfo 4 2 0:4 / /dev ro - tmpfs tmpfs rw,mode=755\n\
+        mountinfo 5 4 0:5 /x//deleted /dev/f ro - tmpfs tmpfs rw\n";
+    let told = "probe-state\n\
+        mount / from / rw tmpfs tmpfs rw\n\
+        mount /dev from / ro tmpfs tmpfs rw,mode=755\n\
+        mount /dev/f from (unlinked) ro tmpfs tmpfs rw\n";
+    assert_eq!(normal::stdout(state), told);
 }

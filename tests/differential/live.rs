@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 use crate::case::words;
 use crate::run::compare;
 use crate::support::running::{gone, lives, pidfd};
-use crate::support::{Actor, Fd, Fixture, Running, Tool};
+use crate::support::{Actor, Fd, Fixture, Running, Tool, normal};
 
 /// What one launch told, by name.
 type Told = Vec<(String, String)>;
@@ -191,22 +191,34 @@ fn lock_is_held_until_the_last_process_ends() {
     });
 }
 
+/// Asks for a lock that this process holds. Tells whether the command has left its mark.
+fn lock_in_vain(tool: &Tool, fixture: &Fixture, actor: Actor, options: &str) -> Told {
+    let file = File::options().write(true).open(fixture.path.join("file")).expect("open the file");
+    fcntl(&file, FcntlArg::F_SETLK(&whole(libc::F_WRLCK))).expect("lock the file");
+    let line = format!("--bind / / {options} --lock-file {{d}}/file {{probe}} write {{d}}/ran");
+    let args = words(&line).into_iter().map(|word| fixture.expand(&word));
+    let outcome = tool.launch(actor, args).dir(&fixture.path).run();
+    let ran = fixture.path.join("ran").exists().to_string();
+    told(&[("ending", outcome.ending()), ("stderr", normal::stderr(&outcome.stderr_text())), ("command ran", ran)])
+}
+
 #[test]
 fn lock_that_another_holds_is_an_error() {
-    let script = |options: &'static str| {
-        move |tool: &Tool, fixture: &Fixture, actor: Actor| {
-            let file = File::options().write(true).open(fixture.path.join("file")).expect("open the file");
-            fcntl(&file, FcntlArg::F_SETLK(&whole(libc::F_WRLCK))).expect("lock the file");
-            let line = format!("--bind / / {options} --lock-file {{d}}/file {{probe}} write {{d}}/ran");
-            let args = words(&line).into_iter().map(|word| fixture.expand(&word));
-            let outcome = tool.launch(actor, args).dir(&fixture.path).run();
-            let ran = fixture.path.join("ran").exists().to_string();
-            told(&[("ending", outcome.ending()), ("stderr", outcome.stderr_text()), ("command ran", ran)])
-        }
-    };
-    // Without a pid namespace bubblewrap's command has run by then; ours never runs without its lock.
-    both("lock-busy", script(""));
-    both("lock-busy-pidns", script("--unshare-pid"));
+    both("lock-busy", |tool, fixture, actor| lock_in_vain(tool, fixture, actor, ""));
+}
+
+/// In a pid namespace bubblewrap's command may or may not have run by then, so there is nothing to compare with.
+#[test]
+fn no_lock_no_command() {
+    for options in ["", "--unshare-pid"] {
+        let fixture = Fixture::new("no-lock", Actor::User);
+        let told = lock_in_vain(crate::support::tool(), &fixture, Actor::User, options);
+        let text = |what: &str| told.iter().find(|(name, _)| name == what).map(|(_, text)| text.clone()).expect("told");
+        assert_eq!(text("ending"), "exit 1");
+        assert_eq!(text("command ran"), "false");
+        let file = fixture.expand("{d}/file");
+        assert_eq!(text("stderr"), format!("bwrap: Unable to lock file {file}: Resource temporarily unavailable\n"));
+    }
 }
 
 fn whole(kind: i32) -> libc::flock {

@@ -2,6 +2,7 @@
 //!
 //! `cases/` holds the argument lines, `live.rs` what needs several processes, `known.rs` the wanted differences.
 //! `PINFOLD_TEST_CASE=part-of-a-name` runs only those rows.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a script that cannot go on must stop its test
 
 mod case;
 mod cases;

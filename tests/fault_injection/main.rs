@@ -5,6 +5,8 @@
 //! box identical, or the exit code is the tool's, the message names the step, the payload never ran, and nothing is
 //! left: no process, no mount, no file.
 //!
+//! `traced.rs` holds the tests; under `traced/` are
+//!
 //! * `launch.rs`: the command lines and the probe that is their payload
 //! * `calls.rs`: which errors a call can return
 //! * `shot.rs`: what is hit, and what came of it
@@ -15,30 +17,14 @@
 //! * `pool.rs`: the test's side of it, with the guard against hangs
 //!
 //! Environment: `PINFOLD_TEST_TOOL=/usr/bin/bwrap` tests another program; `PINFOLD_FAULT_VERBOSE=1` prints the verdict
-//! and the tool's message of every injection; `PINFOLD_TEST_REQUIRE=all` makes a skip a failure.
+//! and the tool's message of every injection; `PINFOLD_FAULT_PATIENCE=2` takes a silence of so many seconds for a hang;
+//! `PINFOLD_TEST_REQUIRE=all` makes a skip a failure.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends at the first surprise")]
 
-// The registers and the system call information of glibc's ptrace bindings on this architecture.
-#[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
-mod calls;
-#[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
-mod judge;
-#[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
-mod launch;
-#[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
-mod pool;
-#[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
-mod shot;
+// The registers, and the system call information in glibc's ptrace bindings.
 #[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
 mod traced;
-#[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
-#[allow(unsafe_code, reason = "ptrace(2)'s union, and the hook between fork and exec")]
-mod tracer;
-#[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
-mod words;
-#[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
-mod worker;
 
 #[cfg(not(all(target_arch = "x86_64", target_env = "gnu")))]
 #[test]

@@ -1,5 +1,15 @@
 //! The tests themselves.
 
+mod calls;
+mod judge;
+mod launch;
+mod pool;
+mod shot;
+#[allow(unsafe_code, reason = "ptrace(2)'s union, and the hook between fork and exec")]
+mod tracer;
+mod words;
+mod worker;
+
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -14,10 +24,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{Pid, Uid, mkdtemp};
 
-use crate::launch::{LAUNCHES, Launch, User};
-use crate::pool::{self, Tally};
 use crate::skip;
-use crate::worker::{self, JOB, Job, Mode};
+use launch::{LAUNCHES, Launch, User};
+use pool::Tally;
+use worker::{JOB, Job, Mode};
 
 #[test]
 fn every_call_fails_in_turn() {

@@ -4,7 +4,7 @@ use std::ffi::{CString, OsStr, OsString};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Read, Write};
-use std::os::fd::FromRawFd;
+use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -91,23 +91,34 @@ pub(crate) fn statvfs(words: &[OsString]) -> Answer {
     Ok(format!("bytes {}\n", about.f_blocks * about.f_frsize).into_bytes())
 }
 
-/// Whether another process holds a POSIX lock that stands in the way of a write lock on PATH.
+/// The POSIX lock of another process that stands in the way of a write lock on PATH. bubblewrap takes its lock after it
+/// has started the command, so this waits for one to come; not for ever.
 pub(crate) fn lock_holder(words: &[OsString]) -> Answer {
-    use std::os::fd::AsRawFd;
     let file = fs::File::open(path(words, 0)?)?;
-    // SAFETY: an all-zero flock is a valid value, and F_GETLK reads and fills it.
-    let lock = unsafe {
-        let mut lock: libc::flock = std::mem::zeroed();
-        lock.l_type = libc::F_WRLCK as i16;
-        checked(libc::fcntl(file.as_raw_fd(), libc::F_GETLK, &raw mut lock).into())?;
-        lock
-    };
+    let mut lock = obstacle(&file)?;
+    for _ in 0..1000 {
+        if i32::from(lock.l_type) != libc::F_UNLCK {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(2));
+        lock = obstacle(&file)?;
+    }
     let kind = match i32::from(lock.l_type) {
         libc::F_UNLCK => "free",
         libc::F_RDLCK => "read-locked",
         _ => "write-locked",
     };
     Ok(format!("{kind}\nstart {} length {}\n", lock.l_start, lock.l_len).into_bytes())
+}
+
+fn obstacle(file: &fs::File) -> io::Result<libc::flock> {
+    // SAFETY: an all-zero flock is a valid value, and F_GETLK reads and fills it; the descriptor is open.
+    unsafe {
+        let mut lock: libc::flock = std::mem::zeroed();
+        lock.l_type = libc::F_WRLCK as i16;
+        checked(libc::fcntl(file.as_raw_fd(), libc::F_GETLK, &raw mut lock).into())?;
+        Ok(lock)
+    }
 }
 
 /// All that FD has to give.

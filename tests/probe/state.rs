@@ -34,11 +34,11 @@ pub(crate) fn state(_: &[OsString]) -> Answer {
     Ok(out)
 }
 
-/// The lines of /proc/PID/status that say what a process may do, and how many descriptors it holds.
+/// The lines of /proc/PID/status that say what a process may do, once it has gone to sleep: an init that has just
+/// started its command may still be giving up what it does not need.
 pub(crate) fn status(words: &[OsString]) -> Answer {
-    const WANTED: [&str; 15] = [
+    const WANTED: [&str; 14] = [
         "Umask",
-        "State",
         "Tgid",
         "PPid",
         "Uid",
@@ -54,7 +54,15 @@ pub(crate) fn status(words: &[OsString]) -> Answer {
         "Seccomp",
     ];
     let pid: u32 = number(words, 0)?;
-    let text = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let read = || fs::read_to_string(format!("/proc/{pid}/status"));
+    let mut text = read()?;
+    for _ in 0..1000 {
+        if text.contains("\nState:\tS") {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(2));
+        text = read()?;
+    }
     let wanted = text.lines().filter(|line| line.split(':').next().is_some_and(|key| WANTED.contains(&key)));
     Ok(wanted.flat_map(|line| [line, "\n"]).collect::<String>().into_bytes())
 }

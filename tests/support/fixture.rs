@@ -99,7 +99,7 @@ impl Fixture {
         if super::is_root() {
             lchown(&locked, Some(0), Some(0)).expect("take a directory from the user");
         }
-        fs::set_permissions(locked, fs::Permissions::from_mode(0)).expect("close a directory");
+        fs::set_permissions(locked, fs::Permissions::from_mode(0o000)).expect("close a directory");
     }
 
     /// Every file with its type, mode and text, one a line, in the order of names. What a launch changed shows here.

@@ -17,17 +17,20 @@ pub(crate) use launch::{Actor, Fd, Launch, Tweak};
 pub(crate) use running::{Outcome, Running};
 pub(crate) use stage::{Reference, Tool, probe, references, tool};
 
+use std::collections::BTreeSet;
 use std::io::Write;
+use std::sync::Mutex;
 
-/// Says on the real standard error that a test was not run, or fails where everything is required.
+/// Says on the real standard error, once, that something was not tested, or fails where everything is required.
 ///
 /// The test harness keeps what a passing test prints; a skip must be seen, so it goes past the harness.
 pub(crate) fn skip(reason: &str) {
-    assert!(
-        std::env::var_os("PINFOLD_TEST_REQUIRE").is_none_or(|value| value != "all"),
-        "required, but skipped: {reason}"
-    );
-    writeln!(std::io::stderr(), "SKIP: {reason}").expect("write to stderr");
+    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let required = std::env::var_os("PINFOLD_TEST_REQUIRE").is_some_and(|value| value == "all");
+    assert!(!required, "required, but skipped: {reason}");
+    if SAID.lock().expect("no test panics here").insert(reason.to_owned()) {
+        writeln!(std::io::stderr(), "SKIP: {reason}").expect("write to stderr");
+    }
 }
 
 /// Whether this test process is root, and so can act as root and as an ordinary user.

@@ -115,11 +115,12 @@ impl Mount {
             root => root,
         };
         let hidden = ["uid=", "gid=", "lowerdir", "upperdir=", "workdir=", "inode64"];
-        let options: Vec<&str> = self
-            .super_options
-            .split(',')
-            .filter(|option| !hidden.iter().any(|name| option.starts_with(name)))
-            .collect();
+        // bubblewrap's root is a directory of its tmpfs, whose own mode says nothing.
+        let own_root = own && self.point == "/";
+        let ignored = |option: &str| {
+            hidden.iter().any(|name| option.starts_with(name)) || (own_root && option.starts_with("mode="))
+        };
+        let options: Vec<&str> = self.super_options.split(',').filter(|option| !ignored(option)).collect();
         let Mount { point, options: flags, kind, source, .. } = self;
         format!("mount {point} from {root} {flags} {kind} {source} {}\n", options.join(","))
     }

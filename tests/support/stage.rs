@@ -62,7 +62,8 @@ pub(crate) fn probe() -> &'static Path {
         let test = std::env::current_exe().expect("path of this test");
         let profile = test.parent().and_then(Path::parent).expect("target/PROFILE");
         let built = profile.join("examples/probe");
-        if !built.exists() {
+        // `cargo test` builds examples, `cargo test --test NAME` does not.
+        if stale(&built) {
             let mut cargo = Command::new(env!("CARGO"));
             cargo.args([
                 "build",
@@ -78,6 +79,14 @@ pub(crate) fn probe() -> &'static Path {
         }
         staged(&built, "probe")
     })
+}
+
+/// Whether `built` is missing or older than a source of the probe.
+fn stale(built: &Path) -> bool {
+    let changed = |path: &Path| path.metadata().and_then(|about| about.modified());
+    let Ok(made) = changed(built) else { return true };
+    let sources = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/probe")).expect("sources of the probe");
+    sources.flatten().any(|entry| changed(&entry.path()).is_ok_and(|time| time > made))
 }
 
 /// Every reference that is here; at least the installed one, or a loud skip.

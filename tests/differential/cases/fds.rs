@@ -115,5 +115,9 @@ pub(crate) const CASES: &[Case] = &[
     case("lock-pidns", "--bind / / --unshare-pid --proc /proc --lock-file {d}/file P lock-holder {d}/file"),
     case("lock-read-only", "R --lock-file {d}/file P lock-holder {d}/file"),
     case("lock-inside", "--ro-bind {probe} /p --file 6 /x --lock-file /x /p lock-holder /x").fds(&[(6, Text(""))]),
-    case("lock-missing", "R --lock-file {d}/none P write /dev/null").gives(1, "", "bwrap: Unable to open lock file {d}/none: No such file or directory"),
+    case("lock-missing", "--bind / / --lock-file {d}/none P write {d}/ran").gives(
+        1,
+        "",
+        "bwrap: Unable to open lock file {d}/none: No such file or directory",
+    ),
 ];

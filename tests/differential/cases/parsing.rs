@@ -4,16 +4,17 @@ use crate::case::{Case, V0_9, V0_11, V0_12, case, line};
 use crate::support::Fd::{Bytes, Pipe, Text};
 
 /// 3,000 times `--setenv A b`, which is 9,000 words: with the words of argv more than are taken.
-const MANY: [u8; 39_000] = {
-    let one = *b"--setenv\0A\0b\0";
-    let mut bytes = [0; 39_000];
+const MANY: &[u8] = &repeat::<39_000>(b"--setenv\0A\0b\0");
+
+const fn repeat<const LENGTH: usize>(part: &[u8]) -> [u8; LENGTH] {
+    let mut bytes = [0; LENGTH];
     let mut at = 0;
-    while at < bytes.len() {
-        bytes[at] = one[at % one.len()];
+    while at < LENGTH {
+        bytes[at] = part[at % part.len()];
         at += 1;
     }
     bytes
-};
+}
 
 pub(crate) const CASES: &[Case] = &[
     case("no-words", "").first_line(),
@@ -39,7 +40,7 @@ pub(crate) const CASES: &[Case] = &[
     case("args-empty", "--args 6 R P args a").fds(&[(6, Text(""))]),
     case("args-pipe", "--args 6 P args a").fds(&[(6, Pipe("--ro-bind\0/\0/\0"))]),
     case("args-twice", "--args 6 --args 7 S").fds(&[(6, Text("--ro-bind\0/\0/\0")), (7, Text("--setenv\0A\0b\0"))]),
-    case("args-nested", "--args 6 true").fds(&[(6, Text("--args\0007\0")), (7, Text("--ro-bind\0/\0/\0"))]),
+    case("args-nested", "--args 6 true").fds(&[(6, Text("--args\x007\0")), (7, Text("--ro-bind\0/\0/\0"))]),
     case("args-end-at-word", "--args 6 S").fds(&[(6, Text("--ro-bind\0/\0/\0word\0--setenv\0A\0b\0"))]),
     case("args-end-at-dashes", "--args 6 S").fds(&[(6, Text("--ro-bind\0/\0/\0--\0--setenv\0A\0b\0"))]),
     case("args-empty-word", "--args 6 R S").fds(&[(6, Text("\0--setenv\0A\0b\0"))]),
@@ -52,7 +53,7 @@ pub(crate) const CASES: &[Case] = &[
         .since(V0_11),
     case("args-unknown", "--args 6 true").fds(&[(6, Text("--bogus\0"))]),
     case("args-same-fd-twice", "--args 6 --args 6 true").fds(&[(6, Text("--ro-bind\0/\0/\0"))]),
-    case("args-too-many", "--args 6 R true").fds(&[(6, Bytes(&MANY))]).gives(
+    case("args-too-many", "--args 6 R true").fds(&[(6, Bytes(MANY))]).gives(
         1,
         "",
         "bwrap: Exceeded maximum number of arguments 9000",

@@ -11,9 +11,9 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::calls::Call;
-use crate::judge::Verdict;
-use crate::worker::{JOB, Job, Line};
+use super::calls::Call;
+use super::judge::Verdict;
+use super::worker::{JOB, Job, Line};
 
 /// A run takes some 20 ms. One of which nothing is heard for so long hangs, on whatever machine.
 /// `PINFOLD_FAULT_PATIENCE` gives another number of seconds, for work on a tool that hangs often.

@@ -11,10 +11,10 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_child_subreaper;
 use nix::unistd::{Uid, gettid};
 
-use crate::judge::{Seen, Verdict, judge};
-use crate::launch::{Launch, Scratch, list};
-use crate::shot::{Aim, Entry, Lineage, Shot, Trace};
-use crate::tracer::trace;
+use super::judge::{Seen, Verdict, judge};
+use super::launch::{Launch, Scratch, list};
+use super::shot::{Aim, Entry, Lineage, Shot, Trace};
+use super::tracer::trace;
 
 /// The environment variable that makes this binary the tracer.
 pub(crate) const JOB: &str = "PINFOLD_FAULT_JOB";

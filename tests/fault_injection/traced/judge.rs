@@ -8,8 +8,8 @@ use std::fs;
 
 use nix::errno::Errno;
 
-use crate::launch::{Fds, Launch, PAYLOAD_CODE};
-use crate::shot::{Aim, End, Hit, Lineage, Shot, Trace};
+use super::launch::{Fds, Launch, PAYLOAD_CODE};
+use super::shot::{Aim, End, Hit, Lineage, Shot, Trace};
 
 /// What one run left to see.
 pub(crate) struct Seen {
@@ -102,10 +102,12 @@ pub(crate) fn judge(launch: &Launch, aim: &Aim, hit: Hit, seen: &Seen, normal: &
             hit.call, hit.call.args[0], hit.call.args[1]
         )),
         _ if difference.is_none() => Ok(Verdict::Complete),
-        Shot::Fail(_) if hit.after_start => late(seen, normal),
+        Shot::Fail(_) if hit.after_start || hit.after_ready => late(seen, normal),
         Shot::Fail(_) => refused(seen, difference),
         Shot::Kill if hit.after_start => late(seen, normal),
         Shot::Kill if aim.at.process == Lineage::tool() => supervisor_killed(launch, seen, normal),
+        // Whoever is killed on its way into the payload's program ends as the payload: 128 + 9.
+        Shot::Kill if hit.after_ready => late(seen, normal),
         // Without a pid namespace and --die-with-parent nothing ends the payload-to-be of an init that is killed.
         Shot::Kill if seen.payload_ran() && !launch.dies_with_parent => late(seen, normal),
         Shot::Kill => refused(seen, difference),
@@ -137,15 +139,16 @@ fn supervisor_killed(launch: &Launch, seen: &Seen, normal: &Seen) -> Result<Verd
     }
 }
 
-/// The payload was running: it must have been in a right box, and the tool must not tell success that was none.
+/// The payload was running: it must have been in a right box, and the tool must not tell an end that was none.
 fn late(seen: &Seen, normal: &Seen) -> Result<Verdict, String> {
     if !seen.is_beginning_of(normal) {
         return Err(format!("the box changed: {}", seen.difference_of_box(normal).unwrap_or_default()));
     }
     match seen.end {
-        End::Exited(0) => Err("it told success".into()),
         End::Exited(1) => has_message(seen).map(|()| Verdict::Late),
-        End::Exited(_) | End::Killed(_) => Ok(Verdict::Late),
+        // The payload's own end: its code, or the signal by which it died (128 + n).
+        End::Exited(PAYLOAD_CODE | 129..) | End::Killed(_) => Ok(Verdict::Late),
+        End::Exited(code) => Err(format!("it ended with code {code}{}", said(seen))),
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 
-use crate::calls::Call;
+use super::calls::Call;
 
 /// A process by its descent, which unlike its pid is the same in every run: the tool is `0`, its second child `0.2`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -90,6 +90,8 @@ pub(crate) struct Trace {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Hit {
     pub(crate) call: Call,
+    /// The half inside had said that everything was set up.
+    pub(crate) after_ready: bool,
     /// The payload was already running: the launch was over.
     pub(crate) after_start: bool,
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 
 use nix::unistd::Pid;
 
-use crate::calls::Call;
+use super::calls::Call;
 
 /// Of any call the first three arguments: they name what it is about.
 const SHOWN: usize = 3;

@@ -17,9 +17,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use crate::calls::{Call, Means};
-use crate::shot::{Aim, End, Entry, Hit, Lineage, Shot, Trace};
-use crate::words::in_words;
+use super::calls::{Call, Means};
+use super::shot::{Aim, End, Entry, Hit, Lineage, Shot, Trace};
+use super::words::in_words;
 
 struct Tracee {
     lineage: Lineage,
@@ -33,6 +33,8 @@ struct Tracee {
     /// The number of a call which a signal interrupted and the kernel will enter once more.
     interrupted: Option<i64>,
     last: i64,
+    /// Its last child is a vfork's, for whose execve(2) it may wait.
+    vforked: bool,
     /// Inside of an execve(2).
     executes: bool,
     /// The value that the call in progress is to return.
@@ -57,6 +59,10 @@ struct Tracer<'a> {
     tracees: HashMap<Pid, Tracee>,
     /// Stopped before the event that tells who their parent is.
     unclaimed: HashSet<Pid>,
+    /// The process that ended last, which may have a child that is not known yet.
+    gone: Option<Tracee>,
+    /// The half inside said that everything is set up.
+    ready: bool,
     held: Vec<(Pid, Option<Signal>)>,
     phase: Phase,
     end: Option<End>,
@@ -76,6 +82,8 @@ pub(crate) fn trace(command: &mut Command, aim: Option<&Aim>) -> io::Result<Trac
         tool,
         tracees: HashMap::from([(tool, Tracee::new(Lineage::tool(), false))]),
         unclaimed: HashSet::new(),
+        gone: None,
+        ready: false,
         held: Vec::new(),
         phase: Phase::Seeking,
         end: None,
@@ -129,6 +137,7 @@ impl Tracee {
             newborn: false,
             interrupted: None,
             last: -1,
+            vforked: false,
             executes: false,
             answer: None,
         }
@@ -158,9 +167,15 @@ impl Tracer<'_> {
     /// whole pid namespace, but each only when the one before has come to its end.
     fn look_at_the_victim(&mut self) {
         let Phase::Holding(victim) = self.phase else { return };
-        let goes_on = match self.tracees.contains_key(&victim) {
-            true => state(victim) == 'S',
-            false => self.tracees.keys().all(|pid| matches!(state(*pid), 'S' | 't')),
+        let goes_on = if self.tracees.contains_key(&victim) {
+            state(victim) == 'S'
+        } else {
+            self.tracees.iter().all(|(pid, tracee)| match state(*pid) {
+                'S' | 't' => true,
+                // Uninterruptible, as the wait of vfork is; anything else of that kind passes by itself.
+                'D' => tracee.vforked,
+                _ => false,
+            })
         };
         if goes_on {
             self.release();
@@ -182,7 +197,7 @@ impl Tracer<'_> {
             WaitStatus::Signaled(pid, signal, _) => self.on_end(pid, End::Killed(signal)),
             WaitStatus::PtraceSyscall(pid) => self.on_call(pid),
             WaitStatus::PtraceEvent(pid, _, libc::PTRACE_EVENT_EXEC) => self.on_exec(pid),
-            WaitStatus::PtraceEvent(pid, _, _) => self.on_fork(pid),
+            WaitStatus::PtraceEvent(pid, _, event) => self.on_fork(pid, event == libc::PTRACE_EVENT_VFORK),
             WaitStatus::Stopped(pid, signal) => self.on_signal(pid, signal),
             WaitStatus::Continued(_) | WaitStatus::StillAlive => {}
         }
@@ -196,6 +211,7 @@ impl Tracer<'_> {
         // An orphan is reported twice: to its tracer, then to its subreaper.
         if let Some(gone) = self.tracees.remove(&pid) {
             self.adopt(&gone);
+            self.gone = Some(gone);
         }
         self.held.retain(|(held, _)| *held != pid);
     }
@@ -209,11 +225,12 @@ impl Tracer<'_> {
         }
     }
 
-    fn on_fork(&mut self, pid: Pid) {
+    fn on_fork(&mut self, pid: Pid, is_vfork: bool) {
         let Ok(child) = ptrace::getevent(pid) else { return };
         let child = Pid::from_raw(child as i32);
         if let Some(parent) = self.tracees.get_mut(&pid) {
             parent.children += 1;
+            parent.vforked = is_vfork;
             let lineage = parent.lineage.child(parent.children);
             let mut tracee = Tracee::new(lineage, parent.payload);
             let stands = self.unclaimed.remove(&child);
@@ -250,6 +267,11 @@ impl Tracer<'_> {
     fn on_signal(&mut self, pid: Pid, signal: Signal) {
         let Some(tracee) = self.tracees.get_mut(&pid) else {
             self.unclaimed.insert(pid);
+            if let Some(gone) =
+                self.gone.take_if(|_| parent(pid).is_none_or(|parent| !self.tracees.contains_key(&parent)))
+            {
+                self.adopt(&gone);
+            }
             return;
         };
         let invented = std::mem::take(&mut tracee.newborn) && signal == Signal::SIGSTOP;
@@ -290,7 +312,7 @@ impl Tracer<'_> {
         if self.hit.is_some() || at.call.nr != call.nr || at.nth != nth || at.process != tracee.lineage {
             return;
         }
-        self.hit = Some(Hit { call, after_start: self.started });
+        self.hit = Some(Hit { call, after_ready: self.ready, after_start: self.started });
         self.phase = Phase::Holding(pid);
         let done = match *shot {
             Shot::Kill => kill(pid, Signal::SIGKILL),
@@ -319,6 +341,8 @@ impl Tracer<'_> {
         const RESTART: std::ops::RangeInclusive<i64> = -516..=-512;
         let Some(tracee) = self.tracees.get_mut(&pid) else { return };
         tracee.executes = false;
+        // The first message of the half inside says that everything is set up; nothing can stop the payload after it.
+        self.ready |= tracee.last == libc::SYS_sendto && result > 0 && tracee.lineage != Lineage::tool();
         if RESTART.contains(&result) {
             tracee.interrupted = Some(tracee.last);
         }
@@ -352,6 +376,13 @@ fn state(pid: Pid) -> char {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     // It follows the name, which is in parentheses and may contain any character.
     stat.rsplit(") ").next().and_then(|rest| rest.chars().next()).unwrap_or('X')
+}
+
+/// The parent of a process, see proc_pid_stat(5); none if there is no such process any more.
+fn parent(pid: Pid) -> Option<Pid> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let parent = stat.rsplit(") ").next()?.split(' ').nth(1)?.parse().ok()?;
+    Some(Pid::from_raw(parent))
 }
 
 fn change_registers(pid: Pid, change: impl FnOnce(&mut libc::user_regs_struct)) -> nix::Result<()> {
