@@ -47,7 +47,7 @@ impl std::error::Error for Error {}
 ///
 /// A path or argument that came from somebody else must not move the cursor or fake a second line of a message
 /// (CVE-2023-28101 did that to a permission prompt).
-pub fn push_printable(out: &mut Vec<u8>, text: impl AsRef<OsStr>) {
+pub(crate) fn push_printable(out: &mut Vec<u8>, text: impl AsRef<OsStr>) {
     for &byte in text.as_ref().as_bytes() {
         match byte {
             b'\n' => out.extend_from_slice(b"\\n"),

@@ -6,7 +6,7 @@ use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, OwnedFd};
 
 use crate::error::Error;
-use crate::spec::{FsOp, LAST_KNOWN_CAP, Spec, Unshare, UserNs, env};
+use crate::spec::{FdNumber, FsOp, LAST_KNOWN_CAP, Spec, Unshare, UserNs, env};
 use crate::sys::{self, Errno, caps, file, process};
 
 /// Facts about the caller that the words of a command line are judged by.
@@ -52,6 +52,8 @@ pub struct Host {
     pub cwd: Option<CString>,
     /// Whether `$PWD` (as the spec leaves it) names the current directory, which makes it the name to keep.
     pub pwd_is_cwd: bool,
+    /// Descriptors that the spec names and that were open before any of ours was.
+    pub descriptors: Vec<FdNumber>,
     /// The host's procfs.
     pub proc: OwnedFd,
     /// Whether the kernel has user namespaces, and they are not switched off. Only probed for root and
@@ -72,6 +74,9 @@ impl Host {
     ///
     /// `program` is what this program was called, `inherited` its environment.
     pub fn probe(caller: Caller, spec: &Spec, program: &CStr, inherited: &[&CStr]) -> Result<Host, Error> {
+        // First, while every open descriptor is the caller's.
+        let mut descriptors = spec.descriptors();
+        descriptors.retain(|&fd| file::is_open(fd));
         let proc = file::open_path(c"/proc", true).map_err(no_proc)?;
         if !file::is_procfs(proc.as_fd()).map_err(no_proc)? {
             return Err(no_proc(Errno::ENOTSUP));
@@ -92,6 +97,7 @@ impl Host {
             capabilities: if caller.uid == 0 { Caller::capabilities()? } else { 0 },
             program: base_name(program),
             environment,
+            descriptors,
             proc,
         })
     }

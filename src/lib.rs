@@ -1,11 +1,80 @@
 //! pinfold: a rootless sandbox for Linux.
+//!
+//! An ordinary user runs a program in a box of namespaces, with a root of its own, without capabilities. The `pinfold`
+//! program is a thin shell around this library; as `bwrap` it stands in for bubblewrap. Library users begin with
+//! [`Sandbox`], or fill in a [`spec::Spec`] and [`run`] it.
+//!
+//! # Where do I change …?
+//!
+//! Data passes through each room once, in this direction:
+//!
+//! ```text
+//! words ─► cli ─► Spec ─► plan (+ Host) ─► Plan ─┬─► supervise   the half outside: clone, reports, exit code
+//!                                                └─► exec        the half inside: ids, root, lockdown, program
+//!                                                        both ─► sys
+//! ```
+//!
+//! | … | in |
+//! |---|---|
+//! | an option: its name, values, help text, what it sets | `cli/bwrap.rs`, `cli/bwrap/files.rs` (the tables) |
+//! | how words are read, `--args`, warnings | `cli/parse.rs` |
+//! | what options mean together, defaults | `cli/lower.rs`; rules over several fields: `spec/check.rs` |
+//! | help, manual page, shell completions | `cli/render.rs` (all from the table) |
+//! | the text of an error | `cli/words.rs`; the `hint:` line below it: `plan/hint.rs` |
+//! | what can be asked for at all | `spec/` |
+//! | what is asked of the host | `host.rs` |
+//! | how a wish is carried out on this host | `plan/` |
+//! | the order of setting up | `exec/mod.rs`, `set_up` |
+//! | how a path in the new root is found or made | `exec/root.rs` |
+//! | mounts, `/dev`, `/proc`, overlays | `exec/mounts.rs`, `exec/devices.rs`, `exec/layers.rs`; their sources: `exec/sources.rs` |
+//! | capabilities, filters, how the program is found | `exec/lockdown.rs` |
+//! | what stays inside and reaps | `exec/pid1.rs` |
+//! | `--info-fd`, `--json-status-fd` | `supervise/status.rs` |
+//! | a system call | `sys/`, the only place with `unsafe`, `libc` and `nix` |
+//!
+//! Two rules hold everything together. What was asked and cannot be enforced ends the run before the program starts.
+//! And the half inside decides nothing and says nothing: it follows the plan and reports a failure as numbers
+//! (`plan/failure.rs`), of which the half outside makes words.
 #![deny(unsafe_op_in_unsafe_fn)]
 
 pub mod cli;
-pub mod error;
+mod error;
 mod exec;
 pub mod host;
 pub mod plan;
+mod sandbox;
 pub mod spec;
 mod supervise;
 mod sys;
+
+use std::ffi::{CStr, CString};
+use std::os::unix::ffi::OsStringExt;
+
+pub use error::Error;
+pub use sandbox::Sandbox;
+
+/// Runs the program that `spec` asks for and waits until it has ended. Returns its exit code, 128 + n where signal n
+/// ended it.
+///
+/// The calling process must have one thread: the box begins as a copy of it (an error otherwise). For good it loses the
+/// right to gain privileges by exec (`no_new_privs`), and its descriptors above 2, as the program that has nothing else
+/// to do. A caller that has starts one for it.
+///
+/// # Errors
+/// Everything that keeps the program from starting, and then it has not run: two wishes that exclude each other, a
+/// source that is missing, a call that the kernel refuses. The code of the error is 1.
+pub fn run(spec: spec::Spec) -> Result<u8, Error> {
+    let caller = host::Caller::probe();
+    spec.check(caller.uid, caller.gid).map_err(|conflict| Error::new(1, cli::words::conflict(conflict)))?;
+    let inherited: Vec<CString> = std::env::vars_os()
+        .filter_map(|(name, value)| {
+            let mut entry = name.into_vec();
+            entry.push(b'=');
+            entry.extend(value.into_vec());
+            CString::new(entry).ok()
+        })
+        .collect();
+    let inherited: Vec<&CStr> = inherited.iter().map(CString::as_c_str).collect();
+    let host = host::Host::probe(caller, &spec, c"pinfold", &inherited)?;
+    supervise::run(&plan::plan(spec, host)?, None, &cli::words::bubblewrap)
+}

@@ -1,6 +1,7 @@
 //! [`Args`] → [`Spec`]: what is meant by the words, with defaults filled in and conflicts refused.
 
 use super::args::{Args, CapChange, refuse, refuse_word};
+use super::words;
 use crate::error::Error;
 use crate::spec::{
     CapSet, Conflict, Ids, Lifecycle, Lockdown, Namespaces, Process, Report, Seccomp, Spec, Unshare, UserNs,
@@ -42,11 +43,11 @@ pub(crate) fn lower(args: Args, facts: &Facts) -> Result<Wish, Error> {
     match (spec.check(facts.uid, facts.gid), join_and_make) {
         // These two come first, and a namespace that is both joined and made comes before the others: bubblewrap's order.
         (Err(conflict @ (Conflict::MapsFromNeedsNewUser | Conflict::MapsFromNeedsInfo)), _) => {
-            refuse(words_for(conflict))
+            refuse(words::conflict(conflict))
         }
         (_, Some(option)) => refuse(format!("--userns not compatible {option}")),
         (Err(Conflict::NoCommand), None) => Ok(Wish::Usage),
-        (Err(conflict), None) => refuse(words_for(conflict)),
+        (Err(conflict), None) => refuse(words::conflict(conflict)),
         (Ok(()), None) => Ok(Wish::Run(Box::new(spec))),
     }
 }
@@ -57,21 +58,6 @@ fn made_user_ns(args: &Args) -> Option<&'static str> {
         unshare if unshare.user => Some("--unshare-user"),
         unshare if unshare.user_try => Some("--unshare-user-try"),
         _ => None,
-    }
-}
-
-fn words_for(conflict: Conflict) -> &'static str {
-    match conflict {
-        Conflict::MapsFromNeedsNewUser => "--userns-block-fd requires --unshare-user",
-        Conflict::MapsFromNeedsInfo => "--userns-block-fd requires --info-fd",
-        Conflict::DisableNeedsNewUser => "--disable-userns requires --unshare-user",
-        Conflict::DisableWithMapsFrom => "--disable-userns is not compatible with  --userns-block-fd",
-        Conflict::NoCommand => "no command",
-        Conflict::UidNeedsUser => "Specifying --uid requires --unshare-user or --userns",
-        Conflict::GidNeedsUser => "Specifying --gid requires --unshare-user or --userns",
-        Conflict::HostnameNeedsUts => "Specifying --hostname requires --unshare-uts",
-        Conflict::Pid1NeedsPid => "Specifying --as-pid-1 requires --unshare-pid",
-        Conflict::Pid1WithLock => "Specifying --as-pid-1 and --lock-file is not permitted",
     }
 }
 

@@ -6,7 +6,7 @@ mod lower;
 mod parse;
 mod render;
 mod table;
-mod words;
+pub(crate) mod words;
 
 use crate::error::{Error, push_printable};
 use crate::host::{Caller, Host};

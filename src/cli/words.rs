@@ -7,11 +7,11 @@ use std::fmt::Write;
 use crate::error::{Error, push_printable};
 use crate::plan::failure::{Act, Failure, Stage};
 use crate::plan::{Plan, hint};
-use crate::spec::{DataFile, FsOp, OverlayKind, Source};
+use crate::spec::{Conflict, DataFile, FsOp, OverlayKind, Source};
 use crate::sys::{Errno, error_text};
 
 /// The error that a failure of `plan` is to the user of the `bwrap` door.
-pub(super) fn bubblewrap(plan: &Plan, failure: &Failure) -> Error {
+pub(crate) fn bubblewrap(plan: &Plan, failure: &Failure) -> Error {
     let mut message = Vec::new();
     let reason = what(plan, failure, &mut message);
     match reason {
@@ -31,6 +31,21 @@ pub(super) fn bubblewrap(plan: &Plan, failure: &Failure) -> Error {
         Reason::InMessage => {}
     }
     Error::new(1, message).with_hint(hint::advice(failure, &crate::host::Obstacles::probe()))
+}
+
+pub(crate) fn conflict(conflict: Conflict) -> &'static str {
+    match conflict {
+        Conflict::MapsFromNeedsNewUser => "--userns-block-fd requires --unshare-user",
+        Conflict::MapsFromNeedsInfo => "--userns-block-fd requires --info-fd",
+        Conflict::DisableNeedsNewUser => "--disable-userns requires --unshare-user",
+        Conflict::DisableWithMapsFrom => "--disable-userns is not compatible with  --userns-block-fd",
+        Conflict::NoCommand => "no command",
+        Conflict::UidNeedsUser => "Specifying --uid requires --unshare-user or --userns",
+        Conflict::GidNeedsUser => "Specifying --gid requires --unshare-user or --userns",
+        Conflict::HostnameNeedsUts => "Specifying --hostname requires --unshare-uts",
+        Conflict::Pid1NeedsPid => "Specifying --as-pid-1 requires --unshare-pid",
+        Conflict::Pid1WithLock => "Specifying --as-pid-1 and --lock-file is not permitted",
+    }
 }
 
 /// Whether the kernel's reason follows the message.

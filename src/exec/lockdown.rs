@@ -14,6 +14,8 @@ use crate::sys::{Errno, caps, file, socket};
 pub(super) struct Locked {
     /// Index of the working directory's candidate that was entered.
     cwd: usize,
+    /// Files on which a lock is held.
+    pub(super) locks: Vec<OwnedFd>,
     /// The program of [`Seccomp::ReadLate`].
     late_filter: Option<Vec<u8>>,
 }
@@ -30,7 +32,7 @@ pub(super) fn lock(plan: &Plan, control: &OwnedFd) -> Outcome<Locked> {
     prove(plan)?;
     wait_for_release(plan, control)?;
     let late_filter = match seccomp {
-        Seccomp::ReadLate(fd) => Some(read_filter(*fd)?),
+        Seccomp::ReadLate(fd) => Some(read_filter(plan, *fd)?),
         Seccomp::Off | Seccomp::Programs(_) => None,
     };
     let cwd = enter_cwd(plan)?;
@@ -43,7 +45,7 @@ pub(super) fn lock(plan: &Plan, control: &OwnedFd) -> Outcome<Locked> {
     if plan.life.die_with_parent {
         process::die_with_maker().stage(Stage::DieWithParent)?;
     }
-    Ok(Locked { cwd, late_filter })
+    Ok(Locked { cwd, locks: Vec::new(), late_filter })
 }
 
 /// Reads back what was promised: a call that was answered by somebody else (a filter, a debugger) does not count.
@@ -62,7 +64,7 @@ fn prove(plan: &Plan) -> Outcome<()> {
 fn wait_for_release(plan: &Plan, control: &OwnedFd) -> Outcome<()> {
     let Some(fd) = plan.life.block_fd else { return Ok(()) };
     // A descriptor that cannot be read does not block, as in bubblewrap.
-    let Ok(fd) = file::callers_fd(fd) else { return Ok(()) };
+    let Ok(fd) = plan.descriptor(fd) else { return Ok(()) };
     let [gone, _] = socket::wait_any([Some(control.as_fd()), Some(fd)], false).stage(Stage::Control)?;
     if gone {
         process::exit_now(1);
@@ -71,8 +73,8 @@ fn wait_for_release(plan: &Plan, control: &OwnedFd) -> Outcome<()> {
     Ok(())
 }
 
-fn read_filter(fd: i32) -> Outcome<Vec<u8>> {
-    let program = file::callers_fd(fd).and_then(file::read_to_end).stage(Stage::ReadFilter)?;
+fn read_filter(plan: &Plan, fd: i32) -> Outcome<Vec<u8>> {
+    let program = plan.descriptor(fd).and_then(file::read_to_end).stage(Stage::ReadFilter)?;
     if program.len() % 8 == 0 { Ok(program) } else { Err(Failure::new(Stage::FilterLength, 0)) }
 }
 

@@ -87,13 +87,13 @@ fn set_up(plan: &Plan, control: &OwnedFd, thread: SingleThread) -> Outcome<Locke
     userns::become_somebody(plan)?;
     mounts::build(plan)?;
     userns::leave_behind(plan)?;
-    let locked = lockdown::lock(plan, control)?;
-    file::close_numbers(plan.close.iter().copied());
+    let mut locked = lockdown::lock(plan, control)?;
+    file::close_numbers(plan.spent());
     if plan.init {
         // After the closing, which would end a lock on a file that has got the number of a descriptor used up before.
-        pid1::hold_locks(plan)?;
+        locked.locks = pid1::take_locks(plan)?;
     } else {
-        file::close_numbers(plan.life.sync_fd);
+        file::close_numbers(plan.sync());
     }
     Ok(locked)
 }
@@ -147,6 +147,6 @@ impl<T> At<T> for Result<T, Errno> {
 }
 
 /// Joins the namespace given by number to `setns(2)`; a number that is not open is the kernel's `EBADF`.
-fn join(number: i32, kind: NsSet, stage: Stage) -> Outcome<()> {
-    file::callers_fd(number).and_then(|fd| ns::join(fd, kind)).stage(stage)
+fn join(plan: &Plan, number: i32, kind: NsSet, stage: Stage) -> Outcome<()> {
+    plan.descriptor(number).and_then(|fd| ns::join(fd, kind)).stage(stage)
 }

@@ -61,7 +61,7 @@ fn carry_out(plan: &Plan, root: &mut NewRoot, index: usize, op: &FsOp, held: Hel
             bind(root, dest, fs, (true, mode::CLOSED), index)
         }
         (FsOp::Dir { dest, mode }, _) => root.make_dir(dest, *mode, mode::of_parents(*mode), index).map(drop),
-        (FsOp::Data { fd, dest, how, mode }, _) => data(root, *fd, dest, (*how, *mode), index),
+        (FsOp::Data { fd, dest, how, mode }, _) => data(plan, root, *fd, dest, (*how, *mode), index),
         (FsOp::Symlink { target, dest }, _) => root.link(target, dest, index),
         (FsOp::Chmod { dest, mode }, _) => chmod(plan, root, dest, *mode).op(index, Act::Whole),
         (FsOp::Hostname { name }, _) => ns::sethostname(name).op(index, Act::Whole),
@@ -98,8 +98,15 @@ fn remount_read_only(root: &NewRoot, dest: &CStr, index: usize) -> Outcome<()> {
     }
 }
 
-fn data(root: &mut NewRoot, fd: i32, dest: &CStr, (how, mode): (DataFile, u32), index: usize) -> Outcome<()> {
-    let from = file::callers_fd(fd).op(index, Act::ReadData)?;
+fn data(
+    plan: &Plan,
+    root: &mut NewRoot,
+    fd: i32,
+    dest: &CStr,
+    (how, mode): (DataFile, u32),
+    index: usize,
+) -> Outcome<()> {
+    let from = plan.descriptor(fd).op(index, Act::ReadData)?;
     let read_only = match how {
         DataFile::Copy => {
             if let Some((parent, _)) = super::root::split(dest) {

@@ -3,6 +3,7 @@
 //! It reaps what the program leaves behind, tells the supervisor at once how the program ended, and ends when nothing
 //! is left to reap. It has no capabilities, no descriptors but its own, and the filters of the program.
 
+use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use super::lockdown::Locked;
@@ -16,15 +17,15 @@ use crate::sys::process::{self, End, SingleThread};
 use crate::sys::{Errno, caps, file};
 
 /// Takes the locks that are held as long as anything lives inside, before the program can run without them.
-pub(super) fn hold_locks(plan: &Plan) -> Outcome<()> {
-    for (index, path) in plan.life.lock_files.iter().enumerate() {
+pub(super) fn take_locks(plan: &Plan) -> Outcome<Vec<OwnedFd>> {
+    let take = |(index, path): (usize, &CString)| {
         let failed = |stage| move |errno: Errno| Failure::nth(stage, index, errno as i32);
         let file = file::open_read(path).map_err(failed(Stage::OpenLock))?;
         file::lock_shared(file.as_fd()).map_err(failed(Stage::TakeLock))?;
-        // A lock ends when any descriptor of its file is closed: this one stays open until the process ends.
-        std::mem::forget(file);
-    }
-    Ok(())
+        // The lock ends when this process closes the file.
+        Ok(file)
+    };
+    plan.life.lock_files.iter().enumerate().map(take).collect()
 }
 
 /// Starts the program and stays. Returns only when that could not be done.
@@ -57,7 +58,7 @@ pub(super) fn run(
 
 /// What sets the program apart from the process that started it.
 fn tie_to_init(plan: &Plan, init: Option<i32>) -> Outcome<()> {
-    file::close_numbers(plan.life.sync_fd);
+    file::close_numbers(plan.sync());
     if plan.life.die_with_parent {
         process::die_with_maker().stage(Stage::DieWithParent)?;
         if init.is_some_and(|init| process::getppid() != init) {
@@ -74,12 +75,10 @@ fn stay(plan: &Plan, control: &OwnedFd, locked: &Locked) -> Outcome<()> {
         caps::set(caps::Caps::same(0)).stage(Stage::SetCaps)?;
     }
     let mut keep = vec![control.as_raw_fd()];
-    keep.extend(plan.life.sync_fd);
+    keep.extend(plan.sync());
+    keep.extend(locked.locks.iter().map(AsRawFd::as_raw_fd));
     keep.sort_unstable();
-    // Locks would end with their descriptors.
-    if plan.life.lock_files.is_empty() {
-        file::close_all_but(&keep).stage(Stage::Control)?;
-    }
+    file::close_all_but(&keep).stage(Stage::Control)?;
     locked.install_filters(plan)
 }
 

@@ -101,7 +101,7 @@ fn open_tree(plan: &Plan, index: usize, source: &Source) -> Outcome<OwnedFd> {
     };
     // The descriptor belongs to the caller's mount namespace, and only a mount of this one can be copied: so the way
     // to the file is its path, and what is found there must be the same file still.
-    let wanted = file::callers_fd(fd).op(index, Act::Source)?;
+    let wanted = plan.descriptor(fd).op(index, Act::Source)?;
     let link = c_string(format!("self/fd/{fd}"));
     let path = file::read_link_at(plan.proc.as_fd(), &link).op(index, Act::Source)?;
     let mount = mount::clone_tree(AT_FDCWD, &path, true).op(index, Act::Source)?;

@@ -21,7 +21,7 @@ pub(super) fn become_somebody(plan: &Plan) -> Outcome<()> {
 /// Moves on into the second user namespace, and makes sure that there is no third where that is asked for.
 pub(super) fn leave_behind(plan: &Plan) -> Outcome<()> {
     if let Some(fd) = plan.joins.inner_user {
-        join(fd, NsSet::USER, Stage::JoinInnerUser)?;
+        join(plan, fd, NsSet::USER, Stage::JoinInnerUser)?;
     }
     if let Maps::Own { inner: Some(inner), outer: _ } = &plan.maps {
         // The limit counts for the namespace in which it is written and everything below it; the next namespace uses

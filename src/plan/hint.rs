@@ -42,6 +42,10 @@ pub fn advice(failure: &Failure, host: &Obstacles) -> Option<String> {
             "the place for it is missing below a read-only mount: make it exist there, or mount a --tmpfs above it first"
         }
         (Stage::Op, Act::NewFs, Errno::ENODEV) => "this kernel has no such filesystem, or its module is not loaded",
+        (Stage::Prepare, _, Errno::EDEADLK) => {
+            "a sandbox begins as a copy of the calling process, which may have one thread only: start it from a process \
+             of its own"
+        }
         (Stage::Exec, _, Errno::ENOENT) => {
             "the program is looked up inside the sandbox: it, its interpreter (#! line) and its loader must be bound"
         }

@@ -6,14 +6,15 @@ pub mod failure;
 pub mod hint;
 
 use std::ffi::{CStr, CString};
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use crate::error::Error;
 use crate::host::{Caller, Host};
 use crate::spec::{
-    CapSet, FdNumber, FsOp, Lifecycle, Lockdown, Namespaces, Op, Process, Report, Seccomp, Spec, Unshare, UserNs, env,
+    CapSet, FdNumber, Lifecycle, Lockdown, Namespaces, Op, Process, Report, Seccomp, Spec, Unshare, UserNs, env,
 };
 use crate::sys::ns::NsSet;
+use crate::sys::{Errno, Result as SysResult, file};
 
 pub use exec::Exec;
 
@@ -60,8 +61,26 @@ pub struct Plan {
     pub life: Lifecycle,
     /// Who is told what.
     pub report: Report,
-    /// Descriptors that the program does not get.
-    pub(crate) close: Vec<FdNumber>,
+    /// Descriptors of the caller that the spec names, as far as they are open.
+    descriptors: Vec<FdNumber>,
+}
+
+impl Plan {
+    /// The caller's descriptor with number `fd`. A number that was not open when we began is `EBADF`, even where a
+    /// descriptor of ours has it by now.
+    pub(crate) fn descriptor(&self, fd: FdNumber) -> SysResult<BorrowedFd<'static>> {
+        if self.descriptors.contains(&fd) { file::callers_fd(fd) } else { Err(Errno::EBADF) }
+    }
+
+    /// Descriptors that were for us and not for the program.
+    pub(crate) fn spent(&self) -> impl Iterator<Item = FdNumber> {
+        self.descriptors.iter().copied().filter(|&fd| Some(fd) != self.life.sync_fd)
+    }
+
+    /// What a process of ours holds as long as anything lives inside.
+    pub(crate) fn sync(&self) -> Option<FdNumber> {
+        self.life.sync_fd.filter(|fd| self.descriptors.contains(fd))
+    }
 }
 
 /// Namespaces that are joined.
@@ -157,7 +176,7 @@ impl Cwd {
 pub fn plan(spec: Spec, host: Host) -> Result<Plan, Error> {
     // No `..`: a field that is added does not compile until it is planned.
     let Spec { namespaces, ids, ops, process, lockdown, lifecycle, report } = spec;
-    let Host { caller, mut environment, program, cwd, pwd_is_cwd, proc, tty, .. } = host;
+    let Host { caller, mut environment, program, cwd, pwd_is_cwd, proc, tty, descriptors, .. } = host;
     let Namespaces { user, user_inner, user_maps_from, pid, pid_join, net, ipc, uts, cgroup } = namespaces;
     let Process { command, argv0, env: _, chdir, new_session, exec_label, file_label } = process;
 
@@ -222,7 +241,7 @@ pub fn plan(spec: Spec, host: Host) -> Result<Plan, Error> {
         exec: Exec::new(command, argv0, &mut environment, cwd.candidates()),
         cwd,
         new_session,
-        close: descriptors_to_close(&ops, &namespaces_fds(&namespaces), &lockdown, &lifecycle, report),
+        descriptors,
         lock: lock(lockdown, caller, new_user || joined_user.is_some(), host.capabilities, exec_label),
         init,
         init_name: program,
@@ -257,28 +276,4 @@ fn lock(lockdown: Lockdown, caller: Caller, userns: bool, own: u64, exec_label: 
         assert_no_userns: disable_userns || assert_userns_disabled,
         exec_label,
     }
-}
-
-fn namespaces_fds(namespaces: &Namespaces) -> [Option<FdNumber>; 4] {
-    let user = if let UserNs::Join(fd) = namespaces.user { Some(fd) } else { None };
-    [user, namespaces.user_inner, namespaces.user_maps_from, namespaces.pid_join]
-}
-
-/// Every descriptor that was for us and not for the program (but not `sync_fd`, which a process of ours may hold).
-fn descriptors_to_close(
-    ops: &[Op],
-    namespaces: &[Option<FdNumber>],
-    lockdown: &Lockdown,
-    life: &Lifecycle,
-    report: Report,
-) -> Vec<FdNumber> {
-    use crate::spec::Source;
-    let of_ops = ops.iter().filter_map(|op| match op.fs {
-        FsOp::Bind { source: Source::Fd(fd), .. } | FsOp::Data { fd, .. } => Some(fd),
-        _ => None,
-    });
-    let filter = if let Seccomp::ReadLate(fd) = lockdown.seccomp { Some(fd) } else { None };
-    let single = [filter, life.block_fd, report.info_fd, report.json_status_fd];
-    let spent = life.spent_fds.iter().copied();
-    of_ops.chain(spent).chain(single.into_iter().flatten()).chain(namespaces.iter().copied().flatten()).collect()
 }

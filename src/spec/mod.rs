@@ -177,6 +177,21 @@ pub struct Report {
 }
 
 impl Spec {
+    /// Every descriptor of the caller that this spec names.
+    pub fn descriptors(&self) -> Vec<FdNumber> {
+        let of_ops = self.ops.iter().filter_map(|op| match op.fs {
+            FsOp::Bind { source: Source::Fd(fd), .. } | FsOp::Data { fd, .. } => Some(fd),
+            _ => None,
+        });
+        let (namespaces, life) = (&self.namespaces, &self.lifecycle);
+        let user = if let UserNs::Join(fd) = namespaces.user { Some(fd) } else { None };
+        let filter = if let Seccomp::ReadLate(fd) = self.lockdown.seccomp { Some(fd) } else { None };
+        let of_namespaces = [user, namespaces.user_inner, namespaces.user_maps_from, namespaces.pid_join];
+        let others = [filter, life.block_fd, life.sync_fd, self.report.info_fd, self.report.json_status_fd];
+        let single = of_namespaces.into_iter().chain(others).flatten();
+        of_ops.chain(single).chain(life.spent_fds.iter().copied()).collect()
+    }
+
     /// A spec with every namespace shared that may be, the caller's environment, and no operations.
     pub fn new(command: Vec<CString>) -> Spec {
         Spec {

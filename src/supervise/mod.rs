@@ -51,8 +51,8 @@ fn supervise(plan: &Plan, line: Option<CommandLine>) -> Result<u8, Trouble> {
     process::default_sigchld().map_err(at(Stage::Prepare))?;
     process::set_no_new_privs().map_err(at(Stage::NoNewPrivs))?;
     let parent = watch_parent(plan)?;
-    join(plan.joins.user, NsSet::USER, Stage::JoinUser)?;
-    join(plan.joins.pid, NsSet::PID, Stage::JoinPid)?;
+    join(plan, plan.joins.user, NsSet::USER, Stage::JoinUser)?;
+    join(plan, plan.joins.pid, NsSet::PID, Stage::JoinPid)?;
     let (control, inside) = socket::pair().map_err(at(Stage::Prepare))?;
     if plan.joins.pid_below {
         socket::pass_credentials(&control).map_err(at(Stage::Prepare))?;
@@ -104,9 +104,9 @@ fn watch_parent(plan: &Plan) -> Result<Option<OwnedFd>, Failure> {
     }
 }
 
-fn join(fd: Option<FdNumber>, kind: NsSet, stage: Stage) -> Result<(), Failure> {
+fn join(plan: &Plan, fd: Option<FdNumber>, kind: NsSet, stage: Stage) -> Result<(), Failure> {
     match fd {
-        Some(fd) => file::callers_fd(fd).and_then(|fd| ns::join(fd, kind)).map_err(at(stage)),
+        Some(fd) => plan.descriptor(fd).and_then(|fd| ns::join(fd, kind)).map_err(at(stage)),
         None => Ok(()),
     }
 }
@@ -141,7 +141,7 @@ fn release(plan: &Plan, control: &OwnedFd, child: &Child) -> Result<(), Failure>
     status::announce(plan, child.pid).map_err(at(Stage::Report))?;
     if let Maps::From(fd) = plan.maps {
         // Whatever the answer, end of file too, it is the caller's word that the maps are written.
-        let _any_answer = file::callers_fd(fd).and_then(|fd| file::read(fd, &mut [0])).is_ok();
+        let _any_answer = plan.descriptor(fd).and_then(|fd| file::read(fd, &mut [0])).is_ok();
     }
     become_opaque()?;
     match socket::send(control.as_fd(), &[0]) {
@@ -159,7 +159,7 @@ fn let_go(plan: &Plan, control: &OwnedFd, child: &Child, parent: Option<&OwnedFd
     }
     let mut keep = vec![control.as_raw_fd(), child.pidfd.as_raw_fd(), plan.proc.as_raw_fd()];
     keep.extend(parent.map(AsRawFd::as_raw_fd));
-    keep.extend(plan.report.json_status_fd);
+    keep.extend(plan.report.json_status_fd.filter(|&fd| plan.descriptor(fd).is_ok()));
     keep.sort_unstable();
     file::close_all_but(&keep).map_err(at(Stage::Control))
 }

@@ -26,7 +26,7 @@ pub(super) fn announce(plan: &Plan, pid: i32) -> Result<()> {
             push(&mut text, format_args!(",\n    \"{kind}-namespace\": {inode}"));
         }
         text.push_str("\n}\n");
-        write(fd, &text)?;
+        write(plan, fd, &text)?;
         file::close_numbers([fd]);
     }
     if let Some(fd) = plan.report.json_status_fd {
@@ -35,7 +35,7 @@ pub(super) fn announce(plan: &Plan, pid: i32) -> Result<()> {
             push(&mut text, format_args!(", \"{kind}-namespace\": {inode}"));
         }
         text.push_str(" }\n");
-        write(fd, &text)?;
+        write(plan, fd, &text)?;
     }
     Ok(())
 }
@@ -43,14 +43,15 @@ pub(super) fn announce(plan: &Plan, pid: i32) -> Result<()> {
 /// Says how the program ended.
 pub(super) fn exit_code(plan: &Plan, code: u8) -> Result<()> {
     match plan.report.json_status_fd {
-        Some(fd) => write(fd, &format!("{{ \"exit-code\": {code} }}\n")),
+        Some(fd) => write(plan, fd, &format!("{{ \"exit-code\": {code} }}\n")),
         None => Ok(()),
     }
 }
 
 fn namespaces(plan: &Plan, pid: i32) -> Result<Vec<(&'static str, u64)>> {
-    let has_pid = plan.joins.pid.is_some();
-    let own = KINDS.iter().filter(|(kind, set)| plan.clone.has(*set) || (*kind == "pid" && has_pid));
+    // Not one that was joined: whoever passed it in knows it.
+    let new = plan.clone.with_if(plan.joins.pid_below, NsSet::PID);
+    let own = KINDS.iter().filter(|(_, set)| new.has(*set));
     own.map(|&(kind, _)| file::inode_at(plan.proc.as_fd(), &format!("{pid}/ns/{kind}")).map(|inode| (kind, inode)))
         .collect()
 }
@@ -60,6 +61,6 @@ fn push(text: &mut String, more: std::fmt::Arguments<'_>) {
     let _written = text.write_fmt(more).is_ok();
 }
 
-fn write(fd: i32, text: &str) -> Result<()> {
-    file::callers_fd(fd).and_then(|fd| file::write_all(fd, text.as_bytes()))
+fn write(plan: &Plan, fd: i32, text: &str) -> Result<()> {
+    plan.descriptor(fd).and_then(|fd| file::write_all(fd, text.as_bytes()))
 }

@@ -83,6 +83,11 @@ pub(crate) fn links_at(dir: BorrowedFd<'_>, path: &CStr) -> Result<u64> {
     nix::sys::stat::fstatat(dir, path, nix::fcntl::AtFlags::empty()).map(|stat| stat.st_nlink)
 }
 
+/// Whether descriptor number `fd` is open.
+pub(crate) fn is_open(fd: RawFd) -> bool {
+    callers_fd(fd).and_then(|fd| nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_GETFD)).is_ok()
+}
+
 /// Opens `path` as a place only (`O_PATH`).
 pub(crate) fn open_path(path: &CStr, directory: bool) -> Result<OwnedFd> {
     let kind = if directory { OFlag::O_DIRECTORY } else { OFlag::empty() };

@@ -1,0 +1,160 @@
+//! The way in for library users: a sandbox put together call by call.
+
+use std::ffi::{CString, OsStr};
+use std::os::unix::ffi::OsStrExt;
+
+use crate::error::Error;
+use crate::spec::{BindFlags, EnvOp, FsOp, Op, Source, Spec, Unshare, UserNs};
+
+/// A sandbox in the making. What it is not told to share or to mount is not there.
+///
+/// ```no_run
+/// let code = pinfold::Sandbox::new(["/usr/bin/id"])
+///     .ro_bind("/usr", "/usr")
+///     .symlink("usr/lib", "/lib")
+///     .symlink("usr/lib64", "/lib64")
+///     .proc("/proc")
+///     .dev("/dev")
+///     .tmpfs("/tmp")
+///     .run()?;
+/// # Ok::<(), pinfold::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Sandbox {
+    spec: Spec,
+    /// The first text that no kernel call could take.
+    wrong: Option<Error>,
+}
+
+impl Sandbox {
+    /// A sandbox for a program with its arguments: all namespaces new, an empty environment but for `PATH`, an empty
+    /// root, no capabilities. It ends when the calling process does.
+    pub fn new<S: AsRef<OsStr>>(command: impl IntoIterator<Item = S>) -> Sandbox {
+        let mut sandbox = Sandbox { spec: Spec::new(Vec::new()), wrong: None };
+        for word in command {
+            let word = sandbox.text(word);
+            sandbox.spec.process.command.push(word);
+        }
+        let namespaces = &mut sandbox.spec.namespaces;
+        namespaces.user = UserNs::New;
+        (namespaces.pid, namespaces.net, namespaces.ipc, namespaces.uts) = (true, true, true, true);
+        namespaces.cgroup = Unshare::Try;
+        sandbox.spec.process.env = vec![EnvOp::Clear, EnvOp::Set(c"PATH".into(), c"/usr/bin:/bin".into())];
+        sandbox.spec.lifecycle.die_with_parent = true;
+        sandbox
+    }
+
+    /// Mounts a file or directory of the host read-only, with what is mounted below it.
+    #[must_use]
+    pub fn ro_bind(self, source: impl AsRef<OsStr>, dest: impl AsRef<OsStr>) -> Sandbox {
+        self.bind_with(source, dest, BindFlags { read_only: true, devices: false, optional: false })
+    }
+
+    /// Mounts a file or directory of the host so that it can be written to.
+    #[must_use]
+    pub fn bind(self, source: impl AsRef<OsStr>, dest: impl AsRef<OsStr>) -> Sandbox {
+        self.bind_with(source, dest, BindFlags { read_only: false, devices: false, optional: false })
+    }
+
+    fn bind_with(mut self, source: impl AsRef<OsStr>, dest: impl AsRef<OsStr>, flags: BindFlags) -> Sandbox {
+        let (source, dest) = (Source::Path(self.text(source)), self.text(dest));
+        self.op(FsOp::Bind { source, dest, flags })
+    }
+
+    /// Mounts an empty tmpfs.
+    #[must_use]
+    pub fn tmpfs(mut self, dest: impl AsRef<OsStr>) -> Sandbox {
+        let dest = self.text(dest);
+        self.op(FsOp::Tmpfs { dest, mode: 0o755, size: None })
+    }
+
+    /// Mounts a procfs that shows the processes of the sandbox.
+    #[must_use]
+    pub fn proc(mut self, dest: impl AsRef<OsStr>) -> Sandbox {
+        let dest = self.text(dest);
+        self.op(FsOp::Proc { dest })
+    }
+
+    /// Makes a minimal device directory.
+    #[must_use]
+    pub fn dev(mut self, dest: impl AsRef<OsStr>) -> Sandbox {
+        let dest = self.text(dest);
+        self.op(FsOp::Dev { dest })
+    }
+
+    /// Makes a symbolic link with content `target`.
+    #[must_use]
+    pub fn symlink(mut self, target: impl AsRef<OsStr>, dest: impl AsRef<OsStr>) -> Sandbox {
+        let (target, dest) = (self.text(target), self.text(dest));
+        self.op(FsOp::Symlink { target, dest })
+    }
+
+    /// Sets an environment variable.
+    #[must_use]
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Sandbox {
+        let (name, value) = (self.text(name), self.text(value));
+        self.spec.process.env.push(EnvOp::Set(name, value));
+        self
+    }
+
+    /// The directory inside in which the program starts. Otherwise it is the caller's, if that exists inside.
+    #[must_use]
+    pub fn chdir(mut self, dir: impl AsRef<OsStr>) -> Sandbox {
+        self.spec.process.chdir = Some(self.text(dir));
+        self
+    }
+
+    /// Uses the host's network.
+    #[must_use]
+    pub fn share_net(mut self) -> Sandbox {
+        self.spec.namespaces.net = false;
+        self
+    }
+
+    /// What has been put together so far, to be refined in ways that have no call of their own.
+    pub fn spec(self) -> Result<Spec, Error> {
+        match self.wrong {
+            Some(error) => Err(error),
+            None => Ok(self.spec),
+        }
+    }
+
+    /// Runs the program and waits for it; see [`crate::run`].
+    pub fn run(self) -> Result<u8, Error> {
+        crate::run(self.spec()?)
+    }
+
+    fn op(mut self, fs: FsOp) -> Sandbox {
+        let word = self.spec.ops.len();
+        self.spec.ops.push(Op { fs, word });
+        self
+    }
+
+    fn text(&mut self, text: impl AsRef<OsStr>) -> CString {
+        CString::new(text.as_ref().as_bytes()).unwrap_or_else(|_| {
+            let message = format!("{:?} contains a NUL byte, which no path or argument can", text.as_ref());
+            self.wrong.get_or_insert(Error::new(1, message));
+            CString::default()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_kernel_call_could_take_is_an_error_and_not_a_cut_text() {
+        let error = Sandbox::new(["true"]).ro_bind("/usr\0/x", "/usr").spec().unwrap_err();
+        assert!(error.to_string().contains("NUL"), "{error}");
+    }
+
+    #[test]
+    fn everything_is_its_own_unless_said_otherwise() {
+        let spec = Sandbox::new(["true"]).tmpfs("/tmp").spec().unwrap();
+        assert!(spec.namespaces.pid && spec.namespaces.net && spec.namespaces.ipc && spec.namespaces.uts);
+        assert_eq!(spec.namespaces.user, UserNs::New);
+        assert_eq!(spec.process.env[0], EnvOp::Clear);
+        assert_eq!(spec.check(1000, 1000), Ok(()));
+    }
+}
