@@ -76,8 +76,15 @@ impl Host {
     pub fn probe(caller: Caller, spec: &Spec, program: &CStr, inherited: &[&CStr]) -> Result<Host, Error> {
         // First, while every open descriptor is the caller's.
         let mut descriptors = spec.descriptors();
-        descriptors.retain(|&fd| file::is_open(fd));
-        let proc = file::open_path(c"/proc", true).map_err(no_proc)?;
+        let mut kept = Ok(());
+        descriptors.retain(|&fd| {
+            file::is_open(fd).unwrap_or_else(|errno| {
+                kept = Err(failed("Can't look at a file descriptor", errno));
+                false
+            })
+        });
+        kept?;
+        let proc = open_proc()?;
         if !file::is_procfs(proc.as_fd()).map_err(no_proc)? {
             return Err(no_proc(Errno::ENOTSUP));
         }
@@ -101,6 +108,16 @@ impl Host {
             proc,
         })
     }
+}
+
+fn open_proc() -> Result<OwnedFd, Error> {
+    let proc = file::open_path(c"/proc", true).map_err(no_proc)?;
+    if file::number(proc.as_fd()) > 2 {
+        return Ok(proc);
+    }
+    drop(proc);
+    file::occupy_standard_numbers().map_err(|errno| failed("Can't create an eventfd", errno))?;
+    file::open_path(c"/proc", true).map_err(no_proc)
 }
 
 fn failed(what: &str, errno: Errno) -> Error {

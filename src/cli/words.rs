@@ -59,7 +59,7 @@ enum Reason {
 
 fn what(plan: &Plan, failure: &Failure, out: &mut Vec<u8>) -> Reason {
     let text = match failure.stage {
-        Stage::Clone => return clone_text(failure, out),
+        Stage::Clone | Stage::Net => return clone_text(failure, out),
         Stage::JoinUser if failure.errno == Errno::EINVAL as i32 => {
             out.extend_from_slice(
                 b"Joining the specified user namespace failed, it might not be a descendant of the current user \
@@ -102,6 +102,7 @@ fn what(plan: &Plan, failure: &Failure, out: &mut Vec<u8>) -> Reason {
         Stage::CloneBelow => "Creating the process in the new pid namespace failed",
         Stage::Control => "Can't talk to the other half of the sandbox",
         Stage::Dumpable => "prctl(PR_SET_DUMPABLE) failed",
+        Stage::JoinNet => "Can't enter the new network namespace",
         Stage::Loopback => "loopback: Failed RTM_NEWADDR",
         Stage::UidMap => "setting up uid map",
         Stage::SetGroups => "error writing to setgroups",

@@ -70,7 +70,7 @@ fn report(control: &OwnedFd, failure: &Failure) {
 
 /// The stages, in order. Each undoes the powers that the next does not need.
 fn set_up(plan: &Plan, control: &OwnedFd, thread: SingleThread) -> Outcome<Locked> {
-    if !plan.is_held_at_start() {
+    if !plan.is_met_again() {
         // The supervisor made itself opaque before the clone. A box may be looked into by the tools of its owner
         // (nsenter), and its own /proc/self must be its own.
         process::set_dumpable(true).stage(Stage::Dumpable)?;
@@ -86,6 +86,9 @@ fn set_up(plan: &Plan, control: &OwnedFd, thread: SingleThread) -> Outcome<Locke
     }
     userns::become_somebody(plan)?;
     mounts::build(plan)?;
+    if plan.net_meanwhile {
+        enter_network(control)?;
+    }
     userns::leave_behind(plan)?;
     let mut locked = lockdown::lock(plan, control)?;
     file::close_numbers(plan.spent());
@@ -106,6 +109,15 @@ fn enter_new_pid_namespace(control: &OwnedFd, thread: SingleThread) -> Outcome<(
     }
 }
 
+/// Enters the network namespace that the supervisor has made meanwhile.
+fn enter_network(control: &OwnedFd) -> Outcome<()> {
+    match socket::receive_descriptor(control.as_fd()).stage(Stage::Control)? {
+        Some(network) => ns::join(network.as_fd(), NsSet::NET).stage(Stage::JoinNet),
+        // The supervisor is gone, or could not make one and has said so.
+        None => process::exit_now(1),
+    }
+}
+
 /// Waits until the supervisor has reported this process to whoever wants to know, and its ids are mapped.
 fn wait_for_go(plan: &Plan, control: &OwnedFd) -> Outcome<()> {
     if !plan.is_held_at_start() {
@@ -119,6 +131,12 @@ fn wait_for_go(plan: &Plan, control: &OwnedFd) -> Outcome<()> {
 }
 
 impl Plan {
+    /// Whether the half inside waits for something from the supervisor on its way: then the supervisor makes itself
+    /// opaque only before it gives that, and can look into the other half until then.
+    pub(crate) fn is_met_again(&self) -> bool {
+        self.net_meanwhile || self.is_held_at_start()
+    }
+
     /// Whether the half inside waits for a word from the supervisor before it begins.
     pub(crate) fn is_held_at_start(&self) -> bool {
         matches!(self.maps, Maps::From(_))

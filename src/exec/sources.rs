@@ -101,7 +101,8 @@ fn open_tree(plan: &Plan, index: usize, source: &Source) -> Outcome<OwnedFd> {
     };
     // The descriptor belongs to the caller's mount namespace, and only a mount of this one can be copied: so the way
     // to the file is its path, and what is found there must be the same file still.
-    let wanted = plan.descriptor(fd).op(index, Act::Source)?;
+    // One that is not open has no entry in /proc/self/fd.
+    let wanted = plan.descriptor(fd).map_err(|_| Errno::ENOENT).op(index, Act::Source)?;
     let link = c_string(format!("self/fd/{fd}"));
     let path = file::read_link_at(plan.proc.as_fd(), &link).op(index, Act::Source)?;
     let mount = mount::clone_tree(AT_FDCWD, &path, true).op(index, Act::Source)?;

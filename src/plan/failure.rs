@@ -25,6 +25,10 @@ pub enum Stage {
     Control,
     /// Making this process visible to the caller's tools again (`PR_SET_DUMPABLE`).
     Dumpable,
+    /// Making the network namespace.
+    Net,
+    /// Entering it.
+    JoinNet,
     /// Bringing the loopback device up.
     Loopback,
     /// Writing `uid_map`.
@@ -194,7 +198,7 @@ impl Failure {
 
 impl Stage {
     /// Every stage, in the order of the numbers.
-    pub const ALL: [Stage; 44] = [
+    pub const ALL: [Stage; 46] = [
         Stage::Prepare,
         Stage::NoNewPrivs,
         Stage::JoinUser,
@@ -204,6 +208,8 @@ impl Stage {
         Stage::Report,
         Stage::Control,
         Stage::Dumpable,
+        Stage::Net,
+        Stage::JoinNet,
         Stage::Loopback,
         Stage::UidMap,
         Stage::SetGroups,

@@ -8,17 +8,19 @@ use crate::sys::Errno;
 pub fn advice(failure: &Failure, host: &Obstacles) -> Option<String> {
     let errno = Errno::from_raw(failure.errno);
     let text = match (failure.stage, failure.act, errno) {
-        (Stage::Clone | Stage::InnerUser, _, Errno::EPERM | Errno::EACCES) => return Some(refused(host)),
+        (Stage::Clone | Stage::Net | Stage::InnerUser, _, Errno::EPERM | Errno::EACCES) => return Some(refused(host)),
         (Stage::Loopback | Stage::UidMap | Stage::GidMap | Stage::SetGroups, _, Errno::EPERM | Errno::EACCES)
         | (Stage::Root | Stage::Pivot | Stage::Slave, _, Errno::EPERM | Errno::EACCES)
             if host.apparmor_restricts =>
         {
             APPARMOR
         }
-        (Stage::Clone | Stage::CloneBelow, _, Errno::ENOSYS | Errno::EINVAL) => {
+        (Stage::Clone | Stage::Net | Stage::CloneBelow, _, Errno::ENOSYS | Errno::EINVAL) => {
             "this kernel was built without a kind of namespace that is asked for; user_namespaces(7) names the options"
         }
-        (Stage::Clone | Stage::InnerUser, _, Errno::ENOSPC | Errno::EUSERS) => return Some(exhausted(host)),
+        (Stage::Clone | Stage::Net | Stage::InnerUser, _, Errno::ENOSPC | Errno::EUSERS) => {
+            return Some(exhausted(host));
+        }
         (Stage::Op, Act::NewFs, Errno::EPERM) if host.proc_is_masked => {
             "parts of /proc are covered by other mounts, as in a container; the kernel then allows no new procfs: bind \
              /proc instead (--ro-bind /proc /proc), or start the container with an unmasked /proc"

@@ -27,6 +27,8 @@ pub struct Plan {
     pub(crate) proc: OwnedFd,
     /// Namespaces that `clone(2)` makes.
     pub(crate) clone: NsSet,
+    /// The network namespace is not made by `clone(2)` but by the supervisor, meanwhile.
+    pub(crate) net_meanwhile: bool,
     /// Namespaces that are joined, and when.
     pub joins: Joins,
     /// The id maps of the new user namespace.
@@ -205,10 +207,15 @@ pub fn plan(spec: Spec, host: Host) -> Result<Plan, Error> {
     let clone = NsSet::MOUNT
         .with_if(new_user, NsSet::USER)
         .with_if(pid && !pid_below, NsSet::PID)
-        .with_if(net, NsSet::NET)
         .with_if(ipc, NsSet::IPC)
         .with_if(uts, NsSet::UTS)
         .with_if(cgroup != Unshare::Share && host.has_cgroup_ns, NsSet::CGROUP);
+    // Making a network namespace takes longer than the mounts, and the supervisor has nothing else to do meanwhile:
+    // unless somebody wants to be told about the box before it begins. It moves into the user namespace of the box for
+    // it, where nobody inside shall see it.
+    let is_reported = report.info_fd.is_some() || report.json_status_fd.is_some();
+    let net_meanwhile = net && new_user && pid && pid_join.is_none() && user_maps_from.is_none() && !is_reported;
+    let clone = clone.with_if(net && !net_meanwhile, NsSet::NET);
     let inside = (ids.uid.unwrap_or(caller.uid), ids.gid.unwrap_or(caller.gid));
     let maps = match user_maps_from {
         _ if !new_user => Maps::None,
@@ -226,6 +233,7 @@ pub fn plan(spec: Spec, host: Host) -> Result<Plan, Error> {
     let init = !lifecycle.as_pid_1 && (pid || lifecycle.sync_fd.is_some() || !lifecycle.lock_files.is_empty());
     Ok(Plan {
         clone,
+        net_meanwhile,
         joins: Joins { user: joined_user, inner_user: user_inner, pid: pid_join, pid_below },
         maps,
         switch: if joined_user.is_some() {

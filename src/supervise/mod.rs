@@ -12,7 +12,7 @@ use crate::spec::FdNumber;
 use crate::sys::cmdline::CommandLine;
 use crate::sys::ns::{self, NsSet};
 use crate::sys::process::{self, Child, Cloned, End, SingleThread};
-use crate::sys::{Errno, Result as SysResult, caps, file, socket};
+use crate::sys::{Errno, Result as SysResult, caps, file, net, socket};
 
 /// Makes words of a failure: in the manner of the front door that was used.
 pub(crate) type Words<'a> = &'a dyn Fn(&Plan, &Failure) -> Error;
@@ -57,7 +57,7 @@ fn supervise(plan: &Plan, line: Option<CommandLine>) -> Result<u8, Trouble> {
     if plan.joins.pid_below {
         socket::pass_credentials(&control).map_err(at(Stage::Prepare))?;
     }
-    if !plan.is_held_at_start() {
+    if !plan.is_met_again() {
         become_opaque()?;
     }
     let child = match process::clone(thread, plan.clone, false).map_err(at(Stage::Clone))? {
@@ -67,7 +67,12 @@ fn supervise(plan: &Plan, line: Option<CommandLine>) -> Result<u8, Trouble> {
         }
         Cloned::Parent(child) => child,
     };
-    drop(inside);
+    if plan.joins.pid_below {
+        // Its end must be noticed before everything else is closed.
+        file::close_numbers([inside.as_raw_fd()]);
+    }
+    // Closed with all the rest in `let_go`: one call less.
+    std::mem::forget(inside);
     let child = if plan.joins.pid_below { child_below(&control, child)? } else { child };
     let outcome = attend(plan, &control, &child, parent.as_ref());
     if outcome.is_err() {
@@ -79,6 +84,9 @@ fn supervise(plan: &Plan, line: Option<CommandLine>) -> Result<u8, Trouble> {
 
 fn attend(plan: &Plan, control: &OwnedFd, child: &Child, parent: Option<&OwnedFd>) -> Result<u8, Trouble> {
     release(plan, control, child)?;
+    if plan.net_meanwhile {
+        make_network(control, child)?;
+    }
     let_go(plan, control, child, parent)?;
     wait(plan, control, child, parent)
 }
@@ -151,10 +159,30 @@ fn release(plan: &Plan, control: &OwnedFd, child: &Child) -> Result<(), Failure>
     }
 }
 
+/// Makes the network namespace of the box while the half inside is busy with its mounts, and hands it over.
+///
+/// It must belong to the user namespace of the box, so this process moves there: a place from where it can do no more
+/// than before, once it has given the capabilities up that it has there.
+fn make_network(control: &OwnedFd, child: &Child) -> Result<(), Failure> {
+    match ns::join(child.as_fd(), NsSet::USER) {
+        // It ended early; what it had to say is read next.
+        Err(Errno::ESRCH) => return Ok(()),
+        result => result.map_err(at(Stage::Net))?,
+    }
+    ns::unshare(NsSet::NET).map_err(at(Stage::Net))?;
+    let network = net::loopback_up_and_namespace().map_err(at(Stage::Loopback))?;
+    become_opaque()?;
+    match socket::send_descriptor(control.as_fd(), network.as_fd()) {
+        // As above.
+        Ok(()) | Err(Errno::EPIPE) => Ok(()),
+        Err(errno) => Err(at(Stage::Control)(errno)),
+    }
+}
+
 /// Gives up what waiting does not need: capabilities, and the caller's descriptors, whose other ends would otherwise
 /// wait for this process.
 fn let_go(plan: &Plan, control: &OwnedFd, child: &Child, parent: Option<&OwnedFd>) -> Result<(), Failure> {
-    if plan.caller.uid == 0 || plan.joins.user.is_some() {
+    if plan.caller.uid == 0 || plan.joins.user.is_some() || plan.net_meanwhile {
         caps::set(caps::Caps::same(0)).map_err(at(Stage::SetCaps))?;
     }
     let mut keep = vec![control.as_raw_fd(), child.pidfd.as_raw_fd(), plan.proc.as_raw_fd()];

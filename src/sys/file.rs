@@ -84,8 +84,25 @@ pub(crate) fn links_at(dir: BorrowedFd<'_>, path: &CStr) -> Result<u64> {
 }
 
 /// Whether descriptor number `fd` is open.
-pub(crate) fn is_open(fd: RawFd) -> bool {
-    callers_fd(fd).and_then(|fd| nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_GETFD)).is_ok()
+pub(crate) fn is_open(fd: RawFd) -> Result<bool> {
+    match callers_fd(fd).and_then(|fd| nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_GETFD)) {
+        Ok(_) => Ok(true),
+        Err(Errno::EBADF) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Gives the numbers 0 to 2, as far as the caller has closed them, to descriptors that lead nowhere and end with exec:
+/// what is printed must not land in a socket of ours that has got the number.
+pub(crate) fn occupy_standard_numbers() -> Result<()> {
+    loop {
+        // SAFETY: plain numbers.
+        let fd = Errno::result(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) })?;
+        if fd > 2 {
+            drop(own(fd));
+            return Ok(());
+        }
+    }
 }
 
 /// Opens `path` as a place only (`O_PATH`).

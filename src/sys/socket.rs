@@ -1,12 +1,14 @@
 //! The control socket between the two halves: sequenced packets, so that a message is never torn.
 
-use std::io::IoSliceMut;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::io::{IoSlice, IoSliceMut};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{self, AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, sockopt};
+use nix::sys::socket::{
+    self, AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, sockopt,
+};
 
-use super::{Errno, Result};
+use super::{Errno, Result, file};
 
 pub(crate) fn pair() -> Result<(OwnedFd, OwnedFd)> {
     socket::socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
@@ -42,6 +44,41 @@ pub(crate) fn receive_with_pid(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<
         _ => None,
     });
     Ok((message.bytes, pid))
+}
+
+/// Sends a descriptor; a peer that is gone is `EPIPE`, never a signal.
+pub(crate) fn send_descriptor(fd: BorrowedFd<'_>, descriptor: BorrowedFd<'_>) -> Result<()> {
+    let numbers = [descriptor.as_raw_fd()];
+    let control = [ControlMessage::ScmRights(&numbers)];
+    loop {
+        let data = [IoSlice::new(&[0])];
+        match socket::sendmsg::<UnixAddr>(fd.as_raw_fd(), &data, &control, MsgFlags::MSG_NOSIGNAL, None) {
+            Err(Errno::EINTR) => {}
+            result => return result.map(drop),
+        }
+    }
+}
+
+/// Receives what [`send_descriptor`] sent; `None` at end of file.
+pub(crate) fn receive_descriptor(fd: BorrowedFd<'_>) -> Result<Option<OwnedFd>> {
+    let mut space = nix::cmsg_space!([RawFd; 1]);
+    let mut byte = [0];
+    let mut slices = [IoSliceMut::new(&mut byte)];
+    let message = loop {
+        match socket::recvmsg::<UnixAddr>(fd.as_raw_fd(), &mut slices, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC) {
+            Err(Errno::EINTR) => {}
+            result => break result?,
+        }
+    };
+    let number = message.cmsgs()?.find_map(|control| match control {
+        ControlMessageOwned::ScmRights(numbers) => numbers.first().copied(),
+        _ => None,
+    });
+    match (message.bytes, number) {
+        (_, Some(number)) => Ok(Some(file::own(number))),
+        (0, None) => Ok(None),
+        (_, None) => Err(Errno::EBADMSG),
+    }
 }
 
 /// Which of the descriptors given to [`wait_any`] can be read or has ended, in order.

@@ -71,7 +71,7 @@ pub(crate) fn hold(words: &[OsString]) -> Answer {
 }
 
 /// Enters a user namespace that maps this user and group to themselves.
-fn new_user_namespace() -> io::Result<()> {
+pub(crate) fn new_user_namespace() -> io::Result<()> {
     // SAFETY: these read ids; unshare takes flags. None touches memory.
     let (uid, gid) = unsafe {
         let ids = (libc::geteuid(), libc::getegid());

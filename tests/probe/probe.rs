@@ -7,6 +7,8 @@
 
 mod acts;
 mod hold;
+mod mounts;
+mod reach;
 mod state;
 
 use std::ffi::OsString;
@@ -42,6 +44,14 @@ const COMMANDS: &[Row] = &[
     ("zombies", "N", hold::zombies),
     ("pause", "[FD]", hold::pause),
     ("hold", "user|user2|pid", hold::hold),
+    ("umount", "PATH [nested]", mounts::umount),
+    ("remount-rw", "PATH [nested]", mounts::remount_rw),
+    ("mount-id", "PATH...", mounts::mount_id),
+    ("nest", "STEP... -- PROGRAM [WORD...]", mounts::nest),
+    ("pids", "", reach::pids),
+    ("loopback", "", reach::loopback),
+    ("ipc", "KEY", reach::ipc),
+    ("sethostname", "NAME", reach::sethostname),
 ];
 
 fn main() -> ExitCode {

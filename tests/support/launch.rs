@@ -72,6 +72,8 @@ pub(crate) enum Tweak {
     Umask(u32),
     /// The limit of open files.
     Files(u64),
+    /// Standard input is the controlling terminal.
+    Terminal,
 }
 
 /// A launch in the making.
@@ -218,6 +220,7 @@ fn surround(numbers: &[(RawFd, RawFd)], closed: &[RawFd], tweaks: &[Tweak]) -> i
                     check(libc::sigprocmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()))?;
                 }
                 Tweak::Umask(mask) => drop(libc::umask(mask)),
+                Tweak::Terminal => drop(check(libc::ioctl(0, libc::TIOCSCTTY, 0))?),
                 Tweak::Files(limit) => {
                     let limit = libc::rlimit { rlim_cur: limit, rlim_max: limit };
                     check(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit))?;

@@ -3,16 +3,18 @@
 //! Tests find the references (Debian's `bwrap`) by themselves; one that is absent is a loud skip, and a failure under
 //! `PINFOLD_TEST_REQUIRE=all`. `PINFOLD_TEST_TOOL=/path` puts another program in place of the tool under test,
 //! `PINFOLD_TEST_BWRAP=/path` another one in place of the installed `bwrap`.
-#![allow(dead_code)] // each test file uses its own part of this module
+#![allow(dead_code, unused_imports)] // each test file uses its own part of this module
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a helper that cannot do its work must stop the test
 
 pub(crate) mod fixture;
+pub(crate) mod inside;
 pub(crate) mod launch;
 pub(crate) mod normal;
 pub(crate) mod running;
 pub(crate) mod stage;
 
 pub(crate) use fixture::Fixture;
+pub(crate) use inside::{TYPICAL, inside, inside_nest};
 pub(crate) use launch::{Actor, Fd, Launch, Tweak};
 pub(crate) use running::{Outcome, Running};
 pub(crate) use stage::{Reference, Tool, probe, references, tool};

@@ -194,7 +194,7 @@ pub(crate) fn descendants(pid: i32) -> Vec<i32> {
 }
 
 /// Every process of the session that `leader` began.
-fn session(leader: i32) -> Vec<i32> {
+pub(crate) fn session(leader: i32) -> Vec<i32> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     let of_session = |pid: &i32| {

@@ -42,6 +42,11 @@ impl Tool {
         let words = prefix.chain(args.into_iter().map(Into::into)).collect();
         Launch::new(self.name, &self.program, words, actor)
     }
+
+    /// The program itself, for a launch by somebody else.
+    pub(crate) fn path(&self) -> &Path {
+        &self.program
+    }
 }
 
 /// The tool under test, under the name `bwrap`.

@@ -1,0 +1,133 @@
+//! Names and numbers of system calls, and the groups that they are sorted into.
+
+use super::arch::Arch;
+
+/// One line a call; the file says where its numbers come from.
+const TABLE: &str = include_str!("tables/syscalls.tbl");
+
+/// The group of names that only other architectures have. It is no name in a profile.
+pub(crate) const FOREIGN: &str = "@foreign";
+
+/// Every group with what is in it. `seccomp show @group` lists the calls.
+pub(crate) const GROUPS: &[(&str, &str)] = &[
+    ("@io", "reading, writing, waiting and controlling what is open (ioctl too)"),
+    ("@file", "files and directories by path or descriptor: opening, attributes, links, watching"),
+    ("@memory", "mapping and protecting memory of the process itself"),
+    ("@process", "processes and threads: starting, ending, waiting, futexes, facts about the system"),
+    ("@signal", "sending and receiving signals"),
+    ("@time", "reading clocks, sleeping, timers"),
+    ("@sched", "scheduling, priorities, resource limits"),
+    ("@identity", "user and group ids, capabilities of the process itself"),
+    ("@socket", "sockets of every family"),
+    ("@ipc", "System V IPC and POSIX message queues"),
+    ("@aio", "asynchronous I/O of the kernel (io_submit), not io_uring"),
+    ("@io_uring", "io_uring: operations that no filter sees"),
+    ("@sandbox", "further restriction of the process itself: seccomp, Landlock"),
+    ("@mount", "changing the file system tree: mount, pivot_root, chroot, the new mount interface"),
+    ("@namespace", "unshare and setns; clone can make namespaces too"),
+    ("@ptrace", "reading and controlling other processes"),
+    ("@keyring", "the kernel's keyrings, which no namespace separates"),
+    ("@bpf", "bpf"),
+    ("@perf", "perf_event_open"),
+    ("@userfaultfd", "userfaultfd"),
+    ("@fanotify", "watching whole file systems"),
+    ("@handle", "opening files by handle, past every path"),
+    ("@numa", "placing memory on NUMA nodes"),
+    ("@module", "loading and removing kernel modules"),
+    ("@boot", "reboot and kexec"),
+    ("@clock", "setting the clock"),
+    ("@admin", "administration of the host: accounting, quota, swap, host name, kernel log"),
+    ("@rawio", "direct access to hardware"),
+    ("@emulation", "personality, and the segments and 16-bit modes of x86"),
+    ("@obsolete", "calls that the kernel has dropped, or keeps for programs of the nineties"),
+];
+
+/// A line of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Call {
+    pub(crate) name: &'static str,
+    pub(crate) group: &'static str,
+    numbers: [Option<u32>; Arch::ALL.len()],
+}
+
+impl Call {
+    /// The number on `arch`, if the call exists there.
+    pub(crate) fn number(&self, arch: Arch) -> Option<u32> {
+        Arch::ALL.iter().zip(self.numbers).find(|(known, _)| **known == arch).and_then(|(_, number)| number)
+    }
+
+    fn parse(line: &'static str) -> Option<Call> {
+        let mut words = line.split(' ');
+        let (name, group) = (words.next()?, words.next()?);
+        let mut numbers = [None; Arch::ALL.len()];
+        for number in &mut numbers {
+            *number = words.next()?.parse().ok();
+        }
+        Some(Call { name, group, numbers })
+    }
+}
+
+/// The table, read.
+#[derive(Debug)]
+pub(crate) struct Table {
+    /// Sorted by name.
+    calls: Vec<Call>,
+}
+
+impl Table {
+    pub(crate) fn new() -> Table {
+        let mut calls: Vec<Call> = TABLE.lines().filter(|line| !line.starts_with('#')).filter_map(Call::parse).collect();
+        calls.sort_unstable_by_key(|call| call.name);
+        Table { calls }
+    }
+
+    pub(crate) fn calls(&self) -> &[Call] {
+        &self.calls
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Option<&Call> {
+        self.calls.binary_search_by_key(&name, |call| call.name).ok().and_then(|index| self.calls.get(index))
+    }
+
+    /// The call that has `number` on `arch`.
+    pub(crate) fn by_number(&self, arch: Arch, number: u32) -> Option<&Call> {
+        self.calls.iter().find(|call| call.number(arch) == Some(number))
+    }
+
+    /// The calls of `group` (`@mount`), or nothing where there is no such group.
+    pub(crate) fn group(&self, group: &str) -> Option<impl Iterator<Item = &Call>> {
+        let known = GROUPS.iter().any(|(name, _)| *name == group);
+        known.then(|| self.calls.iter().filter(move |call| call.group == group))
+    }
+
+    /// The call or group whose name is nearest to `name`, if one is near.
+    pub(crate) fn suggestion(&self, name: &str) -> Option<&'static str> {
+        let groups = GROUPS.iter().map(|(group, _)| *group);
+        nearest(name, self.calls.iter().map(|call| call.name).chain(groups))
+    }
+}
+
+/// The one of `known` that is nearest to `word`, where it takes at most a third of its letters to get there.
+pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let most = (word.len() / 3).max(1);
+    known.map(|name| (distance(word, name), name)).filter(|(steps, _)| *steps <= most).min().map(|(_, name)| name)
+}
+
+/// Levenshtein's distance, in bytes, by upper and lower case alike.
+fn distance(from: &str, to: &str) -> usize {
+    // A name is short; what is longer than any name is near to none of them.
+    if from.len() > 64 {
+        return usize::MAX;
+    }
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (index, a) in from.bytes().enumerate() {
+        let mut diagonal = index;
+        row[0] = index + 1;
+        for (column, b) in to.bytes().enumerate() {
+            let change = diagonal + usize::from(!a.eq_ignore_ascii_case(&b));
+            diagonal = row[column + 1];
+            row[column + 1] = change.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[to.len()]
+}

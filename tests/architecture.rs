@@ -1,0 +1,359 @@
+//! The architecture is a test: who may use whom, where `unsafe` may stand, and what no file of `src/` may contain.
+//!
+//! The sources are read as tokens, without comments and the content of strings. Tests inside the sources keep the same
+//! rules as what they test.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a source that cannot be read must stop the test
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Who may use which modules of ours. A file obeys the longest row that its path under `src/` begins with, and may
+/// always use its own module. An arrow never points back; `lib` is what the crate itself offers, such as `run`.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("main.rs", &["cli"]),
+    ("lib.rs", &["cli", "error", "host", "plan", "sandbox", "spec", "supervise"]),
+    ("sandbox.rs", &["error", "lib", "spec"]),
+    // Words in, a spec out: pure, but for the door itself and the words of a failure.
+    ("cli", &["error", "spec"]),
+    ("cli/mod.rs", &["error", "host", "plan", "spec", "supervise", "sys"]),
+    ("cli/words.rs", &["error", "host", "plan", "spec", "sys"]),
+    ("error.rs", &[]),
+    ("spec", &[]),
+    ("host.rs", &["error", "spec", "sys"]),
+    ("plan", &["error", "host", "spec", "sys"]),
+    ("supervise", &["error", "exec", "plan", "spec", "sys"]),
+    ("exec", &["plan", "spec", "sys"]),
+    ("sys", &[]),
+];
+
+/// Longest file, in lines.
+const MOST_LINES: usize = 500;
+
+#[test]
+fn no_arrow_points_back() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        let row = source.row();
+        let Some((_, allowed)) = row else {
+            wrong.push(format!("{}: no row in ARROWS", source.path));
+            continue;
+        };
+        for (used, line) in source.modules_used() {
+            if used != source.module() && !allowed.contains(&used) {
+                wrong.push(format!("{}:{line}: uses {used}", source.path));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_permission_is_needed() {
+    let mut needed = BTreeSet::new();
+    for source in sources() {
+        let (row, _) = source.row().unwrap_or_default();
+        needed.extend(source.modules_used().into_iter().map(|(used, _)| (row, used.to_owned())));
+    }
+    let idle: Vec<_> = ARROWS
+        .iter()
+        .flat_map(|&(row, allowed)| allowed.iter().map(move |&used| (row, used.to_owned())))
+        .filter(|permission| !needed.contains(permission))
+        .collect();
+    assert!(idle.is_empty(), "rows of ARROWS that nothing needs: {idle:?}");
+}
+
+/// `super::` must not hide an arrow: across modules it is `crate::`, which the test above reads.
+#[test]
+fn every_arrow_can_be_seen() {
+    for source in sources() {
+        for (index, token) in source.tokens.iter().enumerate() {
+            if token.text != "super" || source.text_at(index + 1) != "::" {
+                continue;
+            }
+            let next = source.text_at(index + 2);
+            assert_ne!(next, "super", "{}:{}: write crate:: instead of super::super::", source.path, token.line);
+            // The file of a top-level module: only its own inline modules may look up.
+            let to_the_crate = source.depth() == 1 && next != "*";
+            assert!(!to_the_crate, "{}:{}: write crate:: instead of super::", source.path, token.line);
+        }
+    }
+}
+
+#[test]
+fn the_kernel_is_called_in_sys_only() {
+    for source in sources().into_iter().filter(|source| source.module() != "sys") {
+        for (index, token) in source.tokens.iter().enumerate() {
+            let is_call = ["libc", "nix"].contains(&token.text.as_str()) && source.text_at(index + 1) == "::";
+            assert!(!is_call, "{}:{}: {}:: outside of sys", source.path, token.line, token.text);
+        }
+    }
+}
+
+#[test]
+fn unsafe_stands_in_sys_only() {
+    for source in sources() {
+        // `main` takes the arguments from the C runtime.
+        if source.module() != "sys" && source.path != "main.rs" {
+            let found = source.tokens.iter().find(|token| token.text == "unsafe");
+            assert!(found.is_none(), "{}:{}: unsafe outside of sys", source.path, found.unwrap().line);
+        }
+    }
+}
+
+/// Environment and directory of the caller are read once, where facts are collected.
+#[test]
+fn surroundings_are_read_in_one_place() {
+    for source in sources().into_iter().filter(|source| !["host.rs", "lib.rs"].contains(&source.path.as_str())) {
+        let found = source.sequence(&["std", "::", "env", "::"]);
+        assert!(found.is_none(), "{}:{}: std::env outside of host", source.path, found.unwrap());
+    }
+}
+
+/// What `std` buffers, a cloned child prints a second time; and only the front door talks.
+#[test]
+fn nothing_prints_through_a_buffer() {
+    for source in sources() {
+        for name in ["print", "println", "eprint", "eprintln", "dbg"] {
+            let found = source.sequence(&[name, "!"]);
+            assert!(found.is_none(), "{}:{}: {name}!", source.path, found.unwrap());
+        }
+    }
+}
+
+#[test]
+fn nothing_is_left_undone() {
+    for source in sources().into_iter().chain(read("tests")).filter(|source| source.path != "architecture.rs") {
+        for undone in [&["todo", "!"][..], &["unimplemented", "!"], &["#", "[", "ignore", "]"]] {
+            let found = source.sequence(undone);
+            assert!(found.is_none(), "{}:{}: {}", source.path, found.unwrap(), undone.concat());
+        }
+        for mark in ["FIXME", "TODO"] {
+            assert!(!source.text.contains(mark), "{}: {mark}", source.path);
+        }
+    }
+}
+
+#[test]
+fn every_file_says_what_it_is_and_is_short() {
+    for source in sources().into_iter().chain(read("tests")) {
+        assert!(source.text.starts_with("//! "), "{}: does not begin with //!", source.path);
+        let lines = source.text.lines().count();
+        assert!(lines <= MOST_LINES, "{}: {lines} lines, and {MOST_LINES} are the limit", source.path);
+    }
+}
+
+/// "Where do I change …?" at the head of `lib.rs` names files that exist, and no module is missing from it.
+#[test]
+fn the_code_map_is_right() {
+    let sources = sources();
+    let lib = sources.iter().find(|source| source.path == "lib.rs").expect("there is a library");
+    let map: String = lib.text.lines().filter(|line| line.starts_with("//!")).collect();
+    let quoted: Vec<&str> = map.split('`').skip(1).step_by(2).collect();
+    for name in quoted.iter().filter(|name| name.ends_with(".rs") || name.ends_with('/')) {
+        assert!(root().join("src").join(name).exists(), "lib.rs: {name} does not exist");
+    }
+    for module in sources.iter().map(Source::module).filter(|&module| !["main", "lib", "error"].contains(&module)) {
+        let is_named = quoted.iter().any(|name| Path::new(name).with_extension("").starts_with(module))
+            || map.contains(&format!("`crate::{module}`"));
+        assert!(is_named || module == "sandbox", "lib.rs: the map does not name {module}");
+    }
+}
+
+/// A file of Rust.
+struct Source {
+    /// Below `src/` (or `tests/`).
+    path: String,
+    text: String,
+    tokens: Vec<Token>,
+}
+
+/// A word, or a sign; a string is `"` alone.
+#[derive(Debug, PartialEq, Eq)]
+struct Token {
+    text: String,
+    line: usize,
+}
+
+impl Source {
+    /// The top-level module that this file belongs to.
+    fn module(&self) -> &str {
+        let first = self.path.split('/').next().unwrap_or_default();
+        first.strip_suffix(".rs").unwrap_or(first)
+    }
+
+    /// How far below the crate the module of this file lies.
+    fn depth(&self) -> usize {
+        self.path.split('/').filter(|&part| part != "mod.rs").count()
+    }
+
+    fn row(&self) -> Option<(&'static str, &'static [&'static str])> {
+        let fits = |row: &str| {
+            Path::new(&self.path).starts_with(row) || Path::new(&self.path).with_extension("").starts_with(row)
+        };
+        ARROWS.iter().filter(|(row, _)| fits(row)).max_by_key(|(row, _)| row.len()).copied()
+    }
+
+    fn text_at(&self, index: usize) -> &str {
+        self.tokens.get(index).map_or("", |token| &token.text)
+    }
+
+    /// The line where `words` follow each other, if they do.
+    fn sequence(&self, words: &[&str]) -> Option<usize> {
+        let is_it = |window: &[Token]| window.iter().zip(words).all(|(token, word)| token.text == *word);
+        self.tokens.windows(words.len()).find(|window| is_it(window)).map(|window| window[0].line)
+    }
+
+    /// Modules of ours that are named here, and where: `crate::a`, `use crate::{a, b::c}`, and in the library's own
+    /// file also what is declared there.
+    fn modules_used(&self) -> Vec<(&str, usize)> {
+        let mut used = Vec::new();
+        for (index, token) in self.tokens.iter().enumerate() {
+            let is_ours = token.text == "crate" || self.path == "main.rs" && token.text == "pinfold";
+            if is_ours && self.text_at(index + 1) == "::" {
+                used.extend(self.heads(index + 2));
+            }
+            if self.path == "lib.rs" && token.text != "crate" && self.text_at(index + 1) == "::" {
+                used.push((token.text.as_str(), token.line));
+            }
+        }
+        let known: BTreeSet<&str> = ARROWS.iter().map(|(row, _)| row.split(['/', '.']).next().unwrap_or(row)).collect();
+        if self.path == "lib.rs" {
+            used.retain(|(name, _)| known.contains(name));
+        }
+        // What is no module is an item of the crate.
+        used.into_iter().map(|(name, line)| (if known.contains(name) { name } else { "lib" }, line)).collect()
+    }
+
+    /// The first words of the paths that begin at token `start`: one, or those of a group in braces.
+    fn heads(&self, start: usize) -> Vec<(&str, usize)> {
+        if self.text_at(start) != "{" {
+            return self.tokens.get(start).map(|token| (token.text.as_str(), token.line)).into_iter().collect();
+        }
+        let (mut depth, mut heads) = (0, Vec::new());
+        for index in start..self.tokens.len() {
+            match self.text_at(index) {
+                "{" => depth += 1,
+                "}" => depth -= 1,
+                word if depth == 1 && word != "," && ["{", ","].contains(&self.text_at(index - 1)) => {
+                    heads.push((word, self.tokens[index].line));
+                }
+                _ => {}
+            }
+            if depth == 0 {
+                break;
+            }
+        }
+        heads
+    }
+}
+
+fn root() -> PathBuf {
+    env!("CARGO_MANIFEST_DIR").into()
+}
+
+fn sources() -> Vec<Source> {
+    read("src")
+}
+
+/// Every file of Rust below `folder`.
+fn read(folder: &str) -> Vec<Source> {
+    let top = root().join(folder);
+    let mut folders = vec![top.clone()];
+    let mut found = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("read a folder") {
+            let path = entry.expect("read a folder").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).expect("read a source");
+                let path = path.strip_prefix(&top).expect("below the folder").display().to_string();
+                found.push(Source { path, tokens: tokens(&text), text });
+            }
+        }
+    }
+    assert!(!found.is_empty(), "no sources in {folder}");
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    found
+}
+
+/// `text` without blanks and comments, and without what strings and characters hold.
+fn tokens(text: &str) -> Vec<Token> {
+    let mut out = Vec::new();
+    let (mut rest, mut line) = (text, 1);
+    while let Some(first) = rest.chars().next() {
+        let length = if first.is_whitespace() {
+            first.len_utf8()
+        } else if rest.starts_with("//") {
+            rest.find('\n').unwrap_or(rest.len())
+        } else if rest.starts_with("/*") {
+            rest.find("*/").map_or(rest.len(), |end| end + 2)
+        } else if let Some(length) = string(rest).or_else(|| character(rest)) {
+            out.push(Token { text: "\"".into(), line });
+            length
+        } else {
+            let word = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+            let length = if word > 0 {
+                word
+            } else if rest.starts_with("::") {
+                2
+            } else {
+                first.len_utf8()
+            };
+            out.push(Token { text: rest[..length].into(), line });
+            length
+        };
+        line += rest[..length].bytes().filter(|&byte| byte == b'\n').count();
+        rest = &rest[length..];
+    }
+    out
+}
+
+/// Length of the string literal that `text` begins with, prefix (`b`, `c`, `r#`) included.
+fn string(text: &str) -> Option<usize> {
+    let prefix = text.find(|c| !matches!(c, 'b' | 'c' | 'r'))?;
+    let raw = text[..prefix].ends_with('r');
+    let hashes = if raw { text[prefix..].len() - text[prefix..].trim_start_matches('#').len() } else { 0 };
+    let start = prefix + hashes + 1;
+    if prefix > 2 || !text[start - 1..].starts_with('"') {
+        return None;
+    }
+    if raw {
+        let end = format!("\"{}", "#".repeat(hashes));
+        return text[start..].find(&end).map(|found| start + found + end.len());
+    }
+    let mut escaped = false;
+    for (index, byte) in text[start..].bytes().enumerate() {
+        match byte {
+            b'"' if !escaped => return Some(start + index + 1),
+            b'\\' => escaped = !escaped,
+            _ => escaped = false,
+        }
+    }
+    None
+}
+
+/// Length of the character literal that `text` begins with; a lifetime is none.
+fn character(text: &str) -> Option<usize> {
+    let start = text.strip_prefix('b').unwrap_or(text);
+    let inner = start.strip_prefix('\'')?;
+    let content = match inner.strip_prefix('\\') {
+        Some(escaped) => {
+            1 + escaped.char_indices().nth(1).map_or(0, |(at, _)| at + escaped[at..].find('\'').unwrap_or(0))
+        }
+        None => inner.chars().next()?.len_utf8(),
+    };
+    inner[content..].starts_with('\'').then(|| text.len() - inner.len() + content + 1)
+}
+
+#[test]
+fn tokens_are_read_as_rust_reads_them() {
+    let read = |text: &str| tokens(text).into_iter().map(|token| token.text).collect::<Vec<_>>().join(" ");
+    assert_eq!(read("use crate::{a, b}; // unsafe"), "use crate :: { a , b } ;");
+    assert_eq!(read(r##"x("unsafe \" {", b'\'', '\u{7f}', r#"a"b"#, c"q") y"##), "x ( \" , \" , \" , \" , \" ) y");
+    assert_eq!(read("fn f<'a>(b: &'a str, c: char) /* unsafe */ {}"), "fn f < ' a > ( b : & ' a str , c : char ) { }");
+    let source =
+        Source { path: "x.rs".into(), text: String::new(), tokens: tokens("use crate::{a, b::{c, d}, e as f};") };
+    assert_eq!(source.heads(3).iter().map(|head| head.0).collect::<Vec<_>>(), ["a", "b", "e"]);
+}

@@ -1,0 +1,151 @@
+//! Odd callers: what they have set is neither a hindrance nor changed on the way.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+
+use crate::support::{Actor, Fd, Fixture, Outcome, TYPICAL, Tweak, inside, probe, tool};
+
+/// A mask of `/proc/self/status`, read by a shell, which neither blocks nor ignores anything by itself.
+fn mask(outcome: &Outcome, name: &str) -> u64 {
+    let text = outcome.done();
+    let line = text.lines().find_map(|line| line.strip_prefix(name)).expect("a line of status");
+    u64::from_str_radix(line.trim(), 16).expect("a mask")
+}
+
+const SIGNALS: &str = "while read line; do case $line in Sig*) echo $line; esac; done </proc/self/status; exit 0";
+
+#[test]
+fn signals_are_ignored_and_blocked_as_the_caller_has_them() {
+    let run = |options: &str, tweaks: &[Tweak]| {
+        let options = format!("{TYPICAL} {options}");
+        let launch = inside(Actor::User, &options, &["bash", "--norc", "-c", SIGNALS]);
+        tweaks.iter().fold(launch, |launch, tweak| launch.tweak(*tweak)).run()
+    };
+    let bit = |signal: i32| 1u64 << (signal - 1);
+    for options in ["", "--as-pid-1", "--new-session --die-with-parent"] {
+        let plain = run(options, &[]);
+        assert_eq!((mask(&plain, "SigIgn:"), mask(&plain, "SigBlk:")), (0, 0), "{options}");
+        for signal in [libc::SIGPIPE, libc::SIGHUP, libc::SIGINT, libc::SIGTERM, libc::SIGUSR1, 34, 64] {
+            let ignored = mask(&run(options, &[Tweak::Ignore(signal)]), "SigIgn:");
+            assert_eq!(ignored, bit(signal), "{signal} {options}");
+            let blocked = mask(&run(options, &[Tweak::Block(signal)]), "SigBlk:");
+            assert_eq!(blocked, bit(signal), "{signal} {options}");
+        }
+    }
+}
+
+/// A caller that ignores SIGCHLD makes the kernel throw away exit codes; one that blocks it delays what waits for it.
+#[test]
+fn a_caller_that_wants_no_sigchld_gets_the_exit_code_all_the_same() {
+    for tweaks in [&[Tweak::Ignore(libc::SIGCHLD)][..], &[Tweak::Block(libc::SIGCHLD)]] {
+        for options in ["", "--as-pid-1", "--die-with-parent", "--json-status-fd 9"] {
+            for actor in [Actor::User, Actor::Root] {
+                if !actor.here() {
+                    continue;
+                }
+                let script = "sh -c 'exit 5'; [ $? = 5 ] && exit 7";
+                let launch = inside(actor, &format!("{TYPICAL} {options}"), &["sh", "-c", script]).fd(9, Fd::Out);
+                let outcome = tweaks.iter().fold(launch, |launch, tweak| launch.tweak(*tweak)).run();
+                assert_eq!(outcome.ending(), "exit 7", "{tweaks:?} {options} {outcome}");
+            }
+        }
+    }
+}
+
+#[test]
+fn closed_standard_descriptors_stay_closed_and_do_no_harm() {
+    let script = "for fd in 0 1 2; do [ -e /proc/$$/fd/$fd ] && echo $fd >&6; done; exit 4";
+    for closed in 0..8 {
+        for options in ["", "--file 5 /f --bind-data 7 /g --json-status-fd 9 --info-fd 8"] {
+            let launch = inside(Actor::User, &format!("{TYPICAL} {options}"), &["sh", "-c", script]).fd(6, Fd::Out);
+            let launch = launch.fd(5, Fd::Text("a")).fd(7, Fd::Text("b")).fd(8, Fd::Out).fd(9, Fd::Out);
+            let is_closed = |fd: &i32| closed & (1 << fd) != 0;
+            let launch = (0..3).filter(is_closed).fold(launch, |launch, fd| launch.fd(fd, Fd::Closed));
+            let outcome = launch.run();
+            let wanted: String = (0..3).filter(|fd| !is_closed(fd)).map(|fd| format!("{fd}\n")).collect();
+            assert_eq!(outcome.ending(), "exit 4", "{closed:03b} {options}");
+            assert_eq!(String::from_utf8_lossy(&outcome.outs[&6]), wanted, "{closed:03b} {options}");
+        }
+    }
+}
+
+/// With closed standard descriptors an error has nowhere to go, and must not go into a file that took the number.
+#[test]
+fn an_error_is_not_written_into_what_has_taken_the_place_of_stderr() {
+    let fixture = Fixture::new("no-stderr", Actor::User);
+    let options = format!("{TYPICAL} --bind {} /t --file 5 /t/made --ro-bind /nonexistent /x", fixture.path.display());
+    let launch = inside(Actor::User, &options, &["true"]).fd(5, Fd::Text("text"));
+    let before = fixture.listing();
+    let outcome = launch.fd(0, Fd::Closed).fd(1, Fd::Closed).fd(2, Fd::Closed).run();
+    assert_eq!(outcome.ending(), "exit 1");
+    let after = fixture.listing().lines().filter(|line| !line.starts_with("made ")).collect::<Vec<_>>().join("\n");
+    assert_eq!(after, before.trim_end());
+}
+
+/// A small table of descriptors is enough, or the error is clean.
+#[test]
+fn a_small_table_of_descriptors_is_enough_or_a_clean_error() {
+    let mut enough = Vec::new();
+    for limit in [3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 32, 64] {
+        let outcome = inside(Actor::User, TYPICAL, &["true"]).tweak(Tweak::Files(limit)).run();
+        match &*outcome.ending() {
+            "exit 0" => enough.push(limit),
+            "exit 1" => assert!(outcome.stderr_text().starts_with("bwrap: "), "{limit}: {outcome}"),
+            _ => panic!("{limit}: {outcome}"),
+        }
+    }
+    // As many as bubblewrap needs at most, with room for the few sources of the line.
+    assert!(enough.contains(&24) && enough.contains(&64), "{enough:?}");
+}
+
+#[test]
+fn a_low_limit_that_the_options_exceed_is_raised_and_given_back() {
+    let binds: String = (0..300).map(|number| format!("--ro-bind /usr/bin /b/{number} ")).collect();
+    let state = inside(Actor::User, &format!("{TYPICAL} {binds}"), &["/probe", "state"]).run().done();
+    let limit = |state: &str| state.lines().find(|line| line.starts_with("rlimit nofile")).map(str::to_owned);
+    let plain = inside(Actor::User, TYPICAL, &["/probe", "state"]).run().done();
+    assert_eq!(limit(&state), limit(&plain));
+    let outcome = inside(Actor::User, &format!("{TYPICAL} {binds}"), &["true"]).tweak(Tweak::Files(256)).run();
+    assert!(outcome.ending() == "exit 1" && outcome.stderr_text().starts_with("bwrap: "), "{outcome}");
+}
+
+/// Nothing is ever put together into a line for a shell (CVE-2017-5207, CVE-2020-17368 of another tool).
+#[test]
+fn every_byte_of_an_argument_arrives() {
+    let odd: Vec<Vec<u8>> = (1..=255).map(|byte| vec![byte]).chain([vec![], (1..=255).collect()]).collect();
+    let words: Vec<OsString> = odd.iter().cloned().map(OsString::from_vec).collect();
+    let start = format!("{TYPICAL} --").replace("{probe}", &probe().display().to_string());
+    let start: Vec<OsString> = start.split_whitespace().chain(["/probe", "args"]).map(OsString::from).collect();
+    let outcome = tool().launch(Actor::User, start.into_iter().chain(words)).run();
+    let wanted: Vec<u8> = odd.iter().flat_map(|word| [b"arg ", &word[..], b"\n"].concat()).collect();
+    assert_eq!(outcome.ending(), "exit 0", "{outcome}");
+    assert_eq!(outcome.stdout, wanted);
+}
+
+#[test]
+fn every_byte_of_a_variable_and_a_path_arrives() {
+    let odd: Vec<u8> = (1..=255).filter(|byte| *byte != b'/').collect();
+    let value = OsString::from_vec(odd.clone());
+    let path = OsString::from_vec([b"/", &odd[..]].concat());
+    let start = TYPICAL.replace("{probe}", &probe().display().to_string());
+    let mut words: Vec<OsString> = start.split_whitespace().map(OsString::from).collect();
+    words.extend(["--setenv".into(), "ODD".into(), value, "--dir".into(), path.clone(), "--chdir".into(), path]);
+    words.extend(["--", "/probe", "state"].map(OsString::from));
+    let outcome = tool().launch(Actor::User, words).run();
+    for wanted in [[b"env ODD=", &odd[..], b"\n"].concat(), [b"env PWD=/", &odd[..], b"\n"].concat()] {
+        assert!(outcome.stdout.windows(wanted.len()).any(|window| window == wanted), "{outcome}");
+    }
+}
+
+/// CVE-2024-32462: a command with the name of an option must not become one.
+#[test]
+fn a_command_may_be_called_like_an_option() {
+    let fixture = Fixture::new("option-names", Actor::User);
+    for name in ["--bind", "--version", "--args", "-", "--"] {
+        let program = fixture.path.join("dir").join(name);
+        std::fs::copy(probe(), &program).expect("copy the probe");
+        let options = format!("{TYPICAL} --ro-bind {} /c --setenv PATH /c", fixture.path.join("dir").display());
+        let said = inside(Actor::User, &options, &[name, "args", "--bind", "/", "/"]).run().done();
+        assert_eq!(said, "arg --bind\narg /\narg /\n", "{name}");
+    }
+}

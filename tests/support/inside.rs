@@ -1,0 +1,46 @@
+//! A program in the box that most programs run in, and what it said.
+
+use super::{Actor, Launch, Outcome, probe, tool};
+
+/// Everything unshared, the system read-only, and the probe as `/probe`.
+pub(crate) const TYPICAL: &str = "--unshare-all --ro-bind /usr /usr --symlink usr/lib /lib --symlink usr/lib64 /lib64 \
+                                  --symlink usr/bin /bin --proc /proc --dev /dev --tmpfs /tmp --ro-bind {probe} /probe";
+
+/// A launch of the tool: `options` are separated by blanks, and `{probe}` in them is the path of the probe.
+pub(crate) fn inside(actor: Actor, options: &str, command: &[&str]) -> Launch {
+    let options = options.replace("{probe}", &probe().display().to_string());
+    let words = options.split_whitespace().chain(["--"]).chain(command.iter().copied());
+    tool().launch(actor, words.map(String::from))
+}
+
+/// As [`inside`], but the tool is started by the probe, in a mount namespace that `steps` have changed: see `nest` of
+/// tests/probe. No privilege is needed for that.
+pub(crate) fn inside_nest(actor: Actor, steps: &[String], options: &str, command: &[&str]) -> Launch {
+    let options = options.replace("{probe}", &probe().display().to_string());
+    let program = tool().path().display().to_string();
+    let steps = steps.iter().map(String::as_str);
+    let words = ["nest"].into_iter().chain(steps).chain(["--", &program]).chain(options.split_whitespace());
+    let words: Vec<&str> = words.chain(["--"]).chain(command.iter().copied()).collect();
+    Launch::program(probe(), actor, &words)
+}
+
+impl Outcome {
+    /// What it printed; it must have succeeded.
+    pub(crate) fn done(&self) -> String {
+        assert_eq!(self.ending(), "exit 0", "{self}");
+        self.stdout_text()
+    }
+
+    /// The number of the error with which the kernel refused what the probe tried; it must have done so.
+    pub(crate) fn refused(&self) -> i32 {
+        let said = self.stdout_text();
+        let number = said.trim().strip_prefix("refused errno ").and_then(|number| number.parse().ok());
+        number.unwrap_or_else(|| panic!("not refused: {self}"))
+    }
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}, stdout {:?}, stderr {:?}", self.ending(), self.stdout_text(), self.stderr_text())
+    }
+}
