@@ -2,8 +2,9 @@
 //!
 //! The only reader of ambient state (ids, environment, current directory, terminal, `/proc`).
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsString};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
 
 use crate::error::Error;
 use crate::spec::{FdNumber, FsOp, LAST_KNOWN_CAP, Spec, Unshare, UserNs, env};
@@ -39,6 +40,17 @@ impl Caller {
     }
 }
 
+/// The environment of this process: `NAME=VALUE`, in order. For programs that have no [`crate::cli::CommandLine`].
+pub fn environment() -> Vec<CString> {
+    let entry = |(name, value): (OsString, OsString)| {
+        let mut entry = name.into_vec();
+        entry.push(b'=');
+        entry.extend(value.into_vec());
+        CString::new(entry).ok()
+    };
+    std::env::vars_os().filter_map(entry).collect()
+}
+
 /// Everything that planning needs to know of the host.
 #[derive(Debug)]
 pub struct Host {
@@ -65,6 +77,8 @@ pub struct Host {
     pub has_selinux: bool,
     /// The terminal at standard output: its path. Only probed for a new `/dev`.
     pub tty: Option<CString>,
+    /// Whether this program's file belongs to the caller. Only probed where somebody wants to know about the box.
+    pub owns_program: bool,
     /// Effective capabilities of root, as a mask; not probed for others.
     pub capabilities: u64,
 }
@@ -103,6 +117,7 @@ impl Host {
             tty: if wants_dev { tty_path(&proc) } else { None },
             capabilities: if caller.uid == 0 { Caller::capabilities()? } else { 0 },
             program: base_name(program),
+            owns_program: !spec.report.is_wanted() || owns_program(&proc, caller)?,
             environment,
             descriptors,
             proc,
@@ -135,6 +150,12 @@ fn has_user_ns(proc: &OwnedFd) -> Result<bool, Error> {
     let switched_off = std::fs::read(SWITCH).is_ok_and(|text| text.starts_with(b"N"));
     let limit = std::fs::read("/proc/sys/user/max_user_namespaces");
     Ok(!switched_off && !limit.is_ok_and(|text| text == b"0\n") && has_namespace(proc, c"self/ns/user")?)
+}
+
+fn owns_program(proc: &OwnedFd, caller: Caller) -> Result<bool, Error> {
+    let owner =
+        file::owner_at(proc.as_fd(), c"self/exe").map_err(|errno| failed("Can't look at /proc/self/exe", errno))?;
+    Ok(owner == caller.uid)
 }
 
 fn has_namespace(proc: &OwnedFd, kind: &CStr) -> Result<bool, Error> {

@@ -48,7 +48,6 @@ mod supervise;
 mod sys;
 
 use std::ffi::{CStr, CString};
-use std::os::unix::ffi::OsStringExt;
 
 pub use error::Error;
 pub use sandbox::Sandbox;
@@ -66,14 +65,7 @@ pub use sandbox::Sandbox;
 pub fn run(spec: spec::Spec) -> Result<u8, Error> {
     let caller = host::Caller::probe();
     spec.check(caller.uid, caller.gid).map_err(|conflict| Error::new(1, cli::words::conflict(conflict)))?;
-    let inherited: Vec<CString> = std::env::vars_os()
-        .filter_map(|(name, value)| {
-            let mut entry = name.into_vec();
-            entry.push(b'=');
-            entry.extend(value.into_vec());
-            CString::new(entry).ok()
-        })
-        .collect();
+    let inherited = host::environment();
     let inherited: Vec<&CStr> = inherited.iter().map(CString::as_c_str).collect();
     let host = host::Host::probe(caller, &spec, c"pinfold", &inherited)?;
     supervise::run(&plan::plan(spec, host)?, None, &cli::words::bubblewrap)

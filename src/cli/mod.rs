@@ -1,4 +1,5 @@
 //! The front doors. Picks the dialect and the verb, and prints the one error.
+#![forbid(unsafe_code)]
 
 mod args;
 mod bwrap;

@@ -122,7 +122,7 @@ fn what(plan: &Plan, failure: &Failure, out: &mut Vec<u8>) -> Reason {
         Stage::NewSession => "setsid",
         Stage::FileLabel => "Unable to set up file label",
         Stage::ExecLabel => "Unable to set up exec label",
-        Stage::DieWithParent => "prctl(PR_SET_PDEATHSIG) failed",
+        Stage::DieWithParent => "Can't tie the sandbox to its caller for --die-with-parent",
         Stage::Spawn => "fork for child",
         Stage::Reap => "Can't wait for the command",
         Stage::Signals => "Can't set up signals",

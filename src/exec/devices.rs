@@ -44,6 +44,8 @@ pub(super) fn dev(plan: &Plan, root: &mut NewRoot, dest: &CStr, index: usize) ->
     let options = [FsOption::String(c"mode", c"0755")];
     let fs = mount::new_fs(c"tmpfs", &options, Attr::NO_SUID.with(Attr::NO_DEV)).op(index, Act::NewFs)?;
     let dir = root.attach(fs, &place, index)?;
+    // Nobody else can change this directory: mounts in it may be made by name.
+    file::fchdir(dir).op(index, Act::Attach)?;
     for (source, name) in NODES {
         node(dir, source, name, index)?;
     }
@@ -53,7 +55,6 @@ pub(super) fn dev(plan: &Plan, root: &mut NewRoot, dest: &CStr, index: usize) ->
     for name in [c"shm", c"pts"] {
         part(file::make_dir_at(dir, name, DIR_MODE), name, index)?;
     }
-    part(file::fchdir(dir), c"pts", index)?;
     // Every mount of devpts is an instance of its own since Linux 4.7.
     let attr = Attr::NO_SUID.with(Attr::NO_EXEC);
     part(mount::mount_in_cwd(c"devpts", c"pts", c"ptmxmode=0666,mode=620", attr), c"pts", index)?;
@@ -64,16 +65,16 @@ pub(super) fn dev(plan: &Plan, root: &mut NewRoot, dest: &CStr, index: usize) ->
     mount::set_attr(dir, Attr::NO_SUID, Propagation::Keep, true).op(index, Act::Flags)
 }
 
-/// Mounts a device of the host on a file that is made for it.
+/// Mounts a device of the host on a file that is made for it in `dir`, the current directory.
 fn node(dir: BorrowedFd<'_>, source: &CStr, name: &CStr, index: usize) -> Outcome<()> {
-    let device = part(mount::clone_tree(AT_FDCWD, source, false), source, index)?;
-    // Only ever a device: what lies at its path on a host that somebody prepared must not be mounted here
+    part(file::make_file_at(dir, name, NODE_MODE), name, index)?;
+    part(mount::bind_in_cwd(source, name), source, index)?;
+    // Only ever a device: what lies at its path on a host that somebody prepared must not stay here
     // (CVE-2025-31133, CVE-2025-52565).
-    if !part(file::fstat(device.as_fd()), source, index)?.is_char_device() {
+    if !part(file::stat_at(dir, name), source, index)?.is_char_device() {
         return part(Err(Errno::ENODEV), source, index);
     }
-    part(file::make_file_at(dir, name, NODE_MODE), name, index)?;
-    part(mount::attach(device.as_fd(), dir, name), name, index)
+    Ok(())
 }
 
 /// Mounts procfs on `dest`.

@@ -2,6 +2,7 @@
 //!
 //! It follows a plan and decides nothing. It prints nothing: what fails is reported over the control socket, and the
 //! half outside makes words of it.
+#![forbid(unsafe_code)]
 
 mod devices;
 mod layers;
@@ -82,7 +83,8 @@ fn set_up(plan: &Plan, control: &OwnedFd, thread: SingleThread) -> Outcome<Locke
     if plan.clone.has(NsSet::NET) {
         // Before the id maps, as bubblewrap: where user namespaces are restricted by AppArmor, callers look for the
         // text of this failure.
-        net::loopback_up().stage(Stage::Loopback)?;
+        let socket = net::any_socket().stage(Stage::Prepare)?;
+        net::bring_loopback_up(socket.as_fd()).stage(Stage::Loopback)?;
     }
     userns::become_somebody(plan)?;
     mounts::build(plan)?;
@@ -92,6 +94,8 @@ fn set_up(plan: &Plan, control: &OwnedFd, thread: SingleThread) -> Outcome<Locke
     userns::leave_behind(plan)?;
     let mut locked = lockdown::lock(plan, control)?;
     file::close_numbers(plan.spent());
+    // Needed no more, and what PID 1 holds when the program starts could be reached through /proc/1/fd.
+    file::close_numbers([file::number(plan.proc.as_fd())]);
     if plan.init {
         // After the closing, which would end a lock on a file that has got the number of a descriptor used up before.
         locked.locks = pid1::take_locks(plan)?;
@@ -112,7 +116,12 @@ fn enter_new_pid_namespace(control: &OwnedFd, thread: SingleThread) -> Outcome<(
 /// Enters the network namespace that the supervisor has made meanwhile.
 fn enter_network(control: &OwnedFd) -> Outcome<()> {
     match socket::receive_descriptor(control.as_fd()).stage(Stage::Control)? {
-        Some(network) => ns::join(network.as_fd(), NsSet::NET).stage(Stage::JoinNet),
+        Some(network) => {
+            ns::join(network.as_fd(), NsSet::NET).stage(Stage::JoinNet)?;
+            // It is closed with the rest, by PID 1 or by exec: one call less.
+            std::mem::forget(network);
+            Ok(())
+        }
         // The supervisor is gone, or could not make one and has said so.
         None => process::exit_now(1),
     }
@@ -139,10 +148,7 @@ impl Plan {
 
     /// Whether the half inside waits for a word from the supervisor before it begins.
     pub(crate) fn is_held_at_start(&self) -> bool {
-        matches!(self.maps, Maps::From(_))
-            || self.report.info_fd.is_some()
-            || self.report.json_status_fd.is_some()
-            || self.joins.pid_below
+        matches!(self.maps, Maps::From(_)) || self.report.is_wanted() || self.joins.pid_below
     }
 }
 

@@ -40,6 +40,11 @@ pub(super) fn run(
     if let Some(words) = words {
         words.wipe(&plan.init_name);
     }
+    if !plan.init_is_open
+        && let Err(errno) = process::set_dumpable(false)
+    {
+        return Failure::new(Stage::Dumpable, errno as i32);
+    }
     // In a PID namespace nothing outlives its init; elsewhere it may have ended before the program was tied to it.
     let init = if plan.clone.has(NsSet::PID) { None } else { Some(process::getpid()) };
     let program = process::spawn_on_own_stack(thread, || {
@@ -70,7 +75,10 @@ fn tie_to_init(plan: &Plan, init: Option<i32>) -> Outcome<()> {
 
 /// Gives up everything that reaping does not need.
 fn stay(plan: &Plan, control: &OwnedFd, locked: &Locked) -> Outcome<()> {
-    process::ignore_sigpipe().stage(Stage::Signals)?;
+    // The kernel does not kill the first process of a PID namespace for this (pid_namespaces(7), "The namespace init process").
+    if !plan.clone.has(NsSet::PID) {
+        process::ignore_sigpipe().stage(Stage::Signals)?;
+    }
     if plan.lock.caps != Some(CapSet::EMPTY) {
         caps::set(caps::Caps::same(0)).stage(Stage::SetCaps)?;
     }

@@ -28,8 +28,9 @@ pub fn advice(failure: &Failure, host: &Obstacles) -> Option<String> {
         (Stage::Op, Act::Attach | Act::Part, Errno::ENOSPC) => {
             "there are too many mounts for this namespace: raise the sysctl fs.mount-max or bind fewer paths"
         }
-        (Stage::Op | Stage::Root, _, Errno::ENOSYS) => {
-            "pinfold needs Linux 5.12 or newer (mount_setattr, openat2), and no filter that hides these calls"
+        (_, _, Errno::ENOSYS) => {
+            "pinfold needs Linux 5.12 or newer (mount_setattr, openat2, close_range, pidfd_open), and no filter that \
+             hides these calls"
         }
         (Stage::Op, Act::Source, Errno::ENOENT) => {
             "the source does not exist on the host; the -try form of the option skips it then"
@@ -130,6 +131,7 @@ mod tests {
             (Stage::Op, Act::Source, Errno::EMFILE, "ulimit"),
             (Stage::Op, Act::Attach, Errno::ENOSPC, "mount-max"),
             (Stage::Op, Act::NewFs, Errno::ENOSYS, "5.12"),
+            (Stage::Control, Act::Whole, Errno::ENOSYS, "5.12"),
             (Stage::Op, Act::Parents, Errno::EROFS, "read-only"),
             (Stage::Exec, Act::Whole, Errno::ENOENT, "inside"),
         ];

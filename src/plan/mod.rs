@@ -1,5 +1,6 @@
 //! How a [`Spec`] is carried out on a [`Host`]: a pure function of both. Everything that can fail without the kernel
 //! fails here, and everything that the half inside needs is laid out here, so that it has nothing left to decide.
+#![forbid(unsafe_code)]
 
 mod exec;
 pub mod failure;
@@ -57,6 +58,8 @@ pub struct Plan {
     pub(crate) lock: Lock,
     /// A process of ours stays inside: it reaps, holds what is to be held and reports the program's end.
     pub(crate) init: bool,
+    /// The tools of the caller may look into this process.
+    pub(crate) init_is_open: bool,
     /// The name that this process keeps.
     pub(crate) init_name: CString,
     /// Lifetime, and what is held.
@@ -213,8 +216,8 @@ pub fn plan(spec: Spec, host: Host) -> Result<Plan, Error> {
     // Making a network namespace takes longer than the mounts, and the supervisor has nothing else to do meanwhile:
     // unless somebody wants to be told about the box before it begins. It moves into the user namespace of the box for
     // it, where nobody inside shall see it.
-    let is_reported = report.info_fd.is_some() || report.json_status_fd.is_some();
-    let net_meanwhile = net && new_user && pid && pid_join.is_none() && user_maps_from.is_none() && !is_reported;
+    let is_held = report.is_wanted() || user_maps_from.is_some();
+    let net_meanwhile = net && new_user && pid && pid_join.is_none() && !is_held;
     let clone = clone.with_if(net && !net_meanwhile, NsSet::NET);
     let inside = (ids.uid.unwrap_or(caller.uid), ids.gid.unwrap_or(caller.gid));
     let maps = match user_maps_from {
@@ -252,6 +255,10 @@ pub fn plan(spec: Spec, host: Host) -> Result<Plan, Error> {
         descriptors,
         lock: lock(lockdown, caller, new_user || joined_user.is_some(), host.capabilities, exec_label),
         init,
+        // Whoever can look into PID 1 can open its program, by /proc/1/exe on the host's mount, and write to it once it
+        // does not run any more, where it belongs to the caller (CVE-2019-5736). Otherwise a caller that asks for its
+        // id may want to enter the box by it (nsenter, flatpak enter), which bubblewrap allows.
+        init_is_open: report.is_wanted() && !host.owns_program,
         init_name: program,
         ops,
         life: lifecycle,

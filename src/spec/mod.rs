@@ -3,6 +3,7 @@
 //! A front door lowers its arguments to a [`Spec`]; a library user builds one directly. Nothing here reads the
 //! environment or the kernel. Defaults are the values of [`Spec::new`]; bubblewrap's defaults (network shared,
 //! environment kept, no pid namespace) are values that its front door sets.
+#![forbid(unsafe_code)]
 
 mod caps;
 mod check;
@@ -174,6 +175,13 @@ pub struct Report {
     pub info_fd: Option<FdNumber>,
     /// JSON documents, one a line: the start, and `exit-code` at the end.
     pub json_status_fd: Option<FdNumber>,
+}
+
+impl Report {
+    /// Whether somebody wants to know about the box before it begins.
+    pub fn is_wanted(&self) -> bool {
+        self.info_fd.is_some() || self.json_status_fd.is_some()
+    }
 }
 
 impl Spec {

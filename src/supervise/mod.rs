@@ -1,8 +1,9 @@
 //! The half outside: makes the box, tells whoever wants to know, and waits for its end.
+#![forbid(unsafe_code)]
 
 mod status;
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use crate::error::Error;
 use crate::exec::{self, Tag};
@@ -83,7 +84,9 @@ fn supervise(plan: &Plan, line: Option<CommandLine>) -> Result<u8, Trouble> {
 }
 
 fn attend(plan: &Plan, control: &OwnedFd, child: &Child, parent: Option<&OwnedFd>) -> Result<u8, Trouble> {
-    release(plan, control, child)?;
+    if !release(plan, control, child, parent)? {
+        return Ok(die_with_parent(child));
+    }
     if plan.net_meanwhile {
         make_network(control, child)?;
     }
@@ -141,20 +144,28 @@ fn child_below(control: &OwnedFd, between: Child) -> Result<Child, Trouble> {
     }
 }
 
-/// Tells the caller about the box, waits for its id maps where others write them, and lets it begin.
-fn release(plan: &Plan, control: &OwnedFd, child: &Child) -> Result<(), Failure> {
+/// Tells the caller about the box, waits for its id maps where others write them, and lets it begin. False when the
+/// caller ended meanwhile, and the box shall end with it.
+fn release(plan: &Plan, control: &OwnedFd, child: &Child, parent: Option<&OwnedFd>) -> Result<bool, Failure> {
     if !plan.is_held_at_start() {
-        return Ok(());
+        return Ok(true);
     }
     status::announce(plan, child.pid).map_err(at(Stage::Report))?;
-    if let Maps::From(fd) = plan.maps {
+    if let Maps::From(fd) = plan.maps
+        && let Ok(fd) = plan.descriptor(fd)
+    {
+        let awaited = [Some(fd), Some(child.as_fd()), parent.map(AsFd::as_fd)];
+        let [answer, _, orphaned] = socket::wait_any(awaited, false).map_err(at(Stage::Control))?;
+        if orphaned {
+            return Ok(false);
+        }
         // Whatever the answer, end of file too, it is the caller's word that the maps are written.
-        let _any_answer = plan.descriptor(fd).and_then(|fd| file::read(fd, &mut [0])).is_ok();
+        let _any_answer = answer && file::read(fd, &mut [0]).is_ok();
     }
     become_opaque()?;
     match socket::send(control.as_fd(), &[0]) {
         // It ended early; what it had to say is read next.
-        Ok(()) | Err(Errno::EPIPE) => Ok(()),
+        Ok(()) | Err(Errno::EPIPE) => Ok(true),
         Err(errno) => Err(at(Stage::Control)(errno)),
     }
 }
@@ -170,13 +181,18 @@ fn make_network(control: &OwnedFd, child: &Child) -> Result<(), Failure> {
         result => result.map_err(at(Stage::Net))?,
     }
     ns::unshare(NsSet::NET).map_err(at(Stage::Net))?;
-    let network = net::loopback_up_and_namespace().map_err(at(Stage::Loopback))?;
+    let socket = net::any_socket().map_err(at(Stage::Prepare))?;
+    net::bring_loopback_up(socket.as_fd()).map_err(at(Stage::Loopback))?;
+    let network = net::namespace(socket.as_fd()).map_err(at(Stage::Net))?;
     become_opaque()?;
     match socket::send_descriptor(control.as_fd(), network.as_fd()) {
         // As above.
-        Ok(()) | Err(Errno::EPIPE) => Ok(()),
-        Err(errno) => Err(at(Stage::Control)(errno)),
+        Ok(()) | Err(Errno::EPIPE) => {}
+        Err(errno) => return Err(at(Stage::Control)(errno)),
     }
+    // Closed with all the rest in `let_go`: two calls less.
+    std::mem::forget((socket, network));
+    Ok(())
 }
 
 /// Gives up what waiting does not need: capabilities, and the caller's descriptors, whose other ends would otherwise
@@ -229,7 +245,7 @@ fn wait(plan: &Plan, control: &OwnedFd, child: &Child, parent: Option<&OwnedFd>)
 }
 
 /// Waits for `event`, or for the caller's end, which this returns.
-fn parent_ended(event: std::os::fd::BorrowedFd<'_>, parent: Option<&OwnedFd>) -> Result<bool, Failure> {
+fn parent_ended(event: BorrowedFd<'_>, parent: Option<&OwnedFd>) -> Result<bool, Failure> {
     // Without a caller to watch, the next call waits by itself.
     let Some(parent) = parent else { return Ok(false) };
     let ready: SysResult<[bool; 2]> = socket::wait_any([Some(event), Some(parent.as_fd())], false);

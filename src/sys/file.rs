@@ -61,6 +61,11 @@ pub(crate) fn place_at(dir: BorrowedFd<'_>, path: &CStr) -> Result<(u64, u64, u6
     Ok((found.stx_mnt_id, device, found.stx_ino))
 }
 
+/// What `name` in `dir` is, with what is mounted there; links are followed.
+pub(crate) fn stat_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<Stat> {
+    nix::sys::stat::fstatat(dir, name, nix::fcntl::AtFlags::empty()).map(Stat::from)
+}
+
 /// The caller's descriptor with number `fd`, as long as it is used.
 ///
 /// The number comes from the command line: it may be wrong, which every call on it then reports as `EBADF`.
@@ -76,6 +81,11 @@ pub(crate) fn callers_fd(fd: RawFd) -> Result<BorrowedFd<'static>> {
 /// Inode number of `path` relative to `dir`, links followed.
 pub(crate) fn inode_at(dir: BorrowedFd<'_>, path: &str) -> Result<u64> {
     nix::sys::stat::fstatat(dir, path, nix::fcntl::AtFlags::empty()).map(|stat| stat.st_ino)
+}
+
+/// User id of the owner of `path` relative to `dir`, links followed.
+pub(crate) fn owner_at(dir: BorrowedFd<'_>, path: &CStr) -> Result<u32> {
+    nix::sys::stat::fstatat(dir, path, nix::fcntl::AtFlags::empty()).map(|stat| stat.st_uid)
 }
 
 /// Number of links of `path` relative to `dir`.

@@ -149,6 +149,11 @@ pub(crate) fn mount_in_cwd(kind: &CStr, name: &CStr, options: &CStr, attr: Attr)
     nix::mount::mount(Some(kind), name, Some(kind), wanted, Some(options))
 }
 
+/// Mounts the file at `source`, links followed, on `name` in the current directory: for the same kind of place.
+pub(crate) fn bind_in_cwd(source: &CStr, name: &CStr) -> Result<()> {
+    nix::mount::mount(Some(source), name, None::<&CStr>, nix::mount::MsFlags::MS_BIND, None::<&CStr>)
+}
+
 /// Makes every mount of this namespace receive from the host and send nothing back.
 pub(crate) fn make_all_slave() -> Result<()> {
     use nix::mount::MsFlags;

@@ -1,6 +1,6 @@
 //! The loopback device (`netdevice(7)`).
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
@@ -9,26 +9,14 @@ use super::{Errno, Result};
 /// From include/uapi/linux/sockios.h: the network namespace of a socket, as a descriptor (Linux 4.10).
 const SIOCGSKNS: libc::Ioctl = 0x894c;
 
-/// Brings `lo` up. The kernel then gives it 127.0.0.1/8 and ::1 by itself (`inetdev_event` in net/ipv4/devinet.c), so
-/// that no netlink conversation is needed.
-pub(crate) fn loopback_up() -> Result<()> {
-    bring_up(any_socket()?.as_fd())
-}
-
-/// As [`loopback_up`]; returns the network namespace of this process as a descriptor.
-pub(crate) fn loopback_up_and_namespace() -> Result<OwnedFd> {
-    let socket = any_socket()?;
-    bring_up(socket.as_fd())?;
-    // SAFETY: SIOCGSKNS takes no argument and returns a new descriptor.
-    let fd = Errno::result(unsafe { libc::ioctl(socket.as_raw_fd(), SIOCGSKNS) })?;
-    Ok(super::file::own(fd))
-}
-
-fn any_socket() -> Result<OwnedFd> {
+/// A socket of this network namespace, for [`bring_loopback_up`] and [`namespace`].
+pub(crate) fn any_socket() -> Result<OwnedFd> {
     socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)
 }
 
-fn bring_up(socket: BorrowedFd<'_>) -> Result<()> {
+/// Brings `lo` up. The kernel then gives it 127.0.0.1/8 and ::1 by itself (`inetdev_event` in net/ipv4/devinet.c), so
+/// that no netlink conversation is needed.
+pub(crate) fn bring_loopback_up(socket: BorrowedFd<'_>) -> Result<()> {
     // SAFETY: all-zero bytes are a valid `ifreq`.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     request.ifr_name[0] = b'l' as libc::c_char;
@@ -37,4 +25,11 @@ fn bring_up(socket: BorrowedFd<'_>) -> Result<()> {
     // SAFETY: SIOCSIFFLAGS reads an `ifreq`, which `request` is.
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) };
     Errno::result(result).map(drop)
+}
+
+/// The network namespace that a socket belongs to.
+pub(crate) fn namespace(socket: BorrowedFd<'_>) -> Result<OwnedFd> {
+    // SAFETY: SIOCGSKNS takes no argument and returns a new descriptor.
+    let fd = Errno::result(unsafe { libc::ioctl(socket.as_raw_fd(), SIOCGSKNS) })?;
+    Ok(super::file::own(fd))
 }

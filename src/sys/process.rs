@@ -4,7 +4,6 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal};
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus};
 use nix::unistd::Pid;
 
 use super::ns::NsSet;
@@ -83,25 +82,24 @@ impl End {
     pub(crate) fn from_exit_code(code: u8) -> End {
         if code > 128 { End::Signal(code - 128) } else { End::Code(code) }
     }
-
-    fn of(status: WaitStatus) -> Option<End> {
-        match status {
-            WaitStatus::Exited(_, code) => Some(End::Code(code as u8)),
-            WaitStatus::Signaled(_, signal, _) => Some(End::Signal(signal as u8)),
-            _ => None,
-        }
-    }
 }
 
 /// Waits until `child` ends, and removes it.
 pub(crate) fn wait(child: BorrowedFd<'_>) -> Result<End> {
     loop {
-        match nix::sys::wait::waitid(Id::PIDFd(child), WaitPidFlag::WEXITED) {
+        // SAFETY: all-zero bytes are a valid `siginfo_t`.
+        let mut found: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        // The raw call: a type that has a name for each signal has none for those of real time.
+        // SAFETY: `found` lives through the call.
+        let result =
+            unsafe { libc::waitid(libc::P_PIDFD, child.as_raw_fd() as libc::id_t, &raw mut found, libc::WEXITED) };
+        match Errno::result(result) {
             Err(Errno::EINTR) => {}
-            result => {
-                if let Some(end) = End::of(result?) {
-                    return Ok(end);
-                }
+            Err(errno) => return Err(errno),
+            Ok(_) => {
+                // SAFETY: waitid(2) filled in the fields of SIGCHLD.
+                let status = unsafe { found.si_status() } as u8;
+                return Ok(if found.si_code == libc::CLD_EXITED { End::Code(status) } else { End::Signal(status) });
             }
         }
     }

@@ -66,7 +66,7 @@ impl Verdicts {
     pub(crate) fn print(&self) {
         println!("\n{:52} {:>8}  {:>8} {:>10}  holds", "", "bound", "measured", "(minima)");
         for &(what, bound, measured) in &self.rows {
-            let number = |number: Option<f64>| number.map_or("-".into(), |number| format!("{number:.2}"));
+            let number = |number: Option<f64>| number.map_or("-".into(), |number| format!("{number:.3}"));
             let holds = match measured.map(|ratio| (bound.holds(ratio.median), bound.holds(ratio.of_minima))) {
                 None => "not measured",
                 Some((Some(true), Some(true))) => "yes",

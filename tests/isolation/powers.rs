@@ -28,7 +28,7 @@ fn root_that_drops_all_has_no_capability_and_can_gain_none() {
 }
 
 #[test]
-fn root_in_its_own_user_namespace_can_be_stripped_too() {
+fn root_that_stays_in_the_hosts_user_namespace_can_be_stripped_too() {
     if Actor::Root.here() {
         let options = "--ro-bind / / --cap-drop ALL";
         let probe = crate::support::probe().display().to_string();

@@ -1,8 +1,9 @@
 //! The processes of the host, and those of ours that the box lives next to.
 
 use crate::errno;
+use crate::support::inside::line;
 use crate::support::running::{lives, pidfd};
-use crate::support::{Actor, Fd, Launch, TYPICAL, inside, probe};
+use crate::support::{Actor, Fd, Fixture, Launch, TYPICAL, inside, probe, tool};
 
 #[test]
 fn only_the_boxs_own_processes_are_visible() {
@@ -75,13 +76,14 @@ fn pid_1_shows_nothing_of_the_caller() {
     }
 }
 
-/// Its memory holds what the launch read, and its program is a file of the host that may belong to the caller.
+/// Its memory holds what the launch read, and its program is a file of the host that may belong to the caller. A caller
+/// that asks for its id (`--info-fd`) may want to enter the box by it, and gets a PID 1 that can be looked into.
 #[test]
 fn pid_1_cannot_be_looked_into() {
-    for options in ["", "--uid 0 --gid 0", "--info-fd 8"] {
+    for options in ["", "--uid 0 --gid 0", "--die-with-parent", "--lock-file /probe"] {
         let options = secretive(options);
         let refused = |words: &[&str]| {
-            let launch = inside(Actor::User, &options, words).fd(8, Fd::Out);
+            let launch = inside(Actor::User, &options, words);
             launch.fd(5, Fd::Bytes(b"--setenv\0A\0from-a-file\0")).run().refused()
         };
         assert_eq!(refused(&["/probe", "ptrace", "1"]), errno::PERM, "{options}");
@@ -103,6 +105,46 @@ fn the_tools_own_binary_is_out_of_reach() {
             assert_eq!(said, format!("refused errno {}\n", libc::EACCES), "{options} {pid}");
         }
     }
+}
+
+/// The same where somebody has asked for the id of PID 1, which opens it to the tools of the caller: not where its
+/// program is the caller's to write.
+#[test]
+fn a_binary_of_the_callers_own_is_out_of_reach_whatever_is_reported() {
+    let fixture = Fixture::new("own-binary", Actor::User);
+    let own = fixture.path.join("bwrap");
+    std::fs::copy(tool().path(), &own).expect("copy the tool");
+    if let Some((uid, gid)) = Actor::User.ids() {
+        std::os::unix::fs::chown(&own, Some(uid), Some(gid)).expect("give the copy to the user");
+    }
+    for report in ["--info-fd", "--json-status-fd"] {
+        for (options, pid) in [(TYPICAL, "1"), ("--ro-bind / / --sync-fd 5", "$PPID")] {
+            let script = format!("exec {} ptrace {pid}", probe().display());
+            let traced = line(&format!("{options} --ro-bind / / {report} 8"), &["sh", "-c", &script]);
+            let script = format!("exec {} cat /proc/{pid}/exe", probe().display());
+            let read = line(&format!("{options} --ro-bind / / --proc /proc {report} 8"), &["sh", "-c", &script]);
+            for (words, refused) in [(traced, errno::PERM), (read, libc::EACCES)] {
+                let words: Vec<&str> = words[1..].iter().map(String::as_str).collect();
+                let launch = Launch::program(&own, Actor::User, &words).fd(5, Fd::Text("")).fd(8, Fd::Out);
+                assert_eq!(launch.run().refused(), refused, "{report} {options}");
+            }
+        }
+    }
+}
+
+/// A caller that asks for the id of PID 1 can enter the box by it, as with bubblewrap (nsenter, flatpak enter).
+#[test]
+fn pid_1_is_open_to_the_caller_that_asked_for_it() {
+    let options = format!("{TYPICAL} --info-fd 8");
+    let mut running =
+        inside(Actor::User, &options, &["sh", "-c", "echo up; read end"]).fd(0, Fd::In).fd(8, Fd::Out).start();
+    running.read_until(1, |said| said.contains("up"));
+    let info = running.read_until(8, |said| said.contains('}'));
+    let pid: String = info.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
+    let outside = Launch::program(probe(), Actor::User, &["cat", &format!("/proc/{pid}/environ")]).run();
+    assert_eq!(outside.ending(), "exit 0", "{outside}");
+    running.end_feed(0);
+    running.finish();
 }
 
 /// What the supervisor of a box with the host's processes lets its program see: as [`secretive`], but with pids shared.

@@ -15,7 +15,10 @@ fn files_of_the_host_do_not_exist() {
             for path in [&*file, "/etc/passwd", "/oldroot", "/newroot", "/work", "/root"] {
                 let path = format!("{way}{path}");
                 let outcome = inside(actor, TYPICAL, &["/probe", "exists", &path]).run();
-                assert_eq!(outcome.refused(), errno::NO_FILE, "{path} {outcome}");
+                // PID 1 lets nobody of the box through its links.
+                let refusals =
+                    if way.starts_with("/proc/1/") { [errno::NO_FILE, libc::EACCES] } else { [errno::NO_FILE; 2] };
+                assert!(refusals.contains(&outcome.refused()), "{path} {outcome}");
             }
         }
     }
@@ -98,7 +101,7 @@ fn no_descriptor_leads_to_a_working_directory_outside() {
                 let cwd = state.lines().find_map(|line| line.strip_prefix("cwd "));
                 // Not a directory, or not one of the box: no program. `..` of a link into nowhere may be the box's own.
                 assert!(outcome.ending() == "exit 1" || cwd.is_some_and(|cwd| cwd.starts_with('/')), "{outcome}");
-                assert!(cwd.is_none() || below != "" || ![5, 9].contains(&number), "{outcome}");
+                assert!(cwd.is_none() || !below.is_empty() || ![5, 9].contains(&number), "{outcome}");
             }
         }
     }

@@ -7,7 +7,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::support::running::{descendants, gone, lives, pidfd};
-use crate::support::{Actor, Fd, Launch, Running, TYPICAL, inside, probe, tool};
+use crate::support::{Actor, Fd, Launch, Running, TYPICAL, inside, line, probe};
 
 /// A program inside that says `ready` on 8 and ends with 7.
 const WAITS: &str = "echo ready >&8; /probe pause 7 >&8; exit 5";
@@ -34,10 +34,9 @@ fn signal(pid: i32, signal: Signal) {
 
 /// The tool, started by a shell, which is killed: `words` are what the shell passes to it.
 fn orphaned(options: &str) -> (Running, Vec<OwnedFd>) {
-    let options = format!("{TYPICAL} {options}").replace("{probe}", &probe().display().to_string());
-    let script = format!("{} {options} -- sh -c '{WAITS}' & wait", tool().path().display());
+    let script = format!("{} sh -c '{WAITS}' & wait", line(&format!("{TYPICAL} {options}"), &[]).join(" "));
     let launch = Launch::program(Path::new("/bin/sh"), Actor::User, &["-c", &script]);
-    let mut starter = launch.fd(7, Fd::In).fd(8, Fd::Out).start();
+    let mut starter = launch.fd(7, Fd::In).fd(8, Fd::Out).fd(9, Fd::Text("")).start();
     ready(&mut starter);
     let below = all_below(starter.pid());
     signal(starter.pid(), Signal::SIGKILL);
@@ -71,7 +70,7 @@ fn the_end_of_the_thread_that_started_it_is_not_the_callers_end() {
 
 #[test]
 fn with_die_with_parent_the_callers_death_ends_everything() {
-    for options in ["", "--as-pid-1", "--new-session", "--sync-fd 8", "--unshare-user --disable-userns"] {
+    for options in ["", "--as-pid-1", "--new-session", "--sync-fd 9", "--unshare-user --disable-userns"] {
         let (_starter, below) = orphaned(&format!("--die-with-parent {options}"));
         assert!(below.iter().all(gone), "{options}");
     }
@@ -171,8 +170,7 @@ fn a_box_that_waits_ends_with_its_supervisor() {
 fn a_box_that_waits_ends_with_its_caller_where_it_shall() {
     for options in ["--block-fd 7", "--unshare-user --userns-block-fd 7 --info-fd 9"] {
         let options = format!("--die-with-parent {TYPICAL} --json-status-fd 8 {options}");
-        let options = options.replace("{probe}", &probe().display().to_string());
-        let script = format!("{} {options} -- true & wait", tool().path().display());
+        let script = format!("{} & wait", line(&options, &["true"]).join(" "));
         let launch = Launch::program(Path::new("/bin/sh"), Actor::User, &["-c", &script]);
         let mut starter = launch.fd(7, Fd::In).fd(8, Fd::Out).fd(9, Fd::Out).start();
         starter.read_until(8, |text| text.contains('}'));
@@ -181,7 +179,7 @@ fn a_box_that_waits_ends_with_its_caller_where_it_shall() {
         // The test still holds the other end of 7: only the caller's death can end the wait.
         signal(starter.pid(), Signal::SIGKILL);
         starter.wait();
-        assert!(below.iter().all(gone), "{options}");
+        assert!(below.iter().all(gone), "hang: {options}");
     }
 }
 

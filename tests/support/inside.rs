@@ -6,22 +6,31 @@ use super::{Actor, Launch, Outcome, probe, tool};
 pub(crate) const TYPICAL: &str = "--unshare-all --ro-bind /usr /usr --symlink usr/lib /lib --symlink usr/lib64 /lib64 \
                                   --symlink usr/bin /bin --proc /proc --dev /dev --tmpfs /tmp --ro-bind {probe} /probe";
 
-/// A launch of the tool: `options` are separated by blanks, and `{probe}` in them is the path of the probe.
-pub(crate) fn inside(actor: Actor, options: &str, command: &[&str]) -> Launch {
+/// The words that run `command` in a box: the tool, `options`, which are separated by blanks and in which `{probe}` is
+/// the path of the probe, and `--`.
+pub(crate) fn line(options: &str, command: &[&str]) -> Vec<String> {
+    let program = tool().path().display().to_string();
     let options = options.replace("{probe}", &probe().display().to_string());
-    let words = options.split_whitespace().chain(["--"]).chain(command.iter().copied());
-    tool().launch(actor, words.map(String::from))
+    let words = [&*program].into_iter().chain(options.split_whitespace()).chain(["--"]);
+    words.chain(command.iter().copied()).map(String::from).collect()
 }
 
-/// As [`inside`], but the tool is started by the probe, in a mount namespace that `steps` have changed: see `nest` of
-/// tests/probe. No privilege is needed for that.
-pub(crate) fn inside_nest(actor: Actor, steps: &[String], options: &str, command: &[&str]) -> Launch {
-    let options = options.replace("{probe}", &probe().display().to_string());
-    let program = tool().path().display().to_string();
-    let steps = steps.iter().map(String::as_str);
-    let words = ["nest"].into_iter().chain(steps).chain(["--", &program]).chain(options.split_whitespace());
-    let words: Vec<&str> = words.chain(["--"]).chain(command.iter().copied()).collect();
+/// A launch of the tool; see [`line`].
+pub(crate) fn inside(actor: Actor, options: &str, command: &[&str]) -> Launch {
+    tool().launch(actor, line(options, command).split_off(1))
+}
+
+/// A launch of any program in a user and a mount namespace that `steps` have changed: see `nest` of tests/probe. No
+/// privilege is needed for that.
+pub(crate) fn nest(actor: Actor, steps: &[String], command: &[String]) -> Launch {
+    let (steps, command) = (steps.iter().map(String::as_str), command.iter().map(String::as_str));
+    let words: Vec<&str> = ["nest"].into_iter().chain(steps).chain(["--"]).chain(command).collect();
     Launch::program(probe(), actor, &words)
+}
+
+/// As [`inside`], but the tool's host is one that `steps` have changed.
+pub(crate) fn inside_nest(actor: Actor, steps: &[String], options: &str, command: &[&str]) -> Launch {
+    nest(actor, steps, &line(options, command))
 }
 
 impl Outcome {

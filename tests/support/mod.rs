@@ -14,7 +14,7 @@ pub(crate) mod running;
 pub(crate) mod stage;
 
 pub(crate) use fixture::Fixture;
-pub(crate) use inside::{TYPICAL, inside, inside_nest};
+pub(crate) use inside::{TYPICAL, inside, inside_nest, line, nest};
 pub(crate) use launch::{Actor, Fd, Launch, Tweak};
 pub(crate) use running::{Outcome, Running};
 pub(crate) use stage::{Reference, Tool, probe, references, tool};

@@ -310,6 +310,9 @@ impl Tracer<'_> {
             return;
         };
         if self.hit.is_some() || at.call.nr != call.nr || at.nth != nth || at.process != tracee.lineage {
+            // The first message of the half inside says that everything is set up; nothing can stop the payload after
+            // it. The supervisor may have read it before the tracer hears of the end of this call.
+            self.ready |= call.nr == libc::SYS_sendto && tracee.lineage != Lineage::tool();
             return;
         }
         self.hit = Some(Hit { call, after_ready: self.ready, after_start: self.started });
@@ -341,8 +344,6 @@ impl Tracer<'_> {
         const RESTART: std::ops::RangeInclusive<i64> = -516..=-512;
         let Some(tracee) = self.tracees.get_mut(&pid) else { return };
         tracee.executes = false;
-        // The first message of the half inside says that everything is set up; nothing can stop the payload after it.
-        self.ready |= tracee.last == libc::SYS_sendto && result > 0 && tracee.lineage != Lineage::tool();
         if RESTART.contains(&result) {
             tracee.interrupted = Some(tracee.last);
         }

@@ -1,0 +1,87 @@
+//! What `README.md` says exists: options, files, dependencies, and the error that it shows.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // what cannot be read must stop the test
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// Options in the README that belong to other programs: cargo, rustfmt and the benchmark.
+const OF_OTHERS: &[&str] = &["--all-targets", "--bench", "--check", "--quick", "--release"];
+
+#[test]
+fn every_option_exists() {
+    let help = run(&["--help"]).0;
+    let known: BTreeSet<&str> = options(&help).chain(OF_OTHERS.iter().copied()).collect();
+    let readme = read("README.md");
+    let unknown: Vec<&str> = options(&readme).filter(|option| !known.contains(option)).collect();
+    assert!(unknown.is_empty(), "README.md names options that nothing has: {unknown:?}");
+}
+
+#[test]
+fn every_file_exists() {
+    let readme = read("README.md");
+    let is_path = |name: &&str| {
+        name.contains('/')
+            && !name.contains([' ', ':', '('])
+            && !name.starts_with(['/', '~'])
+            && !name.contains("target/")
+    };
+    for name in readme.split('`').filter(is_path) {
+        assert!(root().join(name.trim()).exists(), "README.md: {name} does not exist");
+    }
+}
+
+#[test]
+fn every_dependency_is_listed_with_its_version() {
+    let (readme, manifest, lock) = (read("README.md"), read("Cargo.toml"), read("Cargo.lock"));
+    let locked: Vec<(&str, &str)> = lock
+        .split("[[package]]")
+        .filter_map(|package| Some((quoted(package, "name = ")?, quoted(package, "version = ")?)))
+        .filter(|(name, _)| *name != "pinfold")
+        .collect();
+    for (name, version) in &locked {
+        let (row, text) = (format!("| `{name}` | {version} |"), format!("`{name}` {version}"));
+        assert!(readme.contains(&row) || readme.contains(&text), "README.md does not list {name} {version}");
+    }
+    let direct = manifest.split("[dependencies]").nth(1).and_then(|rest| rest.split("\n[").next()).unwrap();
+    let direct: BTreeSet<&str> = direct.lines().filter_map(|line| Some(line.split_once(" = ")?.0)).collect();
+    let rows = readme.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let listed: BTreeSet<&str> = rows.collect();
+    assert_eq!(listed, direct, "the table of README.md and [dependencies] of Cargo.toml");
+}
+
+#[test]
+fn the_error_is_the_one_that_is_shown() {
+    let readme = read("README.md");
+    let mut shown = readme.split("```console\n").nth(1).unwrap().split("```").next().unwrap().splitn(2, '\n');
+    let words: Vec<&str> = shown.next().unwrap().split(' ').skip(2).collect();
+    assert_eq!(run(&words).1, shown.next().unwrap());
+}
+
+/// Standard output and error of `pinfold bwrap` with `words`.
+fn run(words: &[&str]) -> (String, String) {
+    let mut tool = Command::new(env!("CARGO_BIN_EXE_pinfold"));
+    let output = tool.arg("bwrap").args(words).output().expect("start the tool");
+    let text = |bytes| String::from_utf8(bytes).expect("the tool's words are UTF-8");
+    (text(output.stdout), text(output.stderr))
+}
+
+/// Words that begin with two hyphens.
+fn options(text: &str) -> impl Iterator<Item = &str> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    text.split(move |c| !is_part(c)).filter(|word| word.len() > 2 && word.starts_with("--") && !word.ends_with('-'))
+}
+
+/// What stands in quotes after `key`.
+fn quoted<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    text.split_once(&format!("{key}\""))?.1.split('"').next()
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(root().join(name)).expect("read a file of this project")
+}
+
+fn root() -> PathBuf {
+    env!("CARGO_MANIFEST_DIR").into()
+}

@@ -1,0 +1,131 @@
+//! How many system calls a launch makes, by all processes of the tool, from its own exec to that of the program.
+//!
+//! What a launch costs is for the most part what it asks of the kernel, and unlike time this can be counted.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test ends at the first surprise
+
+#[path = "support/mod.rs"]
+mod support;
+
+/// The typical launch stays below this; bubblewrap takes about 460.
+#[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
+const MOST: usize = 200;
+
+#[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
+mod counting {
+    #![allow(unsafe_code)] // what a child does between fork and exec, and reading a union of the kernel
+
+    use std::collections::{BTreeMap, HashSet};
+    use std::os::unix::process::CommandExt;
+    use std::path::Path;
+    use std::process::{Command, Stdio};
+
+    use nix::sys::ptrace::{self, Options};
+    use nix::sys::signal::Signal;
+    use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+    use nix::unistd::Pid;
+
+    use crate::support::{Actor, tool};
+
+    const LINE: &str = "--unshare-all --die-with-parent --ro-bind /usr /usr --symlink usr/lib /lib --symlink usr/lib64 \
+                        /lib64 --symlink usr/bin /bin --proc /proc --dev /dev --tmpfs /tmp true";
+
+    /// Calls by number.
+    type Calls = BTreeMap<i64, usize>;
+
+    /// Counts until the program executes, then lets everything go on to its end.
+    fn count(program: &Path, actor: Actor) -> Calls {
+        let mut command = Command::new(program);
+        command.args(LINE.split_whitespace()).env_clear().env("PATH", "/usr/bin:/bin").current_dir("/");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
+        if let Some((uid, gid)) = actor.ids() {
+            command.uid(uid).gid(gid);
+        }
+        // SAFETY: after fork only the one ptrace(2) call is made, which neither allocates nor takes a lock.
+        unsafe { command.pre_exec(|| ptrace::traceme().map_err(std::io::Error::from)) };
+        let tool = Pid::from_raw(command.spawn().expect("start the tool").id().cast_signed());
+        let stop = waitpid(tool, Some(WaitPidFlag::__WALL)).expect("the stop at exec");
+        assert_eq!(stop, WaitStatus::Stopped(tool, Signal::SIGTRAP));
+        let follow = Options::PTRACE_O_TRACEFORK | Options::PTRACE_O_TRACEVFORK | Options::PTRACE_O_TRACECLONE;
+        let options =
+            follow | Options::PTRACE_O_TRACESYSGOOD | Options::PTRACE_O_TRACEEXEC | Options::PTRACE_O_EXITKILL;
+        ptrace::setoptions(tool, options).expect("trace the children too");
+        ptrace::syscall(tool, None).expect("go on");
+        follow_all(tool)
+    }
+
+    fn follow_all(tool: Pid) -> Calls {
+        let (mut calls, mut started, mut known) = (Calls::new(), false, HashSet::from([tool]));
+        let mut code = None;
+        loop {
+            let event = match waitpid(None, Some(WaitPidFlag::__WALL)) {
+                Err(nix::errno::Errno::ECHILD) => break,
+                event => event.expect("wait for the tool"),
+            };
+            let mut deliver = None;
+            match event {
+                WaitStatus::Exited(pid, status) if pid == tool => code = Some(status),
+                WaitStatus::PtraceSyscall(pid) if !started => {
+                    let info = ptrace::syscall_info(pid).expect("what is called");
+                    if info.op == libc::PTRACE_SYSCALL_INFO_ENTRY {
+                        // SAFETY: `op` says that the kernel filled in the `entry` member.
+                        let number = unsafe { info.u.entry.nr }.cast_signed();
+                        // A debug build of the standard library looks at each descriptor before it closes it.
+                        if !(cfg!(debug_assertions) && number == libc::SYS_fcntl) {
+                            *calls.entry(number).or_default() += 1;
+                        }
+                    }
+                }
+                // The process that waited for the exec is told of it before the tracer is.
+                WaitStatus::PtraceEvent(_, _, libc::PTRACE_EVENT_EXEC | libc::PTRACE_EVENT_VFORK_DONE) => {
+                    started = true
+                }
+                // The first stop of a new process is the tracer's own doing.
+                WaitStatus::Stopped(pid, signal) if !(known.insert(pid) && signal == Signal::SIGSTOP) => {
+                    deliver = Some(signal);
+                }
+                _ => {}
+            }
+            if let Some(pid) =
+                event.pid().filter(|_| !matches!(event, WaitStatus::Exited(..) | WaitStatus::Signaled(..)))
+            {
+                // A failure means that it was killed while it stood; waitpid will tell.
+                let _gone = ptrace::syscall(pid, deliver).is_err();
+            }
+        }
+        assert_eq!(code, Some(0), "the launch failed");
+        assert!(started, "the program was not executed");
+        calls
+    }
+
+    /// Of several launches: while the program is executed, the supervisor may or may not have begun to wait for it.
+    fn fewest(program: &Path, actor: Actor) -> Calls {
+        let launches = (0..5).map(|_| count(program, actor));
+        launches.min_by_key(|calls| calls.values().sum::<usize>()).expect("five launches")
+    }
+
+    #[test]
+    fn a_launch_makes_few_system_calls() {
+        for actor in [Actor::User, Actor::Root] {
+            if !actor.here() {
+                continue;
+            }
+            let ours = fewest(tool().path(), actor);
+            let total: usize = ours.values().sum();
+            println!("{actor:?}: ours {total} {ours:?}");
+            if let Some(reference) = crate::support::references().first() {
+                println!(
+                    "{actor:?}: {} {}",
+                    reference.tool.name,
+                    fewest(reference.tool.path(), actor).values().sum::<usize>()
+                );
+            }
+            assert!(total <= super::MOST, "{actor:?}: {total} system calls: {ours:?}");
+        }
+    }
+}
+
+#[cfg(not(all(target_arch = "x86_64", target_env = "gnu")))]
+#[test]
+fn a_launch_makes_few_system_calls() {
+    support::skip("the tracer knows the system calls of x86_64 only");
+}
