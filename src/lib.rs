@@ -30,6 +30,7 @@
 //! | capabilities, filters, how the program is found | `exec/lockdown.rs` |
 //! | what stays inside and reaps | `exec/pid1.rs` |
 //! | `--info-fd`, `--json-status-fd` | `supervise/status.rs` |
+//! | seccomp profiles, how they become filters | `seccomp/`; the verb: `cli/seccomp.rs` |
 //! | a system call | `sys/`, the only place with `unsafe`, `libc` and `nix` |
 //!
 //! Two rules hold everything together. What was asked and cannot be enforced ends the run before the program starts.
@@ -43,6 +44,7 @@ mod exec;
 pub mod host;
 pub mod plan;
 mod sandbox;
+mod seccomp;
 pub mod spec;
 mod supervise;
 mod sys;

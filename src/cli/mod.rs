@@ -6,6 +6,7 @@ mod bwrap;
 mod lower;
 mod parse;
 mod render;
+mod seccomp;
 mod table;
 pub(crate) mod words;
 
@@ -38,6 +39,7 @@ fn pinfold_door(line: CommandLine) -> u8 {
     let verb = line.words().get(1).map(|word| word.to_bytes().to_vec());
     match verb.as_deref() {
         Some(b"bwrap") => bwrap_door(line, 2),
+        Some(b"seccomp") => seccomp_door(&line),
         Some(b"--help" | b"-h") => print(&format!("{USAGE}\n{VERBS}")),
         Some(b"--version" | b"-V") => print(concat!("pinfold ", env!("CARGO_PKG_VERSION"), "\n")),
         None => {
@@ -55,16 +57,30 @@ fn pinfold_door(line: CommandLine) -> u8 {
     }
 }
 
-const USAGE: &str = "usage: pinfold bwrap [OPTIONS...] [--] COMMAND [ARGS...]";
+const USAGE: &str = "usage: pinfold bwrap [OPTIONS...] [--] COMMAND [ARGS...]
+       pinfold seccomp list|show|check|explain|compile ...";
 const VERBS: &str = "
 Runs a program in a sandbox, as an ordinary user, without setuid.
 
   bwrap        understand the options of bubblewrap; `pinfold bwrap --help` lists
                them. A link to this program that is called `bwrap` does the same.
+  seccomp      list, show, check, explain and compile seccomp profiles
 
   -h, --help     print this
   -V, --version  print the version
 ";
+
+/// `pinfold seccomp …`.
+fn seccomp_door(line: &CommandLine) -> u8 {
+    let done = seccomp::run(line.words().get(2..).unwrap_or_default()).and_then(|output| match output {
+        seccomp::Output::Text(text) => Ok(print(&text)),
+        seccomp::Output::Filter(bytes, path) => seccomp::deliver(&bytes, &path).map(|()| 0),
+    });
+    done.unwrap_or_else(|error| {
+        complain("pinfold seccomp", "", &error);
+        error.code
+    })
+}
 
 /// bubblewrap's words, from word number `skip` on.
 fn bwrap_door(line: CommandLine, skip: usize) -> u8 {

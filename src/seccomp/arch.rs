@@ -74,6 +74,11 @@ impl Arch {
         matches!(self, Arch::I386 | Arch::Arm)
     }
 
+    /// The kernel that runs it: itself, or the one whose 32-bit convention it is.
+    pub(crate) fn kernel(self) -> Arch {
+        Arch::KERNELS.into_iter().find(|kernel| kernel.compat() == Some(self)).unwrap_or(self)
+    }
+
     /// The 32-bit convention that a kernel of this architecture runs too.
     pub(crate) fn compat(self) -> Option<Arch> {
         match self {
@@ -126,7 +131,8 @@ pub(crate) const OCI_NAMES: &[&str] = &[
     "SCMP_ARCH_SHEB",
 ];
 
-/// What `includes.arches` and `excludes.arches` call them: the names of libseccomp-golang.
+/// What `includes.arches` and `excludes.arches` call them: the names of libseccomp-golang, and one that Docker's profile
+/// misspelt for years (`mips3l64n32`).
 pub(crate) const GO_NAMES: &[&str] = &[
     "amd64",
     "x86",
@@ -136,6 +142,7 @@ pub(crate) const GO_NAMES: &[&str] = &[
     "mips",
     "mips64",
     "mips64n32",
+    "mips3l64n32",
     "mipsel",
     "mipsel64",
     "mipsel64n32",

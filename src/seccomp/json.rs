@@ -27,10 +27,10 @@ impl<'a> Object<'a> {
     ///
     /// A field that is skipped because nobody knows it may be the misspelt one that makes a rule strict.
     pub(super) fn new(value: &'a Value, place: String, known: &[&str]) -> Result<Object<'a>, Error> {
-        let Value::Object(map) = value else { return refuse(&place, "an object is wanted here") };
+        let Value::Object(map) = value else { return refuse(place.trim_end_matches(": "), "an object is wanted here") };
         if let Some(name) = map.keys().find(|name| !known.contains(&name.as_str())) {
             let near = did_you_mean(nearest(name, known.iter().copied()));
-            return refuse(&place, format!("unknown field {name:?}{near}"));
+            return refuse(place.trim_end_matches(": "), format!("unknown field {name:?}{near}"));
         }
         Ok(Object { map, place })
     }

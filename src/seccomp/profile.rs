@@ -50,18 +50,25 @@ pub(crate) struct Rule {
     pub(crate) comment: String,
 }
 
+impl Profile {
+    /// The architectures that this profile decides on a kernel of `arch`; a base may say it instead.
+    pub(crate) fn arches_on(&self, arch: Arch) -> Vec<Arch> {
+        match (&self.arches, &self.base) {
+            (Arches::Native, Some(base)) => base.arches_on(arch),
+            (arches, _) => arches.on(arch),
+        }
+    }
+}
+
 impl Rule {
     /// The sets of conditions of which one must hold in full.
     ///
     /// Two conditions on the same argument make every condition an alternative: so do runc and libseccomp's users since
     /// 2017 (runc, libcontainer/seccomp/seccomp_linux.go: "revert to old behavior").
     pub(crate) fn alternatives(&self) -> Vec<&[Condition]> {
-        let repeated = |condition: &Condition| self.conditions.iter().filter(|c| c.index == condition.index).count() > 1;
-        if self.conditions.iter().any(repeated) {
-            self.conditions.chunks(1).collect()
-        } else {
-            vec![&self.conditions]
-        }
+        let repeated =
+            |condition: &Condition| self.conditions.iter().filter(|c| c.index == condition.index).count() > 1;
+        if self.conditions.iter().any(repeated) { self.conditions.chunks(1).collect() } else { vec![&self.conditions] }
     }
 }
 
@@ -89,15 +96,8 @@ pub(crate) enum Test {
     },
 }
 
-const OPERATORS: &[&str] = &[
-    "SCMP_CMP_EQ",
-    "SCMP_CMP_NE",
-    "SCMP_CMP_LT",
-    "SCMP_CMP_LE",
-    "SCMP_CMP_GT",
-    "SCMP_CMP_GE",
-    "SCMP_CMP_MASKED_EQ",
-];
+const OPERATORS: &[&str] =
+    &["SCMP_CMP_EQ", "SCMP_CMP_NE", "SCMP_CMP_LT", "SCMP_CMP_LE", "SCMP_CMP_GT", "SCMP_CMP_GE", "SCMP_CMP_MASKED_EQ"];
 
 /// `includes` or `excludes`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -209,7 +209,9 @@ impl Reader<'_> {
 
     /// A name that no architecture knows is an error; one that only others know is skipped later, as OCI has it.
     fn check_name(&self, place: &str, name: &str) -> Result<(), Error> {
-        let known = if name.starts_with('@') { name != FOREIGN && self.table.group(name).is_some() } else {
+        let known = if name.starts_with('@') {
+            name != FOREIGN && self.table.group(name).is_some()
+        } else {
             self.table.find(name).is_some()
         };
         if known {
@@ -322,17 +324,15 @@ fn arches(top: &Object<'_>) -> Result<Arches, Error> {
 impl Arches {
     /// The conventions that a filter for a kernel of `arch` decides; nothing where the profile is for other kernels.
     pub(crate) fn on(&self, arch: Arch) -> Vec<Arch> {
-        let family = [Some(arch), arch.compat()];
-        let chosen = |names: &[String]| {
-            let is_named = |arch: &Arch| names.iter().any(|name| name == arch.oci_name());
-            family.into_iter().flatten().filter(is_named).collect()
-        };
+        // The native one comes first, whatever the order in the file.
+        let family = [Some(arch), arch.compat()].into_iter().flatten();
+        let is_in = |names: &[String], arch: Arch| names.iter().any(|name| name == arch.oci_name());
         match self {
             Arches::Native => vec![arch],
-            Arches::Listed(names) => chosen(names),
+            Arches::Listed(names) => family.filter(|known| is_in(names, *known)).collect(),
             // Without an entry for it, Docker leaves the list empty, which means the native one.
             Arches::Mapped(map) => match map.iter().find(|(main, _)| main == arch.oci_name()) {
-                Some((main, sub)) => chosen(&[&sub[..], &[main.clone()]].concat()),
+                Some((_, sub)) => family.filter(|known| *known == arch || is_in(sub, *known)).collect(),
                 None => vec![arch],
             },
         }

@@ -70,17 +70,16 @@ impl Call {
 /// The table, read.
 #[derive(Debug)]
 pub(crate) struct Table {
-    /// Sorted by name.
+    /// Sorted by name, as the file is.
     calls: Vec<Call>,
 }
 
 impl Table {
     pub(crate) fn new() -> Table {
-        let mut calls: Vec<Call> = TABLE.lines().filter(|line| !line.starts_with('#')).filter_map(Call::parse).collect();
-        calls.sort_unstable_by_key(|call| call.name);
-        Table { calls }
+        Table { calls: TABLE.lines().filter(|line| !line.starts_with('#')).filter_map(Call::parse).collect() }
     }
 
+    #[cfg(test)]
     pub(crate) fn calls(&self) -> &[Call] {
         &self.calls
     }
@@ -113,21 +112,26 @@ pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> O
     known.map(|name| (distance(word, name), name)).filter(|(steps, _)| *steps <= most).min().map(|(_, name)| name)
 }
 
-/// Levenshtein's distance, in bytes, by upper and lower case alike.
+/// How many letters must be added, dropped, changed or swapped with their neighbour; upper and lower case are alike.
 fn distance(from: &str, to: &str) -> usize {
     // A name is short; what is longer than any name is near to none of them.
     if from.len() > 64 {
         return usize::MAX;
     }
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (index, a) in from.bytes().enumerate() {
-        let mut diagonal = index;
-        row[0] = index + 1;
-        for (column, b) in to.bytes().enumerate() {
-            let change = diagonal + usize::from(!a.eq_ignore_ascii_case(&b));
-            diagonal = row[column + 1];
-            row[column + 1] = change.min(diagonal + 1).min(row[column] + 1);
+    let (from, to) = (from.to_ascii_lowercase().into_bytes(), to.to_ascii_lowercase().into_bytes());
+    // Row `i` holds the distances of the first `i` letters of `from`.
+    let mut rows: Vec<Vec<usize>> = vec![(0..=to.len()).collect()];
+    for i in 1..=from.len() {
+        let mut row = vec![i];
+        for j in 1..=to.len() {
+            let change = rows[i - 1][j - 1] + usize::from(from[i - 1] != to[j - 1]);
+            let mut steps = change.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1] {
+                steps = steps.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(steps);
         }
+        rows.push(row);
     }
-    row[to.len()]
+    rows[from.len()][to.len()]
 }

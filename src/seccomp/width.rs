@@ -91,3 +91,9 @@ const NARROW: &[(&str, u8)] = &[
 pub(crate) fn is_narrow(name: &str, index: u8) -> bool {
     NARROW.contains(&(name, index))
 }
+
+/// Every call that is listed, once.
+#[cfg(test)]
+pub(super) fn calls() -> impl Iterator<Item = &'static str> {
+    NARROW.iter().map(|(name, _)| *name).collect::<std::collections::BTreeSet<_>>().into_iter()
+}

@@ -1,0 +1,355 @@
+//! `pinfold seccomp …`: shows, checks and compiles seccomp profiles. Nothing here runs when a box is started.
+
+use std::collections::BTreeSet;
+use std::ffi::{CStr, OsStr, OsString};
+use std::fmt::Write as _;
+use std::io::IsTerminal;
+use std::os::unix::ffi::OsStrExt;
+
+use lexopt::prelude::{Long, Short, Value, ValueExt};
+
+use crate::error::{Error, push_printable};
+use crate::seccomp::arch::Arch;
+use crate::seccomp::policy::{Decision, Idle, Policy, Target, resolve};
+use crate::seccomp::profile::{Profile, Reader, Rule, kernel_version};
+use crate::seccomp::table::{self, Table, nearest};
+use crate::seccomp::verdict::{ENOSYS, Verdict};
+use crate::seccomp::{Program, compile, proof, shipped};
+use crate::spec::{CapSet, LAST_KNOWN_CAP};
+
+const USAGE: &str = "\
+usage: pinfold seccomp list
+       pinfold seccomp show NAME|@GROUP
+       pinfold seccomp compile NAME|FILE [--arch ARCH] [--cap CAP]... [--kernel X.Y] [-o FILE]
+       pinfold seccomp check NAME|FILE
+       pinfold seccomp explain SYSCALL|NUMBER [--profile NAME|FILE] [--arch ARCH]
+";
+const HELP: &str = "
+A profile is a file in the JSON form of OCI, Docker and Podman, or the name of one
+that comes with pinfold. What `compile` writes is for `bwrap --seccomp FD`:
+
+  pinfold seccomp compile default -o filter.bpf
+  bwrap --seccomp 3 ... COMMAND 3<filter.bpf
+
+      --arch ARCH     x86_64 (with i386), aarch64 (with arm) or riscv64; this machine's
+                      unless told
+      --cap CAP       the program will have this capability; none unless told
+      --kernel X.Y    for this version of Linux; the running one unless told
+  -o, --output FILE   write there; `-`, which is the default, is standard output
+      --profile NAME  explain by this profile instead of `default`
+
+pinfold-seccomp(7) describes profiles and groups.
+";
+
+/// A name is a word without a slash or a dot; anything else is a file.
+const SHIPPED: &str = "default";
+
+/// What the words say.
+#[derive(Debug, Default)]
+struct Words {
+    help: bool,
+    operands: Vec<OsString>,
+    arch: Option<Arch>,
+    caps: BTreeSet<String>,
+    kernel: Option<(u32, u32)>,
+    output: Option<OsString>,
+    profile: Option<OsString>,
+}
+
+/// What is to be printed, or written to a file.
+pub(super) enum Output {
+    Text(String),
+    Filter(Vec<u8>, OsString),
+}
+
+/// Does what the words after `pinfold seccomp` say.
+pub(super) fn run(words: &[&CStr]) -> Result<Output, Error> {
+    let words = parse(words)?;
+    let operands: Vec<&OsStr> = words.operands.iter().map(OsString::as_os_str).collect();
+    if words.help {
+        return Ok(Output::Text(format!("{USAGE}{HELP}")));
+    }
+    let Some((verb, rest)) = operands.split_first() else { return wrong("a command is missing") };
+    if words.output.is_some() && verb.as_bytes() != b"compile" {
+        return wrong("--output is for compile");
+    }
+    if words.profile.is_some() && verb.as_bytes() != b"explain" {
+        return wrong("--profile is for explain");
+    }
+    match (verb.as_bytes(), rest) {
+        (b"list", []) => Ok(Output::Text(list())),
+        (b"show", [name]) => show(name).map(Output::Text),
+        (b"compile", [name]) => {
+            let program = words.compile(name)?;
+            Ok(Output::Filter(program.bytes(), words.output.clone().unwrap_or_else(|| "-".into())))
+        }
+        (b"check", [name]) => check(&words, name).map(Output::Text),
+        (b"explain", [call]) => explain(&words, call).map(Output::Text),
+        (b"list" | b"show" | b"compile" | b"check" | b"explain", _) => {
+            wrong(format!("{} takes another number of words", verb.display()))
+        }
+        _ => {
+            let near = nearest(&verb.to_string_lossy(), ["list", "show", "compile", "check", "explain"].into_iter());
+            wrong(format!("unknown command {:?}{}", verb, did_you_mean(near)))
+        }
+    }
+}
+
+fn parse(words: &[&CStr]) -> Result<Words, Error> {
+    let mut out = Words::default();
+    let mut parser = lexopt::Parser::from_args(words.iter().map(|word| OsStr::from_bytes(word.to_bytes())));
+    let bad = |error: lexopt::Error| Error::new(125, format!("{error}\n{USAGE}"));
+    while let Some(word) = parser.next().map_err(bad)? {
+        match word {
+            Short('h') | Long("help") => out.help = true,
+            Short('o') | Long("output") => out.output = Some(parser.value().map_err(bad)?),
+            Long("profile") => out.profile = Some(parser.value().map_err(bad)?),
+            Long("arch") => {
+                let name = parser.value().and_then(ValueExt::string).map_err(bad)?;
+                out.arch = Arch::named(&name);
+                if out.arch.is_none() {
+                    return wrong(format!("--arch {name:?}: x86_64, aarch64 or riscv64 is wanted"));
+                }
+            }
+            Long("cap") => {
+                let name = parser.value().and_then(ValueExt::string).map_err(bad)?.to_ascii_uppercase();
+                if !is_cap(&name) {
+                    return wrong(format!("--cap {name:?}: unknown capability"));
+                }
+                out.caps.insert(name);
+            }
+            Long("kernel") => {
+                let text = parser.value().and_then(ValueExt::string).map_err(bad)?;
+                out.kernel = kernel_version(&text);
+                if out.kernel.is_none() {
+                    return wrong(format!("--kernel {text:?}: a version such as 6.12 is wanted"));
+                }
+            }
+            Value(word) => out.operands.push(word),
+            Short(_) | Long(_) => return Err(bad(word.unexpected())),
+        }
+    }
+    Ok(out)
+}
+
+impl Words {
+    fn arch(&self) -> Result<Arch, Error> {
+        match self.arch.or_else(Arch::here) {
+            Some(arch) => Ok(arch),
+            None => wrong("no filter can be made for this machine; name one with --arch"),
+        }
+    }
+
+    /// The policies of a profile on `arch`, handed to `then`.
+    fn with_policies<T>(
+        &self,
+        profile: &Profile,
+        arch: Arch,
+        then: impl FnOnce(&[Policy<'_>]) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let target =
+            Target { arch: arch.kernel(), kernel: self.kernel.unwrap_or_else(running_kernel), caps: &self.caps };
+        then(&resolve(profile, &target, &Table::new())?)
+    }
+
+    fn compile(&self, name: &OsStr) -> Result<Program, Error> {
+        let profile = load(name)?;
+        self.with_policies(&profile, self.arch()?, compile).map_err(|error| within(name, error))
+    }
+}
+
+/// Writes a filter to the file `path`, or to standard output for `-`.
+pub(super) fn deliver(filter: &[u8], path: &OsStr) -> Result<(), Error> {
+    if path != "-" {
+        let failed = |error| Error::new(125, format!("cannot write {}: {error}", printable(path)));
+        return std::fs::write(path, filter).map_err(failed);
+    }
+    if std::io::stdout().is_terminal() {
+        return wrong("a filter is no text for a terminal; say where it goes with -o FILE");
+    }
+    if super::write(1, filter) { Ok(()) } else { wrong("cannot write to standard output") }
+}
+
+/// The profile that `name` names.
+fn load(name: &OsStr) -> Result<Profile, Error> {
+    let table = Table::new();
+    let reader = Reader { table: &table, shipped: &shipped::text, is_cap: &is_cap };
+    let word = name.to_string_lossy();
+    if let Some(text) = shipped::text(&word) {
+        return reader.read(&word, text.as_bytes());
+    }
+    if !name.as_bytes().iter().any(|byte| b"/.".contains(byte)) {
+        let near = did_you_mean(nearest(&word, shipped::names()));
+        return wrong(format!("no profile is called {name:?}{near}; a file is written with its directory (./{word})"));
+    }
+    match std::fs::read(name) {
+        Ok(text) => reader.read(&printable(name), &text),
+        Err(error) => wrong(format!("cannot read {}: {error}", printable(name))),
+    }
+}
+
+fn list() -> String {
+    let table = Table::new();
+    let reader = Reader { table: &table, shipped: &shipped::text, is_cap: &is_cap };
+    let mut out = String::from("Profiles:\n");
+    for name in shipped::names() {
+        let comment = shipped::text(name).and_then(|text| reader.read(name, text.as_bytes()).ok());
+        line(&mut out, name, &comment.map(|profile| profile.comment).unwrap_or_default());
+    }
+    out.push_str("\nGroups of system calls, which stand for their members among the names of a rule:\n");
+    for (group, brief) in table::GROUPS {
+        line(&mut out, group, brief);
+    }
+    out
+}
+
+fn line(out: &mut String, name: &str, text: &str) {
+    write_line(out, format_args!("  {name:13} {text}"));
+}
+
+fn show(name: &OsStr) -> Result<String, Error> {
+    let table = Table::new();
+    let word = name.to_string_lossy();
+    if let Some(members) = table.group(&word) {
+        return Ok(members.map(|call| format!("{}\n", call.name)).collect());
+    }
+    if let Some(text) = shipped::text(&word) {
+        return Ok(text.to_owned());
+    }
+    let groups = table::GROUPS.iter().map(|(group, _)| *group);
+    let near = did_you_mean(nearest(&word, shipped::names().chain(groups)));
+    wrong(format!("no profile or group is called {name:?}{near}"))
+}
+
+/// Reads, compiles for every architecture, and tries each program against the letter of the profile.
+fn check(words: &Words, name: &OsStr) -> Result<String, Error> {
+    let profile = load(name)?;
+    let mut out = String::new();
+    let arches = match words.arch {
+        Some(arch) => vec![arch],
+        None => Arch::KERNELS.iter().copied().filter(|arch| profile.arches_on(*arch).contains(arch)).collect(),
+    };
+    if arches.is_empty() {
+        return wrong(format!("{}: this profile is for none of x86_64, aarch64 and riscv64", printable(name)));
+    }
+    let mut notes = BTreeSet::new();
+    for arch in arches {
+        let line = words.with_policies(&profile, arch, |policies| {
+            let program = compile(policies)?;
+            let tried = proof::prove(policies, &program)?;
+            let with: Vec<&str> = policies.iter().map(|policy| policy.arch.name()).collect();
+            notes.extend(policies.iter().flat_map(|policy| &policy.idle).map(note));
+            Ok(format!("{}: {} instructions, {tried} calls tried", with.join(" and "), program.len()))
+        });
+        write_line(&mut out, format_args!("{}", line.map_err(|error| within(name, error))?));
+    }
+    for note in notes {
+        write_line(&mut out, format_args!("{note}"));
+    }
+    Ok(out)
+}
+
+fn note(idle: &Idle<'_>) -> String {
+    let Idle { call, rule, decides } = idle;
+    format!("note: {}: {call} is {} by {} before", rule.place, decides.verdict, decides.place)
+}
+
+fn explain(words: &Words, call: &OsStr) -> Result<String, Error> {
+    let name = words.profile.as_deref().unwrap_or(OsStr::new(SHIPPED));
+    let (profile, table, arch) = (load(name)?, Table::new(), words.arch()?);
+    let word = call.to_string_lossy();
+    let number = word.parse::<u32>().ok();
+    let known = match number {
+        Some(number) => table.by_number(arch, number),
+        None => table.find(&word),
+    };
+    if known.is_none() && number.is_none() {
+        return wrong(format!("unknown system call {call:?}{}", did_you_mean(table.suggestion(&word))));
+    }
+    let mut out = String::new();
+    match known {
+        Some(call) => write_line(&mut out, format_args!("{}, of group {}", call.name, call.group)),
+        None => write_line(&mut out, format_args!("{word}: a number that {arch} does not use")),
+    }
+    words
+        .with_policies(&profile, arch, |policies| {
+            proof::prove(policies, &compile(policies)?)?;
+            for policy in policies {
+                match (known.map(|call| call.number(policy.arch)), number) {
+                    (Some(None), _) => write_line(&mut out, format_args!("{}: not there", policy.arch)),
+                    (Some(Some(number)), _) => tell(&mut out, policy, number),
+                    // A number that no call has means something to the architecture that was named only.
+                    (None, Some(number)) if policy.arch == arch => tell(&mut out, policy, number),
+                    (None, _) => {}
+                }
+            }
+            if !policies.iter().any(|policy| policy.arch == arch) {
+                write_line(&mut out, format_args!("{arch}: not let in by the profile; any call kills the process"));
+            }
+            Ok(())
+        })
+        .map_err(|error| within(name, error))?;
+    Ok(out)
+}
+
+/// What `policy` says about `number`, with the reasons that its author gave.
+fn tell(out: &mut String, policy: &Policy<'_>, number: u32) {
+    let default = Decision::default();
+    let decision = policy.calls.get(&number).unwrap_or(&default);
+    write_line(out, format_args!("{} {number}:", policy.arch));
+    // The alternatives of one rule follow each other, and have its reason in common.
+    for cases in decision.cases.chunk_by(|a, b| std::ptr::eq(a.rule, b.rule)) {
+        let sets =
+            cases.iter().map(|case| case.tests.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and "));
+        let Some(case) = cases.first() else { continue };
+        let sets: Vec<String> = sets.collect();
+        write_line(out, format_args!("  {} where {}{}", case.verdict, sets.join(", or "), reason(case.rule)));
+    }
+    let lead = if decision.cases.is_empty() { "" } else { "otherwise " };
+    if policy.arch.first_refused().is_some_and(|first| number >= first) {
+        return write_line(
+            out,
+            format_args!("  {}: x32 and all numbers beyond are never let through", Verdict::Errno(ENOSYS)),
+        );
+    }
+    let why = decision.otherwise.map_or_else(|| ": no rule names it".to_owned(), |(_, rule)| reason(rule));
+    write_line(out, format_args!("  {lead}{}{why}", decision.otherwise(policy.default)));
+}
+
+fn reason(rule: &Rule) -> String {
+    if rule.comment.is_empty() { String::new() } else { format!(": {}", printable(OsStr::new(&rule.comment))) }
+}
+
+fn write_line(out: &mut String, line: std::fmt::Arguments<'_>) {
+    // A string takes whatever is written to it.
+    let _infallible = writeln!(out, "{line}");
+}
+
+fn wrong<T>(message: impl Into<Vec<u8>>) -> Result<T, Error> {
+    Err(Error::new(125, message))
+}
+
+/// `error` with the name of the profile in front.
+fn within(name: &OsStr, error: Error) -> Error {
+    Error::new(125, [printable(name).as_bytes(), b": ", &error.message].concat())
+}
+
+fn printable(name: &OsStr) -> String {
+    let mut out = Vec::new();
+    push_printable(&mut out, name);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+fn did_you_mean(near: Option<&str>) -> String {
+    near.map_or_else(String::new, |near| format!(", did you mean {near}?"))
+}
+
+fn is_cap(name: &str) -> bool {
+    name.starts_with("CAP_") && CapSet::parse(name.as_bytes(), LAST_KNOWN_CAP).is_some()
+}
+
+/// The version of the running kernel; the oldest where it cannot be read, which leaves out what asks for a newer one.
+fn running_kernel() -> (u32, u32) {
+    let text = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    kernel_version(&text).unwrap_or((0, 0))
+}

@@ -1,0 +1,219 @@
+//! Policies → one program.
+//!
+//! Instruction 0 loads the architecture. For each one follows a balanced tree over ranges of numbers with the same verdict,
+//! and at its leaves the tests of arguments. Only what depends on arguments, or is not allowed, ever runs: the kernel
+//! tries the filter on every number once when it is loaded, and remembers the numbers that are always allowed
+//! (kernel/seccomp.c, seccomp_cache_prepare). That is 900 runs, so depth matters; a chain of 1,900 comparisons costs a
+//! millisecond a launch.
+
+use super::assemble::{Assembler, IF_ANY_BIT, IF_EQUAL, IF_GREATER, IF_NOT_LESS, Label, Program};
+use super::policy::{Decision, Policy, Tested};
+use super::profile::Test;
+use super::verdict::{ENOSYS, Verdict};
+use crate::error::Error;
+
+/// Offsets in `struct seccomp_data` (include/uapi/linux/seccomp.h).
+pub(super) const NUMBER: u32 = 0;
+pub(super) const ARCH: u32 = 4;
+pub(super) const ARGS: u32 = 16;
+
+/// The program of `policies`; calls of every other architecture kill the process.
+pub(crate) fn compile(policies: &[Policy<'_>]) -> Result<Program, Error> {
+    let mut asm = Assembler::default();
+    // A program of an architecture that the profile does not speak of has nothing to do here, and no verdict that is
+    // meant for numbers of another one fits it.
+    let mut entry = asm.ret(Verdict::KillProcess.code());
+    // Backwards, so that the native tree comes first.
+    for policy in policies.iter().rev() {
+        let tree = tree(&mut asm, &ranges(policy), policy.default);
+        let tree = asm.load(NUMBER, tree);
+        entry = asm.branch(IF_EQUAL, policy.arch.audit(), tree, entry);
+    }
+    let entry = asm.load(ARCH, entry);
+    asm.finish(entry)
+}
+
+/// What to do about the numbers from `start` to `end`, both included.
+struct Range<'a> {
+    start: u32,
+    end: u32,
+    leaf: Leaf<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Leaf<'a> {
+    Verdict(Verdict),
+    Decision(&'a Decision<'a>),
+}
+
+impl Leaf<'_> {
+    fn is_same(&self, other: &Leaf<'_>) -> bool {
+        match (self, other) {
+            (Leaf::Verdict(a), Leaf::Verdict(b)) => a == b,
+            (Leaf::Decision(a), Leaf::Decision(b)) => {
+                let verdicts = a.otherwise.map(|(verdict, _)| verdict) == b.otherwise.map(|(verdict, _)| verdict);
+                let mut cases = a.cases.iter().zip(&b.cases);
+                verdicts
+                    && a.cases.len() == b.cases.len()
+                    && cases.all(|(a, b)| (&a.tests, a.verdict) == (&b.tests, b.verdict))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Every number from 0 to the greatest, neighbours with the same verdict in one range.
+fn ranges<'a>(policy: &'a Policy<'a>) -> Vec<Range<'a>> {
+    let mut ranges: Vec<Range<'a>> = Vec::new();
+    let mut add = |start: u32, leaf: Leaf<'a>| match ranges.last_mut() {
+        Some(last) if last.leaf.is_same(&leaf) => {}
+        last => {
+            if let Some(last) = last {
+                last.end = start - 1;
+            }
+            ranges.push(Range { start, end: u32::MAX, leaf });
+        }
+    };
+    let mut next = 0;
+    for (&number, decision) in &policy.calls {
+        if number > next {
+            add(next, Leaf::Verdict(policy.default));
+        }
+        let unconditional = decision.cases.is_empty();
+        let verdict = Leaf::Verdict(decision.otherwise(policy.default));
+        add(number, if unconditional { verdict } else { Leaf::Decision(decision) });
+        next = number + 1;
+    }
+    add(next, Leaf::Verdict(policy.default));
+    if let Some(first) = policy.arch.first_refused() {
+        add(first, Leaf::Verdict(Verdict::Errno(ENOSYS)));
+    }
+    ranges
+}
+
+/// So many comparisons in a row at most, before the tree branches instead: a little deeper, and half as long.
+const CHAIN: usize = 4;
+
+/// Beyond the last number of every kernel today. The kernel tries no filter on numbers that it does not have.
+const IN_USE: u32 = 480;
+
+fn tree(asm: &mut Assembler, ranges: &[Range<'_>], default: Verdict) -> Label {
+    if let Some(label) = chain(asm, ranges, default) {
+        return label;
+    }
+    // Halves of as many numbers, not of as many ranges: each number is tried once.
+    let (first, last) = (ranges[0].start, ranges[ranges.len() - 1].end.min(IN_USE));
+    let middle = first + last.saturating_sub(first) / 2;
+    let at = ranges.partition_point(|range| range.start <= middle).clamp(1, ranges.len() - 1);
+    let (left, right) = ranges.split_at(at);
+    let no_less = tree(asm, right, default);
+    let less = tree(asm, left, default);
+    asm.branch(IF_NOT_LESS, right[0].start, no_less, less)
+}
+
+/// Ranges that are one leaf but for a few single numbers: a comparison for each of those.
+fn chain(asm: &mut Assembler, ranges: &[Range<'_>], default: Verdict) -> Option<Label> {
+    let common = ranges.iter().max_by_key(|range| range.end.min(IN_USE).saturating_sub(range.start))?;
+    let odd: Vec<&Range<'_>> = ranges.iter().filter(|range| !range.leaf.is_same(&common.leaf)).collect();
+    if odd.len() > CHAIN || odd.iter().any(|range| range.start != range.end) {
+        return None;
+    }
+    let mut label = leaf(asm, common.leaf, default);
+    for range in odd.iter().rev() {
+        let here = leaf(asm, range.leaf, default);
+        label = asm.branch(IF_EQUAL, range.start, here, label);
+    }
+    Some(label)
+}
+
+fn leaf(asm: &mut Assembler, leaf: Leaf<'_>, default: Verdict) -> Label {
+    match leaf {
+        Leaf::Verdict(verdict) => asm.ret(verdict.code()),
+        Leaf::Decision(decision) => {
+            let otherwise = decision.otherwise(default);
+            let mut label = asm.ret(otherwise.code());
+            // The last cases change nothing where they say what is said without them.
+            let idle = decision.cases.iter().rev().take_while(|case| case.verdict == otherwise).count();
+            for case in decision.cases.iter().rev().skip(idle) {
+                let mut holds = asm.ret(case.verdict.code());
+                for test in case.tests.iter().rev() {
+                    holds = condition(asm, test, holds, label);
+                }
+                label = holds;
+            }
+            label
+        }
+    }
+}
+
+/// Goes on at `yes` where `test` holds, at `no` where not.
+fn condition(asm: &mut Assembler, test: &Tested, yes: Label, no: Label) -> Label {
+    let word = Words { low: ARGS + 8 * u32::from(test.condition.index), narrow: test.narrow };
+    match test.condition.test {
+        Test::Equal(value) => word.equal(asm, u64::MAX, value, yes, no),
+        Test::NotEqual(value) => word.equal(asm, u64::MAX, value, no, yes),
+        Test::Masked { mask, value } => word.equal(asm, mask, value, yes, no),
+        Test::Greater(value) => word.greater(asm, IF_GREATER, value, yes, no),
+        Test::GreaterOrEqual(value) => word.greater(asm, IF_NOT_LESS, value, yes, no),
+        Test::Less(value) => word.greater(asm, IF_NOT_LESS, value, no, yes),
+        Test::LessOrEqual(value) => word.greater(asm, IF_GREATER, value, no, yes),
+    }
+}
+
+/// The two halves of an argument, of which BPF compares one at a time; the upper half of a narrow one counts as zero.
+struct Words {
+    /// Offset of the lower half; the upper follows it, on little-endian machines.
+    low: u32,
+    narrow: bool,
+}
+
+impl Words {
+    fn equal(&self, asm: &mut Assembler, mask: u64, value: u64, yes: Label, no: Label) -> Label {
+        let (mask_high, mask_low) = halves(mask);
+        let (high, low) = halves(value);
+        if self.narrow {
+            return if high == 0 { half_equal(asm, self.low, mask_low, low, yes, no) } else { no };
+        }
+        let rest = half_equal(asm, self.low, mask_low, low, yes, no);
+        half_equal(asm, self.low + 4, mask_high, high, rest, no)
+    }
+
+    /// `code` says whether equality counts: [`IF_GREATER`] or [`IF_NOT_LESS`].
+    fn greater(&self, asm: &mut Assembler, code: u16, value: u64, yes: Label, no: Label) -> Label {
+        let (high, low) = halves(value);
+        if self.narrow && high != 0 {
+            return no;
+        }
+        let compare_low = compare(asm, self.low, code, low, yes, no);
+        if self.narrow {
+            return compare_low;
+        }
+        let equal = asm.branch(IF_EQUAL, high, compare_low, no);
+        compare(asm, self.low + 4, IF_GREATER, high, yes, equal)
+    }
+}
+
+/// Whether the bits of `mask` in the word at `offset` have the value `value`.
+fn half_equal(asm: &mut Assembler, offset: u32, mask: u32, value: u32, yes: Label, no: Label) -> Label {
+    match (mask, value) {
+        (0, _) => yes,
+        (u32::MAX, _) => compare(asm, offset, IF_EQUAL, value, yes, no),
+        (_, 0) => compare(asm, offset, IF_ANY_BIT, mask, no, yes),
+        _ => {
+            let compared = asm.branch(IF_EQUAL, value, yes, no);
+            let masked = asm.and(mask, compared);
+            asm.load(offset, masked)
+        }
+    }
+}
+
+/// Loads the word at `offset` and compares it.
+fn compare(asm: &mut Assembler, offset: u32, code: u16, value: u32, yes: Label, no: Label) -> Label {
+    let (yes, no) = (asm.past_load(offset, yes), asm.past_load(offset, no));
+    let compared = asm.branch(code, value, yes, no);
+    asm.load(offset, compared)
+}
+
+fn halves(value: u64) -> (u32, u32) {
+    ((value >> 32) as u32, value as u32)
+}

@@ -1,0 +1,30 @@
+//! Seccomp profiles: text in the JSON form of OCI and Docker → a BPF program.
+//!
+//! `profile` reads, `policy` decides what that means for every number of an architecture, `compile` makes the program
+//! (with `assemble`), `interpret` runs one, and `proof` compares what it says with
+//! the policy. `table` and `width` hold facts about system calls,
+//! `shipped` the profiles that come with us. To change …
+//!
+//! * a number, or the group of a call: `tables/syscalls.tbl`
+//! * what a shipped profile allows: `seccomp-profiles/` at the top
+//! * what a field of a profile means: `profile`, then `policy`, and man/pinfold-seccomp.7
+#![forbid(unsafe_code)]
+
+pub(crate) mod arch;
+mod assemble;
+mod compile;
+mod interpret;
+mod json;
+pub(crate) mod policy;
+pub(crate) mod profile;
+pub(crate) mod proof;
+pub(crate) mod shipped;
+pub(crate) mod table;
+pub(crate) mod verdict;
+mod width;
+
+pub(crate) use assemble::Program;
+pub(crate) use compile::compile;
+
+#[cfg(test)]
+mod tests;
