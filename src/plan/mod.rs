@@ -12,7 +12,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use crate::error::Error;
 use crate::host::{Caller, Host};
 use crate::spec::{
-    CapSet, FdNumber, Lifecycle, Lockdown, Namespaces, Op, Process, Report, Seccomp, Spec, Unshare, UserNs, env,
+    CapSet, FdNumber, Ids, Lifecycle, Lockdown, Namespaces, Op, Process, Report, Seccomp, Spec, Unshare, UserNs, env,
 };
 use crate::sys::ns::NsSet;
 use crate::sys::{Errno, Result as SysResult, file};
@@ -179,73 +179,32 @@ impl Cwd {
 
 /// Plans `spec` on `host`.
 pub fn plan(spec: Spec, host: Host) -> Result<Plan, Error> {
+    check_host(&spec, &host)?;
     // No `..`: a field that is added does not compile until it is planned.
     let Spec { namespaces, ids, ops, process, lockdown, lifecycle, report } = spec;
     let Host { caller, mut environment, program, cwd, pwd_is_cwd, proc, tty, descriptors, .. } = host;
-    let Namespaces { user, user_inner, user_maps_from, pid, pid_join, net, ipc, uts, cgroup } = namespaces;
     let Process { command, argv0, env: _, chdir, new_session, exec_label, file_label } = process;
 
-    if (exec_label.is_some() || file_label.is_some()) && !host.has_selinux {
-        return Err(Error::new(1, "labeling not supported on this system"));
-    }
-    if cgroup == Unshare::New && !host.has_cgroup_ns {
-        return Err(Error::new(1, "Cannot create new cgroup namespace because the kernel does not support it"));
-    }
-    let (new_user, joined_user) = match user {
-        UserNs::Join(fd) => (false, Some(fd)),
-        UserNs::New => (true, None),
-        UserNs::Auto => (caller.uid != 0, None),
-        UserNs::Try => (caller.uid != 0 || host.has_user_ns, None),
-    };
-    if !new_user && joined_user.is_none() {
-        // The namespace that was to be tried is not to be had; then there is nothing that could map an id.
-        let foreign = |wanted: Option<u32>, own: u32| wanted.is_some_and(|id| id != own);
-        for (option, is_foreign) in [("--uid", foreign(ids.uid, caller.uid)), ("--gid", foreign(ids.gid, caller.gid))] {
-            if is_foreign {
-                return Err(Error::new(1, format!("Specifying {option} requires --unshare-user or --userns")));
-            }
-        }
-    }
-    let pid_below = pid && pid_join.is_some();
-    let clone = NsSet::MOUNT
-        .with_if(new_user, NsSet::USER)
-        .with_if(pid && !pid_below, NsSet::PID)
-        .with_if(ipc, NsSet::IPC)
-        .with_if(uts, NsSet::UTS)
-        .with_if(cgroup != Unshare::Share && host.has_cgroup_ns, NsSet::CGROUP);
-    // Making a network namespace takes longer than the mounts, and the supervisor has nothing else to do meanwhile:
-    // unless somebody wants to be told about the box before it begins. It moves into the user namespace of the box for
-    // it, where nobody inside shall see it.
-    let is_held = report.is_wanted() || user_maps_from.is_some();
-    let net_meanwhile = net && new_user && pid && pid_join.is_none() && !is_held;
-    let clone = clone.with_if(net && !net_meanwhile, NsSet::NET);
-    let inside = (ids.uid.unwrap_or(caller.uid), ids.gid.unwrap_or(caller.gid));
-    let maps = match user_maps_from {
-        _ if !new_user => Maps::None,
-        Some(fd) => Maps::From(fd),
-        None => Maps::Own {
-            outer: IdMaps::new(inside, (caller.uid, caller.gid)),
-            inner: lockdown.disable_userns.then(|| IdMaps::new(inside, inside)),
-        },
-    };
+    let (new_user, joined_user) = user_namespace(namespaces.user, caller, host.has_user_ns);
+    let held = report.is_wanted() || namespaces.user_maps_from.is_some();
+    let (clone, net_meanwhile) = new_namespaces(&namespaces, new_user, host.has_cgroup_ns, held);
+    let Namespaces { user_inner, user_maps_from, pid, pid_join, user: _, net: _, ipc: _, uts: _, cgroup: _ } =
+        namespaces;
     let cwd = match chdir {
         Some(path) => Cwd::Exactly(path),
         None => Cwd::FirstOf(default_cwd(&environment, cwd, pwd_is_cwd)),
     };
-    let has_pidns = pid || pid_join.is_some();
-    let init = !lifecycle.as_pid_1 && (pid || lifecycle.sync_fd.is_some() || !lifecycle.lock_files.is_empty());
     Ok(Plan {
         clone,
         net_meanwhile,
-        joins: Joins { user: joined_user, inner_user: user_inner, pid: pid_join, pid_below },
-        maps,
-        switch: if joined_user.is_some() {
-            Switch { uid: ids.uid, gid: ids.gid }
-        } else {
-            Switch { uid: None, gid: None }
+        joins: Joins { user: joined_user, inner_user: user_inner, pid: pid_join, pid_below: pid && pid_join.is_some() },
+        maps: maps(ids, caller, user_maps_from, lockdown.disable_userns, new_user),
+        switch: Switch {
+            uid: ids.uid.filter(|_| joined_user.is_some()),
+            gid: ids.gid.filter(|_| joined_user.is_some()),
         },
         make_slave: !new_user,
-        fresh_proc: has_pidns,
+        fresh_proc: pid || pid_join.is_some(),
         cover_proc: caller.uid == 0 || joined_user.is_some(),
         console: tty,
         file_label,
@@ -254,7 +213,7 @@ pub fn plan(spec: Spec, host: Host) -> Result<Plan, Error> {
         new_session,
         descriptors,
         lock: lock(lockdown, caller, new_user || joined_user.is_some(), host.capabilities, exec_label),
-        init,
+        init: !lifecycle.as_pid_1 && (pid || lifecycle.sync_fd.is_some() || !lifecycle.lock_files.is_empty()),
         // Whoever can look into PID 1 can open its program, by /proc/1/exe on the host's mount, and write to it once it
         // does not run any more, where it belongs to the caller (CVE-2019-5736). Otherwise a caller that asks for its
         // id may want to enter the box by it (nsenter, flatpak enter), which bubblewrap allows.
@@ -266,6 +225,70 @@ pub fn plan(spec: Spec, host: Host) -> Result<Plan, Error> {
         proc,
         caller,
     })
+}
+
+/// Refuses what this host cannot do.
+fn check_host(spec: &Spec, host: &Host) -> Result<(), Error> {
+    let refuse = |message: String| Err(Error::new(1, message));
+    if (spec.process.exec_label.is_some() || spec.process.file_label.is_some()) && !host.has_selinux {
+        return refuse("labeling not supported on this system".into());
+    }
+    if spec.namespaces.cgroup == Unshare::New && !host.has_cgroup_ns {
+        return refuse("Cannot create new cgroup namespace because the kernel does not support it".into());
+    }
+    if user_namespace(spec.namespaces.user, host.caller, host.has_user_ns) != (false, None) {
+        return Ok(());
+    }
+    // The namespace that was to be tried is not to be had; then there is nothing that could map an id.
+    let Caller { uid, gid } = host.caller;
+    for (option, wanted, own) in [("--uid", spec.ids.uid, uid), ("--gid", spec.ids.gid, gid)] {
+        if wanted.is_some_and(|id| id != own) {
+            return refuse(format!("Specifying {option} requires --unshare-user or --userns"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a user namespace is made, and which one is joined.
+fn user_namespace(wanted: UserNs, caller: Caller, can_be_had: bool) -> (bool, Option<FdNumber>) {
+    match wanted {
+        UserNs::Join(fd) => (false, Some(fd)),
+        UserNs::New => (true, None),
+        UserNs::Auto => (caller.uid != 0, None),
+        UserNs::Try => (caller.uid != 0 || can_be_had, None),
+    }
+}
+
+/// The namespaces that `clone(2)` makes, and whether the supervisor makes that of the network meanwhile.
+///
+/// Making a network namespace takes longer than the mounts, and the supervisor has nothing else to do, unless the box
+/// is `held` until somebody has been told about it. It moves into the user namespace of the box for it, where nobody
+/// inside shall see it: so the box must have processes of its own.
+fn new_namespaces(wanted: &Namespaces, new_user: bool, has_cgroup_ns: bool, held: bool) -> (NsSet, bool) {
+    let &Namespaces { user: _, user_inner: _, user_maps_from: _, pid, pid_join, net, ipc, uts, cgroup } = wanted;
+    // Below a joined one it takes a process that is in there.
+    let new_pid = pid && pid_join.is_none();
+    let net_meanwhile = net && new_user && new_pid && !held;
+    let set = NsSet::MOUNT
+        .with_if(new_user, NsSet::USER)
+        .with_if(new_pid, NsSet::PID)
+        .with_if(net && !net_meanwhile, NsSet::NET)
+        .with_if(ipc, NsSet::IPC)
+        .with_if(uts, NsSet::UTS)
+        .with_if(cgroup != Unshare::Share && has_cgroup_ns, NsSet::CGROUP);
+    (set, net_meanwhile)
+}
+
+fn maps(ids: Ids, caller: Caller, from: Option<FdNumber>, disable_userns: bool, new_user: bool) -> Maps {
+    let inside = (ids.uid.unwrap_or(caller.uid), ids.gid.unwrap_or(caller.gid));
+    match from {
+        _ if !new_user => Maps::None,
+        Some(fd) => Maps::From(fd),
+        None => Maps::Own {
+            outer: IdMaps::new(inside, (caller.uid, caller.gid)),
+            inner: disable_userns.then(|| IdMaps::new(inside, inside)),
+        },
+    }
 }
 
 /// The caller's directory by the name that the caller uses for it, then home, then the root.
