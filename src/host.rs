@@ -77,7 +77,7 @@ pub struct Host {
     pub has_selinux: bool,
     /// The terminal at standard output: its path. Only probed for a new `/dev`.
     pub tty: Option<CString>,
-    /// Whether this program's file belongs to the caller. Only probed where somebody wants to know about the box.
+    /// Whether the caller may write to this program's file, or give itself the right to. Only probed where somebody wants to know about the box.
     pub owns_program: bool,
     /// Effective capabilities of root, as a mask; not probed for others.
     pub capabilities: u64,
@@ -88,6 +88,11 @@ impl Host {
     ///
     /// `program` is what this program was called, `inherited` its environment.
     pub fn probe(caller: Caller, spec: &Spec, program: &CStr, inherited: &[&CStr]) -> Result<Host, Error> {
+        if process::is_privileged_by_file() {
+            let message = "Refusing to run with privileges of the program's file (setuid, setgid or file capabilities)";
+            let hint = "pinfold needs none: chmod u-s,g-s and setcap -r take them away";
+            return Err(Error::new(1, message).with_hint(Some(hint.into())));
+        }
         // First, while every open descriptor is the caller's.
         let mut descriptors = spec.descriptors();
         let mut kept = Ok(());
@@ -155,7 +160,9 @@ fn has_user_ns(proc: &OwnedFd) -> Result<bool, Error> {
 fn owns_program(proc: &OwnedFd, caller: Caller) -> Result<bool, Error> {
     let owner =
         file::owner_at(proc.as_fd(), c"self/exe").map_err(|errno| failed("Can't look at /proc/self/exe", errno))?;
-    Ok(owner == caller.uid)
+    let is_writable = file::is_writable_at(proc.as_fd(), c"self/exe")
+        .map_err(|errno| failed("Can't look at /proc/self/exe", errno))?;
+    Ok(owner == caller.uid || is_writable)
 }
 
 fn has_namespace(proc: &OwnedFd, kind: &CStr) -> Result<bool, Error> {

@@ -1,7 +1,6 @@
 //! Overlay mounts (kernel document `filesystems/overlayfs`).
 
 use std::ffi::CString;
-use std::fmt::Write;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use super::root::NewRoot;
@@ -12,6 +11,8 @@ use crate::spec::OverlayKind;
 use crate::sys::mount::{self, Attr, FsOption};
 use crate::sys::{Result, file};
 
+/// A value that fsconfig(2) takes is shorter than this, in bytes (`strndup_user` in fs/fsopen.c).
+const LONGEST_VALUE: usize = 256;
 /// Mode of the directories in memory that take the changes of a temporary overlay.
 const SCRATCH_MODE: u32 = 0o755;
 
@@ -30,16 +31,17 @@ pub(super) fn overlay(
     let upper = upper.or(scratch.as_ref());
     // The layers are named by descriptor: what was opened is what is mounted, and no character in a path can be taken
     // for a separator. The kernel wants the uppermost first.
-    let mut lowerdir = String::new();
-    for layer in lower.iter().rev() {
-        let colon = if lowerdir.is_empty() { "" } else { ":" };
-        // Writing to a String cannot fail.
-        let _written = write!(lowerdir, "{colon}/proc/self/fd/{}", layer.as_raw_fd()).is_ok();
-    }
-    let lowerdir = c_string(lowerdir);
+    let lower: Vec<CString> = lower.iter().rev().map(by_descriptor).collect();
+    let joined = c_string(lower.iter().map(|layer| layer.to_string_lossy()).collect::<Vec<_>>().join(":"));
     let upper = upper.map(|Upper { upper, work }| (by_descriptor(upper), by_descriptor(work)));
     // trusted.* attributes are not for us; overlayfs keeps its own ones in user.* instead (5.11).
-    let mut options = vec![FsOption::Flag(c"userxattr"), FsOption::String(c"lowerdir", &lowerdir)];
+    let mut options = vec![FsOption::Flag(c"userxattr")];
+    if joined.count_bytes() < LONGEST_VALUE {
+        options.push(FsOption::String(c"lowerdir", &joined));
+    } else {
+        // One by one, which takes Linux 6.7.
+        options.extend(lower.iter().map(|layer| FsOption::String(c"lowerdir+", layer)));
+    }
     if let Some((upper, work)) = &upper {
         options.extend([FsOption::String(c"upperdir", upper), FsOption::String(c"workdir", work)]);
     }
@@ -50,12 +52,12 @@ fn by_descriptor(dir: &OwnedFd) -> CString {
     c_string(format!("/proc/self/fd/{}", dir.as_raw_fd()))
 }
 
-/// Two directories in the tmpfs below the root, without a name that anybody could use.
+/// Two directories in the scratch, which nobody inside has a way to.
 fn scratch(root: &NewRoot, index: usize) -> Result<Upper> {
     let make = |what: char| {
-        let name = c_string(format!(".overlay-{index}-{what}"));
-        file::make_dir_at(root.base(), &name, SCRATCH_MODE)?;
-        file::open_dir_at(root.base(), &name)
+        let name = c_string(format!("overlay-{index}-{what}"));
+        file::make_dir_at(root.scratch(), &name, SCRATCH_MODE)?;
+        file::open_dir_at(root.scratch(), &name)
     };
     Ok(Upper { upper: make('u')?, work: make('w')? })
 }

@@ -23,6 +23,15 @@ pub(super) struct Locked {
 /// Locks this process down.
 pub(super) fn lock(plan: &Plan, control: &OwnedFd) -> Outcome<Locked> {
     let Lock { bounding, caps: set, ambient: _, seccomp, assert_no_userns: _, exec_label } = &plan.lock;
+    // Until then the caller's tools may look into this process (they attach a network by /proc/PID/ns), and nobody
+    // inside may, because it has more capabilities than they.
+    wait_for_release(plan, control)?;
+    if let Some(label) = exec_label {
+        mounts::write_label(plan, c"self/attr/exec", label).stage(Stage::ExecLabel)?;
+    }
+    if !plan.init_is_open {
+        process::set_dumpable(false).stage(Stage::Dumpable)?;
+    }
     if let Some(keep) = bounding {
         caps::limit_bounding_set(keep.0).stage(Stage::BoundingSet)?;
     }
@@ -30,7 +39,6 @@ pub(super) fn lock(plan: &Plan, control: &OwnedFd) -> Outcome<Locked> {
         caps::set(caps::Caps::same(set.0)).stage(Stage::SetCaps)?;
     }
     prove(plan)?;
-    wait_for_release(plan, control)?;
     let late_filter = match seccomp {
         Seccomp::ReadLate(fd) => Some(read_filter(plan, *fd)?),
         Seccomp::Off | Seccomp::Programs(_) => None,
@@ -38,9 +46,6 @@ pub(super) fn lock(plan: &Plan, control: &OwnedFd) -> Outcome<Locked> {
     let cwd = enter_cwd(plan)?;
     if plan.new_session {
         process::setsid().stage(Stage::NewSession)?;
-    }
-    if let Some(label) = exec_label {
-        mounts::write_label(plan, c"self/attr/exec", label).stage(Stage::ExecLabel)?;
     }
     if plan.life.die_with_parent {
         process::die_with_maker().stage(Stage::DieWithParent)?;

@@ -22,6 +22,7 @@ use crate::plan::{Maps, Plan};
 use crate::sys::cmdline::CommandLine;
 use crate::sys::ns::{self, NsSet};
 use crate::sys::process::{self, Cloned, SingleThread};
+use crate::sys::socket::Received;
 use crate::sys::{Errno, file, net, socket};
 
 /// What is not yet done, done: or where it failed.
@@ -71,6 +72,14 @@ fn report(control: &OwnedFd, failure: &Failure) {
 
 /// The stages, in order. Each undoes the powers that the next does not need.
 fn set_up(plan: &Plan, control: &OwnedFd, thread: SingleThread) -> Outcome<Locked> {
+    if plan.life.die_with_parent {
+        // Set again when the ids are those of the program, because changing them ends this.
+        process::die_with_maker().stage(Stage::DieWithParent)?;
+    }
+    // The supervisor writes the reports. A reader that waits for their end must not wait for this half.
+    for fd in plan.report.info_fd.into_iter().chain(plan.report.json_status_fd) {
+        plan.close(fd);
+    }
     if !plan.is_met_again() {
         // The supervisor made itself opaque before the clone. A box may be looked into by the tools of its owner
         // (nsenter), and its own /proc/self must be its own.
@@ -83,8 +92,7 @@ fn set_up(plan: &Plan, control: &OwnedFd, thread: SingleThread) -> Outcome<Locke
     if plan.clone.has(NsSet::NET) {
         // Before the id maps, as bubblewrap: where user namespaces are restricted by AppArmor, callers look for the
         // text of this failure.
-        let socket = net::any_socket().stage(Stage::Prepare)?;
-        net::bring_loopback_up(socket.as_fd()).stage(Stage::Loopback)?;
+        bring_loopback_up()?;
     }
     userns::become_somebody(plan)?;
     mounts::build(plan)?;
@@ -93,7 +101,7 @@ fn set_up(plan: &Plan, control: &OwnedFd, thread: SingleThread) -> Outcome<Locke
     }
     userns::leave_behind(plan)?;
     let mut locked = lockdown::lock(plan, control)?;
-    file::close_numbers(plan.spent());
+    plan.close_the_rest();
     // Needed no more, and what PID 1 holds when the program starts could be reached through /proc/1/fd.
     file::close_numbers([file::number(plan.proc.as_fd())]);
     if plan.init {
@@ -113,17 +121,27 @@ fn enter_new_pid_namespace(control: &OwnedFd, thread: SingleThread) -> Outcome<(
     }
 }
 
+fn bring_loopback_up() -> Outcome<()> {
+    let socket = net::any_socket().stage(Stage::Prepare)?;
+    net::bring_loopback_up(socket.as_fd()).stage(Stage::Loopback)
+}
+
 /// Enters the network namespace that the supervisor has made meanwhile.
 fn enter_network(control: &OwnedFd) -> Outcome<()> {
     match socket::receive_descriptor(control.as_fd()).stage(Stage::Control)? {
-        Some(network) => {
+        Received::Descriptor(network) => {
             ns::join(network.as_fd(), NsSet::NET).stage(Stage::JoinNet)?;
             // It is closed with the rest, by PID 1 or by exec: one call less.
             std::mem::forget(network);
             Ok(())
         }
-        // The supervisor is gone, or could not make one and has said so.
-        None => process::exit_now(1),
+        // It could not, where this process can.
+        Received::Nothing => {
+            ns::unshare(NsSet::NET).stage(Stage::Net)?;
+            bring_loopback_up()
+        }
+        // The supervisor is gone, or has a failure to tell.
+        Received::End => process::exit_now(1),
     }
 }
 

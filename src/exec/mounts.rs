@@ -8,7 +8,7 @@ use super::sources::{self, DescriptorRoom, Held, c_string};
 use super::{At, Outcome, devices, layers};
 use crate::plan::Plan;
 use crate::plan::failure::{Act, Failure, Stage};
-use crate::spec::{DataFile, FsOp, mode};
+use crate::spec::{DataFile, FsOp, OverlayKind, mode};
 use crate::sys::file::{self, Open};
 use crate::sys::mount::{self, Attr, FsOption, Propagation};
 use crate::sys::{Errno, ns};
@@ -27,13 +27,19 @@ pub(super) fn build(plan: &Plan) -> Outcome<()> {
     let held = sources::open(plan)?;
     // The modes of the operations are meant as they are; the program gets its own mask back.
     let umask = file::umask(0);
-    let mut root = NewRoot::make(plan.file_label.as_deref())?;
+    let wants_scratch = plan.ops.iter().any(|op| needs_scratch(&op.fs));
+    let mut root = NewRoot::make(plan.file_label.as_deref(), wants_scratch)?;
     for (index, (op, held)) in plan.ops.iter().zip(held).enumerate() {
         carry_out(plan, &mut root, index, &op.fs, held)?;
     }
     file::umask(umask);
     root.enter()?;
     room.give_back()
+}
+
+/// Whether an operation mounts something that has to be made first, out of sight.
+fn needs_scratch(op: &FsOp) -> bool {
+    matches!(op, FsOp::Data { how: DataFile::Bind { .. }, .. } | FsOp::Overlay { kind: OverlayKind::Tmp, .. })
 }
 
 /// Sets an SELinux label through procfs (`selinux(8)`, proc_pid_attr(5)).
@@ -114,23 +120,23 @@ fn data(
             }
             let to = root.open(dest, Open::Create(mode)).op(index, Act::MakeFile)?;
             file::copy(from, to.as_fd()).op(index, Act::WriteData)?;
-            file::close_numbers([fd]);
+            plan.close(fd);
             return Ok(());
         }
         DataFile::Bind { read_only } => read_only,
     };
-    // Made under a name in the tmpfs below the root, mounted, and unlinked: nothing else can get at it.
+    // Made under a name in the scratch, mounted, and unlinked: nothing else can get at it.
     let name = c_string(format!(".data-{index}"));
-    let to = file::create_new_at(root.base(), &name, mode).op(index, Act::MakeFile)?;
+    let to = file::create_new_at(root.scratch(), &name, mode).op(index, Act::MakeFile)?;
     file::copy(from, to.as_fd()).op(index, Act::WriteData)?;
     // Used up: a second use of the number must not yield an empty file.
-    file::close_numbers([fd]);
-    let mount = mount::clone_tree(root.base(), &name, false).op(index, Act::Source)?;
+    plan.close(fd);
+    let mount = mount::clone_tree(root.scratch(), &name, false).op(index, Act::Source)?;
     let attr = NO_SUID_NO_DEV.with(if read_only { Attr::READ_ONLY } else { Attr::NONE });
     mount::set_attr(mount.as_fd(), attr, Propagation::Keep, false).op(index, Act::Flags)?;
     bind(root, dest, mount, (false, mode::of_parents(mode)), index)?;
     // Not earlier: the kernel mounts nothing that has no name any more.
-    file::unlink_at(root.base(), &name).op(index, Act::MakeFile)
+    file::unlink_at(root.scratch(), &name).op(index, Act::MakeFile)
 }
 
 /// `fchmod(2)` takes no `O_PATH` descriptor, and a file of mode 0 can be opened in no other way; its link in the

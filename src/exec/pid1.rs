@@ -40,11 +40,6 @@ pub(super) fn run(
     if let Some(words) = words {
         words.wipe(&plan.init_name);
     }
-    if !plan.init_is_open
-        && let Err(errno) = process::set_dumpable(false)
-    {
-        return Failure::new(Stage::Dumpable, errno as i32);
-    }
     // In a PID namespace nothing outlives its init; elsewhere it may have ended before the program was tied to it.
     let init = if plan.clone.has(NsSet::PID) { None } else { Some(process::getpid()) };
     let program = process::spawn_on_own_stack(thread, || {

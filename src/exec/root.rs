@@ -21,8 +21,10 @@ const MAX_LINKS: u32 = 40;
 
 /// The root of the new tree.
 pub(super) struct NewRoot {
-    /// The tmpfs at the bottom. What is not to be seen inside is kept here under a name that is removed again.
+    /// The tmpfs at the bottom.
     base: OwnedFd,
+    /// A tmpfs that stays behind with the host's root: for what is mounted from there and not seen otherwise.
+    scratch: Option<OwnedFd>,
     /// What has been mounted over the tmpfs, the uppermost last.
     covers: Vec<OwnedFd>,
     /// The mount that was attached last, while it is filled.
@@ -42,13 +44,11 @@ pub(super) enum Place {
 impl NewRoot {
     /// Makes the tmpfs and attaches it on top of the host's root, out of the way of every path: absolute ones start
     /// below it.
-    pub(super) fn make(label: Option<&CStr>) -> Outcome<NewRoot> {
-        let context = label.map(|label| FsOption::String(c"context", label));
-        let attr = Attr::NO_SUID.with(Attr::NO_DEV);
-        let base = mount::new_fs(c"tmpfs", context.as_slice(), attr).stage(Stage::Root)?;
+    pub(super) fn make(label: Option<&CStr>, wants_scratch: bool) -> Outcome<NewRoot> {
+        let scratch = if wants_scratch { Some(stacked_tmpfs(None)?) } else { None };
+        let base = stacked_tmpfs(label)?;
         file::chmod_at(base.as_fd(), c".", DIR_MODE).stage(Stage::Root)?;
-        mount::attach(base.as_fd(), AT_FDCWD, c"/").stage(Stage::Root)?;
-        Ok(NewRoot { base, covers: Vec::new(), newest: None, last: None })
+        Ok(NewRoot { base, scratch, covers: Vec::new(), newest: None, last: None })
     }
 
     /// The root directory as it will be seen inside.
@@ -56,20 +56,20 @@ impl NewRoot {
         self.covers.last().unwrap_or(&self.base).as_fd()
     }
 
-    /// The tmpfs below everything.
-    pub(super) fn base(&self) -> BorrowedFd<'_> {
-        self.base.as_fd()
+    /// The tmpfs that is not seen inside.
+    pub(super) fn scratch(&self) -> BorrowedFd<'_> {
+        self.scratch.as_ref().unwrap_or(&self.base).as_fd()
     }
 
     /// Makes this the root of the process, and takes the host's away.
     ///
     /// `pivot_root(2)` stacks the host's root on top of the new one. Where something was mounted over the tmpfs at the
-    /// bottom, that tmpfs still lies on the host's root, and on it what was covered in its turn.
+    /// bottom, that tmpfs still lies on the host's root, and on it what was covered in its turn; so does the scratch.
     pub(super) fn enter(self) -> Outcome<()> {
         file::fchdir(self.top()).stage(Stage::Pivot)?;
         let wanted = file::place_at(self.top(), c"").stage(Stage::Pivot)?;
         mount::pivot_to_cwd().stage(Stage::Pivot)?;
-        for _ in 0..=self.covers.len() {
+        for _ in 0..=self.covers.len() + usize::from(self.scratch.is_some()) {
             mount::detach_topmost().stage(Stage::DetachRoot)?;
         }
         // Nothing may be left there: from the root, `..` leads to whatever is stacked on it.
@@ -226,6 +226,15 @@ impl NewRoot {
             result => result.op(op, Act::MakeLink),
         }
     }
+}
+
+/// A new tmpfs, on top of everything that lies on the host's root.
+fn stacked_tmpfs(label: Option<&CStr>) -> Outcome<OwnedFd> {
+    let context = label.map(|label| FsOption::String(c"context", label));
+    let attr = Attr::NO_SUID.with(Attr::NO_DEV);
+    let fs = mount::new_fs(c"tmpfs", context.as_slice(), attr).stage(Stage::Root)?;
+    mount::attach(fs.as_fd(), AT_FDCWD, c"/").stage(Stage::Root)?;
+    Ok(fs)
 }
 
 type Make<'a> = &'a dyn Fn(BorrowedFd<'_>, &CStr) -> Result<()>;

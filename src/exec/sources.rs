@@ -40,14 +40,16 @@ pub(super) struct DescriptorRoom {
 impl DescriptorRoom {
     pub(super) fn make(plan: &Plan) -> Outcome<DescriptorRoom> {
         let layers = |op: &FsOp| match op {
+            FsOp::Bind { .. } => 1,
             FsOp::Overlay { layers, .. } => layers.len() as u64 + 2,
-            _ => 1,
+            _ => 0,
         };
-        let needed: u64 = plan.ops.iter().map(|op| layers(&op.fs)).sum::<u64>() + OTHERS;
-        // Every limit in use allows this much; no call is spent on asking.
-        if needed <= 256 {
+        let sources: u64 = plan.ops.iter().map(|op| layers(&op.fs)).sum();
+        // No call is spent on asking for the few of most boxes.
+        if sources <= 16 {
             return Ok(DescriptorRoom { before: None });
         }
+        let needed = sources + OTHERS;
         let (soft, hard) = process::descriptor_limit().stage(Stage::DescriptorLimit)?;
         if needed <= soft {
             return Ok(DescriptorRoom { before: None });

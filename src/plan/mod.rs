@@ -6,6 +6,7 @@ mod exec;
 pub mod failure;
 pub mod hint;
 
+use std::cell::RefCell;
 use std::ffi::{CStr, CString};
 use std::os::fd::{BorrowedFd, OwnedFd};
 
@@ -68,18 +69,34 @@ pub struct Plan {
     pub report: Report,
     /// Descriptors of the caller that the spec names, as far as they are open.
     descriptors: Vec<FdNumber>,
+    /// Those of them that have been closed since, in this half.
+    closed: RefCell<Vec<FdNumber>>,
 }
 
 impl Plan {
     /// The caller's descriptor with number `fd`. A number that was not open when we began is `EBADF`, even where a
     /// descriptor of ours has it by now.
     pub(crate) fn descriptor(&self, fd: FdNumber) -> SysResult<BorrowedFd<'static>> {
-        if self.descriptors.contains(&fd) { file::callers_fd(fd) } else { Err(Errno::EBADF) }
+        if self.is_open(fd) { file::callers_fd(fd) } else { Err(Errno::EBADF) }
     }
 
-    /// Descriptors that were for us and not for the program.
-    pub(crate) fn spent(&self) -> impl Iterator<Item = FdNumber> {
-        self.descriptors.iter().copied().filter(|&fd| Some(fd) != self.life.sync_fd)
+    fn is_open(&self, fd: FdNumber) -> bool {
+        self.descriptors.contains(&fd) && !self.closed.borrow().contains(&fd)
+    }
+
+    /// Closes a descriptor of the caller that is used up; its number is `EBADF` from now on, whatever gets it next.
+    pub(crate) fn close(&self, fd: FdNumber) {
+        if self.is_open(fd) {
+            self.closed.borrow_mut().push(fd);
+            file::close_numbers([fd]);
+        }
+    }
+
+    /// Closes every descriptor that was for us and not for the program.
+    pub(crate) fn close_the_rest(&self) {
+        for &fd in self.descriptors.iter().filter(|&&fd| Some(fd) != self.life.sync_fd) {
+            self.close(fd);
+        }
     }
 
     /// What a process of ours holds as long as anything lives inside.
@@ -212,9 +229,10 @@ pub fn plan(spec: Spec, host: Host) -> Result<Plan, Error> {
         cwd,
         new_session,
         descriptors,
+        closed: RefCell::default(),
         lock: lock(lockdown, caller, new_user || joined_user.is_some(), host.capabilities, exec_label),
         init: !lifecycle.as_pid_1 && (pid || lifecycle.sync_fd.is_some() || !lifecycle.lock_files.is_empty()),
-        // Whoever can look into PID 1 can open its program, by /proc/1/exe on the host's mount, and write to it once it
+        // Whoever can look into the half inside can open its program, by /proc/1/exe on the host's mount, and write to it once it
         // does not run any more, where it belongs to the caller (CVE-2019-5736). Otherwise a caller that asks for its
         // id may want to enter the box by it (nsenter, flatpak enter), which bubblewrap allows.
         init_is_open: report.is_wanted() && !host.owns_program,

@@ -87,8 +87,11 @@ fn attend(plan: &Plan, control: &OwnedFd, child: &Child, parent: Option<&OwnedFd
     if !release(plan, control, child, parent)? {
         return Ok(die_with_parent(child));
     }
-    if plan.net_meanwhile {
-        make_network(control, child)?;
+    if plan.net_meanwhile
+        && let Err(failure) = make_network(control, child)
+    {
+        // What went wrong inside came first.
+        return Err(failure_told(control).unwrap_or(failure).into());
     }
     let_go(plan, control, child, parent)?;
     wait(plan, control, child, parent)
@@ -163,11 +166,13 @@ fn release(plan: &Plan, control: &OwnedFd, child: &Child, parent: Option<&OwnedF
         let _any_answer = answer && file::read(fd, &mut [0]).is_ok();
     }
     become_opaque()?;
-    match socket::send(control.as_fd(), &[0]) {
-        // It ended early; what it had to say is read next.
-        Ok(()) | Err(Errno::EPIPE) => Ok(true),
-        Err(errno) => Err(at(Stage::Control)(errno)),
-    }
+    socket::send(control.as_fd(), &[0]).or_else(gone_is_fine).map_err(at(Stage::Control))?;
+    Ok(true)
+}
+
+/// A half inside that ended early is no failure of sending: what it had to say is read next.
+fn gone_is_fine(errno: Errno) -> SysResult<()> {
+    if errno == Errno::EPIPE { Ok(()) } else { Err(errno) }
 }
 
 /// Makes the network namespace of the box while the half inside is busy with its mounts, and hands it over.
@@ -178,6 +183,11 @@ fn make_network(control: &OwnedFd, child: &Child) -> Result<(), Failure> {
     match ns::join(child.as_fd(), NsSet::USER) {
         // It ended early; what it had to say is read next.
         Err(Errno::ESRCH) => return Ok(()),
+        // A filter around us that knows clone(2) but not this: the half inside makes its own.
+        Err(Errno::EPERM | Errno::ENOSYS) => {
+            become_opaque()?;
+            return socket::send(control.as_fd(), &[0]).or_else(gone_is_fine).map_err(at(Stage::Control));
+        }
         result => result.map_err(at(Stage::Net))?,
     }
     ns::unshare(NsSet::NET).map_err(at(Stage::Net))?;
@@ -185,14 +195,19 @@ fn make_network(control: &OwnedFd, child: &Child) -> Result<(), Failure> {
     net::bring_loopback_up(socket.as_fd()).map_err(at(Stage::Loopback))?;
     let network = net::namespace(socket.as_fd()).map_err(at(Stage::Net))?;
     become_opaque()?;
-    match socket::send_descriptor(control.as_fd(), network.as_fd()) {
-        // As above.
-        Ok(()) | Err(Errno::EPIPE) => {}
-        Err(errno) => return Err(at(Stage::Control)(errno)),
-    }
+    socket::send_descriptor(control.as_fd(), network.as_fd()).or_else(gone_is_fine).map_err(at(Stage::Control))?;
     // Closed with all the rest in `let_go`: two calls less.
     std::mem::forget((socket, network));
     Ok(())
+}
+
+/// What the half inside has said already, if that is a failure.
+fn failure_told(control: &OwnedFd) -> Option<Failure> {
+    let mut packet = [0; 1 + failure::WIRE];
+    let [told] = socket::wait_any([Some(control.as_fd())], true).ok()?;
+    let length = if told { file::read(control.as_fd(), &mut packet).ok()? } else { 0 };
+    let (&tag, rest) = packet[..length].split_first()?;
+    if Tag::of(tag) == Some(Tag::Failed) { Failure::decode(rest) } else { None }
 }
 
 /// Gives up what waiting does not need: capabilities, and the caller's descriptors, whose other ends would otherwise
@@ -221,7 +236,11 @@ fn wait(plan: &Plan, control: &OwnedFd, child: &Child, parent: Option<&OwnedFd>)
             return Ok(die_with_parent(child));
         }
         let mut packet = [0; 1 + failure::WIRE];
-        let length = file::read(control.as_fd(), &mut packet).map_err(at(Stage::Control))?;
+        let length = match file::read(control.as_fd(), &mut packet) {
+            // It ended with a packet of ours unread, which is said once, and before what it had to say itself.
+            Err(Errno::ECONNRESET) => continue,
+            result => result.map_err(at(Stage::Control))?,
+        };
         let Some((&tag, rest)) = packet[..length].split_first() else { break };
         match Tag::of(tag) {
             Some(Tag::Ready) => ready = true,

@@ -27,7 +27,7 @@ pub(super) fn announce(plan: &Plan, pid: i32) -> Result<()> {
         }
         text.push_str("\n}\n");
         write(plan, fd, &text)?;
-        file::close_numbers([fd]);
+        plan.close(fd);
     }
     if let Some(fd) = plan.report.json_status_fd {
         let mut text = format!("{{ \"child-pid\": {pid}");

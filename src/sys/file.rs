@@ -74,7 +74,7 @@ pub(crate) fn callers_fd(fd: RawFd) -> Result<BorrowedFd<'static>> {
         return Err(Errno::EBADF);
     }
     // SAFETY: `BorrowedFd` asks that the number is not -1 and stays open while it is used. The first is checked; for
-    // the second, nothing here closes a descriptor of the caller before `close_numbers`, the last step before exec.
+    // the second, callers close a number (`close_numbers`) only when they are done with what they borrowed.
     Ok(unsafe { BorrowedFd::borrow_raw(fd) })
 }
 
@@ -140,7 +140,8 @@ pub(crate) fn open_in_root(root: BorrowedFd<'_>, path: &CStr, open: Open) -> Res
     let flags = match open {
         Open::Path => OFlag::O_PATH,
         Open::Dir => OFlag::O_PATH | OFlag::O_DIRECTORY,
-        Open::Create(_) => OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOCTTY,
+        // O_NONBLOCK: a fifo without a reader is ENXIO then; opening it would wait for one.
+        Open::Create(_) => OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOCTTY | OFlag::O_NONBLOCK,
     };
     let mode = match open {
         Open::Create(mode) => Mode::from_bits_truncate(mode),
@@ -295,18 +296,19 @@ pub(crate) fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<()> {
     }
 }
 
-/// Takes a read lock on the whole file, or fails with `EAGAIN`. It ends with this process (`fcntl_locking(2)`).
+/// Takes a read lock on the whole file, or fails with `EAGAIN`. It ends when `file` is closed, and not, as a POSIX lock
+/// does, when any other descriptor of the same file is; the two kinds exclude each other (`fcntl_locking(2)`).
 pub(crate) fn lock_shared(file: BorrowedFd<'_>) -> Result<()> {
     let lock =
         libc::flock { l_type: libc::F_RDLCK as i16, l_whence: libc::SEEK_SET as i16, l_start: 0, l_len: 0, l_pid: 0 };
-    nix::fcntl::fcntl(file, nix::fcntl::FcntlArg::F_SETLK(&lock)).map(drop)
+    nix::fcntl::fcntl(file, nix::fcntl::FcntlArg::F_OFD_SETLK(&lock)).map(drop)
 }
 
 /// Closes descriptors of the caller by number. Numbers that are not open are no error: they need no closing.
 pub(crate) fn close_numbers(numbers: impl IntoIterator<Item = RawFd>) {
     for number in numbers {
-        // SAFETY: no owner of this number exists in this process any more: the caller's descriptors are never owned
-        // here, and this is the last step before exec.
+        // SAFETY: the caller's descriptors are never owned in this process, and whoever closes one does not use it any
+        // more.
         unsafe { libc::close(number) };
     }
 }

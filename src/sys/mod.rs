@@ -1,6 +1,6 @@
 //! Thin typed calls of the kernel: the only module with `unsafe`, the only user of `libc` and `nix`.
 //!
-//! Nothing here decides or prints. Everything that runs between clone and exec avoids allocation.
+//! Nothing here decides or prints.
 #![allow(unsafe_code)]
 
 pub(crate) mod caps;

@@ -161,6 +161,12 @@ pub(crate) fn real_ids() -> (u32, u32) {
     (nix::unistd::getuid().as_raw(), nix::unistd::getgid().as_raw())
 }
 
+/// Whether this program's file has given it ids or capabilities that its caller does not have (`getauxval(3)`).
+pub(crate) fn is_privileged_by_file() -> bool {
+    // SAFETY: a plain number; the value comes from memory that the kernel filled in at exec.
+    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
+}
+
 pub(crate) fn set_uid(uid: u32) -> Result<()> {
     nix::unistd::setuid(uid.into())
 }
@@ -273,8 +279,9 @@ pub(crate) fn exec(path: &CStr, arguments: &CStrArray<'_>, environment: &CStrArr
 /// As `vfork(2)`, but on a stack of its own: nothing of a frame that the caller still needs can be overwritten, and no
 /// page table is copied.
 pub(crate) fn spawn_on_own_stack<F: FnMut() -> u8>(_: SingleThread, mut body: F) -> Result<i32> {
-    /// `body` sets a few flags, installs filters and calls exec with pointers that are ready: a few hundred bytes.
-    const STACK: usize = 32 * 1024;
+    /// `body` sets a few flags, installs filters, builds arrays of pointers and calls exec, or reports a failure of about
+    /// 1 KiB: a few KiB in a build for debugging.
+    const STACK: usize = 64 * 1024;
     extern "C" fn enter<F: FnMut() -> u8>(body: *mut c_void) -> c_int {
         // SAFETY: `body` points to the closure in the frame of the caller, who is suspended until this process calls
         // exec or ends.

@@ -59,8 +59,17 @@ pub(crate) fn send_descriptor(fd: BorrowedFd<'_>, descriptor: BorrowedFd<'_>) ->
     }
 }
 
-/// Receives what [`send_descriptor`] sent; `None` at end of file.
-pub(crate) fn receive_descriptor(fd: BorrowedFd<'_>) -> Result<Option<OwnedFd>> {
+/// What [`receive_descriptor`] found.
+pub(crate) enum Received {
+    Descriptor(OwnedFd),
+    /// A message without one.
+    Nothing,
+    /// The other end is closed.
+    End,
+}
+
+/// Receives what [`send_descriptor`] sent.
+pub(crate) fn receive_descriptor(fd: BorrowedFd<'_>) -> Result<Received> {
     let mut space = nix::cmsg_space!([RawFd; 1]);
     let mut byte = [0];
     let mut slices = [IoSliceMut::new(&mut byte)];
@@ -74,11 +83,11 @@ pub(crate) fn receive_descriptor(fd: BorrowedFd<'_>) -> Result<Option<OwnedFd>> 
         ControlMessageOwned::ScmRights(numbers) => numbers.first().copied(),
         _ => None,
     });
-    match (message.bytes, number) {
-        (_, Some(number)) => Ok(Some(file::own(number))),
-        (0, None) => Ok(None),
-        (_, None) => Err(Errno::EBADMSG),
-    }
+    Ok(match (message.bytes, number) {
+        (_, Some(number)) => Received::Descriptor(file::own(number)),
+        (0, None) => Received::End,
+        (_, None) => Received::Nothing,
+    })
 }
 
 /// Which of the descriptors given to [`wait_any`] can be read or has ended, in order.
