@@ -203,6 +203,8 @@ pub struct Obstacles {
     pub userns_clone_off: bool,
     /// `user.max_user_namespaces`, where it can be read.
     pub max_user_namespaces: Option<u64>,
+    /// A kind of namespaces of which there may be none: its `user.max_*_namespaces` is 0.
+    pub no_namespaces: Option<&'static str>,
     /// Ubuntu's sysctl `kernel.apparmor_restrict_unprivileged_userns` is 1.
     pub apparmor_restricts: bool,
     /// A system call filter is installed already.
@@ -221,6 +223,9 @@ impl Obstacles {
         Obstacles {
             userns_clone_off: number("/proc/sys/kernel/unprivileged_userns_clone") == Some(0),
             max_user_namespaces: number("/proc/sys/user/max_user_namespaces"),
+            no_namespaces: ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"]
+                .into_iter()
+                .find(|kind| number(&format!("/proc/sys/user/max_{kind}_namespaces")) == Some(0)),
             apparmor_restricts: number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == Some(1),
             filtered: contains("/proc/self/status", |line| {
                 line.strip_prefix("Seccomp:").is_some_and(|mode| mode.trim() != "0")

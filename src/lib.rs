@@ -21,6 +21,7 @@
 //! | what options mean together, defaults | `cli/lower.rs`; rules over several fields: `spec/check.rs` |
 //! | help, manual page, shell completions | `cli/render.rs` (all from the table) |
 //! | the text of an error | `cli/words.rs`; the `hint:` line below it: `plan/hint.rs` |
+//! | a suggestion for a word that nothing is called | `nearest.rs` |
 //! | what can be asked for at all | `spec/` |
 //! | what is asked of the host | `host.rs` |
 //! | how a wish is carried out on this host | `plan/` |
@@ -42,6 +43,7 @@ pub mod cli;
 mod error;
 mod exec;
 pub mod host;
+mod nearest;
 pub mod plan;
 mod sandbox;
 mod seccomp;

@@ -17,7 +17,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     // Words in, a spec out: pure, but for the door itself and the words of a failure.
     ("cli", &["error", "spec"]),
     ("cli/mod.rs", &["error", "host", "plan", "spec", "supervise", "sys"]),
-    ("cli/seccomp.rs", &["error", "seccomp", "spec"]),
+    ("cli/seccomp.rs", &["error", "nearest", "seccomp", "spec"]),
+    ("cli/parse.rs", &["error", "nearest", "spec"]),
     ("cli/words.rs", &["error", "host", "plan", "spec", "sys"]),
     ("error.rs", &[]),
     ("spec", &[]),
@@ -26,7 +27,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("supervise", &["error", "exec", "plan", "spec", "sys"]),
     ("exec", &["plan", "spec", "sys"]),
     // Text in, a filter out: pure.
-    ("seccomp", &["error"]),
+    ("seccomp", &["error", "nearest"]),
+    ("nearest.rs", &[]),
     ("sys", &[]),
 ];
 

@@ -149,7 +149,7 @@ impl Args {
     pub(super) fn change_cap(&mut self, keep: bool, name: &CStr) -> Result<(), Error> {
         let change = CapChange { keep, name: name.into() };
         if change.set(CapSet::EMPTY, LARGEST_CAP).is_none() {
-            return refuse_word("unknown cap: ", name);
+            return unknown_cap(name);
         }
         self.caps.push(change);
         Ok(())
@@ -231,6 +231,12 @@ pub(super) const LONELY_LAYER: &str = "--overlay-src must be followed by another
 /// A refusal in ready words.
 pub(super) fn refuse<T>(message: impl Into<Vec<u8>>) -> Result<T, Error> {
     Err(Error::new(1, message))
+}
+
+/// A capability that nobody knows.
+pub(super) fn unknown_cap<T>(name: &CStr) -> Result<T, Error> {
+    let hint = "names have their prefix: CAP_NET_ADMIN; ALL is all of them (capabilities(7))";
+    refuse_word("unknown cap: ", name).map_err(|error| error.with_hint(Some(hint.into())))
 }
 
 /// A refusal that ends with the word it is about.

@@ -1,6 +1,6 @@
 //! [`Args`] → [`Spec`]: what is meant by the words, with defaults filled in and conflicts refused.
 
-use super::args::{Args, CapChange, refuse, refuse_word};
+use super::args::{Args, CapChange, refuse, unknown_cap};
 use super::words;
 use crate::error::Error;
 use crate::spec::{
@@ -136,7 +136,7 @@ fn caps(changes: &[CapChange], facts: &Facts, stays: bool) -> Result<Option<CapS
     let change = |set: CapSet, change: &CapChange| match change.set(all, facts.last_cap) {
         Some(named) if change.keep => Ok(set.with(named)),
         Some(named) => Ok(set.without(named)),
-        None => refuse_word("unknown cap: ", &change.name),
+        None => unknown_cap(&change.name),
     };
     changes.iter().try_fold(start, change).map(Some)
 }

@@ -6,6 +6,7 @@ use std::ffi::CStr;
 use super::args::{self, Args, refuse, refuse_word};
 use super::table::{self, Action, Opt, Table};
 use crate::error::Error;
+use crate::nearest::nearest;
 use crate::spec::FdNumber;
 
 /// What parsing needs of the world.
@@ -96,7 +97,9 @@ impl Parser<'_> {
         words: &mut Words<impl Iterator<Item = &'w CStr> + Clone>,
     ) -> Result<Outcome, Error> {
         let found = table::opts(self.table).enumerate().find(|(_, opt)| opt.name.as_bytes() == word.to_bytes());
-        let Some((number, opt)) = found else { return refuse_word("Unknown option ", word) };
+        let Some((number, opt)) = found else {
+            return refuse_word("Unknown option ", word).map_err(|error| self.suggest(error, word));
+        };
         self.args.begin_option();
         let bit = 1u128.checked_shl(number as u32).unwrap_or(0);
         let repeated = self.seen & bit != 0;
@@ -130,6 +133,16 @@ impl Parser<'_> {
         }
         self.args.end_option()?;
         Ok(Outcome::Complete)
+    }
+
+    fn suggest(&self, error: Error, word: &CStr) -> Error {
+        let hint = match word.to_bytes() {
+            b"-h" => Some("--help lists the options".into()),
+            bytes if bytes.contains(&b'=') => Some("a value is a word of its own, behind a blank".into()),
+            _ => nearest(&word.to_string_lossy(), table::opts(self.table).map(|opt| opt.name))
+                .map(|name| format!("did you mean {name}?")),
+        };
+        error.with_hint(hint)
     }
 
     fn warn_if(&mut self, repeated: bool, opt: &Opt) {

@@ -9,10 +9,11 @@ use std::os::unix::ffi::OsStrExt;
 use lexopt::prelude::{Long, Short, Value, ValueExt};
 
 use crate::error::{Error, push_printable};
+use crate::nearest::nearest;
 use crate::seccomp::arch::Arch;
 use crate::seccomp::policy::{Decision, Idle, Policy, Target, resolve};
 use crate::seccomp::profile::{Profile, Reader, Rule, kernel_version};
-use crate::seccomp::table::{self, Table, nearest};
+use crate::seccomp::table::{self, Table};
 use crate::seccomp::verdict::{ENOSYS, Verdict};
 use crate::seccomp::{Program, compile, proof, shipped};
 use crate::spec::{CapSet, LAST_KNOWN_CAP};

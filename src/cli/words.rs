@@ -30,7 +30,8 @@ pub(crate) fn bubblewrap(plan: &Plan, failure: &Failure) -> Error {
         }
         Reason::InMessage => {}
     }
-    Error::new(1, message).with_hint(hint::advice(failure, &crate::host::Obstacles::probe()))
+    let op = plan.ops.get(failure.index as usize).filter(|_| failure.stage == Stage::Op);
+    Error::new(1, message).with_hint(hint::advice(failure, op.map(|op| &op.fs), &crate::host::Obstacles::probe()))
 }
 
 pub(crate) fn conflict(conflict: Conflict) -> &'static str {

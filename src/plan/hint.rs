@@ -2,10 +2,11 @@
 
 use crate::host::Obstacles;
 use crate::plan::failure::{Act, Failure, Stage};
+use crate::spec::{FsOp, Source};
 use crate::sys::Errno;
 
-/// One line of advice, where the cause is known.
-pub fn advice(failure: &Failure, host: &Obstacles) -> Option<String> {
+/// One line of advice, where the cause is known. `op` is the operation that failed, where it was one.
+pub fn advice(failure: &Failure, op: Option<&FsOp>, host: &Obstacles) -> Option<String> {
     let errno = Errno::from_raw(failure.errno);
     let text = match (failure.stage, failure.act, errno) {
         (Stage::Clone | Stage::Net | Stage::InnerUser, _, Errno::EPERM | Errno::EACCES) => return Some(refused(host)),
@@ -18,7 +19,10 @@ pub fn advice(failure: &Failure, host: &Obstacles) -> Option<String> {
         (Stage::Clone | Stage::Net | Stage::CloneBelow, _, Errno::ENOSYS | Errno::EINVAL) => {
             "this kernel was built without a kind of namespace that is asked for; user_namespaces(7) names the options"
         }
-        (Stage::Clone | Stage::Net | Stage::InnerUser, _, Errno::ENOSPC | Errno::EUSERS) => {
+        (Stage::Net, _, Errno::ENOSPC | Errno::EUSERS) => {
+            "no further network namespace may be made: sysctl user.max_net_namespaces, here or in a namespace above"
+        }
+        (Stage::Clone | Stage::InnerUser, _, Errno::ENOSPC | Errno::EUSERS) => {
             return Some(exhausted(host));
         }
         (Stage::Op, Act::NewFs, Errno::EPERM) if host.proc_is_masked => {
@@ -32,8 +36,18 @@ pub fn advice(failure: &Failure, host: &Obstacles) -> Option<String> {
             "pinfold needs Linux 5.12 or newer (mount_setattr, openat2, close_range, pidfd_open), and no filter that \
              hides these calls"
         }
-        (Stage::Op, Act::Source, Errno::ENOENT) => {
-            "the source does not exist on the host; the -try form of the option skips it then"
+        (Stage::Op, Act::Source, Errno::ENOENT) => match op {
+            Some(FsOp::Bind { source: Source::Path(_), .. }) => {
+                "the source does not exist on the host; the -try form of the option skips it then"
+            }
+            Some(FsOp::Bind { source: Source::Fd(_), .. }) => NO_DESCRIPTOR,
+            _ => "the source does not exist on the host",
+        },
+        (Stage::Op, Act::NewFs, Errno::EPERM) if matches!(op, Some(FsOp::Mqueue { .. })) => {
+            "message queues belong to an IPC namespace, and only a new one is the sandbox's to mount: --unshare-ipc"
+        }
+        (Stage::Op, _, Errno::EPERM) if host.filtered => {
+            "a system call filter around this program may forbid mounts, as those of container engines do"
         }
         (Stage::Op, Act::Source, Errno::EMFILE) | (Stage::DescriptorLimit, _, _) => {
             "every source is held open until its turn: raise the hard limit of open files (ulimit -Hn)"
@@ -53,13 +67,20 @@ pub fn advice(failure: &Failure, host: &Obstacles) -> Option<String> {
             "the program is looked up inside the sandbox: it, its interpreter (#! line) and its loader must be bound"
         }
         (Stage::Exec, _, Errno::EACCES) => "the file is not executable for you, or lies on a mount with noexec",
-        (Stage::JoinUser | Stage::JoinPid | Stage::JoinInnerUser, _, Errno::EBADF) => {
-            "no such descriptor is open: pass it on to this program (a shell does it with N</proc/PID/ns/...)"
+        (Stage::JoinUser | Stage::JoinPid | Stage::JoinInnerUser, _, Errno::EBADF) => NO_DESCRIPTOR,
+        (Stage::JoinUser | Stage::JoinPid | Stage::JoinInnerUser, _, Errno::EINVAL) => {
+            "the descriptor must refer to a namespace of this kind, as one of /proc/PID/ns/user or /proc/PID/ns/pid does"
+        }
+        (Stage::Chdir, _, Errno::ENOENT) => {
+            "the directory must exist inside the sandbox: bind it, or make it with --dir"
         }
         _ => return None,
     };
     Some(text.into())
 }
+
+const NO_DESCRIPTOR: &str =
+    "no such descriptor is open: pass it on to this program (a shell does it with N</proc/PID/ns/... or N<DIRECTORY)";
 
 const APPARMOR: &str = "AppArmor takes the powers of new user namespaces away (sysctl \
     kernel.apparmor_restrict_unprivileged_userns): install a profile for the path of this program that allows `userns,` \
@@ -85,6 +106,9 @@ fn refused(host: &Obstacles) -> String {
 }
 
 fn exhausted(host: &Obstacles) -> String {
+    if let Some(kind) = host.no_namespaces {
+        return format!("namespaces of one kind are off: sysctl user.max_{kind}_namespaces is 0");
+    }
     match host.max_user_namespaces {
         Some(limit) if limit < 16 => {
             format!(
@@ -100,7 +124,11 @@ mod tests {
     use super::*;
 
     fn with(stage: Stage, act: Act, errno: Errno, host: Obstacles) -> Option<String> {
-        advice(&Failure { act, ..Failure::new(stage, errno as i32) }, &host)
+        with_op(stage, act, errno, host, None)
+    }
+
+    fn with_op(stage: Stage, act: Act, errno: Errno, host: Obstacles, op: Option<&FsOp>) -> Option<String> {
+        advice(&Failure { act, ..Failure::new(stage, errno as i32) }, op, &host)
     }
 
     #[test]
@@ -127,7 +155,7 @@ mod tests {
         let none = Obstacles::default();
         let cases = [
             (Stage::Clone, Act::Whole, Errno::ENOSPC, "nested 32"),
-            (Stage::Op, Act::Source, Errno::ENOENT, "-try"),
+            (Stage::Op, Act::Source, Errno::ENOENT, "does not exist"),
             (Stage::Op, Act::Source, Errno::EMFILE, "ulimit"),
             (Stage::Op, Act::Attach, Errno::ENOSPC, "mount-max"),
             (Stage::Op, Act::NewFs, Errno::ENOSYS, "5.12"),
@@ -144,6 +172,21 @@ mod tests {
         assert!(masked.unwrap().contains("/proc"));
         let few = with(Stage::Clone, Act::Whole, Errno::ENOSPC, Obstacles { max_user_namespaces: Some(1), ..none });
         assert!(few.unwrap().contains("is 1"));
-        assert_eq!(with(Stage::Chdir, Act::Whole, Errno::ENOENT, none), None);
+        let off = with(Stage::Clone, Act::Whole, Errno::ENOSPC, Obstacles { no_namespaces: Some("net"), ..none });
+        assert!(off.unwrap().contains("user.max_net_namespaces is 0"));
+        assert_eq!(with(Stage::Chdir, Act::Whole, Errno::EACCES, none), None);
+    }
+
+    #[test]
+    fn the_advice_fits_the_operation() {
+        let flags = crate::spec::BindFlags { read_only: true, devices: false, optional: false };
+        let bind = |source| FsOp::Bind { source, dest: c"/x".into(), flags };
+        let missing =
+            |op: &FsOp| with_op(Stage::Op, Act::Source, Errno::ENOENT, Obstacles::default(), Some(op)).unwrap();
+        assert!(missing(&bind(Source::Path(c"/x".into()))).contains("-try"));
+        assert!(missing(&bind(Source::Fd(9))).contains("descriptor"));
+        let queue = FsOp::Mqueue { dest: c"/x".into() };
+        let refused = with_op(Stage::Op, Act::NewFs, Errno::EPERM, Obstacles::default(), Some(&queue)).unwrap();
+        assert!(refused.contains("--unshare-ipc"), "{refused}");
     }
 }

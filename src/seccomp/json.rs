@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::table::nearest;
 use crate::error::Error;
+use crate::nearest::nearest;
 
 /// A failure that the author of a profile can mend.
 pub(super) fn refuse<T>(place: &str, reason: impl AsRef<str>) -> Result<T, Error> {

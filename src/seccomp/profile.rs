@@ -8,9 +8,10 @@ use serde_json::Value;
 
 use super::arch::{self, Arch};
 use super::json::{Object, did_you_mean, refuse};
-use super::table::{FOREIGN, Table, nearest};
+use super::table::{FOREIGN, Table};
 use super::verdict::{ACTIONS, EPERM, MAX_ERRNO, Verdict, errno_number};
 use crate::error::Error;
+use crate::nearest::nearest;
 
 /// A profile, checked as far as it can be without an architecture.
 #[derive(Debug, Clone, PartialEq, Eq)]

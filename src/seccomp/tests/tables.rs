@@ -1,7 +1,8 @@
 //! Facts about system calls.
 
 use super::*;
-use crate::seccomp::table::{FOREIGN, GROUPS, nearest};
+use crate::nearest::nearest;
+use crate::seccomp::table::{FOREIGN, GROUPS};
 use crate::seccomp::width::is_narrow;
 
 /// Numbers that anybody can look up, on x86_64, i386, aarch64, arm, riscv64.

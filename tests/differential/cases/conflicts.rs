@@ -5,6 +5,7 @@ use crate::support::Fd::{Out, Text};
 
 pub(crate) const CASES: &[Case] = &[
     // In the order of the checks.
+    line("R --assert-userns-disabled true"),
     line("R --userns-block-fd 6 true").fds(&[(6, Text("x"))]),
     line("R --unshare-user --userns-block-fd 6 true").fds(&[(6, Text("x"))]),
     line("R --unshare-user-try --userns-block-fd 6 --info-fd 7 true").fds(&[(6, Text("x")), (7, Out)]),

@@ -1,0 +1,31 @@
+//! Suggestions for a word that nothing is called.
+
+/// The one of `known` that is nearest to `word`, where it takes at most a third of its letters to get there.
+pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let most = (word.len() / 3).max(1);
+    known.map(|name| (distance(word, name), name)).filter(|(steps, _)| *steps <= most).min().map(|(_, name)| name)
+}
+
+/// How many letters must be added, dropped, changed or swapped with their neighbour; upper and lower case are alike.
+fn distance(from: &str, to: &str) -> usize {
+    // A name is short; what is longer than any name is near to none of them.
+    if from.len() > 64 {
+        return usize::MAX;
+    }
+    let (from, to) = (from.to_ascii_lowercase().into_bytes(), to.to_ascii_lowercase().into_bytes());
+    // Row `i` holds the distances of the first `i` letters of `from`.
+    let mut rows: Vec<Vec<usize>> = vec![(0..=to.len()).collect()];
+    for i in 1..=from.len() {
+        let mut row = vec![i];
+        for j in 1..=to.len() {
+            let change = rows[i - 1][j - 1] + usize::from(from[i - 1] != to[j - 1]);
+            let mut steps = change.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1] {
+                steps = steps.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(steps);
+        }
+        rows.push(row);
+    }
+    rows[from.len()][to.len()]
+}
