@@ -158,11 +158,11 @@ fn has_user_ns(proc: &OwnedFd) -> Result<bool, Error> {
 }
 
 fn owns_program(proc: &OwnedFd, caller: Caller) -> Result<bool, Error> {
-    let owner =
-        file::owner_at(proc.as_fd(), c"self/exe").map_err(|errno| failed("Can't look at /proc/self/exe", errno))?;
+    let program =
+        file::stat_at(proc.as_fd(), c"self/exe").map_err(|errno| failed("Can't look at /proc/self/exe", errno))?;
     let is_writable = file::is_writable_at(proc.as_fd(), c"self/exe")
         .map_err(|errno| failed("Can't look at /proc/self/exe", errno))?;
-    Ok(owner == caller.uid || is_writable)
+    Ok(program.owner == caller.uid || is_writable)
 }
 
 fn has_namespace(proc: &OwnedFd, kind: &CStr) -> Result<bool, Error> {

@@ -31,9 +31,6 @@ pub fn main(line: CommandLine) -> u8 {
     pinfold_door(line)
 }
 
-/// What bubblewrap answers to `--version`. Callers read three numbers and want at least 0.10.0 (BuildStream, flatpak).
-const BWRAP_VERSION: &str = bwrap::VERSION;
-
 /// `pinfold VERB …`.
 fn pinfold_door(line: CommandLine) -> u8 {
     let verb = line.words().get(1).map(|word| word.to_bytes().to_vec());
@@ -98,7 +95,7 @@ fn bwrap_run(args: &mut Args, line: CommandLine, skip: usize) -> Result<u8, Erro
     let name = line.words().first().map_or_else(|| "bwrap".into(), |word| word.to_string_lossy().into_owned());
     match parse::parse(args, bwrap::TABLE, line.words().get(skip..).unwrap_or_default(), &mut World)? {
         Outcome::Help => return Ok(print(&render::help(bwrap::TABLE, &name))),
-        Outcome::Version => return Ok(print(&format!("{BWRAP_VERSION}\n"))),
+        Outcome::Version => return Ok(print(&format!("{}\n", bwrap::VERSION))),
         Outcome::Complete => {}
     }
     let caller = Caller::probe();

@@ -42,10 +42,32 @@ pub(crate) enum Tag {
     Ended,
 }
 
-impl Tag {
-    /// The tag of a packet.
-    pub(crate) fn of(byte: u8) -> Option<Tag> {
-        [Tag::Hello, Tag::Ready, Tag::Failed, Tag::Ended].into_iter().find(|&tag| tag as u8 == byte)
+/// A packet as the half outside understands it.
+pub(crate) enum Said {
+    /// [`Tag::Hello`].
+    Hello,
+    /// [`Tag::Ready`].
+    Ready,
+    /// [`Tag::Failed`].
+    Failed(Failure),
+    /// [`Tag::Ended`], with the exit code.
+    Ended(u8),
+}
+
+impl Said {
+    /// Room that every packet fits into, in bytes.
+    pub(crate) const WIRE: usize = 1 + crate::plan::failure::WIRE;
+
+    /// Reads a packet; `None` for one that no half inside sends.
+    pub(crate) fn of(packet: &[u8]) -> Option<Said> {
+        let (&tag, rest) = packet.split_first()?;
+        match tag {
+            tag if tag == Tag::Hello as u8 => Some(Said::Hello),
+            tag if tag == Tag::Ready as u8 => Some(Said::Ready),
+            tag if tag == Tag::Failed as u8 => Failure::decode(rest).map(Said::Failed),
+            tag if tag == Tag::Ended as u8 => rest.first().copied().map(Said::Ended),
+            _ => None,
+        }
     }
 }
 
@@ -63,7 +85,7 @@ pub(crate) fn run(plan: &Plan, control: OwnedFd, words: Option<CommandLine>, thr
 /// Sends a failure outside. If nobody listens any more there is nobody to tell.
 fn report(control: &OwnedFd, failure: &Failure) {
     let (wire, length) = failure.encode();
-    let mut packet = [0; 1 + crate::plan::failure::WIRE];
+    let mut packet = [0; Said::WIRE];
     packet[0] = Tag::Failed as u8;
     packet[1..=length].copy_from_slice(&wire[..length]);
     // write(2), because this may run under the caller's filter, which may know no other call.

@@ -3,11 +3,11 @@
 
 mod status;
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 
 use crate::error::Error;
-use crate::exec::{self, Tag};
-use crate::plan::failure::{self, Failure, Stage};
+use crate::exec::{self, Said};
+use crate::plan::failure::{Failure, Stage};
 use crate::plan::{Maps, Plan};
 use crate::spec::FdNumber;
 use crate::sys::cmdline::CommandLine;
@@ -68,13 +68,14 @@ fn supervise(plan: &Plan, line: Option<CommandLine>) -> Result<u8, Trouble> {
         }
         Cloned::Parent(child) => child,
     };
-    if plan.joins.pid_below {
-        // Its end must be noticed before everything else is closed.
-        file::close_numbers([inside.as_raw_fd()]);
-    }
-    // Closed with all the rest in `let_go`: one call less.
-    std::mem::forget(inside);
-    let child = if plan.joins.pid_below { child_below(&control, child)? } else { child };
+    // Closed with all the rest in `let_go`, which is one call less, unless its end must be noticed before.
+    let inside = inside.into_raw_fd();
+    let child = if plan.joins.pid_below {
+        file::close_numbers([inside]);
+        child_below(&control, child)?
+    } else {
+        child
+    };
     let outcome = attend(plan, &control, &child, parent.as_ref());
     if outcome.is_err() {
         // Whatever went wrong: nothing of a box that could not be looked after stays behind.
@@ -132,17 +133,15 @@ fn become_opaque() -> Result<(), Failure> {
 
 /// The process in the new PID namespace below a joined one: it says hello, and the kernel says who it is.
 fn child_below(control: &OwnedFd, between: Child) -> Result<Child, Trouble> {
-    let mut packet = [0; 1 + failure::WIRE];
+    let mut packet = [0; Said::WIRE];
     let (length, pid) = socket::receive_with_pid(control.as_fd(), &mut packet).map_err(at(Stage::Control))?;
     let end = process::wait(between.as_fd()).map_err(at(Stage::Control))?;
-    match (packet[..length].split_first(), pid) {
-        (Some((&tag, _)), Some(pid)) if Tag::of(tag) == Some(Tag::Hello) => {
+    match (Said::of(&packet[..length]), pid) {
+        (Some(Said::Hello), Some(pid)) => {
             let pidfd = process::pidfd_open(pid).map_err(at(Stage::Control))?;
             Ok(Child { pid, pidfd })
         }
-        (Some((&tag, rest)), _) if Tag::of(tag) == Some(Tag::Failed) => {
-            Err(Failure::decode(rest).map_or(Trouble::Silent(end), Trouble::Failed))
-        }
+        (Some(Said::Failed(failure)), _) => Err(Trouble::Failed(failure)),
         _ => Err(Trouble::Silent(end)),
     }
 }
@@ -203,11 +202,10 @@ fn make_network(control: &OwnedFd, child: &Child) -> Result<(), Failure> {
 
 /// What the half inside has said already, if that is a failure.
 fn failure_told(control: &OwnedFd) -> Option<Failure> {
-    let mut packet = [0; 1 + failure::WIRE];
+    let mut packet = [0; Said::WIRE];
     let [told] = socket::wait_any([Some(control.as_fd())], true).ok()?;
     let length = if told { file::read(control.as_fd(), &mut packet).ok()? } else { 0 };
-    let (&tag, rest) = packet[..length].split_first()?;
-    if Tag::of(tag) == Some(Tag::Failed) { Failure::decode(rest) } else { None }
+    if let Some(Said::Failed(failure)) = Said::of(&packet[..length]) { Some(failure) } else { None }
 }
 
 /// Gives up what waiting does not need: capabilities, and the caller's descriptors, whose other ends would otherwise
@@ -235,25 +233,22 @@ fn wait(plan: &Plan, control: &OwnedFd, child: &Child, parent: Option<&OwnedFd>)
         if parent_ended(control.as_fd(), parent)? {
             return Ok(die_with_parent(child));
         }
-        let mut packet = [0; 1 + failure::WIRE];
+        let mut packet = [0; Said::WIRE];
         let length = match file::read(control.as_fd(), &mut packet) {
             // It ended with a packet of ours unread, which is said once, and before what it had to say itself.
             Err(Errno::ECONNRESET) => continue,
             result => result.map_err(at(Stage::Control))?,
         };
-        let Some((&tag, rest)) = packet[..length].split_first() else { break };
-        match Tag::of(tag) {
-            Some(Tag::Ready) => ready = true,
-            Some(Tag::Ended) => {
-                let code = rest.first().copied().unwrap_or(1);
-                // Its process was killed before everything was set up: then the program never was.
-                return if ready { finish(plan, code) } else { Err(Trouble::Silent(End::from_exit_code(code))) };
-            }
-            Some(Tag::Failed) => {
-                let silent = Trouble::Silent(End::Code(1));
-                return Err(Failure::decode(rest).map_or(silent, Trouble::Failed));
-            }
-            Some(Tag::Hello) | None => return Err(Trouble::Silent(End::Code(1))),
+        if length == 0 {
+            break;
+        }
+        match Said::of(&packet[..length]) {
+            Some(Said::Ready) => ready = true,
+            Some(Said::Ended(code)) if ready => return finish(plan, code),
+            // Its process was killed before everything was set up: then the program never was.
+            Some(Said::Ended(code)) => return Err(Trouble::Silent(End::from_exit_code(code))),
+            Some(Said::Failed(failure)) => return Err(Trouble::Failed(failure)),
+            Some(Said::Hello) | None => return Err(Trouble::Silent(End::Code(1))),
         }
     }
     if parent_ended(child.as_fd(), parent)? {

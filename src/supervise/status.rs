@@ -52,8 +52,10 @@ fn namespaces(plan: &Plan, pid: i32) -> Result<Vec<(&'static str, u64)>> {
     // Not one that was joined: whoever passed it in knows it.
     let new = plan.clone.with_if(plan.joins.pid_below, NsSet::PID);
     let own = KINDS.iter().filter(|(_, set)| new.has(*set));
-    own.map(|&(kind, _)| file::inode_at(plan.proc.as_fd(), &format!("{pid}/ns/{kind}")).map(|inode| (kind, inode)))
-        .collect()
+    own.map(|&(kind, _)| {
+        file::stat_at(plan.proc.as_fd(), format!("{pid}/ns/{kind}").as_str()).map(|found| (kind, found.inode))
+    })
+    .collect()
 }
 
 fn push(text: &mut String, more: std::fmt::Arguments<'_>) {

@@ -4,6 +4,7 @@ use std::ffi::{CStr, CString, OsString};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 
+use nix::NixPath;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag};
 use nix::sys::stat::{FchmodatFlags, Mode, SFlag};
 use nix::unistd::AccessFlags;
@@ -15,6 +16,10 @@ use super::{Errno, Result, check};
 pub(crate) struct Stat {
     pub(crate) device: u64,
     pub(crate) inode: u64,
+    /// Number of links.
+    pub(crate) links: u64,
+    /// User id of the owner.
+    pub(crate) owner: u32,
     /// Device number of a device node.
     pub(crate) rdev: u64,
     mode: u32,
@@ -36,7 +41,14 @@ impl Stat {
 
 impl From<nix::sys::stat::FileStat> for Stat {
     fn from(stat: nix::sys::stat::FileStat) -> Stat {
-        Stat { device: stat.st_dev, inode: stat.st_ino, rdev: stat.st_rdev, mode: stat.st_mode }
+        Stat {
+            device: stat.st_dev,
+            inode: stat.st_ino,
+            links: stat.st_nlink,
+            owner: stat.st_uid,
+            rdev: stat.st_rdev,
+            mode: stat.st_mode,
+        }
     }
 }
 
@@ -61,9 +73,9 @@ pub(crate) fn place_at(dir: BorrowedFd<'_>, path: &CStr) -> Result<(u64, u64, u6
     Ok((found.stx_mnt_id, device, found.stx_ino))
 }
 
-/// What `name` in `dir` is, with what is mounted there; links are followed.
-pub(crate) fn stat_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<Stat> {
-    nix::sys::stat::fstatat(dir, name, nix::fcntl::AtFlags::empty()).map(Stat::from)
+/// What `path`, relative to `dir`, is, with what is mounted there; links are followed.
+pub(crate) fn stat_at<P: ?Sized + NixPath>(dir: BorrowedFd<'_>, path: &P) -> Result<Stat> {
+    nix::sys::stat::fstatat(dir, path, nix::fcntl::AtFlags::empty()).map(Stat::from)
 }
 
 /// The caller's descriptor with number `fd`, as long as it is used.
@@ -76,21 +88,6 @@ pub(crate) fn callers_fd(fd: RawFd) -> Result<BorrowedFd<'static>> {
     // SAFETY: `BorrowedFd` asks that the number is not -1 and stays open while it is used. The first is checked; for
     // the second, callers close a number (`close_numbers`) only when they are done with what they borrowed.
     Ok(unsafe { BorrowedFd::borrow_raw(fd) })
-}
-
-/// Inode number of `path` relative to `dir`, links followed.
-pub(crate) fn inode_at(dir: BorrowedFd<'_>, path: &str) -> Result<u64> {
-    nix::sys::stat::fstatat(dir, path, nix::fcntl::AtFlags::empty()).map(|stat| stat.st_ino)
-}
-
-/// User id of the owner of `path` relative to `dir`, links followed.
-pub(crate) fn owner_at(dir: BorrowedFd<'_>, path: &CStr) -> Result<u32> {
-    nix::sys::stat::fstatat(dir, path, nix::fcntl::AtFlags::empty()).map(|stat| stat.st_uid)
-}
-
-/// Number of links of `path` relative to `dir`.
-pub(crate) fn links_at(dir: BorrowedFd<'_>, path: &CStr) -> Result<u64> {
-    nix::sys::stat::fstatat(dir, path, nix::fcntl::AtFlags::empty()).map(|stat| stat.st_nlink)
 }
 
 /// Whether descriptor number `fd` is open.

@@ -17,7 +17,7 @@ impl SingleThread {
     /// Looks into `/proc/self/task`, which has a subdirectory for each thread. `EDEADLK` where there are several.
     pub(crate) fn check(proc: BorrowedFd<'_>) -> Result<SingleThread> {
         // A directory has two links of its own and one for each subdirectory.
-        match file::links_at(proc, c"self/task")? {
+        match file::stat_at(proc, c"self/task")?.links {
             3 => Ok(SingleThread(())),
             _ => Err(Errno::EDEADLK),
         }
