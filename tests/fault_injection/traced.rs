@@ -1,6 +1,9 @@
 //! The tests themselves.
 
 mod calls;
+#[path = "../support/executable.rs"]
+#[allow(dead_code, reason = "each test file uses its own part")]
+mod executable;
 mod judge;
 mod launch;
 mod pool;
@@ -129,8 +132,7 @@ impl Place {
         let tool = std::env::var_os("PINFOLD_TEST_TOOL").unwrap_or_else(|| env!("CARGO_BIN_EXE_pinfold").into());
         let place = Place(mkdtemp("/var/tmp/pinfold-fault-XXXXXX")?);
         fs::set_permissions(&place.0, fs::Permissions::from_mode(0o755))?;
-        fs::copy(tool, place.tool())?;
-        fs::set_permissions(place.tool(), fs::Permissions::from_mode(0o755))?;
+        executable::copy(Path::new(&tool), &place.tool());
         Ok(place)
     }
 

@@ -3,7 +3,7 @@
 use crate::errno;
 use crate::support::inside::line;
 use crate::support::running::{lives, pidfd};
-use crate::support::{Actor, Fd, Fixture, Launch, TYPICAL, inside, probe, tool};
+use crate::support::{Actor, Fd, Fixture, Launch, TYPICAL, executable, inside, probe, tool};
 
 #[test]
 fn only_the_boxs_own_processes_are_visible() {
@@ -113,7 +113,7 @@ fn the_tools_own_binary_is_out_of_reach() {
 fn a_binary_of_the_callers_own_is_out_of_reach_whatever_is_reported() {
     let fixture = Fixture::new("own-binary", Actor::User);
     let own = fixture.path.join("bwrap");
-    std::fs::copy(tool().path(), &own).expect("copy the tool");
+    executable::copy(tool().path(), &own);
     if let Some((uid, gid)) = Actor::User.ids() {
         std::os::unix::fs::chown(&own, Some(uid), Some(gid)).expect("give the copy to the user");
     }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
-use crate::support::{Actor, Fd, Fixture, Outcome, TYPICAL, Tweak, inside, probe, tool};
+use crate::support::{Actor, Fd, Fixture, Outcome, TYPICAL, Tweak, executable, inside, probe, tool};
 
 /// A mask of the text of `/proc/PID/status`.
 fn mask_of(status: &str, name: &str) -> u64 {
@@ -149,7 +149,7 @@ fn a_command_may_be_called_like_an_option() {
     let fixture = Fixture::new("option-names", Actor::User);
     for name in ["--bind", "--version", "--args", "-", "--"] {
         let program = fixture.path.join("dir").join(name);
-        std::fs::copy(probe(), &program).expect("copy the probe");
+        executable::copy(probe(), &program);
         let options = format!("{TYPICAL} --ro-bind {} /c --setenv PATH /c", fixture.path.join("dir").display());
         let said = inside(Actor::User, &options, &[name, "args", "--bind", "/", "/"]).run().done();
         assert_eq!(said, "arg --bind\narg /\narg /\n", "{name}");

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, fcntl};
 
-use crate::support::{Actor, Fd, Fixture, Launch, TYPICAL, inside, line, tool};
+use crate::support::{Actor, Fd, Fixture, Launch, TYPICAL, executable, inside, line, tool};
 
 /// The half inside ends with a packet unread, which the kernel tells the supervisor before what that half had to say.
 #[test]
@@ -70,7 +70,7 @@ fn a_setuid_copy_does_nothing() {
     let fixture = Fixture::new("setuid", Actor::Root);
     fs::set_permissions(&fixture.path, fs::Permissions::from_mode(0o755)).expect("let others in");
     let copy = fixture.path.join("bwrap");
-    fs::copy(tool().path(), &copy).expect("copy the tool");
+    executable::copy(tool().path(), &copy);
     for mode in [0o4755, 0o2755] {
         fs::set_permissions(&copy, fs::Permissions::from_mode(mode)).expect("make it setuid");
         let words = line("--ro-bind / /", &["true"]);

@@ -1,10 +1,9 @@
 //! Programs that need nothing of the system, and scripts that do not say what they need.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::support::{Actor, Fixture, inside, skip};
+use crate::support::{Actor, Fixture, executable, inside, skip};
 use crate::{actors, program};
 
 /// Writes `42` and ends with 3, by the system calls of i386, without any library.
@@ -76,8 +75,7 @@ fn a_script_without_an_interpreter_line_runs() {
     for actor in actors() {
         let fixture = Fixture::new(&format!("script-{actor:?}"), actor);
         let script = fixture.path.join("dir/inner");
-        std::fs::write(&script, "echo \"$0 $1 $#\"\nexit 9\n").unwrap();
-        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+        executable::write(&script, b"echo \"$0 $1 $#\"\nexit 9\n");
         let options = format!("--ro-bind {}/dir /s --setenv PATH /s:/usr/bin", fixture.path.display());
         for name in ["inner", "/s/inner"] {
             let outcome = program(actor, &options, &[name, "a b", "c"]).run();

@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
 use std::path::{Path, PathBuf};
 
+use super::executable;
 use super::launch::Actor;
 use super::stage::stage;
 
@@ -85,6 +86,10 @@ impl Fixture {
         for (name, mode, text) in FILES {
             let path = self.path.join(name);
             make_dir(path.parent().expect("below the fixture"));
+            if mode & 0o111 != 0 {
+                executable::write(&path, text.as_bytes());
+                continue;
+            }
             fs::write(&path, text).expect("write a fixture file");
             fs::set_permissions(&path, fs::Permissions::from_mode(*mode)).expect("set a mode");
         }

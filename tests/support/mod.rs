@@ -6,6 +6,7 @@
 #![allow(dead_code, unused_imports)] // each test file uses its own part of this module
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a helper that cannot do its work must stop the test
 
+pub(crate) mod executable;
 pub(crate) mod fixture;
 pub(crate) mod inside;
 pub(crate) mod launch;

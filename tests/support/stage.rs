@@ -163,9 +163,7 @@ fn find(root: &Path, name: &str) -> std::io::Result<PathBuf> {
 /// A copy of `program` in the stage, which everyone may execute.
 fn staged(program: &Path, name: impl AsRef<Path>) -> PathBuf {
     let copy = stage().join(name);
-    fs::copy(program, &copy)
-        .unwrap_or_else(|error| panic!("copy {} to {}: {error}", program.display(), copy.display()));
-    fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).expect("make a program executable");
+    super::executable::copy(program, &copy);
     copy
 }
 
