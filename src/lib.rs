@@ -72,5 +72,5 @@ pub fn run(spec: spec::Spec) -> Result<u8, Error> {
     let inherited = host::environment();
     let inherited: Vec<&CStr> = inherited.iter().map(CString::as_c_str).collect();
     let host = host::Host::probe(caller, &spec, c"pinfold", &inherited)?;
-    supervise::run(&plan::plan(spec, host)?, None, &cli::words::bubblewrap)
+    supervise::run(&plan::plan(spec, host)?, None, &cli::words::Bubblewrap)
 }

@@ -4,7 +4,7 @@ use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 
 use crate::error::Error;
-use crate::spec::{BindFlags, EnvOp, FsOp, Op, Source, Spec, Unshare, UserNs};
+use crate::spec::{BindFlags, DieWith, EnvOp, FsOp, Op, Source, Spec, Unshare, UserNs};
 
 /// A sandbox in the making. What it is not told to share or to mount is not there.
 ///
@@ -40,7 +40,7 @@ impl Sandbox {
         (namespaces.pid, namespaces.net, namespaces.ipc, namespaces.uts) = (true, true, true, true);
         namespaces.cgroup = Unshare::Try;
         sandbox.spec.process.env = vec![EnvOp::Clear, EnvOp::Set(c"PATH".into(), c"/usr/bin:/bin".into())];
-        sandbox.spec.lifecycle.die_with_parent = true;
+        sandbox.spec.lifecycle.die_with = DieWith::Caller;
         sandbox
     }
 

@@ -19,7 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cli/mod.rs", &["error", "host", "plan", "spec", "supervise", "sys"]),
     ("cli/seccomp.rs", &["error", "nearest", "seccomp", "spec"]),
     ("cli/parse.rs", &["error", "nearest", "spec"]),
-    ("cli/words.rs", &["error", "host", "plan", "spec", "sys"]),
+    ("cli/words.rs", &["error", "host", "plan", "spec", "supervise", "sys"]),
     ("error.rs", &[]),
     ("spec", &[]),
     ("host.rs", &["error", "spec", "sys"]),

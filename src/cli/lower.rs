@@ -4,7 +4,8 @@ use super::args::{Args, CapChange, refuse, unknown_cap};
 use super::words;
 use crate::error::Error;
 use crate::spec::{
-    CapSet, Conflict, Ids, Lifecycle, Lockdown, Namespaces, Process, Report, Seccomp, Spec, Unshare, UserNs,
+    CapSet, Conflict, DieWith, Fds, Ids, Landlock, Lifecycle, Lockdown, Namespaces, NestedUserNs, Process, Report,
+    Seccomp, Spec, Unshare, UserNs,
 };
 
 /// What the meaning of a command line depends on.
@@ -76,6 +77,7 @@ fn spec(args: Args, facts: &Facts) -> Result<Spec, Error> {
             new_session: args.new_session,
             exec_label: args.exec_label,
             file_label: args.file_label,
+            fds: Fds::Inherit,
         },
         lockdown: Lockdown {
             caps,
@@ -84,11 +86,12 @@ fn spec(args: Args, facts: &Facts) -> Result<Spec, Error> {
                 None if args.seccomp_programs.is_empty() => Seccomp::Off,
                 None => Seccomp::Programs(args.seccomp_programs),
             },
-            disable_userns: args.disable_userns,
+            landlock: Landlock::OFF,
+            nested_userns: if args.disable_userns { NestedUserNs::SecondNamespace } else { NestedUserNs::Allow },
             assert_userns_disabled: args.assert_userns_disabled,
         },
         lifecycle: Lifecycle {
-            die_with_parent: args.die_with_parent,
+            die_with: if args.die_with_parent { DieWith::Caller } else { DieWith::Nobody },
             as_pid_1: args.as_pid_1,
             lock_files: args.lock_files,
             sync_fd: args.sync_fd,
@@ -96,6 +99,7 @@ fn spec(args: Args, facts: &Facts) -> Result<Spec, Error> {
             spent_fds: args.spent_fds,
         },
         report: Report { info_fd: args.info_fd, json_status_fd: args.json_status_fd },
+        best_effort: false,
     })
 }
 
@@ -279,7 +283,7 @@ pub(super) mod tests {
         wanted.lockdown.assert_userns_disabled = true;
         wanted.lifecycle.lock_files = vec![c"/l".into()];
         (wanted.lifecycle.sync_fd, wanted.lifecycle.block_fd) = (Some(6), Some(7));
-        wanted.lifecycle.die_with_parent = true;
+        wanted.lifecycle.die_with = DieWith::Caller;
         wanted.report = Report { info_fd: Some(8), json_status_fd: Some(9) };
         wanted.ids = Ids { uid: Some(1), gid: Some(2) };
         assert_eq!(spec_of(1000, line), wanted);

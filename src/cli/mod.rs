@@ -123,7 +123,7 @@ fn sandbox(spec: Spec, caller: Caller, line: CommandLine) -> Result<u8, Error> {
         Host::probe(caller, &spec, words.first().copied().unwrap_or_default(), &line.environment())?
     };
     let plan = plan::plan(spec, host)?;
-    supervise::run(&plan, Some(line), &words::bubblewrap)
+    supervise::run(&plan, Some(line), &words::Bubblewrap)
 }
 
 /// What parsing may read and say.

@@ -8,10 +8,33 @@ use crate::error::{Error, push_printable};
 use crate::plan::failure::{Act, Failure, Stage};
 use crate::plan::{Plan, hint};
 use crate::spec::{Conflict, DataFile, FsOp, OverlayKind, Source};
-use crate::sys::{Errno, error_text};
+use crate::supervise::{Door, Note};
+use crate::sys::{Errno, error_text, file};
+
+/// The `bwrap` door, and what library users get.
+pub(crate) struct Bubblewrap;
+
+impl Door for Bubblewrap {
+    fn error(&self, plan: &Plan, failure: &Failure) -> Error {
+        bubblewrap(plan, failure)
+    }
+
+    fn note(&self, plan: &Plan, note: &Note) {
+        let mut line = b"bwrap: ".to_vec();
+        match note {
+            Note::Dropped(failure) => {
+                line.extend_from_slice(b"not enforced: ");
+                line.extend_from_slice(&bubblewrap(plan, failure).message);
+            }
+        }
+        line.push(b'\n');
+        // Whoever has closed standard error does not want to know.
+        let _told = file::callers_fd(2).and_then(|fd| file::write_all(fd, &line)).is_ok();
+    }
+}
 
 /// The error that a failure of `plan` is to the user of the `bwrap` door.
-pub(crate) fn bubblewrap(plan: &Plan, failure: &Failure) -> Error {
+fn bubblewrap(plan: &Plan, failure: &Failure) -> Error {
     let mut message = Vec::new();
     let reason = what(plan, failure, &mut message);
     match reason {
@@ -226,6 +249,12 @@ fn whole_text(op: &FsOp, failure: &Failure, out: &mut Vec<u8>) -> Reason {
             push_printable(out, to_os(dest));
             return Reason::Errno;
         }
+        FsOp::CopyFile { dest, .. } => {
+            with_path(out, "Can't copy ", &source(op));
+            with_path(out, " to ", dest);
+            return Reason::Errno;
+        }
+        FsOp::Deny { path, .. } => return with_mount(out, "Can't deny ", path),
         FsOp::Hostname { name } => return with_path(out, "Can't set hostname to ", name),
     }
     Reason::MountErrno
@@ -255,7 +284,9 @@ fn source(op: &FsOp) -> CString {
         }
         FsOp::Overlay { layers, .. } => layers.first().cloned().unwrap_or_default(),
         FsOp::Proc { .. } => c"/proc".into(),
+        FsOp::CopyFile { source, .. } => source.clone(),
         FsOp::RemountReadOnly { .. }
+        | FsOp::Deny { .. }
         | FsOp::Dev { .. }
         | FsOp::Tmpfs { .. }
         | FsOp::Mqueue { .. }
@@ -279,7 +310,9 @@ fn dest(op: &FsOp) -> &CStr {
         | FsOp::Dir { dest, .. }
         | FsOp::Data { dest, .. }
         | FsOp::Symlink { dest, .. }
+        | FsOp::CopyFile { dest, .. }
         | FsOp::Chmod { dest, .. } => dest,
+        FsOp::Deny { path, .. } => path,
         FsOp::Hostname { name } => name,
     }
 }

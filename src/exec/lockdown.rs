@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use super::{At, Outcome, Tag, mounts};
 use crate::plan::failure::{Failure, Stage};
 use crate::plan::{Lock, Plan};
-use crate::spec::Seccomp;
+use crate::spec::{DieWith, Seccomp};
 use crate::sys::process::{self, CStrArray};
 use crate::sys::{Errno, caps, file, socket};
 
@@ -22,7 +22,8 @@ pub(super) struct Locked {
 
 /// Locks this process down.
 pub(super) fn lock(plan: &Plan, control: &OwnedFd) -> Outcome<Locked> {
-    let Lock { bounding, caps: set, ambient: _, seccomp, assert_no_userns: _, exec_label } = &plan.lock;
+    let Lock { bounding, caps: set, ambient: _, seccomp, limit_userns: _, assert_no_userns: _, exec_label } =
+        &plan.lock;
     // Until then the caller's tools may look into this process (they attach a network by /proc/PID/ns), and nobody
     // inside may, because it has more capabilities than they.
     wait_for_release(plan, control)?;
@@ -41,13 +42,13 @@ pub(super) fn lock(plan: &Plan, control: &OwnedFd) -> Outcome<Locked> {
     prove(plan)?;
     let late_filter = match seccomp {
         Seccomp::ReadLate(fd) => Some(read_filter(plan, *fd)?),
-        Seccomp::Off | Seccomp::Programs(_) => None,
+        Seccomp::Off | Seccomp::Programs(_) | Seccomp::Profile { .. } => None,
     };
     let cwd = enter_cwd(plan)?;
     if plan.new_session {
         process::setsid().stage(Stage::NewSession)?;
     }
-    if plan.life.die_with_parent {
+    if plan.life.die_with != DieWith::Nobody {
         process::die_with_maker().stage(Stage::DieWithParent)?;
     }
     Ok(Locked { cwd, locks: Vec::new(), late_filter })
@@ -127,7 +128,7 @@ impl Locked {
         let programs = match (&plan.lock.seccomp, &self.late_filter) {
             (Seccomp::Programs(programs), _) => programs.as_slice(),
             (Seccomp::ReadLate(_), Some(late)) => std::slice::from_ref(late),
-            (Seccomp::ReadLate(_), None) | (Seccomp::Off, _) => &[],
+            (Seccomp::ReadLate(_), None) | (Seccomp::Off | Seccomp::Profile { .. }, _) => &[],
         };
         for (index, program) in programs.iter().enumerate() {
             let failed = |errno| Failure::nth(Stage::InstallFilter, index, errno as i32);

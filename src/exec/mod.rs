@@ -19,6 +19,7 @@ use lockdown::Locked;
 
 use crate::plan::failure::{Act, Failure, Stage};
 use crate::plan::{Maps, Plan};
+use crate::spec::{DieWith, Fds};
 use crate::sys::cmdline::CommandLine;
 use crate::sys::ns::{self, NsSet};
 use crate::sys::process::{self, Cloned, SingleThread};
@@ -94,7 +95,7 @@ fn report(control: &OwnedFd, failure: &Failure) {
 
 /// The stages, in order. Each undoes the powers that the next does not need.
 fn set_up(plan: &Plan, control: &OwnedFd, thread: SingleThread) -> Outcome<Locked> {
-    if plan.life.die_with_parent {
+    if plan.life.die_with != DieWith::Nobody {
         // Set again when the ids are those of the program, because changing them ends this.
         process::die_with_maker().stage(Stage::DieWithParent)?;
     }
@@ -125,7 +126,16 @@ fn set_up(plan: &Plan, control: &OwnedFd, thread: SingleThread) -> Outcome<Locke
     let mut locked = lockdown::lock(plan, control)?;
     plan.close_the_rest();
     // Needed no more, and what PID 1 holds when the program starts could be reached through /proc/1/fd.
-    file::close_numbers([file::number(plan.proc.as_fd())]);
+    match &plan.fds {
+        Fds::Inherit => file::close_numbers([file::number(plan.proc.as_fd())]),
+        Fds::Only(kept) => {
+            let mut keep = kept.clone();
+            keep.push(file::number(control.as_fd()));
+            keep.extend(plan.sync());
+            keep.sort_unstable();
+            file::close_all_but(&keep).stage(Stage::Control)?;
+        }
+    }
     if plan.init {
         // After the closing, which would end a lock on a file that has got the number of a descriptor used up before.
         locked.locks = pid1::take_locks(plan)?;

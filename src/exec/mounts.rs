@@ -71,6 +71,7 @@ fn carry_out(plan: &Plan, root: &mut NewRoot, index: usize, op: &FsOp, held: Hel
         (FsOp::Symlink { target, dest }, _) => root.link(target, dest, index),
         (FsOp::Chmod { dest, mode }, _) => chmod(plan, root, dest, *mode).op(index, Act::Whole),
         (FsOp::Hostname { name }, _) => ns::sethostname(name).op(index, Act::Whole),
+        (FsOp::CopyFile { .. } | FsOp::Deny { .. }, _) => Err(Errno::ENOSYS).op(index, Act::Whole),
         // `sources::open` gave every bind a tree and every overlay its layers.
         (FsOp::Bind { .. } | FsOp::Overlay { .. }, _) => {
             Err(Failure { act: Act::Source, ..Failure::nth(Stage::Op, index, Errno::EBADF as i32) })

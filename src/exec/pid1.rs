@@ -10,7 +10,7 @@ use super::lockdown::Locked;
 use super::{At, Outcome, Tag, report};
 use crate::plan::Plan;
 use crate::plan::failure::{Failure, Stage};
-use crate::spec::CapSet;
+use crate::spec::{CapSet, DieWith};
 use crate::sys::cmdline::CommandLine;
 use crate::sys::ns::NsSet;
 use crate::sys::process::{self, End, SingleThread};
@@ -59,7 +59,7 @@ pub(super) fn run(
 /// What sets the program apart from the process that started it.
 fn tie_to_init(plan: &Plan, init: Option<i32>) -> Outcome<()> {
     file::close_numbers(plan.sync());
-    if plan.life.die_with_parent {
+    if plan.life.die_with != DieWith::Nobody {
         process::die_with_maker().stage(Stage::DieWithParent)?;
         if init.is_some_and(|init| process::getppid() != init) {
             process::exit_now(1);

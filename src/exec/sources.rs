@@ -91,6 +91,8 @@ fn open_one(plan: &Plan, index: usize, op: &FsOp) -> Outcome<Held> {
         | FsOp::Dir { .. }
         | FsOp::Data { .. }
         | FsOp::Symlink { .. }
+        | FsOp::CopyFile { .. }
+        | FsOp::Deny { .. }
         | FsOp::Chmod { .. }
         | FsOp::Hostname { .. } => Ok(Held::None),
     }

@@ -30,6 +30,9 @@ pub(super) fn leave_behind(plan: &Plan) -> Outcome<()> {
         ns::unshare(NsSet::USER).stage(Stage::InnerUser)?;
         write_maps(plan, inner)?;
     }
+    if plan.lock.limit_userns {
+        write(plan, c"sys/user/max_user_namespaces", b"0").stage(Stage::LimitUserNs)?;
+    }
     if plan.lock.assert_no_userns {
         // Any refusal will do; only success is a failure.
         match ns::unshare(NsSet::USER) {

@@ -13,7 +13,8 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use crate::error::Error;
 use crate::host::{Caller, Host};
 use crate::spec::{
-    CapSet, FdNumber, Ids, Lifecycle, Lockdown, Namespaces, Op, Process, Report, Seccomp, Spec, Unshare, UserNs, env,
+    CapSet, FdNumber, Fds, FsOp, Ids, Landlock, Lifecycle, Lockdown, Namespaces, NestedUserNs, Op, Process, Report,
+    Seccomp, Spec, Unshare, UserNs, env,
 };
 use crate::sys::ns::NsSet;
 use crate::sys::{Errno, Result as SysResult, file};
@@ -67,6 +68,8 @@ pub struct Plan {
     pub life: Lifecycle,
     /// Who is told what.
     pub report: Report,
+    /// Descriptors of the caller that the program gets.
+    pub(crate) fds: Fds,
     /// Descriptors of the caller that the spec names, as far as they are open.
     descriptors: Vec<FdNumber>,
     /// Those of them that have been closed since, in this half.
@@ -94,7 +97,8 @@ impl Plan {
 
     /// Closes every descriptor that was for us and not for the program.
     pub(crate) fn close_the_rest(&self) {
-        for &fd in self.descriptors.iter().filter(|&&fd| Some(fd) != self.life.sync_fd) {
+        let kept = if let Fds::Only(kept) = &self.fds { kept.as_slice() } else { &[] };
+        for &fd in self.descriptors.iter().filter(|fd| Some(**fd) != self.life.sync_fd && !kept.contains(fd)) {
             self.close(fd);
         }
     }
@@ -165,6 +169,8 @@ pub(crate) struct Lock {
     /// Ambient set of the program.
     pub(crate) ambient: CapSet,
     pub(crate) seccomp: Seccomp,
+    /// Set the limit of further user namespaces to 0.
+    pub(crate) limit_userns: bool,
     /// Check that no further user namespace can be made.
     pub(crate) assert_no_userns: bool,
     pub(crate) exec_label: Option<CString>,
@@ -198,9 +204,9 @@ impl Cwd {
 pub fn plan(spec: Spec, host: Host) -> Result<Plan, Error> {
     check_host(&spec, &host)?;
     // No `..`: a field that is added does not compile until it is planned.
-    let Spec { namespaces, ids, ops, process, lockdown, lifecycle, report } = spec;
+    let Spec { namespaces, ids, ops, process, lockdown, lifecycle, report, best_effort: _ } = spec;
     let Host { caller, mut environment, program, cwd, pwd_is_cwd, proc, tty, descriptors, .. } = host;
-    let Process { command, argv0, env: _, chdir, new_session, exec_label, file_label } = process;
+    let Process { command, argv0, env: _, chdir, new_session, exec_label, file_label, fds } = process;
 
     let (new_user, joined_user) = user_namespace(namespaces.user, caller, host.has_user_ns);
     let held = report.is_wanted() || namespaces.user_maps_from.is_some();
@@ -215,7 +221,7 @@ pub fn plan(spec: Spec, host: Host) -> Result<Plan, Error> {
         clone,
         net_meanwhile,
         joins: Joins { user: joined_user, inner_user: user_inner, pid: pid_join, pid_below: pid && pid_join.is_some() },
-        maps: maps(ids, caller, user_maps_from, lockdown.disable_userns, new_user),
+        maps: maps(ids, caller, user_maps_from, second_userns(&lockdown), new_user),
         switch: Switch {
             uid: ids.uid.filter(|_| joined_user.is_some()),
             gid: ids.gid.filter(|_| joined_user.is_some()),
@@ -228,6 +234,7 @@ pub fn plan(spec: Spec, host: Host) -> Result<Plan, Error> {
         exec: Exec::new(command, argv0, &mut environment, cwd.candidates()),
         cwd,
         new_session,
+        fds,
         descriptors,
         closed: RefCell::default(),
         lock: lock(lockdown, caller, new_user || joined_user.is_some(), host.capabilities, exec_label),
@@ -250,6 +257,13 @@ fn check_host(spec: &Spec, host: &Host) -> Result<(), Error> {
     let refuse = |message: String| Err(Error::new(1, message));
     if (spec.process.exec_label.is_some() || spec.process.file_label.is_some()) && !host.has_selinux {
         return refuse("labeling not supported on this system".into());
+    }
+    let is_new = |op: &Op| matches!(op.fs, FsOp::CopyFile { .. } | FsOp::Deny { .. });
+    if spec.ops.iter().any(is_new)
+        || matches!(spec.lockdown.seccomp, Seccomp::Profile { .. })
+        || spec.lockdown.landlock != Landlock::OFF
+    {
+        return refuse("this cannot be enforced yet".into());
     }
     if spec.namespaces.cgroup == Unshare::New && !host.has_cgroup_ns {
         return refuse("Cannot create new cgroup namespace because the kernel does not support it".into());
@@ -297,14 +311,25 @@ fn new_namespaces(wanted: &Namespaces, new_user: bool, has_cgroup_ns: bool, held
     (set, net_meanwhile)
 }
 
-fn maps(ids: Ids, caller: Caller, from: Option<FdNumber>, disable_userns: bool, new_user: bool) -> Maps {
+/// Whether the program lives in a second user namespace, whose making uses up the limit of the first.
+fn second_userns(lockdown: &Lockdown) -> bool {
+    match lockdown.nested_userns {
+        NestedUserNs::Allow => false,
+        // With CAP_SYS_RESOURCE in its own namespace the program could raise the limit again, and with others it could
+        // come by that; so it must not be the namespace of the limit.
+        NestedUserNs::Limit => lockdown.caps.is_none_or(|caps| caps != CapSet::EMPTY),
+        NestedUserNs::SecondNamespace => true,
+    }
+}
+
+fn maps(ids: Ids, caller: Caller, from: Option<FdNumber>, second: bool, new_user: bool) -> Maps {
     let inside = (ids.uid.unwrap_or(caller.uid), ids.gid.unwrap_or(caller.gid));
     match from {
         _ if !new_user => Maps::None,
         Some(fd) => Maps::From(fd),
         None => Maps::Own {
             outer: IdMaps::new(inside, (caller.uid, caller.gid)),
-            inner: disable_userns.then(|| IdMaps::new(inside, inside)),
+            inner: second.then(|| IdMaps::new(inside, inside)),
         },
     }
 }
@@ -317,7 +342,8 @@ fn default_cwd(environment: &[CString], cwd: Option<CString>, pwd_is_cwd: bool) 
 }
 
 fn lock(lockdown: Lockdown, caller: Caller, userns: bool, own: u64, exec_label: Option<CString>) -> Lock {
-    let Lockdown { caps, seccomp, disable_userns, assert_userns_disabled } = lockdown;
+    let limit_userns = lockdown.nested_userns == NestedUserNs::Limit && !second_userns(&lockdown);
+    let Lockdown { caps, seccomp, landlock: _, nested_userns, assert_userns_disabled } = lockdown;
     let (bounding, caps) = match caps {
         // Root keeps what it has, unless it asks for less. In a user namespace that is no more than it had outside.
         None if caller.uid == 0 => (userns.then_some(CapSet(own)), None),
@@ -329,7 +355,8 @@ fn lock(lockdown: Lockdown, caller: Caller, userns: bool, own: u64, exec_label: 
         ambient: caps.unwrap_or_default(),
         caps,
         seccomp,
-        assert_no_userns: disable_userns || assert_userns_disabled,
+        limit_userns,
+        assert_no_userns: nested_userns != NestedUserNs::Allow || assert_userns_disabled,
         exec_label,
     }
 }

@@ -1,6 +1,6 @@
 //! Every rule that concerns more than one field of a [`Spec`], in the order in which bubblewrap checks them.
 
-use super::{FsOp, Spec, UserNs};
+use super::{FsOp, NestedUserNs, Spec, UserNs};
 
 /// Two wishes that cannot both be granted, or one that needs another. Front doors put it into their own words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,9 +9,9 @@ pub enum Conflict {
     MapsFromNeedsNewUser,
     /// `user_maps_from` without `info_fd`: nobody would know whose maps to write.
     MapsFromNeedsInfo,
-    /// `disable_userns` without an explicitly new user namespace.
+    /// `nested_userns` closed without an explicitly new user namespace.
     DisableNeedsNewUser,
-    /// `disable_userns` with `user_maps_from`.
+    /// `nested_userns` closed with `user_maps_from`.
     DisableWithMapsFrom,
     /// There is no command.
     NoCommand,
@@ -32,16 +32,17 @@ impl Spec {
     ///
     /// Where [`UserNs::Try`] turns out to mean no namespace, ids other than root's own are left for the plan to refuse.
     pub fn check(&self, uid: u32, gid: u32) -> Result<(), Conflict> {
-        let Spec { namespaces, ids, ops, process, lockdown, lifecycle, report } = self;
+        let Spec { namespaces, ids, ops, process, lockdown, lifecycle, report, best_effort: _ } = self;
         let new_user = namespaces.user == UserNs::New;
         let no_user = namespaces.user == UserNs::Auto && uid == 0;
+        let closed = lockdown.nested_userns != NestedUserNs::Allow;
         let maps_from = namespaces.user_maps_from.is_some();
         let names_host = || ops.iter().any(|op| matches!(op.fs, FsOp::Hostname { .. }));
         let broken = [
             (maps_from && !new_user, Conflict::MapsFromNeedsNewUser),
             (maps_from && report.info_fd.is_none(), Conflict::MapsFromNeedsInfo),
-            (lockdown.disable_userns && !new_user, Conflict::DisableNeedsNewUser),
-            (lockdown.disable_userns && maps_from, Conflict::DisableWithMapsFrom),
+            (closed && !new_user, Conflict::DisableNeedsNewUser),
+            (closed && maps_from, Conflict::DisableWithMapsFrom),
             (process.command.is_empty(), Conflict::NoCommand),
             (no_user && ids.uid.is_some_and(|wanted| wanted != uid), Conflict::UidNeedsUser),
             (no_user && ids.gid.is_some_and(|wanted| wanted != gid), Conflict::GidNeedsUser),
@@ -68,9 +69,9 @@ mod tests {
         for user in [UserNs::Auto, UserNs::Try, UserNs::Join(3), UserNs::New] {
             let mut spec = Spec::new(vec![c"true".into()]);
             spec.namespaces.user = user;
-            spec.lockdown.disable_userns = true;
+            spec.lockdown.nested_userns = NestedUserNs::SecondNamespace;
             assert_eq!(spec.check(1000, 1000).is_ok(), user == UserNs::New, "{user:?}");
-            spec.lockdown.disable_userns = false;
+            spec.lockdown.nested_userns = NestedUserNs::Allow;
             (spec.namespaces.user_maps_from, spec.report.info_fd) = (Some(4), Some(5));
             assert_eq!(spec.check(1000, 1000).is_ok(), user == UserNs::New, "{user:?}");
         }

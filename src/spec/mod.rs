@@ -8,6 +8,7 @@
 mod caps;
 mod check;
 pub mod env;
+mod lockdown;
 pub mod mode;
 mod op;
 
@@ -15,6 +16,7 @@ use std::ffi::CString;
 
 pub use caps::{CapSet, LAST_KNOWN_CAP};
 pub use check::Conflict;
+pub use lockdown::{Landlock, LandlockTier, Lockdown, NestedUserNs, ProfileText, Seccomp};
 pub use op::{BindFlags, DataFile, FsOp, Op, OverlayKind, Source};
 
 /// A file descriptor number of the caller, as typed. It is turned into an owned descriptor only when it is used.
@@ -37,6 +39,8 @@ pub struct Spec {
     pub lifecycle: Lifecycle,
     /// Who is told what.
     pub report: Report,
+    /// A restriction that this host cannot enforce is dropped and listed in the plan, rather than an error.
+    pub best_effort: bool,
 }
 
 /// Whether a namespace is shared with the host or made new.
@@ -124,38 +128,35 @@ pub struct Process {
     pub exec_label: Option<CString>,
     /// SELinux label for files that the set-up creates.
     pub file_label: Option<CString>,
+    /// Descriptors of the caller that the program gets.
+    pub fds: Fds,
 }
 
-/// System call filters, as compiled BPF (`seccomp(2)`).
+/// Descriptors of the caller that the program gets, besides those that are used up.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Seccomp {
-    /// No filter.
-    Off,
-    /// Programs (arrays of `struct sock_filter`, 8 bytes an entry) that are known already; installed in this order.
-    Programs(Vec<Vec<u8>>),
-    /// One program, read from this descriptor once everything else is set up.
-    ReadLate(FdNumber),
+pub enum Fds {
+    /// All that are not closed on exec.
+    Inherit,
+    /// 0 to 2 and these.
+    Only(Vec<FdNumber>),
 }
 
-/// What the program may not do. `no_new_privs` is not a choice: it is always set.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lockdown {
-    /// Capabilities that the program keeps. `None`: the default, which is all of its own for root without a user
-    /// namespace and none for everybody else.
-    pub caps: Option<CapSet>,
-    /// System call filter.
-    pub seccomp: Seccomp,
-    /// Let nobody inside make another user namespace.
-    pub disable_userns: bool,
-    /// Fail unless making another user namespace is impossible inside.
-    pub assert_userns_disabled: bool,
+/// With whom the sandbox ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DieWith {
+    /// With its program only.
+    Nobody,
+    /// With this tool: killing it, by any signal, kills everything inside.
+    Tool,
+    /// With the process that called this tool, and with the tool.
+    Caller,
 }
 
 /// When the sandbox starts, what it holds, and when it ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lifecycle {
-    /// Kill the sandbox when the caller's process ends.
-    pub die_with_parent: bool,
+    /// With whom the sandbox ends.
+    pub die_with: DieWith,
     /// The program itself is PID 1 of the new PID namespace; nobody reaps.
     pub as_pid_1: bool,
     /// Files (paths inside) on which a read lock is held until every process inside has ended.
@@ -197,7 +198,8 @@ impl Spec {
         let of_namespaces = [user, namespaces.user_inner, namespaces.user_maps_from, namespaces.pid_join];
         let others = [filter, life.block_fd, life.sync_fd, self.report.info_fd, self.report.json_status_fd];
         let single = of_namespaces.into_iter().chain(others).flatten();
-        of_ops.chain(single).chain(life.spent_fds.iter().copied()).collect()
+        let kept = if let Fds::Only(kept) = &self.process.fds { kept.as_slice() } else { &[] };
+        of_ops.chain(single).chain(kept.iter().copied()).chain(life.spent_fds.iter().copied()).collect()
     }
 
     /// A spec with every namespace shared that may be, the caller's environment, and no operations.
@@ -224,15 +226,17 @@ impl Spec {
                 new_session: false,
                 exec_label: None,
                 file_label: None,
+                fds: Fds::Inherit,
             },
             lockdown: Lockdown {
                 caps: None,
                 seccomp: Seccomp::Off,
-                disable_userns: false,
+                landlock: Landlock::OFF,
+                nested_userns: NestedUserNs::Allow,
                 assert_userns_disabled: false,
             },
             lifecycle: Lifecycle {
-                die_with_parent: false,
+                die_with: DieWith::Nobody,
                 as_pid_1: false,
                 lock_files: Vec::new(),
                 sync_fd: None,
@@ -240,6 +244,7 @@ impl Spec {
                 spent_fds: Vec::new(),
             },
             report: Report::default(),
+            best_effort: false,
         }
     }
 }

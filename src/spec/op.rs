@@ -137,6 +137,20 @@ pub enum FsOp {
         /// Where the link is made.
         dest: CString,
     },
+    /// Copy a file of the host, with its permission bits. The copy is the sandbox's own.
+    CopyFile {
+        /// What to copy: a path on the host, resolved as that of a bind.
+        source: CString,
+        /// Where it goes.
+        dest: CString,
+    },
+    /// Cover something with an object of the same type that nobody can open (`EACCES`).
+    Deny {
+        /// What. It must exist, or be impossible to make.
+        path: CString,
+        /// `*`, `?`, `[` and `**` in it are patterns. One that matches nothing is an error.
+        is_pattern: bool,
+    },
     /// Change the permission bits of something that exists.
     Chmod {
         /// What.

@@ -9,14 +9,27 @@ use crate::error::Error;
 use crate::exec::{self, Said};
 use crate::plan::failure::{Failure, Stage};
 use crate::plan::{Maps, Plan};
-use crate::spec::FdNumber;
+use crate::spec::{DieWith, FdNumber};
 use crate::sys::cmdline::CommandLine;
 use crate::sys::ns::{self, NsSet};
 use crate::sys::process::{self, Child, Cloned, End, SingleThread};
 use crate::sys::{Errno, Result as SysResult, caps, file, net, socket};
 
-/// Makes words of a failure: in the manner of the front door that was used.
-pub(crate) type Words<'a> = &'a dyn Fn(&Plan, &Failure) -> Error;
+/// The front door that was used: makes words of what happens, in its own manner.
+pub(crate) trait Door {
+    /// The words of a failure that ends the run.
+    fn error(&self, plan: &Plan, failure: &Failure) -> Error;
+
+    /// Says something that does not end the run.
+    fn note(&self, plan: &Plan, note: &Note);
+}
+
+/// Something worth a line that does not end the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Note {
+    /// A restriction that could not be had, where as much as possible is wanted ([`crate::spec::Spec::best_effort`]).
+    Dropped(Failure),
+}
 
 /// What went wrong outside.
 enum Trouble {
@@ -35,9 +48,9 @@ impl From<Failure> for Trouble {
 /// Carries out a plan. Returns the exit code of the program, 128 + n where signal n ended it.
 ///
 /// The calling process must have one thread: the box begins as a copy of it. `line` is overwritten in that copy.
-pub(crate) fn run(plan: &Plan, line: Option<CommandLine>, words: Words<'_>) -> Result<u8, Error> {
+pub(crate) fn run(plan: &Plan, line: Option<CommandLine>, door: &dyn Door) -> Result<u8, Error> {
     supervise(plan, line).map_err(|trouble| match trouble {
-        Trouble::Failed(failure) => words(plan, &failure),
+        Trouble::Failed(failure) => door.error(plan, &failure),
         Trouble::Silent(End::Code(code)) => {
             Error::new(1, format!("The half inside the sandbox ended with code {code} and without a report"))
         }
@@ -106,7 +119,7 @@ fn at(stage: Stage) -> impl Fn(Errno) -> Failure {
 ///
 /// Not `PR_SET_PDEATHSIG`, which fires when the *thread* that started us ends (bubblewrap issue 633).
 fn watch_parent(plan: &Plan) -> Result<Option<OwnedFd>, Failure> {
-    if !plan.life.die_with_parent {
+    if plan.life.die_with != DieWith::Caller {
         return Ok(None);
     }
     match process::parent_pidfd() {

@@ -1,0 +1,95 @@
+//! What the program may not do.
+
+use std::ffi::CString;
+
+use super::{CapSet, FdNumber};
+
+/// What the program may not do. `no_new_privs` is not a choice: it is always set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lockdown {
+    /// Capabilities that the program keeps. `None`: the default, which is all of its own for root without a user
+    /// namespace and none for everybody else.
+    pub caps: Option<CapSet>,
+    /// System call filter.
+    pub seccomp: Seccomp,
+    /// Landlock rules.
+    pub landlock: Landlock,
+    /// Whether anybody inside may make another user namespace.
+    pub nested_userns: NestedUserNs,
+    /// Fail unless making another user namespace is impossible inside.
+    pub assert_userns_disabled: bool,
+}
+
+/// System call filters (`seccomp(2)`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seccomp {
+    /// No filter.
+    Off,
+    /// Compiled programs (arrays of `struct sock_filter`, 8 bytes an entry) that are known already; installed in this
+    /// order.
+    Programs(Vec<Vec<u8>>),
+    /// One compiled program, read from this descriptor once everything else is set up.
+    ReadLate(FdNumber),
+    /// A profile, to be compiled for this kernel and the capabilities of the program.
+    Profile {
+        /// The profile.
+        text: ProfileText,
+        /// Names and `@groups` that are refused (`EPERM`) whatever the profile says.
+        deny: Vec<String>,
+        /// Names and `@groups` that are allowed whatever the profile says; `deny` is stronger.
+        allow: Vec<String>,
+    },
+}
+
+/// Where a seccomp profile comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProfileText {
+    /// The one of this name that comes with pinfold.
+    Shipped(String),
+    /// A file's name, for messages, and its content: JSON in the form of OCI and Docker.
+    File {
+        /// As it was typed.
+        name: CString,
+        /// What it says.
+        text: Vec<u8>,
+    },
+}
+
+/// Landlock (kernel document `userspace-api/landlock`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Landlock {
+    /// Whether files are restricted by it, and whether there is anything besides.
+    pub tier: LandlockTier,
+    /// TCP ports that may be connected to; `None`: any.
+    pub connect_tcp: Option<Vec<u16>>,
+    /// TCP ports that may be bound to; `None`: any.
+    pub bind_tcp: Option<Vec<u16>>,
+}
+
+/// What Landlock is for in a sandbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LandlockTier {
+    /// Nothing, unless ports are named.
+    Off,
+    /// A second wall: what the mounts allow, and no more.
+    Mirror,
+    /// The only wall. No namespaces are made, and whatever takes one is refused.
+    Only,
+}
+
+impl Landlock {
+    /// No rules.
+    pub const OFF: Landlock = Landlock { tier: LandlockTier::Off, connect_tcp: None, bind_tcp: None };
+}
+
+/// Whether anybody inside may make another user namespace (`user_namespaces(7)`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NestedUserNs {
+    /// They may.
+    Allow,
+    /// No: `max_user_namespaces` of the sandbox's namespace is 0. Whoever has `CAP_SYS_RESOURCE` in there could raise
+    /// it again, so a program that keeps capabilities gets a second namespace instead.
+    Limit,
+    /// No: the sandbox's namespace may have one child, and the program lives in that, as with bubblewrap.
+    SecondNamespace,
+}
