@@ -8,8 +8,11 @@ use std::ffi::CStr;
 
 use super::args::{self, Args, refuse};
 use super::table::Action::{Flag, Help, Load, One, Splice, Two, Version};
-use super::table::{Done, Group, Opt};
+use super::table::{self, Done};
 use crate::spec::{EnvOp, FdNumber, FsOp};
+
+type Opt = table::Opt<Args>;
+type Group = table::Group<Args>;
 
 /// What `--version` prints: callers parse three numbers and want at least 0.10.0 (flatpak, BuildStream), so this names
 /// the bubblewrap that we stand in for. Pinfold's own version is in `pinfold --version`.

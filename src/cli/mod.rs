@@ -5,7 +5,9 @@ mod args;
 mod bwrap;
 mod lower;
 mod parse;
+mod profile;
 mod render;
+mod run;
 mod seccomp;
 mod table;
 pub(crate) mod words;
@@ -35,10 +37,12 @@ pub fn main(line: CommandLine) -> u8 {
 fn pinfold_door(line: CommandLine) -> u8 {
     let verb = line.words().get(1).map(|word| word.to_bytes().to_vec());
     match verb.as_deref() {
+        Some(b"run") => run_door(line),
         Some(b"bwrap") => bwrap_door(line, 2),
+        Some(b"profile") => profile_door(&line),
         Some(b"seccomp") => seccomp_door(&line),
         Some(b"--help" | b"-h") => print(&format!("{USAGE}\n{VERBS}")),
-        Some(b"--version" | b"-V") => print(concat!("pinfold ", env!("CARGO_PKG_VERSION"), "\n")),
+        Some(b"--version" | b"-V") => print(VERSION),
         None => {
             complain("pinfold", "", &Error::new(125, format!("no command is given\n{USAGE}")));
             125
@@ -54,18 +58,50 @@ fn pinfold_door(line: CommandLine) -> u8 {
     }
 }
 
-const USAGE: &str = "usage: pinfold bwrap [OPTIONS...] [--] COMMAND [ARGS...]
+const VERSION: &str = concat!("pinfold ", env!("CARGO_PKG_VERSION"), "\n");
+const USAGE: &str = "usage: pinfold run [OPTIONS...] [--] COMMAND [ARGS...]
+       pinfold bwrap [OPTIONS...] [--] COMMAND [ARGS...]
+       pinfold profile list|show|check|diff ...
        pinfold seccomp list|show|check|explain|compile ...";
 const VERBS: &str = "
 Runs a program in a sandbox, as an ordinary user, without setuid.
 
+  run          run a program in a box that is safe with no options; `pinfold run -h`
+               lists them
   bwrap        understand the options of bubblewrap; `pinfold bwrap --help` lists
                them. A link to this program that is called `bwrap` does the same.
+  profile      list, show, check and compare profiles of `run`
   seccomp      list, show, check, explain and compile seccomp profiles
 
   -h, --help     print this
   -V, --version  print the version
 ";
+
+/// `pinfold run …`.
+fn run_door(line: CommandLine) -> u8 {
+    run::run(line).unwrap_or_else(|error| {
+        complain("pinfold", "", &error);
+        error.code
+    })
+}
+
+/// `pinfold profile …`.
+fn profile_door(line: &CommandLine) -> u8 {
+    let done = profile::run(line.words().get(2..).unwrap_or_default(), &line.environment());
+    match done {
+        Ok((text, code)) => {
+            if write(1, &text) {
+                code
+            } else {
+                run::FAILED
+            }
+        }
+        Err(error) => {
+            complain("pinfold profile", "", &error);
+            error.code
+        }
+    }
+}
 
 /// `pinfold seccomp …`.
 fn seccomp_door(line: &CommandLine) -> u8 {

@@ -37,7 +37,7 @@ const MOST_WORDS: usize = 9000;
 /// `args` is a parameter rather than the result because [`Args::level_prefix`] matters for the printing of an error too.
 pub(crate) fn parse<W: AsRef<CStr>>(
     args: &mut Args,
-    table: &'static Table,
+    table: &'static Table<Args>,
     words: &[W],
     outside: &mut dyn Outside,
 ) -> Result<Outcome, Error> {
@@ -54,7 +54,7 @@ pub(crate) fn parse<W: AsRef<CStr>>(
 
 struct Parser<'a> {
     args: &'a mut Args,
-    table: &'static Table,
+    table: &'static Table<Args>,
     outside: &'a mut dyn Outside,
     /// Bit n is set when option n of the table has been read.
     seen: u128,
@@ -110,6 +110,8 @@ impl Parser<'_> {
             Action::Help => return Ok(Outcome::Help),
             Action::Version => return Ok(Outcome::Version),
             Action::Flag(set) => set(self.args),
+            // Of the other dialect: it takes what is joined to the word, which nothing ever is here.
+            Action::Maybe(set) => set(self.args, None)?,
             Action::One(set) => {
                 let first = value()?;
                 self.warn_if(repeated, opt);
@@ -145,7 +147,7 @@ impl Parser<'_> {
         error.with_hint(hint)
     }
 
-    fn warn_if(&mut self, repeated: bool, opt: &Opt) {
+    fn warn_if(&mut self, repeated: bool, opt: &Opt<Args>) {
         if repeated && opt.last_wins {
             let message = format!("Only the last {} option will take effect", opt.name);
             self.outside.warn(&message, self.args.level_prefix);
@@ -192,7 +194,7 @@ impl<'w, I: Iterator<Item = &'w CStr>> Iterator for Words<I> {
 }
 
 /// What an option says whose values are missing.
-fn missing(opt: &Opt) -> String {
+fn missing(opt: &Opt<Args>) -> String {
     let count = ["no argument", "an argument", "two arguments", "three arguments"];
     opt.missing.map_or_else(|| format!("{} takes {}", opt.name, count[opt.action.arity()]), str::to_owned)
 }

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::table::{Opt, Table};
+use super::table::{Action, Opt, Table};
 
 #[cfg(test)]
 mod files;
@@ -11,8 +11,14 @@ mod files;
 /// Column at which the explanations in the help text begin.
 pub(crate) const HELP_COLUMN: usize = 33;
 
+/// The same for the native dialect, whose options have shorter values.
+const NATIVE_COLUMN: usize = 28;
+/// Width of a line of explanation, and where it begins.
+const WIDTH: usize = 90;
+const INDENT: usize = 6;
+
 /// The text that `--help` prints. The first line is as callers know it from bubblewrap.
-pub(crate) fn help(table: &'static Table, argv0: &str) -> String {
+pub(crate) fn help<A>(table: &'static Table<A>, argv0: &str) -> String {
     let mut out = format!("usage: {argv0} [OPTIONS...] [--] COMMAND [ARGS...]\n");
     for group in table {
         push(&mut out, format_args!("\n{}:\n", group.title));
@@ -24,9 +30,44 @@ pub(crate) fn help(table: &'static Table, argv0: &str) -> String {
     out
 }
 
+/// The text that `-h` prints, a line for each option; and with `long` what `--help` prints, which says everything.
+pub(crate) fn native_help<A>(table: &'static Table<A>, usage: &str, long: bool) -> String {
+    let mut out = format!("usage: {usage}\n");
+    for group in table {
+        push(&mut out, format_args!("\n{}:\n", group.title));
+        for opt in group.opts {
+            let left = format!("  {}", synopsis(opt));
+            push(&mut out, format_args!("{left:NATIVE_COLUMN$} {}\n", plain(opt.brief)));
+            if long && !opt.text.is_empty() {
+                push_wrapped(&mut out, &plain(opt.text));
+            }
+        }
+    }
+    out
+}
+
+/// Sentences, indented and broken into lines.
+fn push_wrapped(out: &mut String, text: &str) {
+    let mut line = String::new();
+    for word in text.split(' ') {
+        if !line.is_empty() && line.len() + 1 + word.len() > WIDTH - INDENT {
+            push(out, format_args!("{:INDENT$}{line}\n", ""));
+            line.clear();
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    push(out, format_args!("{:INDENT$}{line}\n\n", ""));
+}
+
 /// The name of an option with those of its values.
-fn synopsis(opt: &Opt) -> String {
-    std::iter::once(&opt.name).chain(opt.values).copied().collect::<Vec<_>>().join(" ")
+fn synopsis<A>(opt: &Opt<A>) -> String {
+    match opt.action {
+        Action::Maybe(_) => format!("{}[={}]", opt.name, opt.values.join(" ")),
+        _ => std::iter::once(&opt.name).chain(opt.values).copied().collect::<Vec<_>>().join(" "),
+    }
 }
 
 /// `text` with nothing special about its references.

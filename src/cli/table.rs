@@ -2,12 +2,11 @@
 
 use std::ffi::CStr;
 
-use super::args::Args;
 use crate::error::Error;
 
-/// One option of a dialect.
+/// One option of a dialect, whose words are collected in an `A`.
 #[derive(Debug)]
-pub(crate) struct Opt {
+pub(crate) struct Opt<A: 'static> {
     /// As typed, `--` included.
     pub name: &'static str,
     /// Names of its values, as many as [`Action`] takes.
@@ -15,22 +14,21 @@ pub(crate) struct Opt {
     /// What it does, on one line, without a full stop.
     pub brief: &'static str,
     /// The rest of what there is to say, in whole sentences; `{--name}` refers to another option. May be empty.
-    #[cfg_attr(not(test), expect(dead_code, reason = "only the manual page has it, and only tests render that"))]
     pub text: &'static str,
     /// What happens when it is read.
-    pub action: Action,
+    pub action: Action<A>,
     /// Repeating it is worth a warning: only the last one counts.
     pub last_wins: bool,
     /// What is said when values are missing, where it differs from "takes two arguments".
     pub missing: Option<&'static str>,
 }
 
-/// Sets a value in [`Args`], or says what is wrong with it.
+/// Says what is wrong with a value, where it could not be taken.
 pub(crate) type Done = Result<(), Error>;
 
 /// What happens when an option is read.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Action {
+#[derive(Debug)]
+pub(crate) enum Action<A: 'static> {
     /// Print the help text and stop.
     Help,
     /// Print the version and stop.
@@ -40,28 +38,30 @@ pub(crate) enum Action {
     /// Read a descriptor to its end.
     Load {
         /// Says whether that is all right at this point.
-        before: fn(&Args) -> Done,
+        before: fn(&A) -> Done,
         /// Words for what is read.
         what: &'static str,
         /// Keeps what was read.
-        keep: fn(&mut Args, Vec<u8>) -> Done,
+        keep: fn(&mut A, Vec<u8>) -> Done,
     },
     /// No value.
-    Flag(fn(&mut Args)),
+    Flag(fn(&mut A)),
+    /// No value, or one that is joined to the option by `=`.
+    Maybe(fn(&mut A, Option<&CStr>) -> Done),
     /// One value.
-    One(fn(&mut Args, &CStr) -> Done),
+    One(fn(&mut A, &CStr) -> Done),
     /// Two values.
-    Two(fn(&mut Args, &CStr, &CStr) -> Done),
+    Two(fn(&mut A, &CStr, &CStr) -> Done),
     /// Three values.
-    Three(fn(&mut Args, &CStr, &CStr, &CStr) -> Done),
+    Three(fn(&mut A, &CStr, &CStr, &CStr) -> Done),
 }
 
-impl Action {
+impl<A> Action<A> {
     /// How many values the option takes.
     pub(crate) const fn arity(&self) -> usize {
         match self {
             Action::Help | Action::Version | Action::Flag(_) => 0,
-            Action::Splice | Action::Load { .. } | Action::One(_) => 1,
+            Action::Splice | Action::Load { .. } | Action::Maybe(_) | Action::One(_) => 1,
             Action::Two(_) => 2,
             Action::Three(_) => 3,
         }
@@ -70,43 +70,43 @@ impl Action {
 
 /// Options that belong together.
 #[derive(Debug)]
-pub(crate) struct Group {
+pub(crate) struct Group<A: 'static> {
     /// Heading.
     pub title: &'static str,
     /// Its options.
-    pub opts: &'static [Opt],
+    pub opts: &'static [Opt<A>],
 }
 
 /// The options of a dialect, in the order in which they are explained.
-pub(crate) type Table = [Group];
+pub(crate) type Table<A> = [Group<A>];
 
 /// Every option of `table`.
-pub(crate) fn opts(table: &'static Table) -> impl Iterator<Item = &'static Opt> {
+pub(crate) fn opts<A>(table: &'static Table<A>) -> impl Iterator<Item = &'static Opt<A>> {
     table.iter().flat_map(|group| group.opts)
 }
 
-impl Opt {
+impl<A> Opt<A> {
     /// An option with nothing special about it.
     pub(crate) const fn new(
         name: &'static str,
         values: &'static [&'static str],
-        action: Action,
+        action: Action<A>,
         brief: &'static str,
         text: &'static str,
-    ) -> Opt {
+    ) -> Opt<A> {
         Opt { name, values, brief, text, action, last_wins: false, missing: None }
     }
 
     /// Only the last one counts, and that is worth a warning.
     #[must_use]
-    pub(crate) const fn last_wins(mut self) -> Opt {
+    pub(crate) const fn last_wins(mut self) -> Opt<A> {
         self.last_wins = true;
         self
     }
 
     /// Has its own words for missing values.
     #[must_use]
-    pub(crate) const fn missing(mut self, text: &'static str) -> Opt {
+    pub(crate) const fn missing(mut self, text: &'static str) -> Opt<A> {
         self.missing = Some(text);
         self
     }
@@ -115,41 +115,47 @@ impl Opt {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::bwrap;
-    use crate::cli::render;
+    use crate::cli::{bwrap, render, run};
 
-    const TABLES: &[&Table] = &[bwrap::TABLE];
-
-    fn every() -> impl Iterator<Item = (&'static Table, &'static Opt)> {
-        TABLES.iter().flat_map(|&table| opts(table).map(move |opt| (table, opt)))
-    }
-
-    #[test]
-    fn names_are_unique_and_plain() {
-        for &table in TABLES {
-            let mut names: Vec<_> = opts(table).map(|opt| opt.name).collect();
-            let count = names.len();
-            names.sort_unstable();
-            names.dedup();
-            assert_eq!(names.len(), count);
-            for name in names {
-                let bare = name.strip_prefix("--").unwrap();
-                assert!(bare.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'), "{name}");
+    /// Holds both tables to one law.
+    macro_rules! law {
+        ($name:ident, $check:ident) => {
+            #[test]
+            fn $name() {
+                $check(bwrap::TABLE);
+                $check(run::table::TABLE);
             }
+        };
+    }
+
+    law!(names_are_unique_and_plain, check_names);
+    law!(values_are_as_many_as_the_action_takes_and_in_capitals, check_values);
+    law!(briefs_fit_on_a_line_and_texts_are_sentences, check_texts);
+    law!(every_reference_names_an_option, check_references);
+    law!(the_parser_can_remember_which_options_it_saw, check_size);
+
+    fn check_names<A>(table: &'static Table<A>) {
+        let mut names: Vec<_> = opts(table).map(|opt| opt.name).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+        for name in names {
+            let bare = name.strip_prefix("--").unwrap();
+            assert!(bare.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'), "{name}");
         }
     }
 
-    #[test]
-    fn values_are_as_many_as_the_action_takes_and_in_capitals() {
-        for (_, opt) in every() {
+    fn check_values<A>(table: &'static Table<A>) {
+        for opt in opts(table) {
             assert_eq!(opt.values.len(), opt.action.arity(), "{}", opt.name);
-            assert!(opt.values.iter().all(|value| value.bytes().all(|b| b.is_ascii_uppercase())), "{}", opt.name);
+            let plain = |value: &&str| value.bytes().all(|b| b.is_ascii_uppercase() || b"[]:=".contains(&b));
+            assert!(opt.values.iter().all(plain), "{}", opt.name);
         }
     }
 
-    #[test]
-    fn briefs_fit_on_a_line_and_texts_are_sentences() {
-        for (_, opt) in every() {
+    fn check_texts<A>(table: &'static Table<A>) {
+        for opt in opts(table) {
             assert!(!opt.brief.is_empty() && !opt.brief.ends_with('.'), "{}", opt.name);
             assert!(render::HELP_COLUMN + opt.brief.len() <= 100, "{} is too long", opt.name);
             assert!(opt.text.is_empty() || opt.text.ends_with('.'), "{}", opt.name);
@@ -157,9 +163,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn every_reference_names_an_option() {
-        for (table, opt) in every() {
+    fn check_references<A>(table: &'static Table<A>) {
+        for opt in opts(table) {
             for text in [opt.brief, opt.text] {
                 for reference in text.split('{').skip(1) {
                     let name = reference.split_once('}').unwrap().0;
@@ -169,11 +174,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_parser_can_remember_which_options_it_saw() {
-        for &table in TABLES {
-            assert!(opts(table).count() <= u128::BITS as usize);
-            assert!(table.iter().all(|group| !group.opts.is_empty() && !group.title.is_empty()));
-        }
+    fn check_size<A>(table: &'static Table<A>) {
+        assert!(opts(table).count() <= u128::BITS as usize);
+        assert!(table.iter().all(|group| !group.opts.is_empty() && !group.title.is_empty()));
     }
 }

@@ -300,20 +300,8 @@ fn source(op: &FsOp) -> CString {
 
 fn dest(op: &FsOp) -> &CStr {
     match op {
-        FsOp::Bind { dest, .. }
-        | FsOp::RemountReadOnly { dest }
-        | FsOp::Overlay { dest, .. }
-        | FsOp::Proc { dest }
-        | FsOp::Dev { dest }
-        | FsOp::Tmpfs { dest, .. }
-        | FsOp::Mqueue { dest }
-        | FsOp::Dir { dest, .. }
-        | FsOp::Data { dest, .. }
-        | FsOp::Symlink { dest, .. }
-        | FsOp::CopyFile { dest, .. }
-        | FsOp::Chmod { dest, .. } => dest,
-        FsOp::Deny { path, .. } => path,
         FsOp::Hostname { name } => name,
+        _ => op.dest().unwrap_or_default(),
     }
 }
 

@@ -36,6 +36,8 @@ pub struct Plan {
     pub joins: Joins,
     /// The id maps of the new user namespace.
     pub(crate) maps: Maps,
+    /// The ids that the program sees itself as.
+    pub(crate) ids: (u32, u32),
     /// Ids to become in a joined user namespace.
     pub switch: Switch,
     /// The mounts of the new namespace are still peers of the host's and must be cut off.
@@ -101,6 +103,39 @@ impl Plan {
         for &fd in self.descriptors.iter().filter(|fd| Some(**fd) != self.life.sync_fd && !kept.contains(fd)) {
             self.close(fd);
         }
+    }
+
+    /// Names of the namespaces that are made, as `unshare(1)` has them.
+    pub(crate) fn namespaces(&self) -> Vec<&'static str> {
+        let kinds = [
+            ("user", NsSet::USER),
+            ("mount", NsSet::MOUNT),
+            ("pid", NsSet::PID),
+            ("ipc", NsSet::IPC),
+            ("uts", NsSet::UTS),
+            ("cgroup", NsSet::CGROUP),
+            ("net", NsSet::NET),
+        ];
+        let made = |set| self.clone.has(set) || (self.net_meanwhile && set == NsSet::NET);
+        kinds.iter().filter(|(_, set)| made(*set)).map(|(name, _)| *name).collect()
+    }
+
+    /// The capabilities that the program has.
+    pub(crate) fn capabilities(&self) -> CapSet {
+        self.lock.caps.unwrap_or_default()
+    }
+
+    /// What the program may not do, besides what the mounts and namespaces hide: a name and what it means.
+    pub(crate) fn walls(&self) -> Vec<(&'static str, String)> {
+        let mut walls =
+            vec![("privileges", "no_new_privs: no setuid program and no file capability counts".to_owned())];
+        if self.lock.assert_no_userns {
+            walls.push(("namespaces", "no further user namespace can be made inside".to_owned()));
+        }
+        if self.new_session {
+            walls.push(("terminal", "a session of its own, without a controlling terminal".to_owned()));
+        }
+        walls
     }
 
     /// What a process of ours holds as long as anything lives inside.
@@ -222,6 +257,7 @@ pub fn plan(spec: Spec, host: Host) -> Result<Plan, Error> {
         net_meanwhile,
         joins: Joins { user: joined_user, inner_user: user_inner, pid: pid_join, pid_below: pid && pid_join.is_some() },
         maps: maps(ids, caller, user_maps_from, second_userns(&lockdown), new_user),
+        ids: (ids.uid.unwrap_or(caller.uid), ids.gid.unwrap_or(caller.gid)),
         switch: Switch {
             uid: ids.uid.filter(|_| joined_user.is_some()),
             gid: ids.gid.filter(|_| joined_user.is_some()),

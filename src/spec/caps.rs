@@ -85,6 +85,11 @@ impl CapSet {
         (0..64).filter(move |&cap| self.has(cap))
     }
 
+    /// What capability number `cap` is called; the number where it has no name here.
+    pub fn name(cap: u8) -> String {
+        NAMES.get(usize::from(cap)).map_or_else(|| cap.to_string(), |&name| name.to_owned())
+    }
+
     /// The capability called `name`: `CAP_NET_ADMIN` in any case, or a number up to `last`.
     ///
     /// The same words as `cap_from_name(3)` takes; the prefix is not optional.

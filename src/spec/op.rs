@@ -1,7 +1,7 @@
 //! The operations that build the new root. They run in the order in which they were given, so that a later one can
 //! refine what an earlier one made.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 
 use super::FdNumber;
 
@@ -163,4 +163,67 @@ pub enum FsOp {
         /// At most 64 bytes (`sethostname(2)`).
         name: CString,
     },
+}
+
+impl FsOp {
+    /// The path in the new root that this is about; none for the host name.
+    pub fn dest(&self) -> Option<&CStr> {
+        match self {
+            FsOp::Bind { dest, .. }
+            | FsOp::RemountReadOnly { dest }
+            | FsOp::Overlay { dest, .. }
+            | FsOp::Proc { dest }
+            | FsOp::Dev { dest }
+            | FsOp::Tmpfs { dest, .. }
+            | FsOp::Mqueue { dest }
+            | FsOp::Dir { dest, .. }
+            | FsOp::Data { dest, .. }
+            | FsOp::Symlink { dest, .. }
+            | FsOp::CopyFile { dest, .. }
+            | FsOp::Deny { path: dest, .. }
+            | FsOp::Chmod { dest, .. } => Some(dest),
+            FsOp::Hostname { .. } => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn dest_mut(&mut self) -> Option<&mut CString> {
+        match self {
+            FsOp::Bind { dest, .. }
+            | FsOp::RemountReadOnly { dest }
+            | FsOp::Overlay { dest, .. }
+            | FsOp::Proc { dest }
+            | FsOp::Dev { dest }
+            | FsOp::Tmpfs { dest, .. }
+            | FsOp::Mqueue { dest }
+            | FsOp::Dir { dest, .. }
+            | FsOp::Data { dest, .. }
+            | FsOp::Symlink { dest, .. }
+            | FsOp::CopyFile { dest, .. }
+            | FsOp::Deny { path: dest, .. }
+            | FsOp::Chmod { dest, .. } => Some(dest),
+            FsOp::Hostname { .. } => None,
+        }
+    }
+
+    /// Whether it mounts something on its destination, which hides what was there and below.
+    pub fn is_mount(&self) -> bool {
+        match self {
+            FsOp::Bind { .. }
+            | FsOp::Overlay { .. }
+            | FsOp::Proc { .. }
+            | FsOp::Dev { .. }
+            | FsOp::Tmpfs { .. }
+            | FsOp::Mqueue { .. }
+            | FsOp::Data { how: DataFile::Bind { .. }, .. } => true,
+            FsOp::RemountReadOnly { .. }
+            | FsOp::Dir { .. }
+            | FsOp::Data { how: DataFile::Copy, .. }
+            | FsOp::Symlink { .. }
+            | FsOp::CopyFile { .. }
+            | FsOp::Deny { .. }
+            | FsOp::Chmod { .. }
+            | FsOp::Hostname { .. } => false,
+        }
+    }
 }

@@ -2,9 +2,10 @@
 
 use std::ffi::CStr;
 
+use super::Opt;
 use crate::cli::args::{self, Args};
 use crate::cli::table::Action::{One, Three, Two};
-use crate::cli::table::{Done, Opt};
+use crate::cli::table::Done;
 use crate::spec::{BindFlags, DataFile, FsOp, OverlayKind, Source};
 
 /// What is mounted from the host.

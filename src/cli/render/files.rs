@@ -37,7 +37,7 @@ fn roff_is_escaped() {
 }
 
 /// The manual page: `template`, with the line `@OPTIONS@` replaced by what the table says.
-fn man(table: &'static Table, template: &str) -> String {
+fn man<A>(table: &'static Table<A>, template: &str) -> String {
     let mut options = String::new();
     for group in table {
         push(&mut options, format_args!(".SS {}\n", group.title));
@@ -102,7 +102,7 @@ fn banner(about: &str) -> String {
 }
 
 /// Completions for bash: for `pinfold bwrap`, and for `bwrap` where the file is also installed under that name.
-fn bash(table: &'static Table) -> String {
+fn bash<A>(table: &'static Table<A>) -> String {
     let mut kinds = String::new();
     for opt in opts(table).filter(|opt| !opt.values.is_empty()) {
         let letters = opt.values.iter().map(|name| match value(name) {
@@ -166,7 +166,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// Completions for zsh (`_arguments` in `zshcompsys(1)`).
-fn zsh(table: &'static Table) -> String {
+fn zsh<A>(table: &'static Table<A>) -> String {
     let mut specs = String::new();
     for opt in opts(table) {
         let brief = plain(opt.brief).replace(['[', ']'], "").replace(':', "\\:");
@@ -202,7 +202,7 @@ _arguments -S -A '-*' \
 }
 
 /// Completions for fish. It knows one value for each option; the others are completed as words of the command are.
-fn fish(table: &'static Table) -> String {
+fn fish<A>(table: &'static Table<A>) -> String {
     let mut lines = String::new();
     for opt in opts(table) {
         let kind = match opt.values.first().map(|name| value(name)) {

@@ -1,0 +1,112 @@
+//! `pinfold profile …`: lists, shows, checks and compares profiles. Nothing here runs when a box is started.
+
+use std::ffi::{CStr, CString, OsStr};
+use std::os::unix::ffi::OsStrExt;
+
+use crate::cli::run::FAILED;
+use crate::cli::run::look::Desk;
+use crate::error::{Error, push_printable};
+use crate::nearest::nearest;
+
+pub(super) const USAGE: &str = "\
+usage: pinfold profile list
+       pinfold profile show NAME|FILE
+       pinfold profile check NAME|FILE [--] [COMMAND [ARGS...]]
+       pinfold profile diff NAME|FILE NAME|FILE
+";
+const HELP: &str = "
+A profile is a file of options of `pinfold run`, one a line. `check` says what is
+probably not meant; with a command also whether that, its interpreter and its loader
+are visible inside. `diff` compares what two profiles say with all that they build on.
+
+pinfold-profile(5) describes profiles.
+";
+
+const VERBS: [&str; 4] = ["list", "show", "check", "diff"];
+
+/// What is to be printed, and the exit code.
+pub(super) type Output = (Vec<u8>, u8);
+
+/// Does what the words after `pinfold profile` say. `environment` is the caller's.
+pub(super) fn run(words: &[&CStr], environment: &[&CStr]) -> Result<Output, Error> {
+    let Some((&verb, rest)) = words.split_first() else { return wrong("a command is missing") };
+    if [verb].iter().chain(rest.first()).any(|&word| word == c"--help" || word == c"-h") {
+        return Ok((format!("{USAGE}{HELP}").into_bytes(), 0));
+    }
+    let mut desk = Desk::new(environment);
+    match (verb.to_bytes(), rest) {
+        (b"list", []) => Ok((list(&mut desk), 0)),
+        (b"show", [name]) => Ok((desk.text(name)?, 0)),
+        (b"diff", [old, new]) => diff(&mut desk, old, new),
+        (b"check", [name, command @ ..]) => {
+            let command = command.strip_prefix(&[c"--"]).unwrap_or(command);
+            check(&mut desk, name, command.iter().map(|&word| word.to_owned()).collect())
+        }
+        (b"list" | b"show" | b"check" | b"diff", _) => wrong("this command takes another number of words"),
+        _ => {
+            let mut message = b"unknown command ".to_vec();
+            push_printable(&mut message, OsStr::from_bytes(verb.to_bytes()));
+            let near = nearest(&verb.to_string_lossy(), VERBS.into_iter());
+            wrong(message).map_err(|error| error.with_hint(near.map(|near| format!("did you mean {near}?"))))
+        }
+    }
+}
+
+fn list(desk: &mut Desk<'_>) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (name, path) in desk.names() {
+        // A name that could not be typed is not offered.
+        let Ok(typed) = CString::new(name.as_str()) else { continue };
+        let text = desk.text(&typed).unwrap_or_default();
+        let first = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
+        push_printable(&mut out, &name);
+        out.resize(out.len() + 14_usize.saturating_sub(name.len()).max(1), b' ');
+        push_printable(
+            &mut out,
+            OsStr::from_bytes(first.trim_ascii_start().strip_prefix(b"#").unwrap_or(b"").trim_ascii()),
+        );
+        if let Some(path) = path {
+            out.extend_from_slice(b" [");
+            push_printable(&mut out, path);
+            out.push(b']');
+        }
+        out.push(b'\n');
+    }
+    out
+}
+
+/// Reads a profile and says what is odd about it: exit code 1 where anything is.
+fn check(desk: &mut Desk<'_>, name: &CStr, command: Vec<CString>) -> Result<Output, Error> {
+    let notes = desk.lint(name, command)?;
+    let mut out = notes.join(&b'\n');
+    if !notes.is_empty() {
+        out.push(b'\n');
+    }
+    Ok((out, u8::from(!notes.is_empty())))
+}
+
+/// What only the one says, and what only the other says: exit code 1 where anything is.
+fn diff(desk: &mut Desk<'_>, old: &CStr, new: &CStr) -> Result<Output, Error> {
+    let (old, new) = (desk.lines(old)?, desk.lines(new)?);
+    let mut out = Vec::new();
+    for (sign, lines, other) in [(b"- ", &old, &new), (b"+ ", &new, &old)] {
+        for line in lines.iter().filter(|line| !other.contains(line)) {
+            out.extend_from_slice(sign);
+            push_printable(&mut out, OsStr::from_bytes(line));
+            out.push(b'\n');
+        }
+    }
+    let is_same_set = out.is_empty();
+    if is_same_set && old != new {
+        out.extend_from_slice(b"the same options in another order\n");
+    }
+    let code = u8::from(!out.is_empty());
+    Ok((out, code))
+}
+
+fn wrong<T>(message: impl Into<Vec<u8>>) -> Result<T, Error> {
+    let mut message = message.into();
+    message.push(b'\n');
+    message.extend_from_slice(USAGE.trim_end().as_bytes());
+    Err(Error::new(FAILED, message))
+}

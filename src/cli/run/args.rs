@@ -1,0 +1,266 @@
+//! What the words of `pinfold run` and of profiles say, in order: valid word by word, but not yet compared with each
+//! other.
+
+use std::ffi::{CStr, CString, OsStr};
+use std::os::unix::ffi::OsStrExt;
+use std::rc::Rc;
+
+use super::value;
+use crate::error::{Error, push_printable};
+use crate::spec::{BindFlags, FdNumber, FsOp, LandlockTier, OverlayKind, Source};
+
+/// Everything that a command line and its profiles say. Filled by the setters of the option table.
+#[derive(Debug, Default)]
+pub(crate) struct RunArgs {
+    /// What builds the new root.
+    pub wishes: Vec<Wish>,
+    /// Where each of them comes from.
+    pub origins: Vec<Origin>,
+    /// The program and its arguments.
+    pub command: Vec<CString>,
+    /// Variables that the program gets, in order.
+    pub env: Vec<EnvWish>,
+    /// Where it starts.
+    pub workdir: Option<CString>,
+    /// Host name inside.
+    pub hostname: Option<CString>,
+    /// User id inside.
+    pub uid: Option<u32>,
+    /// Group id inside.
+    pub gid: Option<u32>,
+    /// Capabilities that it keeps, by name, number or `ALL`.
+    pub caps: Vec<CString>,
+    /// Namespaces that it shares with the host.
+    pub share: Shared,
+    /// Descriptors that it gets besides 0 to 2.
+    pub keep_fds: Vec<FdNumber>,
+    /// System call filter: `off`, the name of a profile, or a file.
+    pub seccomp: Option<CString>,
+    /// System calls and groups refused on top.
+    pub syscall_deny: Vec<String>,
+    /// System calls and groups allowed on top.
+    pub syscall_allow: Vec<String>,
+    /// What Landlock is for.
+    pub landlock: Option<LandlockTier>,
+    /// TCP ports that may be connected to, where any are named.
+    pub connect_tcp: Option<Vec<u16>>,
+    /// TCP ports that may be bound to, where any are named.
+    pub bind_tcp: Option<Vec<u16>>,
+    /// User namespaces may be made inside.
+    pub allow_userns: bool,
+    /// Start in a new session.
+    pub new_session: bool,
+    /// End with the caller.
+    pub die_with_parent: bool,
+    /// Drop what cannot be enforced, and say so.
+    pub best_effort: bool,
+    /// Print the plan and stop.
+    pub dry_run: Option<Format>,
+    /// Print the line for bubblewrap and stop.
+    pub print_bwrap: bool,
+    /// Print the plan, and go on.
+    pub verbose: bool,
+    /// Where to report start and end.
+    pub json_status_fd: Option<FdNumber>,
+    /// Every option that was set, as typed, in order.
+    pub lines: Vec<Vec<u8>>,
+    /// What `~` and `${…}` in a profile stand for.
+    pub variables: Vec<(&'static str, CString)>,
+    /// Where the word that is being read stands.
+    pub(super) here: Origin,
+}
+
+/// Where a word comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Origin {
+    /// The profile and the line in it, counted from 1; `None` on the command line.
+    pub profile: Option<(Rc<[u8]>, usize)>,
+    /// The option with its value, as typed.
+    pub word: Vec<u8>,
+}
+
+impl Origin {
+    /// `--ro /x`, or `FILE:LINE: ro /x`.
+    pub(crate) fn push(&self, out: &mut Vec<u8>) {
+        if let Some((file, line)) = &self.profile {
+            push_printable(out, OsStr::from_bytes(file));
+            out.extend_from_slice(format!(":{line}: ").as_bytes());
+        }
+        push_printable(out, OsStr::from_bytes(&self.word));
+    }
+}
+
+/// Something about the new root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// An operation, whose paths may still be relative.
+    Op(FsOp),
+    /// The same link as on the host, or what is there, read-only; nothing where nothing is.
+    Mirror(CString),
+    /// An overlay, where its source exists.
+    OverlayTry {
+        /// What to show.
+        source: CString,
+        /// Where.
+        dest: CString,
+    },
+    /// The current directory.
+    Workspace,
+}
+
+/// A variable that the program gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum EnvWish {
+    /// The caller's variables of this name, in which a last `*` stands for the rest.
+    Pass(CString),
+    /// This one.
+    Set(CString, CString),
+}
+
+/// Namespaces that are shared with the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Shared {
+    /// Network.
+    pub net: bool,
+    /// IPC.
+    pub ipc: bool,
+    /// Processes.
+    pub pid: bool,
+    /// Host name.
+    pub uts: bool,
+    /// Cgroups.
+    pub cgroup: bool,
+}
+
+/// How a plan is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+impl RunArgs {
+    pub(super) fn add(&mut self, wish: Wish) {
+        self.wishes.push(wish);
+        self.origins.push(self.here.clone());
+    }
+
+    /// A path as typed; from a profile with its variables replaced, absolute and without `..`.
+    pub(super) fn path(&self, text: &[u8]) -> Result<CString, Error> {
+        if text.is_empty() {
+            return refuse("the path is empty");
+        }
+        let path = match self.here.profile {
+            Some(_) => value::from_profile(text, &self.variables)?,
+            None => text.to_vec(),
+        };
+        // Words of a command line have no NUL, and the reader of profiles refuses it.
+        CString::new(path).map_err(|_| Error::new(super::FAILED, "a path cannot contain a NUL byte"))
+    }
+
+    /// `PATH[:DEST]`.
+    pub(super) fn pair(&self, value: &CStr) -> Result<(CString, CString), Error> {
+        let (first, second) = value::split_pair(value.to_bytes());
+        let source = self.path(&first)?;
+        let dest = second.map_or_else(|| Ok(source.clone()), |dest| self.path(&dest))?;
+        Ok((source, dest))
+    }
+
+    /// `FIRST:SECOND`, both of them given.
+    pub(super) fn both(&self, value: &CStr, form: &str) -> Result<(Vec<u8>, CString), Error> {
+        match value::split_pair(value.to_bytes()) {
+            (first, Some(second)) => Ok((first, self.path(&second)?)),
+            (_, None) => refuse(format!("{form} is wanted; a colon that belongs to a path is written \\:")),
+        }
+    }
+
+    pub(super) fn bind(&mut self, value: &CStr, flags: BindFlags) -> Result<(), Error> {
+        let (source, dest) = self.pair(value)?;
+        self.add(Wish::Op(FsOp::Bind { source: Source::Path(source), dest, flags }));
+        Ok(())
+    }
+
+    pub(super) fn overlay(&mut self, value: &CStr, optional: bool) -> Result<(), Error> {
+        let (source, dest) = self.pair(value)?;
+        self.add(match optional {
+            true => Wish::OverlayTry { source, dest },
+            false => Wish::Op(overlay(source, dest)),
+        });
+        Ok(())
+    }
+
+    pub(super) fn tmpfs(&mut self, value: &CStr) -> Result<(), Error> {
+        let (path, options) = value::split_pair(value.to_bytes());
+        let dest = self.path(&path)?;
+        let (mut mode, mut size) = (0o755, None);
+        for option in options.iter().flat_map(|options| options.split(|&byte| byte == b',')) {
+            match option.strip_prefix(b"mode=") {
+                Some(octal) => mode = value::mode(octal)?,
+                None => size = Some(value::size(option)?),
+            }
+        }
+        self.add(Wish::Op(FsOp::Tmpfs { dest, mode, size }));
+        Ok(())
+    }
+
+    pub(super) fn deny(&mut self, value: &CStr) -> Result<(), Error> {
+        let path = self.path(value.to_bytes())?;
+        let is_pattern = path.to_bytes().iter().any(|byte| b"*?[".contains(byte));
+        self.add(Wish::Op(FsOp::Deny { path, is_pattern }));
+        Ok(())
+    }
+
+    pub(super) fn env(&mut self, value: &CStr) -> Result<(), Error> {
+        let text = value.to_bytes();
+        let (name, content) = match text.iter().position(|&byte| byte == b'=') {
+            Some(at) => (&text[..at], Some(&text[at + 1..])),
+            None => (text, None),
+        };
+        let Ok(owned) = CString::new(name) else { return refuse("a name cannot contain a NUL byte") };
+        if name.is_empty() {
+            return refuse("the name of a variable is missing");
+        }
+        self.env.push(match content {
+            None => EnvWish::Pass(owned),
+            Some(content) => {
+                let content = match self.here.profile {
+                    Some(_) => value::replaced(content, &self.variables)?,
+                    None => content.to_vec(),
+                };
+                EnvWish::Set(owned, CString::new(content).unwrap_or_default())
+            }
+        });
+        Ok(())
+    }
+
+    pub(super) fn share(&mut self, value: &CStr) -> Result<(), Error> {
+        for kind in value::list(value)? {
+            match kind {
+                "net" => self.share.net = true,
+                "ipc" => self.share.ipc = true,
+                "pid" => self.share.pid = true,
+                "uts" => self.share.uts = true,
+                "cgroup" => self.share.cgroup = true,
+                _ => return value::not_one_of(kind, &["net", "ipc", "pid", "uts", "cgroup"]),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An overlay of one directory whose changes are lost.
+pub(super) fn overlay(source: CString, dest: CString) -> FsOp {
+    FsOp::Overlay { layers: vec![source], kind: OverlayKind::Tmp, dest }
+}
+
+/// A copy that is the sandbox's own.
+pub(super) fn copy(source: CString, dest: CString) -> Wish {
+    Wish::Op(FsOp::CopyFile { source, dest })
+}
+
+/// A refusal in ready words, in front of which the reader puts the word that it is about.
+pub(super) fn refuse<T>(message: impl Into<Vec<u8>>) -> Result<T, Error> {
+    Err(Error::new(super::FAILED, message))
+}

@@ -1,0 +1,244 @@
+//! A spec in the words of bubblewrap: `--print-bwrap`.
+
+use std::ffi::{CStr, CString};
+
+use super::args::refuse;
+use crate::error::Error;
+use crate::spec::{
+    CapSet, DieWith, EnvOp, Fds, FsOp, Landlock, LandlockTier, Lifecycle, Lockdown, Namespaces, NestedUserNs,
+    OverlayKind, Process, ProfileText, Report, Seccomp, Source, Spec, Unshare, UserNs,
+};
+
+/// The line, for a shell.
+pub(super) struct Line {
+    /// The words, quoted, with redirections behind them.
+    pub(super) text: Vec<u8>,
+    /// What of the sandbox the line does not have, without which it is still the same box.
+    pub(super) notes: Vec<&'static str>,
+}
+
+/// bubblewrap's words for `spec`, or which wish it has none for.
+pub(super) fn line(spec: &Spec) -> Result<Line, Error> {
+    let mut words = Words::default();
+    // No `..`: a wish that is added does not compile until it has words here, or is known to have none.
+    let Spec { namespaces, ids, ops, process, lockdown, lifecycle, report, best_effort: _ } = spec;
+    words.namespaces(namespaces);
+    words.number("--uid", ids.uid);
+    words.number("--gid", ids.gid);
+    words.environment(&process.env);
+    for op in ops {
+        words.op(&op.fs)?;
+    }
+    let mut notes = words.lockdown(lockdown)?;
+    let Lifecycle { die_with, as_pid_1: _, lock_files: _, sync_fd: _, block_fd: _, spent_fds: _ } = lifecycle;
+    if *die_with != DieWith::Nobody {
+        words.option("--die-with-parent");
+    }
+    let Report { info_fd: _, json_status_fd } = report;
+    words.number("--json-status-fd", json_status_fd.and_then(|fd| u32::try_from(fd).ok()));
+    let Process { command, argv0: _, env: _, chdir, new_session, exec_label: _, file_label: _, fds } = process;
+    if let Some(chdir) = chdir {
+        words.option("--chdir");
+        words.word(chdir);
+    }
+    if *new_session {
+        words.option("--new-session");
+    }
+    if matches!(fds, Fds::Only(_)) {
+        notes.push("bubblewrap passes every descriptor on that is open");
+    }
+    words.option("--");
+    command.iter().for_each(|word| words.word(word));
+    Ok(Line { text: words.finish(), notes })
+}
+
+/// Words of a shell, the program first.
+#[derive(Default)]
+struct Words {
+    words: Vec<Vec<u8>>,
+    /// Redirections that stand behind the words: what to read, by number of the descriptor.
+    redirections: Vec<Vec<u8>>,
+}
+
+/// The first descriptor that the line opens for itself: numbers up to 9 belong to scripts.
+const FIRST_FD: usize = 10;
+
+impl Words {
+    fn option(&mut self, name: &str) {
+        self.words.push(name.as_bytes().to_vec());
+    }
+
+    fn word(&mut self, word: &CStr) {
+        self.words.push(quoted(word.to_bytes()));
+    }
+
+    fn number(&mut self, name: &str, value: Option<u32>) {
+        if let Some(value) = value {
+            self.option(name);
+            self.words.push(value.to_string().into_bytes());
+        }
+    }
+
+    fn pair(&mut self, name: &str, first: &CStr, second: &CStr) {
+        self.option(name);
+        self.word(first);
+        self.word(second);
+    }
+
+    fn one(&mut self, name: &str, value: &CStr) {
+        self.option(name);
+        self.word(value);
+    }
+
+    /// The number of a descriptor that yields what `source` (a redirection without its number) says.
+    fn descriptor(&mut self, source: Vec<u8>) -> CString {
+        let number = (FIRST_FD + self.redirections.len()).to_string();
+        self.redirections.push([number.as_bytes(), &source].concat());
+        CString::new(number).unwrap_or_default()
+    }
+
+    fn namespaces(&mut self, wanted: &Namespaces) {
+        let &Namespaces { user, user_inner: _, user_maps_from: _, pid, pid_join: _, net, ipc, uts, cgroup } = wanted;
+        for (option, wanted) in [
+            ("--unshare-user", user == UserNs::New),
+            ("--unshare-pid", pid),
+            ("--unshare-net", net),
+            ("--unshare-ipc", ipc),
+            ("--unshare-uts", uts),
+            ("--unshare-cgroup", cgroup == Unshare::New),
+        ] {
+            if wanted {
+                self.option(option);
+            }
+        }
+    }
+
+    fn environment(&mut self, changes: &[EnvOp]) {
+        for change in changes {
+            match change {
+                EnvOp::Clear => self.option("--clearenv"),
+                EnvOp::Set(name, value) => self.pair("--setenv", name, value),
+                EnvOp::Unset(name) => self.one("--unsetenv", name),
+            }
+        }
+    }
+
+    fn op(&mut self, op: &FsOp) -> Result<(), Error> {
+        match op {
+            FsOp::Bind { source: Source::Path(source), dest, flags } => {
+                let name = match (flags.devices, flags.read_only) {
+                    (true, _) => "--dev-bind",
+                    (false, true) => "--ro-bind",
+                    (false, false) => "--bind",
+                };
+                self.pair(&format!("{name}{}", if flags.optional { "-try" } else { "" }), source, dest);
+            }
+            FsOp::Overlay { layers, kind: OverlayKind::Tmp, dest } => {
+                layers.iter().for_each(|layer| self.one("--overlay-src", layer));
+                self.one("--tmp-overlay", dest);
+            }
+            FsOp::Proc { dest } => self.one("--proc", dest),
+            FsOp::Dev { dest } => self.one("--dev", dest),
+            FsOp::Tmpfs { dest, mode, size } => {
+                // 0755 is bubblewrap's own.
+                if *mode != 0o755 {
+                    self.option("--perms");
+                    self.words.push(format!("{mode:04o}").into_bytes());
+                }
+                if let Some(size) = size {
+                    self.option("--size");
+                    self.words.push(size.to_string().into_bytes());
+                }
+                self.one("--tmpfs", dest);
+            }
+            FsOp::Symlink { target, dest } => self.pair("--symlink", target, dest),
+            FsOp::CopyFile { source, dest } => {
+                let fd = self.descriptor([b"<", &quoted(source.to_bytes())[..]].concat());
+                self.pair("--file", &fd, dest);
+            }
+            FsOp::Hostname { name } => self.one("--hostname", name),
+            FsOp::RemountReadOnly { dest } => self.one("--remount-ro", dest),
+            FsOp::Deny { .. } => return none("--deny"),
+            // No option of this dialect asks for these.
+            FsOp::Bind { source: Source::Fd(_), .. }
+            | FsOp::Overlay { .. }
+            | FsOp::Mqueue { .. }
+            | FsOp::Dir { .. }
+            | FsOp::Data { .. }
+            | FsOp::Chmod { .. } => return none("one of the operations"),
+        }
+        Ok(())
+    }
+
+    fn lockdown(&mut self, lockdown: &Lockdown) -> Result<Vec<&'static str>, Error> {
+        let Lockdown { caps, seccomp, landlock, nested_userns, assert_userns_disabled: _ } = lockdown;
+        for cap in caps.unwrap_or_default().numbers() {
+            self.option("--cap-add");
+            self.words.push(CapSet::name(cap).into_bytes());
+        }
+        match seccomp {
+            Seccomp::Off => {}
+            Seccomp::Profile { text, deny, allow } if deny.is_empty() && allow.is_empty() => {
+                let name = match text {
+                    ProfileText::Shipped(name) => quoted(name.as_bytes()),
+                    ProfileText::File { name, text: _ } => quoted(name.to_bytes()),
+                };
+                let fd = self.descriptor([b"< <(pinfold seccomp compile ", &name[..], b")"].concat());
+                self.one("--seccomp", &fd);
+            }
+            Seccomp::Profile { allow, .. } if allow.is_empty() => return none("--syscall-deny"),
+            Seccomp::Profile { .. } => return none("--syscall-allow (or --allow-userns, which implies it)"),
+            // No option of this dialect asks for these.
+            Seccomp::Programs(_) | Seccomp::ReadLate(_) => return none("one of the filters"),
+        }
+        if *nested_userns != NestedUserNs::Allow {
+            self.option("--disable-userns");
+        }
+        match landlock {
+            Landlock { connect_tcp: Some(_), .. } => none("--tcp-connect"),
+            Landlock { bind_tcp: Some(_), .. } => none("--tcp-bind"),
+            Landlock { tier: LandlockTier::Only, .. } => none("--landlock only"),
+            Landlock { tier: LandlockTier::Mirror, .. } => Ok(vec!["bubblewrap has no Landlock"]),
+            Landlock { tier: LandlockTier::Off, .. } => Ok(Vec::new()),
+        }
+    }
+
+    /// One option a line.
+    fn finish(self) -> Vec<u8> {
+        let mut out = b"bwrap".to_vec();
+        let mut in_options = true;
+        for word in self.words {
+            let begins_option = in_options && word.starts_with(b"--");
+            out.extend_from_slice(if begins_option { b" \\\n    " } else { b" " });
+            in_options &= word != b"--";
+            out.extend(word);
+        }
+        for redirection in self.redirections {
+            out.extend_from_slice(b" \\\n    ");
+            out.extend(redirection);
+        }
+        out.push(b'\n');
+        out
+    }
+}
+
+fn none<T>(wish: &str) -> Result<T, Error> {
+    refuse(format!("bubblewrap has no equivalent of {wish}"))
+}
+
+/// `text` for a shell, in single quotes where it needs any.
+fn quoted(text: &[u8]) -> Vec<u8> {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+=:@%,".contains(byte);
+    if !text.is_empty() && text.iter().all(plain) {
+        return text.to_vec();
+    }
+    let mut out = vec![b'\''];
+    for &byte in text {
+        match byte {
+            b'\'' => out.extend_from_slice(br"'\''"),
+            other => out.push(other),
+        }
+    }
+    out.push(b'\'');
+    out
+}

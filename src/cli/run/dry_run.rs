@@ -1,0 +1,104 @@
+//! A plan in words: what `--dry-run` and `--verbose` print.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use serde_json::{Value, json};
+
+use super::args::Origin;
+use super::describe;
+use crate::error::push_printable;
+use crate::plan::Plan;
+use crate::spec::Fds;
+
+/// The plan for people.
+pub(super) fn text(plan: &Plan, origins: &[Origin]) -> String {
+    let mut out = Vec::new();
+    line(&mut out, "namespaces", plan.namespaces().join(" ").as_bytes());
+    line(&mut out, "ids", format!("uid {} gid {}", plan.ids.0, plan.ids.1).as_bytes());
+    for op in &plan.ops {
+        let mut what = describe::op(&op.fs);
+        if let Some(origin) = origins.get(op.word) {
+            what.extend_from_slice(b"  [");
+            origin.push(&mut what);
+            what.push(b']');
+        }
+        line(&mut out, "mounts", &what);
+    }
+    line(&mut out, "capabilities", caps(plan).join(" ").as_bytes());
+    line(&mut out, "descriptors", descriptors(plan).as_bytes());
+    for wall in plan.walls() {
+        line(&mut out, wall.0, wall.1.as_bytes());
+    }
+    line(&mut out, "directory", &printable(plan.cwd.first()));
+    for entry in plan.exec.environment.iter().filter(|entry| !entry.to_bytes().starts_with(b"PWD=")) {
+        line(&mut out, "environment", &printable(entry));
+    }
+    let command: Vec<Vec<u8>> = plan.exec.arguments.iter().map(|word| printable(word)).collect();
+    line(&mut out, "program", &command.join(&b' '));
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// The plan for programs.
+pub(super) fn json(plan: &Plan, origins: &[Origin]) -> String {
+    let ops: Vec<Value> = plan
+        .ops
+        .iter()
+        .map(|op| {
+            let from = origins.get(op.word).map(|origin| {
+                let mut out = Vec::new();
+                origin.push(&mut out);
+                lossy(&out)
+            });
+            json!({ "what": lossy(&describe::op(&op.fs)), "from": from })
+        })
+        .collect();
+    let walls: Vec<Value> = plan.walls().iter().map(|wall| json!({ "name": wall.0, "what": wall.1 })).collect();
+    let plan = json!({
+        "namespaces": plan.namespaces(),
+        "uid": plan.ids.0,
+        "gid": plan.ids.1,
+        "mounts": ops,
+        "capabilities": caps(plan),
+        "descriptors": kept(plan),
+        "walls": walls,
+        "directory": lossy(plan.cwd.first().to_bytes()),
+        "environment": plan.exec.environment.iter().map(|entry| lossy(entry.to_bytes())).collect::<Vec<_>>(),
+        "program": plan.exec.arguments.iter().map(|word| lossy(word.to_bytes())).collect::<Vec<_>>(),
+    });
+    format!("{plan:#}\n")
+}
+
+fn line(out: &mut Vec<u8>, name: &str, what: &[u8]) {
+    out.extend_from_slice(format!("{name:13} ").as_bytes());
+    out.extend_from_slice(if what.is_empty() { b"none" } else { what });
+    out.push(b'\n');
+}
+
+fn caps(plan: &Plan) -> Vec<String> {
+    plan.capabilities().numbers().map(crate::spec::CapSet::name).collect()
+}
+
+fn kept(plan: &Plan) -> Vec<i32> {
+    let mut kept = vec![0, 1, 2];
+    if let Fds::Only(more) = &plan.fds {
+        kept.extend(more);
+    }
+    kept.sort_unstable();
+    kept.dedup();
+    kept
+}
+
+fn descriptors(plan: &Plan) -> String {
+    kept(plan).iter().map(i32::to_string).collect::<Vec<_>>().join(" ")
+}
+
+fn printable(text: &std::ffi::CStr) -> Vec<u8> {
+    let mut out = Vec::new();
+    push_printable(&mut out, OsStr::from_bytes(text.to_bytes()));
+    out
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

@@ -1,0 +1,65 @@
+//! Profiles looked at rather than used.
+
+use std::ffi::{CStr, CString};
+use std::path::PathBuf;
+
+use super::args::RunArgs;
+use super::lower::{self, Facts};
+use super::read::{self, Outside as _};
+use super::world::{self, World};
+use super::{lint, words};
+use crate::error::Error;
+use crate::host::Caller;
+
+/// Where somebody reads profiles.
+pub(in crate::cli) struct Desk<'a> {
+    world: World,
+    environment: &'a [&'a CStr],
+}
+
+impl<'a> Desk<'a> {
+    /// The desk of the caller, whose environment this is.
+    pub(in crate::cli) fn new(environment: &'a [&'a CStr]) -> Desk<'a> {
+        Desk { world: World::probe(environment), environment }
+    }
+
+    /// Every name, with the file where it is not one of ours.
+    pub(in crate::cli) fn names(&self) -> Vec<(String, Option<PathBuf>)> {
+        self.world.names()
+    }
+
+    /// What the profile `name` says.
+    pub(in crate::cli) fn text(&mut self, name: &CStr) -> Result<Vec<u8>, Error> {
+        Ok(self.world.profile(name)?.text.to_vec())
+    }
+
+    /// Its options, and those of the profiles that it builds on, where these stand.
+    pub(in crate::cli) fn lines(&mut self, name: &CStr) -> Result<Vec<Vec<u8>>, Error> {
+        Ok(self.read(name)?.lines)
+    }
+
+    /// What is probably not meant, one line each.
+    pub(in crate::cli) fn lint(&mut self, name: &CStr, command: Vec<CString>) -> Result<Vec<Vec<u8>>, Error> {
+        let args = RunArgs { command, ..self.read(name)? };
+        let facts = Facts {
+            last_cap: Caller::last_capability(),
+            cwd: self.world.cwd.as_deref(),
+            environment: self.environment,
+            look: &world::look,
+            workspace: &|| self.world.workspace(),
+            read: &world::read_file,
+        };
+        let (spec, origins) = lower::lower(args, &facts)?;
+        let caller = Caller::probe();
+        if !spec.process.command.is_empty() {
+            spec.check(caller.uid, caller.gid).map_err(words::conflict)?;
+        }
+        Ok(lint::lint(&spec, &origins))
+    }
+
+    fn read(&mut self, name: &CStr) -> Result<RunArgs, Error> {
+        let mut args = RunArgs { variables: self.world.variables.clone(), ..RunArgs::default() };
+        read::profile(&mut args, name, &mut self.world)?;
+        Ok(args)
+    }
+}

@@ -1,0 +1,245 @@
+//! [`RunArgs`] → [`Spec`]: what is meant by the words, with the defaults of a safe box filled in. Pure; what it must
+//! know of the host comes as [`Facts`].
+
+use std::ffi::{CStr, CString};
+
+use super::args::{EnvWish, Origin, RunArgs, Wish, overlay, refuse};
+use super::value;
+use crate::error::Error;
+use crate::spec::{
+    BindFlags, CapSet, DieWith, EnvOp, Fds, FsOp, Landlock, LandlockTier, Lifecycle, Lockdown, Namespaces,
+    NestedUserNs, Op, Process, ProfileText, Report, Seccomp, Source, Spec, Unshare, UserNs,
+};
+
+/// What the meaning of the words depends on.
+pub(crate) struct Facts<'a> {
+    /// Highest capability number of this kernel.
+    pub last_cap: u8,
+    /// The current directory, without links.
+    pub cwd: Option<&'a CStr>,
+    /// The caller's environment: `NAME=VALUE`.
+    pub environment: &'a [&'a CStr],
+    /// What lies at a path of the host, links not followed.
+    pub look: &'a dyn Fn(&CStr) -> Found,
+    /// What the current directory needs.
+    pub workspace: &'a dyn Fn() -> Result<Vec<FsOp>, Error>,
+    /// The content of a seccomp profile's file.
+    pub read: &'a dyn Fn(&CStr) -> Result<Vec<u8>, Error>,
+}
+
+/// What lies at a path of the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Nothing.
+    Nothing,
+    /// A symbolic link that says this.
+    Link(CString),
+    /// Something else.
+    Something,
+}
+
+/// The filter of a program that is not told otherwise.
+const DEFAULT_FILTER: &str = "default";
+
+/// What the default filter lets through besides where user namespaces are allowed: what Chromium and bubblewrap make
+/// their own sandboxes with.
+const FOR_USERNS: &[&str] = &["clone", "@namespace", "@mount"];
+
+/// [`Op::word`] of an operation that nobody has typed.
+const OURS: usize = usize::MAX;
+
+/// The sandbox that `args` ask for. [`Op::word`] is an index of the origins.
+pub(crate) fn lower(args: RunArgs, facts: &Facts<'_>) -> Result<(Spec, Vec<Origin>), Error> {
+    let caps = caps(&args.caps, facts.last_cap)?;
+    let (seccomp, is_ours) = seccomp(&args, facts)?;
+    let namespaces = namespaces(&args);
+    let mut ops = ops(&args.wishes, &args.origins, facts)?;
+    // What nobody made writable is not: the root itself, and the directories in it that lead to mounts.
+    if !ops.iter().any(|op| op.fs.dest() == Some(c"/")) {
+        ops.push(Op { fs: FsOp::RemountReadOnly { dest: c"/".into() }, word: OURS });
+    }
+    if let Some(name) = args.hostname {
+        ops.push(Op { fs: FsOp::Hostname { name }, word: OURS });
+    }
+    let workdir = args.workdir.map(|dir| absolute(&dir, facts)).transpose()?;
+    let spec = Spec {
+        namespaces,
+        ids: crate::spec::Ids { uid: args.uid, gid: args.gid },
+        ops,
+        process: Process {
+            command: args.command,
+            argv0: None,
+            env: environment(&args.env, facts.environment),
+            chdir: workdir,
+            // A terminal that is shared takes words put into it by whoever may (CVE-2017-5226). Our own profiles refuse
+            // that; about others nothing is known.
+            new_session: args.new_session || !is_ours,
+            exec_label: None,
+            file_label: None,
+            fds: Fds::Only(args.keep_fds),
+        },
+        lockdown: Lockdown {
+            caps: Some(caps),
+            seccomp,
+            landlock: Landlock {
+                tier: args.landlock.unwrap_or(LandlockTier::Mirror),
+                connect_tcp: args.connect_tcp,
+                bind_tcp: args.bind_tcp,
+            },
+            nested_userns: if args.allow_userns { NestedUserNs::Allow } else { NestedUserNs::Limit },
+            assert_userns_disabled: false,
+        },
+        lifecycle: Lifecycle {
+            die_with: if args.die_with_parent { DieWith::Caller } else { DieWith::Tool },
+            as_pid_1: false,
+            lock_files: Vec::new(),
+            sync_fd: None,
+            block_fd: None,
+            spent_fds: Vec::new(),
+        },
+        report: Report { info_fd: None, json_status_fd: args.json_status_fd },
+        best_effort: args.best_effort,
+    };
+    Ok((spec, args.origins))
+}
+
+fn namespaces(args: &RunArgs) -> Namespaces {
+    let share = args.share;
+    Namespaces {
+        user: UserNs::New,
+        user_inner: None,
+        user_maps_from: None,
+        pid: !share.pid,
+        pid_join: None,
+        net: !share.net,
+        ipc: !share.ipc,
+        uts: !share.uts,
+        cgroup: if share.cgroup { Unshare::Share } else { Unshare::New },
+    }
+}
+
+fn caps(names: &[CString], last: u8) -> Result<CapSet, Error> {
+    names.iter().try_fold(CapSet::EMPTY, |set, name| match CapSet::parse(name.to_bytes(), last) {
+        _ if name.to_bytes().eq_ignore_ascii_case(b"ALL") => Ok(set.with(CapSet::all(last))),
+        Some(cap) => Ok(set.with(cap)),
+        None => {
+            let hint = "names have their prefix: CAP_NET_ADMIN; ALL is all of them (capabilities(7))";
+            value::about("--cap-add ", name, ": unknown capability").map_err(|error| error.with_hint(Some(hint.into())))
+        }
+    })
+}
+
+/// The filter, and whether it is one of ours.
+fn seccomp(args: &RunArgs, facts: &Facts<'_>) -> Result<(Seccomp, bool), Error> {
+    let mut allow = args.syscall_allow.clone();
+    let text = match args.seccomp.as_deref() {
+        None => {
+            if args.allow_userns {
+                allow.extend(FOR_USERNS.iter().map(|&name| name.to_owned()));
+            }
+            ProfileText::Shipped(DEFAULT_FILTER.into())
+        }
+        Some(name) if name == c"off" => {
+            if !args.syscall_deny.is_empty() || !args.syscall_allow.is_empty() {
+                return refuse(
+                    "--syscall-deny and --syscall-allow change a filter, and --seccomp off means that there is none",
+                );
+            }
+            return Ok((Seccomp::Off, false));
+        }
+        Some(file) if file.to_bytes().contains(&b'/') => {
+            ProfileText::File { name: file.into(), text: (facts.read)(file)? }
+        }
+        Some(name) => ProfileText::Shipped(name.to_string_lossy().into_owned()),
+    };
+    let is_ours = matches!(text, ProfileText::Shipped(_));
+    Ok((Seccomp::Profile { text, deny: args.syscall_deny.clone(), allow }, is_ours))
+}
+
+fn ops(wishes: &[Wish], origins: &[Origin], facts: &Facts<'_>) -> Result<Vec<Op>, Error> {
+    let mut ops = Vec::with_capacity(wishes.len() + 8);
+    for (word, wish) in wishes.iter().enumerate() {
+        let lowered = one(wish, facts).map_err(|error| super::words::at(origins.get(word), error))?;
+        ops.extend(lowered.into_iter().map(|fs| Op { fs, word }));
+    }
+    Ok(ops)
+}
+
+fn one(wish: &Wish, facts: &Facts<'_>) -> Result<Vec<FsOp>, Error> {
+    match wish {
+        Wish::Op(op) => Ok(vec![with_absolute_dest(op.clone(), facts)?]),
+        Wish::Mirror(path) => {
+            let dest = absolute(path, facts)?;
+            Ok(match (facts.look)(path) {
+                Found::Nothing => Vec::new(),
+                Found::Link(target) => vec![FsOp::Symlink { target, dest }],
+                Found::Something => vec![FsOp::Bind {
+                    source: Source::Path(path.clone()),
+                    dest,
+                    flags: BindFlags { read_only: true, devices: false, optional: false },
+                }],
+            })
+        }
+        Wish::OverlayTry { source, dest } => Ok(match (facts.look)(source) {
+            Found::Nothing => Vec::new(),
+            Found::Link(_) | Found::Something => vec![overlay(source.clone(), absolute(dest, facts)?)],
+        }),
+        Wish::Workspace => (facts.workspace)(),
+    }
+}
+
+fn with_absolute_dest(mut op: FsOp, facts: &Facts<'_>) -> Result<FsOp, Error> {
+    if let Some(dest) = op.dest_mut() {
+        *dest = absolute(dest, facts)?;
+    }
+    Ok(op)
+}
+
+/// `path` from the current directory on, without `.`, `..` and doubled slashes.
+fn absolute(path: &CStr, facts: &Facts<'_>) -> Result<CString, Error> {
+    let text = path.to_bytes();
+    let mut whole = Vec::new();
+    if !text.starts_with(b"/") {
+        match facts.cwd {
+            Some(cwd) => whole.extend_from_slice(cwd.to_bytes()),
+            None => return value::about("", path, ": the current directory, from which this path counts, is gone"),
+        }
+        whole.push(b'/');
+    }
+    whole.extend_from_slice(text);
+    let mut parts: Vec<&[u8]> = Vec::new();
+    for part in whole.split(|&byte| byte == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => drop(parts.pop()),
+            _ => parts.push(part),
+        }
+    }
+    let clean: Vec<u8> = parts.iter().flat_map(|part| [b"/", *part].concat()).collect();
+    // It has been a C string before, so there is no NUL in it.
+    Ok(CString::new(if clean.is_empty() { b"/".to_vec() } else { clean }).unwrap_or_default())
+}
+
+/// Only what is named gets in.
+fn environment(wishes: &[EnvWish], inherited: &[&CStr]) -> Vec<EnvOp> {
+    let mut ops = vec![EnvOp::Clear];
+    for wish in wishes {
+        match wish {
+            EnvWish::Set(name, value) => ops.push(EnvOp::Set(name.clone(), value.clone())),
+            EnvWish::Pass(wanted) => ops.extend(inherited.iter().filter_map(|entry| pass(wanted, entry))),
+        }
+    }
+    ops
+}
+
+fn pass(wanted: &CStr, entry: &CStr) -> Option<EnvOp> {
+    let entry = entry.to_bytes();
+    let at = entry.iter().position(|&byte| byte == b'=')?;
+    let (name, value) = (&entry[..at], &entry[at + 1..]);
+    let is_wanted = match wanted.to_bytes() {
+        [start @ .., b'*'] => name.starts_with(start),
+        exact => name == exact,
+    };
+    // A name that is empty can be inherited, but not be set.
+    (is_wanted && !name.is_empty()).then(|| Some(EnvOp::Set(CString::new(name).ok()?, CString::new(value).ok()?)))?
+}

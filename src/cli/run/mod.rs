@@ -1,0 +1,108 @@
+//! `pinfold run`: the native front door. Words and profiles in, a box out that is safe with no options at all.
+
+mod args;
+mod as_bwrap;
+mod describe;
+mod dry_run;
+mod lint;
+pub(super) mod look;
+mod lower;
+mod profile;
+mod read;
+pub(super) mod table;
+mod value;
+mod view;
+mod words;
+mod world;
+
+use std::cell::RefCell;
+use std::ffi::CStr;
+
+use crate::cli::{CommandLine, render};
+use crate::error::Error;
+use crate::host::{Caller, Host};
+use crate::plan::{self, Plan};
+use crate::supervise;
+use args::{Format, RunArgs};
+use lower::Facts;
+use read::Outcome;
+use words::Native;
+use world::World;
+
+/// pinfold failed; the program has not run.
+pub(super) const FAILED: u8 = 125;
+
+/// What a command line begins with that names no profile.
+const DEFAULT_PROFILE: &CStr = c"workspace";
+
+pub(super) const USAGE: &str = "pinfold run [OPTIONS...] [--] COMMAND [ARGS...]";
+
+/// Does what the words after `pinfold run` say, and returns the exit code.
+pub(super) fn run(line: CommandLine) -> Result<u8, Error> {
+    let environment = line.environment();
+    let mut world = World::probe(&environment);
+    let mut args = RunArgs { variables: world.variables.clone(), ..RunArgs::default() };
+    match read::command_line(&mut args, line.words().get(2..).unwrap_or_default(), &mut world)? {
+        Outcome::Help { long } => return Ok(super::print(&render::native_help(table::TABLE, USAGE, long))),
+        Outcome::Version => return Ok(super::print(super::VERSION)),
+        Outcome::Complete => {}
+    }
+    let (dry_run, print_bwrap, verbose) = (args.dry_run, args.print_bwrap, args.verbose);
+    let caller = Caller::probe();
+    let facts = Facts {
+        last_cap: Caller::last_capability(),
+        cwd: world.cwd.as_deref(),
+        environment: &environment,
+        look: &world::look,
+        workspace: &|| world.workspace(),
+        read: &world::read_file,
+    };
+    let (spec, origins) = lower::lower(args, &facts)?;
+    spec.check(caller.uid, caller.gid).map_err(words::conflict)?;
+    world.guard_profiles(&spec)?;
+    if print_bwrap {
+        let as_bwrap::Line { text, notes } = as_bwrap::line(&spec)?;
+        notes.iter().for_each(|note| words::say(note.as_bytes()));
+        return Ok(if super::write(1, &text) { 0 } else { FAILED });
+    }
+    let program = line.words().first().copied().unwrap_or_default().to_owned();
+    let door = Native { origins, status: spec.report.json_status_fd, failed: RefCell::default() };
+    let host = Host::probe(caller, &spec, &program, &environment).map_err(as_ours)?;
+    let plan = plan::plan(spec, host).map_err(as_ours)?;
+    match dry_run {
+        Some(Format::Text) => return Ok(super::print(&dry_run::text(&plan, &door.origins))),
+        Some(Format::Json) => return Ok(super::print(&dry_run::json(&plan, &door.origins))),
+        None => {}
+    }
+    if verbose {
+        super::write(2, dry_run::text(&plan, &door.origins).as_bytes());
+    }
+    drop(environment);
+    carry_out(&plan, line, &door)
+}
+
+fn carry_out(plan: &Plan, line: CommandLine, door: &Native) -> Result<u8, Error> {
+    let ended = supervise::run(plan, Some(line), door).map_err(as_ours);
+    if let Err(error) = &ended {
+        let (stage, errno) = door.failed.borrow().map_or((None, None), |(stage, errno)| (Some(stage), Some(errno)));
+        door.report(
+            plan,
+            &serde_json::json!({
+                "error": String::from_utf8_lossy(&error.message),
+                "step": stage.map(words::step),
+                "errno": errno.filter(|&errno| errno != 0),
+                "hint": error.hint,
+                "exit-code": error.code,
+            }),
+        );
+    }
+    ended
+}
+
+/// Errors of the engine end the tool with 1, as bubblewrap's do; here that is the program's own.
+fn as_ours(error: Error) -> Error {
+    Error { code: if error.code == 1 { FAILED } else { error.code }, ..error }
+}
+
+#[cfg(test)]
+mod tests;

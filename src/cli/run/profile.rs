@@ -1,0 +1,142 @@
+//! Where profiles are found: directories of the user and of the system, then those that come with pinfold.
+//!
+//! Never the current directory, and never a place that the program inside could write to: what it planted there would
+//! decide about the next sandbox (firejail, RELNOTES 0.9.80).
+
+use std::ffi::{CStr, OsStr};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use super::FAILED;
+use super::read::Text;
+use crate::error::{Error, push_printable};
+use crate::nearest::nearest;
+use crate::sys::{Errno, error_text, file};
+
+/// Name and text of those that come with pinfold, in the order to show them.
+const SHIPPED: &[(&str, &str)] = &[
+    ("workspace", include_str!("../../profiles/workspace.profile")),
+    ("base", include_str!("../../profiles/base.profile")),
+    ("build", include_str!("../../profiles/build.profile")),
+    ("offline-tool", include_str!("../../profiles/offline-tool.profile")),
+    ("desktop", include_str!("../../profiles/desktop.profile")),
+    ("none", include_str!("../../profiles/none.profile")),
+];
+
+/// Directories of the system. The first one that has a profile of the name decides.
+const SYSTEM: &[&str] = &["/etc/pinfold/profiles", "/usr/share/pinfold/profiles"];
+
+/// What a profile's file is called after its name.
+const SUFFIX: &str = ".profile";
+
+/// The longest profile that is read, in bytes.
+const LONGEST: u64 = 1 << 20;
+
+/// Where profiles are looked for.
+#[derive(Debug)]
+pub(crate) struct Library {
+    /// Directories, the strongest first.
+    directories: Vec<PathBuf>,
+    /// Files that have been read.
+    pub used: Vec<PathBuf>,
+}
+
+impl Library {
+    /// The library of a user whose configuration lies in `config`.
+    pub(crate) fn new(config: Option<&Path>) -> Library {
+        let own = config.map(|config| config.join("pinfold/profiles"));
+        Library { directories: own.into_iter().chain(SYSTEM.iter().map(PathBuf::from)).collect(), used: Vec::new() }
+    }
+
+    /// Every directory that is searched, and every file that was read.
+    pub(crate) fn places(&self) -> impl Iterator<Item = &Path> {
+        self.directories.iter().chain(&self.used).map(PathBuf::as_path)
+    }
+
+    /// The profile called `name`: a name, or a file written with a slash.
+    pub(crate) fn find(&mut self, name: &CStr) -> Result<Text, Error> {
+        let bytes = name.to_bytes();
+        if bytes.contains(&b'/') {
+            return self
+                .read(Path::new(OsStr::from_bytes(bytes)))?
+                .ok_or_else(|| missing(name, "there is no such file"));
+        }
+        let is_name = !bytes.is_empty()
+            && !bytes.starts_with(b".")
+            && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"._-+".contains(byte));
+        if !is_name {
+            return Err(missing(name, "a name has letters, digits, dots and dashes; a file is written with a slash"));
+        }
+        let file = OsStr::from_bytes(&[bytes, SUFFIX.as_bytes()].concat()).to_owned();
+        for directory in self.directories.clone() {
+            if let Some(found) = self.read(&directory.join(&file))? {
+                return Ok(found);
+            }
+        }
+        match SHIPPED.iter().find(|(known, _)| known.as_bytes() == bytes) {
+            Some((name, text)) => Ok(Text { name: Rc::from(name.as_bytes()), text: Rc::from(text.as_bytes()) }),
+            None => {
+                let names = self.names();
+                let near = nearest(&name.to_string_lossy(), names.iter().map(|(name, _)| name.as_str()));
+                let hint = near.map(|near| format!("did you mean {near}? `pinfold profile list` shows them"));
+                Err(missing(name, "no profile has this name").with_hint(hint))
+            }
+        }
+    }
+
+    /// The names that [`Library::find`] knows, with where they come from.
+    pub(crate) fn names(&self) -> Vec<(String, Option<PathBuf>)> {
+        let mut names: Vec<(String, Option<PathBuf>)> = Vec::new();
+        for directory in &self.directories {
+            let mut own: Vec<_> = std::fs::read_dir(directory)
+                .into_iter()
+                .flatten()
+                .flatten()
+                .filter_map(|entry| Some((entry.file_name().to_str()?.strip_suffix(SUFFIX)?.to_owned(), entry.path())))
+                .collect();
+            own.sort();
+            for (name, path) in own {
+                if !names.iter().any(|(known, _)| *known == name) {
+                    names.push((name, Some(path)));
+                }
+            }
+        }
+        for (name, _) in SHIPPED {
+            if !names.iter().any(|(known, _)| known == name) {
+                names.push(((*name).to_owned(), None));
+            }
+        }
+        names
+    }
+
+    /// The file `path`; `None` where there is none.
+    fn read(&mut self, path: &Path) -> Result<Option<Text>, Error> {
+        let failed = |reason: &str| {
+            let mut message = b"cannot read profile ".to_vec();
+            push_printable(&mut message, path);
+            message.extend_from_slice(b": ");
+            message.extend_from_slice(reason.as_bytes());
+            Error::new(FAILED, message)
+        };
+        let text = match file::read_regular(path, LONGEST) {
+            Ok(text) => text,
+            Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
+            Err(errno) => return Err(failed(error_text(errno as i32))),
+        };
+        // Its real name: two ways to one file are one profile, and the guard against writable places must not be led
+        // astray by links.
+        let real = std::fs::canonicalize(path).map_err(|error| failed(&error.to_string()))?;
+        let name = Rc::from(real.clone().into_os_string().into_vec());
+        self.used.push(real);
+        Ok(Some(Text { name, text: Rc::from(text) }))
+    }
+}
+
+fn missing(name: &CStr, why: &str) -> Error {
+    let mut message = b"profile ".to_vec();
+    push_printable(&mut message, OsStr::from_bytes(name.to_bytes()));
+    message.extend_from_slice(b": ");
+    message.extend_from_slice(why.as_bytes());
+    Error::new(FAILED, message)
+}

@@ -1,0 +1,283 @@
+//! Words of a command line and lines of profiles → [`RunArgs`]. Pure: profiles come through [`Outside`].
+//!
+//! Everything is read first and set afterwards, because a command line that names no profile begins with the default
+//! one.
+
+use std::ffi::{CStr, CString, OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::rc::Rc;
+
+use lexopt::Arg;
+
+use super::args::{Origin, RunArgs, refuse};
+use super::table::{self, SHORT, TABLE};
+use super::{DEFAULT_PROFILE, FAILED};
+use crate::cli::table::{Action, Opt, opts};
+use crate::error::{Error, push_printable};
+use crate::nearest::nearest;
+
+/// What reading needs of the world.
+pub(crate) trait Outside {
+    /// The profile called `name`. `None` where there is none.
+    fn profile(&mut self, name: &CStr) -> Result<Text, Error>;
+}
+
+/// A profile as it was found.
+#[derive(Debug, Clone)]
+pub(crate) struct Text {
+    /// Its path, or the name of one that comes with pinfold: what tells it from others, and what messages call it.
+    pub name: Rc<[u8]>,
+    /// What it says.
+    pub text: Rc<[u8]>,
+}
+
+/// How a command line ends that is not refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// With the arguments complete.
+    Complete,
+    /// At a request for help: a line for each option, or everything.
+    Help {
+        /// Everything.
+        long: bool,
+    },
+    /// At a request for the version.
+    Version,
+}
+
+type Known = &'static Opt<RunArgs>;
+
+/// An option with its value, as it was read.
+struct Item {
+    opt: Known,
+    value: Option<CString>,
+    origin: Origin,
+}
+
+/// Reads `words` (those after `pinfold run`) into `args`.
+pub(crate) fn command_line(args: &mut RunArgs, words: &[&CStr], outside: &mut dyn Outside) -> Result<Outcome, Error> {
+    let words: Vec<OsString> = words.iter().map(|word| OsStr::from_bytes(word.to_bytes()).to_owned()).collect();
+    let mut parser = lexopt::Parser::from_args(words);
+    let mut items = Vec::new();
+    while let Some(word) = parser.next().map_err(|error| Error::new(FAILED, error.to_string()))? {
+        let opt = match word {
+            Arg::Short('h') => return Ok(Outcome::Help { long: false }),
+            Arg::Short(letter) => match SHORT.iter().find(|(short, _)| *short == letter) {
+                Some((_, name)) => known(name.as_bytes())?,
+                None => return unknown(format!("-{letter}").as_bytes()),
+            },
+            Arg::Long(name) => known(format!("--{name}").as_bytes())?,
+            Arg::Value(program) => {
+                args.command.push(text(program)?);
+                for word in parser.raw_args().map_err(|error| Error::new(FAILED, error.to_string()))? {
+                    args.command.push(text(word)?);
+                }
+                break;
+            }
+        };
+        match opt.action {
+            Action::Help => return Ok(Outcome::Help { long: true }),
+            Action::Version => return Ok(Outcome::Version),
+            _ => items.push(item(opt, &mut parser)?),
+        }
+    }
+    let mut reader = Reader { args, outside, open: Vec::new(), done: Vec::new() };
+    if !items.iter().any(|item| matches!(item.opt.action, Action::Splice)) {
+        let default = reader.outside.profile(DEFAULT_PROFILE)?;
+        reader.profile(default)?;
+    }
+    for item in items {
+        reader.set(item)?;
+    }
+    Ok(Outcome::Complete)
+}
+
+/// Reads one profile with all that it builds on.
+pub(crate) fn profile(args: &mut RunArgs, name: &CStr, outside: &mut dyn Outside) -> Result<(), Error> {
+    let found = outside.profile(name)?;
+    Reader { args, outside, open: Vec::new(), done: Vec::new() }.profile(found)
+}
+
+/// The option that `opt` was typed as, with the value that belongs to it.
+fn item(opt: Known, parser: &mut lexopt::Parser) -> Result<Item, Error> {
+    let joined = parser.optional_value();
+    let value = match opt.action {
+        Action::Maybe(_) => joined,
+        _ if opt.action.arity() == 0 => match joined {
+            Some(_) => return refuse(format!("{} takes no value", opt.name)),
+            None => None,
+        },
+        _ => Some(match joined {
+            Some(value) => value,
+            None => separate(opt, parser)?,
+        }),
+    };
+    let value = value.map(text).transpose()?;
+    let mut word = opt.name.as_bytes().to_vec();
+    if let Some(value) = &value {
+        word.push(if matches!(opt.action, Action::Maybe(_)) { b'=' } else { b' ' });
+        word.extend_from_slice(value.to_bytes());
+    }
+    Ok(Item { opt, value, origin: Origin { profile: None, word } })
+}
+
+/// The next word as a value. The name of an option is none: a value was forgotten.
+fn separate(opt: Known, parser: &mut lexopt::Parser) -> Result<OsString, Error> {
+    let missing = || Error::new(FAILED, format!("{} takes a value: {} {}", opt.name, opt.name, opt.values.join(" ")));
+    let value = parser.value().map_err(|_| missing())?;
+    let name = value.as_bytes().split(|&byte| byte == b'=').next().unwrap_or_default();
+    if name.starts_with(b"--") && opts(TABLE).any(|other| other.name.as_bytes() == name) {
+        let shown = String::from_utf8_lossy(name).into_owned();
+        let hint = format!(
+            "{shown} stands where the value belongs; a value that looks like it is written {}={shown}",
+            opt.name
+        );
+        return Err(missing().with_hint(Some(hint)));
+    }
+    Ok(value)
+}
+
+fn text(word: OsString) -> Result<CString, Error> {
+    CString::new(word.into_vec()).or_else(|_| refuse("a word cannot contain a NUL byte"))
+}
+
+/// The option called `name`, dashes included.
+fn known(name: &[u8]) -> Result<Known, Error> {
+    match opts(TABLE).find(|opt| opt.name.as_bytes() == name) {
+        Some(opt) => Ok(opt),
+        None => unknown(name),
+    }
+}
+
+fn unknown<T>(name: &[u8]) -> Result<T, Error> {
+    let mut message = b"unknown option ".to_vec();
+    push_printable(&mut message, OsStr::from_bytes(name));
+    let hint = suggestion(name).unwrap_or_else(|| "`pinfold run -h` lists the options".into());
+    refuse(message).map_err(|error: Error| error.with_hint(Some(hint)))
+}
+
+/// What somebody may have meant who typed `name`: options of bubblewrap have other names here.
+fn suggestion(name: &[u8]) -> Option<String> {
+    const ELSEWHERE: &[(&str, &str)] = &[
+        ("--bind", "--rw PATH:DEST"),
+        ("--bind-try", "--rw-try PATH:DEST"),
+        ("--ro-bind", "--ro PATH:DEST"),
+        ("--ro-bind-try", "--ro-try PATH:DEST"),
+        ("--dev-bind", "--dev PATH:DEST"),
+        ("--setenv", "--env NAME=VALUE"),
+        ("--chdir", "--workdir DIR"),
+        ("--share-net", "--net host"),
+        ("--tmp-overlay", "--overlay PATH:DEST"),
+        ("--unshare-all", "nothing: every namespace is new unless it is shared by --share"),
+        ("--unshare-net", "nothing: there is no network unless --net host is given"),
+        ("--clearenv", "nothing: only variables named by --env get in"),
+    ];
+    let name = std::str::from_utf8(name).ok()?;
+    if let Some((_, ours)) = ELSEWHERE.iter().find(|(theirs, _)| *theirs == name) {
+        return Some(format!("bubblewrap's {name} is {ours} here; `pinfold bwrap` takes bubblewrap's own words"));
+    }
+    nearest(name, opts(TABLE).map(|opt| opt.name)).map(|near| format!("did you mean {near}?"))
+}
+
+struct Reader<'a> {
+    args: &'a mut RunArgs,
+    outside: &'a mut dyn Outside,
+    /// Profiles that are being read, the outermost first.
+    open: Vec<Rc<[u8]>>,
+    /// Profiles that have been read. One that two others build on counts once.
+    done: Vec<Rc<[u8]>>,
+}
+
+impl Reader<'_> {
+    fn set(&mut self, Item { opt, value, origin }: Item) -> Result<(), Error> {
+        if let (Action::Splice, Some(name)) = (&opt.action, &value) {
+            let found = self.outside.profile(name).map_err(|error| at(&origin, error))?;
+            return self.profile(found);
+        }
+        self.args.here = origin.clone();
+        self.args.lines.push(line(opt, value.as_deref()));
+        let done = match (&opt.action, value.as_deref()) {
+            (Action::Flag(set), _) => {
+                set(self.args);
+                Ok(())
+            }
+            (Action::Maybe(set), value) => set(self.args, value),
+            (Action::One(set), Some(value)) => set(self.args, value),
+            // No option of this dialect is of another kind.
+            _ => refuse("this option has no meaning here"),
+        };
+        done.map_err(|error| at(&origin, error))
+    }
+
+    fn profile(&mut self, Text { name, text }: Text) -> Result<(), Error> {
+        if self.done.contains(&name) {
+            return Ok(());
+        }
+        if self.open.contains(&name) {
+            let mut chain = Vec::new();
+            for open in self.open.iter().chain([&name]) {
+                if !chain.is_empty() {
+                    chain.extend_from_slice(b" -> ");
+                }
+                push_printable(&mut chain, OsStr::from_bytes(open));
+            }
+            return refuse([b"a profile builds on itself: ", &chain[..]].concat());
+        }
+        self.open.push(name.clone());
+        for (index, line) in text.split(|&byte| byte == b'\n').enumerate() {
+            let line = line.trim_ascii();
+            if line.is_empty() || line.starts_with(b"#") {
+                continue;
+            }
+            let origin = Origin { profile: Some((name.clone(), index + 1)), word: line.to_vec() };
+            let item = item_of_line(line, origin.clone()).map_err(|error| at(&origin, error))?;
+            self.set(item)?;
+        }
+        self.open.pop();
+        self.done.push(name);
+        Ok(())
+    }
+}
+
+/// A line of a profile: the name of an option, with or without its dashes, and the rest of the line as its value.
+fn item_of_line(line: &[u8], origin: Origin) -> Result<Item, Error> {
+    if line.iter().any(u8::is_ascii_control) {
+        return refuse("a line of a profile has no control characters in it");
+    }
+    let at = line.iter().position(|byte| b" \t=".contains(byte)).unwrap_or(line.len());
+    let (name, rest) = line.split_at(at);
+    let bare = name.strip_prefix(b"--").unwrap_or(name);
+    let opt = known(&[b"--", bare].concat())?;
+    if let Some(error) = table::not_in_a_profile(opt.name) {
+        return Err(error);
+    }
+    let value = rest.strip_prefix(b"=").unwrap_or(rest).trim_ascii();
+    match (opt.action.arity(), value.is_empty() && !rest.starts_with(b"=")) {
+        (0, true) => Ok(Item { opt, value: None, origin }),
+        (0, false) => refuse(format!("{} takes no value", opt.name)),
+        (_, true) => refuse(format!("{} takes a value: {}", opt.name, opt.values.join(" "))),
+        (_, false) => {
+            let value = CString::new(value).or_else(|_| refuse("a line of a profile has no NUL byte in it"))?;
+            Ok(Item { opt, value: Some(value), origin })
+        }
+    }
+}
+
+/// An option in the form that a profile has it.
+fn line(opt: Known, value: Option<&CStr>) -> Vec<u8> {
+    let mut line = opt.name.trim_start_matches('-').as_bytes().to_vec();
+    if let Some(value) = value {
+        line.push(b' ');
+        line.extend_from_slice(value.to_bytes());
+    }
+    line
+}
+
+/// `error` with the place in front that it is about.
+fn at(origin: &Origin, error: Error) -> Error {
+    let mut message = Vec::new();
+    origin.push(&mut message);
+    message.extend_from_slice(b": ");
+    message.extend_from_slice(&error.message);
+    Error { message, ..error }
+}

@@ -1,0 +1,436 @@
+//! The options of `pinfold run`, which are the lines of profiles too.
+
+use super::args::{self, Format, RunArgs, Wish, refuse};
+use super::value;
+use crate::cli::table;
+use crate::cli::table::Action::{Flag, Help, Maybe, One, Splice, Version};
+use crate::error::Error;
+use crate::spec::{BindFlags, FsOp, LandlockTier};
+
+type Opt = table::Opt<RunArgs>;
+type Group = table::Group<RunArgs>;
+
+/// The options, as they are explained.
+pub(crate) const TABLE: &[Group] = &[
+    Group { title: "Files of the host", opts: HOST },
+    Group { title: "Files of the sandbox", opts: FILES },
+    Group { title: "Program", opts: PROGRAM },
+    Group { title: "Namespaces", opts: NAMESPACES },
+    Group { title: "Restrictions", opts: RESTRICTIONS },
+    Group { title: "Profiles and reports", opts: GENERAL },
+];
+
+/// One-letter names, and what they stand for.
+pub(crate) const SHORT: &[(char, &str)] = &[('h', "-h"), ('v', "--verbose")];
+
+const READ_ONLY: BindFlags = BindFlags { read_only: true, devices: false, optional: false };
+const WRITABLE: BindFlags = BindFlags { read_only: false, devices: false, optional: false };
+const DEVICES: BindFlags = BindFlags { read_only: false, devices: true, optional: false };
+
+const HOST: &[Opt] = &[
+    Opt::new(
+        "--ro",
+        &["PATH[:DEST]"],
+        One(|args, value| args.bind(value, READ_ONLY)),
+        "Show PATH of the host, read-only",
+        "At its own path, or at DEST. A relative path counts from the current directory; in a profile it is absolute, or \
+         begins with ~/ or a variable. A colon that belongs to a path is written \\:.",
+    ),
+    Opt::new(
+        "--ro-try",
+        &["PATH[:DEST]"],
+        One(|args, value| args.bind(value, BindFlags { optional: true, ..READ_ONLY })),
+        "Like {--ro}, or nothing if PATH does not exist",
+        "",
+    ),
+    Opt::new(
+        "--rw",
+        &["PATH[:DEST]"],
+        One(|args, value| args.bind(value, WRITABLE)),
+        "Show PATH of the host, writable",
+        "The program can change whatever you can change there.",
+    ),
+    Opt::new(
+        "--rw-try",
+        &["PATH[:DEST]"],
+        One(|args, value| args.bind(value, BindFlags { optional: true, ..WRITABLE })),
+        "Like {--rw}, or nothing if PATH does not exist",
+        "",
+    ),
+    Opt::new(
+        "--dev",
+        &["PATH[:DEST]"],
+        One(|args, value| args.bind(value, DEVICES)),
+        "Show a device of the host, or a directory of them, usable",
+        "For example {--dev} /dev/dri, {--dev} /dev/kvm. Everywhere else devices cannot be opened.",
+    ),
+    Opt::new(
+        "--dev-try",
+        &["PATH[:DEST]"],
+        One(|args, value| args.bind(value, BindFlags { optional: true, ..DEVICES })),
+        "Like {--dev}, or nothing if PATH does not exist",
+        "",
+    ),
+    Opt::new(
+        "--overlay",
+        &["PATH[:DEST]"],
+        One(|args, value| args.overlay(value, false)),
+        "Show a directory of the host, writable; the changes are lost",
+        "They are kept in memory until the sandbox ends, and never reach the host (overlayfs).",
+    ),
+    Opt::new(
+        "--overlay-try",
+        &["PATH[:DEST]"],
+        One(|args, value| args.overlay(value, true)),
+        "Like {--overlay}, or nothing if PATH does not exist",
+        "",
+    ),
+    Opt::new(
+        "--mirror",
+        &["PATH"],
+        One(|args, value| {
+            let path = args.path(value.to_bytes())?;
+            args.add(Wish::Mirror(path));
+            Ok(())
+        }),
+        "Have PATH as the host has it: the same link, or read-only",
+        "Nothing if PATH does not exist. For /bin and /lib, which are links on some systems and directories on others.",
+    ),
+    Opt::new(
+        "--workspace",
+        &[],
+        Flag(|args| args.add(Wish::Workspace)),
+        "Show the current directory, writable, and start there",
+        "Inside a Git repository what `git commit` needs is writable too, and hooks, configuration and other files that \
+         would be executed outside later are read-only. Refused in /, in the home directory, above it, and in \
+         directories of the system.",
+    ),
+    Opt::new(
+        "--deny",
+        &["PATH"],
+        One(|args, value| args.deny(value)),
+        "Cover PATH with something of its kind that nobody can open",
+        "Opening it fails with \"Permission denied\", and it can be neither replaced nor renamed nor removed. It counts \
+         whatever options follow. *, ?, [...] and ** (any directories) are patterns: everything that they match when \
+         the sandbox starts is covered. What does not exist yet, in a place that the program can write to, cannot be \
+         held without leaving a file on the host, and is refused.",
+    ),
+];
+
+const FILES: &[Opt] = &[
+    Opt::new(
+        "--tmpfs",
+        &["PATH[:OPTIONS]"],
+        One(RunArgs::tmpfs),
+        "Make an empty directory in memory, writable",
+        "OPTIONS, with commas between them, are a size in bytes, with K, M, G or T for powers of 1024 (half of the memory \
+         otherwise), and mode=OCTAL (755 otherwise).",
+    ),
+    Opt::new(
+        "--file",
+        &["PATH:DEST"],
+        One(|args, value| {
+            let (source, dest) = args.both(value, "PATH:DEST")?;
+            let source = args.path(&source)?;
+            args.add(args::copy(source, dest));
+            Ok(())
+        }),
+        "Copy a file of the host to DEST; the copy is writable",
+        "Changes stay inside and are lost. DEST lies in a directory of the sandbox's own, such as a {--tmpfs}.",
+    ),
+    Opt::new(
+        "--symlink",
+        &["TARGET:PATH"],
+        One(|args, value| {
+            let (target, dest) = args.both(value, "TARGET:PATH")?;
+            let target = match std::ffi::CString::new(target) {
+                Ok(target) if !target.is_empty() => target,
+                _ => return refuse("the target of a link cannot be empty"),
+            };
+            args.add(Wish::Op(FsOp::Symlink { target, dest }));
+            Ok(())
+        }),
+        "Make a symbolic link at PATH that says TARGET",
+        "",
+    ),
+    Opt::new(
+        "--proc",
+        &["PATH"],
+        One(|args, value| {
+            let dest = args.path(value.to_bytes())?;
+            args.add(Wish::Op(FsOp::Proc { dest }));
+            Ok(())
+        }),
+        "Mount a procfs, which shows the processes of the sandbox",
+        "",
+    ),
+    Opt::new(
+        "--basic-dev",
+        &["PATH"],
+        One(|args, value| {
+            let dest = args.path(value.to_bytes())?;
+            args.add(Wish::Op(FsOp::Dev { dest }));
+            Ok(())
+        }),
+        "Make a device directory with what every program may use",
+        "null, zero, full, random, urandom, tty, a pts and a shm of its own, and the links stdin, stdout, stderr and fd.",
+    ),
+];
+
+const PROGRAM: &[Opt] = &[
+    Opt::new(
+        "--env",
+        &["NAME[=VALUE]"],
+        One(RunArgs::env),
+        "Set a variable, or pass on yours",
+        "Only what is named gets in; profile base names PATH, LANG, LC_*, TERM and the like. A * at the end of NAME stands \
+         for the rest of it.",
+    ),
+    Opt::new(
+        "--workdir",
+        &["DIR"],
+        One(|args, value| {
+            args.workdir = Some(args.path(value.to_bytes())?);
+            Ok(())
+        }),
+        "Start in the directory DIR of the sandbox",
+        "Otherwise it is the current directory if that exists inside, else the home directory, else /.",
+    ),
+    Opt::new(
+        "--hostname",
+        &["NAME"],
+        One(|args, name| {
+            args.hostname = match name.count_bytes() {
+                // sethostname(2), HOST_NAME_MAX.
+                1..=64 => Some(name.into()),
+                _ => return refuse("a host name has 1 to 64 bytes"),
+            };
+            Ok(())
+        }),
+        "Be called NAME inside",
+        "",
+    ),
+    Opt::new(
+        "--uid",
+        &["UID"],
+        One(|args, value| value::id(value).map(|id| args.uid = Some(id))),
+        "Be user UID inside; yours otherwise",
+        "",
+    ),
+    Opt::new(
+        "--gid",
+        &["GID"],
+        One(|args, value| value::id(value).map(|id| args.gid = Some(id))),
+        "Be group GID inside; yours otherwise",
+        "",
+    ),
+    Opt::new(
+        "--keep-fd",
+        &["FD"],
+        One(|args, value| value::fd(value).map(|fd| args.keep_fds.push(fd))),
+        "Let the program have the open file descriptor FD",
+        "It gets 0 to 2 and those that are named, and no others.",
+    ),
+    Opt::new(
+        "--new-session",
+        &[],
+        Flag(|args| args.new_session = true),
+        "Start without a controlling terminal",
+        "Job control ends there. It is implied where the system call filter is off or of your own: then nothing else keeps \
+         the program from putting words into your terminal (TIOCSTI).",
+    ),
+    Opt::new(
+        "--die-with-parent",
+        &[],
+        Flag(|args| args.die_with_parent = true),
+        "Kill the whole sandbox when the calling process ends",
+        "It is killed in any case when pinfold is.",
+    ),
+];
+
+const NAMESPACES: &[Opt] = &[
+    Opt::new(
+        "--net",
+        &["MODE"],
+        One(|args, mode| match mode.to_bytes() {
+            b"none" => {
+                args.share.net = false;
+                Ok(())
+            }
+            b"host" => {
+                args.share.net = true;
+                Ok(())
+            }
+            _ => value::not_one_of(&mode.to_string_lossy(), &["none", "host"]),
+        }),
+        "Have no network but a loopback device (none), or the host's",
+        "With the host's network its loopback services can be reached too. Sockets with abstract names stay out of reach, \
+         by Landlock.",
+    ),
+    Opt::new(
+        "--share",
+        &["KINDS"],
+        One(RunArgs::share),
+        "Share namespaces: net, ipc, pid, uts, cgroup",
+        "With commas between them. All are new otherwise. The mount and the user namespace always are.",
+    ),
+    Opt::new(
+        "--allow-userns",
+        &[],
+        Flag(|args| args.allow_userns = true),
+        "Let the program make user namespaces",
+        "For browsers and others that sandbox themselves: the filter lets their calls through, unless {--seccomp} names \
+         another one. Mounts stay refused as long as Landlock is on.",
+    ),
+];
+
+const RESTRICTIONS: &[Opt] = &[
+    Opt::new(
+        "--seccomp",
+        &["PROFILE"],
+        One(|args, value| {
+            if value.is_empty() {
+                return refuse("the name of a profile, a file or `off` is wanted");
+            }
+            args.seccomp = Some(match value.to_bytes().contains(&b'/') {
+                true => args.path(value.to_bytes())?,
+                false => value.into(),
+            });
+            Ok(())
+        }),
+        "Filter system calls by PROFILE, a FILE, or not at all (off)",
+        "A profile that comes with pinfold (default, strict, build, desktop), or a file in the JSON form of OCI, Docker and \
+         Podman, written with a slash. `pinfold seccomp` shows and checks them.",
+    ),
+    Opt::new(
+        "--syscall-deny",
+        &["NAMES"],
+        One(|args, value| {
+            args.syscall_deny.extend(value::list(value)?.into_iter().map(str::to_owned));
+            Ok(())
+        }),
+        "Refuse these system calls, whatever the filter says",
+        "Names and groups such as @ptrace, with commas between them. They fail with EPERM.",
+    ),
+    Opt::new(
+        "--syscall-allow",
+        &["NAMES"],
+        One(|args, value| {
+            args.syscall_allow.extend(value::list(value)?.into_iter().map(str::to_owned));
+            Ok(())
+        }),
+        "Allow these system calls, whatever the filter says",
+        "{--syscall-deny} is stronger.",
+    ),
+    Opt::new(
+        "--landlock",
+        &["MODE"],
+        One(|args, mode| {
+            args.landlock = Some(match mode.to_bytes() {
+                b"auto" => LandlockTier::Mirror,
+                b"off" => LandlockTier::Off,
+                b"only" => LandlockTier::Only,
+                _ => return value::not_one_of(&mode.to_string_lossy(), &["auto", "off", "only"]),
+            });
+            Ok(())
+        }),
+        "Restrict files by Landlock as well (auto), not (off), or only",
+        "`auto` is a second wall behind the mounts. `only` makes no namespaces, for hosts where user namespaces are off: \
+         what Landlock cannot express is then refused by name.",
+    ),
+    Opt::new(
+        "--tcp-connect",
+        &["PORTS"],
+        One(|args, value| {
+            args.connect_tcp.get_or_insert_default().extend(value::ports(value)?);
+            Ok(())
+        }),
+        "Connect to these TCP ports only; `none` is none",
+        "With commas between them. It counts for the network that the program has; see {--net}. Other protocols are not \
+         restricted by it.",
+    ),
+    Opt::new(
+        "--tcp-bind",
+        &["PORTS"],
+        One(|args, value| {
+            args.bind_tcp.get_or_insert_default().extend(value::ports(value)?);
+            Ok(())
+        }),
+        "Listen on these TCP ports only; `none` is none",
+        "",
+    ),
+    Opt::new(
+        "--cap-add",
+        &["CAP"],
+        One(|args, name| {
+            args.caps.push(name.into());
+            Ok(())
+        }),
+        "Let the program keep a capability, or ALL",
+        "Names such as CAP_NET_ADMIN, or numbers. They count inside the sandbox's own namespaces.",
+    ),
+];
+
+const GENERAL: &[Opt] = &[
+    Opt::new(
+        "--profile",
+        &["NAME"],
+        Splice,
+        "Begin with the options of a profile; can be repeated",
+        "`workspace` unless told. NAME is that of a profile, or a file written with a slash. The options take effect \
+         where this one stands. Each profile counts once. See pinfold-profile(5).",
+    ),
+    Opt::new(
+        "--best-effort",
+        &[],
+        Flag(|args| args.best_effort = true),
+        "Go on without what this host cannot enforce, and say so",
+        "Each restriction that is dropped is one line on standard error, and in the JSON status. Otherwise the run ends \
+         with an error before the program starts.",
+    ),
+    Opt::new(
+        "--dry-run",
+        &["FORMAT"],
+        Maybe(|args, format| {
+            args.dry_run = Some(match format.map(std::ffi::CStr::to_bytes) {
+                None | Some(b"text") => Format::Text,
+                Some(b"json") => Format::Json,
+                Some(other) => return value::not_one_of(&String::from_utf8_lossy(other), &["text", "json"]),
+            });
+            Ok(())
+        }),
+        "Print what would be done, as text or =json, and stop",
+        "It is the plan itself that is printed: what is not in there will not be enforced.",
+    ),
+    Opt::new(
+        "--print-bwrap",
+        &[],
+        Flag(|args| args.print_bwrap = true),
+        "Print the line for bubblewrap that does the same, and stop",
+        "What bubblewrap has no option for is an error; the second wall of Landlock, which it lacks too, is named on \
+         standard error.",
+    ),
+    Opt::new(
+        "--json-status-fd",
+        &["FD"],
+        One(|args, value| value::fd(value).map(|fd| args.json_status_fd = Some(fd))),
+        "Report start, errors and exit code on FD, in lines of JSON",
+        "",
+    ),
+    Opt::new(
+        "--verbose",
+        &[],
+        Flag(|args| args.verbose = true),
+        "Print the plan on standard error, and go on (-v)",
+        "",
+    ),
+    Opt::new("--version", &[], Version, "Show the version and exit", ""),
+    Opt::new("--help", &[], Help, "Explain the options and exit; -h is short", ""),
+];
+
+/// Says why an option cannot stand in a profile: what only a person at a command line can mean.
+pub(super) fn not_in_a_profile(name: &str) -> Option<Error> {
+    const ONLY_TYPED: &[&str] =
+        &["--dry-run", "--print-bwrap", "--json-status-fd", "--keep-fd", "--verbose", "--version", "--help"];
+    ONLY_TYPED.contains(&name).then(|| Error::new(super::FAILED, "this option has its place on the command line only"))
+}

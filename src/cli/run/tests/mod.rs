@@ -1,0 +1,66 @@
+//! Reading and lowering, with profiles and facts from memory.
+
+mod lowering;
+mod reading;
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::ffi::{CStr, CString};
+use std::rc::Rc;
+
+use super::args::RunArgs;
+use super::lower::{self, Facts, Found};
+use super::read::{self, Outcome, Outside, Text};
+use crate::error::Error;
+use crate::spec::{FsOp, Spec};
+
+/// Profiles from memory; `workspace` is empty unless it is given.
+struct Shelf(BTreeMap<&'static str, &'static str>);
+
+impl Outside for Shelf {
+    fn profile(&mut self, name: &CStr) -> Result<Text, Error> {
+        let name = name.to_str().unwrap();
+        match self.0.get(name) {
+            Some(text) => Ok(Text { name: Rc::from(name.as_bytes()), text: Rc::from(text.as_bytes()) }),
+            None if name == "workspace" => Ok(Text { name: Rc::from(&b"workspace"[..]), text: Rc::from(&b""[..]) }),
+            None => Err(Error::new(125, format!("profile {}: no profile has this name", name.escape_debug()))),
+        }
+    }
+}
+
+fn words(line: &str) -> Vec<CString> {
+    line.split_whitespace().map(|word| CString::new(word).unwrap()).collect()
+}
+
+fn read(line: &str, profiles: &[(&'static str, &'static str)]) -> Result<(Outcome, RunArgs), String> {
+    let variables = vec![("HOME", c"/home/u".into()), ("UID", c"1000".into())];
+    let mut args = RunArgs { variables, ..RunArgs::default() };
+    let words = words(line);
+    let words: Vec<&CStr> = words.iter().map(CString::as_c_str).collect();
+    match read::command_line(&mut args, &words, &mut Shelf(profiles.iter().copied().collect())) {
+        Ok(outcome) => Ok((outcome, args)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn lower(line: &str, profiles: &[(&'static str, &'static str)]) -> Result<Spec, String> {
+    let (_, args) = read(line, profiles)?;
+    let asked = Cell::new(0);
+    let workspace = || {
+        asked.set(asked.get() + 1);
+        Ok(vec![FsOp::Tmpfs { dest: c"/work".into(), mode: 0o755, size: None }])
+    };
+    let facts = Facts {
+        last_cap: 40,
+        cwd: Some(c"/work/dir"),
+        environment: &[c"PATH=/bin", c"LC_ALL=C", c"LC_TIME=", c"TOKEN=secret", c"LCX=1", c"=odd"],
+        look: &|path| match path.to_bytes() {
+            b"/bin" => Found::Link(c"usr/bin".into()),
+            b"/missing" => Found::Nothing,
+            _ => Found::Something,
+        },
+        workspace: &workspace,
+        read: &|_| Ok(b"{}".to_vec()),
+    };
+    lower::lower(args, &facts).map(|(spec, _)| spec).map_err(|error| error.to_string())
+}

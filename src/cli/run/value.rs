@@ -1,0 +1,217 @@
+//! Values of the native options: paths with variables, pairs, sizes, lists.
+
+use std::ffi::{CStr, CString, OsStr};
+use std::os::unix::ffi::OsStrExt;
+
+use super::args::refuse;
+use crate::error::{Error, push_printable};
+use crate::nearest::nearest;
+use crate::spec::FdNumber;
+
+/// The two halves of `FIRST:SECOND`. A backslash takes the meaning of a colon, or of another backslash, away.
+pub(super) fn split_pair(value: &[u8]) -> (Vec<u8>, Option<Vec<u8>>) {
+    let (mut first, mut second) = (Vec::new(), None);
+    let mut bytes = value.iter().copied().peekable();
+    while let Some(byte) = bytes.next() {
+        if byte == b':' && second.is_none() {
+            second = Some(Vec::new());
+            continue;
+        }
+        let is_escape = byte == b'\\' && bytes.peek().is_some_and(|next| b":\\".contains(next));
+        let byte = if is_escape { bytes.next().unwrap_or(byte) } else { byte };
+        second.as_mut().unwrap_or(&mut first).push(byte);
+    }
+    (first, second)
+}
+
+/// A path of a profile: `~` and `${NAME}` replaced, absolute, and without `..`, so that it means the same wherever it is
+/// read.
+pub(super) fn from_profile(text: &[u8], variables: &[(&'static str, CString)]) -> Result<Vec<u8>, Error> {
+    let path = match text {
+        b"~" => replaced(b"${HOME}", variables)?,
+        [b'~', b'/', rest @ ..] => replaced(&[b"${HOME}/", rest].concat(), variables)?,
+        _ => replaced(text, variables)?,
+    };
+    if !path.starts_with(b"/") {
+        return refuse("a path in a profile begins with /, ~/ or a variable such as ${HOME}");
+    }
+    if path.split(|&byte| byte == b'/').any(|part| part == b"..") {
+        return refuse("a path in a profile has no `..` in it");
+    }
+    Ok(path)
+}
+
+/// `text` with each `${NAME}` replaced.
+pub(super) fn replaced(text: &[u8], variables: &[(&'static str, CString)]) -> Result<Vec<u8>, Error> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.windows(2).position(|pair| pair == b"${") {
+        out.extend_from_slice(&rest[..at]);
+        let Some(end) = rest[at..].iter().position(|&byte| byte == b'}') else {
+            return refuse("a ${ has no }");
+        };
+        let name = &rest[at + 2..at + end];
+        match variables.iter().find(|(known, _)| known.as_bytes() == name) {
+            Some((_, value)) => out.extend_from_slice(value.to_bytes()),
+            None => return unknown_variable(name, variables),
+        }
+        rest = &rest[at + end + 1..];
+    }
+    out.extend_from_slice(rest);
+    Ok(out)
+}
+
+fn unknown_variable<T>(name: &[u8], variables: &[(&'static str, CString)]) -> Result<T, Error> {
+    let mut message = b"unknown variable ${".to_vec();
+    push_printable(&mut message, OsStr::from_bytes(name));
+    message.push(b'}');
+    let known: Vec<&str> = variables.iter().map(|(known, _)| *known).collect();
+    message.extend_from_slice(format!(" (there are {})", known.join(", ")).as_bytes());
+    refuse(message)
+}
+
+/// Bytes, with K, M, G or T behind for powers of 1024.
+pub(super) fn size(text: &[u8]) -> Result<u64, Error> {
+    let wrong = || refuse("a size is a number of bytes above 0, with K, M, G or T for powers of 1024");
+    let (digits, shift) = match text {
+        [digits @ .., b'k' | b'K'] => (digits, 10),
+        [digits @ .., b'm' | b'M'] => (digits, 20),
+        [digits @ .., b'g' | b'G'] => (digits, 30),
+        [digits @ .., b't' | b'T'] => (digits, 40),
+        digits => (digits, 0),
+    };
+    let Some(number) = number::<u64>(digits) else { return wrong() };
+    match number.checked_mul(1 << shift) {
+        Some(0) | None => wrong(),
+        Some(size) if size > i64::MAX as u64 => wrong(),
+        Some(size) => Ok(size),
+    }
+}
+
+/// Permission bits, in octal.
+pub(super) fn mode(octal: &[u8]) -> Result<u32, Error> {
+    let digits = std::str::from_utf8(octal).ok().filter(|text| text.bytes().all(|byte| (b'0'..=b'7').contains(&byte)));
+    match digits.and_then(|digits| u32::from_str_radix(digits, 8).ok()) {
+        Some(mode @ 0..=0o7777) => Ok(mode),
+        _ => refuse("a mode is octal, from 0 to 7777"),
+    }
+}
+
+/// Decimal digits and nothing else.
+pub(super) fn number<T: TryFrom<u64>>(digits: &[u8]) -> Option<T> {
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let value =
+        digits.iter().try_fold(0u64, |value, &digit| value.checked_mul(10)?.checked_add(u64::from(digit - b'0')))?;
+    T::try_from(value).ok()
+}
+
+/// A user or group id. 4294967295 is none: it means "no change" to the kernel (`setresuid(2)`).
+pub(super) fn id(value: &CStr) -> Result<u32, Error> {
+    match number(value.to_bytes()) {
+        Some(u32::MAX) | None => refuse("an id is a number from 0 to 4294967294"),
+        Some(id) => Ok(id),
+    }
+}
+
+/// A descriptor number of the caller.
+pub(super) fn fd(value: &CStr) -> Result<FdNumber, Error> {
+    number(value.to_bytes()).map_or_else(|| refuse("the number of an open file descriptor is wanted"), Ok)
+}
+
+/// TCP ports; `none` is the empty list.
+pub(super) fn ports(value: &CStr) -> Result<Vec<u16>, Error> {
+    if value == c"none" {
+        return Ok(Vec::new());
+    }
+    let port = |word: &str| match number::<u16>(word.as_bytes()) {
+        Some(0) | None => refuse("ports are numbers from 1 to 65535, with commas between them, or `none`"),
+        Some(port) => Ok(port),
+    };
+    list(value)?.into_iter().map(port).collect()
+}
+
+/// Words with commas between them.
+pub(super) fn list(value: &CStr) -> Result<Vec<&str>, Error> {
+    let Ok(text) = value.to_str() else { return refuse("a word of the list is no text") };
+    let words: Vec<&str> = text.split(',').map(str::trim).collect();
+    if words.iter().any(|word| word.is_empty()) {
+        return refuse("a word of the list is empty");
+    }
+    Ok(words)
+}
+
+/// Refuses `word`, which is none of `known`.
+pub(super) fn not_one_of<T>(word: &str, known: &[&str]) -> Result<T, Error> {
+    let mut message = b"unknown word ".to_vec();
+    push_printable(&mut message, word);
+    message.extend_from_slice(format!(" (there are {})", known.join(", ")).as_bytes());
+    let near = nearest(word, known.iter().copied());
+    refuse(message).map_err(|error: Error| error.with_hint(near.map(|near| format!("did you mean {near}?"))))
+}
+
+/// A refusal with the word in it that it is about.
+pub(super) fn about<T>(before: &str, word: &CStr, after: &str) -> Result<T, Error> {
+    let mut message = before.as_bytes().to_vec();
+    push_printable(&mut message, OsStr::from_bytes(word.to_bytes()));
+    message.extend_from_slice(after.as_bytes());
+    refuse(message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variables() -> Vec<(&'static str, CString)> {
+        vec![("HOME", c"/home/u".into()), ("UID", c"1000".into())]
+    }
+
+    fn text<T>(result: Result<T, Error>) -> String {
+        String::from_utf8(result.err().expect("an error").message).unwrap()
+    }
+
+    #[test]
+    fn a_colon_separates_unless_a_backslash_stands_before_it() {
+        let split = |value: &str| {
+            let (first, second) = split_pair(value.as_bytes());
+            (String::from_utf8(first).unwrap(), second.map(|second| String::from_utf8(second).unwrap()))
+        };
+        assert_eq!(split("/a"), ("/a".into(), None));
+        assert_eq!(split("/a:/b"), ("/a".into(), Some("/b".into())));
+        assert_eq!(split("/a\\:x:/b:c"), ("/a:x".into(), Some("/b:c".into())));
+        assert_eq!(split("/a\\\\:/b\\n"), ("/a\\".into(), Some("/b\\n".into())));
+        assert_eq!(split("/a:"), ("/a".into(), Some(String::new())));
+    }
+
+    #[test]
+    fn paths_of_profiles_mean_the_same_everywhere() {
+        let path = |text: &str| from_profile(text.as_bytes(), &variables());
+        assert_eq!(path("~").unwrap(), b"/home/u");
+        assert_eq!(path("~/x/${UID}y").unwrap(), b"/home/u/x/1000y");
+        assert_eq!(path("/~/$x").unwrap(), b"/~/$x");
+        for wrong in ["", "x", "./x", "~u/x", "/a/../b", "~/..", "..", "${UID}"] {
+            assert!(path(wrong).is_err(), "{wrong}");
+        }
+        assert!(text(path("${HOEM}/x")).contains("${HOEM} (there are HOME, UID)"));
+        assert!(text(path("/${HOME")).contains("no }"));
+    }
+
+    #[test]
+    fn sizes_and_ids_are_strict() {
+        assert_eq!(size(b"64M"), Ok(64 << 20));
+        assert_eq!(size(b"1"), Ok(1));
+        for wrong in ["", "0", "0G", "M", "-1", "1.5G", "1KB", "99999999999T", "9223372036854775808"] {
+            assert!(size(wrong.as_bytes()).is_err(), "{wrong}");
+        }
+        assert_eq!(id(c"4294967294"), Ok(u32::MAX - 1));
+        for wrong in [c"", c" 0", c"-1", c"4294967295", c"0x1", c"1 "] {
+            assert!(id(wrong).is_err(), "{wrong:?}");
+        }
+        assert_eq!(ports(c"80,443"), Ok(vec![80, 443]));
+        assert_eq!(ports(c"none"), Ok(vec![]));
+        for wrong in [c"", c"0", c"65536", c"80,", c"http"] {
+            assert!(ports(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What a path inside leads to, by the operations alone: for `pinfold profile check`, which runs nothing.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+
+use crate::spec::{FsOp, Op, Source};
+
+/// Links that are followed before a path is taken for a loop (`path_resolution(7)`).
+const MAX_LINKS: u32 = 40;
+
+/// The root that operations build.
+pub(in crate::cli) struct View<'a> {
+    ops: &'a [Op],
+}
+
+/// What lies at a path inside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::cli) enum Seen {
+    /// This file or directory of the host.
+    Host(PathBuf),
+    /// Something of the sandbox's own.
+    Own,
+    /// Nothing.
+    Nothing,
+}
+
+impl View<'_> {
+    pub(in crate::cli) fn new(ops: &[Op]) -> View<'_> {
+        View { ops }
+    }
+
+    /// What `path` (absolute, inside) leads to, links followed.
+    pub(in crate::cli) fn at(&self, path: &Path) -> Seen {
+        let mut path = path.to_owned();
+        for _ in 0..MAX_LINKS {
+            match self.step(&path) {
+                Step::Found(seen) => return seen,
+                Step::Link(next) => path = next,
+            }
+        }
+        Seen::Nothing
+    }
+
+    /// Walks along `path` to its end, or to the first link in it.
+    fn step(&self, path: &Path) -> Step {
+        let mut here = PathBuf::from("/");
+        let mut parts = path.components();
+        while let Some(part) = parts.next() {
+            match part {
+                Component::RootDir | Component::CurDir | Component::Prefix(_) => continue,
+                Component::ParentDir => {
+                    here.pop();
+                    continue;
+                }
+                Component::Normal(name) => here.push(name),
+            }
+            let target = match self.place(&here) {
+                Place::Link(target) => target,
+                Place::Host(host) => match std::fs::read_link(host) {
+                    Ok(target) => target,
+                    Err(_) => continue,
+                },
+                Place::Own | Place::Nothing => continue,
+            };
+            // A target that is absolute takes the place of everything before it.
+            return Step::Link(here.parent().unwrap_or(Path::new("/")).join(target).join(parts.as_path()));
+        }
+        Step::Found(match self.place(&here) {
+            Place::Host(host) if host.exists() => Seen::Host(host),
+            Place::Own | Place::Link(_) => Seen::Own,
+            Place::Host(_) | Place::Nothing => Seen::Nothing,
+        })
+    }
+
+    /// What the operations put at `path`, of which no part is a link.
+    fn place(&self, path: &Path) -> Place {
+        for op in self.ops.iter().rev() {
+            let Some(dest) = op.fs.dest().map(|dest| Path::new(OsStr::from_bytes(dest.to_bytes()))) else { continue };
+            match &op.fs {
+                FsOp::Symlink { target, .. } if dest == path => {
+                    return Place::Link(OsStr::from_bytes(target.to_bytes()).into());
+                }
+                FsOp::CopyFile { .. } | FsOp::Dir { .. } | FsOp::Data { .. } if dest == path => return Place::Own,
+                FsOp::Bind { source: Source::Path(source), .. } => {
+                    if let Ok(rest) = path.strip_prefix(dest) {
+                        return Place::Host(below(source.to_bytes(), rest));
+                    }
+                }
+                FsOp::Overlay { layers, .. } => {
+                    if let (Ok(rest), Some(layer)) = (path.strip_prefix(dest), layers.last()) {
+                        return Place::Host(below(layer.to_bytes(), rest));
+                    }
+                }
+                op if op.is_mount() && path.starts_with(dest) => return Place::Own,
+                // A directory on the way to a destination.
+                _ => {}
+            }
+            if dest.starts_with(path) {
+                return Place::Own;
+            }
+        }
+        Place::Nothing
+    }
+}
+
+/// `rest` below the source of a bind, whose own links are followed.
+fn below(source: &[u8], rest: &Path) -> PathBuf {
+    let source = Path::new(OsStr::from_bytes(source));
+    let source = std::fs::canonicalize(source).unwrap_or_else(|_| source.to_owned());
+    if rest.as_os_str().is_empty() { source } else { source.join(rest) }
+}
+
+enum Step {
+    Found(Seen),
+    Link(PathBuf),
+}
+
+enum Place {
+    Host(PathBuf),
+    Own,
+    Link(PathBuf),
+    Nothing,
+}

@@ -1,0 +1,242 @@
+//! Words for what goes wrong, in the manner of `pinfold run`: the step, what was to be done, the kernel's reason, and the
+//! word of the command line or the line of the profile that asked for it.
+
+use std::cell::RefCell;
+use std::ffi::{CStr, OsStr};
+use std::os::unix::ffi::OsStrExt;
+
+use super::FAILED;
+use super::args::Origin;
+use super::describe;
+use crate::error::{Error, push_printable};
+use crate::host::Obstacles;
+use crate::plan::failure::{Act, Failure, Stage};
+use crate::plan::{Plan, hint};
+use crate::spec::{Conflict, FdNumber};
+use crate::supervise::{Door, Note};
+use crate::sys::{Errno, error_text, file};
+
+/// The program was found but cannot be executed.
+const NOT_EXECUTABLE: u8 = 126;
+/// The program was not found.
+const NOT_FOUND: u8 = 127;
+
+/// The native door.
+pub(super) struct Native {
+    /// Where the operations come from, by [`crate::spec::Op::word`].
+    pub(super) origins: Vec<Origin>,
+    /// Where events are reported, as lines of JSON.
+    pub(super) status: Option<FdNumber>,
+    /// The stage and error number of the failure, for the report.
+    pub(super) failed: RefCell<Option<(Stage, i32)>>,
+}
+
+impl Door for Native {
+    fn error(&self, plan: &Plan, failure: &Failure) -> Error {
+        *self.failed.borrow_mut() = Some((failure.stage, failure.errno));
+        let op = plan.ops.get(failure.index as usize).filter(|_| failure.stage == Stage::Op);
+        let mut message = step(failure.stage).as_bytes().to_vec();
+        message.extend_from_slice(b": ");
+        message.extend_from_slice(&what(plan, failure));
+        if failure.errno != 0 {
+            message.extend_from_slice(b": ");
+            message.extend_from_slice(error_text(failure.errno).as_bytes());
+        }
+        if let Some(origin) = op.and_then(|op| self.origins.get(op.word)) {
+            message.extend_from_slice(b" (");
+            origin.push(&mut message);
+            message.push(b')');
+        }
+        let advice = hint::advice(failure, op.map(|op| &op.fs), &Obstacles::probe());
+        Error::new(code(failure), message).with_hint(advice)
+    }
+
+    fn note(&self, plan: &Plan, note: &Note) {
+        match note {
+            Note::Dropped(failure) => {
+                let what = self.error(plan, failure).message;
+                *self.failed.borrow_mut() = None;
+                self.dropped(plan, &what);
+            }
+        }
+    }
+}
+
+impl Native {
+    /// Says that a restriction does not hold.
+    pub(super) fn dropped(&self, plan: &Plan, what: &[u8]) {
+        say(&[b"not enforced: ", what].concat());
+        self.report(plan, &serde_json::json!({ "dropped": String::from_utf8_lossy(what) }));
+    }
+
+    /// One line of JSON for whoever asked for it.
+    pub(super) fn report(&self, plan: &Plan, line: &serde_json::Value) {
+        let Some(fd) = self.status else { return };
+        let text = format!("{line}\n");
+        // A reader that is gone does not want to know.
+        let _told = plan.descriptor(fd).and_then(|fd| file::write_all(fd, text.as_bytes())).is_ok();
+    }
+}
+
+/// One line on standard error.
+pub(super) fn say(line: &[u8]) {
+    let line = [b"pinfold: ", line, b"\n"].concat();
+    let _told = file::callers_fd(2).and_then(|fd| file::write_all(fd, &line)).is_ok();
+}
+
+/// `error` with the place in front that it is about.
+pub(super) fn at(origin: Option<&Origin>, error: Error) -> Error {
+    let mut message = Vec::new();
+    if let Some(origin) = origin {
+        origin.push(&mut message);
+        message.extend_from_slice(b": ");
+    }
+    message.extend_from_slice(&error.message);
+    Error { message, ..error }
+}
+
+fn code(failure: &Failure) -> u8 {
+    match failure.stage {
+        Stage::Exec if failure.errno == Errno::ENOENT as i32 || failure.errno == Errno::ENAMETOOLONG as i32 => {
+            NOT_FOUND
+        }
+        Stage::Exec => NOT_EXECUTABLE,
+        _ => FAILED,
+    }
+}
+
+/// The step of setting up, in a word or two.
+pub(super) fn step(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Prepare | Stage::Control | Stage::Report | Stage::Reap => "supervision",
+        Stage::NoNewPrivs
+        | Stage::BoundingSet
+        | Stage::SetCaps
+        | Stage::AmbientCaps
+        | Stage::Dumpable
+        | Stage::Unproven => "lockdown",
+        Stage::JoinUser
+        | Stage::JoinPid
+        | Stage::Clone
+        | Stage::CloneBelow
+        | Stage::JoinInnerUser
+        | Stage::LimitUserNs
+        | Stage::InnerUser
+        | Stage::UserNsNotDisabled => "namespaces",
+        Stage::Net | Stage::JoinNet | Stage::Loopback => "network",
+        Stage::UidMap | Stage::SetGroups | Stage::GidMap | Stage::SwitchUid | Stage::SwitchGid | Stage::SwitchCaps => {
+            "ids"
+        }
+        Stage::Slave | Stage::DescriptorLimit | Stage::Root | Stage::Op | Stage::Pivot | Stage::DetachRoot => "mounts",
+        Stage::ReadFilter | Stage::FilterLength | Stage::InstallFilter => "seccomp",
+        Stage::FileLabel | Stage::ExecLabel => "labels",
+        Stage::Chdir
+        | Stage::NewSession
+        | Stage::OpenLock
+        | Stage::TakeLock
+        | Stage::DieWithParent
+        | Stage::Spawn
+        | Stage::Signals
+        | Stage::Exec => "program",
+    }
+}
+
+/// What was to be done.
+fn what(plan: &Plan, failure: &Failure) -> Vec<u8> {
+    let text = match failure.stage {
+        Stage::Op => return operation(plan, failure),
+        Stage::Chdir => return with(b"cannot enter the directory ", plan.cwd.first()),
+        Stage::Exec => return with(b"cannot execute ", &plan.exec.command),
+        Stage::OpenLock | Stage::TakeLock => "cannot take a lock",
+        Stage::Prepare => "cannot prepare the supervisor",
+        Stage::Control => "cannot talk to the half inside",
+        Stage::Report => "cannot write the report",
+        Stage::Reap => "cannot wait for the program",
+        Stage::NoNewPrivs => "cannot set no_new_privs",
+        Stage::BoundingSet => "cannot reduce the bounding set",
+        Stage::SetCaps => "cannot set capabilities",
+        Stage::AmbientCaps => "cannot raise ambient capabilities",
+        Stage::Dumpable => "cannot change whether this process can be traced",
+        Stage::Unproven => "a restriction did not hold when it was read back",
+        Stage::JoinUser | Stage::JoinInnerUser => "cannot join a user namespace",
+        Stage::JoinPid => "cannot join a PID namespace",
+        Stage::Clone | Stage::CloneBelow => "cannot make the namespaces",
+        Stage::LimitUserNs => "cannot limit the number of user namespaces",
+        Stage::InnerUser => "cannot make the inner user namespace",
+        Stage::UserNsNotDisabled => "another user namespace could still be made",
+        Stage::Net => "cannot make a network namespace",
+        Stage::JoinNet => "cannot enter the network namespace",
+        Stage::Loopback => "cannot bring the loopback device up",
+        Stage::UidMap => "cannot write uid_map",
+        Stage::SetGroups => "cannot write setgroups",
+        Stage::GidMap => "cannot write gid_map",
+        Stage::SwitchUid => "cannot change the user id",
+        Stage::SwitchGid => "cannot change the group id",
+        Stage::SwitchCaps => "cannot keep capabilities over a change of ids",
+        Stage::Slave => "cannot cut the mounts off from the host's",
+        Stage::DescriptorLimit => "cannot make room for as many open descriptors as there are sources",
+        Stage::Root => "cannot make the new root",
+        Stage::Pivot => "cannot pivot_root",
+        Stage::DetachRoot => "cannot detach the host's root",
+        Stage::ReadFilter => "cannot read the filter",
+        Stage::FilterLength => "the filter is no sequence of instructions",
+        Stage::InstallFilter => "cannot install the filter",
+        Stage::FileLabel => "cannot set the label of new files",
+        Stage::ExecLabel => "cannot set the label of the program",
+        Stage::NewSession => "cannot start a session",
+        Stage::DieWithParent => "cannot tie the sandbox to its caller",
+        Stage::Spawn => "cannot make the program's process",
+        Stage::Signals => "cannot set signals",
+    };
+    text.as_bytes().to_vec()
+}
+
+fn operation(plan: &Plan, failure: &Failure) -> Vec<u8> {
+    let mut out = plan.ops.get(failure.index as usize).map_or_else(Vec::new, |op| describe::op(&op.fs));
+    let part = match failure.act {
+        Act::Whole | Act::NewFs | Act::Attach => "",
+        Act::Source => ": the source",
+        Act::Race => ": the source was exchanged meanwhile",
+        Act::Parents => ": the directories above the destination",
+        Act::MakeDir => ": the destination directory",
+        Act::MakeFile => ": the destination file",
+        Act::ReadData => ": reading the content",
+        Act::WriteData => ": writing the content",
+        Act::Flags => ": its mount flags",
+        Act::NotAMount => ": it is no mount",
+        Act::MakeLink => ": making the link",
+        Act::LinkDiffers => ": there is a link that says something else",
+        Act::NotALink => ": there is something already",
+        Act::Part => ": its part",
+    };
+    out.extend_from_slice(part.as_bytes());
+    if let Some(detail) = &failure.detail {
+        out.push(b' ');
+        push_printable(&mut out, OsStr::from_bytes(detail.to_bytes()));
+    }
+    out
+}
+
+fn with(before: &[u8], subject: &CStr) -> Vec<u8> {
+    let mut out = before.to_vec();
+    push_printable(&mut out, OsStr::from_bytes(subject.to_bytes()));
+    out
+}
+
+/// Two wishes that exclude each other.
+pub(super) fn conflict(conflict: Conflict) -> Error {
+    let text = match conflict {
+        Conflict::NoCommand => "no command is given: pinfold run [OPTIONS] [--] COMMAND [ARGS...]",
+        Conflict::HostnameNeedsUts => "--hostname cannot be had together with --share uts: it would be the host's name",
+        Conflict::DisableNeedsNewUser | Conflict::DisableWithMapsFrom => {
+            "nested user namespaces can be refused in a new user namespace only"
+        }
+        Conflict::UidNeedsUser | Conflict::GidNeedsUser => "--uid and --gid need a user namespace",
+        // No option of this dialect asks for these.
+        Conflict::MapsFromNeedsNewUser
+        | Conflict::MapsFromNeedsInfo
+        | Conflict::Pid1NeedsPid
+        | Conflict::Pid1WithLock => "these wishes exclude each other",
+    };
+    Error::new(FAILED, text)
+}

@@ -1,0 +1,145 @@
+//! What `pinfold run` must know of the caller's surroundings while it makes sense of the words.
+
+use std::ffi::{CStr, CString, OsStr};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use super::FAILED;
+use super::lower::Found;
+use super::profile::Library;
+use super::read::{Outside, Text};
+use crate::error::{Error, push_printable};
+use crate::host::Caller;
+use crate::spec::{FsOp, Source, Spec};
+use crate::sys::{Errno, error_text, file};
+
+/// Where a program finds its home whose caller has none.
+const NO_HOME: &CStr = c"/home/user";
+
+/// The longest seccomp profile that is read, in bytes.
+const LONGEST: u64 = 16 << 20;
+
+/// The surroundings.
+pub(super) struct World {
+    /// The current directory, without links.
+    pub(super) cwd: Option<CString>,
+    /// What `${…}` in a profile can be.
+    pub(super) variables: Vec<(&'static str, CString)>,
+    library: Library,
+    caller: Caller,
+}
+
+impl World {
+    /// Looks around.
+    pub(super) fn probe(environment: &[&CStr]) -> World {
+        let caller = Caller::probe();
+        let variable = |name: &str| {
+            environment.iter().find_map(|entry| entry.to_bytes().strip_prefix(name.as_bytes())?.strip_prefix(b"="))
+        };
+        // Anything else would make a path that depends on where it is used (XDG Base Directory Specification).
+        let absolute = |name: &str| variable(name).filter(|value| value.starts_with(b"/")).map(<[u8]>::to_vec);
+        let has_home = absolute("HOME").filter(|home| home.iter().any(|&byte| byte != b'/'));
+        let home = has_home.clone().unwrap_or_else(|| NO_HOME.to_bytes().to_vec());
+        let below_home = |name: &str, rest: &[u8]| absolute(name).unwrap_or_else(|| [&home, rest].concat());
+        let runtime = format!("/run/user/{}", caller.uid).into_bytes();
+        // A name in the runtime directory; it may be a path too, which needs no help of ours.
+        let wayland = variable("WAYLAND_DISPLAY").filter(|name| !name.is_empty() && !name.contains(&b'/'));
+        let config = below_home("XDG_CONFIG_HOME", b"/.config");
+        // Without a home there is no configuration either, rather than one at a place that somebody else may own.
+        let library = has_home.is_some().then(|| PathBuf::from(std::ffi::OsString::from_vec(config.clone())));
+        let variables = [
+            ("HOME", home.clone()),
+            ("UID", caller.uid.to_string().into_bytes()),
+            ("XDG_RUNTIME_DIR", absolute("XDG_RUNTIME_DIR").unwrap_or(runtime)),
+            ("XDG_CONFIG_HOME", config),
+            ("XDG_CACHE_HOME", below_home("XDG_CACHE_HOME", b"/.cache")),
+            ("XDG_DATA_HOME", below_home("XDG_DATA_HOME", b"/.local/share")),
+            ("WAYLAND_DISPLAY", wayland.unwrap_or(b"wayland-0").to_vec()),
+        ];
+        World {
+            cwd: file::getcwd().ok(),
+            // They come from C strings, so there is no NUL in them.
+            variables: variables.map(|(name, value)| (name, CString::new(value).unwrap_or_default())).to_vec(),
+            library: Library::new(library.as_deref()),
+            caller,
+        }
+    }
+
+    /// Every profile's name, with its file.
+    pub(super) fn names(&self) -> Vec<(String, Option<PathBuf>)> {
+        self.library.names()
+    }
+
+    /// What the current directory needs.
+    pub(super) fn workspace(&self) -> Result<Vec<FsOp>, Error> {
+        let _ = self.caller;
+        Err(Error::new(FAILED, "--workspace is being built"))
+    }
+
+    /// Refuses a box that could write to where pinfold reads its profiles: what it planted there would decide about the
+    /// next one.
+    pub(super) fn guard_profiles(&self, spec: &Spec) -> Result<(), Error> {
+        let writable: Vec<PathBuf> = spec.ops.iter().filter_map(|op| writable_source(&op.fs)).collect();
+        if writable.is_empty() || spec.best_effort {
+            return Ok(());
+        }
+        for place in self.library.places() {
+            let place = real(place);
+            if let Some(source) = writable.iter().find(|source| place.starts_with(source) || source.starts_with(&place))
+            {
+                let mut message = b"the program could write to ".to_vec();
+                push_printable(&mut message, source);
+                message.extend_from_slice(b", and pinfold reads profiles from ");
+                push_printable(&mut message, &place);
+                let hint = "make a smaller directory writable; what is written to the other would decide about the next sandbox";
+                return Err(Error::new(FAILED, message).with_hint(Some(hint.into())));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Outside for World {
+    fn profile(&mut self, name: &CStr) -> Result<Text, Error> {
+        self.library.find(name)
+    }
+}
+
+/// The host's directory or file that a writable bind shows.
+fn writable_source(op: &FsOp) -> Option<PathBuf> {
+    match op {
+        FsOp::Bind { source: Source::Path(source), flags, .. } if !flags.read_only => {
+            Some(real(Path::new(OsStr::from_bytes(source.to_bytes()))))
+        }
+        _ => None,
+    }
+}
+
+/// `path` without links, as far as it exists.
+fn real(path: &Path) -> PathBuf {
+    match (std::fs::canonicalize(path), path.parent(), path.file_name()) {
+        (Ok(real), ..) => real,
+        (Err(_), Some(parent), Some(name)) => real(parent).join(name),
+        (Err(_), ..) => path.to_owned(),
+    }
+}
+
+/// What lies at a path.
+pub(super) fn look(path: &CStr) -> Found {
+    match file::read_link(path) {
+        Ok(target) => Found::Link(target),
+        Err(Errno::EINVAL) => Found::Something,
+        Err(_) => Found::Nothing,
+    }
+}
+
+/// The content of a seccomp profile.
+pub(super) fn read_file(path: &CStr) -> Result<Vec<u8>, Error> {
+    file::read_regular(path, LONGEST).map_err(|errno| {
+        let mut message = b"cannot read the seccomp profile ".to_vec();
+        push_printable(&mut message, OsStr::from_bytes(path.to_bytes()));
+        message.extend_from_slice(b": ");
+        message.extend_from_slice(error_text(errno as i32).as_bytes());
+        Error::new(FAILED, message)
+    })
+}

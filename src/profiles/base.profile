@@ -1,0 +1,72 @@
+# What nearly every program needs: the system read-only, a home, /tmp and /run of its own, and nothing of yours.
+
+# Programs and libraries. On merged systems /bin and its like are links.
+ro-try /usr
+mirror /bin
+mirror /sbin
+mirror /lib
+mirror /lib32
+mirror /lib64
+mirror /libx32
+ro-try /nix/store
+ro-try /gnu/store
+mirror /run/current-system
+
+# Of /etc what libraries and shells read. No keys, no service's configuration.
+ro-try /etc/alternatives
+ro-try /etc/ld.so.cache
+ro-try /etc/ld.so.conf
+ro-try /etc/ld.so.conf.d
+ro-try /etc/localtime
+ro-try /etc/nsswitch.conf
+ro-try /etc/passwd
+ro-try /etc/group
+ro-try /etc/hosts
+ro-try /etc/resolv.conf
+ro-try /etc/services
+ro-try /etc/protocols
+ro-try /etc/ssl/certs
+ro-try /etc/ssl/openssl.cnf
+ro-try /etc/pki/tls/certs
+ro-try /etc/pki/tls/openssl.cnf
+ro-try /etc/pki/ca-trust/extracted
+ro-try /etc/crypto-policies
+ro-try /etc/profile
+ro-try /etc/profile.d
+ro-try /etc/bash.bashrc
+ro-try /etc/bashrc
+ro-try /etc/inputrc
+ro-try /etc/terminfo
+ro-try /etc/gitconfig
+ro-try /etc/mime.types
+ro-try /etc/os-release
+symlink /proc/self/mounts:/etc/mtab
+
+# The sandbox's own.
+proc /proc
+basic-dev /dev
+tmpfs /tmp:mode=1777
+tmpfs /var/tmp:mode=1777
+tmpfs ${XDG_RUNTIME_DIR}:mode=700
+tmpfs ~:mode=700
+
+# No token, no socket, no name of an agent: only what programs need to find their way and to talk in your language.
+env PATH
+env HOME=${HOME}
+env USER
+env LOGNAME
+env SHELL
+env LANG
+env LANGUAGE
+env LC_*
+env TZ
+env TERM
+env COLORTERM
+env NO_COLOR
+env CLICOLOR
+env COLUMNS
+env LINES
+env EDITOR
+env PAGER
+env CI
+env XDG_RUNTIME_DIR=${XDG_RUNTIME_DIR}

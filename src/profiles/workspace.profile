@@ -1,0 +1,3 @@
+# The default: a program at work in the current directory.
+profile base
+workspace
