@@ -92,6 +92,8 @@ impl View<'_> {
                         return Place::Host(below(layer.to_bytes(), rest));
                     }
                 }
+                // These make nothing.
+                FsOp::Deny { .. } | FsOp::RemountReadOnly { .. } | FsOp::Chmod { .. } => continue,
                 op if op.is_mount() && path.starts_with(dest) => return Place::Own,
                 // A directory on the way to a destination.
                 _ => {}
