@@ -50,7 +50,7 @@ pub(super) fn run(line: CommandLine) -> Result<u8, Error> {
     let (dry_run, print_bwrap, verbose) = (args.dry_run, args.print_bwrap, args.verbose);
     let caller = Caller::probe();
     let facts = Facts {
-        last_cap: Caller::last_capability(),
+        last_cap: if args.caps.is_empty() { 0 } else { Caller::last_capability() },
         cwd: world.cwd.as_deref(),
         environment: &environment,
         look: &world::look,

@@ -2,12 +2,12 @@
 
 use std::ffi::{CStr, CString};
 
-use super::super::as_bwrap;
 use super::lower;
 use crate::cli::args::Args;
 use crate::cli::bwrap;
 use crate::cli::lower::{Facts, Wish, lower as lower_bwrap};
 use crate::cli::parse::{Outside, parse};
+use crate::cli::run::as_bwrap;
 use crate::spec::{
     BindFlags, CapSet, DieWith, EnvOp, FdNumber, Fds, FsOp, Landlock, LandlockTier, NestedUserNs, ProfileText, Seccomp,
     Source, Spec, Unshare, UserNs,

@@ -1,9 +1,9 @@
 //! Words and lines.
 
-use super::super::args::{EnvWish, Wish};
-use super::super::read::Outcome;
-use super::super::table::TABLE;
 use super::read;
+use crate::cli::run::args::{EnvWish, Wish};
+use crate::cli::run::read::Outcome;
+use crate::cli::run::table::TABLE;
 use crate::cli::table::opts;
 use crate::spec::{BindFlags, FsOp, Source};
 
