@@ -26,8 +26,9 @@ pub fn advice(failure: &Failure, op: Option<&FsOp>, host: &Obstacles) -> Option<
             return Some(exhausted(host));
         }
         (Stage::Op, Act::NewFs, Errno::EPERM) if host.proc_is_masked => {
-            "parts of /proc are covered by other mounts, as in a container; the kernel then allows no new procfs: bind \
-             /proc instead (--ro-bind /proc /proc), or start the container with an unmasked /proc"
+            "parts of /proc are covered by other mounts, as in a container; the kernel then allows no new procfs: show \
+             the /proc that there is, read-only (--ro-bind /proc /proc; `pinfold run`: --profile none and options of your \
+             own), or start the container with an unmasked /proc"
         }
         (Stage::Op, Act::Attach | Act::Part, Errno::ENOSPC) => {
             "there are too many mounts for this namespace: raise the sysctl fs.mount-max or bind fewer paths"
@@ -72,7 +73,7 @@ pub fn advice(failure: &Failure, op: Option<&FsOp>, host: &Obstacles) -> Option<
             "the descriptor must refer to a namespace of this kind, as one of /proc/PID/ns/user or /proc/PID/ns/pid does"
         }
         (Stage::Chdir, _, Errno::ENOENT) => {
-            "the directory must exist inside the sandbox: bind it, or make it with --dir"
+            "the directory must exist inside the sandbox: show it there, or make it (--dir, --tmpfs)"
         }
         _ => return None,
     };

@@ -12,12 +12,11 @@ ro-try /nix/store
 ro-try /gnu/store
 mirror /run/current-system
 
-# Of /etc what libraries and shells read. No keys, no service's configuration.
+# Of /etc what libraries read. No keys, no service's configuration.
 ro-try /etc/alternatives
 ro-try /etc/ld.so.cache
-ro-try /etc/ld.so.conf
-ro-try /etc/ld.so.conf.d
-ro-try /etc/localtime
+mirror /etc/localtime
+mirror /etc/os-release
 ro-try /etc/nsswitch.conf
 ro-try /etc/passwd
 ro-try /etc/group
@@ -28,18 +27,9 @@ ro-try /etc/protocols
 ro-try /etc/ssl/certs
 ro-try /etc/ssl/openssl.cnf
 ro-try /etc/pki/tls/certs
-ro-try /etc/pki/tls/openssl.cnf
 ro-try /etc/pki/ca-trust/extracted
 ro-try /etc/crypto-policies
-ro-try /etc/profile
-ro-try /etc/profile.d
-ro-try /etc/bash.bashrc
-ro-try /etc/bashrc
-ro-try /etc/inputrc
-ro-try /etc/terminfo
 ro-try /etc/gitconfig
-ro-try /etc/mime.types
-ro-try /etc/os-release
 symlink /proc/self/mounts:/etc/mtab
 
 # The sandbox's own.
