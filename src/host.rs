@@ -5,6 +5,7 @@
 use std::ffi::{CStr, CString, OsString};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
+use std::path::Path;
 
 use crate::error::Error;
 use crate::spec::{FdNumber, FsOp, LAST_KNOWN_CAP, Spec, Unshare, UserNs, env};
@@ -88,11 +89,7 @@ impl Host {
     ///
     /// `program` is what this program was called, `inherited` its environment.
     pub fn probe(caller: Caller, spec: &Spec, program: &CStr, inherited: &[&CStr]) -> Result<Host, Error> {
-        if process::is_privileged_by_file() {
-            let message = "Refusing to run with privileges of the program's file (setuid, setgid or file capabilities)";
-            let hint = "pinfold needs none: chmod u-s,g-s and setcap -r take them away";
-            return Err(Error::new(1, message).with_hint(Some(hint.into())));
-        }
+        refuse_privileges()?;
         // First, while every open descriptor is the caller's.
         let mut descriptors = spec.descriptors();
         let mut kept = Ok(());
@@ -128,6 +125,16 @@ impl Host {
             proc,
         })
     }
+}
+
+/// Fails where this program's file gives it privileges that its caller does not have.
+pub(crate) fn refuse_privileges() -> Result<(), Error> {
+    if !process::is_privileged_by_file() {
+        return Ok(());
+    }
+    let message = "Refusing to run with privileges of the program's file (setuid, setgid or file capabilities)";
+    let hint = "pinfold needs none: chmod u-s,g-s and setcap -r take them away";
+    Err(Error::new(1, message).with_hint(Some(hint.into())))
 }
 
 fn open_proc() -> Result<OwnedFd, Error> {
@@ -216,23 +223,51 @@ pub struct Obstacles {
 impl Obstacles {
     /// Looks for them. What cannot be read is taken for no obstacle.
     pub fn probe() -> Obstacles {
-        let number = |path: &str| std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
-        let contains = |path: &str, found: fn(&str) -> bool| {
-            std::fs::read(path).is_ok_and(|text| String::from_utf8_lossy(&text).lines().any(found))
+        Obstacles::probe_below(Path::new("/"))
+    }
+
+    /// The same of the host whose root directory is `root`.
+    pub(crate) fn probe_below(root: &Path) -> Obstacles {
+        let number = |path: &str| std::fs::read_to_string(root.join(path)).ok()?.trim().parse::<u64>().ok();
+        let text = |path: &str| {
+            std::fs::read(root.join(path)).map_or_else(|_| String::new(), |text| String::from_utf8_lossy(&text).into())
         };
         Obstacles {
-            userns_clone_off: number("/proc/sys/kernel/unprivileged_userns_clone") == Some(0),
-            max_user_namespaces: number("/proc/sys/user/max_user_namespaces"),
-            no_namespaces: ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"]
+            userns_clone_off: number("proc/sys/kernel/unprivileged_userns_clone") == Some(0),
+            max_user_namespaces: number("proc/sys/user/max_user_namespaces"),
+            no_namespaces: NAMESPACE_KINDS
                 .into_iter()
-                .find(|kind| number(&format!("/proc/sys/user/max_{kind}_namespaces")) == Some(0)),
-            apparmor_restricts: number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == Some(1),
-            filtered: contains("/proc/self/status", |line| {
-                line.strip_prefix("Seccomp:").is_some_and(|mode| mode.trim() != "0")
-            }),
-            proc_is_masked: contains("/proc/self/mountinfo", |line| {
-                line.split(' ').nth(4).is_some_and(|at| at.starts_with("/proc/"))
-            }),
+                .find(|kind| number(&format!("proc/sys/user/max_{kind}_namespaces")) == Some(0)),
+            apparmor_restricts: number("proc/sys/kernel/apparmor_restrict_unprivileged_userns") == Some(1),
+            filtered: text("proc/self/status")
+                .lines()
+                .any(|line| line.strip_prefix("Seccomp:").is_some_and(|mode| mode.trim() != "0")),
+            proc_is_masked: covers_of_proc(&text("proc/self/mountinfo")).next().is_some(),
         }
+    }
+}
+
+/// The kinds of namespaces that have a limit: the `*` of `user.max_*_namespaces`.
+pub(crate) const NAMESPACE_KINDS: [&str; 7] = ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"];
+
+/// What is mounted below `/proc` by a text of `/proc/self/mountinfo`, but for the places that procfs has for a mount and
+/// nothing else. Those do not stand in the way (`mnt_already_visible` in fs/namespace.c).
+pub(crate) fn covers_of_proc(mountinfo: &str) -> impl Iterator<Item = &str> {
+    let is_place_for_it = |at: &&str| ["/proc/sys/fs/binfmt_misc", "/proc/fs/nfsd"].contains(at);
+    let at = mountinfo.lines().filter_map(|line| line.split(' ').nth(4));
+    at.filter(|at| at.starts_with("/proc/")).filter(move |at| !is_place_for_it(at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_procfs_has_a_place_for_covers_nothing() {
+        let host =
+            "22 1 0:20 / /proc rw - proc proc rw\n35 22 0:30 / /proc/sys/fs/binfmt_misc rw - autofs systemd-1 rw\n";
+        assert_eq!(covers_of_proc(host).count(), 0);
+        let container = format!("{host}36 22 0:31 / /proc/acpi ro - tmpfs tmpfs ro\n");
+        assert_eq!(covers_of_proc(&container).collect::<Vec<_>>(), ["/proc/acpi"]);
     }
 }

@@ -90,7 +90,9 @@ const APPARMOR: &str = "AppArmor takes the powers of new user namespaces away (s
 /// Why no namespace may be made at all.
 fn refused(host: &Obstacles) -> String {
     if host.userns_clone_off {
-        return "user namespaces are off for ordinary users: sysctl kernel.unprivileged_userns_clone=1".into();
+        return "user namespaces are off for ordinary users (sysctl kernel.unprivileged_userns_clone is 0); `pinfold \
+                doctor` says what can be done"
+            .into();
     }
     if host.max_user_namespaces == Some(0) {
         return "user namespaces are off: sysctl user.max_user_namespaces is 0".into();
