@@ -32,6 +32,7 @@
 //! | what stays inside and reaps | `exec/pid1.rs` |
 //! | `--info-fd`, `--json-status-fd` | `supervise/status.rs` |
 //! | seccomp profiles, how they become filters | `seccomp/`; the verb: `cli/seccomp.rs` |
+//! | what `pinfold doctor` looks at, finds and advises | `doctor/`; the verb: `cli/doctor.rs` |
 //! | a system call | `sys/`, the only place with `unsafe`, `libc` and `nix` |
 //!
 //! Two rules hold everything together. What was asked and cannot be enforced ends the run before the program starts.
@@ -40,6 +41,7 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 pub mod cli;
+mod doctor;
 mod error;
 mod exec;
 pub mod host;

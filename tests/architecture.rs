@@ -27,6 +27,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cli/run/words.rs", &["error", "host", "plan", "spec", "supervise", "sys"]),
     ("cli/run/world.rs", &["error", "host", "spec", "sys"]),
     ("cli/seccomp.rs", &["error", "nearest", "seccomp", "spec"]),
+    ("cli/doctor.rs", &["doctor", "error", "spec"]),
     ("cli/parse.rs", &["error", "nearest", "spec"]),
     ("cli/words.rs", &["error", "host", "plan", "spec", "supervise", "sys"]),
     ("error.rs", &[]),
@@ -35,6 +36,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("plan", &["error", "host", "spec", "sys"]),
     ("supervise", &["error", "exec", "plan", "spec", "sys"]),
     ("exec", &["plan", "spec", "sys"]),
+    // Nothing uses it but its verb; it uses the engine.
+    ("doctor", &["error", "host", "plan", "seccomp", "spec", "supervise", "sys"]),
     // Text in, a filter out: pure.
     ("seccomp", &["error", "nearest"]),
     ("nearest.rs", &[]),

@@ -3,6 +3,7 @@
 
 mod args;
 mod bwrap;
+mod doctor;
 mod lower;
 mod parse;
 mod profile;
@@ -41,6 +42,7 @@ fn pinfold_door(line: CommandLine) -> u8 {
         Some(b"bwrap") => bwrap_door(line, 2),
         Some(b"profile") => profile_door(&line),
         Some(b"seccomp") => seccomp_door(&line),
+        Some(b"doctor") => doctor_door(&line),
         Some(b"--help" | b"-h") => print(&format!("{USAGE}\n{VERBS}")),
         Some(b"--version" | b"-V") => print(VERSION),
         None => {
@@ -62,7 +64,8 @@ const VERSION: &str = concat!("pinfold ", env!("CARGO_PKG_VERSION"), "\n");
 const USAGE: &str = "usage: pinfold run [OPTIONS...] [--] COMMAND [ARGS...]
        pinfold bwrap [OPTIONS...] [--] COMMAND [ARGS...]
        pinfold profile list|show|check|diff ...
-       pinfold seccomp list|show|check|explain|compile ...";
+       pinfold seccomp list|show|check|explain|compile ...
+       pinfold doctor [--json]";
 const VERBS: &str = "
 Runs a program in a sandbox, as an ordinary user, without setuid.
 
@@ -72,6 +75,7 @@ Runs a program in a sandbox, as an ordinary user, without setuid.
                them. A link to this program that is called `bwrap` does the same.
   profile      list, show, check and compare profiles of `run`
   seccomp      list, show, check, explain and compile seccomp profiles
+  doctor       say whether boxes work on this host, and if not, what to do
 
   -h, --help     print this
   -V, --version  print the version
@@ -113,6 +117,17 @@ fn seccomp_door(line: &CommandLine) -> u8 {
         complain("pinfold seccomp", "", &error);
         error.code
     })
+}
+
+/// `pinfold doctor …`.
+fn doctor_door(line: &CommandLine) -> u8 {
+    match doctor::run(line.words().get(2..).unwrap_or_default(), &line.environment()) {
+        Ok((text, code)) => code.max(print(&text)),
+        Err(error) => {
+            complain("pinfold doctor", "", &error);
+            error.code
+        }
+    }
 }
 
 /// bubblewrap's words, from word number `skip` on.

@@ -112,6 +112,12 @@ pub(crate) fn occupy_standard_numbers() -> Result<()> {
     }
 }
 
+/// Makes descriptor number `fd`, which nobody owns, refer to what `to` does; it survives exec.
+pub(crate) fn redirect(fd: RawFd, to: BorrowedFd<'_>) -> Result<()> {
+    // SAFETY: plain numbers; callers pass one of 0 to 2 that no owner in this process closes.
+    Errno::result(unsafe { libc::dup2(to.as_raw_fd(), fd) }).map(drop)
+}
+
 /// Opens `path` as a place only (`O_PATH`).
 pub(crate) fn open_path(path: &CStr, directory: bool) -> Result<OwnedFd> {
     let kind = if directory { OFlag::O_DIRECTORY } else { OFlag::empty() };

@@ -12,6 +12,7 @@ use super::Result;
 pub(crate) struct NsSet(CloneFlags);
 
 impl NsSet {
+    pub(crate) const NONE: NsSet = NsSet(CloneFlags::empty());
     pub(crate) const USER: NsSet = NsSet(CloneFlags::CLONE_NEWUSER);
     pub(crate) const MOUNT: NsSet = NsSet(CloneFlags::CLONE_NEWNS);
     pub(crate) const PID: NsSet = NsSet(CloneFlags::CLONE_NEWPID);

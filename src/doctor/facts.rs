@@ -1,0 +1,243 @@
+//! What the host says about itself: read from files below a root directory, so that a test can put up any host.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::ids::{self, IdRanges};
+use crate::host::{Caller, NAMESPACE_KINDS, Obstacles, covers_of_proc};
+use crate::seccomp::profile::kernel_version;
+use crate::sys::file;
+use crate::sys::mount::AT_FDCWD;
+
+/// Plain data. What cannot be read is taken for what is usual.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Facts {
+    pub(super) caller: Caller,
+    /// Where this program lies.
+    pub(super) program: String,
+    /// The kernel's release, and the first two numbers of it.
+    pub(super) release: String,
+    pub(super) version: (u32, u32),
+    /// What is known to stand in the way; the same that hints are made of.
+    pub(super) obstacles: Obstacles,
+    /// `user.max_*_namespaces`, as far as it can be read.
+    pub(super) limits: Vec<(&'static str, u64)>,
+    /// RHEL 7's module parameter is off.
+    pub(super) userns_module_off: bool,
+    /// This is not the host's own user namespace.
+    pub(super) in_userns: bool,
+    /// The caller's user id has a name in this user namespace.
+    pub(super) is_mapped: bool,
+    /// The root directory is no mount point, and so is not the root of the mount namespace.
+    pub(super) is_chrooted: bool,
+    pub(super) security: Security,
+    /// Actions that filters may take.
+    pub(super) actions: Vec<String>,
+    pub(super) surroundings: Surroundings,
+    /// What is mounted below `/proc` and stands in the way of a new procfs.
+    pub(super) proc_covers: Vec<String>,
+    pub(super) cgroup: Cgroup,
+    pub(super) ids: IdRanges,
+    /// `dev.tty.legacy_tiocsti`; `None` where the kernel is older than the switch.
+    pub(super) tiocsti: Option<bool>,
+    /// The kernel has time namespaces.
+    pub(super) time_ns: bool,
+}
+
+/// Security modules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Security {
+    /// As the kernel lists them.
+    pub(super) modules: Vec<String>,
+    /// The profile that this process is under, where AppArmor is on.
+    pub(super) apparmor: Option<String>,
+    /// `/etc/apparmor.d/pinfold` is there.
+    pub(super) has_profile: bool,
+    /// Whether SELinux, where it is on, enforces.
+    pub(super) selinux: Option<bool>,
+}
+
+impl Security {
+    /// The AppArmor profile, unless it is none.
+    pub(super) fn confined(&self) -> Option<&str> {
+        self.apparmor.as_deref().filter(|label| *label != "unconfined" && !label.starts_with("unprivileged_userns"))
+    }
+}
+
+/// What this process was started in, as far as that is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Surroundings {
+    Plain,
+    Docker,
+    Podman,
+    Kubernetes,
+    /// A service of systemd's, by its name.
+    Service(String),
+}
+
+/// Control groups, version 2.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Cgroup {
+    /// Where they are mounted.
+    pub(super) mount: Option<String>,
+    /// The group of this process, as a path below that.
+    pub(super) own: Option<String>,
+    /// The controllers that it has.
+    pub(super) controllers: Vec<String>,
+    /// This process may make groups below its own.
+    pub(super) is_writable: bool,
+    /// The caller has a service manager, which can make some.
+    pub(super) manager: bool,
+    /// The controllers that this manager has been given.
+    pub(super) delegated: Vec<String>,
+}
+
+/// Reads files below a root directory.
+pub(super) struct Root<'a>(pub(super) &'a Path);
+
+impl Root<'_> {
+    pub(super) fn path(&self, path: &str) -> PathBuf {
+        self.0.join(path.trim_start_matches('/'))
+    }
+
+    pub(super) fn exists(&self, path: &str) -> bool {
+        self.path(path).symlink_metadata().is_ok()
+    }
+
+    /// The text of a file; empty where there is none.
+    pub(super) fn text(&self, path: &str) -> String {
+        fs::read(self.path(path)).map_or_else(|_| String::new(), |text| String::from_utf8_lossy(&text).into_owned())
+    }
+
+    /// The first line, without what ends it.
+    fn line(&self, path: &str) -> Option<String> {
+        let text = self.text(path);
+        let line = text.lines().next()?.trim_end_matches('\0').trim();
+        (!line.is_empty()).then(|| line.to_owned())
+    }
+
+    fn number(&self, path: &str) -> Option<u64> {
+        self.line(path)?.parse().ok()
+    }
+
+    fn words(&self, path: &str, separator: fn(char) -> bool) -> Vec<String> {
+        self.line(path).unwrap_or_default().split(separator).filter(|w| !w.is_empty()).map(String::from).collect()
+    }
+}
+
+impl Facts {
+    /// Reads them for `caller` below `root`.
+    pub(super) fn read(root: &Path, caller: Caller) -> Facts {
+        let obstacles = Obstacles::probe_below(root);
+        let root = Root(root);
+        let release = root.line("proc/sys/kernel/osrelease").unwrap_or_default();
+        let mountinfo = root.text("proc/self/mountinfo");
+        let limit = |kind: &'static str| {
+            root.number(&format!("proc/sys/user/max_{kind}_namespaces")).map(|limit| (kind, limit))
+        };
+        let map = map(&root.text("proc/self/uid_map"));
+        let program = fs::read_link(root.path("proc/self/exe")).unwrap_or_default();
+        Facts {
+            caller,
+            program: program.to_string_lossy().into_owned(),
+            version: kernel_version(&release).unwrap_or((0, 0)),
+            release,
+            obstacles,
+            limits: NAMESPACE_KINDS.into_iter().filter_map(limit).collect(),
+            userns_module_off: root.line("sys/module/user_namespace/parameters/enable").as_deref() == Some("N"),
+            in_userns: !map.is_empty() && map != [(0, 0, 4_294_967_295)],
+            is_mapped: map.is_empty() || map.iter().any(|&(at, _, n)| (at..at + n).contains(&u64::from(caller.uid))),
+            is_chrooted: !mountinfo.is_empty() && !mountinfo.lines().any(|line| line.split(' ').nth(4) == Some("/")),
+            security: security(&root),
+            actions: root.words("proc/sys/kernel/seccomp/actions_avail", char::is_whitespace),
+            surroundings: surroundings(&root),
+            proc_covers: covers_of_proc(&mountinfo).map(String::from).collect(),
+            cgroup: cgroup(&root, &mountinfo, caller),
+            ids: ids::read(&root, caller),
+            tiocsti: root.number("proc/sys/dev/tty/legacy_tiocsti").map(|value| value != 0),
+            time_ns: root.exists("proc/self/ns/time"),
+        }
+    }
+
+    /// The limit of one kind of namespaces.
+    pub(super) fn limit(&self, kind: &str) -> Option<u64> {
+        self.limits.iter().find(|(known, _)| *known == kind).map(|&(_, limit)| limit)
+    }
+}
+
+/// The lines of an id map: first inside, first outside, how many.
+fn map(text: &str) -> Vec<(u64, u64, u64)> {
+    let line = |line: &str| {
+        let mut numbers = line.split_whitespace().map(|word| word.parse::<u32>().ok().map(u64::from));
+        Some((numbers.next()??, numbers.next()??, numbers.next()??))
+    };
+    text.lines().filter_map(line).collect()
+}
+
+fn security(root: &Root<'_>) -> Security {
+    let apparmor_is_on = root.line("sys/module/apparmor/parameters/enabled").as_deref() == Some("Y");
+    let label = || root.line("proc/self/attr/apparmor/current").or_else(|| root.line("proc/self/attr/current"));
+    Security {
+        modules: root.words("sys/kernel/security/lsm", |c| c == ','),
+        // A kernel may be built with it and never start it: then no process has a label.
+        apparmor: if apparmor_is_on { label() } else { None },
+        has_profile: root.exists("etc/apparmor.d/pinfold"),
+        selinux: root.number("sys/fs/selinux/enforce").map(|enforce| enforce != 0),
+    }
+}
+
+fn surroundings(root: &Root<'_>) -> Surroundings {
+    let own = own_cgroup(root).unwrap_or_default();
+    let last = own.rsplit('/').next().unwrap_or_default();
+    if root.exists("run/secrets/kubernetes.io") || root.exists("var/run/secrets/kubernetes.io") {
+        Surroundings::Kubernetes
+    } else if root.exists("run/.containerenv") {
+        Surroundings::Podman
+    } else if root.exists(".dockerenv") {
+        Surroundings::Docker
+    } else if last.ends_with(".service") && !last.starts_with("user@") {
+        Surroundings::Service(last.to_owned())
+    } else {
+        Surroundings::Plain
+    }
+}
+
+/// The path of this process's group in the tree of version 2 (`cgroups(7)`).
+fn own_cgroup(root: &Root<'_>) -> Option<String> {
+    root.text("proc/self/cgroup").lines().find_map(|line| line.strip_prefix("0::").map(String::from))
+}
+
+fn cgroup(root: &Root<'_>, mountinfo: &str, caller: Caller) -> Cgroup {
+    // The fields behind " - " are: type, source, options (proc_pid_mountinfo(5)).
+    let is_v2 = |line: &&str| line.split_once(" - ").is_some_and(|(_, rest)| rest.starts_with("cgroup2 "));
+    let mount = mountinfo.lines().find(is_v2).and_then(|line| line.split(' ').nth(4)).map(String::from);
+    let Some(mount) = mount else { return Cgroup::default() };
+    let own = own_cgroup(root).filter(|own| !own.split('/').any(|part| part == ".."));
+    let dir = own.as_deref().map(|own| format!("{mount}/{}", own.trim_start_matches('/')));
+    let dir = dir.as_deref().map(|dir| dir.trim_end_matches('/'));
+    let is_writable = |path: String| {
+        let path = std::ffi::CString::new(root.path(&path).as_os_str().as_bytes());
+        path.is_ok_and(|path| file::is_writable_at(AT_FDCWD, &path).unwrap_or(false))
+    };
+    let words = |path: String| root.words(&path, char::is_whitespace);
+    let (uid, runtime) = (caller.uid, format!("run/user/{}", caller.uid));
+    Cgroup {
+        controllers: dir.map(|dir| words(format!("{dir}/cgroup.controllers"))).unwrap_or_default(),
+        is_writable: dir.is_some_and(|dir| is_writable(dir.to_owned()) && is_writable(format!("{dir}/cgroup.procs"))),
+        manager: root.exists(&format!("{runtime}/systemd/private")) || root.exists(&format!("{runtime}/bus")),
+        delegated: words(format!("{mount}/user.slice/user-{uid}.slice/user@{uid}.service/cgroup.controllers")),
+        mount: Some(mount),
+        own,
+    }
+}
+
+/// A path as an argument of a shell.
+pub(super) fn quoted(path: &str) -> String {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+,:@%".contains(byte);
+    if !path.is_empty() && OsStr::new(path).as_bytes().iter().all(is_plain) {
+        return path.to_owned();
+    }
+    format!("'{}'", path.replace('\'', "'\\''"))
+}

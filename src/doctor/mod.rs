@@ -1,0 +1,91 @@
+//! What works on this host, and what stands in the way: `pinfold doctor`. Nothing here runs when a box is started.
+//!
+//! `facts` reads what the host says about itself, `trials` tries single calls, and `rehearsal` starts a real box with
+//! the same engine that every other box is made with: whether that works is the answer, and the rest says why.
+//! `verdict` makes findings of it, purely; `causes` is the table of what refused something and what to do about it.
+//! `text` and `json` render.
+#![forbid(unsafe_code)]
+
+mod causes;
+mod facts;
+mod ids;
+mod json;
+mod rehearsal;
+mod resources;
+mod text;
+mod trials;
+mod verdict;
+
+#[cfg(test)]
+mod tests;
+
+use std::ffi::CStr;
+use std::path::Path;
+
+use crate::error::{Error, push_printable};
+use crate::host::{Caller, refuse_privileges};
+use crate::spec::Spec;
+use crate::supervise::Door;
+use crate::sys::{error_text, file, process};
+
+pub(crate) use trials::allow_everything;
+
+use facts::Facts;
+use rehearsal::Rehearsals;
+use trials::Trials;
+use verdict::Verdict;
+
+/// Everything that was found out.
+pub(crate) struct Report {
+    facts: Facts,
+    trials: Trials,
+    rehearsals: Rehearsals,
+    verdict: Verdict,
+}
+
+impl Report {
+    /// Whether a box with everything works here.
+    pub(crate) fn works(&self) -> bool {
+        self.rehearsals.full.works()
+    }
+
+    /// For a person.
+    pub(crate) fn text(&self) -> String {
+        text::text(self)
+    }
+
+    /// For a program: one object, see pinfold(1).
+    pub(crate) fn json(&self) -> String {
+        json::json(self)
+    }
+}
+
+/// Looks at this host. `wish` is the box that shall work, `inherited` the environment, `door` the words of a failure.
+///
+/// Everything that is tried is tried in processes of their own, which are gone when this returns, in namespaces of
+/// their own. The calling process must have one thread.
+///
+/// # Errors
+/// The file of this program gives it privileges, or the tool cannot even try: no process or socket can be made.
+pub(crate) fn examine(wish: &Spec, inherited: &[&CStr], door: &dyn Door) -> Result<Report, Error> {
+    let failed = |errno| Error::new(1, format!("cannot try anything here: {}", error_text(errno as i32)));
+    // Before anything is read or tried with them.
+    refuse_privileges()?;
+    // A caller that ignores it would have the kernel throw away how the trials ended.
+    process::default_sigchld().map_err(failed)?;
+    // What the trials open must not get a number of these, which their programs would print to.
+    file::occupy_standard_numbers().map_err(failed)?;
+    let caller = Caller::probe();
+    let facts = Facts::read(Path::new("/"), caller);
+    let trials = Trials::run(caller).map_err(failed)?;
+    let rehearsals = Rehearsals::run(wish, caller, inherited, door).map_err(failed)?;
+    let verdict = Verdict::of(&facts, &trials, &rehearsals);
+    Ok(Report { facts, trials, rehearsals, verdict })
+}
+
+/// `text`, which came from the host, without characters that move the cursor.
+fn printable(text: &str) -> String {
+    let mut out = Vec::new();
+    push_printable(&mut out, text);
+    String::from_utf8_lossy(&out).into_owned()
+}

@@ -1,0 +1,180 @@
+//! A real box, made by the engine that makes all of them, in a process that is then gone.
+
+use std::cell::RefCell;
+use std::ffi::CStr;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use crate::error::Error;
+use crate::host::{Caller, Host};
+use crate::plan::failure::{self, Failure};
+use crate::plan::{self, Plan};
+use crate::spec::{FsOp, Spec};
+use crate::supervise::{self, Door, Note};
+use crate::sys::ns::NsSet;
+use crate::sys::process::{self, Cloned, End, SingleThread};
+use crate::sys::{Result as SysResult, file, socket};
+
+/// How one box went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The program ran and ended with 0.
+    Works,
+    /// It did not: the words of the tool, its hint, and the failure where the engine met one.
+    Fails { message: String, hint: Option<String>, failure: Option<Failure> },
+}
+
+impl Outcome {
+    pub(super) fn works(&self) -> bool {
+        *self == Outcome::Works
+    }
+}
+
+/// The boxes that were tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Rehearsals {
+    /// As it was asked for.
+    pub(super) full: Outcome,
+    /// The same without a procfs of its own.
+    pub(super) no_proc: Outcome,
+}
+
+impl Rehearsals {
+    pub(super) fn run(wish: &Spec, caller: Caller, inherited: &[&CStr], door: &dyn Door) -> SysResult<Rehearsals> {
+        let full = rehearse(wish.clone(), caller, inherited, door)?;
+        let no_proc = if full.works() {
+            // It does less than what has worked.
+            Outcome::Works
+        } else {
+            let mut less = wish.clone();
+            less.ops.retain(|op| !matches!(op.fs, FsOp::Proc { .. }));
+            rehearse(less, caller, inherited, door)?
+        };
+        Ok(Rehearsals { full, no_proc })
+    }
+}
+
+/// First byte of a packet: what it is. Text that the program in the box prints has no such byte.
+const HINT: u8 = 1;
+const FAILURE: u8 = 2;
+const MESSAGE: u8 = 3;
+
+fn rehearse(spec: Spec, caller: Caller, inherited: &[&CStr], door: &dyn Door) -> SysResult<Outcome> {
+    let planned = Host::probe(caller, &spec, c"pinfold", inherited).and_then(|host| plan::plan(spec, host));
+    let plan = match planned {
+        Ok(plan) => plan,
+        Err(error) => return Ok(fails(&error, None)),
+    };
+    let thread = SingleThread::check(plan.proc.as_fd())?;
+    let (ours, theirs) = socket::pair()?;
+    let nowhere = file::open_write_at(crate::sys::mount::AT_FDCWD, c"/dev/null");
+    match process::clone(thread, NsSet::NONE, false)? {
+        Cloned::Child => {
+            // The engine closes everything but 0 to 2, so those lead to us. What the program prints, such as a loader
+            // that misses a library, comes this way too.
+            if let Ok(nowhere) = nowhere {
+                let _left_as_they_are = [0, 1].map(|fd| file::redirect(fd, nowhere.as_fd()).is_ok());
+            }
+            match file::redirect(2, theirs.as_fd()) {
+                Ok(()) => process::exit_now(carry_out(&plan, door)),
+                Err(_) => process::exit_now(1),
+            }
+        }
+        Cloned::Parent(child) => {
+            drop(theirs);
+            let told = listen(ours.as_fd());
+            let end = process::wait(child.as_fd())?;
+            Ok(told?.outcome(end))
+        }
+    }
+}
+
+fn fails(error: &Error, failure: Option<Failure>) -> Outcome {
+    let message = String::from_utf8_lossy(&error.message).into_owned();
+    Outcome::Fails { message, hint: error.hint.clone(), failure }
+}
+
+/// In the process of its own: makes the box, tells what went wrong, and returns the exit code.
+fn carry_out(plan: &Plan, door: &dyn Door) -> u8 {
+    let door = Recorder { door, failure: RefCell::default() };
+    match supervise::run(plan, None, &door) {
+        Ok(code) => code,
+        Err(error) => {
+            if let Some(failure) = door.failure.borrow().as_ref() {
+                let (wire, length) = failure.encode();
+                tell(FAILURE, &wire[..length]);
+            }
+            if let Some(hint) = &error.hint {
+                tell(HINT, hint.as_bytes());
+            }
+            tell(MESSAGE, &error.message);
+            1
+        }
+    }
+}
+
+fn tell(what: u8, text: &[u8]) {
+    let packet = [&[what], text].concat();
+    // If nobody listens there is nobody to tell.
+    let _listening = file::callers_fd(2).and_then(|fd| socket::send(fd, &packet)).is_ok();
+}
+
+/// Takes a copy of the failure on its way to the words.
+struct Recorder<'a> {
+    door: &'a dyn Door,
+    failure: RefCell<Option<Failure>>,
+}
+
+impl Door for Recorder<'_> {
+    fn error(&self, plan: &Plan, failure: &Failure) -> Error {
+        *self.failure.borrow_mut() = Some(failure.clone());
+        self.door.error(plan, failure)
+    }
+
+    fn note(&self, _: &Plan, _: &Note) {}
+}
+
+/// What came from the process of its own.
+#[derive(Default)]
+struct Told {
+    message: Option<String>,
+    hint: Option<String>,
+    failure: Option<Failure>,
+    /// What the program in the box printed.
+    printed: Vec<u8>,
+}
+
+fn listen(from: BorrowedFd<'_>) -> SysResult<Told> {
+    /// A longer message is cut.
+    const ROOM: usize = 16 * 1024;
+    const _: () = assert!(ROOM > failure::WIRE + 1);
+    let (mut told, mut room) = (Told::default(), vec![0; ROOM]);
+    loop {
+        let length = file::read(from, &mut room)?;
+        let text = |bytes: &[u8]| Some(String::from_utf8_lossy(bytes).into_owned());
+        match room[..length].split_first() {
+            None => return Ok(told),
+            Some((&HINT, rest)) => told.hint = text(rest),
+            Some((&FAILURE, rest)) => told.failure = Failure::decode(rest),
+            Some((&MESSAGE, rest)) => told.message = text(rest),
+            Some(_) if told.printed.len() < ROOM => told.printed.extend_from_slice(&room[..length]),
+            Some(_) => {}
+        }
+    }
+}
+
+impl Told {
+    fn outcome(self, end: End) -> Outcome {
+        let Told { message, hint, failure, printed } = self;
+        let message = match (message, end) {
+            (None, End::Code(0)) => return Outcome::Works,
+            (Some(message), _) => message,
+            (None, End::Code(code)) => {
+                let printed = String::from_utf8_lossy(&printed);
+                format!("the program in the box ended with code {code}: {}", printed.trim())
+            }
+            // A filter around this program that kills is the likely one (SIGSYS).
+            (None, End::Signal(signal)) => format!("the tool itself was killed by signal {signal}"),
+        };
+        Outcome::Fails { message, hint, failure }
+    }
+}

@@ -1,0 +1,250 @@
+//! Faked hosts: a tree of files, and what the kernel would have answered there.
+
+mod hosts;
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use hosts::{Case, Host, USER, all_work, cases, failing, fails, without_userns};
+
+use super::facts::{Facts, Surroundings};
+use super::ids::Helper;
+use super::rehearsal::Outcome;
+use super::trials::{Trial, Trials, Tried};
+use super::verdict::{Finding, Severity, Verdict};
+use super::{json, text};
+use crate::sys::Errno;
+
+fn blocking(verdict: &Verdict) -> Vec<&Finding> {
+    let blocks = |finding: &&Finding| finding.severity == Severity::Blocks;
+    verdict.findings().map(|(_, finding)| finding).filter(blocks).collect()
+}
+
+#[test]
+fn every_host_gets_its_one_cause_and_the_advice_for_it() {
+    for Case { name, host, trials, no_proc, cause, advice } in cases() {
+        let report = host.report(trials, fails(), no_proc.clone());
+        let causes: Vec<&str> = blocking(&report.verdict).iter().map(|finding| finding.id).collect();
+        assert_eq!(causes, [cause], "{name}");
+        let first = &blocking(&report.verdict)[0].fix[0];
+        assert!(first.contains(advice), "{name}: {first}");
+        assert!(!report.works() && !report.verdict.tiers.full, "{name}");
+        assert_eq!(report.verdict.tiers.no_proc, no_proc.works(), "{name}");
+        let said = text::text(&report);
+        assert!(said.contains("FAIL") && said.contains("`pinfold run true` would not work"), "{name}: {said}");
+        assert!(!said.contains(['\x1b', '\r', '\0']), "{name}: {said}");
+    }
+}
+
+/// Somebody has switched each of these on for a reason; there are ways to help one program alone.
+#[test]
+fn the_first_advice_never_ends_a_protection_for_everybody() {
+    for Case { name, host, trials, no_proc, .. } in cases() {
+        for outcome in [fails(), Outcome::Works] {
+            let report = host.report(trials.clone(), outcome, no_proc.clone());
+            for (_, finding) in report.verdict.findings() {
+                let first = &finding.fix[0];
+                for global in [
+                    "unconfined",
+                    "setenforce",
+                    "--privileged",
+                    "unprivileged_userns_clone=1",
+                    "selinux=0",
+                    "_namespaces=",
+                    "apparmor=0",
+                    "unmask=",
+                    "apparmor_restrict_unprivileged_userns=0",
+                ] {
+                    assert!(!first.contains(global), "{name}, {}: {first}", finding.id);
+                }
+                // Not even later.
+                for fix in &finding.fix {
+                    assert!(!fix.contains("apparmor_restrict_unprivileged_userns=0"), "{name}: {fix}");
+                    assert!(!fix.contains("seccomp=unconfined") && !fix.contains("setenforce"), "{name}: {fix}");
+                }
+                assert!(!finding.cost.is_empty() && !finding.what.is_empty(), "{name}, {}", finding.id);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_healthy_host_has_no_findings() {
+    let report = Host::healthy().report(all_work(), Outcome::Works, Outcome::Works);
+    assert_eq!(report.verdict.findings().collect::<Vec<_>>(), []);
+    let said = text::text(&report);
+    assert!(said.contains("`pinfold run true` would work.") && !said.contains("FAIL"), "{said}");
+    let tiers = report.verdict.tiers;
+    assert!(tiers.full && tiers.no_proc && tiers.landlock_only);
+}
+
+/// A box that was really made is worth more than what single calls say.
+#[test]
+fn what_works_is_not_blocked() {
+    for Case { name, host, trials, .. } in cases() {
+        let report = host.report(trials, Outcome::Works, Outcome::Works);
+        assert!(report.works() && blocking(&report.verdict).is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn the_profile_is_for_the_path_of_this_program() {
+    let host = Host::healthy().with(&[("proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1\n")]);
+    fs::remove_file(host.0.join("proc/self/exe")).unwrap();
+    symlink("/opt/p/pinfold", host.0.join("proc/self/exe")).unwrap();
+    let report = host.report(failing(&[(Trial::GidMap, Errno::EPERM)]), fails(), fails());
+    let fix = &blocking(&report.verdict)[0].fix[0];
+    assert!(fix.contains("sed 's|/usr/bin/pinfold|/opt/p/pinfold|' packaging/apparmor/pinfold"), "{fix}");
+}
+
+#[test]
+fn docker_is_told_of_its_masks_too() {
+    let docker = cases().into_iter().find(|case| case.name == "Docker").unwrap();
+    let report = docker.host.report(docker.trials, fails(), fails());
+    let proc = report.verdict.findings().find(|(_, finding)| finding.id == "proc-masked").unwrap().1;
+    assert_eq!(proc.severity, Severity::Costs, "it was not reached");
+    assert!(proc.what.contains("/proc/acpi, /proc/sys"), "{}", proc.what);
+    assert_eq!(docker.host.facts().surroundings, Surroundings::Docker);
+}
+
+#[test]
+fn landlock_alone_is_a_tier_and_its_versions_have_a_price() {
+    let ids = |trials: Trials| {
+        let report = Host::healthy().report(trials, Outcome::Works, Outcome::Works);
+        let ids: Vec<&str> = report.verdict.findings().map(|(_, finding)| finding.id).collect();
+        (ids, report.verdict.tiers.landlock_only)
+    };
+    assert_eq!(ids(failing(&[(Trial::Landlock, Errno::ENOSYS)])), (vec!["landlock-missing"], false));
+    assert_eq!(ids(failing(&[(Trial::Landlock, Errno::EOPNOTSUPP)])), (vec!["landlock-missing"], false));
+    assert_eq!(ids(Trials::all(Tried::Works, 4)), (vec!["landlock-old"], true));
+    assert_eq!(ids(Trials::all(Tried::Works, 6)), (vec![], true));
+    let old = Host::healthy().report(Trials::all(Tried::Works, 4), Outcome::Works, Outcome::Works);
+    let what = &old.verdict.findings().next().unwrap().1.what;
+    assert!(what.contains("6.10") && what.contains("6.12") && !what.contains("6.7"), "{what}");
+    let only = Host::healthy().report(without_userns(Tried::Fails(Errno::EPERM)), fails(), fails());
+    assert!(only.verdict.tiers.landlock_only && !only.verdict.tiers.no_proc);
+    // Boot parameters name the modules that are active already.
+    let off = Host::healthy().with(&[("sys/kernel/security/lsm", "capability,yama")]);
+    let report = off.report(failing(&[(Trial::Landlock, Errno::EOPNOTSUPP)]), Outcome::Works, Outcome::Works);
+    let fix = &report.verdict.findings().next().unwrap().1.fix[0];
+    assert!(fix.contains("lsm=landlock,capability,yama"), "{fix}");
+}
+
+/// The one finding of a host that is healthy but for `files`.
+fn only(host: &Host, trials: Trials) -> (String, String, String) {
+    let report = host.report(trials, Outcome::Works, Outcome::Works);
+    let all: Vec<&Finding> = report.verdict.findings().map(|(_, finding)| finding).collect();
+    assert_eq!(all.len(), 1, "{all:?}");
+    (all[0].id.into(), all[0].what.clone(), all[0].fix[0].clone())
+}
+
+#[test]
+fn each_thing_wrong_with_id_ranges_has_words_of_its_own() {
+    let said = |host: &Host, id: &str, what: &str, fix: &str| {
+        let found = only(host, all_work());
+        assert_eq!(found.0, id);
+        assert!(found.1.contains(what) && found.2.contains(fix), "{found:?}");
+    };
+    let host = Host::healthy().without("usr/bin/newuidmap").without("usr/bin/newgidmap");
+    said(&host, "id-helper-missing", "newuidmap, newgidmap", "apt-get install uidmap");
+    let host = Host::healthy();
+    host.mode("usr/bin/newgidmap", 0o755);
+    assert_eq!(host.facts().ids.gids.state, Helper::Powerless("/usr/bin/newgidmap".into()));
+    said(&host, "id-helper-powerless", "/usr/bin/newgidmap", "setcap cap_setgid=ep /usr/bin/newgidmap");
+    let with = |content| Host::healthy().with(&[("etc/subuid", content)]);
+    said(&with("joe:100000:65536\n"), "id-range-missing", "no line for jane", "--add-subuids 165536-231071 jane");
+    said(&with(""), "id-range-missing", "/etc/subuid", "--add-subuids 100000-165535 jane");
+    said(&with("jane:100000:1000\n"), "id-range-small", "only 1000", "--add-subuids 101000-166535 jane");
+    let overlap = with("jane:100000:65536\njoe:165535:65536\n");
+    said(&overlap, "id-range-overlap", "joe", "--del-subuids 100000-165535 --add-subuids 231071-296606 jane");
+    // Side by side is not overlapping, and whoever keeps them elsewhere keeps them elsewhere.
+    let good = with("jane:100000:65536\njoe:165536:65536\n");
+    assert_eq!(good.report(all_work(), Outcome::Works, Outcome::Works).verdict.findings().count(), 0);
+    let elsewhere = with("").with(&[("etc/nsswitch.conf", "passwd: files\nsubid: sss\n")]);
+    assert_eq!(elsewhere.report(all_work(), Outcome::Works, Outcome::Works).verdict.findings().count(), 0);
+}
+
+#[test]
+fn each_thing_that_only_costs_is_named() {
+    let host = |files: &[(&str, &str)]| Host::healthy().with(files);
+    let id = |host: &Host, trials| only(host, trials).0;
+    let manager = "sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/cgroup.controllers";
+    let (id_of, what, fix) = only(&host(&[(manager, "pids\n")]), all_work());
+    assert_eq!(id_of, "cgroup-controllers");
+    assert!(what.contains("memory, cpu") && fix.contains("Delegate=cpu memory pids"), "{what} {fix}");
+    assert_eq!(id(&Host::healthy().without("run/user/1000/bus"), all_work()), "cgroup-not-delegated");
+    let v1 = host(&[("proc/self/mountinfo", "21 1 8:1 / / rw - ext4 /dev/vda rw\n")]);
+    assert_eq!(id(&v1, all_work()), "cgroup-v2-missing");
+    assert_eq!(id(&host(&[("proc/sys/dev/tty/legacy_tiocsti", "1\n")]), all_work()), "tiocsti");
+    let healthy = Host::healthy();
+    assert_eq!(id(&healthy, failing(&[(Trial::Overlay, Errno::ENODEV)])), "overlay-missing");
+    assert_eq!(id(&healthy, failing(&[(Trial::Overlay, Errno::EPERM)])), "overlay-refused");
+    assert_eq!(id(&healthy, failing(&[(Trial::OverlayLayers, Errno::EINVAL)])), "overlay-layers");
+    let old = host(&[("proc/sys/kernel/seccomp/actions_avail", "kill_thread trap errno trace log allow\n")]);
+    let (id_of, what, _) = only(&old, all_work());
+    assert!(id_of == "seccomp-actions" && what.contains("kill_process, user_notif"), "{what}");
+}
+
+#[test]
+fn a_group_of_its_own_may_be_divided() {
+    let dir = "sys/fs/cgroup/user.slice/user-1000.slice/session-2.scope";
+    let host = Host::healthy().without("run/user/1000/bus");
+    host.put(&format!("{dir}/cgroup.controllers"), "cpu io memory pids\n");
+    host.put(&format!("{dir}/cgroup.procs"), "");
+    assert!(host.facts().cgroup.is_writable);
+    assert_eq!(host.report(all_work(), Outcome::Works, Outcome::Works).verdict.findings().count(), 0);
+}
+
+#[test]
+fn what_cannot_be_read_is_no_panic_and_no_invention() {
+    let host = Host::healthy();
+    let empty = Facts::read(&host.0.join("nothing"), USER);
+    assert!(empty.is_mapped && !empty.is_chrooted && !empty.in_userns);
+    let report = host.with(&[("proc/self/uid_map", "x\n9 9 18446744073709551615\n"), ("etc/subuid", "jane:1\n:::\n")]);
+    assert!(!text::text(&report.report(all_work(), fails(), fails())).is_empty());
+}
+
+#[test]
+fn the_document_keeps_its_schema() {
+    let broken = cases().into_iter().find(|case| case.name == "Docker").unwrap();
+    let reports = [
+        broken.host.report(broken.trials, fails(), fails()),
+        Host::healthy().report(all_work(), Outcome::Works, Outcome::Works),
+    ];
+    for report in reports {
+        let text = json::json(&report);
+        assert!(text.ends_with("}\n") && text.lines().count() == 1);
+        let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let names: Vec<&str> = document.as_object().unwrap().keys().map(String::as_str).collect();
+        let wanted = [
+            "areas",
+            "error",
+            "facts",
+            "findings",
+            "kernel",
+            "landlock_abi",
+            "schema",
+            "tiers",
+            "trials",
+            "version",
+            "works",
+        ];
+        assert_eq!(names, wanted);
+        assert_eq!(document["schema"], 1);
+        assert_eq!(document["works"], report.works());
+        for tier in ["full", "no_proc", "landlock_only"] {
+            assert!(document["tiers"][tier].is_boolean(), "{tier}");
+        }
+        assert_eq!(document["trials"].as_object().unwrap().len(), Trial::ALL.len());
+        for area in document["areas"].as_array().unwrap() {
+            assert!(area["name"].is_string() && area["value"].is_string() && area.get("severity").is_some(), "{area}");
+        }
+        for finding in document["findings"].as_array().unwrap() {
+            for name in ["id", "area", "severity", "what", "cost"] {
+                assert!(finding[name].is_string(), "{name} of {finding}");
+            }
+            assert!(["note", "costs", "blocks"].contains(&finding["severity"].as_str().unwrap()));
+            assert!(finding["fix"].as_array().unwrap().iter().all(serde_json::Value::is_string));
+        }
+    }
+}

@@ -1,0 +1,440 @@
+//! Facts, trials and rehearsals → findings. Pure.
+
+use std::collections::BTreeSet;
+
+use super::causes::{blocks, no_user_namespace, raise_limit, refused};
+use super::facts::{Facts, Surroundings};
+use super::rehearsal::{Outcome, Rehearsals};
+use super::resources::{cgroups, id_ranges, terminal};
+use super::trials::{Trial, Trials, Tried};
+use crate::sys::Errno;
+
+/// How bad something is; the order is that of badness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Severity {
+    /// Good to know.
+    Note,
+    /// Something beyond an ordinary run does not work.
+    Costs,
+    /// An ordinary run does not work.
+    Blocks,
+}
+
+impl Severity {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Severity::Note => "note",
+            Severity::Costs => "costs",
+            Severity::Blocks => "blocks",
+        }
+    }
+}
+
+/// One thing that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Finding {
+    /// Stable name.
+    pub(super) id: &'static str,
+    pub(super) severity: Severity,
+    pub(super) what: String,
+    /// What does not work for it.
+    pub(super) cost: String,
+    /// What to do, best first.
+    pub(super) fix: Vec<String>,
+}
+
+/// One part of the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Area {
+    pub(super) name: &'static str,
+    /// In a few words.
+    pub(super) value: String,
+    /// How bad it is; `None` where all is well.
+    pub(super) severity: Option<Severity>,
+    pub(super) findings: Vec<Finding>,
+}
+
+impl Area {
+    pub(super) fn new(name: &'static str, value: String, findings: Vec<Finding>) -> Area {
+        let severity = findings.iter().map(|finding| finding.severity).max();
+        Area { name, value, severity, findings }
+    }
+}
+
+/// What works here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Tiers {
+    /// A box with everything.
+    pub(super) full: bool,
+    /// A box without a procfs of its own.
+    pub(super) no_proc: bool,
+    /// No namespaces, but Landlock and a system call filter.
+    pub(super) landlock_only: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Verdict {
+    pub(super) areas: Vec<Area>,
+    pub(super) tiers: Tiers,
+}
+
+impl Verdict {
+    pub(super) fn of(facts: &Facts, trials: &Trials, rehearsals: &Rehearsals) -> Verdict {
+        let mut areas = vec![
+            program(facts),
+            kernel(facts, trials),
+            user_namespaces(facts, trials),
+            namespaces(facts, trials),
+            mounts(facts, trials),
+            proc(facts, trials),
+            seccomp(facts, trials),
+            landlock(facts, trials),
+            overlay(facts, trials),
+            cgroups(&facts.cgroup),
+            id_ranges(&facts.ids),
+            terminal(facts),
+        ];
+        say_each_cause_once(&mut areas);
+        let findings = || areas.iter().flat_map(|area| &area.findings);
+        match &rehearsals.full {
+            // A real box is worth more than any reasoning about its parts.
+            Outcome::Works => {
+                for area in &mut areas {
+                    area.severity = area.severity.min(Some(Severity::Costs));
+                    for finding in &mut area.findings {
+                        finding.severity = finding.severity.min(Severity::Costs);
+                    }
+                }
+            }
+            Outcome::Fails { .. } if findings().any(|finding| finding.severity == Severity::Blocks) => {}
+            Outcome::Fails { message, hint, failure: _ } => {
+                let fix = hint.clone().unwrap_or_else(|| {
+                    "pinfold bwrap --unshare-all --ro-bind / / --proc /proc --dev /dev true shows it again".into()
+                });
+                areas.push(Area::new(
+                    "a real box",
+                    "fails".into(),
+                    vec![blocks("box-fails", super::printable(message), vec![super::printable(&fix)])],
+                ));
+            }
+        }
+        let landlock_only = works(trials, Trial::Landlock) && works(trials, Trial::Filter);
+        let tiers = Tiers { full: rehearsals.full.works(), no_proc: rehearsals.no_proc.works(), landlock_only };
+        Verdict { areas, tiers }
+    }
+
+    pub(super) fn findings(&self) -> impl Iterator<Item = (&'static str, &Finding)> {
+        self.areas.iter().flat_map(|area| area.findings.iter().map(|finding| (area.name, finding)))
+    }
+}
+
+/// One cause is one finding, however much it spoils: the first has the words, and what the others cost is its cost.
+fn say_each_cause_once(areas: &mut [Area]) {
+    let is_cause = |id| ["apparmor-userns", "apparmor-profile", "seccomp-around", "selinux"].contains(&id);
+    let mut known = BTreeSet::new();
+    for area in areas {
+        let before = area.findings.len();
+        area.findings.retain(|finding| !is_cause(finding.id) || known.insert(finding.id));
+        if area.findings.is_empty() && before > 0 {
+            area.value.push_str(", for the reason above");
+        }
+    }
+}
+
+fn works(trials: &Trials, trial: Trial) -> bool {
+    trials.get(trial) == Tried::Works
+}
+
+fn costs(id: &'static str, what: impl Into<String>, cost: &str, fix: &str) -> Finding {
+    Finding { id, severity: Severity::Costs, what: what.into(), cost: cost.into(), fix: vec![fix.into()] }
+}
+
+pub(super) fn note(id: &'static str, what: impl Into<String>, cost: &str, fix: &str) -> Finding {
+    Finding { severity: Severity::Note, ..costs(id, what, cost, fix) }
+}
+
+fn program(facts: &Facts) -> Area {
+    let kind = if cfg!(target_feature = "crt-static") { "static" } else { "dynamically linked" };
+    Area::new("program", format!("{}, {kind}", super::printable(&facts.program)), Vec::new())
+}
+
+/// Calls that every box makes, since when Linux has them, and how they are tried.
+const CALLS: [(Trial, &str, (u32, u32)); 6] = [
+    (Trial::OpenTree, "open_tree", (5, 2)),
+    (Trial::Attach, "move_mount", (5, 2)),
+    (Trial::PidfdOpen, "pidfd_open", (5, 3)),
+    (Trial::OpenAt2, "openat2", (5, 6)),
+    (Trial::CloseRange, "close_range", (5, 9)),
+    (Trial::SetAttr, "mount_setattr", (5, 12)),
+];
+
+/// The oldest version of Linux that has all of them.
+const OLDEST: (u32, u32) = (5, 12);
+
+fn kernel(facts: &Facts, trials: &Trials) -> Area {
+    let mut findings = Vec::new();
+    let missing = |&&(trial, _, since): &&(Trial, &str, (u32, u32))| {
+        trials.get(trial) == Tried::Fails(Errno::ENOSYS) || trials.get(trial) != Tried::Works && facts.version < since
+    };
+    let missing: Vec<&str> = CALLS.iter().filter(missing).map(|(_, name, _)| *name).collect();
+    if facts.version != (0, 0) && facts.version < OLDEST {
+        let what = format!("Linux {} is too old: {} missing", super::printable(&facts.release), missing.join(", "));
+        findings.push(blocks("kernel-old", what, vec!["use Linux 5.12 or newer (2021)".into()]));
+    } else if !missing.is_empty() {
+        let what = format!("{} missing on a kernel that has them: a system call filter hides them", missing.join(", "));
+        let fix = format!("allow {} in the filter around this program", missing.join(", "));
+        findings.push(blocks("calls-hidden", what, vec![fix]));
+    }
+    Area::new("kernel", format!("Linux {}", super::printable(&facts.release)), findings)
+}
+
+fn user_namespaces(facts: &Facts, trials: &Trials) -> Area {
+    let mut findings = Vec::from_iter(no_user_namespace(facts, trials.get(Trial::UserNs)));
+    let maps = [Trial::UidMap, Trial::SetGroups, Trial::GidMap].map(|trial| trials.get(trial));
+    if let Some(errno) = maps.into_iter().find_map(failed) {
+        findings.push(refused(facts, errno, "id-maps", "writing the id maps of a new user namespace"));
+    }
+    let value = if !findings.is_empty() {
+        "cannot be made".into()
+    } else if facts.in_userns {
+        "can be made, below the one that this runs in".into()
+    } else {
+        "can be made".to_owned()
+    };
+    Area::new("user namespaces", value, findings)
+}
+
+/// The error number of a trial that failed; a process that was killed by the call counts as refused.
+fn failed(tried: Tried) -> Option<Errno> {
+    match tried {
+        Tried::Fails(errno) => Some(errno),
+        Tried::Killed => Some(Errno::EPERM),
+        Tried::Works | Tried::Not => None,
+    }
+}
+
+/// The other kinds: how they are tried, their name, and that of their limit.
+const KINDS: [(Trial, &str, &str); 6] = [
+    (Trial::MountNs, "mount", "mnt"),
+    (Trial::PidNs, "pid", "pid"),
+    (Trial::NetNs, "network", "net"),
+    (Trial::IpcNs, "ipc", "ipc"),
+    (Trial::UtsNs, "uts", "uts"),
+    (Trial::CgroupNs, "cgroup", "cgroup"),
+];
+
+fn namespaces(facts: &Facts, trials: &Trials) -> Area {
+    let mut findings: Vec<Finding> = Vec::new();
+    let mut good: Vec<&str> = Vec::new();
+    for (trial, name, limit) in KINDS {
+        let Some(errno) = failed(trials.get(trial)) else {
+            good.extend(works(trials, trial).then_some(name));
+            continue;
+        };
+        let off = [Errno::ENOSPC, Errno::EUSERS].contains(&errno) && facts.limit(limit) == Some(0);
+        let finding = if off {
+            let what = format!("{name} namespaces are off: the sysctl user.max_{limit}_namespaces is 0");
+            blocks("namespace-limit-zero", what, raise_limit(facts, limit))
+        } else {
+            refused(facts, errno, "namespace-refused", &format!("a new {name} namespace"))
+        };
+        findings.push(finding);
+    }
+    if let Some(errno) = failed(trials.get(Trial::Loopback)) {
+        findings.push(refused(facts, errno, "loopback", "bringing up the loopback device of a new network"));
+    }
+    let value = match (good.len(), works(trials, Trial::UserNs)) {
+        (_, false) => "not tried without a user namespace".into(),
+        (0, true) => "none".into(),
+        (_, true) => good.join(", "),
+    };
+    Area::new("namespaces", value, findings)
+}
+
+fn mounts(facts: &Facts, trials: &Trials) -> Area {
+    let mut findings = Vec::new();
+    let tried = [
+        (Trial::Tmpfs, "a new tmpfs"),
+        (Trial::OpenTree, "a copy of a mount"),
+        (Trial::SetAttr, "making mounts read-only"),
+        (Trial::Attach, "attaching a mount"),
+        (Trial::Pivot, "pivot_root(2)"),
+    ];
+    for (trial, what) in tried {
+        match failed(trials.get(trial)) {
+            // The kernel's area has said it.
+            None | Some(Errno::ENOSYS) => {}
+            Some(errno) => findings.push(refused(facts, errno, "mounts-refused", what)),
+        }
+    }
+    let value = if !findings.is_empty() {
+        "refused"
+    } else if works(trials, Trial::Pivot) {
+        "tmpfs, binds, a root of its own"
+    } else {
+        "not tried without a user namespace"
+    };
+    Area::new("mounts", value.into(), findings)
+}
+
+fn proc(facts: &Facts, trials: &Trials) -> Area {
+    let covers: Vec<String> = facts.proc_covers.iter().map(|cover| super::printable(cover)).collect();
+    let tried = trials.get(Trial::Proc);
+    let mut findings = Vec::new();
+    if works(trials, Trial::Proc) || tried == Tried::Not && covers.is_empty() {
+        let value = if tried == Tried::Works { "a new procfs can be mounted" } else { "not tried" };
+        return Area::new("proc", value.into(), findings);
+    }
+    if covers.is_empty() {
+        let errno = failed(tried).unwrap_or(Errno::EPERM);
+        let mut finding = refused(facts, errno, "proc-refused", "a new procfs");
+        finding.cost = "no /proc of the box's own; one without works where mounts do".into();
+        findings.push(finding);
+        return Area::new("proc", "a new procfs is refused".into(), findings);
+    }
+    let shown = covers.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = if covers.len() > 3 { format!(" and {} more", covers.len() - 3) } else { String::new() };
+    let mut fix = vec![
+        "bind the one that is there instead: --ro-bind /proc /proc (the program then sees the processes around it)"
+            .into(),
+    ];
+    fix.extend(
+        match facts.surroundings {
+            Surroundings::Docker => {
+                Some("or start this container with docker run --security-opt systempaths=unconfined")
+            }
+            Surroundings::Podman => Some("or start this container with podman run --security-opt unmask=ALL"),
+            Surroundings::Kubernetes => {
+                Some("or give the pod hostUsers: false and securityContext.procMount: Unmasked")
+            }
+            Surroundings::Service(_) => Some("or give the service ProtectKernelTunables=no and ProtectProc=default"),
+            Surroundings::Plain => None,
+        }
+        .map(String::from),
+    );
+    let what = format!(
+        "parts of /proc are covered by other mounts ({shown}{more}); the kernel then allows no new procfs (\"mount too \
+         revealing\")"
+    );
+    let cost = "no /proc of the box's own; everything else works where user namespaces do";
+    let severity = if tried == Tried::Not { Severity::Costs } else { Severity::Blocks };
+    findings.push(Finding { id: "proc-masked", severity, what, cost: cost.into(), fix });
+    Area::new("proc", "covered in part".into(), findings)
+}
+
+fn seccomp(facts: &Facts, trials: &Trials) -> Area {
+    let mut findings = Vec::new();
+    match trials.get(Trial::Filter) {
+        Tried::Works | Tried::Not => {}
+        Tried::Fails(Errno::EINVAL | Errno::ENOSYS) => findings.push(blocks(
+            "seccomp-not-built",
+            "this kernel has no system call filters",
+            vec!["use a kernel that is built with CONFIG_SECCOMP_FILTER=y".into()],
+        )),
+        Tried::Fails(_) | Tried::Killed => findings.push(blocks(
+            "seccomp-refused",
+            "a filter around this program forbids filters of its own",
+            vec!["allow prctl(PR_SET_SECCOMP) and seccomp in the filter around this program".into()],
+        )),
+    }
+    let wanted = ["kill_process", "errno", "log", "user_notif"];
+    let missing: Vec<&str> =
+        wanted.into_iter().filter(|wanted| !facts.actions.iter().any(|action| action == wanted)).collect();
+    if !facts.actions.is_empty() && !missing.is_empty() {
+        let what = format!("filters have no action {}", missing.join(", "));
+        findings.push(costs("seccomp-actions", what, "profiles that use it cannot be enforced", "use a newer kernel"));
+    }
+    let around = if facts.obstacles.filtered { "; a filter is installed already" } else { "" };
+    let value = if works(trials, Trial::Filter) { format!("filters work{around}") } else { "no filters".into() };
+    Area::new("seccomp", value, findings)
+}
+
+/// What each version of Landlock adds, and since when Linux has it.
+const LANDLOCK: [(u32, &str, &str); 9] = [
+    (1, "5.13", "files and directories"),
+    (2, "5.19", "linking and renaming between directories"),
+    (3, "6.2", "truncating"),
+    (4, "6.7", "TCP ports"),
+    (5, "6.10", "ioctls of devices"),
+    (6, "6.12", "signals and abstract sockets to the outside"),
+    (7, "6.15", "choice of what is logged"),
+    (8, "7.0", "all threads at once"),
+    (9, "7.1", "sockets with a path"),
+];
+/// The version from which on Landlock alone keeps a program from the processes around it.
+const LANDLOCK_SCOPES: u32 = 6;
+
+fn landlock(facts: &Facts, trials: &Trials) -> Area {
+    let abi = trials.landlock_abi;
+    let mut findings = Vec::new();
+    if works(trials, Trial::Landlock) && abi < LANDLOCK_SCOPES {
+        let missing = LANDLOCK.iter().filter(|(level, ..)| (abi + 1..=LANDLOCK_SCOPES).contains(level));
+        let missing: Vec<String> = missing.map(|(_, since, what)| format!("{what} (Linux {since})")).collect();
+        findings.push(costs(
+            "landlock-old",
+            format!("version {abi} of Landlock knows no rules for: {}", missing.join(", ")),
+            "Landlock cannot restrict these; the namespaces of a full box do, but for TCP ports",
+            "use a newer kernel",
+        ));
+    } else if !works(trials, Trial::Landlock) {
+        let errno = failed(trials.get(Trial::Landlock)).unwrap_or(Errno::ENOSYS);
+        let (what, fix) = match errno {
+            Errno::EOPNOTSUPP => {
+                let others = facts.security.modules.join(",");
+                let list = if others.is_empty() { "LIST".into() } else { super::printable(&others) };
+                ("Landlock is off since boot", format!("boot with the parameter lsm=landlock,{list}"))
+            }
+            Errno::ENOSYS if facts.version >= (5, 13) => (
+                "this kernel has no Landlock, or a filter around this program hides it",
+                "use a kernel that is built with CONFIG_SECURITY_LANDLOCK=y, and allow landlock_create_ruleset, \
+                 landlock_add_rule and landlock_restrict_self in the filter"
+                    .into(),
+            ),
+            Errno::ENOSYS => ("this kernel has no Landlock", "use Linux 5.13 or newer".into()),
+            _ => ("Landlock is refused here", "allow landlock_restrict_self in the filter around this program".into()),
+        };
+        let cost = "no second wall behind the mounts, no rules for TCP ports, and no box without namespaces";
+        findings.push(costs("landlock-missing", what, cost, &fix));
+    }
+    let value = if works(trials, Trial::Landlock) { format!("version {abi}") } else { "none".into() };
+    Area::new("landlock", value, findings)
+}
+
+fn overlay(facts: &Facts, trials: &Trials) -> Area {
+    let cost = "the overlay options (--overlay, --tmp-overlay, --ro-overlay) fail";
+    let (tried, many) = (trials.get(Trial::Overlay), trials.get(Trial::OverlayLayers));
+    let mut findings = Vec::new();
+    match failed(tried) {
+        Some(Errno::ENODEV) => findings.push(costs(
+            "overlay-missing",
+            "this kernel has no overlayfs, or its module is not loaded",
+            cost,
+            "as root: modprobe overlay; echo overlay > /etc/modules-load.d/overlay.conf keeps it",
+        )),
+        Some(_) if facts.version < (5, 11) => {
+            findings.push(costs(
+                "overlay-old",
+                "only root may mount overlays before Linux 5.11",
+                cost,
+                "use a newer kernel",
+            ));
+        }
+        Some(errno) => {
+            let why = refused(facts, errno, "overlay-refused", "an overlay");
+            findings.push(Finding { id: "overlay-refused", severity: Severity::Costs, cost: cost.into(), ..why });
+        }
+        None if failed(many).is_some() => findings.push(costs(
+            "overlay-layers",
+            "overlays take their layers one by one only since Linux 6.7",
+            "an overlay of more layers than one option of mount(2) can name (about 15) fails",
+            "use a newer kernel, or fewer layers",
+        )),
+        None => {}
+    }
+    let value = match tried {
+        Tried::Works => "can be mounted",
+        Tried::Not => "not tried",
+        Tried::Killed | Tried::Fails(_) => "cannot be mounted",
+    };
+    Area::new("overlay", value.into(), findings)
+}

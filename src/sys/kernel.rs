@@ -1,0 +1,47 @@
+//! Questions to the kernel about what it can do: what `pinfold doctor` tries, and no launch does.
+
+use std::ffi::CStr;
+use std::os::fd::AsRawFd;
+
+use super::{Result, check, file};
+
+/// From include/uapi/linux/landlock.h.
+const LANDLOCK_CREATE_RULESET_VERSION: u32 = 1;
+const LANDLOCK_ACCESS_FS_MAKE_BLOCK: u64 = 1 << 11;
+
+/// `struct landlock_ruleset_attr` as far as every version has it.
+#[repr(C)]
+struct Ruleset {
+    handled_access_fs: u64,
+}
+
+/// The version of Landlock: `ENOSYS` where the kernel has none, `EOPNOTSUPP` where it is off since boot.
+pub(crate) fn landlock_abi() -> Result<u32> {
+    // SAFETY: with this flag the kernel takes no attributes.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_landlock_create_ruleset,
+            std::ptr::null::<Ruleset>(),
+            0usize,
+            LANDLOCK_CREATE_RULESET_VERSION,
+        )
+    })
+    .map(|version| version as u32)
+}
+
+/// Restricts this process by Landlock: it may make no block devices. It must have `no_new_privs`.
+pub(crate) fn restrict_by_landlock() -> Result<()> {
+    let wanted = Ruleset { handled_access_fs: LANDLOCK_ACCESS_FS_MAKE_BLOCK };
+    // SAFETY: `wanted` lives through the call, and its size is given; the kernel only reads it.
+    let rules =
+        check(unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, &raw const wanted, size_of::<Ruleset>(), 0) })?;
+    let rules = file::own(rules as i32);
+    // SAFETY: plain numbers.
+    check(unsafe { libc::syscall(libc::SYS_landlock_restrict_self, rules.as_raw_fd(), 0) }).map(drop)
+}
+
+/// Whether the file at `path` has an extended attribute of this name.
+pub(crate) fn has_attribute(path: &CStr, name: &CStr) -> bool {
+    // SAFETY: both strings live through the call; no buffer is given, and its size is 0.
+    unsafe { libc::getxattr(path.as_ptr(), name.as_ptr(), std::ptr::null_mut(), 0) >= 0 }
+}
