@@ -8,7 +8,7 @@ use lexopt::prelude::{Long, Short, Value};
 use super::words;
 use crate::doctor;
 use crate::error::Error;
-use crate::spec::{BindFlags, CapSet, DieWith, FsOp, NestedUserNs, Op, Seccomp, Source, Spec, Unshare, UserNs};
+use crate::spec::{BindFlags, CapSet, DieWith, Fds, FsOp, NestedUserNs, Op, Seccomp, Source, Spec, Unshare, UserNs};
 
 const USAGE: &str = "usage: pinfold doctor [--json]\n";
 const HELP: &str = "
@@ -57,6 +57,7 @@ fn wish() -> Spec {
     spec.lockdown.nested_userns = NestedUserNs::Limit;
     // What it allows does not matter here, but that one can be installed.
     spec.lockdown.seccomp = Seccomp::Programs(vec![doctor::allow_everything()]);
+    spec.process.fds = Fds::Only(Vec::new());
     spec.lifecycle.die_with = DieWith::Caller;
     spec
 }

@@ -39,7 +39,7 @@ pub(super) fn raise_limit(facts: &Facts, kind: &str) -> Vec<String> {
 pub(super) fn no_user_namespace(facts: &Facts, tried: Tried) -> Option<Finding> {
     let errno = match tried {
         Tried::Works | Tried::Not => return None,
-        Tried::Killed => return Some(filter(facts, "clone(2)", "kills whoever calls it")),
+        Tried::Killed => return Some(filter(facts, "a new user namespace", KILLS)),
         Tried::Fails(errno) => errno,
     };
     Some(match errno {
@@ -127,7 +127,19 @@ fn refused_user_namespace(facts: &Facts, errno: Errno) -> Finding {
     refused(facts, errno, "user-namespace", "a new user namespace")
 }
 
-/// Why `what` was refused, which is called `id` in short.
+/// Why `what` does not work, which is called `id` in short; nothing where it does, or was not tried.
+pub(super) fn why_not(facts: &Facts, tried: Tried, id: &'static str, what: &str) -> Option<Finding> {
+    match tried {
+        Tried::Works | Tried::Not => None,
+        Tried::Killed => Some(filter(facts, what, KILLS)),
+        Tried::Fails(errno) => Some(refused(facts, errno, id, what)),
+    }
+}
+
+/// What the other kind of filter does.
+const KILLS: &str = "it kills whoever tries";
+
+/// Why `what` was refused with this error number.
 pub(super) fn refused(facts: &Facts, errno: Errno, id: &'static str, what: &str) -> Finding {
     let is_denial = [Errno::EPERM, Errno::EACCES].contains(&errno);
     let said = error_text(errno as i32);

@@ -60,9 +60,12 @@ pub(super) struct Security {
 }
 
 impl Security {
-    /// The AppArmor profile, unless it is none.
+    /// The AppArmor profile, unless it is none, or one that forbids nothing.
     pub(super) fn confined(&self) -> Option<&str> {
-        self.apparmor.as_deref().filter(|label| *label != "unconfined" && !label.starts_with("unprivileged_userns"))
+        let lenient = ["unconfined", "(unconfined)", "(complain)"];
+        self.apparmor.as_deref().filter(|label| {
+            !label.starts_with("unprivileged_userns") && !lenient.iter().any(|mode| label.ends_with(mode))
+        })
     }
 }
 

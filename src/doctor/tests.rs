@@ -98,6 +98,19 @@ fn the_profile_is_for_the_path_of_this_program() {
 }
 
 #[test]
+fn a_profile_that_forbids_nothing_is_no_cause() {
+    let confined = |label: &str| {
+        let host = Host::healthy().with(&[("sys/module/apparmor/parameters/enabled", "Y\n")]);
+        let host = host.with(&[("proc/self/attr/apparmor/current", label)]);
+        host.facts().security.confined().is_some()
+    };
+    for label in ["unconfined\n", "crun (unconfined)\n", "x (complain)\n", "unprivileged_userns (enforce)\n"] {
+        assert!(!confined(label), "{label}");
+    }
+    assert!(confined("docker-default (enforce)\n") && confined("docker-default (enforce)\0"));
+}
+
+#[test]
 fn docker_is_told_of_its_masks_too() {
     let docker = cases().into_iter().find(|case| case.name == "Docker").unwrap();
     let report = docker.host.report(docker.trials, fails(), fails());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::causes::{blocks, no_user_namespace, raise_limit, refused};
+use super::causes::{blocks, no_user_namespace, raise_limit, refused, why_not};
 use super::facts::{Facts, Surroundings};
 use super::rehearsal::{Outcome, Rehearsals};
 use super::resources::{cgroups, id_ranges, terminal};
@@ -190,9 +190,11 @@ fn kernel(facts: &Facts, trials: &Trials) -> Area {
 
 fn user_namespaces(facts: &Facts, trials: &Trials) -> Area {
     let mut findings = Vec::from_iter(no_user_namespace(facts, trials.get(Trial::UserNs)));
-    let maps = [Trial::UidMap, Trial::SetGroups, Trial::GidMap].map(|trial| trials.get(trial));
-    if let Some(errno) = maps.into_iter().find_map(failed) {
-        findings.push(refused(facts, errno, "id-maps", "writing the id maps of a new user namespace"));
+    for trial in [Trial::UidMap, Trial::SetGroups, Trial::GidMap] {
+        let what = "writing the id maps of a new user namespace";
+        if findings.is_empty() {
+            findings.extend(why_not(facts, trials.get(trial), "id-maps", what));
+        }
     }
     let value = if !findings.is_empty() {
         "cannot be made".into()
@@ -227,22 +229,19 @@ fn namespaces(facts: &Facts, trials: &Trials) -> Area {
     let mut findings: Vec<Finding> = Vec::new();
     let mut good: Vec<&str> = Vec::new();
     for (trial, name, limit) in KINDS {
-        let Some(errno) = failed(trials.get(trial)) else {
-            good.extend(works(trials, trial).then_some(name));
-            continue;
-        };
-        let off = [Errno::ENOSPC, Errno::EUSERS].contains(&errno) && facts.limit(limit) == Some(0);
-        let finding = if off {
+        let tried = trials.get(trial);
+        let is_out = [Errno::ENOSPC, Errno::EUSERS].into_iter().any(|errno| tried == Tried::Fails(errno));
+        if tried == Tried::Works {
+            good.push(name);
+        } else if is_out && facts.limit(limit) == Some(0) {
             let what = format!("{name} namespaces are off: the sysctl user.max_{limit}_namespaces is 0");
-            blocks("namespace-limit-zero", what, raise_limit(facts, limit))
+            findings.push(blocks("namespace-limit-zero", what, raise_limit(facts, limit)));
         } else {
-            refused(facts, errno, "namespace-refused", &format!("a new {name} namespace"))
-        };
-        findings.push(finding);
+            findings.extend(why_not(facts, tried, "namespace-refused", &format!("a new {name} namespace")));
+        }
     }
-    if let Some(errno) = failed(trials.get(Trial::Loopback)) {
-        findings.push(refused(facts, errno, "loopback", "bringing up the loopback device of a new network"));
-    }
+    let what = "bringing up the loopback device of a new network";
+    findings.extend(why_not(facts, trials.get(Trial::Loopback), "loopback", what));
     let value = match (good.len(), works(trials, Trial::UserNs)) {
         (_, false) => "not tried without a user namespace".into(),
         (0, true) => "none".into(),
@@ -261,11 +260,9 @@ fn mounts(facts: &Facts, trials: &Trials) -> Area {
         (Trial::Pivot, "pivot_root(2)"),
     ];
     for (trial, what) in tried {
-        match failed(trials.get(trial)) {
-            // The kernel's area has said it.
-            None | Some(Errno::ENOSYS) => {}
-            Some(errno) => findings.push(refused(facts, errno, "mounts-refused", what)),
-        }
+        // What the kernel does not have, its own area has said.
+        let tried = Some(trials.get(trial)).filter(|&tried| tried != Tried::Fails(Errno::ENOSYS));
+        findings.extend(tried.and_then(|tried| why_not(facts, tried, "mounts-refused", what)));
     }
     let value = if !findings.is_empty() {
         "refused"
@@ -286,10 +283,10 @@ fn proc(facts: &Facts, trials: &Trials) -> Area {
         return Area::new("proc", value.into(), findings);
     }
     if covers.is_empty() {
-        let errno = failed(tried).unwrap_or(Errno::EPERM);
-        let mut finding = refused(facts, errno, "proc-refused", "a new procfs");
-        finding.cost = "no /proc of the box's own; one without works where mounts do".into();
-        findings.push(finding);
+        findings.extend(why_not(facts, tried, "proc-refused", "a new procfs").map(|finding| Finding {
+            cost: "no /proc of the box's own; one without works where mounts do".into(),
+            ..finding
+        }));
         return Area::new("proc", "a new procfs is refused".into(), findings);
     }
     let shown = covers.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");

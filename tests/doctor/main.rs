@@ -154,6 +154,7 @@ fn a_filter_around_it_is_told_apart() {
         let document = told(|words| under_filter("kill-pivot.bpf", actor, words));
         assert_eq!((blocking(&document), &document["trials"]["pivot_root"]), (vec!["seccomp-around"], &(-1).into()));
         assert_eq!(document["facts"]["filtered"], true);
+        assert!(document.to_string().contains("refuses pivot_root(2) (it kills whoever tries)"), "{document}");
     }
     // Without clone it cannot try anything, and says so.
     let said = under_filter("no-clone.bpf", Actor::User, &["doctor"]).run();
