@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
 use crate::error::Error;
-use crate::spec::{FdNumber, FsOp, LAST_KNOWN_CAP, Spec, Unshare, UserNs, env};
+use crate::spec::{FdNumber, FsOp, LAST_KNOWN_CAP, ProfileText, Seccomp, Spec, Unshare, UserNs, env};
 use crate::sys::{self, Errno, caps, file, process};
 
 /// Facts about the caller that the words of a command line are judged by.
@@ -82,6 +82,9 @@ pub struct Host {
     pub owns_program: bool,
     /// Effective capabilities of root, as a mask; not probed for others.
     pub capabilities: u64,
+    /// The release of the kernel, such as `6.18.44-generic`. Only probed for a seccomp profile of the caller's own: those
+    /// that come with pinfold do not ask for it.
+    pub kernel: Option<CString>,
 }
 
 impl Host {
@@ -118,6 +121,7 @@ impl Host {
             has_selinux: wants_label && file::is_selinuxfs(c"/sys/fs/selinux"),
             tty: if wants_dev { tty_path(&proc) } else { None },
             capabilities: if caller.uid == 0 { Caller::capabilities()? } else { 0 },
+            kernel: if asks_for_kernel(spec) { Some(kernel_release()?) } else { None },
             program: base_name(program),
             owns_program: !spec.report.is_wanted() || owns_program(&proc, caller)?,
             environment,
@@ -135,6 +139,14 @@ pub(crate) fn refuse_privileges() -> Result<(), Error> {
     let message = "Refusing to run with privileges of the program's file (setuid, setgid or file capabilities)";
     let hint = "pinfold needs none: chmod u-s,g-s and setcap -r take them away";
     Err(Error::new(1, message).with_hint(Some(hint.into())))
+}
+
+fn asks_for_kernel(spec: &Spec) -> bool {
+    matches!(spec.lockdown.seccomp, Seccomp::Profile { text: ProfileText::File { .. }, .. })
+}
+
+fn kernel_release() -> Result<CString, Error> {
+    process::kernel_release().map_err(|errno| failed("Can't get the kernel's release", errno))
 }
 
 fn open_proc() -> Result<OwnedFd, Error> {

@@ -31,6 +31,8 @@
 //! | capabilities, filters, how the program is found | `exec/lockdown.rs` |
 //! | what stays inside and reaps | `exec/pid1.rs` |
 //! | `--info-fd`, `--json-status-fd` | `supervise/status.rs` |
+//! | which filters a program gets, what they must let through | `plan/filter.rs` |
+//! | what is compiled before the library is | `build.rs` |
 //! | seccomp profiles, how they become filters | `seccomp/`; the verb: `cli/seccomp.rs` |
 //! | what `pinfold doctor` looks at, finds and advises | `doctor/`; the verb: `cli/doctor.rs` |
 //! | a system call | `sys/`, the only place with `unsafe`, `libc` and `nix` |

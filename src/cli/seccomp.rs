@@ -16,7 +16,7 @@ use crate::seccomp::profile::{Profile, Reader, Rule, kernel_version};
 use crate::seccomp::table::{self, Table};
 use crate::seccomp::verdict::{ENOSYS, Verdict};
 use crate::seccomp::{Program, compile, proof, shipped};
-use crate::spec::{CapSet, LAST_KNOWN_CAP};
+use crate::spec::CapSet;
 
 const USAGE: &str = "\
 usage: pinfold seccomp list
@@ -114,7 +114,7 @@ fn parse(words: &[&CStr]) -> Result<Words, Error> {
             }
             Long("cap") => {
                 let name = parser.value().and_then(ValueExt::string).map_err(bad)?.to_ascii_uppercase();
-                if !is_cap(&name) {
+                if !CapSet::is_name(&name) {
                     return wrong(format!("--cap {name:?}: unknown capability"));
                 }
                 out.caps.insert(name);
@@ -174,7 +174,7 @@ pub(super) fn deliver(filter: &[u8], path: &OsStr) -> Result<(), Error> {
 /// The profile that `name` names.
 fn load(name: &OsStr) -> Result<Profile, Error> {
     let table = Table::new();
-    let reader = Reader { table: &table, shipped: &shipped::text, is_cap: &is_cap };
+    let reader = Reader { table: &table, shipped: &shipped::text, is_cap: &CapSet::is_name };
     let word = name.to_string_lossy();
     if let Some(text) = shipped::text(&word) {
         return reader.read(&word, text.as_bytes());
@@ -191,7 +191,7 @@ fn load(name: &OsStr) -> Result<Profile, Error> {
 
 fn list() -> String {
     let table = Table::new();
-    let reader = Reader { table: &table, shipped: &shipped::text, is_cap: &is_cap };
+    let reader = Reader { table: &table, shipped: &shipped::text, is_cap: &CapSet::is_name };
     let mut out = String::from("Profiles:\n");
     for name in shipped::names() {
         let comment = shipped::text(name).and_then(|text| reader.read(name, text.as_bytes()).ok());
@@ -343,10 +343,6 @@ fn printable(name: &OsStr) -> String {
 
 fn did_you_mean(near: Option<&str>) -> String {
     near.map_or_else(String::new, |near| format!(", did you mean {near}?"))
-}
-
-fn is_cap(name: &str) -> bool {
-    name.starts_with("CAP_") && CapSet::parse(name.as_bytes(), LAST_KNOWN_CAP).is_some()
 }
 
 /// The version of the running kernel; the oldest where it cannot be read, which leaves out what asks for a newer one.

@@ -1,12 +1,13 @@
 //! The last steps before the program: capabilities, working directory, session. Only a [`Locked`] process can exec.
 
 use std::ffi::{CStr, CString};
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, OwnedFd};
 
 use super::{At, Outcome, Tag, mounts};
 use crate::plan::failure::{Failure, Stage};
-use crate::plan::{Lock, Plan};
-use crate::spec::{DieWith, Seccomp};
+use crate::plan::{Filters, Lock, Plan};
+use crate::spec::DieWith;
 use crate::sys::process::{self, CStrArray};
 use crate::sys::{Errno, caps, file, socket};
 
@@ -16,7 +17,7 @@ pub(super) struct Locked {
     cwd: usize,
     /// Files on which a lock is held.
     pub(super) locks: Vec<OwnedFd>,
-    /// The program of [`Seccomp::ReadLate`].
+    /// The program of [`Filters::ReadLate`].
     late_filter: Option<Vec<u8>>,
 }
 
@@ -41,8 +42,8 @@ pub(super) fn lock(plan: &Plan, control: &OwnedFd) -> Outcome<Locked> {
     }
     prove(plan)?;
     let late_filter = match seccomp {
-        Seccomp::ReadLate(fd) => Some(read_filter(plan, *fd)?),
-        Seccomp::Off | Seccomp::Programs(_) | Seccomp::Profile { .. } => None,
+        Filters::ReadLate(fd) => Some(read_filter(plan, *fd)?),
+        Filters::Programs(_) => None,
     };
     let cwd = enter_cwd(plan)?;
     if plan.new_session {
@@ -107,8 +108,10 @@ fn enter(path: &CStr) -> crate::sys::Result<()> {
 impl Locked {
     /// Takes away what is left and becomes the program. Returns only what went wrong.
     pub(super) fn exec(&self, plan: &Plan, control: &OwnedFd) -> Failure {
+        // Laid out before the filters are there and never given back: both may take calls that a filter refuses.
+        let mut strings = ManuallyDrop::new(Strings::new(plan, self.cwd));
         match self.shed(plan, control) {
-            Ok(()) => self.exec_first_found(plan),
+            Ok(()) => strings.exec_first_found(plan),
             Err(failure) => failure,
         }
     }
@@ -119,33 +122,52 @@ impl Locked {
         // A supervisor that is gone cannot be told, and then the program must not start. If it ends after this, the
         // program is killed by PR_SET_PDEATHSIG, where that was asked for.
         socket::send(control.as_fd(), &[Tag::Ready as u8]).stage(Stage::Control)?;
-        // Last: a filter may well forbid everything above.
+        // Last: a filter may well forbid everything above. What follows it is in plan/filter.rs, where a profile is
+        // tried with these calls.
         self.install_filters(plan)
     }
 
     /// Installs the filters for this process and what it starts.
     pub(super) fn install_filters(&self, plan: &Plan) -> Outcome<()> {
-        let programs = match (&plan.lock.seccomp, &self.late_filter) {
-            (Seccomp::Programs(programs), _) => programs.as_slice(),
-            (Seccomp::ReadLate(_), Some(late)) => std::slice::from_ref(late),
-            (Seccomp::ReadLate(_), None) | (Seccomp::Off | Seccomp::Profile { .. }, _) => &[],
+        let programs = match &plan.lock.seccomp {
+            Filters::Programs(programs) => programs.as_slice(),
+            Filters::ReadLate(_) => &[],
         };
-        for (index, program) in programs.iter().enumerate() {
+        let programs = programs.iter().map(AsRef::as_ref).chain(self.late_filter.as_deref());
+        for (index, program) in programs.enumerate() {
             let failed = |errno| Failure::nth(Stage::InstallFilter, index, errno as i32);
             process::install_filter(program).map_err(failed)?;
         }
         Ok(())
     }
+}
+
+/// What the program is started with.
+struct Strings<'a> {
+    arguments: CStrArray<'a>,
+    /// For a file without `#!`, whose place is still empty.
+    of_shell: CStrArray<'a>,
+    environment: CStrArray<'a>,
+}
+
+impl<'a> Strings<'a> {
+    /// `cwd` is the index of the working directory.
+    fn new(plan: &'a Plan, cwd: usize) -> Strings<'a> {
+        let exec = &plan.exec;
+        let environment = exec.environment.iter().enumerate();
+        Strings {
+            arguments: CStrArray::new(exec.arguments.iter().map(CString::as_c_str)),
+            of_shell: CStrArray::new(exec.shell_arguments(c"")),
+            environment: CStrArray::new(environment.map(|(at, entry)| match exec.pwd.get(cwd) {
+                Some(pwd) if at == exec.pwd_at => pwd.as_c_str(),
+                _ => entry.as_c_str(),
+            })),
+        }
+    }
 
     /// The rules of `execvp(3)`: which errors end the search, and what a file without `#!` is.
-    fn exec_first_found(&self, plan: &Plan) -> Failure {
+    fn exec_first_found(&mut self, plan: &'a Plan) -> Failure {
         let exec = &plan.exec;
-        let arguments = CStrArray::new(exec.arguments.iter().map(CString::as_c_str));
-        let environment = exec.environment.iter().enumerate();
-        let environment = CStrArray::new(environment.map(|(at, entry)| match exec.pwd.get(self.cwd) {
-            Some(pwd) if at == exec.pwd_at => pwd.as_c_str(),
-            _ => entry.as_c_str(),
-        }));
         let failed = |errno: Errno| Failure::new(Stage::Exec, errno as i32);
         let mut denied = false;
         let mut last = if exec.command.is_empty() || exec.command.count_bytes() < 256 {
@@ -154,9 +176,10 @@ impl Locked {
             Errno::ENAMETOOLONG
         };
         for file in &exec.files {
-            last = process::exec(file, &arguments, &environment);
+            last = process::exec(file, &self.arguments, &self.environment);
             if last == Errno::ENOEXEC {
-                last = process::exec(c"/bin/sh", &CStrArray::new(exec.shell_arguments(file)), &environment);
+                self.of_shell.set(1, file);
+                last = process::exec(c"/bin/sh", &self.of_shell, &self.environment);
             }
             match last {
                 Errno::EACCES => denied = true,

@@ -82,6 +82,7 @@ fn stay(plan: &Plan, control: &OwnedFd, locked: &Locked) -> Outcome<()> {
     keep.extend(locked.locks.iter().map(AsRawFd::as_raw_fd));
     keep.sort_unstable();
     file::close_all_but(&keep).stage(Stage::Control)?;
+    // What `reap` does under them is in plan/filter.rs, where a profile is tried with these calls.
     locked.install_filters(plan)
 }
 

@@ -4,6 +4,7 @@
 
 mod exec;
 pub mod failure;
+mod filter;
 pub mod hint;
 
 use std::cell::RefCell;
@@ -14,12 +15,14 @@ use crate::error::Error;
 use crate::host::{Caller, Host};
 use crate::spec::{
     CapSet, FdNumber, Fds, FsOp, Ids, Landlock, Lifecycle, Lockdown, Namespaces, NestedUserNs, Op, Process, Report,
-    Seccomp, Spec, Unshare, UserNs, env,
+    Spec, Unshare, UserNs, env,
 };
 use crate::sys::ns::NsSet;
 use crate::sys::{Errno, Result as SysResult, file};
 
 pub use exec::Exec;
+pub(crate) use filter::Filters;
+use filter::Surroundings;
 
 /// One run, ready to be carried out.
 #[derive(Debug)]
@@ -203,7 +206,7 @@ pub(crate) struct Lock {
     pub(crate) caps: Option<CapSet>,
     /// Ambient set of the program.
     pub(crate) ambient: CapSet,
-    pub(crate) seccomp: Seccomp,
+    pub(crate) seccomp: Filters,
     /// Set the limit of further user namespaces to 0.
     pub(crate) limit_userns: bool,
     /// Check that no further user namespace can be made.
@@ -240,7 +243,7 @@ pub fn plan(spec: Spec, host: Host) -> Result<Plan, Error> {
     check_host(&spec, &host)?;
     // No `..`: a field that is added does not compile until it is planned.
     let Spec { namespaces, ids, ops, process, lockdown, lifecycle, report, best_effort: _ } = spec;
-    let Host { caller, mut environment, program, cwd, pwd_is_cwd, proc, tty, descriptors, .. } = host;
+    let Host { caller, mut environment, program, cwd, pwd_is_cwd, proc, tty, descriptors, kernel, .. } = host;
     let Process { command, argv0, env: _, chdir, new_session, exec_label, file_label, fds } = process;
 
     let (new_user, joined_user) = user_namespace(namespaces.user, caller, host.has_user_ns);
@@ -252,6 +255,8 @@ pub fn plan(spec: Spec, host: Host) -> Result<Plan, Error> {
         Some(path) => Cwd::Exactly(path),
         None => Cwd::FirstOf(default_cwd(&environment, cwd, pwd_is_cwd)),
     };
+    let init = !lifecycle.as_pid_1 && (pid || lifecycle.sync_fd.is_some() || !lifecycle.lock_files.is_empty());
+    let userns = new_user || joined_user.is_some();
     Ok(Plan {
         clone,
         net_meanwhile,
@@ -273,8 +278,8 @@ pub fn plan(spec: Spec, host: Host) -> Result<Plan, Error> {
         fds,
         descriptors,
         closed: RefCell::default(),
-        lock: lock(lockdown, caller, new_user || joined_user.is_some(), host.capabilities, exec_label),
-        init: !lifecycle.as_pid_1 && (pid || lifecycle.sync_fd.is_some() || !lifecycle.lock_files.is_empty()),
+        lock: lock(lockdown, caller, userns, host.capabilities, exec_label, kernel.as_deref(), init)?,
+        init,
         // Whoever can look into the half inside can open its program, by /proc/1/exe on the host's mount, and write to it once it
         // does not run any more, where it belongs to the caller (CVE-2019-5736). Otherwise a caller that asks for its
         // id may want to enter the box by it (nsenter, flatpak enter), which bubblewrap allows.
@@ -295,10 +300,7 @@ fn check_host(spec: &Spec, host: &Host) -> Result<(), Error> {
         return refuse("labeling not supported on this system".into());
     }
     let is_new = |op: &Op| matches!(op.fs, FsOp::CopyFile { .. } | FsOp::Deny { .. });
-    if spec.ops.iter().any(is_new)
-        || matches!(spec.lockdown.seccomp, Seccomp::Profile { .. })
-        || spec.lockdown.landlock != Landlock::OFF
-    {
+    if spec.ops.iter().any(is_new) || spec.lockdown.landlock != Landlock::OFF {
         return refuse("this cannot be enforced yet".into());
     }
     if spec.namespaces.cgroup == Unshare::New && !host.has_cgroup_ns {
@@ -377,7 +379,15 @@ fn default_cwd(environment: &[CString], cwd: Option<CString>, pwd_is_cwd: bool) 
     [logical.or(cwd), variable(c"HOME"), Some(c"/".into())].into_iter().flatten().collect()
 }
 
-fn lock(lockdown: Lockdown, caller: Caller, userns: bool, own: u64, exec_label: Option<CString>) -> Lock {
+fn lock(
+    lockdown: Lockdown,
+    caller: Caller,
+    userns: bool,
+    own: u64,
+    exec_label: Option<CString>,
+    kernel: Option<&CStr>,
+    init: bool,
+) -> Result<Lock, Error> {
     let limit_userns = lockdown.nested_userns == NestedUserNs::Limit && !second_userns(&lockdown);
     let Lockdown { caps, seccomp, landlock: _, nested_userns, assert_userns_disabled } = lockdown;
     let (bounding, caps) = match caps {
@@ -386,13 +396,14 @@ fn lock(lockdown: Lockdown, caller: Caller, userns: bool, own: u64, exec_label: 
         None => (Some(CapSet::EMPTY), Some(CapSet::EMPTY)),
         Some(set) => (Some(set), Some(set)),
     };
-    Lock {
+    let around = Surroundings { caps: caps.unwrap_or(CapSet(own)), kernel, init };
+    Ok(Lock {
         bounding,
         ambient: caps.unwrap_or_default(),
         caps,
-        seccomp,
+        seccomp: filter::filters(seccomp, around)?,
         limit_userns,
         assert_no_userns: nested_userns != NestedUserNs::Allow || assert_userns_disabled,
         exec_label,
-    }
+    })
 }

@@ -56,6 +56,15 @@ impl Program {
         };
         self.0.iter().flat_map(one).collect()
     }
+
+    /// The program that [`Program::bytes`] wrote.
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Program {
+        let one = |entry: &[u8; 8]| {
+            let &[a, b, jt, jf, c, d, e, f] = entry;
+            Instruction { code: u16::from_le_bytes([a, b]), jt, jf, k: u32::from_le_bytes([c, d, e, f]) }
+        };
+        Program(bytes.as_chunks().0.iter().map(one).collect())
+    }
 }
 
 /// A place in the program: its distance from the end.

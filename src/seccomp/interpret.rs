@@ -1,5 +1,7 @@
 //! Runs a program as the kernel does (net/core/filter.c, bpf_check_classic and the seccomp subset), to show what it says.
 
+use std::collections::BTreeSet;
+
 use super::assemble::{
     AND, IF_ANY_BIT, IF_EQUAL, IF_GREATER, IF_NOT_LESS, Instruction, JUMP, LOAD, MAX_INSTRUCTIONS, Program, RETURN,
 };
@@ -30,30 +32,99 @@ impl Data {
     }
 }
 
+/// Where a program goes on after an instruction.
+enum Next {
+    At(usize),
+    /// At the first or at the second: it depends on what is not known.
+    Either(usize, usize),
+    Return(u32),
+}
+
 impl Program {
     /// What the filter returns for `data`, or nothing where the kernel would not have taken the program.
     pub(crate) fn run(&self, data: &Data) -> Option<u32> {
-        if self.0.len() > MAX_INSTRUCTIONS {
-            return None;
-        }
-        let mut accumulator = 0;
-        let mut at = 0;
+        self.counted(data).map(|(value, _)| value)
+    }
+
+    /// How many instructions the kernel carries out for `data`.
+    #[cfg(test)]
+    pub(super) fn steps(&self, data: &Data) -> usize {
+        self.counted(data).map_or(usize::MAX, |(_, steps)| steps)
+    }
+
+    fn counted(&self, data: &Data) -> Option<(u32, usize)> {
+        let (mut at, mut accumulator, mut steps) = (0, Some(0), 0);
         // Every step goes forward, so that this ends.
         loop {
-            let Instruction { code, jt, jf, k } = *self.0.get(at)?;
-            at += 1;
-            let jump = |holds: bool| usize::from(if holds { jt } else { jf });
-            match code {
-                LOAD => accumulator = data.word(k)?,
-                AND => accumulator &= k,
-                JUMP => at = at.checked_add(k as usize)?,
-                IF_EQUAL => at += jump(accumulator == k),
-                IF_GREATER => at += jump(accumulator > k),
-                IF_NOT_LESS => at += jump(accumulator >= k),
-                IF_ANY_BIT => at += jump(accumulator & k != 0),
-                RETURN => return Some(k),
-                _ => return None,
+            steps += 1;
+            match self.step(at, &mut accumulator, |offset| data.word(offset).map(Some))? {
+                Next::At(next) => at = next,
+                Next::Either(..) => return None,
+                Next::Return(value) => return Some((value, steps)),
             }
         }
+    }
+
+    /// Everything that the filter may return for call `number` of the architecture `arch` (`AUDIT_ARCH_…`), of which
+    /// some arguments are known and the others may be anything. Nothing where the kernel would not have taken the
+    /// program.
+    ///
+    /// Tests of one unknown argument are taken as independent, so that this may be more than there is, and never less.
+    pub(crate) fn answers(&self, arch: u32, number: u32, args: [Option<u64>; 6]) -> Option<BTreeSet<u32>> {
+        let data = Data { arch, number, args: args.map(Option::unwrap_or_default) };
+        let is_known = |offset: u32| {
+            let index = offset.checked_sub(ARGS).map(|at| at as usize / 8);
+            index.is_none_or(|index| args.get(index).is_some_and(Option::is_some))
+        };
+        let word = |offset| data.word(offset).map(|word| is_known(offset).then_some(word));
+        let (mut answers, mut seen, mut waiting) = (BTreeSet::new(), BTreeSet::new(), vec![(0, Some(0))]);
+        while let Some((at, mut accumulator)) = waiting.pop() {
+            if !seen.insert((at, accumulator)) {
+                continue;
+            }
+            match self.step(at, &mut accumulator, word)? {
+                Next::At(next) => waiting.push((next, accumulator)),
+                Next::Either(yes, no) => waiting.extend([(yes, accumulator), (no, accumulator)]),
+                Next::Return(value) => {
+                    answers.insert(value);
+                }
+            }
+        }
+        Some(answers)
+    }
+
+    /// Carries out the instruction `at`. The accumulator, and words of the call, may be unknown.
+    fn step(
+        &self,
+        at: usize,
+        accumulator: &mut Option<u32>,
+        word: impl Fn(u32) -> Option<Option<u32>>,
+    ) -> Option<Next> {
+        let Instruction { code, jt, jf, k } = *self.0.get(at).filter(|_| self.0.len() <= MAX_INSTRUCTIONS)?;
+        let next = at + 1;
+        let branch = |holds: fn(u32, u32) -> bool| {
+            let (yes, no) = (next + usize::from(jt), next + usize::from(jf));
+            match *accumulator {
+                Some(value) => Next::At(if holds(value, k) { yes } else { no }),
+                None => Next::Either(yes, no),
+            }
+        };
+        Some(match code {
+            LOAD => {
+                *accumulator = word(k)?;
+                Next::At(next)
+            }
+            AND => {
+                *accumulator = accumulator.map(|value| value & k);
+                Next::At(next)
+            }
+            JUMP => Next::At(next.checked_add(k as usize)?),
+            IF_EQUAL => branch(|value, k| value == k),
+            IF_GREATER => branch(|value, k| value > k),
+            IF_NOT_LESS => branch(|value, k| value >= k),
+            IF_ANY_BIT => branch(|value, k| value & k != 0),
+            RETURN => Next::Return(k),
+            _ => return None,
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! Seccomp profiles: text in the JSON form of OCI and Docker → a BPF program.
 //!
-//! `profile` reads, `policy` decides what that means for every number of an architecture, `compile` makes the program
+//! `profile` reads, `overrule` puts names in front that are refused or allowed in any case, `policy` decides what that means for every number of an architecture, `compile` makes the program
 //! (with `assemble`), `interpret` runs one, and `proof` compares what it says with
 //! the policy. `table` and `width` hold facts about system calls,
 //! `shipped` the profiles that come with us. To change …
@@ -15,6 +15,7 @@ mod assemble;
 mod compile;
 mod interpret;
 mod json;
+mod overrule;
 pub(crate) mod policy;
 pub(crate) mod profile;
 pub(crate) mod proof;
@@ -25,6 +26,7 @@ mod width;
 
 pub(crate) use assemble::Program;
 pub(crate) use compile::compile;
+pub(crate) use overrule::overrule;
 
 #[cfg(test)]
 mod tests;

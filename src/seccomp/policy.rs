@@ -146,6 +146,15 @@ impl Policy<'_> {
     }
 }
 
+impl<'p> Policy<'p> {
+    /// The rule by which call `number` can be answered with `code`; nothing where that is the default.
+    pub(crate) fn rule_for(&self, number: u32, code: u32) -> Option<&'p Rule> {
+        let decision = self.calls.get(&number)?;
+        let case = decision.cases.iter().find(|case| case.verdict.code() == code).map(|case| case.rule);
+        case.or(decision.otherwise.filter(|(verdict, _)| verdict.code() == code).map(|(_, rule)| rule))
+    }
+}
+
 impl Decision<'_> {
     /// The verdict where no case holds.
     pub(crate) fn otherwise(&self, default: Verdict) -> Verdict {

@@ -189,7 +189,7 @@ impl Reader<'_> {
         };
         let Some((_, first)) = names.first() else { return refuse(&rule.at("names"), "no system call is named") };
         for (place, name) in &names {
-            self.check_name(place, name)?;
+            check_name(self.table, place, name)?;
         }
         // The place alone is a number to count to; the name is what its author looks for.
         rule.place = format!("{} ({first}{})", rule.place, if names.len() > 1 { ", …" } else { "" });
@@ -206,20 +206,6 @@ impl Reader<'_> {
             comment: rule.text("comment")?.unwrap_or_default().to_owned(),
             place: rule.place,
         })
-    }
-
-    /// A name that no architecture knows is an error; one that only others know is skipped later, as OCI has it.
-    fn check_name(&self, place: &str, name: &str) -> Result<(), Error> {
-        let known = if name.starts_with('@') {
-            name != FOREIGN && self.table.group(name).is_some()
-        } else {
-            self.table.find(name).is_some()
-        };
-        if known {
-            return Ok(());
-        }
-        let what = if name.starts_with('@') { "group" } else { "system call" };
-        refuse(place, format!("unknown {what} {name:?}{}", did_you_mean(self.table.suggestion(name))))
     }
 
     fn scope(&self, rule: &Object<'_>, name: &str) -> Result<Scope, Error> {
@@ -244,6 +230,17 @@ impl Reader<'_> {
         }
         Ok(out)
     }
+}
+
+/// A name that no architecture knows is an error; one that only others know is skipped later, as OCI has it.
+pub(super) fn check_name(table: &Table, place: &str, name: &str) -> Result<(), Error> {
+    let is_group = name.starts_with('@');
+    let known = if is_group { name != FOREIGN && table.group(name).is_some() } else { table.find(name).is_some() };
+    if known {
+        return Ok(());
+    }
+    let what = if is_group { "group" } else { "system call" };
+    refuse(place, format!("unknown {what} {name:?}{}", did_you_mean(table.suggestion(name))))
 }
 
 const NO_LISTENER: &str = "a filter that asks another process needs that process to be there for it; use \

@@ -1,5 +1,9 @@
 //! The profiles that come with us, by name.
 
+use super::json::did_you_mean;
+use crate::error::Error;
+use crate::nearest::nearest;
+
 /// Name and text. The texts are files of their own, to be read and copied.
 const PROFILES: &[(&str, &str)] = &[
     ("default", include_str!("../../seccomp-profiles/default.json")),
@@ -11,6 +15,14 @@ const PROFILES: &[(&str, &str)] = &[
 /// The text of the shipped profile `name`.
 pub(crate) fn text(name: &str) -> Option<&'static str> {
     PROFILES.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+}
+
+/// The text of the shipped profile `name`, or an error that says which name may be meant.
+pub(crate) fn find(name: &str) -> Result<&'static str, Error> {
+    text(name).ok_or_else(|| {
+        let near = did_you_mean(nearest(name, names()));
+        Error::new(125, format!("no seccomp profile is called {name:?}{near}"))
+    })
 }
 
 /// Every name, in the order to show them.

@@ -58,6 +58,11 @@ impl Verdict {
         matches!(self, Verdict::Errno(_) | Verdict::Trace(_))
     }
 
+    /// Whether a filter that returns `code` lets the call through.
+    pub(crate) fn lets_through(code: u32) -> bool {
+        [Verdict::Allow.code(), Verdict::Log.code()].contains(&code)
+    }
+
     /// What the filter returns: `SECCOMP_RET_…` of include/uapi/linux/seccomp.h.
     pub(crate) fn code(self) -> u32 {
         match self {

@@ -90,6 +90,16 @@ impl CapSet {
         NAMES.get(usize::from(cap)).map_or_else(|| cap.to_string(), |&name| name.to_owned())
     }
 
+    /// The names of those in the set that have one, lowest number first.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        self.numbers().filter_map(|number| NAMES.get(usize::from(number)).copied())
+    }
+
+    /// Whether a capability is called `name`, in capitals as the kernel's headers have it.
+    pub fn is_name(name: &str) -> bool {
+        NAMES.contains(&name)
+    }
+
     /// The capability called `name`: `CAP_NET_ADMIN` in any case, or a number up to `last`.
     ///
     /// The same words as `cap_from_name(3)` takes; the prefix is not optional.

@@ -30,13 +30,16 @@ pub enum Seccomp {
     Programs(Vec<Vec<u8>>),
     /// One compiled program, read from this descriptor once everything else is set up.
     ReadLate(FdNumber),
-    /// A profile, to be compiled for this kernel and the capabilities of the program.
+    /// A profile, to be compiled for this kernel and the capabilities of the program. One that refuses a call without
+    /// which the program could not be started, or its end not be told, is an error.
     Profile {
         /// The profile.
         text: ProfileText,
-        /// Names and `@groups` that are refused (`EPERM`) whatever the profile says.
+        /// Names and `@groups` that are refused whatever the profile says: with `EPERM`, and `clone3` with `ENOSYS`, on
+        /// which C libraries fall back to `clone`.
         deny: Vec<String>,
-        /// Names and `@groups` that are allowed whatever the profile says; `deny` is stronger.
+        /// Names and `@groups` that are allowed whatever the profile says, with any arguments; `deny` is stronger. Of
+        /// `ioctl` the requests that type into the caller's terminal (TIOCSTI, TIOCLINUX) stay refused.
         allow: Vec<String>,
     },
 }

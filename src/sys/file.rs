@@ -9,7 +9,7 @@ use nix::fcntl::{OFlag, OpenHow, ResolveFlag};
 use nix::sys::stat::{FchmodatFlags, Mode, SFlag};
 use nix::unistd::AccessFlags;
 
-use super::{Errno, Result, check};
+use super::{Call, Errno, Result, check};
 
 /// What a file is, as far as anybody here asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -288,6 +288,9 @@ pub(crate) fn read_to_end(fd: BorrowedFd<'_>) -> Result<Vec<u8>> {
         }
     }
 }
+
+/// What [`write_all`] does with a descriptor that blocks.
+pub(crate) const WRITE: Call = Call::new("write", libc::SYS_write);
 
 /// Writes all of `bytes`; waits where a non-blocking descriptor is full.
 pub(crate) fn write_all(fd: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<()> {

@@ -18,6 +18,22 @@ pub(crate) use nix::errno::Errno;
 /// Result of one kernel call.
 pub(crate) type Result<T> = std::result::Result<T, Errno>;
 
+/// A call that a function of ours makes, as a system call filter sees it. It stands beside that function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Call {
+    pub(crate) name: &'static str,
+    pub(crate) number: u32,
+    /// Arguments that are always the same; the others are addresses, descriptors, lengths, codes.
+    pub(crate) args: [Option<u64>; 6],
+}
+
+impl Call {
+    /// A call of which no argument is known before it is made.
+    const fn new(name: &'static str, number: libc::c_long) -> Call {
+        Call { name, number: number as u32, args: [None; 6] }
+    }
+}
+
 /// Turns the return value of `libc::syscall` into a result.
 fn check(value: libc::c_long) -> Result<libc::c_long> {
     if value < 0 { Err(Errno::last()) } else { Ok(value) }

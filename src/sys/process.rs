@@ -1,13 +1,13 @@
 //! Processes: clone, wait, exec, and what is set for the process as a whole.
 
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal};
 use nix::unistd::Pid;
 
 use super::ns::NsSet;
-use super::{Errno, Result, check, file};
+use super::{Call, Errno, Result, check, file};
 
 /// Proof that this process has one thread, so that its copy after [`clone`] has no lock that nobody will ever release.
 #[derive(Debug, Clone, Copy)]
@@ -105,6 +105,11 @@ pub(crate) fn wait(child: BorrowedFd<'_>) -> Result<End> {
     }
 }
 
+/// What [`wait_for_any`] does.
+pub(crate) const WAIT_FOR_ANY: Call =
+    // The id is an `int`: what stands in the upper half of its register is the compiler's business.
+    Call { args: [None, None, Some(0), Some(0), None, None], ..Call::new("wait4", libc::SYS_wait4) };
+
 /// Waits until any child ends, and removes it; `ECHILD` when there is none left.
 pub(crate) fn wait_for_any() -> Result<(i32, End)> {
     loop {
@@ -161,6 +166,16 @@ pub(crate) fn real_ids() -> (u32, u32) {
     (nix::unistd::getuid().as_raw(), nix::unistd::getgid().as_raw())
 }
 
+/// The release of the running kernel, such as `6.18.44-generic` (`uname(2)`).
+pub(crate) fn kernel_release() -> Result<CString> {
+    // SAFETY: all-zero bytes are a valid `utsname`.
+    let mut names: libc::utsname = unsafe { std::mem::zeroed() };
+    // SAFETY: `names` lives through the call.
+    Errno::result(unsafe { libc::uname(&raw mut names) })?;
+    // SAFETY: the kernel writes a string that ends with NUL into each of the arrays.
+    Ok(unsafe { CStr::from_ptr(names.release.as_ptr()) }.to_owned())
+}
+
 /// Whether this program's file has given it ids or capabilities that its caller does not have (`getauxval(3)`).
 pub(crate) fn is_privileged_by_file() -> bool {
     // SAFETY: a plain number; the value comes from memory that the kernel filled in at exec.
@@ -178,6 +193,9 @@ pub(crate) fn set_gid(gid: u32) -> Result<()> {
 pub(crate) fn setsid() -> Result<()> {
     nix::unistd::setsid().map(|_: Pid| ())
 }
+
+/// What [`exit_now`] does.
+pub(crate) const EXIT: Call = Call::new("exit_group", libc::SYS_exit_group);
 
 /// Ends this process at once: no exit handler runs, nothing buffered is printed a second time.
 pub(crate) fn exit_now(code: u8) -> ! {
@@ -265,7 +283,18 @@ impl<'a> CStrArray<'a> {
         pointers.push(std::ptr::null());
         CStrArray { pointers, strings: std::marker::PhantomData }
     }
+
+    /// Puts `string` in the place of string number `index`, if there is one. Allocates nothing.
+    pub(crate) fn set(&mut self, index: usize, string: &'a CStr) {
+        let strings = self.pointers.len() - 1;
+        if let Some(pointer) = self.pointers[..strings].get_mut(index) {
+            *pointer = string.as_ptr();
+        }
+    }
 }
+
+/// What [`exec`] does.
+pub(crate) const EXEC: Call = Call::new("execve", libc::SYS_execve);
 
 /// Replaces this program; returns only the reason why it could not.
 pub(crate) fn exec(path: &CStr, arguments: &CStrArray<'_>, environment: &CStrArray<'_>) -> Errno {

@@ -1,5 +1,6 @@
 //! Tests of the compiler that need no kernel: reading, meaning, and what the programs answer.
 
+mod overrule;
 mod programs;
 mod reading;
 mod shipped;

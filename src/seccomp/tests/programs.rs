@@ -110,6 +110,40 @@ fn at_random(policies: &[Policy<'_>], program: &Program, dice: &mut Dice) {
     }
 }
 
+/// What is said of a call whose arguments are not all known covers what is said of each such call.
+#[test]
+fn unknown_arguments_are_taken_for_anything() {
+    let table = Table::new();
+    let names: Vec<&str> = table.calls().iter().map(|call| call.name).collect();
+    let (mut dice, mut open) = (Dice(0xfeed), 0);
+    for _ in 0..16 {
+        with_policies(&made_up_profile(&mut dice, &names), Arch::X86_64, |policies, program| {
+            let policy = &policies[0];
+            for (&number, decision) in &policy.calls {
+                let known = dice.throw(64);
+                let is_known = |index: usize| known & 1 << index != 0;
+                let mut said: BTreeSet<u32> = BTreeSet::new();
+                let all = arguments(decision);
+                // As many as have the known arguments in common with the first.
+                let first = all[0];
+                for args in
+                    all.into_iter().map(|args| std::array::from_fn(|i| if is_known(i) { first[i] } else { args[i] }))
+                {
+                    said.insert(program.run(&Data { arch: policy.arch.audit(), number, args }).unwrap());
+                }
+                let partly = std::array::from_fn(|index| is_known(index).then_some(first[index]));
+                let answers = program.answers(policy.arch.audit(), number, partly).unwrap();
+                assert!(answers.is_superset(&said), "{number} {partly:x?}: {answers:x?} {said:x?}");
+                open += usize::from(answers.len() > 1);
+                let exact = program.answers(policy.arch.audit(), number, first.map(Some)).unwrap();
+                let answer = program.run(&Data { arch: policy.arch.audit(), number, args: first }).unwrap();
+                assert_eq!(exact, BTreeSet::from([answer]), "{number} {first:x?}");
+            }
+        });
+    }
+    assert!(open > 20, "{open}");
+}
+
 /// CVE-2019-10063: whatever stands in the upper half of an argument that has 32 bits, the verdict is the same.
 #[test]
 fn upper_halves_of_narrow_arguments_change_nothing() {

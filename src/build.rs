@@ -1,0 +1,61 @@
+//! Runs before the library is built: compiles the seccomp profiles that come with it, so that a launch that uses one
+//! neither reads JSON nor compiles.
+#![allow(dead_code, unreachable_pub, unused_imports)] // the library uses more of the modules than this does
+
+mod error;
+mod nearest;
+mod seccomp;
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use crate::error::Error;
+use crate::seccomp::arch::Arch;
+use crate::seccomp::policy::{Target, resolve};
+use crate::seccomp::profile::Reader;
+use crate::seccomp::table::Table;
+use crate::seccomp::{compile, shipped};
+
+fn main() -> Result<(), String> {
+    let out = std::env::var_os("OUT_DIR").ok_or("cargo gives no OUT_DIR")?;
+    let programs = programs().map_err(|error| error.to_string())?;
+    // Everything else that this depends on is part of it, and cargo runs it again when it had to be built again.
+    let run_again = b"cargo::rerun-if-changed=src/build.rs\n";
+    std::fs::write(Path::new(&out).join("programs.rs"), programs)
+        .and_then(|()| std::io::Write::write_all(&mut std::io::stdout(), run_again))
+        .map_err(|error| error.to_string())
+}
+
+/// The text of an array of architecture, name and program.
+fn programs() -> Result<String, Error> {
+    let table = Table::new();
+    let mut out = String::from("&[\n");
+    for arch in Arch::KERNELS {
+        for name in shipped::names() {
+            let bytes = program(name, arch, &table)?;
+            let arch = arch.name();
+            // Tests compare all of them; a program needs those of its own machine.
+            let entry = format!("#[cfg(any(test, target_arch = {arch:?}))]\n({arch:?}, {name:?}, &{bytes:?}),\n");
+            // A string takes whatever is written to it.
+            let _infallible = out.write_str(&entry);
+        }
+    }
+    out.push(']');
+    Ok(out)
+}
+
+/// The shipped profile `name`, compiled. It must hold for every kernel and every set of capabilities.
+fn program(name: &str, arch: Arch, table: &Table) -> Result<Vec<u8>, Error> {
+    // One that asks for a capability does not get past this.
+    let reader = Reader { table, shipped: &shipped::text, is_cap: &|_| false };
+    let profile = reader.read(name, shipped::find(name)?.as_bytes())?;
+    let on = |kernel| {
+        let policies = resolve(&profile, &Target { arch, kernel, caps: &Default::default() }, table)?;
+        compile(&policies).map(|program| program.bytes())
+    };
+    let (oldest, newest) = (on((0, 0))?, on((u32::MAX, 0))?);
+    if oldest != newest {
+        return Err(Error::new(125, format!("{name}: a shipped profile may not depend on the kernel's version")));
+    }
+    Ok(newest)
+}

@@ -1,0 +1,289 @@
+//! The system call filters: which programs are installed, and the proof that they let our own last calls through.
+
+use std::borrow::Cow;
+use std::ffi::CStr;
+
+use crate::error::{Error, push_printable};
+use crate::seccomp::arch::Arch;
+use crate::seccomp::policy::{Policy, Target, resolve};
+use crate::seccomp::profile::{Profile, Reader, kernel_version};
+use crate::seccomp::table::Table;
+use crate::seccomp::verdict::Verdict;
+use crate::seccomp::{Program, compile, overrule, shipped};
+use crate::spec::{CapSet, FdNumber, ProfileText, Seccomp};
+use crate::sys::{Call, file, process};
+
+/// The filters, as the half inside installs them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Filters {
+    /// These (arrays of `struct sock_filter`), in this order; often none.
+    Programs(Vec<Cow<'static, [u8]>>),
+    /// One that is read from this descriptor once everything else is set up.
+    ReadLate(FdNumber),
+}
+
+/// The shipped profiles as build.rs has compiled them: architecture, name, program.
+const READY: &[(&str, &str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/programs.rs"));
+
+/// What the process that becomes the program still does under the filter (exec/lockdown.rs, `exec_first_found`, and
+/// exec/mod.rs, `report`), and what for.
+const OF_PROGRAM: &[(Call, &str)] = &[
+    (process::EXEC, "starting the program"),
+    (file::WRITE, "reporting why a program cannot be started"),
+    (process::EXIT, "ending where a program cannot be started"),
+];
+
+/// What the process of ours that stays inside does under it (exec/pid1.rs, `reap`).
+const OF_INIT: &[(Call, &str)] = &[
+    (process::WAIT_FOR_ANY, "waiting for the program inside the sandbox"),
+    (file::WRITE, "reporting how the program ended"),
+    (process::EXIT, "ending the sandbox"),
+];
+
+/// What a filter depends on, besides the profile and the machine.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Surroundings<'a> {
+    /// The capabilities that the program will have.
+    pub(super) caps: CapSet,
+    /// The kernel's release, where the profile may ask for it.
+    pub(super) kernel: Option<&'a CStr>,
+    /// Whether a process of ours stays inside.
+    pub(super) init: bool,
+}
+
+/// The filters that `wish` means.
+pub(super) fn filters(wish: Seccomp, around: Surroundings<'_>) -> Result<Filters, Error> {
+    let program = match wish {
+        Seccomp::Off => return Ok(Filters::Programs(Vec::new())),
+        Seccomp::Programs(programs) => {
+            return Ok(Filters::Programs(programs.into_iter().map(Cow::Owned).collect()));
+        }
+        Seccomp::ReadLate(fd) => return Ok(Filters::ReadLate(fd)),
+        Seccomp::Profile { text, deny, allow } => of_profile(&text, &deny, &allow, around),
+    };
+    // The compiler numbers its errors for the verb; this is a run that cannot begin.
+    program.map(|program| Filters::Programs(vec![program])).map_err(|error| Error { code: 1, ..error })
+}
+
+fn of_profile(
+    text: &ProfileText,
+    deny: &[String],
+    allow: &[String],
+    around: Surroundings<'_>,
+) -> Result<Cow<'static, [u8]>, Error> {
+    let Some(arch) = Arch::here() else {
+        return Err(Error::new(1, "no system call filter can be made for this machine's architecture"));
+    };
+    if let (ProfileText::Shipped(name), [], []) = (text, deny, allow)
+        && let Some(ready) = ready(arch, name)
+    {
+        prove(&Program::of_bytes(ready), arch, around.init, None)?;
+        return Ok(Cow::Borrowed(ready));
+    }
+    let table = Table::new();
+    let name = name_of(text);
+    let profile = overrule(read(text, &name, &table)?, deny, allow, &table)?;
+    let caps = around.caps.names().map(str::to_owned).collect();
+    let target = Target { arch, kernel: kernel(around.kernel)?, caps: &caps };
+    let within = |error: Error| Error::new(1, [name.as_bytes(), b": ", &error.message].concat());
+    let policies = resolve(&profile, &target, &table).map_err(within)?;
+    let program = compile(&policies).map_err(within)?;
+    prove(&program, arch, around.init, policies.first())?;
+    Ok(Cow::Owned(program.bytes()))
+}
+
+/// The shipped profile `name`, if it is one.
+fn ready(arch: Arch, name: &str) -> Option<&'static [u8]> {
+    let found = READY.iter().find(|(of, known, _)| (*of, *known) == (arch.name(), name));
+    found.map(|(.., program)| *program)
+}
+
+fn name_of(text: &ProfileText) -> String {
+    match text {
+        ProfileText::Shipped(name) => name.clone(),
+        ProfileText::File { name, .. } => {
+            let mut out = Vec::new();
+            push_printable(&mut out, name.to_string_lossy().as_ref());
+            String::from_utf8_lossy(&out).into_owned()
+        }
+    }
+}
+
+fn read(text: &ProfileText, name: &str, table: &Table) -> Result<Profile, Error> {
+    let bytes = match text {
+        ProfileText::Shipped(name) => shipped::find(name)?.as_bytes(),
+        ProfileText::File { text, .. } => text,
+    };
+    Reader { table, shipped: &shipped::text, is_cap: &CapSet::is_name }.read(name, bytes)
+}
+
+/// The version of the kernel. Where nobody asked for it, no shipped profile depends on it: build.rs sees to that.
+fn kernel(release: Option<&CStr>) -> Result<(u32, u32), Error> {
+    let Some(release) = release else { return Ok((0, 0)) };
+    let release = release.to_string_lossy();
+    kernel_version(&release)
+        .ok_or_else(|| Error::new(1, format!("the kernel's release {release:?} does not begin with a version")))
+}
+
+/// Tries `program` with every call that we make under it. One that is refused would end a run that has begun: without
+/// the program, or without a word.
+fn prove(program: &Program, arch: Arch, init: bool, policy: Option<&Policy<'_>>) -> Result<(), Error> {
+    for (call, purpose) in OF_PROGRAM.iter().chain(if init { OF_INIT } else { &[] }) {
+        let Some(answers) = program.answers(arch.audit(), call.number, call.args) else {
+            return Err(Error::new(1, "the compiled system call filter is broken; please report this"));
+        };
+        if let Some(&refused) = answers.iter().find(|code| !Verdict::lets_through(**code)) {
+            let rule = policy.and_then(|policy| policy.rule_for(call.number, refused));
+            let by = rule.map_or("no rule allows it", |rule| rule.place.as_str());
+            let name = call.name;
+            return Err(Error::new(1, format!("the system call filter refuses {name}, which {purpose} needs: {by}"))
+                .with_hint(Some(format!("allow {name} in the profile, or by name, and do not deny it"))));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn profile(text: &str) -> ProfileText {
+        ProfileText::File { name: c"./mine.json".into(), text: text.into() }
+    }
+
+    fn around(init: bool) -> Surroundings<'static> {
+        Surroundings { caps: CapSet::EMPTY, kernel: Some(c"6.18.44-generic"), init }
+    }
+
+    fn planned(text: ProfileText, deny: &[&str], around: Surroundings<'_>) -> Result<Filters, String> {
+        let deny = deny.iter().map(|&name| name.to_owned()).collect();
+        let wish = Seccomp::Profile { text, deny, allow: Vec::new() };
+        filters(wish, around).map_err(|error| error.to_string())
+    }
+
+    /// What build.rs has compiled is what would be compiled now, for every profile and architecture.
+    #[test]
+    fn ready_programs_are_those_of_the_compiler() {
+        let table = Table::new();
+        for arch in Arch::KERNELS {
+            for name in shipped::names() {
+                let profile = read(&ProfileText::Shipped(name.into()), name, &table).unwrap();
+                // Of any capabilities and any kernel: a ready program is taken for all of them.
+                for (caps, kernel) in [(CapSet::EMPTY, (5, 12)), (CapSet::all(40), (7, 0))] {
+                    let caps = caps.names().map(str::to_owned).collect();
+                    let policies = resolve(&profile, &Target { arch, kernel, caps: &caps }, &table).unwrap();
+                    let program = compile(&policies).unwrap();
+                    assert_eq!(ready(arch, name), Some(&*program.bytes()), "{name} {arch}");
+                    assert_eq!(Program::of_bytes(&program.bytes()), program);
+                }
+            }
+        }
+        assert_eq!(READY.len(), Arch::KERNELS.len() * shipped::names().count());
+    }
+
+    #[test]
+    fn a_shipped_profile_is_taken_as_it_is_and_compiled_where_names_are_denied() {
+        for name in shipped::names() {
+            let text = || ProfileText::Shipped(name.into());
+            let Ok(Filters::Programs(plain)) = planned(text(), &[], around(true)) else { panic!("{name}") };
+            assert!(matches!(&*plain, [Cow::Borrowed(_)]), "{name}: nothing is compiled at a launch");
+            let Ok(Filters::Programs(denied)) = planned(text(), &["mkdirat"], around(true)) else { panic!("{name}") };
+            assert!(matches!(&*denied, [Cow::Owned(_)]) && denied != plain, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_filter_that_refuses_our_own_calls_is_refused() {
+        let text = || ProfileText::Shipped("default".into());
+        let refused = |deny: &str, init| planned(text(), &[deny], around(init)).unwrap_err();
+        let says = |deny: &str, init, words: &str| {
+            let error = refused(deny, init);
+            assert!(
+                error.starts_with(&format!("the system call filter refuses {words}: syscall-deny {deny}\n")),
+                "{error}"
+            );
+        };
+        says("execve", false, "execve, which starting the program needs");
+        says("@process", true, "execve, which starting the program needs");
+        says("write", false, "write, which reporting why a program cannot be started needs");
+        says("exit_group", false, "exit_group, which ending where a program cannot be started needs");
+        says("wait4", true, "wait4, which waiting for the program inside the sandbox needs");
+        // Nobody of ours waits.
+        assert!(planned(text(), &["wait4"], around(false)).is_ok());
+        // Of what we do not call, a program may be left with nothing.
+        assert!(
+            planned(text(), &["execveat", "exit", "waitid", "writev", "@memory", "@signal", "@file"], around(true))
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn the_rule_of_a_profile_that_is_in_the_way_is_named() {
+        let refused = |rules: &str| {
+            let text = format!(r#"{{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{rules}]}}"#);
+            planned(profile(&text), &[], around(true)).err().map(|error| error.lines().next().unwrap().to_owned())
+        };
+        let trap = r#"{"names": ["read", "execve"], "action": "SCMP_ACT_TRAP"}"#;
+        let place = "./mine.json: syscalls[0] (read, …)";
+        assert_eq!(
+            refused(trap).unwrap(),
+            format!("the system call filter refuses execve, which starting the program needs: {place}")
+        );
+        // A descriptor or an address can be anything; that no rusage is asked for is known.
+        let where_arg = |name: &str, index: u8, value: u64| {
+            refused(&format!(
+                r#"{{"name": "{name}", "action": "SCMP_ACT_ERRNO", "args": [{{"index": {index}, "value": {value}, "op": "SCMP_CMP_EQ"}}]}}"#
+            ))
+        };
+        assert!(where_arg("write", 0, 7).unwrap().ends_with("needs: ./mine.json: syscalls[0] (write)"));
+        assert!(where_arg("wait4", 2, 0).is_some() && where_arg("wait4", 3, 0).is_some());
+        assert_eq!(where_arg("wait4", 2, 1), None);
+        let log = r#"{"names": ["write", "execve"], "action": "SCMP_ACT_LOG"}"#;
+        assert_eq!(refused(log), None, "what is logged is let through");
+        assert!(refused(r#"{"names": ["write"], "action": "SCMP_ACT_TRACE"}"#).is_some(), "there may be no tracer");
+        let nothing = planned(profile(r#"{"defaultAction": "SCMP_ACT_ERRNO"}"#), &[], around(false)).unwrap_err();
+        assert!(
+            nothing.starts_with(
+                "the system call filter refuses execve, which starting the program needs: no rule allows it"
+            ),
+            "{nothing}"
+        );
+    }
+
+    #[test]
+    fn capabilities_and_kernel_decide_which_rules_are_there() {
+        let rule = |scope: &str| {
+            profile(&format!(
+                r#"{{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+                    {{"name": "write", "action": "SCMP_ACT_ERRNO", "includes": {{{scope}}}}}]}}"#
+            ))
+        };
+        let holds = |scope: &str, around| planned(rule(scope), &[], around).is_err();
+        let with = |caps, kernel| Surroundings { caps, kernel: Some(kernel), init: false };
+        let admin = CapSet::parse(b"CAP_SYS_ADMIN", 40).unwrap();
+        assert!(holds(r#""caps": ["CAP_SYS_ADMIN"]"#, with(admin, c"6.1")));
+        assert!(!holds(r#""caps": ["CAP_SYS_ADMIN"]"#, with(CapSet::all(40).without(admin), c"6.1")));
+        assert!(holds(r#""minKernel": "6.1""#, with(CapSet::EMPTY, c"6.1.0-50-amd64")));
+        assert!(!holds(r#""minKernel": "6.2""#, with(CapSet::EMPTY, c"6.1.0-50-amd64")));
+        let error = planned(rule(""), &[], with(CapSet::EMPTY, c"unknown")).unwrap_err();
+        assert_eq!(error, "the kernel's release \"unknown\" does not begin with a version");
+    }
+
+    #[test]
+    fn what_is_wrong_is_an_error_of_a_run() {
+        let wish = |text| Seccomp::Profile { text, deny: Vec::new(), allow: Vec::new() };
+        let error = |text| filters(wish(text), around(true)).unwrap_err();
+        let missing = error(ProfileText::Shipped("defualt".into()));
+        assert_eq!(
+            (missing.code, &*missing.to_string()),
+            (1, "no seccomp profile is called \"defualt\", did you mean default?")
+        );
+        let broken = error(profile("{"));
+        assert!(broken.code == 1 && broken.to_string().starts_with("./mine.json: this is no JSON"), "{broken}");
+        let foreign = error(profile(r#"{"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_S390X"]}"#));
+        assert!(foreign.to_string().starts_with("./mine.json: architectures: this profile is not for "), "{foreign}");
+        let name = c"/x\x1b[2J".to_owned();
+        let tricky = error(ProfileText::File { name, text: b"[]".to_vec() }).to_string();
+        assert!(tricky.starts_with("/x\\x1b[2J: an object"), "{tricky}");
+    }
+}

@@ -1,0 +1,120 @@
+//! What names that are denied or allowed make of a profile.
+
+use super::*;
+use crate::seccomp::overrule;
+use crate::seccomp::policy::Policy;
+
+fn words(words: &str) -> Vec<String> {
+    words.split_whitespace().map(str::to_owned).collect()
+}
+
+/// The program of `text` with `deny` and `allow`, proved.
+fn overruled(text: &str, deny: &str, allow: &str, arch: Arch) -> Result<Compiled, Error> {
+    let table = Table::new();
+    let profile = overrule(read(text).unwrap(), &words(deny), &words(allow), &table)?;
+    let caps = BTreeSet::new();
+    let policies: Vec<Policy<'_>> = resolve(&profile, &Target { arch, kernel: (6, 18), caps: &caps }, &table)?;
+    let program = compile(&policies)?;
+    prove(&policies, &program)?;
+    Ok(Compiled { program, arch })
+}
+
+fn shipped(name: &str, deny: &str, allow: &str) -> Compiled {
+    overruled(crate::seccomp::shipped::text(name).unwrap(), deny, allow, Arch::X86_64).unwrap()
+}
+
+const EPERM: u16 = 1;
+
+/// Profile, denied, allowed; then a call with its first arguments and what is answered.
+type Row = (&'static str, &'static str, &'static str, &'static str, &'static [u64], u32);
+
+#[test]
+fn denied_goes_before_allowed_before_the_profile() {
+    let table: &[Row] = &[
+        ("default", "", "", "mkdir", &[], ALLOW),
+        ("default", "mkdir", "", "mkdir", &[], errno(EPERM)),
+        ("default", "mkdir", "", "mkdirat", &[], ALLOW),
+        ("default", "@file", "", "mkdirat", &[], errno(EPERM)),
+        ("default", "@file", "", "read", &[], ALLOW),
+        ("default", "", "mount", "mount", &[], ALLOW),
+        ("default", "", "@mount", "fsopen", &[], ALLOW),
+        ("default", "", "@mount", "setns", &[], errno(EPERM)),
+        ("default", "mount", "mount", "mount", &[], errno(EPERM)),
+        ("default", "@mount", "mount", "mount", &[], errno(EPERM)),
+        ("default", "mount", "@mount", "mount", &[], errno(EPERM)),
+        ("default", "mount", "@mount", "umount2", &[], ALLOW),
+        // Conditions of the profile are gone, those that refuse and those that allow.
+        ("default", "", "clone", "clone", &[0x1000_0000], ALLOW),
+        ("default", "", "socket", "socket", &[40], ALLOW),
+        ("default", "", "personality", "personality", &[0x0004_0000], ALLOW),
+        ("default", "socket", "", "socket", &[1], errno(EPERM)),
+        ("strict", "", "socket", "socket", &[2], ALLOW),
+        ("strict", "", "prlimit64", "prlimit64", &[77], ALLOW),
+        // What the C library falls back on.
+        ("default", "clone3", "", "clone3", &[], errno(38)),
+        ("default", "@process", "", "clone3", &[], errno(38)),
+        ("default", "@process", "", "clone", &[0x11], errno(EPERM)),
+        ("default", "clone3", "clone3", "clone3", &[], errno(38)),
+        ("default", "clone", "clone3", "clone3", &[], ALLOW),
+        ("default", "io_uring_setup", "", "io_uring_setup", &[], errno(EPERM)),
+    ];
+    for &(profile, deny, allow, call, args, wanted) in table {
+        let answer = shipped(profile, deny, allow).call(call, args);
+        assert_eq!(answer, wanted, "{profile} deny {deny:?} allow {allow:?}: {call} {args:x?}: {answer:x}");
+    }
+}
+
+/// TIOCSTI and TIOCLINUX, by whatever name ioctl is allowed, and with anything in the upper half.
+#[test]
+fn allowing_ioctl_opens_no_way_into_the_callers_terminal() {
+    let open = r#"{"defaultAction": "SCMP_ACT_ALLOW", "architectures":
+        ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM", "SCMP_ARCH_RISCV64"]}"#;
+    for text in crate::seccomp::shipped::names().map(|name| crate::seccomp::shipped::text(name).unwrap()).chain([open])
+    {
+        for allow in ["ioctl", "@io", "ioctl @io"] {
+            for arch in Arch::KERNELS {
+                let compiled = overruled(text, "", allow, arch).unwrap();
+                for convention in [Some(arch), arch.compat()].into_iter().flatten() {
+                    for upper in [0, 1 << 32, 1 << 63] {
+                        let ioctl = |request: u64| compiled.on(convention, "ioctl", &[0, request | upper]);
+                        assert_eq!([0x5412, 0x541c].map(ioctl), [errno(EPERM); 2], "{allow} {convention} {upper:x}");
+                        assert_eq!([0x5423, 0x5401, 0xc020_6400].map(ioctl), [ALLOW; 3], "{allow} {convention}");
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(shipped("default", "ioctl", "ioctl").call("ioctl", &[0, 0x5401]), errno(EPERM));
+}
+
+#[test]
+fn every_convention_obeys() {
+    for arch in Arch::KERNELS {
+        let text = crate::seccomp::shipped::text("default").unwrap();
+        let compiled = overruled(text, "mkdirat", "mount", arch).unwrap();
+        for convention in [Some(arch), arch.compat()].into_iter().flatten() {
+            assert_eq!(compiled.on(convention, "mkdirat", &[]), errno(EPERM), "{convention}");
+            assert_eq!(compiled.on(convention, "mount", &[]), ALLOW, "{convention}");
+            assert_eq!(compiled.on(convention, "umount2", &[]), errno(EPERM), "{convention}");
+        }
+        // Nobody is let in by a name: neither x32 nor another architecture.
+        assert_eq!(compiled.number(arch, u32::MAX, &[]), errno(38));
+        assert_eq!(
+            Arch::ALL.map(|other| compiled.number(other, 0, &[]) == KILL).iter().filter(|kill| **kill).count(),
+            Arch::ALL.len() - 1 - arch.compat().iter().len()
+        );
+    }
+    let x32 = shipped("default", "", "@file @io").number(Arch::X86_64, 0x4000_0002, &[]);
+    assert_eq!(x32, errno(38));
+}
+
+#[test]
+fn a_name_that_nothing_has_is_refused_and_one_of_another_architecture_skipped() {
+    let text = crate::seccomp::shipped::text("default").unwrap();
+    let wrong = |deny, allow| overruled(text, deny, allow, Arch::X86_64).err().map(|error| error.to_string());
+    assert_eq!(wrong("mkdir opne", "").unwrap(), "syscall-deny: unknown system call \"opne\", did you mean open?");
+    assert_eq!(wrong("", "@mounts").unwrap(), "syscall-allow: unknown group \"@mounts\", did you mean @mount?");
+    assert!(wrong("@foreign", "").unwrap().starts_with("syscall-deny: unknown group \"@foreign\""));
+    assert!(wrong("\x1b[2J", "").unwrap().contains("\\u{1b}"));
+    assert_eq!(wrong("swapcontext riscv_hwprobe", "socketcall"), None);
+}
