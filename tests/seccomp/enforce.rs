@@ -11,7 +11,7 @@ const EPERM: i64 = -1;
 const ENOSYS: i64 = -38;
 
 /// calls.c for programs of `bits` bits.
-fn calls(bits: &str) -> Option<&'static PathBuf> {
+pub(super) fn calls(bits: &str) -> Option<&'static PathBuf> {
     static BUILT: [OnceLock<Option<PathBuf>>; 2] = [OnceLock::new(), OnceLock::new()];
     let program = BUILT[usize::from(bits == "64")].get_or_init(|| {
         let flags = "-O1 -nostdlib -static -ffreestanding -fno-pic -no-pie -fno-stack-protector -fcf-protection=none";

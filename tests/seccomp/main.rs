@@ -6,6 +6,7 @@
 
 mod enforce;
 mod programs;
+mod spec;
 #[path = "../support/mod.rs"]
 mod support;
 mod verbs;

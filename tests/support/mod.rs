@@ -18,7 +18,7 @@ pub(crate) use fixture::Fixture;
 pub(crate) use inside::{TYPICAL, inside, inside_nest, line, nest};
 pub(crate) use launch::{Actor, Fd, Launch, Tweak};
 pub(crate) use running::{Outcome, Running};
-pub(crate) use stage::{Reference, Tool, probe, references, tool};
+pub(crate) use stage::{Reference, Tool, example, probe, references, tool};
 
 use std::collections::BTreeSet;
 use std::io::Write;

@@ -62,36 +62,36 @@ pub(crate) fn tool() -> &'static Tool {
 /// Path of the probe, outside and (where `/` or `/var` is bound) inside the box.
 pub(crate) fn probe() -> &'static Path {
     static PROBE: OnceLock<PathBuf> = OnceLock::new();
-    PROBE.get_or_init(|| {
-        // This test is target/PROFILE/deps/NAME-HASH, and an example target/PROFILE/examples/NAME.
-        let test = std::env::current_exe().expect("path of this test");
-        let profile = test.parent().and_then(Path::parent).expect("target/PROFILE");
-        let built = profile.join("examples/probe");
-        // `cargo test` builds examples, `cargo test --test NAME` does not.
-        if stale(&built) {
-            let mut cargo = Command::new(env!("CARGO"));
-            cargo.args([
-                "build",
-                "--example",
-                "probe",
-                "--manifest-path",
-                concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"),
-            ]);
-            if profile.ends_with("release") {
-                cargo.arg("--release");
-            }
-            assert!(cargo.status().expect("run cargo").success(), "cargo build --example probe failed");
-        }
-        staged(&built, "probe")
-    })
+    PROBE.get_or_init(|| example("probe", &["tests/probe"]))
 }
 
-/// Whether `built` is missing or older than a source of the probe.
-fn stale(built: &Path) -> bool {
+/// Path of a copy of the example `name`, built again where it is older than one of its `sources` (directories).
+pub(crate) fn example(name: &str, sources: &[&str]) -> PathBuf {
+    // This test is target/PROFILE/deps/NAME-HASH, and an example target/PROFILE/examples/NAME.
+    let test = std::env::current_exe().expect("path of this test");
+    let profile = test.parent().and_then(Path::parent).expect("target/PROFILE");
+    let built = profile.join("examples").join(name);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // `cargo test` builds examples, `cargo test --test NAME` does not.
+    if sources.iter().any(|source| stale(&built, &root.join(source))) {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--example", name, "--manifest-path"]).arg(root.join("Cargo.toml"));
+        if profile.ends_with("release") {
+            cargo.arg("--release");
+        }
+        assert!(cargo.status().expect("run cargo").success(), "cargo build --example {name} failed");
+    }
+    staged(&built, name)
+}
+
+/// Whether `built` is missing or older than a file below `sources`.
+fn stale(built: &Path, sources: &Path) -> bool {
     let changed = |path: &Path| path.metadata().and_then(|about| about.modified());
     let Ok(made) = changed(built) else { return true };
-    let sources = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/probe")).expect("sources of the probe");
-    sources.flatten().any(|entry| changed(&entry.path()).is_ok_and(|time| time > made))
+    fs::read_dir(sources).expect("list sources").flatten().any(|entry| {
+        let path = entry.path();
+        if path.is_dir() { stale(built, &path) } else { changed(&path).is_ok_and(|time| time > made) }
+    })
 }
 
 /// Every reference that is here; at least the installed one, or a loud skip.
