@@ -42,6 +42,9 @@ that comes with pinfold. What `compile` writes is for `bwrap --seccomp FD`:
 pinfold-seccomp(7) describes profiles and groups.
 ";
 
+/// The commands.
+const VERBS: [&str; 5] = ["list", "show", "compile", "check", "explain"];
+
 /// A name is a word without a slash or a dot; anything else is a file.
 const SHIPPED: &str = "default";
 
@@ -70,12 +73,12 @@ pub(super) fn run(words: &[&CStr]) -> Result<Output, Error> {
     if words.help {
         return Ok(Output::Text(format!("{USAGE}{HELP}")));
     }
-    let Some((verb, rest)) = operands.split_first() else { return wrong("a command is missing") };
+    let Some((verb, rest)) = operands.split_first() else { return misused("", "a command is missing") };
     if words.output.is_some() && verb.as_bytes() != b"compile" {
-        return wrong("--output is for compile");
+        return misused("compile", "--output is for compile");
     }
     if words.profile.is_some() && verb.as_bytes() != b"explain" {
-        return wrong("--profile is for explain");
+        return misused("explain", "--profile is for explain");
     }
     match (verb.as_bytes(), rest) {
         (b"list", []) => Ok(Output::Text(list())),
@@ -86,20 +89,20 @@ pub(super) fn run(words: &[&CStr]) -> Result<Output, Error> {
         }
         (b"check", [name]) => check(&words, name).map(Output::Text),
         (b"explain", [call]) => explain(&words, call).map(Output::Text),
-        (b"list" | b"show" | b"compile" | b"check" | b"explain", _) => {
-            wrong(format!("{} takes another number of words", verb.display()))
-        }
-        _ => {
-            let near = nearest(&verb.to_string_lossy(), ["list", "show", "compile", "check", "explain"].into_iter());
-            wrong(format!("unknown command {:?}{}", verb, did_you_mean(near)))
-        }
+        (known, _) => match VERBS.into_iter().find(|verb| verb.as_bytes() == known) {
+            Some(verb) => misused(verb, format!("{verb} takes another number of words")),
+            None => {
+                let near = nearest(&verb.to_string_lossy(), VERBS.into_iter());
+                misused("", format!("unknown command {:?}{}", verb, did_you_mean(near)))
+            }
+        },
     }
 }
 
 fn parse(words: &[&CStr]) -> Result<Words, Error> {
     let mut out = Words::default();
     let mut parser = lexopt::Parser::from_args(words.iter().map(|word| OsStr::from_bytes(word.to_bytes())));
-    let bad = |error: lexopt::Error| Error::new(125, format!("{error}\n{USAGE}"));
+    let bad = |error: lexopt::Error| misuse("", error.to_string());
     while let Some(word) = parser.next().map_err(bad)? {
         match word {
             Short('h') | Long("help") => out.help = true,
@@ -328,6 +331,19 @@ fn write_line(out: &mut String, line: std::fmt::Arguments<'_>) {
 
 fn wrong<T>(message: impl Into<Vec<u8>>) -> Result<T, Error> {
     Err(Error::new(125, message))
+}
+
+/// A command line that cannot be meant so, with how `verb` is used.
+fn misused<T>(verb: &str, message: impl Into<Vec<u8>>) -> Result<T, Error> {
+    Err(misuse(verb, message))
+}
+
+fn misuse(verb: &str, message: impl Into<Vec<u8>>) -> Error {
+    let usage = USAGE.lines().filter_map(|line| line.split_once("pinfold seccomp ")).map(|(_, usage)| usage);
+    let usage =
+        usage.filter(|usage| usage.split(' ').next() == Some(verb)).map(|usage| format!("pinfold seccomp {usage}"));
+    let hint = usage.last().unwrap_or_else(|| "pinfold seccomp --help tells how it is used".into());
+    Error::new(125, message).with_hint(Some(hint))
 }
 
 /// `error` with the name of the profile in front.

@@ -107,7 +107,7 @@ fn explain_tells_verdict_and_reason() {
 }
 
 #[test]
-fn what_is_wrong_is_said_in_one_line() {
+fn what_is_wrong_is_said_in_one_line_and_how_it_is_done_in_a_second() {
     let wrong = stage::stage().join("wrong.json");
     fs::write(
         &wrong,
@@ -130,14 +130,23 @@ fn what_is_wrong_is_said_in_one_line() {
         (&["list", "default"], "list takes another number of words"),
         (&["check", "default", "-o", "x"], "--output is for compile"),
         (&["compile", "default", "--profile", "strict"], "--profile is for explain"),
+        (&["list", "--colour"], "--colour"),
         (&[], "a command is missing"),
     ];
     for (words, wanted) in cases {
         let said = refused(words);
         assert!(said.contains(wanted), "{words:?}\nsays   {said}\nwanted {wanted}");
-        assert_eq!(said.lines().count(), 1, "{said}");
+        let mut hint = said.lines().skip(1);
+        assert!(
+            hint.next().is_none_or(|line| line.starts_with("hint: pinfold seccomp ")) && hint.next().is_none(),
+            "{said}"
+        );
     }
-    assert!(refused(&["list", "--colour"]).contains("--colour"));
+    assert!(refused(&["list", "default"]).ends_with("\nhint: pinfold seccomp list"));
+    assert!(refused(&["show"]).ends_with("\nhint: pinfold seccomp show NAME|@GROUP"));
+    for words in [&[][..], &["compil"], &["list", "--colour"]] {
+        assert!(refused(words).ends_with("\nhint: pinfold seccomp --help tells how it is used"), "{words:?}");
+    }
 }
 
 #[test]
