@@ -7,6 +7,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used)] // a benchmark that cannot go on stops
 
 mod boxes;
+mod filter;
 mod memory;
 mod rounds;
 mod stage;
@@ -34,6 +35,10 @@ fn main() -> ExitCode {
     let is = |index: usize, word: &str| words.get(index).is_some_and(|given| given == word);
     let done = if is(0, boxes::BOX_WORD) {
         box_of(&words)
+    } else if is(0, filter::BOX_WORD) {
+        filter::box_of(&words)
+    } else if is(0, filter::LOOP_WORD) {
+        Ok(filter::ask(&words))
     } else if is(0, MEASURE_WORD) {
         measure(&Stage::at(words[1].clone().into()), is(2, "--quick")).map(|()| 0)
     } else {
@@ -88,6 +93,7 @@ fn measure(stage: &Stage, quick: bool) -> Result<()> {
     verdicts.at_most("whole launch, everything unshared, to the limit", 1.25, full.to_limit);
     thousand_binds(stage, quick, &mut verdicts)?;
     time_per_bind(stage, quick, &mut verdicts)?;
+    filter::measure(stage, quick, &mut verdicts)?;
     memory_and_size(stage, &mut verdicts)?;
     verdicts.print();
     Ok(())

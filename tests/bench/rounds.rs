@@ -55,17 +55,26 @@ impl Times {
 
     /// This contestant's times as parts of another's.
     pub(crate) fn ratio_to(&self, base: &Times) -> Ratio {
-        let each: Vec<f64> = self.rounds.iter().zip(&base.rounds).map(|(own, other)| own / other).collect();
-        Ratio { median: median(&each), of_minima: self.min() / base.min() }
+        self.compared(base, |own, other| own / other)
+    }
+
+    /// How many microseconds more this contestant needs than another.
+    pub(crate) fn less(&self, base: &Times) -> Ratio {
+        self.compared(base, |own, other| own - other)
+    }
+
+    fn compared(&self, base: &Times, how: fn(f64, f64) -> f64) -> Ratio {
+        let each: Vec<f64> = self.rounds.iter().zip(&base.rounds).map(|(own, other)| how(*own, *other)).collect();
+        Ratio { median: median(&each), of_minima: how(self.min(), base.min()) }
     }
 }
 
-/// How one contestant compares with another.
+/// How one contestant compares with another: a ratio, or a difference.
 #[derive(Clone, Copy)]
 pub(crate) struct Ratio {
-    /// Median of the ratios of each round. Both had the same machine then, however busy it was.
+    /// Median of those of each round. Both had the same machine then, however busy it was.
     pub(crate) median: f64,
-    /// Ratio of the best rounds.
+    /// That of the best rounds.
     pub(crate) of_minima: f64,
 }
 
