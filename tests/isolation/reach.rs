@@ -4,10 +4,9 @@
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
-use std::sync::Arc;
 
 use crate::errno;
-use crate::support::{Actor, Fd, TYPICAL, Tweak, inside, skip};
+use crate::support::{Actor, TYPICAL, inside, skip, terminal};
 
 /// [`TYPICAL`] with one namespace of the host after all.
 fn sharing(namespace: &str) -> String {
@@ -119,22 +118,7 @@ fn the_hosts_name_is_neither_changed_nor_changeable() {
 
 /// Bytes that wait in a terminal after a box has tried to type there (CVE-2017-5226).
 fn typed(options: &str) -> i32 {
-    let pty = nix::pty::openpty(None, None).expect("a pseudo-terminal");
-    let mut raw = nix::sys::termios::tcgetattr(&pty.slave).unwrap();
-    // Every byte counts at once, not only with the end of its line.
-    nix::sys::termios::cfmakeraw(&mut raw);
-    nix::sys::termios::tcsetattr(&pty.slave, nix::sys::termios::SetArg::TCSANOW, &raw).unwrap();
-    let slave = Arc::new(pty.slave);
-    let script = "for fd in 0 1 2; do /probe tiocsti $fd; done >&6 2>&1; /probe tiocsti 3 3<>/dev/tty >&6; true";
-    let launch = inside(Actor::User, &format!("{TYPICAL} {options}"), &["sh", "-c", script]).fd(6, Fd::Out);
-    let launch = [0, 1, 2].iter().fold(launch, |launch, fd| launch.fd(*fd, Fd::Given(slave.clone())));
-    launch.tweak(Tweak::Terminal).run().done();
-    let mut waiting = 0;
-    use std::os::fd::AsRawFd;
-    // SAFETY: FIONREAD writes one int into a live variable.
-    let result = unsafe { libc::ioctl(slave.as_raw_fd(), libc::FIONREAD, &raw mut waiting) };
-    assert_eq!(result, 0);
-    waiting
+    terminal::typed(inside(Actor::User, &format!("{TYPICAL} {options}"), &["sh", "-c", terminal::TYPING]))
 }
 
 #[test]

@@ -13,12 +13,13 @@ pub(crate) mod launch;
 pub(crate) mod normal;
 pub(crate) mod running;
 pub(crate) mod stage;
+pub(crate) mod terminal;
 
 pub(crate) use fixture::Fixture;
 pub(crate) use inside::{TYPICAL, inside, inside_nest, line, nest};
 pub(crate) use launch::{Actor, Fd, Launch, Tweak};
 pub(crate) use running::{Outcome, Running};
-pub(crate) use stage::{Reference, Tool, example, probe, references, tool};
+pub(crate) use stage::{Reference, Tool, example, pinfold, probe, references, stage, tool};
 
 use std::collections::BTreeSet;
 use std::io::Write;

@@ -94,6 +94,14 @@ impl Running {
         }
     }
 
+    /// Reads descriptor `number` until nobody holds its other end any more.
+    pub(crate) fn read_until_end(&mut self, number: RawFd) {
+        let deadline = Instant::now() + DEADLINE;
+        while self.outs.iter().any(|(known, _)| *known == number) {
+            self.listen(deadline);
+        }
+    }
+
     /// Whether anyone still holds the other end of the [`super::Fd::Out`] called `number`, at this moment.
     pub(crate) fn is_held(&self, number: RawFd) -> bool {
         let Some((_, fd)) = self.outs.iter().find(|(known, _)| *known == number) else { return false };

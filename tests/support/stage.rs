@@ -59,6 +59,15 @@ pub(crate) fn tool() -> &'static Tool {
     })
 }
 
+/// The tool under test under its own name, for `pinfold run` and the other verbs.
+pub(crate) fn pinfold() -> &'static Path {
+    static TOOL: OnceLock<PathBuf> = OnceLock::new();
+    TOOL.get_or_init(|| {
+        let built = PathBuf::from(env!("CARGO_BIN_EXE_pinfold"));
+        staged(&std::env::var_os("PINFOLD_TEST_TOOL").map_or(built, PathBuf::from), "pinfold")
+    })
+}
+
 /// Path of the probe, outside and (where `/` or `/var` is bound) inside the box.
 pub(crate) fn probe() -> &'static Path {
     static PROBE: OnceLock<PathBuf> = OnceLock::new();

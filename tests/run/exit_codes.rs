@@ -1,0 +1,90 @@
+//! Each way to end has its own exit code, and its message names the step and the word.
+
+use std::fs;
+
+use crate::support::{Actor, Fd};
+use crate::{Place, actors};
+
+#[test]
+fn the_programs_own_code_is_passed_on() {
+    for actor in actors() {
+        let place = Place::new("codes", actor);
+        for (script, ending) in
+            [("exit 0", "exit 0"), ("exit 7", "exit 7"), ("exit 125", "exit 125"), ("kill -9 $$", "exit 137")]
+        {
+            assert_eq!(place.sh("", script).run().ending(), ending, "{script}");
+        }
+        assert_eq!(place.sh("", "kill -TERM $$").run().ending(), "exit 143");
+    }
+}
+
+#[test]
+fn a_program_that_cannot_be_started_is_126_or_127() {
+    let place = Place::new("not-started", Actor::User);
+    let script = place.file("project/script", "#!/bin/sh\n");
+    let missing = place.run("", &["no-such-program"]).run();
+    assert_eq!(missing.ending(), "exit 127");
+    assert_eq!(
+        missing.stderr_text().lines().next(),
+        Some("pinfold: program: cannot execute no-such-program: No such file or directory")
+    );
+    let closed = place.run("", &[script.to_str().unwrap()]).run();
+    assert_eq!(closed.ending(), "exit 126");
+    assert!(closed.stderr_text().contains("cannot execute") && closed.stderr_text().contains("hint: "), "{closed}");
+    assert_eq!(place.run("", &["/etc"]).run().ending(), "exit 126");
+}
+
+/// 125, one line that names step, paths, reason and word, and a hint; and nothing of the program has run.
+#[test]
+fn what_pinfold_cannot_do_is_125() {
+    let place = Place::new("refused", Actor::User);
+    place.file("lost.profile", "profile workspace\n\n# x\nro /no/such/path\n");
+    let profile = place.home.join("lost.profile");
+    let by_profile = format!("--profile {}", profile.display());
+    let from = format!("({}:4: ro /no/such/path)", fs::canonicalize(&profile).unwrap().display());
+    for (options, wanted) in [
+        (
+            "--ro /no/such/path",
+            "pinfold: mounts: bind /no/such/path (read-only): the source: No such file or directory (--ro /no/such/path)",
+        ),
+        (&*by_profile, &*from),
+        ("--no-such-option", "pinfold: unknown option --no-such-option"),
+        ("--net bridge", "pinfold: --net bridge: unknown word bridge"),
+        ("--keep-fd 77", "77"),
+        ("--profile no-such", "no profile has this name"),
+        ("--workdir /no/such", "pinfold: program: cannot enter the directory /no/such: No such file or directory"),
+        ("--seccomp /no/such.json", "/no/such.json: No such file or directory"),
+        ("--seccomp defalt", "defalt"),
+        ("--syscall-deny ptrase", "ptrase"),
+        ("--cap-add CAP_NO", "--cap-add CAP_NO: unknown capability"),
+        ("--tmpfs /usr/no/such", "Read-only file system"),
+    ] {
+        let outcome = place.sh(options, "echo it ran; touch ran").run();
+        assert_eq!(outcome.ending(), "exit 125", "{options}: {outcome}");
+        assert!(outcome.stderr_text().contains(wanted), "{options}: {outcome}");
+        assert!(outcome.stderr_text().lines().count() <= 2, "{options}: {outcome}");
+        assert!(outcome.stdout.is_empty() && !place.project.join("ran").exists(), "{options}: {outcome}");
+    }
+    let outcome = place.pinfold(&["run"]).run();
+    assert_eq!(outcome.ending(), "exit 125");
+    assert!(outcome.stderr_text().contains("no command is given"), "{outcome}");
+}
+
+/// What a script can read instead of messages.
+#[test]
+fn the_json_status_tells_start_and_end_or_the_error() {
+    let place = Place::new("status", Actor::User);
+    let outcome = place.sh("--json-status-fd 5", "exit 3").fd(5, Fd::Out).run();
+    let text = String::from_utf8_lossy(&outcome.outs[&5]).into_owned();
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines.first().is_some_and(|line| line.starts_with("{ \"child-pid\": ")), "{text}");
+    assert_eq!(lines.last(), Some(&"{ \"exit-code\": 3 }"));
+    let outcome = place.sh("--json-status-fd 5 --ro /no/such", "exit 3").fd(5, Fd::Out).run();
+    let text = String::from_utf8_lossy(&outcome.outs[&5]).into_owned();
+    let last = text.lines().last().unwrap_or_default();
+    for part in
+        ["\"error\":\"mounts: bind /no/such", "\"errno\":2", "\"exit-code\":125", "\"hint\":\"", "\"step\":\"mounts\""]
+    {
+        assert!(last.contains(part), "{part}: {text}");
+    }
+}

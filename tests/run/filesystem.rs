@@ -1,0 +1,114 @@
+//! What is there, what can be written to, and that it ends where the box ends.
+
+use std::fs;
+
+use crate::support::Actor;
+use crate::{Place, actors};
+
+#[test]
+fn the_system_is_read_only_and_the_rest_is_empty() {
+    for actor in actors() {
+        let place = Place::new("system", actor);
+        place.file("secret", "secret\n");
+        place.file(".ssh/id_ed25519", "secret\n");
+        for dir in ["/", "/usr", "/etc", "/usr/bin", "/etc/ssl", "/home", "/run", "/var", "/proc/sys/kernel"] {
+            let script = format!("if : 2>/dev/null > {dir}/canary; then echo written; else echo kept; fi");
+            assert_eq!(place.sh("", &script).run().stdout_text(), "kept\n", "{dir}");
+        }
+        let said = place.sh("", "cd; pwd; ls -A; ls -A /tmp /var/tmp $XDG_RUNTIME_DIR; ls /").run().done();
+        let home = place.home.display();
+        let (start, root) = said.split_once("\nbin\n").unwrap_or_else(|| panic!("{said}"));
+        let runtime = start.lines().find(|line| line.starts_with("/run/user/")).expect("a runtime directory");
+        assert_eq!(
+            start,
+            format!("{home}\nproject\n{runtime}\n\n/tmp:\n\n/var/tmp:").replace(runtime, "").replace("\n\n\n", "\n"),
+            "{said}"
+        );
+        assert!(!root.contains("root\n") && !root.contains("opt\n") && !root.contains("sys\n"), "{said}");
+    }
+}
+
+#[test]
+fn home_and_tmp_are_its_own_and_gone_afterwards() {
+    let place = Place::new("own", Actor::User);
+    let script = "echo x > ~/canary && echo x > /tmp/canary-of-run && echo x > /dev/shm/canary-of-run && mkdir ~/.config && cat ~/canary";
+    assert_eq!(place.sh("", script).run().done(), "x\n");
+    let left: Vec<_> = fs::read_dir(&place.home).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["project"]);
+    assert!(!fs::exists("/tmp/canary-of-run").unwrap() && !fs::exists("/dev/shm/canary-of-run").unwrap());
+}
+
+#[test]
+fn the_current_directory_is_writable_at_its_own_path() {
+    for actor in actors() {
+        let place = Place::new("cwd", actor);
+        let said = place.sh("", "pwd; echo new > file; mkdir -p a/b; mv file a/b/; cat a/b/file").run().done();
+        assert_eq!(said, format!("{}\nnew\n", place.project.display()));
+        assert_eq!(fs::read_to_string(place.project.join("a/b/file")).unwrap(), "new\n");
+    }
+}
+
+#[test]
+fn directories_that_are_too_much_are_refused_with_a_reason() {
+    for actor in actors() {
+        let place = Place::new("too-much", actor);
+        let above = place.home.parent().unwrap().to_owned();
+        for dir in ["/".into(), "/usr".into(), "/etc".into(), "/tmp".into(), "/var".into(), place.home.clone(), above] {
+            let outcome = place.sh("", "echo it ran").dir(&dir).run();
+            assert_eq!(outcome.ending(), "exit 125", "{}: {outcome}", dir.display());
+            assert!(outcome.stdout.is_empty(), "{outcome}");
+            let text = outcome.stderr_text();
+            assert!(text.contains(dir.to_str().unwrap()) && text.contains("hint: "), "{text}");
+        }
+    }
+}
+
+#[test]
+fn binds_files_links_and_overlays_do_what_they_say() {
+    for actor in actors() {
+        let place = Place::new("options", actor);
+        place.file("data/one", "one\n");
+        place.file("data/two:x", "two\n");
+        let data = place.home.join("data");
+        let (data, project) = (data.display(), place.project.display());
+        for (options, script, said) in [
+            (format!("--ro {data}"), format!("cat {data}/one; touch {data}/new || echo no"), "one\nno\n"),
+            (format!("--ro {data}:/d"), "cat /d/one; ls -A ~".into(), "one\nproject\n"),
+            (format!("--ro {data}/two\\:x:/d"), "cat /d".into(), "two\n"),
+            (format!("--rw {data}/one:/d"), "echo more >> /d; cat /d".into(), "one\nmore\n"),
+            ("--ro-try /no/such --rw-try /no/such --dev-try /no/such --overlay-try /no/such".into(), "ls /no".into(), ""),
+            (format!("--overlay {data}"), format!("echo x > {data}/new; rm {data}/one; ls {data}"), "new\ntwo:x\n"),
+            (format!("--tmpfs /t:64K,mode=700 --file {data}/two\\:x:/t/copy"), "stat -c %a /t /t/copy; cat /t/copy; echo x > /t/copy; dd if=/dev/zero of=/t/big bs=1k count=128 2>/dev/null || echo full".into(), "700\n644\ntwo\nfull\n"),
+            ("--symlink /usr/bin:/links/bin".into(), "readlink /links/bin".into(), "/usr/bin\n"),
+            ("--ro ../data:/rel".into(), "cat /rel/one".into(), "one\nmore\n"),
+            (format!("--workdir {project}/.. --rw {data}"), "pwd; ls".into(), "HOME\ndata\nproject\n"),
+        ] {
+            let outcome = place.sh(&options, &format!("exec 2>/dev/null; {script}; true")).run();
+            let wanted = said.replace("HOME", place.home.to_str().unwrap());
+            assert_eq!((outcome.ending(), outcome.stdout_text()), ("exit 0".into(), wanted), "{options}: {outcome}");
+        }
+        let mut left: Vec<_> =
+            fs::read_dir(place.home.join("data")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["one", "two:x"], "an overlay reached the host");
+    }
+}
+
+/// CVE-2026-87766's neighbours: a link that lies in the directory which the box can write to leads nowhere else.
+#[test]
+fn a_link_in_the_project_leads_no_mount_to_the_host() {
+    let place = Place::new("links", Actor::User);
+    place.file("victim/kept", "kept\n");
+    std::os::unix::fs::symlink(place.home.join("victim"), place.project.join("d")).unwrap();
+    let project = place.project.display();
+    let victim =
+        || fs::read_dir(place.home.join("victim")).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+    for options in [
+        format!("--tmpfs {project}/d/x"),
+        format!("--symlink a:{project}/d/x"),
+        format!("--file /etc/passwd:{project}/d/x"),
+    ] {
+        let _refused_or_inside = place.sh(&options, "true").run();
+        assert_eq!(victim(), ["kept"], "{options}");
+    }
+}

@@ -1,0 +1,166 @@
+//! Profiles: good ones, wrong ones and hostile ones; and the plan in print.
+
+use std::fs;
+
+use crate::support::Actor;
+use crate::{Place, actors};
+
+#[test]
+fn a_profile_is_found_by_name_or_file_and_builds_on_others() {
+    for actor in actors() {
+        let place = Place::new("found", actor);
+        place.file(".config/pinfold/profiles/mine.profile", "# Mine.\nprofile workspace\nenv MINE=1\n");
+        place.file("project/odd name", "profile mine\nenv ODD=a # b\n");
+        let names = |options: &[&str]| {
+            let words = [&["run"], options, &["--", "env"]].concat();
+            place.pinfold(&words).run().done()
+        };
+        assert!(names(&["--profile", "mine"]).contains("MINE=1\n"));
+        let said = names(&["--profile", "./odd name"]);
+        assert!(said.contains("MINE=1\n") && said.contains("ODD=a # b\n"), "{said}");
+        let list = place.pinfold(&["profile", "list"]).run().done();
+        assert!(list.starts_with("mine          Mine. ["), "{list}");
+        for name in ["workspace", "base", "build", "offline-tool", "desktop", "none"] {
+            assert!(list.lines().any(|line| line.starts_with(&format!("{name} "))), "{name}: {list}");
+            assert_eq!(place.pinfold(&["profile", "check", name]).run().done(), "", "{name}");
+        }
+        let shown = place.pinfold(&["profile", "show", "mine"]).run().done();
+        assert_eq!(shown, "# Mine.\nprofile workspace\nenv MINE=1\n");
+    }
+}
+
+/// firejail looked into the current directory first, where a program inside could plant a profile for the next start.
+#[test]
+fn no_profile_is_taken_from_a_place_that_the_program_can_write_to() {
+    let place = Place::new("planted", Actor::User);
+    place.file("project/workspace.profile", "env PLANTED=1\n");
+    place.file("project/mine.profile", "env PLANTED=1\n");
+    assert!(!place.sh("", "env").run().done().contains("PLANTED"));
+    assert_eq!(place.sh("--profile mine", "env").run().ending(), "exit 125");
+    // A file in the project is read once, by name; a box that can write to it is refused.
+    let refused = place.sh("--profile ./mine.profile --workspace", "echo it ran").run();
+    assert_eq!((refused.ending(), refused.stdout_text()), ("exit 125".into(), String::new()), "{refused}");
+    for options in [".config", ".config/pinfold", ".config/pinfold/profiles"] {
+        fs::create_dir_all(place.home.join(options)).unwrap();
+        let refused = place.sh(&format!("--rw {}", place.home.join(options).display()), "echo it ran").run();
+        assert_eq!(
+            (refused.ending(), refused.stdout_text()),
+            ("exit 125".into(), String::new()),
+            "{options}: {refused}"
+        );
+        assert!(refused.stderr_text().contains("reads profiles from"), "{refused}");
+    }
+}
+
+#[test]
+fn a_wrong_line_is_named() {
+    let place = Place::new("wrong", Actor::User);
+    for (line, wanted) in [
+        ("rо /usr", "unknown option"),
+        ("ro usr", "begins with /"),
+        ("tmpfs", "takes a value"),
+        ("profile /no/such/file.profile", "there is no such file"),
+        ("workspace now", "takes no value"),
+        ("ro /a/../../etc/shadow", "no `..`"),
+    ] {
+        let file = place.file("wrong.profile", &format!("profile workspace\n\n{line}\n"));
+        for words in
+            [vec!["run", "--profile", file.to_str().unwrap(), "true"], vec!["profile", "check", file.to_str().unwrap()]]
+        {
+            let outcome = place.pinfold(&words).run();
+            assert_eq!(outcome.ending(), "exit 125", "{line}");
+            assert!(outcome.stderr_text().contains(&format!("wrong.profile:3: {line}")), "{line}: {outcome}");
+            assert!(outcome.stderr_text().contains(wanted), "{line}: {outcome}");
+        }
+    }
+}
+
+#[test]
+fn what_is_probably_not_meant_is_said() {
+    let place = Place::new("lint", Actor::User);
+    let file = place.file(
+        "odd.profile",
+        "profile base\nro-try /etc/hostname\ntmpfs /etc\ndeny /no/such\ntcp-connect 80\nro-try /no/such:/etc\n",
+    );
+    place.file("script", "#!/opt/no/such/interpreter\n");
+    let script = place.home.join("script");
+    fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let outcome = place.pinfold(&["profile", "check", file.to_str().unwrap()]).run();
+    assert_eq!(outcome.ending(), "exit 1");
+    let said = outcome.stdout_text();
+    for wanted in [
+        "odd.profile:2: ro-try /etc/hostname: hidden by a later one: tmpfs on /etc",
+        "odd.profile:4: deny /no/such: can never match",
+        "--tcp-connect and --tcp-bind can never matter",
+    ] {
+        assert!(said.contains(wanted), "{wanted}: {said}");
+    }
+    assert!(!said.contains("odd.profile:3"), "{said}");
+    for (profile, command, wanted) in [
+        ("none", "/bin/sh", "program /bin/sh is not visible inside"),
+        ("base", "no-such-program", "program no-such-program is not visible inside"),
+        ("base", script.to_str().unwrap(), "is not visible inside"),
+    ] {
+        let outcome = place.pinfold(&["profile", "check", profile, "--", command]).run();
+        assert_eq!(outcome.ending(), "exit 1", "{command}");
+        assert!(outcome.stdout_text().contains(wanted), "{command}: {outcome}");
+    }
+    let tool = place.file("tool.profile", &format!("profile base\nro {}\n", script.display()));
+    let outcome = place.pinfold(&["profile", "check", tool.to_str().unwrap(), script.to_str().unwrap()]).run();
+    assert!(outcome.stdout_text().starts_with("interpreter /opt/no/such/interpreter, which"), "{outcome}");
+    assert_eq!(place.pinfold(&["profile", "check", "base", "sh"]).run().done(), "");
+}
+
+#[test]
+fn two_profiles_are_compared_with_all_that_they_build_on() {
+    let place = Place::new("diff", Actor::User);
+    let one = place.file("one", "profile base\nro /one\nenv A\n");
+    let two = place.file("two", "profile base\nenv A\nro /two\n");
+    let diff = |old: &str, new: &str| place.pinfold(&["profile", "diff", old, new]).run();
+    let (one, two) = (one.to_str().unwrap(), two.to_str().unwrap());
+    assert_eq!(diff(one, two).stdout_text(), "- ro /one\n+ ro /two\n");
+    assert_eq!(diff(one, two).ending(), "exit 1");
+    assert_eq!(diff(one, one).done(), "");
+    let three = place.file("three", "profile base\nenv A\nro /one\n");
+    assert_eq!(diff(one, three.to_str().unwrap()).stdout_text(), "the same options in another order\n");
+}
+
+/// A dry run says what would hold, and runs nothing.
+#[test]
+fn the_plan_is_printed_and_nothing_runs() {
+    let place = Place::new("dry-run", Actor::User);
+    let text = place.sh("--dry-run --deny /etc/hosts --env A=1", "touch ran").run().done();
+    for wanted in [
+        "namespaces    user mount pid ipc uts cgroup net\n",
+        "  [base:4: ro-try /usr]\n",
+        "mounts        deny /etc/hosts  [--deny /etc/hosts]\n",
+        "capabilities  none\n",
+        "descriptors   0 1 2\n",
+        "environment   A=1\n",
+        "program       sh -c touch ran\n",
+    ] {
+        assert!(text.contains(wanted), "{wanted}: {text}");
+    }
+    let json = place.sh("--dry-run=json", "touch ran").run().done();
+    assert!(json.starts_with("{\n") && json.contains("\"namespaces\": ["), "{json}");
+    let verbose = place.sh("-v", "echo it ran").run();
+    assert_eq!(verbose.done(), "it ran\n");
+    assert!(verbose.stderr_text().starts_with("namespaces    user mount"), "{verbose}");
+    assert!(!place.project.join("ran").exists());
+}
+
+/// The line that is printed does the same, with bubblewrap.
+#[test]
+fn the_line_for_bubblewrap_works() {
+    let place = Place::new("print-bwrap", Actor::User);
+    let line = place.sh("--print-bwrap --seccomp off", "echo inside; id -u; ls -A ~; touch made").run();
+    let text = line.done();
+    assert!(line.stderr_text().contains("Landlock"), "{line}");
+    let program = crate::support::tool().path().display().to_string();
+    let script = text.replacen("bwrap", &program, 1);
+    let said = crate::support::Launch::program(std::path::Path::new("/bin/sh"), Actor::User, &["-c", &script]);
+    let said = said.dir(&place.project).run().done();
+    let uid = Actor::User.ids().map_or(nix::unistd::getuid().as_raw(), |(uid, _)| uid);
+    assert_eq!(said, format!("inside\n{uid}\nproject\n"));
+    assert!(place.project.join("made").exists());
+}
