@@ -97,6 +97,7 @@ fn spec(args: Args, facts: &Facts) -> Result<Spec, Error> {
             sync_fd: args.sync_fd,
             block_fd: args.block_fd,
             spent_fds: args.spent_fds,
+            watch: Vec::new(),
         },
         report: Report { info_fd: args.info_fd, json_status_fd: args.json_status_fd },
         best_effort: false,

@@ -26,6 +26,14 @@ impl Door for Bubblewrap {
                 line.extend_from_slice(b"not enforced: ");
                 line.extend_from_slice(&bubblewrap(plan, failure).message);
             }
+            Note::Appeared { path, removed } => {
+                with_path(&mut line, "", path);
+                let end = if *removed { " appeared during the run and was removed" } else { " appeared during the run" };
+                line.extend_from_slice(end.as_bytes());
+            }
+            Note::Unseen { path } => {
+                with_path(&mut line, "cannot look whether anything appeared in ", path);
+            }
         }
         line.push(b'\n');
         // Whoever has closed standard error does not want to know.
@@ -95,6 +103,7 @@ fn what(plan: &Plan, failure: &Failure, out: &mut Vec<u8>) -> Reason {
         Stage::SwitchUid => return with_number(out, "unable to switch to uid ", plan.switch.uid),
         Stage::SwitchGid => return with_number(out, "unable to switch to gid ", plan.switch.gid),
         Stage::OpenLock => return with_path(out, "Unable to open lock file ", lock_file(plan, failure)),
+        Stage::Watch => return with_path(out, "Can't look for ", watched(plan, failure)),
         Stage::TakeLock => return with_path(out, "Unable to lock file ", lock_file(plan, failure)),
         Stage::Chdir => return with_path(out, "Can't chdir to ", plan.cwd.first()),
         Stage::Exec => return with_path(out, "execvp ", &plan.exec.command),
@@ -307,6 +316,10 @@ fn dest(op: &FsOp) -> &CStr {
 
 fn lock_file<'a>(plan: &'a Plan, failure: &Failure) -> &'a CStr {
     plan.life.lock_files.get(failure.index as usize).map_or(c"", |path| path)
+}
+
+fn watched<'a>(plan: &'a Plan, failure: &Failure) -> &'a CStr {
+    plan.life.watch.get(failure.index as usize).map_or(c"", |watch| &watch.path)
 }
 
 fn with_path(out: &mut Vec<u8>, before: &str, path: &CStr) -> Reason {

@@ -99,6 +99,8 @@ pub enum Stage {
     Exec,
     /// Waiting for the program's end.
     Reap,
+    /// Looking for watched name number `index` before the start.
+    Watch,
 }
 
 /// What of an operation failed.
@@ -198,7 +200,7 @@ impl Failure {
 
 impl Stage {
     /// Every stage, in the order of the numbers.
-    pub const ALL: [Stage; 46] = [
+    pub const ALL: [Stage; 47] = [
         Stage::Prepare,
         Stage::NoNewPrivs,
         Stage::JoinUser,
@@ -245,6 +247,7 @@ impl Stage {
         Stage::Unproven,
         Stage::Exec,
         Stage::Reap,
+        Stage::Watch,
     ];
 }
 

@@ -167,6 +167,30 @@ pub struct Lifecycle {
     pub block_fd: Option<FdNumber>,
     /// Descriptors that were used up while the arguments were read; closed before the program starts.
     pub spent_fds: Vec<FdNumber>,
+    /// Names on the host that are looked for once everything inside has ended. Where there is one, the run lasts that
+    /// long: what the program has left behind is killed, or waited for where the sandbox ends with nobody else
+    /// ([`DieWith::Nobody`]).
+    pub watch: Vec<Watch>,
+}
+
+/// A name on the host that is not there, and shall not be afterwards. No mount can hold a name that nothing has.
+///
+/// The directory must exist, or the program is not started. A tool that is killed looks for nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watch {
+    /// An absolute path without links. One that exists when the sandbox starts is left alone.
+    pub path: CString,
+    /// What is done about it.
+    pub on_appear: OnAppear,
+}
+
+/// What is done about a name that has appeared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnAppear {
+    /// It is removed, and said; a directory is only said.
+    Remove,
+    /// It is said.
+    Report,
 }
 
 /// Who is told what about the run.
@@ -242,6 +266,7 @@ impl Spec {
                 sync_fd: None,
                 block_fd: None,
                 spent_fds: Vec::new(),
+                watch: Vec::new(),
             },
             report: Report::default(),
             best_effort: false,

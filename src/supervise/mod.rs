@@ -2,7 +2,9 @@
 #![forbid(unsafe_code)]
 
 mod status;
+mod sweep;
 
+use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 
 use crate::error::Error;
@@ -14,6 +16,7 @@ use crate::sys::cmdline::CommandLine;
 use crate::sys::ns::{self, NsSet};
 use crate::sys::process::{self, Child, Cloned, End, SingleThread};
 use crate::sys::{Errno, Result as SysResult, caps, file, net, socket};
+use sweep::Sweep;
 
 /// The front door that was used: makes words of what happens, in its own manner.
 pub(crate) trait Door {
@@ -29,6 +32,15 @@ pub(crate) trait Door {
 pub(crate) enum Note {
     /// A restriction that could not be had, where as much as possible is wanted ([`crate::spec::Spec::best_effort`]).
     Dropped(Failure),
+    /// A watched name is there after the run ([`crate::spec::Lifecycle::watch`]).
+    Appeared {
+        path: CString,
+        removed: bool,
+    },
+    /// A directory of watched names is gone, or another one.
+    Unseen {
+        path: CString,
+    },
 }
 
 /// What went wrong outside.
@@ -49,7 +61,7 @@ impl From<Failure> for Trouble {
 ///
 /// The calling process must have one thread: the box begins as a copy of it. `line` is overwritten in that copy.
 pub(crate) fn run(plan: &Plan, line: Option<CommandLine>, door: &dyn Door) -> Result<u8, Error> {
-    supervise(plan, line).map_err(|trouble| match trouble {
+    supervise(plan, line, door).map_err(|trouble| match trouble {
         Trouble::Failed(failure) => door.error(plan, &failure),
         Trouble::Silent(End::Code(code)) => {
             Error::new(1, format!("The half inside the sandbox ended with code {code} and without a report"))
@@ -60,11 +72,12 @@ pub(crate) fn run(plan: &Plan, line: Option<CommandLine>, door: &dyn Door) -> Re
     })
 }
 
-fn supervise(plan: &Plan, line: Option<CommandLine>) -> Result<u8, Trouble> {
+fn supervise(plan: &Plan, line: Option<CommandLine>, door: &dyn Door) -> Result<u8, Trouble> {
     let thread = SingleThread::check(plan.proc.as_fd()).map_err(at(Stage::Prepare))?;
     process::default_sigchld().map_err(at(Stage::Prepare))?;
     process::set_no_new_privs().map_err(at(Stage::NoNewPrivs))?;
     let parent = watch_parent(plan)?;
+    let sweep = Sweep::before(plan)?;
     join(plan, plan.joins.user, NsSet::USER, Stage::JoinUser)?;
     join(plan, plan.joins.pid, NsSet::PID, Stage::JoinPid)?;
     let (control, inside) = socket::pair().map_err(at(Stage::Prepare))?;
@@ -93,6 +106,10 @@ fn supervise(plan: &Plan, line: Option<CommandLine>) -> Result<u8, Trouble> {
     if outcome.is_err() {
         // Whatever went wrong: nothing of a box that could not be looked after stays behind.
         abandon(&child);
+    }
+    if sweep.has_work() {
+        outlast(plan, &child);
+        sweep.after(plan, door);
     }
     outcome
 }
@@ -237,6 +254,18 @@ fn let_go(plan: &Plan, control: &OwnedFd, child: &Child, parent: Option<&OwnedFd
 /// Ends a box, and waits until it is gone. One that has ended by itself and was waited for is no error.
 fn abandon(child: &Child) {
     let _gone = process::kill(child.as_fd()).is_ok() && process::wait(child.as_fd()).is_ok();
+}
+
+/// Sees to it that nothing lives inside any more, and so nothing appears after a look. In a PID namespace of its own
+/// the kernel kills all with the first process, whose end is told after theirs (`zap_pid_ns_processes` in
+/// kernel/pid_namespace.c).
+fn outlast(plan: &Plan, child: &Child) {
+    if plan.life.die_with == DieWith::Nobody {
+        // One that has been waited for is gone already.
+        let _gone = process::wait(child.as_fd()).is_ok();
+    } else {
+        abandon(child);
+    }
 }
 
 /// Listens to the half inside until the program has ended.

@@ -163,6 +163,13 @@ pub(crate) fn open_in_root(root: BorrowedFd<'_>, path: &CStr, open: Open) -> Res
     }
 }
 
+/// Opens the directory `path` as a place only; a link anywhere on the way is refused with `ELOOP` (`openat2(2)`).
+pub(crate) fn open_dir_without_links(path: &CStr) -> Result<OwnedFd> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let how = OpenHow::new().flags(flags).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
+    nix::fcntl::openat2(nix::fcntl::AT_FDCWD, path, how)
+}
+
 /// Opens `path` for reading. A fifo does not make this wait for a writer.
 pub(crate) fn open_read(path: &CStr) -> Result<OwnedFd> {
     let flags = OFlag::O_RDONLY | OFlag::O_NOCTTY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
@@ -240,6 +247,15 @@ pub(crate) fn is_writable_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<bool> {
 pub(crate) fn exists_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<bool> {
     match access_at(dir, name, AccessFlags::F_OK) {
         Ok(()) => Ok(true),
+        Err(Errno::ENOENT) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Whether there is anything called `name` in `dir`, a link that leads nowhere too.
+pub(crate) fn has_name(dir: BorrowedFd<'_>, name: &CStr) -> Result<bool> {
+    match nix::sys::stat::fstatat(dir, name, nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW) {
+        Ok(_) => Ok(true),
         Err(Errno::ENOENT) => Ok(false),
         Err(errno) => Err(errno),
     }
