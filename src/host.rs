@@ -5,7 +5,7 @@
 use std::ffi::{CStr, CString, OsString};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::spec::{FdNumber, FsOp, LAST_KNOWN_CAP, ProfileText, Seccomp, Spec, Unshare, UserNs, env};
@@ -39,6 +39,11 @@ impl Caller {
             .last()
             .unwrap_or(LAST_KNOWN_CAP)
     }
+}
+
+/// The caller's home (`$HOME`) and the directory of its session's sockets (`$XDG_RUNTIME_DIR`), where they are set.
+pub(crate) fn own_directories() -> [Option<PathBuf>; 2] {
+    ["HOME", "XDG_RUNTIME_DIR"].map(|name| std::env::var_os(name).filter(|dir| !dir.is_empty()).map(PathBuf::from))
 }
 
 /// The environment of this process: `NAME=VALUE`, in order. For programs that have no [`crate::cli::CommandLine`].

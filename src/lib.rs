@@ -35,6 +35,8 @@
 //! | what is compiled before the library is | `build.rs` |
 //! | seccomp profiles, how they become filters | `seccomp/`; the verb: `cli/seccomp.rs` |
 //! | what `pinfold doctor` looks at, finds and advises | `doctor/`; the verb: `cli/doctor.rs` |
+//! | what is mounted for a workspace, what is held in it | `workspace/`; files besides git's: `workspace/later.rs` |
+//! | what is looked for after the run | `supervise/sweep.rs` |
 //! | a system call | `sys/`, the only place with `unsafe`, `libc` and `nix` |
 //!
 //! Two rules hold everything together. What was asked and cannot be enforced ends the run before the program starts.
@@ -54,6 +56,7 @@ mod seccomp;
 pub mod spec;
 mod supervise;
 mod sys;
+mod workspace;
 
 use std::ffi::{CStr, CString};
 

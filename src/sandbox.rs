@@ -2,9 +2,12 @@
 
 use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use crate::error::Error;
+use crate::host::{self, Caller};
 use crate::spec::{BindFlags, DieWith, EnvOp, FsOp, Op, Source, Spec, Unshare, UserNs};
+use crate::workspace::{self, Surroundings, Workspace};
 
 /// A sandbox in the making. What it is not told to share or to mount is not there.
 ///
@@ -22,7 +25,7 @@ use crate::spec::{BindFlags, DieWith, EnvOp, FsOp, Op, Source, Spec, Unshare, Us
 #[derive(Debug, Clone)]
 pub struct Sandbox {
     spec: Spec,
-    /// The first text that no kernel call could take.
+    /// The first thing that was asked and cannot be.
     wrong: Option<Error>,
 }
 
@@ -59,6 +62,36 @@ impl Sandbox {
     fn bind_with(mut self, source: impl AsRef<OsStr>, dest: impl AsRef<OsStr>, flags: BindFlags) -> Sandbox {
         let (source, dest) = (Source::Path(self.text(source)), self.text(dest));
         self.op(FsOp::Bind { source, dest, flags })
+    }
+
+    /// Mounts a directory that somebody works in, so that it can be written to, at its own path. In a repository `git
+    /// commit` works, and what the host would execute or obey later is read-only: hooks, the configuration of git, and
+    /// that of shells, editors and agents (`.envrc`, `.vscode` and the like).
+    ///
+    /// Of those files, names that are missing are looked for after the run, and said on standard error where one has
+    /// appeared. To that end everything that the program has left running is killed when it ends.
+    ///
+    /// The run is an error (code 125) where `dir` is more than a project (`/`, the home directory, a system's
+    /// directory), or something in it cannot be protected.
+    #[must_use]
+    pub fn workspace(mut self, dir: impl AsRef<Path>) -> Sandbox {
+        let [home, runtime_dir] = host::own_directories();
+        let around = Surroundings {
+            cwd: dir.as_ref(),
+            home: home.as_deref(),
+            runtime_dir: runtime_dir.as_deref(),
+            uid: Caller::probe().uid,
+        };
+        match workspace::find(&around).and_then(|found| found.refusal().map_or(Ok(found), Err)) {
+            Ok(Workspace { ops, watch, unheld: _ }) => {
+                self.spec.lifecycle.watch.extend(watch);
+                ops.into_iter().fold(self, Sandbox::op)
+            }
+            Err(error) => {
+                self.wrong.get_or_insert(error);
+                self
+            }
+        }
     }
 
     /// Mounts an empty tmpfs.

@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("build.rs", &["error", "seccomp"]),
     ("main.rs", &["cli"]),
     ("lib.rs", &["cli", "error", "host", "plan", "sandbox", "spec", "supervise"]),
-    ("sandbox.rs", &["error", "lib", "spec"]),
+    ("sandbox.rs", &["error", "host", "lib", "spec", "workspace"]),
     // Words in, a spec out: pure, but for the door itself and the words of a failure.
     ("cli", &["error", "spec"]),
     ("cli/mod.rs", &["error", "host", "plan", "spec", "supervise", "sys"]),
@@ -42,6 +42,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("doctor", &["error", "host", "plan", "seccomp", "spec", "supervise", "sys"]),
     // Text in, a filter out: pure.
     ("seccomp", &["error", "nearest"]),
+    // Files of the host in, binds out.
+    ("workspace", &["error", "spec"]),
     ("nearest.rs", &[]),
     ("sys", &[]),
 ];

@@ -28,7 +28,8 @@ impl Door for Bubblewrap {
             }
             Note::Appeared { path, removed } => {
                 with_path(&mut line, "", path);
-                let end = if *removed { " appeared during the run and was removed" } else { " appeared during the run" };
+                let end =
+                    if *removed { " appeared during the run and was removed" } else { " appeared during the run" };
                 line.extend_from_slice(end.as_bytes());
             }
             Note::Unseen { path } => {

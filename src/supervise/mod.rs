@@ -33,14 +33,9 @@ pub(crate) enum Note {
     /// A restriction that could not be had, where as much as possible is wanted ([`crate::spec::Spec::best_effort`]).
     Dropped(Failure),
     /// A watched name is there after the run ([`crate::spec::Lifecycle::watch`]).
-    Appeared {
-        path: CString,
-        removed: bool,
-    },
+    Appeared { path: CString, removed: bool },
     /// A directory of watched names is gone, or another one.
-    Unseen {
-        path: CString,
-    },
+    Unseen { path: CString },
 }
 
 /// What went wrong outside.

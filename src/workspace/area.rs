@@ -1,0 +1,299 @@
+//! What will be mounted, as it is put together: places that can be written, and what is held in them.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ffi::{CString, OsString};
+use std::fs::{self, Metadata};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
+
+use super::later::TABLE;
+use super::{Unheld, Workspace};
+use crate::spec::{BindFlags, FsOp, OnAppear, Source, Watch};
+
+/// How a place is mounted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    Write,
+    Read,
+}
+
+/// What is done about something to be held that is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// It must be there; with the command that makes it.
+    Make(&'static str),
+    /// It is looked for at the end.
+    Watch(OnAppear),
+    /// The host would not obey it.
+    Ignore,
+}
+
+/// Where a path leads.
+pub(super) enum End {
+    /// To this, which is no link, and whose path has none.
+    There(PathBuf, Metadata),
+    /// To nothing: this is the first part that is missing, with the rest behind it.
+    Missing { first: PathBuf, whole: PathBuf },
+    /// It cannot be followed.
+    Unknown(PathBuf),
+}
+
+/// Links that a path may lead through, as in the kernel (path_resolution(7)).
+const MAX_LINKS: usize = 40;
+
+pub(super) struct Area {
+    mounts: BTreeMap<PathBuf, Access>,
+    /// Directories that are writable with all that is in them, but for what is held.
+    regions: Vec<PathBuf>,
+    unheld: BTreeMap<PathBuf, Unheld>,
+    watch: BTreeMap<(PathBuf, OsString), OnAppear>,
+}
+
+impl Area {
+    pub(super) fn new(cwd: &Path) -> Area {
+        let mut area =
+            Area { mounts: BTreeMap::new(), regions: Vec::new(), unheld: BTreeMap::new(), watch: BTreeMap::new() };
+        area.add_region(cwd);
+        area
+    }
+
+    /// Makes a directory writable that lies in none that is.
+    pub(super) fn add_region(&mut self, dir: &Path) {
+        self.mounts.insert(dir.to_owned(), Access::Write);
+        self.regions.push(dir.to_owned());
+    }
+
+    /// Shows a file or a directory.
+    pub(super) fn show(&mut self, path: &Path) {
+        self.mounts.entry(path.to_owned()).or_insert(Access::Read);
+    }
+
+    /// Whether `path` lies in what can be written, or is that.
+    pub(super) fn contains(&self, path: &Path) -> bool {
+        self.regions.iter().any(|region| path.starts_with(region))
+    }
+
+    fn is_region(&self, path: &Path) -> bool {
+        self.regions.iter().any(|region| region == path)
+    }
+
+    /// Whether the program could put something else at `path`, as far as is known by now.
+    fn can_change(&self, path: &Path) -> bool {
+        let above = path.ancestors().skip(1).find_map(|above| self.mounts.get(above));
+        above == Some(&Access::Write) && !self.is_region(path)
+    }
+
+    /// Says that something cannot be held.
+    pub(super) fn give_up(&mut self, path: &Path, why: &'static str, remedy: String) {
+        self.unheld.entry(path.to_owned()).or_insert_with(|| Unheld { path: path.to_owned(), why, remedy });
+    }
+
+    /// Follows `path` (absolute) to its end. A link that the program could change on the way cannot be held by a
+    /// mount, which would lie on what the link leads to.
+    pub(super) fn follow(&mut self, path: &Path) -> End {
+        let mut done = PathBuf::from("/");
+        let mut rest: VecDeque<OsString> = parts(path);
+        let (mut links, mut about) = (0, fs::symlink_metadata("/").ok());
+        while let Some(part) = rest.pop_front() {
+            if part == ".." {
+                done.pop();
+                about = fs::symlink_metadata(&done).ok();
+                continue;
+            }
+            done.push(part);
+            let found = match fs::symlink_metadata(&done) {
+                Ok(found) => found,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    let whole = rest.iter().fold(done.clone(), |whole, part| whole.join(part));
+                    return End::Missing { first: done, whole };
+                }
+                Err(_) => return End::Unknown(done),
+            };
+            if !found.is_symlink() {
+                about = Some(found);
+                continue;
+            }
+            let Ok(target) = fs::read_link(&done) else { return End::Unknown(done) };
+            links += 1;
+            if links > MAX_LINKS {
+                return End::Unknown(done);
+            }
+            if self.can_change(&done) {
+                let remedy = "put what it leads to in its place, or have nothing of this name".into();
+                self.give_up(&done, "is a symbolic link, which the program could exchange for another", remedy);
+            }
+            done.pop();
+            if target.is_absolute() {
+                done = PathBuf::from("/");
+            }
+            let mut ahead = parts(&target);
+            ahead.append(&mut rest);
+            rest = ahead;
+        }
+        match about {
+            Some(about) => End::There(done, about),
+            None => End::Unknown(done),
+        }
+    }
+
+    /// Sees to it that what `path` leads to can neither be changed nor replaced.
+    pub(super) fn hold(&mut self, path: &Path, missing: Missing) {
+        match self.follow(path) {
+            End::There(place, about) => self.hold_place(&place, &about),
+            End::Missing { first, whole } if self.can_change(&first) => match missing {
+                Missing::Make(command) => {
+                    let mut remedy = format!("make it once: {command} ");
+                    remedy.push_str(&shell_word(&whole));
+                    self.give_up(&whole, "is missing, and the program could make one that the host obeys", remedy);
+                }
+                Missing::Watch(on_appear) => self.watch(&first, on_appear),
+                Missing::Ignore => {}
+            },
+            End::Missing { .. } => {}
+            End::Unknown(place) if !self.can_change(&place) => {}
+            End::Unknown(place) => {
+                let why = "cannot be followed, and so not be protected";
+                self.give_up(&place, why, "see that it can be looked at (ls -l)".into());
+            }
+        }
+    }
+
+    fn hold_place(&mut self, place: &Path, about: &Metadata) {
+        if self.is_region(place) {
+            let why = "is writable as a whole, and named by the configuration as something that the host executes";
+            self.give_up(place, why, "name a directory in it instead (git config --show-origin --list)".into());
+            return;
+        }
+        if !self.can_change(place) {
+            return;
+        }
+        self.check_names(place, about);
+        self.mounts.insert(place.to_owned(), Access::Read);
+        if about.is_dir() {
+            self.hold_targets(place);
+        }
+    }
+
+    /// Another name of the same file may lie where it can be written.
+    fn check_names(&mut self, place: &Path, about: &Metadata) {
+        if about.is_file() && about.nlink() > 1 {
+            let remedy = "give it a file of its own: cp -p FILE FILE.new && mv FILE.new FILE".into();
+            self.give_up(place, "has another name (a hard link), under which the program could write to it", remedy);
+        }
+    }
+
+    /// What links in a held directory lead to is held too. They themselves cannot be changed any more.
+    fn hold_targets(&mut self, dir: &Path) {
+        let Ok(entries) = fs::read_dir(dir) else { return };
+        for path in entries.flatten().map(|entry| entry.path()) {
+            match fs::symlink_metadata(&path) {
+                Ok(about) if about.is_dir() => self.hold_targets(&path),
+                Ok(about) if about.is_symlink() => {
+                    if !fs::canonicalize(&path).is_ok_and(|target| self.is_region(&target)) {
+                        self.hold(&path, Missing::Make("touch"));
+                    }
+                }
+                Ok(about) => self.check_names(&path, &about),
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Keeps a directory where it is, and writable.
+    pub(super) fn pin(&mut self, dir: &Path) {
+        if self.can_change(dir) {
+            self.mounts.insert(dir.to_owned(), Access::Write);
+        }
+    }
+
+    /// Makes a directory read-only with all that is in it.
+    pub(super) fn close(&mut self, dir: &Path) {
+        if self.can_change(dir) && !self.regions.iter().any(|region| region.starts_with(dir)) {
+            self.mounts.insert(dir.to_owned(), Access::Read);
+        }
+    }
+
+    /// Has `path` looked for at the end.
+    pub(super) fn watch(&mut self, path: &Path, on_appear: OnAppear) {
+        if let (Some(dir), Some(name)) = (path.parent(), path.file_name())
+            && self.can_change(path)
+        {
+            self.watch.insert((dir.to_owned(), name.to_owned()), on_appear);
+        }
+    }
+
+    /// Holds what the host executes or obeys in the top directory of a project.
+    pub(super) fn protect_later(&mut self, top: &Path) {
+        for (name, _) in TABLE {
+            self.hold(&top.join(name), Missing::Watch(OnAppear::Report));
+        }
+    }
+
+    /// What to mount: what lies deeper comes later.
+    pub(super) fn finish(mut self) -> Workspace {
+        self.pin_ways();
+        let nearest = |path: &Path| path.ancestors().skip(1).find_map(|above| self.mounts.get(above));
+        let needed = self.mounts.iter().filter(|(path, access)| {
+            // What is read-only below something that is needs no mount of its own.
+            **access == Access::Write || nearest(path) != Some(&Access::Read)
+        });
+        let ops = needed.map(|(path, access)| bind(path, *access)).collect();
+        let watch =
+            self.watch.into_iter().map(|((dir, name), on_appear)| Watch { path: c_path(&dir.join(name)), on_appear });
+        Workspace { ops, unheld: self.unheld.into_values().collect(), watch: watch.collect() }
+    }
+
+    /// Directories on the way from a writable place to what is held in it become mounts too: moving one would take
+    /// what is held with it, and leave its name free for something else.
+    fn pin_ways(&mut self) {
+        let mut ways = Vec::new();
+        for path in self.mounts.keys() {
+            let between = || path.ancestors().skip(1).take_while(|above| !self.mounts.contains_key(*above));
+            let above = path.ancestors().skip(1).find_map(|above| self.mounts.get(above));
+            if above == Some(&Access::Write) {
+                ways.extend(between().map(Path::to_owned));
+            }
+        }
+        self.mounts.extend(ways.into_iter().map(|way| (way, Access::Write)));
+    }
+}
+
+fn bind(path: &Path, access: Access) -> FsOp {
+    let flags = BindFlags { read_only: access == Access::Read, devices: false, optional: false };
+    let path = c_path(path);
+    FsOp::Bind { source: Source::Path(path.clone()), dest: path, flags }
+}
+
+/// A path that came from the kernel has no NUL.
+fn c_path(path: &Path) -> CString {
+    CString::new(path.as_os_str().as_bytes()).unwrap_or_default()
+}
+
+fn parts(path: &Path) -> VecDeque<OsString> {
+    let part = |part: Component<'_>| match part {
+        Component::Normal(_) | Component::ParentDir => Some(part.as_os_str().to_owned()),
+        Component::Prefix(_) | Component::RootDir | Component::CurDir => None,
+    };
+    path.components().filter_map(part).collect()
+}
+
+/// A path as a word of a shell, which executes nothing in it.
+fn shell_word(path: &Path) -> String {
+    let mut bytes = Vec::new();
+    crate::error::push_printable(&mut bytes, path);
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let is_plain = text.chars().all(|c| c.is_alphanumeric() || "/._+-@:,=".contains(c));
+    if is_plain { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_in_a_command_executes_nothing() {
+        assert_eq!(shell_word(Path::new("/a/b-c.d")), "/a/b-c.d");
+        assert_eq!(shell_word(Path::new("/a b/$(x)'y")), "'/a b/$(x)'\\''y'");
+    }
+}

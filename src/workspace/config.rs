@@ -1,0 +1,188 @@
+//! The configuration of git, read as far as it says where code lies (git-config(1), "Syntax").
+//!
+//! A line that git would not understand is left out: git refuses the whole file then.
+
+/// One setting: `section.key` in lower case, without a subsection (`filter.lfs.clean` is `filter.clean`), and its value.
+pub(super) type Setting = (String, Vec<u8>);
+
+/// Keys whose value git hands to a shell, or executes. Files of the workspace that they name are part of the
+/// configuration.
+const COMMANDS: &[&str] = &[
+    "core.fsmonitor",
+    "core.sshcommand",
+    "core.editor",
+    "core.pager",
+    "core.gitproxy",
+    "core.askpass",
+    "core.alternaterefscommand",
+    "sequence.editor",
+    "filter.clean",
+    "filter.smudge",
+    "filter.process",
+    "diff.command",
+    "diff.external",
+    "diff.textconv",
+    "merge.driver",
+    "mergetool.cmd",
+    "mergetool.path",
+    "difftool.cmd",
+    "difftool.path",
+    "gpg.program",
+    "gpg.defaultkeycommand",
+    "credential.helper",
+    "interactive.difffilter",
+    "remote.uploadpack",
+    "remote.receivepack",
+    "uploadpack.packobjectshook",
+    "trailer.cmd",
+    "trailer.command",
+    "web.browser",
+    "man.cmd",
+];
+
+/// The words of `value`, where `key` makes it a command, that may name a file.
+pub(super) fn command_words<'a>(key: &str, value: &'a [u8]) -> Option<impl Iterator<Item = &'a [u8]>> {
+    let is_alias = key.starts_with("alias.");
+    let is_command = COMMANDS.contains(&key) || key.starts_with("pager.") || is_alias && value.starts_with(b"!");
+    if !is_command {
+        return None;
+    }
+    let words = value.split(|byte| b" \t\n!'\"=;|&()".contains(byte));
+    // An alias is often a longer line with names of branches and files that are only shown.
+    Some(words.filter(move |word| !word.is_empty() && (!is_alias || word.contains(&b'/'))))
+}
+
+/// All settings of `text`, in order.
+pub(super) fn parse(text: &[u8]) -> Vec<Setting> {
+    let mut settings = Vec::new();
+    let mut section = String::new();
+    let mut rest = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    while let Some((&first, after)) = rest.split_first() {
+        rest = match first {
+            b'[' => header(after, &mut section),
+            b'#' | b';' => skip_line(after),
+            _ if first.is_ascii_alphabetic() => setting(rest, &section, &mut settings),
+            _ => after,
+        };
+    }
+    settings
+}
+
+fn skip_line(text: &[u8]) -> &[u8] {
+    text.iter().position(|&byte| byte == b'\n').map_or(&[], |end| &text[end + 1..])
+}
+
+/// Reads a section's header behind its bracket: `name]`, `name "sub"]`, `name.sub]`.
+fn header<'a>(text: &'a [u8], section: &mut String) -> &'a [u8] {
+    let (mut quoted, mut escaped) = (false, false);
+    let end = text.iter().position(|&byte| {
+        let is_end = byte == b']' && !quoted;
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => quoted = !quoted,
+            _ => {}
+        }
+        is_end
+    });
+    let Some(end) = end else { return &[] };
+    let name = text[..end].iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-');
+    *section = name.map(|&byte| char::from(byte.to_ascii_lowercase())).collect();
+    &text[end + 1..]
+}
+
+/// Reads `key`, `key = value`, with the continuations of the value.
+fn setting<'a>(text: &'a [u8], section: &str, settings: &mut Vec<Setting>) -> &'a [u8] {
+    let end = text.iter().position(|byte| !byte.is_ascii_alphanumeric() && *byte != b'-').unwrap_or(text.len());
+    let key = text[..end].to_ascii_lowercase();
+    let key = format!("{section}.{}", String::from_utf8_lossy(&key));
+    let blanks = text[end..].iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    let rest = &text[end + blanks..];
+    let Some(rest) = rest.strip_prefix(b"=") else {
+        // A key alone is true.
+        settings.push((key, b"true".to_vec()));
+        return skip_line(rest);
+    };
+    let (value, rest) = value(rest);
+    settings.push((key, value));
+    rest
+}
+
+fn value(text: &[u8]) -> (Vec<u8>, &[u8]) {
+    let (mut value, mut quoted, mut kept) = (Vec::new(), false, 0);
+    let mut bytes = text.iter().copied().enumerate();
+    while let Some((at, byte)) = bytes.next() {
+        match byte {
+            b'\n' => return (trimmed(value, kept), &text[at + 1..]),
+            b'#' | b';' if !quoted => return (trimmed(value, kept), skip_line(&text[at..])),
+            b'"' => quoted = !quoted,
+            b'\\' => match bytes.next() {
+                Some((_, b'\n')) | None => continue,
+                Some((_, escaped)) => value.push(match escaped {
+                    b'n' => b'\n',
+                    b't' => b'\t',
+                    b'b' => 8,
+                    other => other,
+                }),
+            },
+            b' ' | b'\t' if !quoted && value.is_empty() => continue,
+            b'\r' if text.get(at + 1) == Some(&b'\n') => continue,
+            _ => value.push(byte),
+        }
+        // Blanks at the end count only within quotes.
+        if quoted || !matches!(byte, b' ' | b'\t') {
+            kept = value.len();
+        }
+    }
+    (trimmed(value, kept), &[])
+}
+
+fn trimmed(mut value: Vec<u8>, kept: usize) -> Vec<u8> {
+    value.truncate(kept);
+    value
+}
+
+/// What git takes for true.
+pub(super) fn is_true(value: &[u8]) -> bool {
+    let value = value.to_ascii_lowercase();
+    matches!(value.as_slice(), b"true" | b"yes" | b"on")
+        || String::from_utf8_lossy(&value).parse::<i64>().is_ok_and(|number| number != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Vec<(String, String)> {
+        parse(text.as_bytes()).into_iter().map(|(key, value)| (key, String::from_utf8(value).unwrap())).collect()
+    }
+
+    #[test]
+    fn settings_are_read_as_git_reads_them() {
+        let text = "\u{feff}# c\n[core]\n\thooksPath = .husky/_ ; why\n  bare\n[Include]path=\"a b#\\\"c\" d  \r\n\
+                    [includeIf \"gitdir:~/x]y/\"] path = one\\\ntwo\n[filter \"x.y\"]\n\tclean = ./c  %f\n[a.b]c=\n";
+        let expected = [
+            ("core.hookspath", ".husky/_"),
+            ("core.bare", "true"),
+            ("include.path", "a b#\"c d"),
+            ("includeif.path", "onetwo"),
+            ("filter.clean", "./c  %f"),
+            ("a.c", ""),
+        ];
+        assert_eq!(read(text), expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    }
+
+    #[test]
+    fn text_that_is_no_configuration_is_survived() {
+        for text in ["[", "[\"", "a", "=", "[a]b=\\", "[a]b=\"", "\n[x]\ny", "[a]b = c\\\n", "\u{0}\u{1}"] {
+            read(text);
+        }
+        assert_eq!(read("[core]\nhooksPath=x"), [("core.hookspath".into(), "x".into())]);
+    }
+
+    #[test]
+    fn true_has_many_names() {
+        assert!(["true", "YES", "on", "1", "2"].iter().all(|word| is_true(word.as_bytes())));
+        assert!(["false", "", "0", "no"].iter().all(|word| !is_true(word.as_bytes())));
+    }
+}

@@ -1,0 +1,132 @@
+//! What a box gets of the directory that somebody works in: that directory, writable at its own path, and around it
+//! what `git commit` needs, without what the host would execute or obey later.
+//!
+//! Nothing here is policy: files of the workspace are looked at for where things are, and can only make the box
+//! narrower. Nothing is executed, git neither.
+//!
+//! Held is, by a mount of its own that is read-only: of each repository in reach `hooks`, `config` with all that it
+//! includes, `core.hooksPath`, files that it names as commands, `commondir`, `gitdir`, the pointer file `.git`
+//! (gitrepository-layout(5), git-config(1)); and the files of [`later::TABLE`]. What holds one of them may not be
+//! moved out of the way either: it is a mount on itself, since the kernel moves and removes no mount point (rename(2),
+//! EBUSY). The price is that the program cannot rename or link between such a directory and the rest (EXDEV).
+//!
+//! Not held, since a program that may work here must be able to write it: what a build executes (`Makefile`,
+//! `package.json`, `build.rs`, `node_modules`), scripts that a hook calls, `.gitattributes` and `info/attributes` (they
+//! name drivers, which `config` defines), the state of a rebase in progress, and repositories that the program makes
+//! itself. A `commondir` in a git directory that has none is obeyed by git (setup.c, `get_common_dir`) and cannot be
+//! held: it is removed at the end of the run, and works until then for a git that runs outside meanwhile.
+//!
+//! A mount ends when the host puts something else in the place of the file below it (rename(2) of another mount
+//! namespace; kernel commit 8ed936b5671b): after a `git config` outside, the box can write `config` until it ends.
+//!
+//! Between the look and the mounts, another process of the same user can exchange what was found; so can the program of
+//! another box that has the same workspace.
+#![forbid(unsafe_code)]
+
+mod area;
+mod config;
+mod git;
+mod later;
+mod refuse;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, push_printable};
+use crate::spec::{FsOp, Watch};
+use area::Area;
+
+/// Where somebody works, and what is theirs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Surroundings<'a> {
+    /// The directory, absolute.
+    pub(crate) cwd: &'a Path,
+    /// `$HOME`, where it is set.
+    pub(crate) home: Option<&'a Path>,
+    /// `$XDG_RUNTIME_DIR`, where it is set.
+    pub(crate) runtime_dir: Option<&'a Path>,
+    /// The user.
+    pub(crate) uid: u32,
+}
+
+/// What is mounted for a workspace, and what is looked for afterwards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Workspace {
+    /// Binds, in order.
+    pub(crate) ops: Vec<FsOp>,
+    /// What must be held and cannot be.
+    pub(crate) unheld: Vec<Unheld>,
+    /// Names that are not there yet.
+    pub(crate) watch: Vec<Watch>,
+}
+
+/// Something that the host would obey, and the program could write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unheld {
+    pub(crate) path: PathBuf,
+    /// Goes on after the path.
+    pub(crate) why: &'static str,
+    /// What to do about it.
+    pub(crate) remedy: String,
+}
+
+impl Unheld {
+    /// `PATH WHY`, in printable characters.
+    pub(crate) fn message(&self) -> Vec<u8> {
+        let mut message = Vec::new();
+        push_printable(&mut message, &self.path);
+        message.push(b' ');
+        message.extend_from_slice(self.why.as_bytes());
+        message
+    }
+}
+
+impl Workspace {
+    /// The error that the first thing unheld is, where the run shall not be without it.
+    pub(crate) fn refusal(&self) -> Option<Error> {
+        let first = self.unheld.first()?;
+        let mut message = b"Can't protect the workspace: ".to_vec();
+        message.extend_from_slice(&first.message());
+        if self.unheld.len() > 1 {
+            message.extend_from_slice(format!(" ({} more like this)", self.unheld.len() - 1).as_bytes());
+        }
+        Some(Error::new(CODE, message).with_hint(Some(first.remedy.clone())))
+    }
+}
+
+/// The exit code of a run that was not begun.
+const CODE: u8 = 125;
+
+/// Finds out what to mount for a workspace.
+///
+/// # Errors
+/// The directory is none that a program may write all of, or cannot be looked through.
+pub(crate) fn find(around: &Surroundings<'_>) -> Result<Workspace, Error> {
+    let failed = |error: std::io::Error| {
+        let mut message = b"Can't use ".to_vec();
+        push_printable(&mut message, around.cwd);
+        message.extend_from_slice(format!(" as the workspace: {error}").as_bytes());
+        Error::new(CODE, message)
+    };
+    let cwd = around.cwd.canonicalize().map_err(failed)?;
+    if !cwd.is_dir() {
+        return Err(failed(std::io::ErrorKind::NotADirectory.into()));
+    }
+    let limits = refuse::Limits::new(around);
+    if let Some(reason) = limits.refusal(&cwd) {
+        return Err(refuse::error(&cwd, reason));
+    }
+    let mut area = Area::new(&cwd);
+    let mut repositories = git::Repositories::new(around, &limits);
+    repositories.find_own(&mut area, &cwd)?;
+    let found = walk::walk(&cwd, around.uid)?;
+    repositories.add_nested(&mut area, &found);
+    repositories.protect(&mut area);
+    area.protect_later(&cwd);
+    for top in repositories.tops() {
+        area.protect_later(top);
+    }
+    Ok(area.finish())
+}

@@ -1,0 +1,119 @@
+//! Directories that no program gets to write as a whole, because they are more than a project.
+
+use std::path::{Path, PathBuf};
+
+use super::{CODE, Surroundings};
+use crate::error::{Error, push_printable};
+
+/// These, and what is above them, are the system's, or everybody's.
+const SYSTEM: &[&str] = &[
+    "/usr", "/tmp", "/var", "/var/tmp", "/home", "/root", "/opt", "/mnt", "/media", "/srv", "/bin", "/sbin", "/lib",
+    "/lib32", "/lib64", "/libx32",
+];
+
+/// These with all that is in them.
+const WHOLE: &[&str] = &["/proc", "/sys", "/dev", "/run", "/etc", "/boot"];
+
+/// What a workspace may not be, for one user.
+pub(super) struct Limits {
+    homes: Vec<PathBuf>,
+    runtime: Vec<PathBuf>,
+    system: Vec<PathBuf>,
+    whole: Vec<PathBuf>,
+}
+
+impl Limits {
+    pub(super) fn new(around: &Surroundings<'_>) -> Limits {
+        // Whatever the environment says, the home of the user database is one too.
+        let recorded = std::fs::read("/etc/passwd").ok().and_then(|users| recorded_home(&users, around.uid));
+        let homes = both_forms(around.home.map(Path::to_owned).into_iter().chain(recorded));
+        let runtime = format!("/run/user/{}", around.uid);
+        let runtime = both_forms(around.runtime_dir.map(Path::to_owned).into_iter().chain([runtime.into()]));
+        let list = |names: &[&str]| both_forms(names.iter().map(PathBuf::from));
+        Limits { homes, runtime, system: list(SYSTEM), whole: list(WHOLE) }
+    }
+
+    /// Why `dir` (absolute, without links) may not be written as a whole, if so.
+    pub(super) fn refusal(&self, dir: &Path) -> Option<&'static str> {
+        let is_or_above = |places: &[PathBuf]| places.iter().any(|place| place.starts_with(dir));
+        let is_in = |places: &[PathBuf]| places.iter().any(|place| dir.starts_with(place));
+        if dir == Path::new("/") {
+            return Some("it is the root of the whole system");
+        }
+        if is_or_above(&self.homes) {
+            return Some("your home directory is it, or lies in it");
+        }
+        if is_or_above(&self.runtime) || is_in(&self.runtime) {
+            return Some("the sockets of your session are there ($XDG_RUNTIME_DIR)");
+        }
+        if is_or_above(&self.system) || is_or_above(&self.whole) || is_in(&self.whole) {
+            return Some("it belongs to the system, or to everybody");
+        }
+        None
+    }
+}
+
+/// Each path as it is written and without links. One that is not absolute names nothing that is anybody's.
+fn both_forms(paths: impl Iterator<Item = PathBuf>) -> Vec<PathBuf> {
+    let absolute = paths.filter(|path| path.is_absolute() && path != Path::new("/"));
+    absolute.flat_map(|path| path.canonicalize().ok().into_iter().chain([path])).collect()
+}
+
+/// The home of user `uid` in the text of passwd(5).
+fn recorded_home(users: &[u8], uid: u32) -> Option<PathBuf> {
+    use std::os::unix::ffi::OsStrExt;
+    let uid = uid.to_string();
+    users.split(|&byte| byte == b'\n').find_map(|line| {
+        let mut fields = line.split(|&byte| byte == b':').skip(2);
+        let is_it = fields.next()? == uid.as_bytes();
+        let home = fields.nth(2)?;
+        is_it.then(|| PathBuf::from(std::ffi::OsStr::from_bytes(home)))
+    })
+}
+
+/// The error of a directory that may not be the workspace.
+pub(super) fn error(dir: &Path, reason: &str) -> Error {
+    let mut message = b"Refusing to let the program write all of ".to_vec();
+    push_printable(&mut message, dir);
+    message.extend_from_slice(format!(": {reason}").as_bytes());
+    let hint = "cd into the directory of one project, or name what may be written: --profile base --rw DIR";
+    Error::new(CODE, message).with_hint(Some(hint.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_home_is_found_in_the_user_database() {
+        let users = b"root:x:0:0:root:/root:/bin/sh\nu:x:1000:1000::/home/u:/bin/sh\nbad line\n";
+        assert_eq!(recorded_home(users, 1000), Some("/home/u".into()));
+        assert_eq!(recorded_home(users, 7), None);
+    }
+
+    #[test]
+    fn what_is_more_than_a_project_is_refused() {
+        let around = Surroundings {
+            cwd: Path::new("/x"),
+            home: Some(Path::new("/data/people/me")),
+            runtime_dir: Some(Path::new("/data/run/me")),
+            uid: 54321,
+        };
+        let limits = Limits::new(&around);
+        let refused = "/ /data /data/people /data/people/me /data/run /data/run/me /data/run/me/x /usr /tmp /var \
+                       /var/tmp /home /proc /proc/1 /sys/fs /dev/shm /dev/shm/x /run /run/user/54321 /run/x /etc \
+                       /etc/x /boot /root /opt /srv /lib /bin";
+        for dir in refused.split_whitespace() {
+            assert!(limits.refusal(Path::new(dir)).is_some(), "{dir}");
+        }
+        for dir in "/data/people/me/x /data/people/you /tmp/x /var/tmp/x /usr/src/x /home/x /opt/x /root/x".split(' ') {
+            assert_eq!(limits.refusal(Path::new(dir)), None, "{dir}");
+        }
+    }
+
+    #[test]
+    fn a_home_of_slash_does_not_refuse_everything() {
+        let around = Surroundings { cwd: Path::new("/x"), home: Some(Path::new("/")), runtime_dir: None, uid: 54321 };
+        assert_eq!(Limits::new(&around).refusal(Path::new("/data/x")), None);
+    }
+}

@@ -1,0 +1,215 @@
+//! What is mounted for repositories of every layout.
+
+use super::Place;
+
+#[test]
+fn a_directory_without_a_repository() {
+    let place = Place::new("plain");
+    place.file("d/file", "");
+    assert_eq!(place.mounts("d"), ["w d"]);
+    let watched = place.watched("d");
+    for name in ["d/.git", "d/HEAD", "d/.envrc", "d/.vscode"] {
+        assert!(watched.contains(&name.to_owned()), "{name}: {watched:?}");
+    }
+}
+
+#[test]
+fn a_repository() {
+    let place = Place::new("repository");
+    place.git_dir("r/.git");
+    place.file("r/.envrc", "");
+    place.file("r/src/.envrc", "");
+    assert_eq!(place.mounts("r"), ["w r", "r r/.envrc", "w r/.git", "r r/.git/config", "r r/.git/hooks"]);
+    let watched = place.watched("r");
+    let of_git: Vec<_> = watched.iter().filter(|name| name.contains(".git/")).collect();
+    assert_eq!(of_git, ["-r/.git/commondir", "-r/.git/config.worktree", "r/.git/modules"]);
+    assert!(!watched.contains(&"r/.envrc".to_owned()) && watched.contains(&"r/.claude".to_owned()));
+}
+
+#[test]
+fn a_directory_below_the_top() {
+    let place = Place::new("below");
+    place.git_dir("r/.git");
+    place.file("r/.envrc", "");
+    place.dir("r/a/b");
+    let expected = ["r r", "w r/.git", "r r/.git/config", "r r/.git/hooks", "w r/a/b"];
+    assert_eq!(place.mounts("r/a/b"), expected);
+}
+
+#[test]
+fn a_repository_of_the_home_is_left_out() {
+    let place = Place::new("home");
+    place.git_dir("home/.git");
+    place.dir("home/d");
+    assert_eq!(place.mounts("home/d"), ["w home/d"]);
+}
+
+#[test]
+fn a_git_directory_that_is_none_yet_is_closed() {
+    let place = Place::new("incomplete");
+    place.git_dir("r/.git");
+    place.dir("r/sub/.git/objects");
+    assert!(place.mounts("r").contains(&"r r/sub/.git".to_owned()));
+    // As git does, the search goes on above it.
+    assert!(place.mounts("r/sub").contains(&"r r".to_owned()));
+}
+
+#[test]
+fn a_worktree_and_another_one() {
+    let place = Place::new("worktree");
+    place.git_dir("r/.git");
+    place.worktree("r/.git", "w");
+    place.worktree("r/.git", "other");
+    place.dir("w/sub");
+    let git = [
+        "w r/.git",
+        "r r/.git/config",
+        "r r/.git/hooks",
+        "w r/.git/worktrees",
+        "w r/.git/worktrees/other",
+        "r r/.git/worktrees/other/commondir",
+        "r r/.git/worktrees/other/gitdir",
+        "w r/.git/worktrees/w",
+        "r r/.git/worktrees/w/commondir",
+        "r r/.git/worktrees/w/gitdir",
+    ];
+    let with = |before: &[&str], after: &[&str]| -> Vec<String> {
+        before.iter().chain(&git).chain(after).map(|&line| line.to_owned()).collect()
+    };
+    assert_eq!(place.mounts("w"), with(&["r other/.git"], &["w w", "r w/.git"]));
+    assert_eq!(place.mounts("w/sub"), with(&["r other/.git"], &["r w", "w w/sub"]));
+    // A relative pointer is as good (worktree.useRelativePaths).
+    place.file("w/.git", "gitdir: ../r/.git/worktrees/w\n");
+    place.file("r/.git/worktrees/w/gitdir", "../../../../w/.git\n");
+    assert_eq!(place.mounts("w"), with(&["r other/.git"], &["w w", "r w/.git"]));
+    // The entry of one that is gone is closed.
+    std::fs::remove_dir_all(place.path.join("other")).unwrap();
+    let mounts = place.mounts("w");
+    assert!(mounts.contains(&"r r/.git/worktrees/other".to_owned()), "{mounts:?}");
+}
+
+#[test]
+fn worktrees_within_the_workspace() {
+    let place = Place::new("within");
+    place.git_dir("r/.git");
+    place.worktree("r/.git", "r/trees/w");
+    let mounts = place.mounts("r");
+    for mount in ["w r/trees", "w r/trees/w", "r r/trees/w/.git", "w r/.git/worktrees/w", "r r/.git/worktrees/w/gitdir"]
+    {
+        assert!(mounts.contains(&mount.to_owned()), "{mount}: {mounts:?}");
+    }
+}
+
+#[test]
+fn a_bare_repository_with_worktrees_in_it() {
+    let place = Place::new("bare");
+    place.git_dir("b.git");
+    place.worktree("b.git", "b.git/w");
+    place.worktree("b.git", "b.git/o");
+    let mounts = place.mounts("b.git/w");
+    for mount in ["w b.git", "r b.git/config", "r b.git/hooks", "r b.git/o", "w b.git/w", "r b.git/w/.git"] {
+        assert!(mounts.contains(&mount.to_owned()), "{mount}: {mounts:?}");
+    }
+    let mounts = place.mounts("b.git");
+    for mount in ["w b.git", "r b.git/config", "w b.git/o", "w b.git/w", "r b.git/w/.git", "r b.git/o/.git"] {
+        assert!(mounts.contains(&mount.to_owned()), "{mount}: {mounts:?}");
+    }
+}
+
+#[test]
+fn a_submodule_and_what_is_around_it() {
+    let place = Place::new("submodule");
+    place.git_dir("r/.git");
+    place.git_dir("r/.git/modules/a/b");
+    place.file("r/.git/modules/a/b/config", "[core]\nworktree = ../../../../lib/b\n");
+    place.file("r/lib/b/.git", "gitdir: ../../.git/modules/a/b\n");
+    let module = ["w r/.git/modules/a/b", "r r/.git/modules/a/b/config", "r r/.git/modules/a/b/hooks"];
+    let own = [&module[..], &["w r/lib/b", "r r/lib/b/.git"]].concat();
+    assert_eq!(place.mounts("r/lib/b"), own);
+    let git = ["w r", "w r/.git", "r r/.git/config", "r r/.git/hooks", "w r/.git/modules", "w r/.git/modules/a"];
+    let all = [&git[..], &module, &["w r/lib", "w r/lib/b", "r r/lib/b/.git"]].concat();
+    assert_eq!(place.mounts("r"), all);
+}
+
+#[test]
+fn repositories_deeper_down() {
+    let place = Place::new("nested");
+    place.git_dir("r/.git");
+    place.git_dir("r/a/b/.git");
+    place.file("r/a/b/.envrc", "");
+    place.git_dir("r/c/d.git");
+    place.git_dir("r/.git/x/.git");
+    let mounts = place.mounts("r");
+    let expected = [
+        "w r",
+        "w r/.git",
+        "r r/.git/config",
+        "r r/.git/hooks",
+        "w r/a",
+        "w r/a/b",
+        "r r/a/b/.envrc",
+        "w r/a/b/.git",
+        "r r/a/b/.git/config",
+        "r r/a/b/.git/hooks",
+        "w r/c",
+        "w r/c/d.git",
+        "r r/c/d.git/config",
+        "r r/c/d.git/hooks",
+    ];
+    assert_eq!(mounts, expected);
+    assert!(place.watched("r").contains(&"-r/a/b/.git/commondir".to_owned()));
+}
+
+#[test]
+fn what_the_configuration_names() {
+    let place = Place::new("named");
+    place.git_dir("r/.git");
+    let config = "[core]\nhooksPath = .hooks/_\nfsmonitor = tools/watch\n[include]\npath = ../inc\n\
+                  [includeIf \"onbranch:x\"]\npath = {}/r/inc3\n[alias]\nrun = !sh tools/alias.sh HEAD file\nl = log file\n\
+                  [filter \"x\"]\nclean = python3 clean.py %f\n[diff]\ntool = file\n";
+    place.file("r/.git/config", config);
+    place.file("r/inc", "[include]\npath = inc2\n[merge \"x\"]\ndriver = 'tools/merge' %A\n");
+    for name in
+        ["inc2", "inc3", "tools/watch", "tools/merge", "tools/alias.sh", "clean.py", "file", "HEAD", "tools/other"]
+    {
+        place.file(&format!("r/{name}"), "");
+    }
+    place.dir("r/.hooks/_");
+    let mounts = place.mounts("r");
+    let held: Vec<_> = mounts.iter().filter_map(|mount| mount.strip_prefix("r r/")).collect();
+    let expected = [
+        ".git/config",
+        ".git/hooks",
+        ".hooks/_",
+        "clean.py",
+        "inc",
+        "inc2",
+        "inc3",
+        "tools/alias.sh",
+        "tools/merge",
+        "tools/watch",
+    ];
+    assert_eq!(held, expected);
+    assert!(mounts.contains(&"w r/tools".to_owned()) && mounts.contains(&"w r/.hooks".to_owned()));
+}
+
+#[test]
+fn hooks_that_are_links_into_the_work_tree() {
+    let place = Place::new("hooks");
+    place.git_dir("r/.git");
+    place.file("r/scripts/pre-commit", "");
+    place.link("../../scripts/pre-commit", "r/.git/hooks/pre-commit");
+    place.link("/usr/bin/true", "r/.git/hooks/pre-push");
+    place.dir("r/.claude");
+    place.link("..", "r/.claude/up");
+    let mounts = place.mounts("r");
+    assert!(mounts.contains(&"r r/scripts/pre-commit".to_owned()) && mounts.contains(&"w r/scripts".to_owned()));
+}
+
+#[test]
+fn a_hooks_path_that_is_the_work_tree_itself_cannot_be_held() {
+    let place = Place::new("hooks-top");
+    place.git_dir("r/.git");
+    place.file("r/.git/config", "[core]\nhooksPath = .\n");
+    assert_eq!(place.unheld("r").len(), 1);
+}

@@ -1,0 +1,153 @@
+//! Directories that are no workspace, and what in one cannot be protected.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use super::Place;
+
+#[test]
+fn more_than_a_project_is_refused_by_any_name() {
+    let place = Place::new("refused");
+    place.link("home", "link");
+    place.dir("home/project");
+    for dir in ["home", "link", "home/project/..", "", "/", "/usr", "/tmp", "/proc", "/proc/self", "/etc"] {
+        let error = place.find(dir).unwrap_err();
+        assert_eq!(error.code, 125);
+        assert!(error.to_string().contains("--profile base --rw DIR"), "{dir}: {error}");
+    }
+    assert_eq!(place.mounts("link/project"), ["w home/project"]);
+    assert!(place.find("missing").unwrap_err().to_string().contains("No such file"));
+    place.file("file", "");
+    assert!(place.find("file").unwrap_err().to_string().contains("ot a directory"));
+}
+
+#[test]
+fn a_directory_in_a_git_directory_is_refused() {
+    let place = Place::new("inside");
+    place.git_dir("r/.git");
+    place.git_dir("b.git");
+    for dir in ["r/.git", "r/.git/hooks", "b.git/hooks", "b.git/refs"] {
+        assert!(place.find(dir).unwrap_err().to_string().contains("inside of a git directory"), "{dir}");
+    }
+}
+
+#[test]
+fn what_is_missing_could_be_made_by_the_program() {
+    let place = Place::new("missing");
+    place.git_dir("r/.git");
+    place.file("r/.git/config", "[extensions]\nworktreeConfig\n[core]\nhooksPath=a/b\n[include]\npath=../inc");
+    fs::remove_dir(place.path.join("r/.git/hooks")).unwrap();
+    let why = "is missing, and the program could make one that the host obeys";
+    let expected = [".git/config.worktree", ".git/hooks", "a/b", "inc"].map(|name| format!("r/{name} {why}"));
+    assert_eq!(place.unheld("r"), expected);
+    let refusal = place.find("r").unwrap().refusal().unwrap();
+    assert!(refusal.to_string().contains("(3 more like this)\nhint: make it once: touch /"), "{refusal}");
+    // From below the top, where nothing of it can be made.
+    place.dir("r/sub");
+    assert_eq!(place.unheld("r/sub").len(), 2);
+}
+
+#[test]
+fn a_link_in_the_place_of_something_protected_is_said_and_its_target_held() {
+    let why = "is a symbolic link, which the program could exchange for another";
+    let place = Place::new("links");
+    place.git_dir("r/.git");
+    place.dir("r/tools/hooks");
+    fs::remove_dir(place.path.join("r/.git/hooks")).unwrap();
+    place.link("../tools/hooks", "r/.git/hooks");
+    place.file("r/env", "");
+    place.link("env", "r/.envrc");
+    place.link("/nonexistent/x", "r/.mcp.json");
+    place.link("loop", "r/.claude");
+    place.link(".claude", "r/loop");
+    let links = [".claude", ".envrc", ".git/hooks", ".mcp.json", "loop"].map(|name| format!("r/{name} {why}"));
+    assert_eq!(place.unheld("r"), links);
+    let mounts = place.mounts_of(&place.find("r").unwrap());
+    for held in ["r r/env", "w r/tools", "r r/tools/hooks"] {
+        assert!(mounts.contains(&held.to_owned()), "{held}: {mounts:?}");
+    }
+    // The repository itself may be a link.
+    place.git_dir("s/real");
+    place.link("real", "s/.git");
+    assert_eq!(place.unheld("s"), [format!("s/.git {why}")]);
+    assert!(place.mounts_of(&place.find("s").unwrap()).contains(&"r s/real/hooks".to_owned()));
+    place.dir("t");
+    place.link("../s/real", "t/.git");
+    assert_eq!(place.mounts_of(&place.find("t").unwrap()), ["w t"]);
+    assert_eq!(place.unheld("t").len(), 1);
+}
+
+#[test]
+fn a_link_to_something_missing_counts_as_missing() {
+    let place = Place::new("dangling");
+    place.git_dir("r/.git");
+    place.link("../../later", "r/.git/hooks/pre-commit");
+    assert_eq!(place.unheld("r"), ["r/later is missing, and the program could make one that the host obeys"]);
+}
+
+#[test]
+fn another_name_of_a_protected_file_is_found() {
+    let place = Place::new("names");
+    place.git_dir("r/.git");
+    place.file("r/.git/hooks/pre-commit", "");
+    fs::hard_link(place.path.join("r/.git/config"), place.path.join("r/one")).unwrap();
+    fs::hard_link(place.path.join("r/.git/hooks/pre-commit"), place.path.join("r/two")).unwrap();
+    let unheld = place.unheld("r");
+    assert!(unheld.len() == 2 && unheld.iter().all(|line| line.contains("hard link")), "{unheld:?}");
+}
+
+/// Nothing outside is mounted because a file of the workspace says so.
+#[test]
+fn a_pointer_that_nothing_confirms_is_not_followed() {
+    let place = Place::new("forged");
+    place.git_dir("victim/.git");
+    place.worktree("victim/.git", "tree");
+    place.git_dir("victim/.git/modules/m");
+    place.file("victim/.git/modules/m/config", "[core]\nworktree = ../../../m\n");
+    place.dir("victim/m");
+    place.git_dir("apart");
+    let targets = ["victim/.git", "victim/.git/worktrees/tree", "victim/.git/modules/m", "apart", "nothing", "victim"];
+    for (number, target) in targets.into_iter().enumerate() {
+        let dir = format!("e{number}");
+        place.file(&format!("{dir}/.git"), &format!("gitdir: {{}}/{target}\n"));
+        assert_eq!(place.unheld(&dir).len(), 1, "{target}");
+        let expected = [format!("w {dir}"), format!("r {dir}/.git")];
+        assert_eq!(place.mounts_of(&place.find(&dir).unwrap()), expected, "{target}");
+        // Deeper down it is held, and no reason to stop.
+        let dir = format!("n{number}");
+        place.file(&format!("{dir}/x/.git"), &format!("gitdir: {{}}/{target}\n"));
+        assert_eq!(place.mounts(&dir), [format!("w {dir}"), format!("w {dir}/x"), format!("r {dir}/x/.git")]);
+    }
+    for text in ["", "gitdir:", "gitdir: \n", "x", "gitdir: \0"] {
+        place.file("odd/.git", text);
+        assert_eq!(place.unheld("odd").len(), 1, "{text:?}");
+    }
+}
+
+/// An entry that the program of an earlier box has put into `worktrees` shows nothing of the host.
+#[test]
+fn an_entry_of_a_worktree_that_nothing_confirms_is_not_shown() {
+    let place = Place::new("entries");
+    place.git_dir("r/.git");
+    place.file("home/secret/.git", "secret");
+    place.file("r/.git/worktrees/evil/gitdir", "{}/home/secret/.git\n");
+    place.file("home/.ssh/id", "secret");
+    place.file("r/.git/worktrees/worse/gitdir", "{}/home/.ssh/id\n");
+    assert!(place.mounts("r").iter().all(|mount| !mount.contains("home")));
+}
+
+/// Root can look into every directory, so there is nothing to see for it.
+#[test]
+fn a_directory_of_ones_own_that_is_closed_stops_the_run() {
+    let place = Place::new("closed");
+    place.dir("r/closed");
+    let closed = place.path.join("r/closed");
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
+    let result = place.find("r");
+    let can_look = fs::read_dir(&closed).is_ok();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o755)).unwrap();
+    match result {
+        Ok(_) => assert!(can_look),
+        Err(error) => assert!(error.to_string().contains("chmod u+rx"), "{error}"),
+    }
+}

@@ -1,0 +1,201 @@
+//! What the host executes or obeys later can neither be changed nor replaced.
+
+use crate::Place;
+use crate::support::Actor;
+
+/// Attacks on the repository of the current directory; `$g` is its common git directory.
+const ON_GIT: &[&str] = &[
+    "echo x >$g/hooks/pre-commit",
+    "echo x >>$g/config",
+    "git config core.fsmonitor evil",
+    "rm $g/config",
+    "ren $g/config $g/x",
+    "echo x >$g/new; ren $g/new $g/config",
+    "ren $g/hooks $g/x",
+    "mkdir $g/new; ren $g/hooks $g/x; ren $g/new $g/hooks",
+    "rm -r $g/hooks",
+    "chmod 700 $g/hooks",
+    "ln $g/config stolen",
+];
+
+/// rename(2): mv(1) copies and removes where the kernel refuses.
+const RENAME: &str = "ren() { perl -e 'rename($ARGV[0], $ARGV[1]) or exit 1' \"$1\" \"$2\"; }";
+
+/// Makes files below `w`, attacks them from a box with the workspace `dir`, in which every attack must fail and change
+/// nothing, and without one, where it must succeed.
+fn withstands(place: &Place, dir: &str, attacks: &[&str]) {
+    let dir = format!("w/{dir}");
+    place.host(".", "rm -rf pristine; cp -a w pristine");
+    for attack in attacks {
+        let script = format!("{RENAME}; g=$(git rev-parse --git-common-dir 2>/dev/null) || g=; {attack}");
+        let outcome = place.inside(&dir, &script);
+        assert_ne!(outcome.ending(), "exit 0", "{dir}: {attack}: {outcome}");
+        assert_ne!(outcome.ending(), "exit 125", "{dir}: {attack}: {outcome}");
+        let left = place.host(".", "diff -r --no-dereference -x new -x x -x config.lock pristine w; true");
+        assert_eq!(left, "", "{dir}: {attack}");
+        place.host(".", "rm -rf w; cp -a pristine w");
+        let outcome = place.on_host(&dir, &script);
+        assert_eq!(outcome.ending(), "exit 0", "{attack}: no attack at all: {outcome}");
+        place.host(".", "rm -rf w; cp -a pristine w");
+    }
+}
+
+fn built(name: &str, script: &str) -> Place {
+    let place = Place::new(name, Actor::User);
+    place.host(".", "mkdir w");
+    place.repository("w/r");
+    place.host("w/r", script);
+    place
+}
+
+const SUBMODULE: &str = "git -c protocol.file.allow=always submodule --quiet add ../lib vendor/lib 2>/dev/null
+                         git commit -qm sub";
+
+#[test]
+fn of_a_repository() {
+    let place = built("hold-plain", "echo x >.git/hooks/pre-push");
+    withstands(&place, "r", ON_GIT);
+    withstands(&place, "r", &["ren .git x", "mkdir new; ren .git x; ren new .git"]);
+}
+
+#[test]
+fn of_a_repository_from_below_its_top() {
+    let place = built("hold-below", "true");
+    withstands(&place, "r/sub", ON_GIT);
+    withstands(&place, "r/sub", &["ren ../.git ../x", "ren ../sub ../x", "echo x >../.envrc"]);
+}
+
+#[test]
+fn of_a_worktree() {
+    let place = built("hold-worktree", "for t in t o gone; do git worktree add -q ../$t; done; rm -r ../gone");
+    withstands(&place, "t", ON_GIT);
+    let attacks = [
+        "echo gitdir: evil >.git",
+        "rm .git",
+        "ren .git x; mkdir .git",
+        "echo evil >$g/worktrees/t/commondir",
+        "echo evil >$g/worktrees/t/gitdir",
+        "ren $g/worktrees/t $g/x",
+        "ren $g/worktrees $g/x",
+        "echo evil >$g/worktrees/o/gitdir",
+        "rm $g/worktrees/gone/HEAD",
+    ];
+    withstands(&place, "t", &attacks);
+}
+
+#[test]
+fn of_a_submodule() {
+    let place = Place::new("hold-submodule", Actor::User);
+    place.host(".", "mkdir w");
+    place.repository("w/lib");
+    place.repository("w/r");
+    place.host("w/r", SUBMODULE);
+    withstands(&place, "r/vendor/lib", ON_GIT);
+    withstands(&place, "r/vendor/lib", &["rm .git", "echo gitdir: evil >.git"]);
+    let from_around = [
+        "echo x >.git/modules/vendor/lib/hooks/post-checkout",
+        "echo x >>.git/modules/vendor/lib/config",
+        "ren .git/modules/vendor/lib .git/x",
+        "ren .git/modules/vendor .git/x",
+        "ren .git/modules .git/x",
+        "echo x >vendor/lib/.git",
+        "ren vendor/lib x",
+        "ren vendor x",
+    ];
+    withstands(&place, "r", &from_around);
+}
+
+#[test]
+fn of_a_repository_in_another() {
+    let place = built("hold-nested", "true");
+    place.repository("w/r/deep/down/inner");
+    place.host("w/r/deep/down", "git init -q --bare b.git");
+    let attacks = [
+        "echo x >deep/down/inner/.git/hooks/pre-commit",
+        "echo x >>deep/down/inner/.git/config",
+        "ren deep/down/inner/.git x",
+        "ren deep/down/inner x",
+        "ren deep x",
+        "echo x >deep/down/b.git/hooks/update",
+        "echo x >>deep/down/b.git/config",
+    ];
+    withstands(&place, "r", &attacks);
+    withstands(&place, "r/deep", &["echo x >>down/inner/.git/config", "ren down x"]);
+}
+
+#[test]
+fn hooks_and_settings_that_lie_in_the_work_tree() {
+    let script =
+        "mkdir -p tools/hooks scripts; echo h >tools/hooks/pre-commit; echo s >scripts/clean; echo '[a]b=c' >.inc
+                  ln -s ../../scripts/linked .git/hooks/pre-push; echo l >scripts/linked
+                  git config core.hooksPath tools/hooks; git config include.path ../.inc
+                  git config filter.x.clean 'scripts/clean %f'; git add .; git commit -qm more";
+    let place = built("hold-named", script);
+    let attacks = [
+        "echo x >tools/hooks/post-commit",
+        "echo x >tools/hooks/pre-commit",
+        "ren tools x",
+        "echo x >.inc",
+        "ren .inc x",
+        "echo x >scripts/clean",
+        "rm scripts/clean",
+        "echo x >scripts/linked",
+        "ren scripts x",
+    ];
+    withstands(&place, "r", &attacks);
+}
+
+#[test]
+fn of_shells_editors_and_agents() {
+    let script = "echo e >.envrc; mkdir -p .vscode .claude .husky .cargo; echo t >.vscode/tasks.json
+                  echo s >.claude/settings.json; echo c >.cargo/config.toml; echo h >.husky/pre-commit; echo m >.mcp.json";
+    let place = built("hold-later", script);
+    let attacks = [
+        "echo x >.envrc",
+        "rm .envrc",
+        "echo x >new; ren new .envrc",
+        "echo x >.vscode/tasks.json",
+        "echo x >.vscode/settings.json",
+        "ren .vscode x",
+        "rm -r .claude",
+        "echo x >.claude/settings.local.json",
+        "echo x >>.cargo/config.toml",
+        "echo x >.husky/post-checkout",
+        "echo x >.mcp.json",
+    ];
+    withstands(&place, "r", &attacks);
+}
+
+/// What an archive has brought must not make the box write to another repository.
+#[test]
+fn of_a_repository_that_a_forged_pointer_names() {
+    let place = Place::new("hold-forged", Actor::User);
+    place.repository("victim");
+    place.host("victim", "git worktree add -q ../tree");
+    place.host(".", "mkdir -p evil/x; echo gitdir: ../victim/.git/worktrees/tree >evil/.git");
+    let outcome = place.inside("evil", "true");
+    assert_eq!(outcome.ending(), "exit 125", "{outcome}");
+    assert!(outcome.stderr_text().contains("does not lead back here"), "{outcome}");
+    // Deeper down it is held, and leads to nothing.
+    place.host(".", "mkdir -p good/evil; mv evil/.git good/evil");
+    let outcome = place.inside("good", "cd evil; git status 2>&1 || echo no; ls ../../victim 2>&1 || echo nothing");
+    assert!(outcome.done().ends_with("nothing\n"), "{outcome}");
+    assert_ne!(place.inside("good", "echo x >evil/.git").ending(), "exit 0");
+}
+
+#[test]
+fn what_cannot_be_held_stops_the_run() {
+    let place = built("hold-not", "rmdir .git/hooks 2>/dev/null || rm -r .git/hooks");
+    let outcome = place.inside("w/r", "touch ran");
+    assert_eq!(outcome.ending(), "exit 125", "{outcome}");
+    let said = outcome.stderr_text();
+    assert!(said.contains(".git/hooks is missing") && said.contains("hint: make it once: mkdir -p "), "{said}");
+    place.host("w/r", "test ! -e ran; mkdir hooks-of-mine; ln -s ../hooks-of-mine .git/hooks");
+    let outcome = place.inside("w/r", "true");
+    assert!(outcome.stderr_text().contains(".git/hooks is a symbolic link"), "{outcome}");
+    place.host("w/r", "rm .git/hooks; mkdir -p .git/hooks closed/x; chmod 0 closed");
+    let outcome = place.inside("w/r", "true");
+    assert!(outcome.stderr_text().contains("closed: Permission denied"), "{outcome}");
+    place.host("w/r", "rmdir closed 2>/dev/null || chmod 755 closed");
+    assert_eq!(place.inside("w/r", "true").ending(), "exit 0");
+}

@@ -1,0 +1,88 @@
+//! A workspace with real repositories: `git commit` works in it, and what the host would execute later cannot be
+//! written.
+//!
+//! Every attack is also made without a box, where it must succeed.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test ends at the first surprise
+
+mod commit;
+mod hold;
+#[path = "../support/mod.rs"]
+mod support;
+mod sweep;
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use support::{Actor, Launch, Outcome, stage};
+
+/// A directory for one test.
+struct Place {
+    path: PathBuf,
+    actor: Actor,
+}
+
+impl Place {
+    fn new(name: &str, actor: Actor) -> Place {
+        let path = stage::stage().join(name);
+        fs::create_dir(&path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        if let Some((uid, gid)) = actor.ids() {
+            chown(&path, Some(uid), Some(gid)).unwrap();
+        }
+        Place { path, actor }
+    }
+
+    /// Runs a script on the host, in `dir` below this place; it must succeed.
+    fn host(&self, dir: &str, script: &str) -> String {
+        self.on_host(dir, script).done()
+    }
+
+    fn on_host(&self, dir: &str, script: &str) -> Outcome {
+        let words = ["-ec", script];
+        let launch = Launch::program(Path::new("/bin/sh"), self.actor, &words);
+        as_author(launch).dir(&self.path.join(dir)).run()
+    }
+
+    /// Runs a script in a box, with `dir` as the workspace.
+    fn inside(&self, dir: &str, script: &str) -> Outcome {
+        self.inside_with(&[], dir, script)
+    }
+
+    fn inside_with(&self, options: &[&str], dir: &str, script: &str) -> Outcome {
+        let dir = self.path.join(dir);
+        let words = [options, &[dir.to_str().unwrap(), "/usr/bin/sh", "-ec", script]].concat();
+        as_author(Launch::program(sandbox(), self.actor, &words)).dir(&dir).run()
+    }
+
+    /// Every name below this place, but for what a commit makes: objects.
+    fn names(&self) -> String {
+        self.host(".", "find . -path '*/objects/*' -prune -o -printf '%y %m %p %l\\n' | sort")
+    }
+
+    /// A repository with two files and one commit.
+    fn repository(&self, dir: &str) {
+        let script = format!(
+            "git init -q -b main {dir}; cd {dir}; git config user.name N; git config user.email n@example.org
+             mkdir -p sub; echo 1 >file; echo 1 >sub/file; git add .; git commit -qm one"
+        );
+        self.host(".", &script);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        support::fixture::remove(&self.path);
+    }
+}
+
+/// No configuration but that of the repository. The C library finds no user database in the box.
+fn as_author(launch: Launch) -> Launch {
+    launch.env("GIT_CONFIG_NOSYSTEM", "1").env("HOME", "/nonexistent")
+}
+
+fn sandbox() -> &'static Path {
+    static SANDBOX: OnceLock<PathBuf> = OnceLock::new();
+    SANDBOX.get_or_init(|| stage::example("spec_workspace", &["tests/probe", "src"]))
+}
