@@ -54,6 +54,10 @@ fn carry_out(plan: &Plan, root: &mut NewRoot, index: usize, op: &FsOp, held: Hel
         (FsOp::Bind { dest, .. }, Held::Tree { mount, is_dir }) => {
             bind(root, dest, mount, (is_dir, mode::CLOSED), index)
         }
+        (FsOp::Bind { dest, .. }, Held::Link(mount)) => {
+            let place = root.name_for_mount(dest, mode::CLOSED, index)?;
+            root.attach(mount, &place, index).map(drop)
+        }
         (FsOp::Overlay { dest, kind, layers: _ }, Held::Layers { lower, upper }) => {
             let fs = layers::overlay(root, &lower, upper.as_ref(), kind, index)?;
             bind(root, dest, fs, (true, mode::CLOSED), index)

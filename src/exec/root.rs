@@ -101,6 +101,14 @@ impl NewRoot {
         self.find_or_make(path, make, parents, op, Act::MakeFile)
     }
 
+    /// The name at the end of `path`, to mount something on what has it: a link there is not followed
+    /// (`move_mount(2)`).
+    pub(super) fn name_for_mount(&mut self, path: &CStr, parents: u32, op: usize) -> Outcome<Place> {
+        let (parent, name) = split(path).ok_or(Errno::EISDIR).op(op, Act::MakeLink)?;
+        self.parent(&parent, parents, op)?;
+        Ok(Place::New(name))
+    }
+
     fn find_or_make(&mut self, path: &CStr, make: Make<'_>, parents: u32, op: usize, act: Act) -> Outcome<Place> {
         if let Some((parent, name)) = split(path) {
             let dir = self.parent(&parent, parents, op)?;

@@ -19,6 +19,8 @@ pub(super) enum Held {
     Skip,
     /// A detached mount.
     Tree { mount: OwnedFd, is_dir: bool },
+    /// A detached mount of a link itself.
+    Link(OwnedFd),
     /// Layers of an overlay.
     Layers { lower: Vec<OwnedFd>, upper: Option<Upper> },
 }
@@ -78,8 +80,13 @@ fn open_one(plan: &Plan, index: usize, op: &FsOp) -> Outcome<Held> {
             tree => {
                 let mount = tree?;
                 set_bind_flags(&mount, *flags).op(index, Act::Flags)?;
-                let is_dir = file::fstat(mount.as_fd()).op(index, Act::Source)?.is_dir();
-                Ok(Held::Tree { mount, is_dir })
+                let found = file::fstat(mount.as_fd()).op(index, Act::Source)?;
+                match source {
+                    Source::Link(_) if found.is_link() => Ok(Held::Link(mount)),
+                    // It has been exchanged since somebody looked.
+                    Source::Link(_) => Err(Failure { act: Act::Race, ..Failure::nth(Stage::Op, index, 0) }),
+                    Source::Path(_) | Source::Fd(_) => Ok(Held::Tree { mount, is_dir: found.is_dir() }),
+                }
             }
         },
         FsOp::Overlay { layers, kind, dest: _ } => open_layers(index, layers, kind),
@@ -101,6 +108,7 @@ fn open_one(plan: &Plan, index: usize, op: &FsOp) -> Outcome<Held> {
 fn open_tree(plan: &Plan, index: usize, source: &Source) -> Outcome<OwnedFd> {
     let fd = match source {
         Source::Path(path) => return mount::clone_tree(AT_FDCWD, path, true).op(index, Act::Source),
+        Source::Link(path) => return mount::clone_link(path).op(index, Act::Source),
         Source::Fd(fd) => *fd,
     };
     // The descriptor belongs to the caller's mount namespace, and only a mount of this one can be copied: so the way

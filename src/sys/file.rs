@@ -30,6 +30,10 @@ impl Stat {
         self.mode & libc::S_IFMT == libc::S_IFDIR
     }
 
+    pub(crate) fn is_link(self) -> bool {
+        self.mode & libc::S_IFMT == libc::S_IFLNK
+    }
+
     pub(crate) fn is_char_device(self) -> bool {
         self.mode & libc::S_IFMT == libc::S_IFCHR
     }

@@ -56,7 +56,16 @@ struct MountAttr {
 ///
 /// Links are followed; `path` is relative to `dir`.
 pub(crate) fn clone_tree(dir: BorrowedFd<'_>, path: &CStr, recursive: bool) -> Result<OwnedFd> {
-    let flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | if recursive { libc::AT_RECURSIVE as u32 } else { 0 };
+    open_tree(dir, path, if recursive { libc::AT_RECURSIVE } else { 0 })
+}
+
+/// A detached mount of the link `path` itself.
+pub(crate) fn clone_link(path: &CStr) -> Result<OwnedFd> {
+    open_tree(AT_FDCWD, path, libc::AT_SYMLINK_NOFOLLOW)
+}
+
+fn open_tree(dir: BorrowedFd<'_>, path: &CStr, flags: i32) -> Result<OwnedFd> {
+    let flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags as u32;
     // SAFETY: `path` is a valid string for the time of the call; the kernel writes to no memory of ours.
     let fd = check(unsafe { libc::syscall(libc::SYS_open_tree, dir.as_raw_fd(), path.as_ptr(), flags) })?;
     // SAFETY: the kernel has just given this descriptor to us; nobody else owns it.

@@ -16,6 +16,8 @@ use crate::spec::{BindFlags, FsOp, OnAppear, Source, Watch};
 pub(super) enum Access {
     Write,
     Read,
+    /// Read-only, the link itself.
+    Link,
 }
 
 /// What is done about something to be held that is missing.
@@ -89,8 +91,7 @@ impl Area {
         self.unheld.entry(path.to_owned()).or_insert_with(|| Unheld { path: path.to_owned(), why, remedy });
     }
 
-    /// Follows `path` (absolute) to its end. A link that the program could change on the way cannot be held by a
-    /// mount, which would lie on what the link leads to.
+    /// Follows `path` (absolute) to its end. A link that the program could exchange on the way is held.
     pub(super) fn follow(&mut self, path: &Path) -> End {
         let mut done = PathBuf::from("/");
         let mut rest: VecDeque<OsString> = parts(path);
@@ -120,8 +121,7 @@ impl Area {
                 return End::Unknown(done);
             }
             if self.can_change(&done) {
-                let remedy = "put what it leads to in its place, or have nothing of this name".into();
-                self.give_up(&done, "is a symbolic link, which the program could exchange for another", remedy);
+                self.mounts.insert(done.clone(), Access::Link);
             }
             done.pop();
             if target.is_absolute() {
@@ -260,9 +260,10 @@ impl Area {
 }
 
 fn bind(path: &Path, access: Access) -> FsOp {
-    let flags = BindFlags { read_only: access == Access::Read, devices: false, optional: false };
-    let path = c_path(path);
-    FsOp::Bind { source: Source::Path(path.clone()), dest: path, flags }
+    let flags = BindFlags { read_only: access != Access::Write, devices: false, optional: false };
+    let dest = c_path(path);
+    let source = if access == Access::Link { Source::Link(dest.clone()) } else { Source::Path(dest.clone()) };
+    FsOp::Bind { source, dest, flags }
 }
 
 /// A path that came from the kernel has no NUL.

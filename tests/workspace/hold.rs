@@ -145,6 +145,32 @@ fn hooks_and_settings_that_lie_in_the_work_tree() {
     withstands(&place, "r", &attacks);
 }
 
+/// A mount lies on the link itself: through it one still gets to what it leads to, which is held as well.
+#[test]
+fn links_to_what_is_protected() {
+    let script =
+        "mkdir tools; mv .git/hooks tools/hooks; ln -s ../tools/hooks .git/hooks; echo e >env; ln -s env .envrc
+                  mv .git real; ln -s real .git";
+    let place = built("hold-links", script);
+    let attacks = [
+        "rm .git",
+        "ren .git x",
+        "ln -s evil new; ren new .git",
+        "rm .envrc",
+        "ln -s /evil new; ren new .envrc",
+        "echo x >.envrc",
+        "echo x >env",
+        "ren .git/hooks real/x",
+        "echo x >.git/hooks/post-commit",
+        "echo x >tools/hooks/post-commit",
+        "ren tools x",
+        "git config core.fsmonitor evil",
+    ];
+    withstands(&place, "r", &attacks);
+    let outcome = place.inside("w/r", "cat .envrc; git add env; git commit -qm linked; git log --format=%s -1");
+    assert_eq!(outcome.done(), "e\nlinked\n", "{outcome}");
+}
+
 #[test]
 fn of_shells_editors_and_agents() {
     let script = "echo e >.envrc; mkdir -p .vscode .claude .husky .cargo; echo t >.vscode/tasks.json
@@ -190,10 +216,7 @@ fn what_cannot_be_held_stops_the_run() {
     assert_eq!(outcome.ending(), "exit 125", "{outcome}");
     let said = outcome.stderr_text();
     assert!(said.contains(".git/hooks is missing") && said.contains("hint: make it once: mkdir -p "), "{said}");
-    place.host("w/r", "test ! -e ran; mkdir hooks-of-mine; ln -s ../hooks-of-mine .git/hooks");
-    let outcome = place.inside("w/r", "true");
-    assert!(outcome.stderr_text().contains(".git/hooks is a symbolic link"), "{outcome}");
-    place.host("w/r", "rm .git/hooks; mkdir -p .git/hooks closed/x; chmod 0 closed");
+    place.host("w/r", "test ! -e ran; mkdir -p .git/hooks closed/x; chmod 0 closed");
     let outcome = place.inside("w/r", "true");
     assert!(outcome.stderr_text().contains("closed: Permission denied"), "{outcome}");
     place.host("w/r", "rmdir closed 2>/dev/null || chmod 755 closed");

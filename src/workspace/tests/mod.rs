@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Surroundings, Workspace, find};
 use crate::error::Error;
-use crate::spec::{FsOp, OnAppear};
+use crate::spec::{BindFlags, FsOp, OnAppear, Source};
 
 /// A directory for one test, removed at its end; a home is in it.
 struct Place {
@@ -72,7 +72,10 @@ impl Place {
 
     fn mounts_of(&self, found: &Workspace) -> Vec<String> {
         let mount = |op: &FsOp| match op {
-            FsOp::Bind { dest, flags, .. } => {
+            FsOp::Bind { source: Source::Link(_), dest, flags: BindFlags { read_only: true, .. } } => {
+                format!("l {}", self.short(dest))
+            }
+            FsOp::Bind { source: Source::Path(source), dest, flags } if source == dest => {
                 format!("{} {}", if flags.read_only { 'r' } else { 'w' }, self.short(dest))
             }
             other => panic!("{other:?}"),

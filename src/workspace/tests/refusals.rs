@@ -48,32 +48,36 @@ fn what_is_missing_could_be_made_by_the_program() {
 }
 
 #[test]
-fn a_link_in_the_place_of_something_protected_is_said_and_its_target_held() {
-    let why = "is a symbolic link, which the program could exchange for another";
+fn a_link_in_the_place_of_something_protected_is_held_with_its_target() {
     let place = Place::new("links");
     place.git_dir("r/.git");
     place.dir("r/tools/hooks");
     fs::remove_dir(place.path.join("r/.git/hooks")).unwrap();
     place.link("../tools/hooks", "r/.git/hooks");
-    place.file("r/env", "");
-    place.link("env", "r/.envrc");
+    place.file("r/a/env", "");
+    place.link("a", "r/b");
+    place.link("b/env", "r/.envrc");
     place.link("/nonexistent/x", "r/.mcp.json");
-    place.link("loop", "r/.claude");
-    place.link(".claude", "r/loop");
-    let links = [".claude", ".envrc", ".git/hooks", ".mcp.json", "loop"].map(|name| format!("r/{name} {why}"));
-    assert_eq!(place.unheld("r"), links);
-    let mounts = place.mounts_of(&place.find("r").unwrap());
-    for held in ["r r/env", "w r/tools", "r r/tools/hooks"] {
+    let mounts = place.mounts("r");
+    let links = ["l r/.envrc", "l r/.git/hooks", "l r/.mcp.json", "l r/b"];
+    for held in links.into_iter().chain(["w r/a", "r r/a/env", "w r/tools", "r r/tools/hooks"]) {
         assert!(mounts.contains(&held.to_owned()), "{held}: {mounts:?}");
     }
-    // The repository itself may be a link.
+    place.link("loop", "r/.claude");
+    place.link(".claude", "r/loop");
+    let unheld = place.unheld("r");
+    assert!(unheld.len() == 1 && unheld[0].ends_with("cannot be followed, and so not be protected"), "{unheld:?}");
+}
+
+#[test]
+fn a_repository_that_is_a_link_stays_in_the_workspace() {
+    let place = Place::new("link-git");
     place.git_dir("s/real");
     place.link("real", "s/.git");
-    assert_eq!(place.unheld("s"), [format!("s/.git {why}")]);
-    assert!(place.mounts_of(&place.find("s").unwrap()).contains(&"r s/real/hooks".to_owned()));
+    assert_eq!(place.mounts("s"), ["w s", "l s/.git", "w s/real", "r s/real/config", "r s/real/hooks"]);
     place.dir("t");
     place.link("../s/real", "t/.git");
-    assert_eq!(place.mounts_of(&place.find("t").unwrap()), ["w t"]);
+    assert_eq!(place.mounts_of(&place.find("t").unwrap()), ["w t", "l t/.git"]);
     assert_eq!(place.unheld("t").len(), 1);
 }
 
