@@ -30,7 +30,10 @@ pub(super) fn line(spec: &Spec) -> Result<Line, Error> {
         words.op(&op.fs)?;
     }
     let mut notes = words.lockdown(lockdown)?;
-    let Lifecycle { die_with, as_pid_1: _, lock_files: _, sync_fd: _, block_fd: _, spent_fds: _ } = lifecycle;
+    let Lifecycle { die_with, as_pid_1: _, lock_files: _, sync_fd: _, block_fd: _, spent_fds: _, watch } = lifecycle;
+    if !watch.is_empty() {
+        notes.push("bubblewrap does not look afterwards for names that the workspace had not before");
+    }
     if *die_with != DieWith::Nobody {
         words.option("--die-with-parent");
     }
@@ -160,6 +163,7 @@ impl Words {
             FsOp::RemountReadOnly { dest } => self.one("--remount-ro", dest),
             FsOp::Deny { .. } => return none("--deny"),
             // No option of this dialect asks for these.
+            FsOp::Bind { source: Source::Link(_), .. } => return none("holding a symbolic link of the workspace"),
             FsOp::Bind { source: Source::Fd(_), .. }
             | FsOp::Overlay { .. }
             | FsOp::Mqueue { .. }

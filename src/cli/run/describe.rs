@@ -14,6 +14,10 @@ pub(super) fn op(op: &FsOp) -> Vec<u8> {
             words(&mut out, "bind ");
             match source {
                 Source::Path(source) => from_to(&mut out, source, " on ", dest),
+                Source::Link(source) => {
+                    words(&mut out, "link ");
+                    from_to(&mut out, source, " on ", dest);
+                }
                 Source::Fd(fd) => {
                     words(&mut out, &format!("descriptor {fd} on "));
                     path(&mut out, dest);

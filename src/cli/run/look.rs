@@ -4,7 +4,7 @@ use std::ffi::{CStr, CString};
 use std::path::PathBuf;
 
 use super::args::RunArgs;
-use super::lower::{self, Facts};
+use super::lower::{self, Facts, Meant};
 use super::read::{self, Outside as _};
 use super::world::{self, World};
 use super::{lint, words};
@@ -49,7 +49,7 @@ impl<'a> Desk<'a> {
             workspace: &|| self.world.workspace(),
             read: &world::read_file,
         };
-        let (spec, origins) = lower::lower(args, &facts)?;
+        let Meant { spec, origins, unheld: _ } = lower::lower(args, &facts)?;
         let caller = Caller::probe();
         if !spec.process.command.is_empty() {
             spec.check(caller.uid, caller.gid).map_err(words::conflict)?;

@@ -8,8 +8,9 @@ use super::value;
 use crate::error::Error;
 use crate::spec::{
     BindFlags, CapSet, DieWith, EnvOp, Fds, FsOp, Landlock, LandlockTier, Lifecycle, Lockdown, Namespaces,
-    NestedUserNs, Op, Process, ProfileText, Report, Seccomp, Source, Spec, Unshare, UserNs,
+    NestedUserNs, Op, Process, ProfileText, Report, Seccomp, Source, Spec, Unshare, UserNs, Watch,
 };
+use crate::workspace::{Unheld, Workspace};
 
 /// What the meaning of the words depends on.
 pub(crate) struct Facts<'a> {
@@ -22,7 +23,7 @@ pub(crate) struct Facts<'a> {
     /// What lies at a path of the host, links not followed.
     pub look: &'a dyn Fn(&CStr) -> Found,
     /// What the current directory needs.
-    pub workspace: &'a dyn Fn() -> Result<Vec<FsOp>, Error>,
+    pub workspace: &'a dyn Fn() -> Result<Workspace, Error>,
     /// The content of a seccomp profile's file.
     pub read: &'a dyn Fn(&CStr) -> Result<Vec<u8>, Error>,
 }
@@ -45,15 +46,31 @@ const DEFAULT_FILTER: &str = "default";
 /// their own sandboxes with.
 const FOR_USERNS: &[&str] = &["clone", "@namespace", "@mount"];
 
+/// What a command line asks for.
+#[derive(Debug)]
+pub(crate) struct Meant {
+    /// The sandbox. [`Op::word`] is an index of the origins.
+    pub spec: Spec,
+    /// Where its operations come from.
+    pub origins: Vec<Origin>,
+    /// Parts of the workspace that cannot be protected, which is all right with the caller.
+    pub unheld: Vec<Unheld>,
+}
+
 /// [`Op::word`] of an operation that nobody has typed.
 const OURS: usize = usize::MAX;
 
-/// The sandbox that `args` ask for. [`Op::word`] is an index of the origins.
-pub(crate) fn lower(args: RunArgs, facts: &Facts<'_>) -> Result<(Spec, Vec<Origin>), Error> {
+/// The sandbox that `args` ask for.
+pub(crate) fn lower(args: RunArgs, facts: &Facts<'_>) -> Result<Meant, Error> {
     let caps = caps(&args.caps, facts.last_cap)?;
     let (seccomp, is_ours) = seccomp(&args, facts)?;
     let namespaces = namespaces(&args);
-    let mut ops = ops(&args.wishes, &args.origins, facts)?;
+    let mut lowered = Lowered { ops: Vec::with_capacity(args.wishes.len() + 8), watch: Vec::new(), unheld: Vec::new() };
+    for (word, wish) in args.wishes.iter().enumerate() {
+        let done = lowered.add(word, wish, facts, args.best_effort);
+        done.map_err(|error| super::words::at(args.origins.get(word), error))?;
+    }
+    let Lowered { mut ops, watch, unheld } = lowered;
     // What nobody made writable is not: the root itself, and the directories in it that lead to mounts.
     if !ops.iter().any(|op| op.fs.dest() == Some(c"/")) {
         ops.push(Op { fs: FsOp::RemountReadOnly { dest: c"/".into() }, word: OURS });
@@ -96,11 +113,12 @@ pub(crate) fn lower(args: RunArgs, facts: &Facts<'_>) -> Result<(Spec, Vec<Origi
             sync_fd: None,
             block_fd: None,
             spent_fds: Vec::new(),
+            watch,
         },
         report: Report { info_fd: None, json_status_fd: args.json_status_fd },
         best_effort: args.best_effort,
     };
-    Ok((spec, args.origins))
+    Ok(Meant { spec, origins: args.origins, unheld })
 }
 
 fn namespaces(args: &RunArgs) -> Namespaces {
@@ -156,35 +174,47 @@ fn seccomp(args: &RunArgs, facts: &Facts<'_>) -> Result<(Seccomp, bool), Error> 
     Ok((Seccomp::Profile { text, deny: args.syscall_deny.clone(), allow }, is_ours))
 }
 
-fn ops(wishes: &[Wish], origins: &[Origin], facts: &Facts<'_>) -> Result<Vec<Op>, Error> {
-    let mut ops = Vec::with_capacity(wishes.len() + 8);
-    for (word, wish) in wishes.iter().enumerate() {
-        let lowered = one(wish, facts).map_err(|error| super::words::at(origins.get(word), error))?;
-        ops.extend(lowered.into_iter().map(|fs| Op { fs, word }));
-    }
-    Ok(ops)
+/// The operations, as they grow.
+struct Lowered {
+    ops: Vec<Op>,
+    watch: Vec<Watch>,
+    unheld: Vec<Unheld>,
 }
 
-fn one(wish: &Wish, facts: &Facts<'_>) -> Result<Vec<FsOp>, Error> {
-    match wish {
-        Wish::Op(op) => Ok(vec![with_absolute_dest(op.clone(), facts)?]),
-        Wish::Mirror(path) => {
-            let dest = absolute(path, facts)?;
-            Ok(match (facts.look)(path) {
-                Found::Nothing => Vec::new(),
-                Found::Link(target) => vec![FsOp::Symlink { target, dest }],
-                Found::Something => vec![FsOp::Bind {
-                    source: Source::Path(path.clone()),
-                    dest,
-                    flags: BindFlags { read_only: true, devices: false, optional: false },
-                }],
-            })
-        }
-        Wish::OverlayTry { source, dest } => Ok(match (facts.look)(source) {
-            Found::Nothing => Vec::new(),
-            Found::Link(_) | Found::Something => vec![overlay(source.clone(), absolute(dest, facts)?)],
-        }),
-        Wish::Workspace => (facts.workspace)(),
+impl Lowered {
+    fn add(&mut self, word: usize, wish: &Wish, facts: &Facts<'_>, best_effort: bool) -> Result<(), Error> {
+        let fs = match wish {
+            Wish::Op(op) => with_absolute_dest(op.clone(), facts)?,
+            Wish::Mirror(path) => {
+                let dest = absolute(path, facts)?;
+                match (facts.look)(path) {
+                    Found::Nothing => return Ok(()),
+                    Found::Link(target) => FsOp::Symlink { target, dest },
+                    Found::Something => FsOp::Bind {
+                        source: Source::Path(path.clone()),
+                        dest,
+                        flags: BindFlags { read_only: true, devices: false, optional: false },
+                    },
+                }
+            }
+            Wish::OverlayTry { source, dest } => match (facts.look)(source) {
+                Found::Nothing => return Ok(()),
+                Found::Link(_) | Found::Something => overlay(source.clone(), absolute(dest, facts)?),
+            },
+            Wish::Workspace => {
+                let found = (facts.workspace)()?;
+                if let Some(refusal) = found.refusal().filter(|_| !best_effort) {
+                    return Err(refusal);
+                }
+                let Workspace { ops, unheld, watch } = found;
+                self.ops.extend(ops.into_iter().map(|fs| Op { fs, word }));
+                self.watch.extend(watch);
+                self.unheld.extend(unheld);
+                return Ok(());
+            }
+        };
+        self.ops.push(Op { fs, word });
+        Ok(())
     }
 }
 

@@ -24,7 +24,7 @@ use crate::host::{Caller, Host};
 use crate::plan::{self, Plan};
 use crate::supervise;
 use args::{Format, RunArgs};
-use lower::Facts;
+use lower::{Facts, Meant};
 use read::Outcome;
 use words::Native;
 use world::World;
@@ -57,7 +57,7 @@ pub(super) fn run(line: CommandLine) -> Result<u8, Error> {
         workspace: &|| world.workspace(),
         read: &world::read_file,
     };
-    let (spec, origins) = lower::lower(args, &facts)?;
+    let Meant { spec, origins, unheld } = lower::lower(args, &facts)?;
     spec.check(caller.uid, caller.gid).map_err(words::conflict)?;
     world.guard_profiles(&spec)?;
     if print_bwrap {
@@ -76,6 +76,9 @@ pub(super) fn run(line: CommandLine) -> Result<u8, Error> {
     }
     if verbose {
         super::write(2, dry_run::text(&plan, &door.origins).as_bytes());
+    }
+    for unheld in unheld {
+        door.dropped(&plan, &unheld.message());
     }
     drop(environment);
     carry_out(&plan, line, &door)

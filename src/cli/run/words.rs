@@ -58,6 +58,16 @@ impl Door for Native {
                 *self.failed.borrow_mut() = None;
                 self.dropped(plan, &what);
             }
+            Note::Appeared { path, removed } => {
+                let end =
+                    if *removed { " appeared during the run and was removed" } else { " appeared during the run" };
+                say(&[&with(b"", path)[..], end.as_bytes()].concat());
+                self.report(
+                    plan,
+                    &serde_json::json!({ "appeared": String::from_utf8_lossy(path.to_bytes()), "removed": removed }),
+                );
+            }
+            Note::Unseen { path } => say(&with(b"cannot look whether anything appeared in ", path)),
         }
     }
 }
@@ -108,7 +118,7 @@ fn code(failure: &Failure) -> u8 {
 /// The step of setting up, in a word or two.
 pub(super) fn step(stage: Stage) -> &'static str {
     match stage {
-        Stage::Prepare | Stage::Control | Stage::Report | Stage::Reap => "supervision",
+        Stage::Prepare | Stage::Control | Stage::Report | Stage::Reap | Stage::Watch => "supervision",
         Stage::NoNewPrivs
         | Stage::BoundingSet
         | Stage::SetCaps
@@ -151,6 +161,7 @@ fn what(plan: &Plan, failure: &Failure) -> Vec<u8> {
         Stage::Prepare => "cannot prepare the supervisor",
         Stage::Control => "cannot talk to the half inside",
         Stage::Report => "cannot write the report",
+        Stage::Watch => "cannot watch a directory of the workspace",
         Stage::Reap => "cannot wait for the program",
         Stage::NoNewPrivs => "cannot set no_new_privs",
         Stage::BoundingSet => "cannot reduce the bounding set",

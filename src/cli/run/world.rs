@@ -12,6 +12,7 @@ use crate::error::{Error, push_printable};
 use crate::host::Caller;
 use crate::spec::{FsOp, Source, Spec};
 use crate::sys::{Errno, error_text, file};
+use crate::workspace::{self, Surroundings, Workspace};
 
 /// Where a program finds its home whose caller has none.
 const NO_HOME: &CStr = c"/home/user";
@@ -71,9 +72,18 @@ impl World {
     }
 
     /// What the current directory needs.
-    pub(super) fn workspace(&self) -> Result<Vec<FsOp>, Error> {
-        let _ = self.caller;
-        Err(Error::new(FAILED, "--workspace is being built"))
+    pub(super) fn workspace(&self) -> Result<Workspace, Error> {
+        let Some(cwd) = &self.cwd else {
+            return Err(Error::new(FAILED, "the current directory is gone, and so is the workspace"));
+        };
+        let path = |text: &CStr| PathBuf::from(OsStr::from_bytes(text.to_bytes()));
+        let known = |name: &str| self.variables.iter().find(|(known, _)| *known == name).map(|(_, value)| path(value));
+        workspace::find(&Surroundings {
+            cwd: &path(cwd),
+            home: known("HOME").as_deref(),
+            runtime_dir: known("XDG_RUNTIME_DIR").as_deref(),
+            uid: self.caller.uid,
+        })
     }
 
     /// Refuses a box that could write to where pinfold reads its profiles: what it planted there would decide about the

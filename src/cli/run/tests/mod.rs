@@ -13,6 +13,7 @@ use super::lower::{self, Facts, Found};
 use super::read::{self, Outcome, Outside, Text};
 use crate::error::Error;
 use crate::spec::{FsOp, Spec};
+use crate::workspace::Workspace;
 
 /// Profiles from memory; `workspace` is empty unless it is given.
 struct Shelf(BTreeMap<&'static str, &'static str>);
@@ -48,7 +49,8 @@ fn lower(line: &str, profiles: &[(&'static str, &'static str)]) -> Result<Spec, 
     let asked = Cell::new(0);
     let workspace = || {
         asked.set(asked.get() + 1);
-        Ok(vec![FsOp::Tmpfs { dest: c"/work".into(), mode: 0o755, size: None }])
+        let ops = vec![FsOp::Tmpfs { dest: c"/work".into(), mode: 0o755, size: None }];
+        Ok(Workspace { ops, unheld: vec![], watch: vec![] })
     };
     let facts = Facts {
         last_cap: 40,
@@ -62,5 +64,5 @@ fn lower(line: &str, profiles: &[(&'static str, &'static str)]) -> Result<Spec, 
         workspace: &workspace,
         read: &|_| Ok(b"{}".to_vec()),
     };
-    lower::lower(args, &facts).map(|(spec, _)| spec).map_err(|error| error.to_string())
+    lower::lower(args, &facts).map(|meant| meant.spec).map_err(|error| error.to_string())
 }
