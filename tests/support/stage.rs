@@ -76,9 +76,9 @@ pub(crate) fn probe() -> &'static Path {
 
 /// Path of a copy of the example `name`, built again where it is older than one of its `sources` (directories).
 pub(crate) fn example(name: &str, sources: &[&str]) -> PathBuf {
-    // This test is target/PROFILE/deps/NAME-HASH, and an example target/PROFILE/examples/NAME.
+    // This test is PROFILE/deps/NAME-HASH below target/TRIPLE, and an example PROFILE/examples/NAME.
     let test = std::env::current_exe().expect("path of this test");
-    let profile = test.parent().and_then(Path::parent).expect("target/PROFILE");
+    let profile = test.parent().and_then(Path::parent).expect("target/TRIPLE/PROFILE");
     let built = profile.join("examples").join(name);
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     // `cargo test` builds examples, `cargo test --test NAME` does not.
