@@ -8,8 +8,8 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
-use crate::spec::{FdNumber, FsOp, LAST_KNOWN_CAP, ProfileText, Seccomp, Spec, Unshare, UserNs, env};
-use crate::sys::{self, Errno, caps, file, process};
+use crate::spec::{FdNumber, FsOp, LAST_KNOWN_CAP, Landlock, ProfileText, Seccomp, Spec, Unshare, UserNs, env};
+use crate::sys::{self, Errno, caps, file, landlock, process};
 
 /// Facts about the caller that the words of a command line are judged by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +85,8 @@ pub struct Host {
     pub tty: Option<CString>,
     /// Whether the caller may write to this program's file, or give itself the right to. Only probed where somebody wants to know about the box.
     pub owns_program: bool,
+    /// Version of the kernel's Landlock ABI; 0 where it has none. Only probed where a spec wants rules.
+    pub landlock_abi: u32,
     /// Effective capabilities of root, as a mask; not probed for others.
     pub capabilities: u64,
     /// The release of the kernel, such as `6.18.44-generic`. Only probed for a seccomp profile of the caller's own: those
@@ -129,6 +131,7 @@ impl Host {
             kernel: if asks_for_kernel(spec) { Some(kernel_release()?) } else { None },
             program: base_name(program),
             owns_program: !spec.report.is_wanted() || owns_program(&proc, caller)?,
+            landlock_abi: if spec.lockdown.landlock == Landlock::OFF { 0 } else { landlock::abi().unwrap_or(0) },
             environment,
             descriptors,
             proc,

@@ -29,6 +29,8 @@
 //! | how a path in the new root is found or made | `exec/root.rs` |
 //! | mounts, `/dev`, `/proc`, overlays | `exec/mounts.rs`, `exec/devices.rs`, `exec/layers.rs`; their sources: `exec/sources.rs` |
 //! | capabilities, filters, how the program is found | `exec/lockdown.rs` |
+//! | Landlock: what the rules are, when they are made | `plan/landlock.rs`, `plan/landlock/only.rs`, `plan/landlock/tcp.rs`; `exec/landlock.rs` |
+//! | what a host cannot enforce, by name | `plan/dropped.rs` |
 //! | what stays inside and reaps | `exec/pid1.rs` |
 //! | `--info-fd`, `--json-status-fd` | `supervise/status.rs` |
 //! | which filters a program gets, what they must let through | `plan/filter.rs` |

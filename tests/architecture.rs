@@ -35,9 +35,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cli/words.rs", &["error", "host", "plan", "spec", "supervise", "sys"]),
     ("error.rs", &[]),
     ("spec", &[]),
+    ("spec/words.rs", &["error"]),
     ("host.rs", &["error", "spec", "sys"]),
     ("plan", &["error", "host", "spec", "sys"]),
     ("plan/filter.rs", &["error", "seccomp", "spec", "sys"]),
+    ("plan/landlock/tcp.rs", &["error", "seccomp"]),
     ("supervise", &["error", "exec", "plan", "spec", "sys"]),
     ("exec", &["plan", "spec", "sys"]),
     // Nothing uses it but its verb; it uses the engine.
@@ -109,6 +111,17 @@ fn the_kernel_is_called_in_sys_only() {
         for (index, token) in source.tokens.iter().enumerate() {
             let is_call = ["libc", "nix"].contains(&token.text.as_str()) && source.text_at(index + 1) == "::";
             assert!(!is_call, "{}:{}: {}:: outside of sys", source.path, token.line, token.text);
+        }
+    }
+}
+
+/// By the names that only the crate has: there are modules of ours that are called as it is.
+#[test]
+fn the_crate_landlock_is_used_in_sys_only() {
+    for source in sources().into_iter().filter(|source| source.module() != "sys") {
+        for name in ["AccessFs", "AccessNet", "BitFlags", "NetPort", "PathBeneath", "RulesetCreated", "RulesetStatus"] {
+            let found = source.tokens.iter().find(|token| token.text == name);
+            assert!(found.is_none(), "{}:{}: {name} outside of sys", source.path, found.unwrap().line);
         }
     }
 }

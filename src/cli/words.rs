@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use crate::error::{Error, push_printable};
 use crate::plan::failure::{Act, Failure, Stage};
-use crate::plan::{Plan, hint};
+use crate::plan::{LandlockRule, Plan, hint};
 use crate::spec::{Conflict, DataFile, FsOp, OverlayKind, Source};
 use crate::supervise::{Door, Note};
 use crate::sys::{Errno, error_text, file};
@@ -34,6 +34,10 @@ impl Door for Bubblewrap {
             }
             Note::Unseen { path } => {
                 with_path(&mut line, "cannot look whether anything appeared in ", path);
+            }
+            Note::NotEnforced(dropped) => {
+                line.extend_from_slice(b"not enforced: ");
+                line.extend_from_slice(&dropped.line());
             }
         }
         line.push(b'\n');
@@ -127,6 +131,13 @@ fn what(plan: &Plan, failure: &Failure, out: &mut Vec<u8>) -> Reason {
             out.extend_from_slice(b"A restriction that was set did not hold when it was read back");
             return if failure.errno == 0 { Reason::InMessage } else { Reason::Errno };
         }
+        Stage::Rule => return landlock_rule(plan, failure, out),
+        Stage::Restrict if failure.errno == 0 => {
+            out.extend_from_slice(b"Landlock does not enforce all of its rules");
+            return Reason::InMessage;
+        }
+        Stage::Ruleset => "Can't make the Landlock ruleset",
+        Stage::Restrict => "Can't restrict the sandbox by Landlock",
         Stage::JoinUser => "Joining specified user namespace failed",
         Stage::JoinPid => "Setting pidns failed",
         Stage::JoinInnerUser => "Setting userns2 failed",
@@ -164,6 +175,23 @@ fn what(plan: &Plan, failure: &Failure, out: &mut Vec<u8>) -> Reason {
     };
     out.extend_from_slice(text.as_bytes());
     Reason::Errno
+}
+
+/// The rule by what it is for: its number says nothing to anybody.
+fn landlock_rule(plan: &Plan, failure: &Failure, out: &mut Vec<u8>) -> Reason {
+    match plan.landlock_rule(failure.index as usize) {
+        Some(LandlockRule::File(path)) => with_path(out, "Can't add the Landlock rule for ", path),
+        Some(LandlockRule::Descriptor(fd)) => {
+            with_number(out, "Can't add the Landlock rule for descriptor ", u32::try_from(fd).ok())
+        }
+        Some(LandlockRule::Port(port)) => {
+            with_number(out, "Can't add the Landlock rule for TCP port ", Some(port.into()))
+        }
+        None => {
+            out.extend_from_slice(b"Can't add a Landlock rule");
+            Reason::Errno
+        }
+    }
 }
 
 fn clone_text(failure: &Failure, out: &mut Vec<u8>) -> Reason {

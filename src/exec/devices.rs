@@ -5,8 +5,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use super::root::NewRoot;
 use super::{At, Outcome};
-use crate::plan::Plan;
 use crate::plan::failure::{Act, Failure, Stage};
+use crate::plan::{Object, Plan};
 use crate::spec::mode;
 use crate::sys::mount::{self, AT_FDCWD, Attr, FsOption, Propagation};
 use crate::sys::{Errno, file};
@@ -39,9 +39,10 @@ const LINKS: [(&CStr, &CStr); 6] = [
 const PROC_COVERED: [&CStr; 4] = [c"sys", c"sysrq-trigger", c"irq", c"bus"];
 
 /// Mounts a minimal device directory on `dest`.
-pub(super) fn dev(plan: &Plan, root: &mut NewRoot, dest: &CStr, index: usize) -> Outcome<()> {
+pub(super) fn dev(plan: &Plan, root: &mut NewRoot<'_>, dest: &CStr, index: usize) -> Outcome<()> {
     let place = root.dir_for_mount(dest, mode::CLOSED, index)?;
     let options = [FsOption::String(c"mode", c"0755")];
+    let wants_shm = root.fence.wants(Object::Shm(index));
     let fs = mount::new_fs(c"tmpfs", &options, Attr::NO_SUID.with(Attr::NO_DEV)).op(index, Act::NewFs)?;
     let dir = root.attach(fs, &place, index)?;
     // Nobody else can change this directory: mounts in it may be made by name.
@@ -62,7 +63,12 @@ pub(super) fn dev(plan: &Plan, root: &mut NewRoot, dest: &CStr, index: usize) ->
         node(dir, tty, c"console", index)?;
     }
     // One call for all of them.
-    mount::set_attr(dir, Attr::NO_SUID, Propagation::Keep, true).op(index, Act::Flags)
+    mount::set_attr(dir, Attr::NO_SUID, Propagation::Keep, true).op(index, Act::Flags)?;
+    if wants_shm {
+        let shm = part(file::open_dir_at(dir, c"shm"), c"shm", index)?;
+        root.fence.allow(Object::Shm(index), shm.as_fd())?;
+    }
+    Ok(())
 }
 
 /// Mounts a device of the host on a file that is made for it in `dir`, the current directory.
@@ -78,7 +84,7 @@ fn node(dir: BorrowedFd<'_>, source: &CStr, name: &CStr, index: usize) -> Outcom
 }
 
 /// Mounts procfs on `dest`.
-pub(super) fn proc(plan: &Plan, root: &mut NewRoot, dest: &CStr, index: usize) -> Outcome<()> {
+pub(super) fn proc(plan: &Plan, root: &mut NewRoot<'_>, dest: &CStr, index: usize) -> Outcome<()> {
     let place = root.dir_for_mount(dest, mode::CLOSED, index)?;
     let fs = if plan.fresh_proc {
         let attr = Attr::NO_SUID.with(Attr::NO_DEV).with(Attr::NO_EXEC);

@@ -18,7 +18,7 @@ const SCRATCH_MODE: u32 = 0o755;
 
 /// Makes a detached overlay of layers that are held by descriptor, lowest first.
 pub(super) fn overlay(
-    root: &NewRoot,
+    root: &NewRoot<'_>,
     lower: &[OwnedFd],
     upper: Option<&Upper>,
     kind: &OverlayKind,
@@ -53,7 +53,7 @@ fn by_descriptor(dir: &OwnedFd) -> CString {
 }
 
 /// Two directories in the scratch, which nobody inside has a way to.
-fn scratch(root: &NewRoot, index: usize) -> Result<Upper> {
+fn scratch(root: &NewRoot<'_>, index: usize) -> Result<Upper> {
     let make = |what: char| {
         let name = c_string(format!("overlay-{index}-{what}"));
         file::make_dir_at(root.scratch(), &name, SCRATCH_MODE)?;

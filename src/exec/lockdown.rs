@@ -4,6 +4,7 @@ use std::ffi::{CStr, CString};
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, OwnedFd};
 
+use super::landlock::Fence;
 use super::{At, Outcome, Tag, mounts};
 use crate::plan::failure::{Failure, Stage};
 use crate::plan::{Filters, Lock, Plan};
@@ -22,7 +23,7 @@ pub(super) struct Locked {
 }
 
 /// Locks this process down.
-pub(super) fn lock(plan: &Plan, control: &OwnedFd) -> Outcome<Locked> {
+pub(super) fn lock(plan: &Plan, control: &OwnedFd, fence: Fence<'_>) -> Outcome<Locked> {
     let Lock { bounding, caps: set, ambient: _, seccomp, limit_userns: _, assert_no_userns: _, exec_label } =
         &plan.lock;
     // Until then the caller's tools may look into this process (they attach a network by /proc/PID/ns), and nobody
@@ -52,6 +53,8 @@ pub(super) fn lock(plan: &Plan, control: &OwnedFd) -> Outcome<Locked> {
     if plan.life.die_with != DieWith::Nobody {
         process::die_with_maker().stage(Stage::DieWithParent)?;
     }
+    // Nothing of the host is opened by its path from here on, and nothing mounted.
+    fence.close()?;
     Ok(Locked { cwd, locks: Vec::new(), late_filter })
 }
 
@@ -134,7 +137,7 @@ impl Locked {
             Filters::ReadLate(_) => &[],
         };
         let programs = programs.iter().map(AsRef::as_ref).chain(self.late_filter.as_deref());
-        for (index, program) in programs.enumerate() {
+        for (index, program) in plan.tcp_filter.as_deref().into_iter().chain(programs).enumerate() {
             let failed = |errno| Failure::nth(Stage::InstallFilter, index, errno as i32);
             process::install_filter(program).map_err(failed)?;
         }

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod devices;
+mod landlock;
 mod layers;
 mod lockdown;
 mod mounts;
@@ -15,6 +16,7 @@ mod userns;
 
 use std::os::fd::{AsFd, OwnedFd};
 
+use landlock::Fence;
 use lockdown::Locked;
 
 use crate::plan::failure::{Act, Failure, Stage};
@@ -118,12 +120,17 @@ fn set_up(plan: &Plan, control: &OwnedFd, thread: SingleThread) -> Outcome<Locke
         bring_loopback_up()?;
     }
     userns::become_somebody(plan)?;
-    mounts::build(plan)?;
+    let mut fence = Fence::begin(plan)?;
+    if plan.new_root {
+        fence = mounts::build(plan, fence)?;
+    } else {
+        fence.allow_host_paths(plan)?;
+    }
     if plan.net_meanwhile {
         enter_network(control)?;
     }
     userns::leave_behind(plan)?;
-    let mut locked = lockdown::lock(plan, control)?;
+    let mut locked = lockdown::lock(plan, control, fence)?;
     plan.close_the_rest();
     // Needed no more, and what PID 1 holds when the program starts could be reached through /proc/1/fd.
     match &plan.fds {

@@ -3,6 +3,7 @@
 use std::ffi::CStr;
 use std::os::fd::{AsFd, OwnedFd};
 
+use super::landlock::Fence;
 use super::root::NewRoot;
 use super::sources::{self, DescriptorRoom, Held, c_string};
 use super::{At, Outcome, devices, layers};
@@ -15,8 +16,8 @@ use crate::sys::{Errno, ns};
 
 const NO_SUID_NO_DEV: Attr = Attr::NO_SUID.with(Attr::NO_DEV);
 
-/// Builds the new root and makes it the root of this process.
-pub(super) fn build(plan: &Plan) -> Outcome<()> {
+/// Builds the new root and makes it the root of this process. The rules for what is mounted are added to `fence`.
+pub(super) fn build<'a>(plan: &Plan, fence: Fence<'a>) -> Outcome<Fence<'a>> {
     if plan.make_slave {
         mount::make_all_slave().stage(Stage::Slave)?;
     }
@@ -28,13 +29,14 @@ pub(super) fn build(plan: &Plan) -> Outcome<()> {
     // The modes of the operations are meant as they are; the program gets its own mask back.
     let umask = file::umask(0);
     let wants_scratch = plan.ops.iter().any(|op| needs_scratch(&op.fs));
-    let mut root = NewRoot::make(plan.file_label.as_deref(), wants_scratch)?;
+    let mut root = NewRoot::make(plan.file_label.as_deref(), wants_scratch, fence)?;
     for (index, (op, held)) in plan.ops.iter().zip(held).enumerate() {
         carry_out(plan, &mut root, index, &op.fs, held)?;
     }
     file::umask(umask);
-    root.enter()?;
-    room.give_back()
+    let fence = root.enter()?;
+    room.give_back()?;
+    Ok(fence)
 }
 
 /// Whether an operation mounts something that has to be made first, out of sight.
@@ -48,7 +50,7 @@ pub(super) fn write_label(plan: &Plan, path: &CStr, label: &CStr) -> crate::sys:
     file::write_all(fd.as_fd(), label.to_bytes_with_nul())
 }
 
-fn carry_out(plan: &Plan, root: &mut NewRoot, index: usize, op: &FsOp, held: Held) -> Outcome<()> {
+fn carry_out(plan: &Plan, root: &mut NewRoot<'_>, index: usize, op: &FsOp, held: Held) -> Outcome<()> {
     match (op, held) {
         (_, Held::Skip) => Ok(()),
         (FsOp::Bind { dest, .. }, Held::Tree { mount, is_dir }) => {
@@ -83,13 +85,25 @@ fn carry_out(plan: &Plan, root: &mut NewRoot, index: usize, op: &FsOp, held: Hel
     }
 }
 
-fn bind(root: &mut NewRoot, dest: &CStr, mount: OwnedFd, (is_dir, parents): (bool, u32), index: usize) -> Outcome<()> {
+fn bind(
+    root: &mut NewRoot<'_>,
+    dest: &CStr,
+    mount: OwnedFd,
+    (is_dir, parents): (bool, u32),
+    index: usize,
+) -> Outcome<()> {
     let place =
         if is_dir { root.dir_for_mount(dest, parents, index)? } else { root.file_for_mount(dest, parents, index)? };
     root.attach(mount, &place, index).map(drop)
 }
 
-fn tmpfs(plan: &Plan, root: &mut NewRoot, dest: &CStr, (mode, size): (u32, Option<u64>), index: usize) -> Outcome<()> {
+fn tmpfs(
+    plan: &Plan,
+    root: &mut NewRoot<'_>,
+    dest: &CStr,
+    (mode, size): (u32, Option<u64>),
+    index: usize,
+) -> Outcome<()> {
     let place = root.dir_for_mount(dest, mode::of_parents(mode), index)?;
     let mode = c_string(format!("{mode:o}"));
     let size = size.map(|size| c_string(size.to_string()));
@@ -100,7 +114,7 @@ fn tmpfs(plan: &Plan, root: &mut NewRoot, dest: &CStr, (mode, size): (u32, Optio
     root.attach(fs, &place, index).map(drop)
 }
 
-fn remount_read_only(root: &NewRoot, dest: &CStr, index: usize) -> Outcome<()> {
+fn remount_read_only(root: &NewRoot<'_>, dest: &CStr, index: usize) -> Outcome<()> {
     let mount = root.open(dest, Open::Path).op(index, Act::NotAMount)?;
     match mount::set_attr(mount.as_fd(), NO_SUID_NO_DEV.with(Attr::READ_ONLY), Propagation::Keep, false) {
         // The kernel's answer where the descriptor is not the root of a mount (mount_setattr(2)).
@@ -111,7 +125,7 @@ fn remount_read_only(root: &NewRoot, dest: &CStr, index: usize) -> Outcome<()> {
 
 fn data(
     plan: &Plan,
-    root: &mut NewRoot,
+    root: &mut NewRoot<'_>,
     fd: i32,
     dest: &CStr,
     (how, mode): (DataFile, u32),
@@ -146,7 +160,7 @@ fn data(
 
 /// `fchmod(2)` takes no `O_PATH` descriptor, and a file of mode 0 can be opened in no other way; its link in the
 /// procfs leads to it.
-fn chmod(plan: &Plan, root: &NewRoot, dest: &CStr, mode: u32) -> crate::sys::Result<()> {
+fn chmod(plan: &Plan, root: &NewRoot<'_>, dest: &CStr, mode: u32) -> crate::sys::Result<()> {
     let found = root.open(dest, Open::Path)?;
     let link = c_string(format!("self/fd/{}", file::number(found.as_fd())));
     file::chmod_at(plan.proc.as_fd(), &link, mode)

@@ -6,7 +6,9 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use super::landlock::Fence;
 use super::{At, Outcome};
+use crate::plan::Object;
 use crate::plan::failure::{Act, Failure, Stage};
 use crate::spec::mode;
 use crate::sys::file::Open;
@@ -20,7 +22,9 @@ const FILE_MODE: u32 = 0o444;
 const MAX_LINKS: u32 = 40;
 
 /// The root of the new tree.
-pub(super) struct NewRoot {
+pub(super) struct NewRoot<'a> {
+    /// The rules that belong to what is mounted.
+    pub(super) fence: Fence<'a>,
     /// The tmpfs at the bottom.
     base: OwnedFd,
     /// A tmpfs that stays behind with the host's root: for what is mounted from there and not seen otherwise.
@@ -41,14 +45,14 @@ pub(super) enum Place {
     Existing(OwnedFd),
 }
 
-impl NewRoot {
+impl<'a> NewRoot<'a> {
     /// Makes the tmpfs and attaches it on top of the host's root, out of the way of every path: absolute ones start
     /// below it.
-    pub(super) fn make(label: Option<&CStr>, wants_scratch: bool) -> Outcome<NewRoot> {
+    pub(super) fn make(label: Option<&CStr>, wants_scratch: bool, fence: Fence<'a>) -> Outcome<NewRoot<'a>> {
         let scratch = if wants_scratch { Some(stacked_tmpfs(None)?) } else { None };
         let base = stacked_tmpfs(label)?;
         file::chmod_at(base.as_fd(), c".", DIR_MODE).stage(Stage::Root)?;
-        Ok(NewRoot { base, scratch, covers: Vec::new(), newest: None, last: None })
+        Ok(NewRoot { fence, base, scratch, covers: Vec::new(), newest: None, last: None })
     }
 
     /// The root directory as it will be seen inside.
@@ -65,7 +69,9 @@ impl NewRoot {
     ///
     /// `pivot_root(2)` stacks the host's root on top of the new one. Where something was mounted over the tmpfs at the
     /// bottom, that tmpfs still lies on the host's root, and on it what was covered in its turn; so does the scratch.
-    pub(super) fn enter(self) -> Outcome<()> {
+    pub(super) fn enter(mut self) -> Outcome<Fence<'a>> {
+        let top = self.covers.last().unwrap_or(&self.base).as_fd();
+        self.fence.allow(Object::Root, top)?;
         file::fchdir(self.top()).stage(Stage::Pivot)?;
         let wanted = file::place_at(self.top(), c"").stage(Stage::Pivot)?;
         mount::pivot_to_cwd().stage(Stage::Pivot)?;
@@ -74,7 +80,7 @@ impl NewRoot {
         }
         // Nothing may be left there: from the root, `..` leads to whatever is stacked on it.
         match file::place_at(AT_FDCWD, c"/..").stage(Stage::DetachRoot)? {
-            found if found == wanted => Ok(()),
+            found if found == wanted => Ok(self.fence),
             _ => Err(Failure::new(Stage::Unproven, 0)),
         }
     }
@@ -201,6 +207,7 @@ impl NewRoot {
     /// so this is a way into it that no path can change.
     pub(super) fn attach(&mut self, mount: OwnedFd, place: &Place, op: usize) -> Outcome<BorrowedFd<'_>> {
         let covers_root = self.attach_at(mount.as_fd(), place).op(op, Act::Attach)?;
+        self.fence.allow(Object::Mount(op), mount.as_fd())?;
         if covers_root {
             self.covers.push(mount);
             return Ok(self.top());

@@ -93,6 +93,12 @@ pub enum Stage {
     Signals,
     /// Installing filter number `index`.
     InstallFilter,
+    /// Making the Landlock ruleset.
+    Ruleset,
+    /// Adding Landlock rule number `index`: those for files come first, then descriptors, ports to connect to, to bind.
+    Rule,
+    /// `landlock_restrict_self(2)`.
+    Restrict,
     /// A promise did not hold when it was read back.
     Unproven,
     /// `execve(2)`.
@@ -200,7 +206,7 @@ impl Failure {
 
 impl Stage {
     /// Every stage, in the order of the numbers.
-    pub const ALL: [Stage; 47] = [
+    pub const ALL: [Stage; 50] = [
         Stage::Prepare,
         Stage::NoNewPrivs,
         Stage::JoinUser,
@@ -244,6 +250,9 @@ impl Stage {
         Stage::Spawn,
         Stage::Signals,
         Stage::InstallFilter,
+        Stage::Ruleset,
+        Stage::Rule,
+        Stage::Restrict,
         Stage::Unproven,
         Stage::Exec,
         Stage::Reap,

@@ -72,6 +72,9 @@ pub fn advice(failure: &Failure, op: Option<&FsOp>, host: &Obstacles) -> Option<
         (Stage::JoinUser | Stage::JoinPid | Stage::JoinInnerUser, _, Errno::EINVAL) => {
             "the descriptor must refer to a namespace of this kind, as one of /proc/PID/ns/user or /proc/PID/ns/pid does"
         }
+        (Stage::Restrict, _, Errno::E2BIG) => {
+            "there are 16 layers of Landlock rules around this process, and no more may be"
+        }
         (Stage::Chdir, _, Errno::ENOENT) => {
             "the directory must exist inside the sandbox: show it there, or make it (--dir, --tmpfs)"
         }
@@ -165,6 +168,7 @@ mod tests {
             (Stage::Control, Act::Whole, Errno::ENOSYS, "5.12"),
             (Stage::Op, Act::Parents, Errno::EROFS, "read-only"),
             (Stage::Exec, Act::Whole, Errno::ENOENT, "inside"),
+            (Stage::Restrict, Act::Whole, Errno::E2BIG, "16 layers"),
         ];
         for (stage, act, errno, word) in cases {
             let text = with(stage, act, errno, none).unwrap();

@@ -2,10 +2,12 @@
 //! fails here, and everything that the half inside needs is laid out here, so that it has nothing left to decide.
 #![forbid(unsafe_code)]
 
+pub mod dropped;
 mod exec;
 pub mod failure;
 mod filter;
 pub mod hint;
+mod landlock;
 
 use std::cell::RefCell;
 use std::ffi::{CStr, CString};
@@ -14,15 +16,17 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use crate::error::Error;
 use crate::host::{Caller, Host};
 use crate::spec::{
-    CapSet, FdNumber, Fds, FsOp, Ids, Landlock, Lifecycle, Lockdown, Namespaces, NestedUserNs, Op, Process, Report,
+    CapSet, FdNumber, Fds, FsOp, Ids, LandlockTier, Lifecycle, Lockdown, Namespaces, NestedUserNs, Op, Process, Report,
     Spec, Unshare, UserNs, env,
 };
 use crate::sys::ns::NsSet;
 use crate::sys::{Errno, Result as SysResult, file};
 
+pub use dropped::Dropped;
 pub use exec::Exec;
 pub(crate) use filter::Filters;
 use filter::Surroundings;
+pub(crate) use landlock::{Object, Rules};
 
 /// One run, ready to be carried out.
 #[derive(Debug)]
@@ -47,6 +51,14 @@ pub struct Plan {
     pub(crate) make_slave: bool,
     /// What builds the new root.
     pub ops: Vec<Op>,
+    /// There is a new root; otherwise the program sees the host's, and `ops` are only what the rules were made of.
+    pub(crate) new_root: bool,
+    /// Landlock rules.
+    pub(crate) landlock: Option<Rules>,
+    /// A system call filter that the rules for ports need; installed before any other.
+    pub(crate) tcp_filter: Option<Vec<u8>>,
+    /// What was asked for and is not enforced, because as much as possible is wanted.
+    pub dropped: Vec<Dropped>,
     /// Mount a new procfs rather than the host's.
     pub(crate) fresh_proc: bool,
     /// Writable parts of procfs may exist and are covered read-only.
@@ -141,10 +153,29 @@ impl Plan {
         walls
     }
 
+    /// Landlock rule number `index`, in the order in which failures count them.
+    pub(crate) fn landlock_rule(&self, index: usize) -> Option<LandlockRule<'_>> {
+        let rules = self.landlock.as_ref()?;
+        let files = rules.files.iter().map(|rule| LandlockRule::File(&rule.path));
+        let descriptors = rules.descriptors.iter().map(|&fd| LandlockRule::Descriptor(fd));
+        let ports = rules.connect_tcp.iter().chain(&rules.bind_tcp).map(|&port| LandlockRule::Port(port));
+        files.chain(descriptors).chain(ports).nth(index)
+    }
+
     /// What a process of ours holds as long as anything lives inside.
     pub(crate) fn sync(&self) -> Option<FdNumber> {
         self.life.sync_fd.filter(|fd| self.descriptors.contains(fd))
     }
+}
+
+/// What a Landlock rule is for.
+pub(crate) enum LandlockRule<'a> {
+    /// A file or directory.
+    File(&'a CStr),
+    /// What a descriptor of the caller refers to.
+    Descriptor(FdNumber),
+    /// A TCP port.
+    Port(u16),
 }
 
 /// Namespaces that are joined.
@@ -239,16 +270,24 @@ impl Cwd {
 }
 
 /// Plans `spec` on `host`.
-pub fn plan(spec: Spec, host: Host) -> Result<Plan, Error> {
+pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
     check_host(&spec, &host)?;
+    let (landlock, dropped) = landlock_rules(&spec, &host)?;
+    let has_ports = landlock.as_ref().is_some_and(|rules| rules.handled.connect_tcp || rules.handled.bind_tcp);
+    let tcp_filter = has_ports.then(landlock::tcp_filter).transpose()?;
+    let new_root = spec.lockdown.landlock.tier != LandlockTier::Only;
+    if !new_root {
+        forget_namespaces(&mut spec);
+    }
     // No `..`: a field that is added does not compile until it is planned.
     let Spec { namespaces, ids, ops, process, lockdown, lifecycle, report, best_effort: _ } = spec;
     let Host { caller, mut environment, program, cwd, pwd_is_cwd, proc, tty, descriptors, kernel, .. } = host;
     let Process { command, argv0, env: _, chdir, new_session, exec_label, file_label, fds } = process;
 
-    let (new_user, joined_user) = user_namespace(namespaces.user, caller, host.has_user_ns);
+    let (new_user, joined_user) =
+        if new_root { user_namespace(namespaces.user, caller, host.has_user_ns) } else { (false, None) };
     let held = report.is_wanted() || namespaces.user_maps_from.is_some();
-    let (clone, net_meanwhile) = new_namespaces(&namespaces, new_user, host.has_cgroup_ns, held);
+    let (clone, net_meanwhile) = new_namespaces(&namespaces, (new_root, new_user), host.has_cgroup_ns, held);
     let Namespaces { user_inner, user_maps_from, pid, pid_join, user: _, net: _, ipc: _, uts: _, cgroup: _ } =
         namespaces;
     let cwd = match chdir {
@@ -278,7 +317,10 @@ pub fn plan(spec: Spec, host: Host) -> Result<Plan, Error> {
         fds,
         descriptors,
         closed: RefCell::default(),
-        lock: lock(lockdown, caller, userns, host.capabilities, exec_label, kernel.as_deref(), init)?,
+        lock: {
+            let own = Own { userns, caps: host.capabilities, kernel: kernel.as_deref(), init };
+            if new_root { lock(lockdown, caller, own, exec_label)? } else { lock_on_host(lockdown, own, exec_label)? }
+        },
         init,
         // Whoever can look into the half inside can open its program, by /proc/1/exe on the host's mount, and write to it once it
         // does not run any more, where it belongs to the caller (CVE-2019-5736). Otherwise a caller that asks for its
@@ -286,6 +328,10 @@ pub fn plan(spec: Spec, host: Host) -> Result<Plan, Error> {
         init_is_open: report.is_wanted() && !host.owns_program,
         init_name: program,
         ops,
+        new_root,
+        landlock,
+        tcp_filter,
+        dropped,
         life: lifecycle,
         report,
         proc,
@@ -300,8 +346,12 @@ fn check_host(spec: &Spec, host: &Host) -> Result<(), Error> {
         return refuse("labeling not supported on this system".into());
     }
     let is_new = |op: &Op| matches!(op.fs, FsOp::CopyFile { .. } | FsOp::Deny { .. });
-    if spec.ops.iter().any(is_new) || spec.lockdown.landlock != Landlock::OFF {
+    if spec.ops.iter().any(is_new) {
         return refuse("this cannot be enforced yet".into());
+    }
+    if spec.lockdown.landlock.tier == LandlockTier::Only {
+        // No namespace is made; what asks for one is refused by that name.
+        return Ok(());
     }
     if spec.namespaces.cgroup == Unshare::New && !host.has_cgroup_ns {
         return refuse("Cannot create new cgroup namespace because the kernel does not support it".into());
@@ -319,6 +369,33 @@ fn check_host(spec: &Spec, host: &Host) -> Result<(), Error> {
     Ok(())
 }
 
+/// The Landlock rules, and what of all wishes is dropped for the want of them. Without
+/// [`Spec::best_effort`] nothing is dropped: it is an error that names each.
+fn landlock_rules(spec: &Spec, host: &Host) -> Result<(Option<Rules>, Vec<Dropped>), Error> {
+    let abi = host.landlock_abi;
+    let (rules, dropped) = match spec.lockdown.landlock.tier {
+        LandlockTier::Off | LandlockTier::Mirror => landlock::beside_mounts(spec, abi),
+        // What is the only wall is never dropped.
+        LandlockTier::Only if abi == 0 => return Err(dropped::refusal(&[landlock::missing()])),
+        LandlockTier::Only => {
+            let (rules, dropped) = landlock::only(spec, host.caller, abi);
+            (Some(rules), dropped)
+        }
+    };
+    match dropped.is_empty() || spec.best_effort {
+        true => Ok((rules, dropped)),
+        false => Err(dropped::refusal(&dropped)),
+    }
+}
+
+/// Takes out of a spec what takes a namespace: it has been refused or dropped by name.
+fn forget_namespaces(spec: &mut Spec) {
+    let plain = Spec::new(Vec::new());
+    (spec.namespaces, spec.ids) = (plain.namespaces, plain.ids);
+    spec.lockdown.nested_userns = NestedUserNs::Allow;
+    spec.lifecycle.as_pid_1 = false;
+}
+
 /// Whether a user namespace is made, and which one is joined.
 fn user_namespace(wanted: UserNs, caller: Caller, can_be_had: bool) -> (bool, Option<FdNumber>) {
     match wanted {
@@ -334,12 +411,18 @@ fn user_namespace(wanted: UserNs, caller: Caller, can_be_had: bool) -> (bool, Op
 /// Making a network namespace takes longer than the mounts, and the supervisor has nothing else to do, unless the box
 /// is `held` until somebody has been told about it. It moves into the user namespace of the box for it, where nobody
 /// inside shall see it: so the box must have processes of its own.
-fn new_namespaces(wanted: &Namespaces, new_user: bool, has_cgroup_ns: bool, held: bool) -> (NsSet, bool) {
+fn new_namespaces(
+    wanted: &Namespaces,
+    (new_mount, new_user): (bool, bool),
+    has_cgroup_ns: bool,
+    held: bool,
+) -> (NsSet, bool) {
     let &Namespaces { user: _, user_inner: _, user_maps_from: _, pid, pid_join, net, ipc, uts, cgroup } = wanted;
     // Below a joined one it takes a process that is in there.
     let new_pid = pid && pid_join.is_none();
     let net_meanwhile = net && new_user && new_pid && !held;
-    let set = NsSet::MOUNT
+    let set = NsSet::NONE
+        .with_if(new_mount, NsSet::MOUNT)
         .with_if(new_user, NsSet::USER)
         .with_if(new_pid, NsSet::PID)
         .with_if(net && !net_meanwhile, NsSet::NET)
@@ -379,15 +462,20 @@ fn default_cwd(environment: &[CString], cwd: Option<CString>, pwd_is_cwd: bool) 
     [logical.or(cwd), variable(c"HOME"), Some(c"/".into())].into_iter().flatten().collect()
 }
 
-fn lock(
-    lockdown: Lockdown,
-    caller: Caller,
+/// What the lock depends on, besides what is wanted.
+struct Own<'a> {
+    /// There is a user namespace of the box's.
     userns: bool,
-    own: u64,
-    exec_label: Option<CString>,
-    kernel: Option<&CStr>,
+    /// Root's capabilities.
+    caps: u64,
+    /// The kernel's release, where a filter may ask for it.
+    kernel: Option<&'a CStr>,
+    /// A process of ours stays inside.
     init: bool,
-) -> Result<Lock, Error> {
+}
+
+fn lock(lockdown: Lockdown, caller: Caller, own: Own<'_>, exec_label: Option<CString>) -> Result<Lock, Error> {
+    let Own { userns, caps: own, kernel, init } = own;
     let limit_userns = lockdown.nested_userns == NestedUserNs::Limit && !second_userns(&lockdown);
     let Lockdown { caps, seccomp, landlock: _, nested_userns, assert_userns_disabled } = lockdown;
     let (bounding, caps) = match caps {
@@ -404,6 +492,27 @@ fn lock(
         seccomp: filter::filters(seccomp, around)?,
         limit_userns,
         assert_no_userns: nested_userns != NestedUserNs::Allow || assert_userns_disabled,
+        exec_label,
+    })
+}
+
+/// The lock of a program that stays in the host's user namespace. There capabilities are real, and root keeps none
+/// either unless it names them.
+fn lock_on_host(lockdown: Lockdown, own: Own<'_>, exec_label: Option<CString>) -> Result<Lock, Error> {
+    const SETPCAP: CapSet = CapSet(1 << 8);
+    let Lockdown { caps, seccomp, landlock: _, nested_userns: _, assert_userns_disabled } = lockdown;
+    let Own { userns: _, caps: own, kernel, init } = own;
+    let caps = caps.unwrap_or(CapSet::EMPTY);
+    let seccomp = filter::filters(seccomp, Surroundings { caps, kernel, init })?;
+    Ok(Lock {
+        // Only who has the capability for it may reduce the bounding set. For others no_new_privs does the same: no
+        // exec gives what is not held.
+        bounding: (own & SETPCAP.0 != 0).then_some(caps),
+        ambient: caps,
+        caps: Some(caps),
+        seccomp,
+        limit_userns: false,
+        assert_no_userns: assert_userns_disabled,
         exec_label,
     })
 }

@@ -63,9 +63,10 @@ pub enum ProfileText {
 pub struct Landlock {
     /// Whether files are restricted by it, and whether there is anything besides.
     pub tier: LandlockTier,
-    /// TCP ports that may be connected to; `None`: any.
+    /// TCP ports that may be connected to; `None`: any. Takes ABI 4 (Linux 6.7). UDP and other sockets have no rules.
     pub connect_tcp: Option<Vec<u16>>,
-    /// TCP ports that may be bound to; `None`: any.
+    /// TCP ports that may be bound to; `None`: any. 0 stands for a free one of the kernel's choice, which listen(2)
+    /// without bind(2) takes without being asked.
     pub bind_tcp: Option<Vec<u16>>,
 }
 
@@ -74,9 +75,15 @@ pub struct Landlock {
 pub enum LandlockTier {
     /// Nothing, unless ports are named.
     Off,
-    /// A second wall: what the mounts allow, and no more.
+    /// A second wall: what the mounts allow, and no more. Abstract sockets and signals outside are out of reach too,
+    /// where the network or the PID namespace is shared. Nobody inside can mount anything: no box inside this one.
+    /// Takes Landlock of ABI 2 (Linux 5.19), of ABI 6 (6.12) where one of the two is shared.
     Mirror,
-    /// The only wall. No namespaces are made, and whatever takes one is refused.
+    /// The only wall. No namespaces are made, and whatever takes one is refused: of the operations there remain binds
+    /// of a path on itself and [`FsOp::RemountReadOnly`](super::FsOp::RemountReadOnly). What the kernel's ABI leaves
+    /// open is refused as well, which before ABI 9 (Linux 7.1) are the host's sockets with a path; with
+    /// [`Spec::best_effort`](super::Spec::best_effort) it is left open, and what cannot be hidden is not granted.
+    /// Nobody keeps capabilities that are not named, and root neither.
     Only,
 }
 

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 use crate::error::Error;
 use crate::exec::{self, Said};
 use crate::plan::failure::{Failure, Stage};
-use crate::plan::{Maps, Plan};
+use crate::plan::{Dropped, Maps, Plan};
 use crate::spec::{DieWith, FdNumber};
 use crate::sys::cmdline::CommandLine;
 use crate::sys::ns::{self, NsSet};
@@ -36,6 +36,8 @@ pub(crate) enum Note {
     Appeared { path: CString, removed: bool },
     /// A directory of watched names is gone, or another one.
     Unseen { path: CString },
+    /// The same, known before anything was begun.
+    NotEnforced(Dropped),
 }
 
 /// What went wrong outside.
@@ -56,6 +58,9 @@ impl From<Failure> for Trouble {
 ///
 /// The calling process must have one thread: the box begins as a copy of it. `line` is overwritten in that copy.
 pub(crate) fn run(plan: &Plan, line: Option<CommandLine>, door: &dyn Door) -> Result<u8, Error> {
+    for dropped in &plan.dropped {
+        door.note(plan, &Note::NotEnforced(dropped.clone()));
+    }
     supervise(plan, line, door).map_err(|trouble| match trouble {
         Trouble::Failed(failure) => door.error(plan, &failure),
         Trouble::Silent(End::Code(code)) => {

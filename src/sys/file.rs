@@ -38,6 +38,11 @@ impl Stat {
         self.mode & libc::S_IFMT == libc::S_IFCHR
     }
 
+    /// A device node, of characters or blocks.
+    pub(crate) fn is_device(self) -> bool {
+        self.is_char_device() || self.mode & libc::S_IFMT == libc::S_IFBLK
+    }
+
     pub(crate) fn is_same_file(self, other: Stat) -> bool {
         (self.device, self.inode) == (other.device, other.inode)
     }
@@ -101,6 +106,21 @@ pub(crate) fn is_open(fd: RawFd) -> Result<bool> {
         Err(Errno::EBADF) => Ok(false),
         Err(errno) => Err(errno),
     }
+}
+
+/// What a descriptor is open for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Access {
+    pub(crate) read: bool,
+    pub(crate) write: bool,
+}
+
+/// What `fd` is open for; neither, where it is a place only (`O_PATH`).
+pub(crate) fn access(fd: BorrowedFd<'_>) -> Result<Access> {
+    let flags = OFlag::from_bits_retain(nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_GETFL)?);
+    let mode = flags & OFlag::O_ACCMODE;
+    let is_open = !flags.contains(OFlag::O_PATH);
+    Ok(Access { read: is_open && mode != OFlag::O_WRONLY, write: is_open && mode != OFlag::O_RDONLY })
 }
 
 /// Gives the numbers 0 to 2, as far as the caller has closed them, to descriptors that lead nowhere and end with exec:

@@ -7,6 +7,7 @@ pub(crate) mod caps;
 pub(crate) mod cmdline;
 pub(crate) mod file;
 pub(crate) mod kernel;
+pub(crate) mod landlock;
 pub(crate) mod mount;
 pub(crate) mod net;
 pub(crate) mod ns;

@@ -6,7 +6,6 @@ use std::os::unix::ffi::OsStrExt;
 use serde_json::{Value, json};
 
 use super::args::Origin;
-use super::describe;
 use crate::error::push_printable;
 use crate::plan::Plan;
 use crate::spec::Fds;
@@ -17,7 +16,7 @@ pub(super) fn text(plan: &Plan, origins: &[Origin]) -> String {
     line(&mut out, "namespaces", plan.namespaces().join(" ").as_bytes());
     line(&mut out, "ids", format!("uid {} gid {}", plan.ids.0, plan.ids.1).as_bytes());
     for op in &plan.ops {
-        let mut what = describe::op(&op.fs);
+        let mut what = op.fs.in_words();
         if let Some(origin) = origins.get(op.word) {
             what.extend_from_slice(b"  [");
             origin.push(&mut what);
@@ -50,7 +49,7 @@ pub(super) fn json(plan: &Plan, origins: &[Origin]) -> String {
                 origin.push(&mut out);
                 lossy(&out)
             });
-            json!({ "what": lossy(&describe::op(&op.fs)), "from": from })
+            json!({ "what": lossy(&op.fs.in_words()), "from": from })
         })
         .collect();
     let walls: Vec<Value> = plan.walls().iter().map(|wall| json!({ "name": wall.0, "what": wall.1 })).collect();

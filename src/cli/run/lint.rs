@@ -8,7 +8,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::args::Origin;
-use super::describe;
 use super::view::{Seen, View};
 use crate::error::push_printable;
 use crate::spec::{FsOp, Op, Spec, env};
@@ -22,7 +21,7 @@ pub(in crate::cli) fn lint(spec: &Spec, origins: &[Origin]) -> Vec<Vec<u8>> {
     let mut note = |op: &Op, text: Vec<u8>| notes.push(at(origins.get(op.word), text));
     for (index, op) in spec.ops.iter().enumerate() {
         if let Some(later) = shadow(op, &spec.ops[index + 1..]) {
-            note(op, [b"hidden by a later one: ", &describe::op(&later.fs)[..]].concat());
+            note(op, [b"hidden by a later one: ", &later.fs.in_words()[..]].concat());
         }
         if let FsOp::Deny { path, is_pattern: false } = &op.fs
             && View::new(&spec.ops).at(Path::new(OsStr::from_bytes(path.to_bytes()))) == Seen::Nothing

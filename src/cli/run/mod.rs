@@ -2,7 +2,6 @@
 
 mod args;
 mod as_bwrap;
-mod describe;
 mod dry_run;
 mod lint;
 pub(super) mod look;

@@ -7,11 +7,10 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::FAILED;
 use super::args::Origin;
-use super::describe;
 use crate::error::{Error, push_printable};
 use crate::host::Obstacles;
 use crate::plan::failure::{Act, Failure, Stage};
-use crate::plan::{Plan, hint};
+use crate::plan::{LandlockRule, Plan, hint};
 use crate::spec::{Conflict, FdNumber};
 use crate::supervise::{Door, Note};
 use crate::sys::{Errno, error_text, file};
@@ -58,6 +57,7 @@ impl Door for Native {
                 *self.failed.borrow_mut() = None;
                 self.dropped(plan, &what);
             }
+            Note::NotEnforced(dropped) => self.dropped(plan, &dropped.line()),
             Note::Appeared { path, removed } => {
                 let end =
                     if *removed { " appeared during the run and was removed" } else { " appeared during the run" };
@@ -138,6 +138,7 @@ pub(super) fn step(stage: Stage) -> &'static str {
             "ids"
         }
         Stage::Slave | Stage::DescriptorLimit | Stage::Root | Stage::Op | Stage::Pivot | Stage::DetachRoot => "mounts",
+        Stage::Ruleset | Stage::Rule | Stage::Restrict => "landlock",
         Stage::ReadFilter | Stage::FilterLength | Stage::InstallFilter => "seccomp",
         Stage::FileLabel | Stage::ExecLabel => "labels",
         Stage::Chdir
@@ -189,6 +190,9 @@ fn what(plan: &Plan, failure: &Failure) -> Vec<u8> {
         Stage::Root => "cannot make the new root",
         Stage::Pivot => "cannot pivot_root",
         Stage::DetachRoot => "cannot detach the host's root",
+        Stage::Ruleset => "cannot make the ruleset",
+        Stage::Rule => return landlock_rule(plan, failure),
+        Stage::Restrict => "cannot restrict the sandbox by all of its rules",
         Stage::ReadFilter => "cannot read the filter",
         Stage::FilterLength => "the filter is no sequence of instructions",
         Stage::InstallFilter => "cannot install the filter",
@@ -202,8 +206,17 @@ fn what(plan: &Plan, failure: &Failure) -> Vec<u8> {
     text.as_bytes().to_vec()
 }
 
+fn landlock_rule(plan: &Plan, failure: &Failure) -> Vec<u8> {
+    match plan.landlock_rule(failure.index as usize) {
+        Some(LandlockRule::File(path)) => with(b"cannot add the rule for ", path),
+        Some(LandlockRule::Descriptor(fd)) => format!("cannot add the rule for descriptor {fd}").into_bytes(),
+        Some(LandlockRule::Port(port)) => format!("cannot add the rule for TCP port {port}").into_bytes(),
+        None => b"cannot add a rule".to_vec(),
+    }
+}
+
 fn operation(plan: &Plan, failure: &Failure) -> Vec<u8> {
-    let mut out = plan.ops.get(failure.index as usize).map_or_else(Vec::new, |op| describe::op(&op.fs));
+    let mut out = plan.ops.get(failure.index as usize).map_or_else(Vec::new, |op| op.fs.in_words());
     let part = match failure.act {
         Act::Whole | Act::NewFs | Act::Attach => "",
         Act::Source => ": the source",

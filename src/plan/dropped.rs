@@ -1,0 +1,65 @@
+//! What was asked for and cannot be enforced on this host: an error, or, where as much as possible is wanted
+//! ([`crate::spec::Spec::best_effort`]), a list in the plan.
+
+use std::ffi::{CStr, OsStr};
+use std::os::unix::ffi::OsStrExt;
+
+use crate::error::{Error, push_printable};
+use crate::spec::Op;
+
+/// One wish that cannot be enforced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dropped {
+    /// The operation that it is, by its index in [`crate::spec::Spec::ops`]; `None` where it is no operation.
+    pub op: Option<usize>,
+    /// What was asked for, in plain words with control characters escaped: `tmpfs on /tmp`. Bytes, as paths are.
+    pub what: Vec<u8>,
+    /// Why it cannot be enforced.
+    pub why: String,
+}
+
+impl Dropped {
+    pub(super) fn wish(what: &str, why: impl Into<String>) -> Dropped {
+        Dropped { op: None, what: what.into(), why: why.into() }
+    }
+
+    pub(super) fn op(index: usize, op: &Op, why: impl Into<String>) -> Dropped {
+        Dropped { op: Some(index), what: op.fs.in_words(), why: why.into() }
+    }
+
+    /// `what: why`, on one line.
+    pub fn line(&self) -> Vec<u8> {
+        [&self.what, &b": "[..], self.why.as_bytes()].concat()
+    }
+}
+
+/// The error that names each of them.
+pub(super) fn refusal(dropped: &[Dropped]) -> Error {
+    let mut message = b"this cannot be enforced here:".to_vec();
+    for (number, one) in dropped.iter().enumerate() {
+        message.extend_from_slice(if number == 0 { b" " } else { b"; " });
+        message.extend_from_slice(&one.line());
+    }
+    Error::new(1, message)
+}
+
+/// A path for people: control characters are escaped.
+pub(super) fn printable(path: &CStr) -> String {
+    let mut out = Vec::new();
+    push_printable(&mut out, OsStr::from_bytes(path.to_bytes()));
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::FsOp;
+
+    #[test]
+    fn the_refusal_names_each_and_escapes_what_others_wrote() {
+        let op = Op { fs: FsOp::Tmpfs { dest: c"/a\x1b[2J".into(), mode: 0o755, size: None }, word: 3 };
+        let error = refusal(&[Dropped::wish("host name x", "no"), Dropped::op(7, &op, "it takes a mount")]);
+        let text = "this cannot be enforced here: host name x: no; tmpfs on /a\\x1b[2J (mode 755): it takes a mount";
+        assert_eq!(error.to_string(), text);
+    }
+}

@@ -1,0 +1,176 @@
+//! Landlock as the only wall: no namespace and no mount, for hosts where user namespaces are off. What a profile asks
+//! for and rules cannot express is named.
+//!
+//! As much as possible ([`crate::spec::Spec::best_effort`]) never means more access here. Where something cannot be
+//! hidden or made read-only, the bind that would show it is not granted, or not for writing.
+
+use super::{
+    Rules, SCOPES_SINCE, SINCE, TCP_SINCE, clean, descriptors, is_at_or_below, mounted, of_bind, path_of, rights_of,
+    too_old,
+};
+use crate::host::Caller;
+use crate::plan::dropped::{Dropped, printable};
+use crate::plan::landlock::{FileRule, Object, READ};
+use crate::spec::{FsOp, Namespaces, NestedUserNs, Source, Spec, Unshare, UserNs};
+use crate::sys::landlock::{Handled, Rights};
+
+const NO_NAMESPACE: &str = "it takes a namespace, and there is none with Landlock alone";
+const NO_MOUNT: &str = "it takes a mount, and there is none with Landlock alone";
+const NO_CHANGE: &str = "it would change the host itself";
+
+/// The rules for the host's own files, and what of `spec` they cannot express. The ABI is 1 or more.
+pub(crate) fn only(spec: &Spec, caller: Caller, abi: u32) -> (Rules, Vec<Dropped>) {
+    let mut dropped = wishes(spec, caller);
+    dropped.extend(limits(abi));
+    let mut granted: Vec<FileRule> = Vec::new();
+    for (index, op) in spec.ops.iter().enumerate() {
+        if let Err(why) = grant(&mut granted, index, &op.fs) {
+            dropped.push(Dropped::op(index, op, why));
+        }
+    }
+    let landlock = &spec.lockdown.landlock;
+    // A network of its own that cannot be had is no network, as far as that can be said.
+    let tcp = |ports: &Option<Vec<u16>>| abi >= TCP_SINCE && (ports.is_some() || spec.namespaces.net);
+    let wants_tcp = landlock.connect_tcp.is_some() || landlock.bind_tcp.is_some();
+    if wants_tcp && abi < TCP_SINCE {
+        dropped.push(Dropped::wish("TCP ports", too_old(abi, TCP_SINCE, "it has no rules for ports")));
+    }
+    let files = rights_of(abi);
+    for rule in &mut granted {
+        rule.rights = rule.rights.within(files);
+    }
+    let rules = Rules {
+        handled: Handled {
+            files,
+            connect_tcp: tcp(&landlock.connect_tcp),
+            bind_tcp: tcp(&landlock.bind_tcp),
+            abstract_sockets: abi >= SCOPES_SINCE,
+            signals: abi >= SCOPES_SINCE,
+        },
+        files: granted,
+        descriptors: descriptors(spec),
+        connect_tcp: landlock.connect_tcp.clone().unwrap_or_default(),
+        bind_tcp: landlock.bind_tcp.clone().unwrap_or_default(),
+    };
+    (rules, dropped)
+}
+
+/// Wishes that are no operations and take a namespace.
+fn wishes(spec: &Spec, caller: Caller) -> Vec<Dropped> {
+    let &Namespaces { user, user_inner, user_maps_from, pid, pid_join, net, ipc, uts, cgroup } = &spec.namespaces;
+    let network = "Landlock has rules for TCP ports, and none for UDP and other sockets";
+    let nested = "the limit belongs to a user namespace, and there is none with Landlock alone";
+    let wishes = [
+        (user == UserNs::New || user_maps_from.is_some(), "user namespace", NO_NAMESPACE),
+        (matches!(user, UserNs::Join(_)) || user_inner.is_some(), "joining a user namespace", NO_NAMESPACE),
+        (spec.ids.uid.is_some_and(|uid| uid != caller.uid), "user id", NO_NAMESPACE),
+        (spec.ids.gid.is_some_and(|gid| gid != caller.gid), "group id", NO_NAMESPACE),
+        (pid, "PID namespace", NO_NAMESPACE),
+        (pid_join.is_some(), "joining a PID namespace", NO_NAMESPACE),
+        (spec.lifecycle.as_pid_1, "being PID 1", NO_NAMESPACE),
+        (net, "network namespace", network),
+        (ipc, "IPC namespace", NO_NAMESPACE),
+        (uts, "UTS namespace", NO_NAMESPACE),
+        (cgroup == Unshare::New, "cgroup namespace", NO_NAMESPACE),
+        (spec.lockdown.nested_userns != NestedUserNs::Allow, "limit of user namespaces", nested),
+    ];
+    wishes.into_iter().filter(|(is_wanted, ..)| *is_wanted).map(|(_, what, why)| Dropped::wish(what, why)).collect()
+}
+
+/// What this ABI does not restrict at all, and a namespace would.
+fn limits(abi: u32) -> Vec<Dropped> {
+    let whats = [
+        (Rights::REFER, "moving files between directories", "it forbids that everywhere"),
+        (Rights::TRUNCATE, "read-only files", "it lets everybody cut files that are not to be written to"),
+        (Rights::IOCTL_DEV, "devices", "it lets everybody use ioctl(2) on a device that can be read"),
+        (Rights::RESOLVE_UNIX, "no way to sockets of the host", "it lets everybody connect to any socket with a path"),
+    ];
+    let rights = SINCE.iter().filter(|(since, _)| *since > abi).filter_map(|(since, rights)| {
+        let (_, what, why) = whats.iter().find(|(known, ..)| known == rights)?;
+        Some((*since, *what, *why))
+    });
+    let scopes = (SCOPES_SINCE > abi).then_some((
+        SCOPES_SINCE,
+        "no signals and no way to abstract sockets outside",
+        "it has no scopes",
+    ));
+    rights.chain(scopes).map(|(since, what, why)| Dropped::wish(what, too_old(abi, since, why))).collect()
+}
+
+/// Adds what `op` grants, or takes away what it would hide and says why it cannot be had.
+fn grant(granted: &mut Vec<FileRule>, index: usize, op: &FsOp) -> Result<(), String> {
+    match op {
+        FsOp::Bind { source: Source::Path(source), dest, flags } => {
+            let is_absolute = source.to_bytes().starts_with(b"/");
+            let Some(path) = clean(dest).filter(|path| is_absolute && clean(source).as_ref() == Some(path)) else {
+                return Err(hide(granted, clean(dest), "it shows something of the host at another place"));
+            };
+            if !flags.devices && (path.is_empty() || is_at_or_below(&path, b"/dev")) {
+                return Err(hide(granted, Some(path), "there are devices, which rules cannot tell from files"));
+            }
+            allow(granted, index, path, of_bind(*flags))
+        }
+        FsOp::RemountReadOnly { dest } => match clean(dest) {
+            Some(path) => reduce(granted, &path),
+            None => Err(hide(granted, None, NO_MOUNT)),
+        },
+        FsOp::Bind { source: Source::Fd(_) | Source::Link(_), dest, .. } => Err(hide(granted, clean(dest), NO_MOUNT)),
+        FsOp::Deny { path, is_pattern } => {
+            let bytes = path.to_bytes();
+            let wild = bytes.iter().position(|byte| *is_pattern && b"*?[".contains(byte)).unwrap_or(bytes.len());
+            let fixed = if wild < bytes.len() { bytes[..wild].iter().rposition(|&byte| byte == b'/') } else { None };
+            let top = fixed.map_or(bytes, |end| &bytes[..end]);
+            let why = "rules add up: nothing can be denied below what is allowed";
+            Err(hide(granted, clean(&path_of(top)), why))
+        }
+        FsOp::Overlay { .. }
+        | FsOp::Proc { .. }
+        | FsOp::Dev { .. }
+        | FsOp::Tmpfs { .. }
+        | FsOp::Mqueue { .. }
+        | FsOp::CopyFile { .. } => Err(hide(granted, mounted(op).and_then(|(dest, _)| clean(dest)), NO_MOUNT)),
+        FsOp::Data { dest, .. } => Err(hide(granted, clean(dest), NO_MOUNT)),
+        // Without them there is less, and nothing that was to be hidden.
+        FsOp::Dir { .. } | FsOp::Symlink { .. } | FsOp::Chmod { .. } => Err(NO_CHANGE.into()),
+        FsOp::Hostname { .. } => Err(NO_NAMESPACE.into()),
+    }
+}
+
+/// Allows `rights` on a path of the host, as a bind over what was allowed before.
+fn allow(granted: &mut Vec<FileRule>, index: usize, path: Vec<u8>, rights: Rights) -> Result<(), String> {
+    granted.retain(|rule| !is_at_or_below(&bytes(rule), &path));
+    let mut wider = None;
+    for rule in granted.iter_mut().filter(|rule| is_at_or_below(&path, &bytes(rule)) && !rights.has(rule.rights)) {
+        wider = Some(printable(&rule.path));
+        rule.rights = rule.rights.within(rights);
+    }
+    granted.push(FileRule { path: path_of(&path), object: Object::HostPath(index), rights });
+    match wider {
+        Some(above) => Err(format!("rules add up: {above} is allowed more, and so is everything below it")),
+        None => Ok(()),
+    }
+}
+
+/// Leaves no more than reading of what is allowed at `path`.
+fn reduce(granted: &mut [FileRule], path: &[u8]) -> Result<(), String> {
+    let mut more_above = false;
+    for rule in granted.iter_mut().filter(|rule| is_at_or_below(path, &bytes(rule))) {
+        more_above |= bytes(rule) != path && !READ.has(rule.rights);
+        rule.rights = rule.rights.within(READ);
+    }
+    if more_above { Err("rules add up: what is allowed above it is allowed here too".into()) } else { Ok(()) }
+}
+
+/// Takes away everything that shows something at, above or below `path`; all of it where the path is not known.
+fn hide(granted: &mut Vec<FileRule>, path: Option<Vec<u8>>, why: &str) -> String {
+    granted.retain(|rule| {
+        let shows = |path: &Vec<u8>| is_at_or_below(path, &bytes(rule)) || is_at_or_below(&bytes(rule), path);
+        path.as_ref().is_some_and(|path| !shows(path))
+    });
+    why.into()
+}
+
+/// The path of a rule, clean.
+fn bytes(rule: &FileRule) -> Vec<u8> {
+    clean(&rule.path).unwrap_or_default()
+}

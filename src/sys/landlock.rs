@@ -1,0 +1,165 @@
+//! Landlock (kernel document `userspace-api/landlock`, `landlock(7)`), by the crate of that name.
+//!
+//! Everything is a hard requirement of the crate's: what the kernel does not know is an error and never left out.
+
+use std::fmt;
+use std::os::fd::BorrowedFd;
+
+use landlock::{
+    AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath, RulesetAttr, RulesetCreated,
+    RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, make_bitflags,
+};
+
+use super::{Errno, Result, check};
+
+/// From include/uapi/linux/landlock.h: return the version of the ABI rather than a ruleset.
+const CREATE_RULESET_VERSION: u32 = 1;
+
+/// The version of the kernel's ABI, 1 or more; `None` where the kernel has no Landlock or it is switched off.
+pub(crate) fn abi() -> Option<u32> {
+    // SAFETY: with this flag the kernel asks for no attributes: the pointer is null and the size 0.
+    let version = check(unsafe {
+        libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<u8>(), 0usize, CREATE_RULESET_VERSION)
+    });
+    version.ok().and_then(|version| u32::try_from(version).ok()).filter(|&version| version > 0)
+}
+
+/// A set of rights on files.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rights(BitFlags<AccessFs>);
+
+impl Rights {
+    pub(crate) const NONE: Rights = Rights(BitFlags::EMPTY);
+    pub(crate) const EXECUTE: Rights = Rights(make_bitflags!(AccessFs::{Execute}));
+    pub(crate) const READ_FILE: Rights = Rights(make_bitflags!(AccessFs::{ReadFile}));
+    pub(crate) const READ_DIR: Rights = Rights(make_bitflags!(AccessFs::{ReadDir}));
+    pub(crate) const WRITE_FILE: Rights = Rights(make_bitflags!(AccessFs::{WriteFile}));
+    /// Making and removing something in a directory, by the kind of the thing.
+    pub(crate) const CHANGE_DIR: Rights = Rights(make_bitflags!(AccessFs::{
+        RemoveDir | RemoveFile | MakeChar | MakeDir | MakeReg | MakeSock | MakeFifo | MakeBlock | MakeSym
+    }));
+    /// Moving and linking between directories.
+    pub(crate) const REFER: Rights = Rights(make_bitflags!(AccessFs::{Refer}));
+    pub(crate) const TRUNCATE: Rights = Rights(make_bitflags!(AccessFs::{Truncate}));
+    /// ioctl(2) on devices.
+    pub(crate) const IOCTL_DEV: Rights = Rights(make_bitflags!(AccessFs::{IoctlDev}));
+    /// Connecting to the sockets that have a path.
+    pub(crate) const RESOLVE_UNIX: Rights = Rights(make_bitflags!(AccessFs::{ResolveUnix}));
+    /// What a rule for something that is no directory can allow; the kernel refuses others.
+    pub(crate) const OF_FILES: Rights = Rights(make_bitflags!(AccessFs::{
+        Execute | WriteFile | ReadFile | Truncate | IoctlDev | ResolveUnix
+    }));
+
+    #[must_use]
+    pub(crate) const fn with(self, other: Rights) -> Rights {
+        Rights(self.0.union_c(other.0))
+    }
+
+    #[must_use]
+    pub(crate) fn with_if(self, wanted: bool, other: Rights) -> Rights {
+        if wanted { self.with(other) } else { self }
+    }
+
+    /// Those of them that are in `other` too.
+    #[must_use]
+    pub(crate) fn within(self, other: Rights) -> Rights {
+        Rights(self.0 & other.0)
+    }
+
+    pub(crate) fn has(self, other: Rights) -> bool {
+        self.0.contains(other.0)
+    }
+}
+
+impl fmt::Display for Rights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, right) in self.0.iter().enumerate() {
+            write!(f, "{}{right:?}", if number == 0 { "" } else { " " })?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Rights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// What a ruleset forbids, but for its rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Handled {
+    /// These rights on files.
+    pub(crate) files: Rights,
+    pub(crate) connect_tcp: bool,
+    pub(crate) bind_tcp: bool,
+    /// Connecting to abstract sockets that were made outside.
+    pub(crate) abstract_sockets: bool,
+    /// Signals to processes outside.
+    pub(crate) signals: bool,
+}
+
+/// What a rule allows with a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tcp {
+    Connect,
+    Bind,
+}
+
+impl Tcp {
+    fn access(self) -> AccessNet {
+        match self {
+            Tcp::Connect => AccessNet::ConnectTcp,
+            Tcp::Bind => AccessNet::BindTcp,
+        }
+    }
+}
+
+/// Rules in the making.
+pub(crate) struct Ruleset(RulesetCreated);
+
+impl Ruleset {
+    /// Makes a ruleset without rules. `EINVAL` where nothing is handled, or something that the kernel does not know.
+    pub(crate) fn create(handled: Handled) -> Result<Ruleset> {
+        let Handled { files, connect_tcp, bind_tcp, abstract_sockets, signals } = handled;
+        let (connect, bind) = (AccessNet::ConnectTcp, AccessNet::BindTcp);
+        let mut ruleset = landlock::Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+        if files != Rights::NONE {
+            ruleset = ruleset.handle_access(files.0).map_err(errno)?;
+        }
+        for access in [(connect_tcp, connect), (bind_tcp, bind)].into_iter().filter(|(wanted, _)| *wanted) {
+            ruleset = ruleset.handle_access(access.1).map_err(errno)?;
+        }
+        for scope in [(abstract_sockets, Scope::AbstractUnixSocket), (signals, Scope::Signal)] {
+            if scope.0 {
+                ruleset = ruleset.scope(scope.1).map_err(errno)?;
+            }
+        }
+        // It is set long before, and this one reads it back.
+        Ok(Ruleset(ruleset.create().map_err(errno)?.no_new_privs(false)))
+    }
+
+    /// Allows `rights` on what `place` refers to and, if it is a directory, on everything below.
+    ///
+    /// The rule belongs to the inode: it holds however that is reached. `EBADFD` for what has no place in a filesystem
+    /// that anybody could name, such as a pipe, which needs no rule.
+    pub(crate) fn allow(&mut self, place: BorrowedFd<'_>, rights: Rights) -> Result<()> {
+        (&mut self.0).add_rule(PathBeneath::new(place, rights.0)).map(drop).map_err(errno)
+    }
+
+    /// Allows the use of a port.
+    pub(crate) fn allow_port(&mut self, port: u16, tcp: Tcp) -> Result<()> {
+        (&mut self.0).add_rule(NetPort::new(port, tcp.access())).map(drop).map_err(errno)
+    }
+
+    /// Puts this process, and everything that it starts, under the rules for good. False where the crate says that not
+    /// all of them are enforced.
+    pub(crate) fn restrict(self) -> Result<bool> {
+        let status = self.0.restrict_self().map_err(errno)?;
+        Ok(status.ruleset == RulesetStatus::FullyEnforced)
+    }
+}
+
+fn errno(error: RulesetError) -> Errno {
+    Errno::from_raw(*landlock::Errno::from(error))
+}
