@@ -1,6 +1,8 @@
 //! The tests themselves.
 
 mod calls;
+#[path = "../support/example.rs"]
+mod example;
 #[path = "../support/executable.rs"]
 #[allow(dead_code, reason = "each test file uses its own part")]
 mod executable;
@@ -28,7 +30,7 @@ use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{Pid, Uid, mkdtemp};
 
 use crate::skip;
-use launch::{LAUNCHES, Launch, User};
+use launch::{DOOR, LAUNCHES, Launch, User};
 use pool::Tally;
 use worker::{JOB, Job, Mode};
 
@@ -133,6 +135,8 @@ impl Place {
         let place = Place(mkdtemp("/var/tmp/pinfold-fault-XXXXXX")?);
         fs::set_permissions(&place.0, fs::Permissions::from_mode(0o755))?;
         executable::copy(Path::new(&tool), &place.tool());
+        example::build(DOOR);
+        executable::copy(&example::path(DOOR), &place.0.join(DOOR));
         Ok(place)
     }
 

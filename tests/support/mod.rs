@@ -6,6 +6,7 @@
 #![allow(dead_code, unused_imports)] // each test file uses its own part of this module
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a helper that cannot do its work must stop the test
 
+pub(crate) mod example;
 pub(crate) mod executable;
 pub(crate) mod fixture;
 pub(crate) mod inside;
@@ -19,7 +20,7 @@ pub(crate) use fixture::Fixture;
 pub(crate) use inside::{TYPICAL, inside, inside_nest, line, nest};
 pub(crate) use launch::{Actor, Fd, Launch, Tweak};
 pub(crate) use running::{Outcome, Running};
-pub(crate) use stage::{Reference, Tool, example, pinfold, probe, references, stage, tool};
+pub(crate) use stage::{Reference, Tool, door, example, pinfold, probe, references, stage, tool};
 
 use std::collections::BTreeSet;
 use std::io::Write;

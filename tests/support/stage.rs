@@ -7,11 +7,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::OnceLock;
 
 use super::launch::{Actor, Launch};
-use super::skip;
+use super::{example, skip};
 
 /// A program that speaks bubblewrap's language, and the words that must precede its own.
 #[derive(Debug, Clone)]
@@ -76,21 +75,18 @@ pub(crate) fn probe() -> &'static Path {
 
 /// Path of a copy of the example `name`, built again where it is older than one of its `sources` (directories).
 pub(crate) fn example(name: &str, sources: &[&str]) -> PathBuf {
-    // This test is PROFILE/deps/NAME-HASH below target/TRIPLE, and an example PROFILE/examples/NAME.
-    let test = std::env::current_exe().expect("path of this test");
-    let profile = test.parent().and_then(Path::parent).expect("target/TRIPLE/PROFILE");
-    let built = profile.join("examples").join(name);
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    // `cargo test` builds examples, `cargo test --test NAME` does not.
+    let (built, root) = (super::example::path(name), Path::new(env!("CARGO_MANIFEST_DIR")));
     if sources.iter().any(|source| stale(&built, &root.join(source))) {
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--example", name, "--manifest-path"]).arg(root.join("Cargo.toml"));
-        if profile.ends_with("release") {
-            cargo.arg("--release");
-        }
-        assert!(cargo.status().expect("run cargo").success(), "cargo build --example {name} failed");
+        super::example::build(name);
     }
     staged(&built, name)
+}
+
+/// A program that runs boxes by the library; its words are those of tests/landlock/door.rs.
+pub(crate) fn door() -> &'static Tool {
+    static DOOR: OnceLock<Tool> = OnceLock::new();
+    // It holds the library, so any source may have changed.
+    DOOR.get_or_init(|| Tool { name: "door", program: example("door", &["tests/landlock", "src"]), prefix: Vec::new() })
 }
 
 /// Whether `built` is missing or older than a file below `sources`.

@@ -15,6 +15,9 @@ use nix::unistd::{Uid, getsid};
 /// The payload's exit code: one that neither a success nor an error of the tool has.
 pub(crate) const PAYLOAD_CODE: i32 = 7;
 
+/// The name of the program for launches through the library, beside the tool.
+pub(crate) const DOOR: &str = "door";
+
 /// The ordinary user of a test that runs as root.
 pub(crate) const ORDINARY_ID: u32 = 1000;
 
@@ -67,6 +70,8 @@ pub(crate) struct Launch {
     pub(crate) name: &'static str,
     pub(crate) user: User,
     pub(crate) dies_with_parent: bool,
+    /// It has wishes that `bwrap` has no words for, and goes through the library: see tests/landlock/door.rs.
+    by_library: bool,
     arguments: fn(&Scratch, &mut Fds) -> Vec<String>,
     /// Where the payload sees the writable directory.
     work: fn(&Scratch) -> String,
@@ -77,6 +82,7 @@ pub(crate) const LAUNCHES: &[Launch] = &[
         name: "typical",
         user: User::Ordinary,
         dies_with_parent: true,
+        by_library: false,
         arguments: |scratch, _| typical(scratch),
         work: |_| "/work".into(),
     },
@@ -84,6 +90,7 @@ pub(crate) const LAUNCHES: &[Launch] = &[
         name: "featureful",
         user: User::Ordinary,
         dies_with_parent: false,
+        by_library: false,
         arguments: featureful,
         work: Scratch::work,
     },
@@ -91,6 +98,7 @@ pub(crate) const LAUNCHES: &[Launch] = &[
         name: "no-pid-namespace",
         user: User::Ordinary,
         dies_with_parent: false,
+        by_library: false,
         arguments: |scratch, _| words(&format!("--ro-bind / / --bind {0} {0} --chdir {0}", scratch.work())),
         work: Scratch::work,
     },
@@ -99,11 +107,41 @@ pub(crate) const LAUNCHES: &[Launch] = &[
         name: "root-no-user-namespace",
         user: User::Root,
         dies_with_parent: true,
+        by_library: false,
         arguments: |scratch, _| {
             let work = scratch.work();
             words(&format!(
                 "--unshare-pid --unshare-net --die-with-parent --ro-bind / / --proc /proc --tmpfs /tmp \
                  --bind {work} {work} --chdir {work} --cap-drop ALL"
+            ))
+        },
+        work: Scratch::work,
+    },
+    // Every kind of rule, and a scope: the network is the host's.
+    Launch {
+        name: "landlock",
+        user: User::Ordinary,
+        dies_with_parent: false,
+        by_library: true,
+        arguments: |scratch, _| {
+            words(&format!(
+                "mirror pid connect 1 bind-port 2 ro /usr /usr link usr/lib /lib link usr/lib64 /lib64 \
+                 link usr/bin /bin proc /proc dev /dev tmpfs /tmp rw {} /work ro-remount / chdir /work --",
+                scratch.work()
+            ))
+        },
+        work: |_| "/work".into(),
+    },
+    Launch {
+        name: "landlock-only",
+        user: User::Ordinary,
+        dies_with_parent: false,
+        by_library: true,
+        arguments: |scratch, _| {
+            let work = scratch.work();
+            words(&format!(
+                "only best-effort ro /usr /usr ro /bin /bin ro /lib /lib ro /lib64 /lib64 dev-bind /proc /proc \
+                 rw {work} {work} chdir {work} --"
             ))
         },
         work: Scratch::work,
@@ -119,7 +157,8 @@ impl Launch {
     pub(crate) fn command(&self, tool: &Path, scratch: &Scratch) -> io::Result<(Command, Fds)> {
         let mut fds = Fds::new()?;
         let arguments = (self.arguments)(scratch, &mut fds);
-        let mut command = Command::new(tool);
+        let program = if self.by_library { tool.with_file_name(DOOR) } else { tool.to_owned() };
+        let mut command = Command::new(program);
         command
             .arg0("bwrap")
             .args(arguments)
