@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use super::launch::{Actor, Launch};
-use super::{example, skip};
+use super::skip;
 
 /// A program that speaks bubblewrap's language, and the words that must precede its own.
 #[derive(Debug, Clone)]
