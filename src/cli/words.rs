@@ -220,11 +220,18 @@ fn op_text(plan: &Plan, failure: &Failure, out: &mut Vec<u8>) -> Reason {
     };
     let dest = dest(&op.fs);
     match failure.act {
+        Act::Source if matches!(op.fs, FsOp::CopyFile { .. }) => {
+            with_path(out, "Can't open the file to copy ", &source(&op.fs))
+        }
+        Act::NotAFile => {
+            with_path(out, "Can't copy ", &source(&op.fs));
+            with_text(out, ": it is not a regular file")
+        }
         Act::Source => with_path(out, "Can't find source path ", failure.detail.as_deref().unwrap_or(&source(&op.fs))),
         Act::Race => with_text(out, "Race condition binding dirfd"),
         Act::Parents => with_path(out, "Can't mkdir parents for ", dest),
         Act::MakeDir => with_path(out, "Can't mkdir ", dest),
-        Act::MakeFile if matches!(op.fs, FsOp::Data { how: DataFile::Copy, .. }) => {
+        Act::MakeFile if matches!(op.fs, FsOp::Data { how: DataFile::Copy, .. } | FsOp::CopyFile { .. }) => {
             with_path(out, "Can't create file ", dest)
         }
         Act::MakeFile => with_path(out, "Can't create file at ", dest),

@@ -1,7 +1,7 @@
 //! The new root: made, filled in the order of the operations, and taken as the root.
 
 use std::ffi::CStr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::landlock::Fence;
 use super::root::NewRoot;
@@ -77,9 +77,12 @@ fn carry_out(plan: &Plan, root: &mut NewRoot<'_>, index: usize, op: &FsOp, held:
         (FsOp::Symlink { target, dest }, _) => root.link(target, dest, index),
         (FsOp::Chmod { dest, mode }, _) => chmod(plan, root, dest, *mode).op(index, Act::Whole),
         (FsOp::Hostname { name }, _) => ns::sethostname(name).op(index, Act::Whole),
-        (FsOp::CopyFile { .. } | FsOp::Deny { .. }, _) => Err(Errno::ENOSYS).op(index, Act::Whole),
-        // `sources::open` gave every bind a tree and every overlay its layers.
-        (FsOp::Bind { .. } | FsOp::Overlay { .. }, _) => {
+        (FsOp::CopyFile { dest, source: _ }, Held::File { file, mode }) => {
+            write_file(root, dest, file.as_fd(), mode, index)
+        }
+        (FsOp::Deny { .. }, _) => Err(Errno::ENOSYS).op(index, Act::Whole),
+        // `sources::open` gave every bind a tree, every overlay its layers and every copy its file.
+        (FsOp::Bind { .. } | FsOp::Overlay { .. } | FsOp::CopyFile { .. }, _) => {
             Err(Failure { act: Act::Source, ..Failure::nth(Stage::Op, index, Errno::EBADF as i32) })
         }
     }
@@ -134,11 +137,7 @@ fn data(
     let from = plan.descriptor(fd).op(index, Act::ReadData)?;
     let read_only = match how {
         DataFile::Copy => {
-            if let Some((parent, _)) = super::root::split(dest) {
-                root.parent(&parent, mode::of_parents(mode), index)?;
-            }
-            let to = root.open(dest, Open::Create(mode)).op(index, Act::MakeFile)?;
-            file::copy(from, to.as_fd()).op(index, Act::WriteData)?;
+            write_file(root, dest, from, mode, index)?;
             plan.close(fd);
             return Ok(());
         }
@@ -156,6 +155,15 @@ fn data(
     bind(root, dest, mount, (false, mode::of_parents(mode)), index)?;
     // Not earlier: the kernel mounts nothing that has no name any more.
     file::unlink_at(root.scratch(), &name).op(index, Act::MakeFile)
+}
+
+/// Writes what `from` yields to `dest`, which is made, with its parents, or truncated.
+fn write_file(root: &mut NewRoot, dest: &CStr, from: BorrowedFd<'_>, mode: u32, index: usize) -> Outcome<()> {
+    if let Some((parent, _)) = super::root::split(dest) {
+        root.parent(&parent, mode::of_parents(mode), index)?;
+    }
+    let to = root.open(dest, Open::Create(mode)).op(index, Act::MakeFile)?;
+    file::copy(from, to.as_fd()).op(index, Act::WriteData)
 }
 
 /// `fchmod(2)` takes no `O_PATH` descriptor, and a file of mode 0 can be opened in no other way; its link in the

@@ -21,6 +21,8 @@ pub(super) enum Held {
     Tree { mount: OwnedFd, is_dir: bool },
     /// A detached mount of a link itself.
     Link(OwnedFd),
+    /// A file to copy, and its permission bits.
+    File { file: OwnedFd, mode: u32 },
     /// Layers of an overlay.
     Layers { lower: Vec<OwnedFd>, upper: Option<Upper> },
 }
@@ -42,7 +44,7 @@ pub(super) struct DescriptorRoom {
 impl DescriptorRoom {
     pub(super) fn make(plan: &Plan) -> Outcome<DescriptorRoom> {
         let layers = |op: &FsOp| match op {
-            FsOp::Bind { .. } => 1,
+            FsOp::Bind { .. } | FsOp::CopyFile { .. } => 1,
             FsOp::Overlay { layers, .. } => layers.len() as u64 + 2,
             _ => 0,
         };
@@ -90,6 +92,7 @@ fn open_one(plan: &Plan, index: usize, op: &FsOp) -> Outcome<Held> {
             }
         },
         FsOp::Overlay { layers, kind, dest: _ } => open_layers(index, layers, kind),
+        FsOp::CopyFile { source, dest: _ } => open_file(plan, index, source),
         FsOp::RemountReadOnly { .. }
         | FsOp::Proc { .. }
         | FsOp::Dev { .. }
@@ -98,7 +101,6 @@ fn open_one(plan: &Plan, index: usize, op: &FsOp) -> Outcome<Held> {
         | FsOp::Dir { .. }
         | FsOp::Data { .. }
         | FsOp::Symlink { .. }
-        | FsOp::CopyFile { .. }
         | FsOp::Deny { .. }
         | FsOp::Chmod { .. }
         | FsOp::Hostname { .. } => Ok(Held::None),
@@ -123,6 +125,19 @@ fn open_tree(plan: &Plan, index: usize, source: &Source) -> Outcome<OwnedFd> {
         return Err(Failure { act: Act::Race, ..Failure::nth(Stage::Op, index, 0) });
     }
     Ok(mount)
+}
+
+/// Opens a file to copy. It is looked at before it is opened: opening a device may do something by itself, and a fifo
+/// would wait for a writer.
+fn open_file(plan: &Plan, index: usize, source: &CString) -> Outcome<Held> {
+    let place = file::open_path(source, false).op(index, Act::Source)?;
+    let about = file::fstat(place.as_fd()).op(index, Act::Source)?;
+    if !about.is_file() {
+        return Err(Failure { act: Act::NotAFile, ..Failure::nth(Stage::Op, index, Errno::EINVAL as i32) });
+    }
+    let link = c_string(format!("self/fd/{}", file::number(place.as_fd())));
+    let file = file::open_read_at(plan.proc.as_fd(), &link).op(index, Act::Source)?;
+    Ok(Held::File { file, mode: about.permissions() })
 }
 
 /// Adds flags to a copied tree, below as well as at its top, seen or hidden. None is ever taken away: `noexec`,

@@ -145,6 +145,8 @@ pub enum Act {
     NotALink,
     /// A part of it, named by [`Failure::detail`].
     Part,
+    /// The source of a copy is no regular file.
+    NotAFile,
 }
 
 /// One failure.
@@ -262,7 +264,7 @@ impl Stage {
 
 impl Act {
     /// Every act, in the order of the numbers.
-    pub const ALL: [Act; 16] = [
+    pub const ALL: [Act; 17] = [
         Act::Whole,
         Act::Source,
         Act::Race,
@@ -279,6 +281,7 @@ impl Act {
         Act::LinkDiffers,
         Act::NotALink,
         Act::Part,
+        Act::NotAFile,
     ];
 }
 

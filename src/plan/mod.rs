@@ -345,7 +345,7 @@ fn check_host(spec: &Spec, host: &Host) -> Result<(), Error> {
     if (spec.process.exec_label.is_some() || spec.process.file_label.is_some()) && !host.has_selinux {
         return refuse("labeling not supported on this system".into());
     }
-    let is_new = |op: &Op| matches!(op.fs, FsOp::CopyFile { .. } | FsOp::Deny { .. });
+    let is_new = |op: &Op| matches!(op.fs, FsOp::Deny { .. });
     if spec.ops.iter().any(is_new) {
         return refuse("this cannot be enforced yet".into());
     }

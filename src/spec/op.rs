@@ -140,7 +140,9 @@ pub enum FsOp {
         /// Where the link is made.
         dest: CString,
     },
-    /// Copy a file of the host, with its permission bits. The copy is the sandbox's own.
+    /// Copy a regular file of the host, with its permission bits (but set-user-ID and the like). The copy belongs to the
+    /// user of the sandbox. A file that is there already is written over, and keeps its mode; one below a bind is the
+    /// host's.
     CopyFile {
         /// What to copy: a path on the host, resolved as that of a bind.
         source: CString,

@@ -34,6 +34,15 @@ impl Stat {
         self.mode & libc::S_IFMT == libc::S_IFLNK
     }
 
+    pub(crate) fn is_file(self) -> bool {
+        self.mode & libc::S_IFMT == libc::S_IFREG
+    }
+
+    /// Permission bits, without those that change ids (0 to 0o777).
+    pub(crate) fn permissions(self) -> u32 {
+        self.mode & 0o777
+    }
+
     pub(crate) fn is_char_device(self) -> bool {
         self.mode & libc::S_IFMT == libc::S_IFCHR
     }
@@ -209,6 +218,11 @@ pub(crate) fn open_dir_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd> {
 /// Opens `path`, relative to `dir`, for writing. Links are followed: for files of a procfs that is known to be one.
 pub(crate) fn open_write_at(dir: BorrowedFd<'_>, path: &CStr) -> Result<OwnedFd> {
     nix::fcntl::openat(dir, path, OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty())
+}
+
+/// Opens `path`, relative to `dir`, for reading. Links are followed, as by [`open_write_at`].
+pub(crate) fn open_read_at(dir: BorrowedFd<'_>, path: &CStr) -> Result<OwnedFd> {
+    nix::fcntl::openat(dir, path, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
 }
 
 /// Creates the file `name` in `dir`, which must not exist, for writing.
