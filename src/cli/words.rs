@@ -252,6 +252,27 @@ fn op_text(plan: &Plan, failure: &Failure, out: &mut Vec<u8>) -> Reason {
             with_path(out, " for ", dest);
             Reason::MountErrno
         }
+        Act::Missing => {
+            with_path(out, "Can't deny ", dest);
+            with_text(out, ": it does not exist, and the program could make it")
+        }
+        Act::NoMatch => {
+            with_path(out, "Can't deny ", dest);
+            with_text(out, ": nothing matches it")
+        }
+        Act::OfProcess => {
+            with_path(out, "Can't deny ", failure.detail.as_deref().unwrap_or(dest));
+            with_text(out, ": it belongs to one process, and every other has its own")
+        }
+        Act::Look => {
+            with_path(out, "Can't deny ", dest);
+            with_path(out, ": looking into ", failure.detail.as_deref().unwrap_or_default())
+        }
+        Act::Match => {
+            with_path(out, "Can't deny ", failure.detail.as_deref().unwrap_or_default());
+            with_path(out, ", which matches ", dest);
+            Reason::MountErrno
+        }
         Act::NewFs | Act::Attach | Act::Flags | Act::Whole => whole_text(&op.fs, failure, out),
     }
 }

@@ -4,6 +4,7 @@
 //! half outside makes words of it.
 #![forbid(unsafe_code)]
 
+mod deny;
 mod devices;
 mod landlock;
 mod layers;
@@ -13,6 +14,7 @@ mod pid1;
 mod root;
 mod sources;
 mod userns;
+mod walk;
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -43,6 +45,8 @@ pub(crate) enum Tag {
     Failed,
     /// The program ended; its exit code follows.
     Ended,
+    /// Something could not be enforced, and need not be; the failure follows.
+    Dropped,
 }
 
 /// A packet as the half outside understands it.
@@ -55,6 +59,8 @@ pub(crate) enum Said {
     Failed(Failure),
     /// [`Tag::Ended`], with the exit code.
     Ended(u8),
+    /// [`Tag::Dropped`].
+    Dropped(Failure),
 }
 
 impl Said {
@@ -68,6 +74,7 @@ impl Said {
             tag if tag == Tag::Hello as u8 => Some(Said::Hello),
             tag if tag == Tag::Ready as u8 => Some(Said::Ready),
             tag if tag == Tag::Failed as u8 => Failure::decode(rest).map(Said::Failed),
+            tag if tag == Tag::Dropped as u8 => Failure::decode(rest).map(Said::Dropped),
             tag if tag == Tag::Ended as u8 => rest.first().copied().map(Said::Ended),
             _ => None,
         }
@@ -81,15 +88,15 @@ pub(crate) fn run(plan: &Plan, control: OwnedFd, words: Option<CommandLine>, thr
         Ok(locked) => locked.exec(plan, &control),
         Err(failure) => failure,
     };
-    report(&control, &failure);
+    report(&control, Tag::Failed, &failure);
     process::exit_now(1)
 }
 
 /// Sends a failure outside. If nobody listens any more there is nobody to tell.
-fn report(control: &OwnedFd, failure: &Failure) {
+fn report(control: &OwnedFd, tag: Tag, failure: &Failure) {
     let (wire, length) = failure.encode();
     let mut packet = [0; Said::WIRE];
-    packet[0] = Tag::Failed as u8;
+    packet[0] = tag as u8;
     packet[1..=length].copy_from_slice(&wire[..length]);
     // write(2), because this may run under the caller's filter, which may know no other call.
     let _listening = file::write_all(control.as_fd(), &packet[..=length]).is_ok();
@@ -122,7 +129,7 @@ fn set_up(plan: &Plan, control: &OwnedFd, thread: SingleThread) -> Outcome<Locke
     userns::become_somebody(plan)?;
     let mut fence = Fence::begin(plan)?;
     if plan.new_root {
-        fence = mounts::build(plan, fence)?;
+        fence = mounts::build(plan, control, fence)?;
     } else {
         fence.allow_host_paths(plan)?;
     }

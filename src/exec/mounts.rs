@@ -3,6 +3,7 @@
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use super::deny::{self, Own};
 use super::landlock::Fence;
 use super::root::NewRoot;
 use super::sources::{self, DescriptorRoom, Held, c_string};
@@ -17,7 +18,7 @@ use crate::sys::{Errno, ns};
 const NO_SUID_NO_DEV: Attr = Attr::NO_SUID.with(Attr::NO_DEV);
 
 /// Builds the new root and makes it the root of this process. The rules for what is mounted are added to `fence`.
-pub(super) fn build<'a>(plan: &Plan, fence: Fence<'a>) -> Outcome<Fence<'a>> {
+pub(super) fn build<'a>(plan: &Plan, control: &OwnedFd, fence: Fence<'a>) -> Outcome<Fence<'a>> {
     if plan.make_slave {
         mount::make_all_slave().stage(Stage::Slave)?;
     }
@@ -28,11 +29,17 @@ pub(super) fn build<'a>(plan: &Plan, fence: Fence<'a>) -> Outcome<Fence<'a>> {
     let held = sources::open(plan)?;
     // The modes of the operations are meant as they are; the program gets its own mask back.
     let umask = file::umask(0);
-    let wants_scratch = plan.ops.iter().any(|op| needs_scratch(&op.fs));
+    let denies = !plan.denials.is_empty();
+    let wants_scratch = denies || plan.ops.iter().any(|op| needs_scratch(&op.fs));
     let mut root = NewRoot::make(plan.file_label.as_deref(), wants_scratch, fence)?;
+    let mut own = Own::default();
     for (index, (op, held)) in plan.ops.iter().zip(held).enumerate() {
         carry_out(plan, &mut root, index, &op.fs, held)?;
+        if denies {
+            own.note(&root, &op.fs).op(index, Act::Whole)?;
+        }
     }
+    deny::enforce(plan, &mut root, &own, control)?;
     file::umask(umask);
     let fence = root.enter()?;
     room.give_back()?;
@@ -80,7 +87,8 @@ fn carry_out(plan: &Plan, root: &mut NewRoot<'_>, index: usize, op: &FsOp, held:
         (FsOp::CopyFile { dest, source: _ }, Held::File { file, mode }) => {
             write_file(root, dest, file.as_fd(), mode, index)
         }
-        (FsOp::Deny { .. }, _) => Err(Errno::ENOSYS).op(index, Act::Whole),
+        // After all others, by `deny::enforce`.
+        (FsOp::Deny { .. }, _) => Ok(()),
         // `sources::open` gave every bind a tree, every overlay its layers and every copy its file.
         (FsOp::Bind { .. } | FsOp::Overlay { .. } | FsOp::CopyFile { .. }, _) => {
             Err(Failure { act: Act::Source, ..Failure::nth(Stage::Op, index, Errno::EBADF as i32) })
@@ -158,7 +166,7 @@ fn data(
 }
 
 /// Writes what `from` yields to `dest`, which is made, with its parents, or truncated.
-fn write_file(root: &mut NewRoot, dest: &CStr, from: BorrowedFd<'_>, mode: u32, index: usize) -> Outcome<()> {
+fn write_file(root: &mut NewRoot<'_>, dest: &CStr, from: BorrowedFd<'_>, mode: u32, index: usize) -> Outcome<()> {
     if let Some((parent, _)) = super::root::split(dest) {
         root.parent(&parent, mode::of_parents(mode), index)?;
     }

@@ -47,7 +47,7 @@ pub(super) fn run(
             Ok(()) => locked.exec(plan, control),
             Err(failure) => failure,
         };
-        report(control, &failure);
+        report(control, Tag::Failed, &failure);
         1
     });
     match program.stage(Stage::Spawn).and_then(|program| stay(plan, control, locked).map(|()| program)) {

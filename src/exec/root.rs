@@ -19,7 +19,7 @@ use crate::sys::{Errno, Result, file};
 const DIR_MODE: u32 = 0o755;
 const FILE_MODE: u32 = 0o444;
 /// Links that are followed by hand before the path is taken for a loop; as the kernel (`path_resolution(7)`).
-const MAX_LINKS: u32 = 40;
+pub(super) const MAX_LINKS: u32 = 40;
 
 /// The root of the new tree.
 pub(super) struct NewRoot<'a> {
@@ -58,6 +58,16 @@ impl<'a> NewRoot<'a> {
     /// The root directory as it will be seen inside.
     pub(super) fn top(&self) -> BorrowedFd<'_> {
         self.covers.last().unwrap_or(&self.base).as_fd()
+    }
+
+    /// The tmpfs at the bottom.
+    pub(super) fn base(&self) -> BorrowedFd<'_> {
+        self.base.as_fd()
+    }
+
+    /// The root of the mount that was attached last.
+    pub(super) fn newest(&self) -> BorrowedFd<'_> {
+        self.newest.as_ref().map_or(self.top(), OwnedFd::as_fd)
     }
 
     /// The tmpfs that is not seen inside.
@@ -210,6 +220,7 @@ impl<'a> NewRoot<'a> {
         self.fence.allow(Object::Mount(op), mount.as_fd())?;
         if covers_root {
             self.covers.push(mount);
+            self.newest = None;
             return Ok(self.top());
         }
         let newest: &OwnedFd = self.newest.insert(mount);
@@ -291,7 +302,8 @@ fn without_last_part(path: &CStr) -> Option<CString> {
     CString::new(&bytes[..at]).ok()
 }
 
-fn join(parent: &CStr, name: &CStr) -> CString {
+/// The path of `name` in `parent`; from the root where that is empty.
+pub(super) fn join(parent: &CStr, name: &CStr) -> CString {
     let bytes = [parent.to_bytes(), b"/", name.to_bytes()].concat();
     CString::new(bytes).unwrap_or_default()
 }

@@ -45,6 +45,8 @@ impl DescriptorRoom {
     pub(super) fn make(plan: &Plan) -> Outcome<DescriptorRoom> {
         let layers = |op: &FsOp| match op {
             FsOp::Bind { .. } | FsOp::CopyFile { .. } => 1,
+            // What is denied is held together too, though later.
+            FsOp::Deny { .. } => 1,
             FsOp::Overlay { layers, .. } => layers.len() as u64 + 2,
             _ => 0,
         };

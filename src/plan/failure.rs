@@ -147,6 +147,16 @@ pub enum Act {
     Part,
     /// The source of a copy is no regular file.
     NotAFile,
+    /// What is denied does not exist, and could be made.
+    Missing,
+    /// A pattern matches nothing.
+    NoMatch,
+    /// Looking for matches in a directory, or behind a link, which is [`Failure::detail`].
+    Look,
+    /// Covering a match of a pattern, which is [`Failure::detail`].
+    Match,
+    /// What is denied belongs to one process of many.
+    OfProcess,
 }
 
 /// One failure.
@@ -264,7 +274,7 @@ impl Stage {
 
 impl Act {
     /// Every act, in the order of the numbers.
-    pub const ALL: [Act; 17] = [
+    pub const ALL: [Act; 22] = [
         Act::Whole,
         Act::Source,
         Act::Race,
@@ -282,6 +292,11 @@ impl Act {
         Act::NotALink,
         Act::Part,
         Act::NotAFile,
+        Act::Missing,
+        Act::NoMatch,
+        Act::Look,
+        Act::Match,
+        Act::OfProcess,
     ];
 }
 

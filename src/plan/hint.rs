@@ -25,12 +25,32 @@ pub fn advice(failure: &Failure, op: Option<&FsOp>, host: &Obstacles) -> Option<
         (Stage::Clone | Stage::InnerUser, _, Errno::ENOSPC | Errno::EUSERS) => {
             return Some(exhausted(host));
         }
+        (Stage::Op, Act::Missing, _) => {
+            "nothing can be held there without leaving a file on the host: create it on the host before, or make its \
+             directory read-only"
+        }
+        (Stage::Op, Act::NoMatch, _) => {
+            "a pattern is for what exists inside when the sandbox starts, and for nothing in /proc, /sys or a new /dev"
+        }
+        (Stage::Op, Act::OfProcess, _) => "deny /proc as a whole, or leave it out of the sandbox",
+        (Stage::Op, Act::Look, Errno::EACCES) => {
+            "its files can be opened by name, but not be found: begin the pattern further down, or deny the directory"
+        }
+        (Stage::Op, Act::Look, Errno::EMFILE) => {
+            "each directory on the way down is held open: raise the limit of open files (ulimit -n)"
+        }
+        (Stage::Op, Act::Whole | Act::Match, Errno::EBUSY) if matches!(op, Some(FsOp::Deny { .. })) => {
+            "it is the root of the sandbox: nothing would be left, not even the program"
+        }
+        (Stage::Op, Act::Whole | Act::Match, Errno::ELOOP) if matches!(op, Some(FsOp::Deny { .. })) => {
+            "its links lead in a circle, or through /proc to something that each process has of its own"
+        }
         (Stage::Op, Act::NewFs, Errno::EPERM) if host.proc_is_masked => {
             "parts of /proc are covered by other mounts, as in a container; the kernel then allows no new procfs: show \
              the /proc that there is, read-only (--ro-bind /proc /proc; `pinfold run`: --profile none and options of your \
              own), or start the container with an unmasked /proc"
         }
-        (Stage::Op, Act::Attach | Act::Part, Errno::ENOSPC) => {
+        (Stage::Op, Act::Attach | Act::Part | Act::Match, Errno::ENOSPC) => {
             "there are too many mounts for this namespace: raise the sysctl fs.mount-max or bind fewer paths"
         }
         (_, _, Errno::ENOSYS) => {

@@ -2,12 +2,14 @@
 //! fails here, and everything that the half inside needs is laid out here, so that it has nothing left to decide.
 #![forbid(unsafe_code)]
 
+mod deny;
 pub mod dropped;
 mod exec;
 pub mod failure;
 mod filter;
 pub mod hint;
 mod landlock;
+pub(crate) mod pattern;
 
 use std::cell::RefCell;
 use std::ffi::{CStr, CString};
@@ -16,12 +18,13 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use crate::error::Error;
 use crate::host::{Caller, Host};
 use crate::spec::{
-    CapSet, FdNumber, Fds, FsOp, Ids, LandlockTier, Lifecycle, Lockdown, Namespaces, NestedUserNs, Op, Process, Report,
+    CapSet, FdNumber, Fds, Ids, LandlockTier, Lifecycle, Lockdown, Namespaces, NestedUserNs, Op, Process, Report,
     Spec, Unshare, UserNs, env,
 };
 use crate::sys::ns::NsSet;
 use crate::sys::{Errno, Result as SysResult, file};
 
+pub(crate) use deny::Denials;
 pub use dropped::Dropped;
 pub use exec::Exec;
 pub(crate) use filter::Filters;
@@ -51,6 +54,10 @@ pub struct Plan {
     pub(crate) make_slave: bool,
     /// What builds the new root.
     pub ops: Vec<Op>,
+    /// What is denied, once they are done.
+    pub(crate) denials: Denials,
+    /// What cannot be enforced is dropped and told to the caller.
+    pub(crate) best_effort: bool,
     /// There is a new root; otherwise the program sees the host's, and `ops` are only what the rules were made of.
     pub(crate) new_root: bool,
     /// Landlock rules.
@@ -280,7 +287,7 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
         forget_namespaces(&mut spec);
     }
     // No `..`: a field that is added does not compile until it is planned.
-    let Spec { namespaces, ids, ops, process, lockdown, lifecycle, report, best_effort: _ } = spec;
+    let Spec { namespaces, ids, ops, process, lockdown, lifecycle, report, best_effort } = spec;
     let Host { caller, mut environment, program, cwd, pwd_is_cwd, proc, tty, descriptors, kernel, .. } = host;
     let Process { command, argv0, env: _, chdir, new_session, exec_label, file_label, fds } = process;
 
@@ -327,6 +334,8 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
         // id may want to enter the box by it (nsenter, flatpak enter), which bubblewrap allows.
         init_is_open: report.is_wanted() && !host.owns_program,
         init_name: program,
+        denials: Denials::of(&ops)?,
+        best_effort,
         ops,
         new_root,
         landlock,
@@ -344,10 +353,6 @@ fn check_host(spec: &Spec, host: &Host) -> Result<(), Error> {
     let refuse = |message: String| Err(Error::new(1, message));
     if (spec.process.exec_label.is_some() || spec.process.file_label.is_some()) && !host.has_selinux {
         return refuse("labeling not supported on this system".into());
-    }
-    let is_new = |op: &Op| matches!(op.fs, FsOp::Deny { .. });
-    if spec.ops.iter().any(is_new) {
-        return refuse("this cannot be enforced yet".into());
     }
     if spec.lockdown.landlock.tier == LandlockTier::Only {
         // No namespace is made; what asks for one is refused by that name.

@@ -102,7 +102,7 @@ fn supervise(plan: &Plan, line: Option<CommandLine>, door: &dyn Door) -> Result<
     } else {
         child
     };
-    let outcome = attend(plan, &control, &child, parent.as_ref());
+    let outcome = attend(plan, &control, &child, parent.as_ref(), door);
     if outcome.is_err() {
         // Whatever went wrong: nothing of a box that could not be looked after stays behind.
         abandon(&child);
@@ -114,7 +114,13 @@ fn supervise(plan: &Plan, line: Option<CommandLine>, door: &dyn Door) -> Result<
     outcome
 }
 
-fn attend(plan: &Plan, control: &OwnedFd, child: &Child, parent: Option<&OwnedFd>) -> Result<u8, Trouble> {
+fn attend(
+    plan: &Plan,
+    control: &OwnedFd,
+    child: &Child,
+    parent: Option<&OwnedFd>,
+    door: &dyn Door,
+) -> Result<u8, Trouble> {
     if !release(plan, control, child, parent)? {
         return Ok(die_with_parent(child));
     }
@@ -122,10 +128,10 @@ fn attend(plan: &Plan, control: &OwnedFd, child: &Child, parent: Option<&OwnedFd
         && let Err(failure) = make_network(control, child)
     {
         // What went wrong inside came first.
-        return Err(failure_told(control).unwrap_or(failure).into());
+        return Err(failure_told(plan, control, door).unwrap_or(failure).into());
     }
     let_go(plan, control, child, parent)?;
-    wait(plan, control, child, parent)
+    wait(plan, control, child, parent, door)
 }
 
 fn at(stage: Stage) -> impl Fn(Errno) -> Failure {
@@ -231,11 +237,17 @@ fn make_network(control: &OwnedFd, child: &Child) -> Result<(), Failure> {
 }
 
 /// What the half inside has said already, if that is a failure.
-fn failure_told(control: &OwnedFd) -> Option<Failure> {
+fn failure_told(plan: &Plan, control: &OwnedFd, door: &dyn Door) -> Option<Failure> {
     let mut packet = [0; Said::WIRE];
-    let [told] = socket::wait_any([Some(control.as_fd())], true).ok()?;
-    let length = if told { file::read(control.as_fd(), &mut packet).ok()? } else { 0 };
-    if let Some(Said::Failed(failure)) = Said::of(&packet[..length]) { Some(failure) } else { None }
+    loop {
+        let [told] = socket::wait_any([Some(control.as_fd())], true).ok()?;
+        let length = if told { file::read(control.as_fd(), &mut packet).ok()? } else { 0 };
+        match Said::of(&packet[..length]) {
+            Some(Said::Failed(failure)) => return Some(failure),
+            Some(Said::Dropped(failure)) => door.note(plan, &Note::Dropped(failure)),
+            _ => return None,
+        }
+    }
 }
 
 /// Gives up what waiting does not need: capabilities, and the caller's descriptors, whose other ends would otherwise
@@ -269,7 +281,13 @@ fn outlast(plan: &Plan, child: &Child) {
 }
 
 /// Listens to the half inside until the program has ended.
-fn wait(plan: &Plan, control: &OwnedFd, child: &Child, parent: Option<&OwnedFd>) -> Result<u8, Trouble> {
+fn wait(
+    plan: &Plan,
+    control: &OwnedFd,
+    child: &Child,
+    parent: Option<&OwnedFd>,
+    door: &dyn Door,
+) -> Result<u8, Trouble> {
     let mut ready = false;
     loop {
         if parent_ended(control.as_fd(), parent)? {
@@ -290,7 +308,8 @@ fn wait(plan: &Plan, control: &OwnedFd, child: &Child, parent: Option<&OwnedFd>)
             // Its process was killed before everything was set up: then the program never was.
             Some(Said::Ended(code)) => return Err(Trouble::Silent(End::from_exit_code(code))),
             Some(Said::Failed(failure)) => return Err(Trouble::Failed(failure)),
-            Some(Said::Hello) | None => return Err(Trouble::Silent(End::Code(1))),
+            Some(Said::Dropped(failure)) if !ready => door.note(plan, &Note::Dropped(failure)),
+            Some(Said::Hello | Said::Dropped(_)) | None => return Err(Trouble::Silent(End::Code(1))),
         }
     }
     if parent_ended(child.as_fd(), parent)? {

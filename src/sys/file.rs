@@ -25,7 +25,45 @@ pub(crate) struct Stat {
     mode: u32,
 }
 
+/// Types of files (`inode(7)`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Dir,
+    File,
+    Link,
+    Fifo,
+    Socket,
+    CharDevice,
+    BlockDevice,
+}
+
+impl Kind {
+    /// The type in an entry of a directory (`getdents64(2)`), where the filesystem tells it: the same number as in the
+    /// mode, but shifted.
+    pub(crate) fn of_entry(number: u8) -> Option<Kind> {
+        Kind::of_mode(u32::from(number) << 12)
+    }
+
+    fn of_mode(mode: u32) -> Option<Kind> {
+        Some(match mode & libc::S_IFMT {
+            libc::S_IFDIR => Kind::Dir,
+            libc::S_IFREG => Kind::File,
+            libc::S_IFLNK => Kind::Link,
+            libc::S_IFIFO => Kind::Fifo,
+            libc::S_IFSOCK => Kind::Socket,
+            libc::S_IFCHR => Kind::CharDevice,
+            libc::S_IFBLK => Kind::BlockDevice,
+            _ => return None,
+        })
+    }
+}
+
 impl Stat {
+    /// What it is; `None` for a type that this program does not know.
+    pub(crate) fn kind(self) -> Option<Kind> {
+        Kind::of_mode(self.mode)
+    }
+
     pub(crate) fn is_dir(self) -> bool {
         self.mode & libc::S_IFMT == libc::S_IFDIR
     }

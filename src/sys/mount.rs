@@ -72,6 +72,15 @@ fn open_tree(dir: BorrowedFd<'_>, path: &CStr, flags: i32) -> Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 
+/// A detached copy of the mount at `place` itself, with nothing below it.
+pub(crate) fn clone_here(place: BorrowedFd<'_>) -> Result<OwnedFd> {
+    let flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | libc::AT_EMPTY_PATH as u32;
+    // SAFETY: the empty string is static; the kernel writes to no memory of ours.
+    let fd = check(unsafe { libc::syscall(libc::SYS_open_tree, place.as_raw_fd(), c"".as_ptr(), flags) })?;
+    // SAFETY: the kernel has just given this descriptor to us; nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
 /// Adds `attr` to the mount that `mount` refers to. Flags that are set already stay set: nothing is weakened.
 pub(crate) fn set_attr(mount: BorrowedFd<'_>, attr: Attr, propagation: Propagation, recursive: bool) -> Result<()> {
     let wanted = MountAttr {

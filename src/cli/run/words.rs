@@ -232,6 +232,12 @@ fn operation(plan: &Plan, failure: &Failure) -> Vec<u8> {
         Act::LinkDiffers => ": there is a link that says something else",
         Act::NotALink => ": there is something already",
         Act::Part => ": its part",
+        Act::NotAFile => ": the source is not a regular file",
+        Act::Missing => ": it does not exist, and the program could make it",
+        Act::NoMatch => ": nothing matches it",
+        Act::Look => ": looking into",
+        Act::Match => ": covering the match",
+        Act::OfProcess => ": it belongs to one process, and every other has its own",
     };
     out.extend_from_slice(part.as_bytes());
     if let Some(detail) = &failure.detail {

@@ -1,0 +1,70 @@
+//! What is to be denied, sorted for the half inside.
+
+use std::os::unix::ffi::OsStrExt;
+
+use super::pattern::{Pattern, has_wildcards};
+use crate::error::{Error, push_printable};
+use crate::spec::{FsOp, Op};
+
+/// What is denied once everything else is in place.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Denials {
+    /// Indices of the operations with a path.
+    pub(crate) paths: Vec<usize>,
+    /// Those with a pattern.
+    pub(crate) patterns: Vec<Pattern>,
+}
+
+impl Denials {
+    /// Collects what `ops` deny.
+    pub(super) fn of(ops: &[Op]) -> Result<Denials, Error> {
+        let mut denials = Denials::default();
+        for (index, op) in ops.iter().enumerate() {
+            let FsOp::Deny { path, is_pattern } = &op.fs else { continue };
+            let path = path.to_bytes();
+            // Without wildcards it is a path, for which less can go wrong.
+            if !*is_pattern || !has_wildcards(path) {
+                denials.paths.push(index);
+                continue;
+            }
+            let pattern = Pattern::parse(index, path).map_err(|invalid| {
+                let mut message = b"Can't deny ".to_vec();
+                push_printable(&mut message, std::ffi::OsStr::from_bytes(path));
+                message.extend_from_slice(format!(": {}", invalid.text()).as_bytes());
+                Error::new(1, message)
+            })?;
+            denials.patterns.push(pattern);
+        }
+        Ok(denials)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.paths.is_empty() && self.patterns.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn denials(paths: &[(&std::ffi::CStr, bool)]) -> Result<Denials, Error> {
+        let deny = |&(path, is_pattern): &(&std::ffi::CStr, bool)| FsOp::Deny { path: path.into(), is_pattern };
+        let mut ops = vec![Op { fs: FsOp::Proc { dest: c"/proc".into() }, word: 0 }];
+        ops.extend(paths.iter().map(|path| Op { fs: deny(path), word: 0 }));
+        Denials::of(&ops)
+    }
+
+    #[test]
+    fn paths_and_patterns_are_told_apart() {
+        let found = denials(&[(c"/a", false), (c"/b*", true), (c"/c*", false), (c"/d", true)]).unwrap();
+        assert_eq!(found.paths, [1, 3, 4]);
+        assert_eq!(found.patterns.iter().map(|pattern| pattern.op).collect::<Vec<_>>(), [2]);
+        assert!(denials(&[]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_pattern_that_is_none_is_named() {
+        let error = denials(&[(c"/a\n[", true)]).unwrap_err().to_string();
+        assert_eq!(error, "Can't deny /a\\n[: a [ is not closed; [[] stands for the character itself");
+    }
+}

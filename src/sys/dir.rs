@@ -1,0 +1,130 @@
+//! Directories and what lies in them, found name by name or entry by entry (`getdents64(2)`).
+
+use std::ffi::CStr;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag};
+use nix::sys::stat::Mode;
+
+use super::file::{Kind, Stat};
+use super::{Errno, Result, check};
+
+/// What a directory is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum For {
+    /// To find names in it that are known (`O_PATH`).
+    Names,
+    /// To list it.
+    Listing,
+}
+
+/// Opens the directory `name` of `dir`; a link is refused (`ENOTDIR`), and so is another mount (`EXDEV`).
+pub(crate) fn open_same_mount(dir: BorrowedFd<'_>, name: &CStr, what_for: For) -> Result<OwnedFd> {
+    open(dir, name, what_for, ResolveFlag::RESOLVE_NO_XDEV)
+}
+
+/// Opens the directory `name` of `dir`, with what is mounted there; a link is refused (`ENOTDIR`).
+pub(crate) fn open_any_mount(dir: BorrowedFd<'_>, name: &CStr, what_for: For) -> Result<OwnedFd> {
+    open(dir, name, what_for, ResolveFlag::empty())
+}
+
+fn open(dir: BorrowedFd<'_>, name: &CStr, what_for: For, resolve: ResolveFlag) -> Result<OwnedFd> {
+    let kind = match what_for {
+        For::Names => OFlag::O_PATH,
+        For::Listing => OFlag::O_RDONLY,
+    };
+    let flags = kind | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    nix::fcntl::openat2(dir, name, OpenHow::new().flags(flags).resolve(resolve).mode(Mode::empty()))
+}
+
+/// Opens `name` in `dir` as a place only, with what is mounted there; a link is opened itself.
+pub(crate) fn open_path_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd> {
+    nix::fcntl::openat(dir, name, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty())
+}
+
+/// What `name` in `dir` is; a link is one.
+pub(crate) fn kind_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<Option<Kind>> {
+    let about = nix::sys::stat::fstatat(dir, name, nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW)?;
+    Ok(Stat::from(about).kind())
+}
+
+/// Makes a fifo or a socket without anybody behind it, with mode 0; it must not exist.
+pub(crate) fn make_special_at(dir: BorrowedFd<'_>, name: &CStr, is_socket: bool) -> Result<()> {
+    let kind = if is_socket { nix::sys::stat::SFlag::S_IFSOCK } else { nix::sys::stat::SFlag::S_IFIFO };
+    nix::sys::stat::mknodat(dir, name, kind, Mode::empty(), 0)
+}
+
+/// Whether this process may find a name in the directory `fd`, with the capabilities that it has now.
+pub(crate) fn is_searchable(fd: BorrowedFd<'_>) -> Result<bool> {
+    match nix::unistd::faccessat(fd, c".", nix::unistd::AccessFlags::X_OK, nix::fcntl::AtFlags::AT_EACCESS) {
+        Ok(()) => Ok(true),
+        Err(Errno::EACCES) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Whether `fd` lies on a filesystem that shows the kernel's own state, rather than anybody's files.
+pub(crate) fn is_kernels(fd: BorrowedFd<'_>) -> Result<bool> {
+    use nix::sys::statfs::{
+        BPF_FS_MAGIC, CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, DEBUGFS_MAGIC, DEVPTS_SUPER_MAGIC, PROC_SUPER_MAGIC,
+        SECURITYFS_MAGIC, SYSFS_MAGIC, TRACEFS_MAGIC,
+    };
+    let kernels = [
+        PROC_SUPER_MAGIC,
+        SYSFS_MAGIC,
+        DEVPTS_SUPER_MAGIC,
+        CGROUP_SUPER_MAGIC,
+        CGROUP2_SUPER_MAGIC,
+        DEBUGFS_MAGIC,
+        TRACEFS_MAGIC,
+        SECURITYFS_MAGIC,
+        BPF_FS_MAGIC,
+    ];
+    nix::sys::statfs::fstatfs(fd).map(|fs| kernels.contains(&fs.filesystem_type()))
+}
+
+/// Whether nothing can be changed at `fd` through its mount (`fstatvfs(3)`).
+pub(crate) fn is_read_only(fd: BorrowedFd<'_>) -> Result<bool> {
+    nix::sys::statvfs::fstatvfs(fd).map(|fs| fs.flags().contains(nix::sys::statvfs::FsFlags::ST_RDONLY))
+}
+
+/// Entries of a directory, a buffer at a time.
+pub(crate) struct Entries {
+    buffer: Vec<u8>,
+    filled: usize,
+}
+
+/// Room for some hundred entries, in bytes; as much as the C library asks for.
+const ROOM: usize = 32768;
+/// Offsets in `struct linux_dirent64`: the length of the record, the type, the name.
+const LENGTH: usize = 16;
+const TYPE: usize = 18;
+const NAME: usize = 19;
+
+impl Entries {
+    pub(crate) fn new() -> Entries {
+        Entries { buffer: vec![0; ROOM], filled: 0 }
+    }
+
+    /// Reads the next entries of `dir`; false at its end.
+    pub(crate) fn read(&mut self, dir: BorrowedFd<'_>) -> Result<bool> {
+        // SAFETY: `buffer` lives through the call, and the kernel is told its size.
+        let filled = check(unsafe {
+            libc::syscall(libc::SYS_getdents64, dir.as_raw_fd(), self.buffer.as_mut_ptr(), self.buffer.len())
+        })?;
+        self.filled = usize::try_from(filled).map_err(|_| Errno::EIO)?;
+        Ok(self.filled > 0)
+    }
+
+    /// What the last read found, without `.` and `..`: names, and what they are where the filesystem tells.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&CStr, Option<Kind>)> {
+        let mut rest = &self.buffer[..self.filled];
+        std::iter::from_fn(move || {
+            let length: [u8; 2] = rest.get(LENGTH..LENGTH + 2)?.try_into().ok()?;
+            let (record, behind) = rest.split_at_checked(usize::from(u16::from_ne_bytes(length)))?;
+            rest = behind;
+            Some((CStr::from_bytes_until_nul(record.get(NAME..)?).ok()?, Kind::of_entry(record[TYPE])))
+        })
+        .filter(|(name, _)| !matches!(name.to_bytes(), b"." | b".."))
+    }
+}
