@@ -9,6 +9,7 @@
 use std::collections::HashSet;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
 
 use super::deny::{Deny, Found};
 use super::root::join;
@@ -16,7 +17,7 @@ use super::{At, Outcome};
 use crate::plan::failure::{Act, Failure, Stage};
 use crate::plan::pattern::{Part, Pattern};
 use crate::sys::dir::{self, Entries, For};
-use crate::sys::file::{self, Kind};
+use crate::sys::file::{self, Kind, Open};
 use crate::sys::{Errno, Result};
 
 /// Depth at which the walk gives up, because each directory on the way is held open and most processes may have 1024
@@ -28,6 +29,20 @@ const DEEPEST: usize = 1000;
 struct State {
     pattern: usize,
     part: usize,
+}
+
+/// What is looked for in a directory. Most directories of a tree share one.
+struct Live {
+    states: Vec<State>,
+    /// Those that a name fulfils.
+    last: Vec<State>,
+    /// Those of a name with more behind it.
+    names: Vec<State>,
+    /// Those of a `**` with more behind it.
+    any: Vec<State>,
+    /// In directories of which no name is known the same is looked for.
+    is_steady: bool,
+    purpose: For,
 }
 
 /// Covers everything that `patterns` match. One that matches nothing is a failure.
@@ -44,11 +59,9 @@ pub(super) fn walk(deny: &mut Deny<'_, '_>, patterns: &[Pattern]) -> Outcome<()>
         entries: Vec::new(),
         depth: 0,
     };
-    let mut live = Vec::new();
-    for pattern in 0..patterns.len() {
-        walk.add(&mut live, State { pattern, part: 0 });
-    }
-    let top = walk.deny.root.open(c"/", crate::sys::file::Open::Dir).stage(Stage::Root)?;
+    let states: Vec<State> = (0..patterns.len()).map(|pattern| State { pattern, part: 0 }).collect();
+    let live = walk.live(&states);
+    let top = walk.deny.root.open(c"/", Open::Dir).stage(Stage::Root)?;
     walk.enter(top, c"", &live)?;
     for (number, pattern) in patterns.iter().enumerate() {
         if !walk.matched[number] && !walk.dropped[number] {
@@ -82,7 +95,7 @@ enum Border {
 }
 
 /// What is to be looked at below a directory, once it has been read.
-type Below = Vec<(CString, Vec<State>)>;
+type Below = Vec<(CString, Rc<Live>)>;
 
 impl Walk<'_, '_> {
     fn part(&self, state: State) -> &Part {
@@ -93,17 +106,29 @@ impl Walk<'_, '_> {
         state.part + 1 == self.patterns[state.pattern].parts.len()
     }
 
-    /// Adds a state, and what it amounts to where `**` stands for nothing.
-    fn add(&self, live: &mut Vec<State>, state: State) {
-        let mut push = |state| {
-            if !live.contains(&state) {
-                live.push(state);
+    /// These states, and what they amount to where `**` stands for nothing.
+    fn closure(&self, states: &[State]) -> Vec<State> {
+        let mut all: Vec<State> = Vec::with_capacity(states.len());
+        for &state in states {
+            let is_any = *self.part(state) == Part::AnyDirs && !self.is_last(state);
+            let behind = is_any.then_some(State { part: state.part + 1, ..state });
+            for state in [Some(state), behind].into_iter().flatten() {
+                if !all.contains(&state) {
+                    all.push(state);
+                }
             }
-        };
-        push(state);
-        if *self.part(state) == Part::AnyDirs && !self.is_last(state) {
-            push(State { part: state.part + 1, ..state });
         }
+        all
+    }
+
+    fn live(&self, states: &[State]) -> Rc<Live> {
+        let states = self.closure(states);
+        let (last, others): (Vec<State>, Vec<State>) = states.iter().partition(|state| self.is_last(**state));
+        let (any, names): (Vec<State>, Vec<State>) =
+            others.into_iter().partition(|state| *self.part(*state) == Part::AnyDirs);
+        let is_known = |state: &State| matches!(self.part(*state), Part::Exactly(_));
+        let purpose = if states.iter().all(is_known) { For::Names } else { For::Listing };
+        Rc::new(Live { is_steady: self.closure(&any) == states, states, last, names, any, purpose })
     }
 
     /// What `path` goes wrong with ends the run, or the promise of the patterns that are looked for there.
@@ -131,21 +156,20 @@ impl Walk<'_, '_> {
     }
 
     /// Looks for `live` below a directory that lies on any mount.
-    fn enter(&mut self, found: OwnedFd, path: &CStr, live: &[State]) -> Outcome<()> {
-        let purpose = self.purpose(live);
+    fn enter(&mut self, found: OwnedFd, path: &CStr, live: &Rc<Live>) -> Outcome<()> {
         let dir = match self.border(found.as_fd()) {
             Ok(Border::Covered) => {
-                self.mark(live);
+                self.mark(&live.states);
                 return Ok(());
             }
             Ok(Border::Kernels) => return Ok(()),
-            Ok(Border::None) if purpose == For::Names => return self.directory(found, path, live),
+            Ok(Border::None) if live.purpose == For::Names => return self.directory(found, path, live),
             Ok(Border::None) => dir::open_any_mount(found.as_fd(), c".", For::Listing),
             Err(errno) => Err(errno),
         };
         match dir {
             Ok(dir) => self.directory(dir, path, live),
-            Err(errno) => self.unopened(errno, found.as_fd(), path, live),
+            Err(errno) => self.unopened(errno, found.as_fd(), path, &live.states),
         }
     }
 
@@ -159,42 +183,37 @@ impl Walk<'_, '_> {
         })
     }
 
-    fn purpose(&self, live: &[State]) -> For {
-        let is_known = |state: &State| matches!(self.part(*state), Part::Exactly(_));
-        if live.iter().all(is_known) { For::Names } else { For::Listing }
-    }
-
     /// A directory that cannot be opened for its purpose. Where nobody inside can either, nothing is to be done.
-    fn unopened(&mut self, errno: Errno, dir: BorrowedFd<'_>, path: &CStr, live: &[State]) -> Outcome<()> {
+    fn unopened(&mut self, errno: Errno, dir: BorrowedFd<'_>, path: &CStr, states: &[State]) -> Outcome<()> {
         let is_closed = file::fstat(dir).and_then(|about| self.deny.is_closed(dir, about));
         match (errno, is_closed) {
             (Errno::EACCES, Ok(true)) => Ok(()),
-            _ => self.fail(errno, Act::Look, path, live),
+            _ => self.fail(errno, Act::Look, path, states),
         }
     }
 
     /// Looks for `live` in a directory and below it.
-    fn directory(&mut self, dir: OwnedFd, path: &CStr, live: &[State]) -> Outcome<()> {
+    fn directory(&mut self, dir: OwnedFd, path: &CStr, live: &Rc<Live>) -> Outcome<()> {
         if self.depth == DEEPEST {
-            return self.fail(Errno::ENAMETOOLONG, Act::Look, path, live);
+            return self.fail(Errno::ENAMETOOLONG, Act::Look, path, &live.states);
         }
-        let below = match self.purpose(live) {
+        let below = match live.purpose {
             For::Names => self.names(dir.as_fd(), path, live)?,
             For::Listing => self.list(dir.as_fd(), path, live)?,
         };
         self.depth += 1;
-        for (name, states) in below {
-            self.descend(dir.as_fd(), &name, path, &states)?;
+        for (name, next) in below {
+            self.descend(dir.as_fd(), &name, path, &next)?;
         }
         self.depth -= 1;
         Ok(())
     }
 
-    fn names(&mut self, dir: BorrowedFd<'_>, path: &CStr, live: &[State]) -> Outcome<Below> {
+    fn names(&mut self, dir: BorrowedFd<'_>, path: &CStr, live: &Rc<Live>) -> Outcome<Below> {
         let mut below = Below::new();
         let mut done: Vec<&CString> = Vec::new();
         let patterns = self.patterns;
-        for state in live {
+        for state in &live.states {
             if let Part::Exactly(name) = &patterns[state.pattern].parts[state.part]
                 && !done.contains(&name)
             {
@@ -205,7 +224,7 @@ impl Walk<'_, '_> {
         Ok(below)
     }
 
-    fn list(&mut self, dir: BorrowedFd<'_>, path: &CStr, live: &[State]) -> Outcome<Below> {
+    fn list(&mut self, dir: BorrowedFd<'_>, path: &CStr, live: &Rc<Live>) -> Outcome<Below> {
         let mut below = Below::new();
         let mut entries = self.entries.pop().unwrap_or_else(Entries::new);
         loop {
@@ -214,7 +233,7 @@ impl Walk<'_, '_> {
                 // It has been removed meanwhile.
                 Ok(false) | Err(Errno::ENOENT) => break,
                 Err(errno) => {
-                    self.fail(errno, Act::Look, path, live)?;
+                    self.fail(errno, Act::Look, path, &live.states)?;
                     break;
                 }
             }
@@ -233,58 +252,54 @@ impl Walk<'_, '_> {
         name: &CStr,
         kind: Option<Kind>,
         path: &CStr,
-        live: &[State],
+        live: &Rc<Live>,
         below: &mut Below,
     ) -> Outcome<()> {
-        let hits: Vec<State> = live.iter().copied().filter(|&state| self.is_hit(name, state)).collect();
+        let matches = |state: &&State| self.part(**state).matches(name.to_bytes());
+        let hits: Vec<State> = live.last.iter().filter(matches).copied().collect();
         if !hits.is_empty() {
-            let next = self.next(name, live, true);
-            return self.hit(dir, name, path, &hits, &next);
+            let next = self.below(name, live);
+            return self.hit(dir, name, path, &hits, &next.states);
         }
         let kind = match kind {
-            Some(Kind::Dir | Kind::Link) => kind,
-            Some(_) => return Ok(()),
+            Some(kind) => kind,
             None => match dir::kind_at(dir, name) {
-                Ok(kind) => kind,
+                Ok(kind) => kind.unwrap_or(Kind::File),
                 Err(Errno::ENOENT) => return Ok(()),
-                Err(Errno::EACCES) => return self.unopened(Errno::EACCES, dir, path, live),
-                Err(errno) => return self.fail(errno, Act::Look, &join(path, name), live),
+                Err(Errno::EACCES) => return self.unopened(Errno::EACCES, dir, path, &live.states),
+                Err(errno) => return self.fail(errno, Act::Look, &join(path, name), &live.states),
             },
         };
-        let next = match kind {
-            Some(Kind::Dir) => self.next(name, live, true),
-            Some(Kind::Link) => self.next(name, live, false),
-            _ => return Ok(()),
-        };
         match kind {
-            _ if next.is_empty() => Ok(()),
-            Some(Kind::Link) => self.follow(&join(path, name), &next),
-            _ => {
-                below.push((name.to_owned(), next));
+            Kind::Dir => {
+                let next = self.below(name, live);
+                if !next.states.is_empty() {
+                    below.push((name.to_owned(), next));
+                }
                 Ok(())
             }
+            // `**` enters no links.
+            Kind::Link => match self.behind(name, live) {
+                next if next.is_empty() => Ok(()),
+                next => self.follow(&join(path, name), &self.live(&next)),
+            },
+            Kind::File | Kind::Fifo | Kind::Socket | Kind::CharDevice | Kind::BlockDevice => Ok(()),
         }
     }
 
-    /// Whether a name is all that was looked for.
-    fn is_hit(&self, name: &CStr, state: State) -> bool {
-        self.is_last(state) && self.part(state).matches(name.to_bytes())
+    /// What is to be looked for below a directory.
+    fn below(&self, name: &CStr, live: &Rc<Live>) -> Rc<Live> {
+        let behind = self.behind(name, live);
+        if behind.is_empty() && live.is_steady {
+            return live.clone();
+        }
+        self.live(&[live.any.as_slice(), &behind].concat())
     }
 
-    /// What is to be looked for below a name. `**` enters directories, and no links.
-    fn next(&self, name: &CStr, live: &[State], is_dir: bool) -> Vec<State> {
-        let mut next = Vec::new();
-        for &state in live.iter().filter(|state| !self.is_last(**state)) {
-            match self.part(state) {
-                Part::AnyDirs if is_dir => self.add(&mut next, state),
-                Part::AnyDirs => {}
-                part if part.matches(name.to_bytes()) => {
-                    self.add(&mut next, State { part: state.part + 1, ..state });
-                }
-                _ => {}
-            }
-        }
-        next
+    /// What follows a name in the patterns.
+    fn behind(&self, name: &CStr, live: &Live) -> Vec<State> {
+        let fits = live.names.iter().filter(|state| self.part(**state).matches(name.to_bytes()));
+        fits.map(|state| State { part: state.part + 1, ..*state }).collect()
     }
 
     /// Covers `name`, or what it leads to. What `next` would have matched below it is covered with it.
@@ -318,40 +333,40 @@ impl Walk<'_, '_> {
         }
     }
 
-    fn descend(&mut self, dir: BorrowedFd<'_>, name: &CStr, path: &CStr, states: &[State]) -> Outcome<()> {
+    fn descend(&mut self, dir: BorrowedFd<'_>, name: &CStr, path: &CStr, live: &Rc<Live>) -> Outcome<()> {
         let full = join(path, name);
-        match dir::open_same_mount(dir, name, self.purpose(states)) {
-            Ok(found) => self.directory(found, &full, states),
+        match dir::open_same_mount(dir, name, live.purpose) {
+            Ok(found) => self.directory(found, &full, live),
             Err(Errno::ENOENT) => Ok(()),
             // Another mount, or a directory that cannot be listed: what it is, is asked of itself.
             Err(Errno::EXDEV | Errno::EACCES) => match dir::open_any_mount(dir, name, For::Names) {
-                Ok(found) => self.enter(found, &full, states),
-                Err(Errno::EACCES) => self.unopened(Errno::EACCES, dir, path, states),
-                Err(errno) => self.fail(errno, Act::Look, &full, states),
+                Ok(found) => self.enter(found, &full, live),
+                Err(Errno::EACCES) => self.unopened(Errno::EACCES, dir, path, &live.states),
+                Err(errno) => self.fail(errno, Act::Look, &full, &live.states),
             },
-            Err(errno) => self.fail(errno, Act::Look, &full, states),
+            Err(errno) => self.fail(errno, Act::Look, &full, &live.states),
         }
     }
 
     /// Goes on where a link leads to, with what follows its name in the patterns.
-    fn follow(&mut self, path: &CStr, states: &[State]) -> Outcome<()> {
+    fn follow(&mut self, path: &CStr, live: &Rc<Live>) -> Outcome<()> {
         let target = match self.deny.look(path) {
             Ok(Found::Object(target)) => target,
             Ok(Found::Closed) => {
-                self.mark(states);
+                self.mark(&live.states);
                 return Ok(());
             }
             Ok(Found::Missing(_)) => return Ok(()),
-            Err(errno) => return self.fail(errno, Act::Look, path, states),
+            Err(errno) => return self.fail(errno, Act::Look, path, &live.states),
         };
         let place: Result<_> =
             file::fstat(target.as_fd()).and_then(|about| Ok((about, file::place_at(target.as_fd(), c"")?)));
         match place {
-            Ok((about, place)) if about.is_dir() && self.followed.insert((place, states.to_vec())) => {
-                self.enter(target, path, states)
+            Ok((about, place)) if about.is_dir() && self.followed.insert((place, live.states.clone())) => {
+                self.enter(target, path, live)
             }
             Ok(_) => Ok(()),
-            Err(errno) => self.fail(errno, Act::Look, path, states),
+            Err(errno) => self.fail(errno, Act::Look, path, &live.states),
         }
     }
 }

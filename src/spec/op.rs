@@ -1,5 +1,5 @@
 //! The operations that build the new root. They run in the order in which they were given, so that a later one can
-//! refine what an earlier one made.
+//! refine what an earlier one made. Denials come last, whatever their position.
 
 use std::ffi::{CStr, CString};
 
@@ -149,11 +149,26 @@ pub enum FsOp {
         /// Where it goes.
         dest: CString,
     },
-    /// Cover something with an object of the same type that nobody can open (`EACCES`).
+    /// Cover something with an empty object of the same type that nobody can open (`EACCES`), remove, rename or change.
+    ///
+    /// All denials are carried out after all other operations, whatever their position: no later mount undoes one. A path
+    /// inside is denied, not a file: another name of it, by a second bind or a hard link, is another path. A link is
+    /// followed; it may be made to lead elsewhere by the program, and what it led to stays covered. A directory above
+    /// may be renamed by the program where it may write to it, and takes the cover along. What somebody outside replaces
+    /// by renaming a new file over it, while the program runs, is not covered any more: the kernel takes mounts away with
+    /// the name that they are on (`rename(2)` from another mount namespace). With `CAP_SYS_ADMIN` kept, the program can
+    /// unmount covers.
     Deny {
-        /// What. It must exist, or be impossible to make.
+        /// What. Where it does not exist, nothing is to be done below a read-only mount, though what the host makes there
+        /// later is seen; in a filesystem of the sandbox's own a file is made that holds the place; anywhere else it is an
+        /// error, because nothing can be held there without leaving a file on the host. So are the root, and what each
+        /// process has of its own in `/proc`.
         path: CString,
-        /// `*`, `?`, `[` and `**` in it are patterns. One that matches nothing is an error.
+        /// `*`, `?` and `[…]` in it stand for parts of a name, a leading dot and bytes that are no text included, and a
+        /// part `**` for any number of directories, or at the end for everything inside. What matches when the sandbox
+        /// starts is denied; a pattern that matches nothing is an error. Procfs, sysfs and the like and a new `/dev` are
+        /// not looked into. A link that matches is denied with what it leads to; a link to a directory is entered where
+        /// any part but `**` matches it.
         is_pattern: bool,
     },
     /// Change the permission bits of something that exists.

@@ -8,7 +8,7 @@ use pinfold::spec::{BindFlags, CapSet, FsOp, LAST_KNOWN_CAP, Op, Source, Spec, U
 
 const USAGE: &str = "deny-box [--ro SRC:DEST | --rw SRC:DEST | --dev-bind SRC:DEST | --file SRC:DEST | --tmpfs PATH | \
                      --proc PATH | --dev PATH | --symlink TARGET:DEST | --remount-ro PATH | --dir PATH | --deny PATH | \
-                     --caps | --no-userns | --best-effort]... -- COMMAND...";
+                     --caps | --own-caps | --no-userns | --best-effort]... -- COMMAND...";
 
 fn main() -> ExitCode {
     let words = std::env::args_os().skip(1).map(OsString::into_vec).collect();
@@ -38,6 +38,7 @@ fn spec(words: Vec<Vec<u8>>) -> Option<Spec> {
         match &*word {
             b"--" => break,
             b"--caps" => spec.lockdown.caps = Some(CapSet::all(LAST_KNOWN_CAP)),
+            b"--own-caps" => spec.lockdown.caps = None,
             b"--no-userns" => spec.namespaces.user = UserNs::Auto,
             b"--best-effort" => spec.best_effort = true,
             name => {

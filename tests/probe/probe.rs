@@ -10,6 +10,7 @@ mod hold;
 mod mounts;
 mod reach;
 mod state;
+mod tamper;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -44,6 +45,7 @@ const COMMANDS: &[Row] = &[
     ("zombies", "N", hold::zombies),
     ("pause", "[FD]", hold::pause),
     ("hold", "user|user2|pid", hold::hold),
+    ("tamper", "PATH OWN", tamper::tamper),
     ("umount", "PATH [nested]", mounts::umount),
     ("remount-rw", "PATH [nested]", mounts::remount_rw),
     ("mount-id", "PATH...", mounts::mount_id),
