@@ -55,9 +55,9 @@ pub(super) fn enforce(plan: &Plan, root: &mut NewRoot<'_>, own: &Own, control: &
     if plan.denials.is_empty() {
         return Ok(());
     }
-    let device = make_covers(root.scratch()).stage(Stage::Root)?;
+    let covers = make_covers(root.scratch()).stage(Stage::Root)?;
     let base = file::fstat(root.base()).stage(Stage::Root)?.device;
-    let mut deny = Deny { plan, root, own, control, device, base };
+    let mut deny = Deny { plan, root, own, control, covers, base };
     // All are looked up before any is covered: what is found does not depend on the order then.
     let mut found = Vec::new();
     for &index in &plan.denials.paths {
@@ -75,15 +75,16 @@ pub(super) fn enforce(plan: &Plan, root: &mut NewRoot<'_>, own: &Own, control: &
     walk::walk(&mut deny, &plan.denials.patterns)
 }
 
-/// Makes one object of each type, and returns the number of the device that they lie on.
-fn make_covers(scratch: BorrowedFd<'_>) -> Result<u64> {
+/// Makes one object of each type.
+fn make_covers(scratch: BorrowedFd<'_>) -> Result<[Stat; 4]> {
     file::make_dir_at(scratch, DIR, 0)?;
     file::make_file_at(scratch, FILE, 0)?;
     dir::make_special_at(scratch, FIFO, false)?;
     dir::make_special_at(scratch, SOCKET, true)?;
     // Nothing is made in the scratch any more; what is cloned from it has these flags too.
     mount::set_attr(scratch, COVER, Propagation::Keep, false)?;
-    file::fstat(scratch).map(|about| about.device)
+    let about = |name| file::stat_at(scratch, name);
+    Ok([about(DIR)?, about(FILE)?, about(FIFO)?, about(SOCKET)?])
 }
 
 /// The state of denying.
@@ -92,9 +93,9 @@ pub(super) struct Deny<'a, 'r> {
     pub(super) root: &'a mut NewRoot<'r>,
     own: &'a Own,
     control: &'a OwnedFd,
-    /// Of the covers.
-    device: u64,
-    /// Of the tmpfs at the bottom.
+    /// The covers. Other things that are seen inside may lie on the same filesystem.
+    covers: [Stat; 4],
+    /// Device number of the tmpfs at the bottom.
     base: u64,
 }
 
@@ -161,7 +162,7 @@ impl Deny<'_, '_> {
             }
             let Way { dir, parent, name, rest } = self.deepest(&path)?;
             let about = file::fstat(dir.as_fd())?;
-            if about.device == self.device {
+            if self.is_covered(about) {
                 return Ok(Found::Closed);
             }
             let target = match file::read_link_at(dir.as_fd(), &name) {
@@ -212,7 +213,7 @@ impl Deny<'_, '_> {
 
     /// Whether this is one of the covers.
     pub(super) fn is_covered(&self, about: Stat) -> bool {
-        about.device == self.device
+        self.covers.iter().any(|cover| cover.is_same_file(about))
     }
 
     /// Whether the files of this directory are the kernel's, or devices, and no pattern is for them.

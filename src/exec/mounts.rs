@@ -161,6 +161,11 @@ fn data(
     let attr = NO_SUID_NO_DEV.with(if read_only { Attr::READ_ONLY } else { Attr::NONE });
     mount::set_attr(mount.as_fd(), attr, Propagation::Keep, false).op(index, Act::Flags)?;
     bind(root, dest, mount, (false, mode::of_parents(mode)), index)?;
+    if !plan.denials.is_empty() {
+        // It may be denied, and the kernel mounts nothing on what has no name any more either. Nobody inside sees the
+        // scratch.
+        return Ok(());
+    }
     // Not earlier: the kernel mounts nothing that has no name any more.
     file::unlink_at(root.scratch(), &name).op(index, Act::MakeFile)
 }

@@ -258,8 +258,7 @@ impl Walk<'_, '_> {
         let matches = |state: &&State| self.part(**state).matches(name.to_bytes());
         let hits: Vec<State> = live.last.iter().filter(matches).copied().collect();
         if !hits.is_empty() {
-            let next = self.below(name, live);
-            return self.hit(dir, name, path, &hits, &next.states);
+            return self.hit(dir, name, path, &hits, live);
         }
         let kind = match kind {
             Some(kind) => kind,
@@ -302,16 +301,20 @@ impl Walk<'_, '_> {
         fits.map(|state| State { part: state.part + 1, ..*state }).collect()
     }
 
-    /// Covers `name`, or what it leads to. What `next` would have matched below it is covered with it.
-    fn hit(&mut self, dir: BorrowedFd<'_>, name: &CStr, path: &CStr, hits: &[State], next: &[State]) -> Outcome<()> {
+    /// Covers `name`, or what it leads to. What else would have been looked for below it is covered with it.
+    fn hit(&mut self, dir: BorrowedFd<'_>, name: &CStr, path: &CStr, hits: &[State], live: &Rc<Live>) -> Outcome<()> {
         let full = join(path, name);
+        let mut held = hits.to_vec();
         let found = match dir::open_path_at(dir, name).and_then(|fd| Ok((file::fstat(fd.as_fd())?, fd))) {
             // It has gone meanwhile.
             Err(Errno::ENOENT) => return Ok(()),
             Err(Errno::EACCES) => return self.unopened(Errno::EACCES, dir, path, hits),
             Err(errno) => return self.fail(errno, Act::Match, &full, hits),
             Ok((about, _)) if about.kind() == Some(Kind::Link) => match self.deny.look(&full) {
-                Ok(Found::Object(target)) => target,
+                Ok(Found::Object(target)) => {
+                    held.extend(self.behind(name, live));
+                    target
+                }
                 Ok(Found::Closed) => {
                     self.mark(hits);
                     return Ok(());
@@ -320,15 +323,19 @@ impl Walk<'_, '_> {
                 Ok(Found::Missing(_)) => return Ok(()),
                 Err(errno) => return self.fail(errno, Act::Match, &full, hits),
             },
-            Ok((_, object)) => object,
+            Ok((about, object)) => {
+                if about.is_dir() {
+                    held.extend(&self.below(name, live).states);
+                }
+                object
+            }
         };
-        self.mark(hits);
-        self.mark(next);
+        self.mark(&held);
         match self.deny.cover(found.as_fd(), 0) {
             Ok(()) => Ok(()),
             Err(failure) => {
                 let act = if failure.act == Act::Whole { Act::Match } else { failure.act };
-                self.drop_with(&Failure { act, detail: Some(full), ..failure }, hits)
+                self.drop_with(&Failure { act, detail: Some(full), ..failure }, &held)
             }
         }
     }

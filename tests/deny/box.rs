@@ -4,9 +4,9 @@ use std::ffi::{CString, OsString};
 use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
 
-use pinfold::spec::{BindFlags, CapSet, FsOp, LAST_KNOWN_CAP, Op, Source, Spec, Unshare, UserNs};
+use pinfold::spec::{BindFlags, CapSet, DataFile, FsOp, LAST_KNOWN_CAP, Op, Source, Spec, Unshare, UserNs};
 
-const USAGE: &str = "deny-box [--ro SRC:DEST | --rw SRC:DEST | --dev-bind SRC:DEST | --file SRC:DEST | --tmpfs PATH | \
+const USAGE: &str = "deny-box [--ro SRC:DEST | --rw SRC:DEST | --dev-bind SRC:DEST | --file SRC:DEST | --bind-data FD:DEST | --tmpfs PATH | \
                      --proc PATH | --dev PATH | --symlink TARGET:DEST | --remount-ro PATH | --dir PATH | --deny PATH | \
                      --caps | --own-caps | --no-userns | --best-effort]... -- COMMAND...";
 
@@ -69,6 +69,11 @@ fn op(name: &[u8], value: Vec<u8>) -> Option<FsOp> {
         b"--file" => {
             let (source, dest) = pair()?;
             FsOp::CopyFile { source, dest }
+        }
+        b"--bind-data" => {
+            let (fd, dest) = pair()?;
+            let fd = fd.to_str().ok()?.parse().ok()?;
+            FsOp::Data { fd, dest, how: DataFile::Bind { read_only: false }, mode: 0o644 }
         }
         b"--symlink" => {
             let (target, dest) = pair()?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::support::Actor;
+use crate::support::{Actor, Fd};
 use crate::{Tree, actors};
 
 const FILL: &str = "echo secret > file; mkdir dir own own/dir; echo deep > dir/deep; mkfifo fifo; echo own > own/file; \
@@ -196,6 +196,19 @@ fn a_circle_of_links_is_an_error() {
             error.starts_with(&format!("Can't deny {path}: Too many levels")) && error.contains("\nhint: "),
             "{error}"
         );
+    }
+}
+
+/// Files of the sandbox's own lie where its covers do, and are no covers.
+#[test]
+fn data_of_the_sandbox_is_denied() {
+    for actor in actors() {
+        let tree = Tree::new("data", actor, "");
+        for denial in ["/x", "/x*", "/**/x"] {
+            let options = format!("--bind-data 5:/x --deny {denial}");
+            let launch = tree.launch(&options, &["/probe", "cat", "/x"]).fd(5, Fd::Text("secret"));
+            assert_eq!(launch.run().refused(), libc::EACCES, "{denial}");
+        }
     }
 }
 

@@ -78,6 +78,31 @@ fn patterns_do_not_disturb_each_other() {
     }
 }
 
+/// What one pattern finds is no match of another one.
+#[test]
+fn each_pattern_must_match_by_itself() {
+    for actor in actors() {
+        let tree = Tree::new(
+            "each",
+            actor,
+            "mkdir -p a/b; for f in .env a/.env a/b/.env; do echo secret > $f; done; ln -s b a/l",
+        );
+        for others in ["--deny /w/**/.env", "--deny /w/a/*", "--deny /w/**/l"] {
+            let error = tree.run(&format!("--rw {{w}}:/w {others} --deny /w/**/*.typo"), &["true"]);
+            // What lies in a directory that is denied is not known.
+            if others != "--deny /w/**/.env" {
+                assert_eq!(error.ending(), "exit 0", "{others} {error}");
+            } else {
+                assert_eq!(
+                    error.error().lines().next(),
+                    Some("Can't deny /w/**/*.typo: nothing matches it"),
+                    "{others}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn names_that_are_no_text_match() {
     use std::os::unix::ffi::OsStrExt;
