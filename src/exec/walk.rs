@@ -71,8 +71,8 @@ pub(super) fn walk(deny: &mut Deny<'_, '_>, patterns: &[Pattern]) -> Outcome<()>
     Ok(())
 }
 
-struct Walk<'w, 'd> {
-    deny: &'w mut Deny<'d>,
+struct Walk<'w, 'd, 'r> {
+    deny: &'w mut Deny<'d, 'r>,
     patterns: &'w [Pattern],
     /// Which patterns have matched something, or might have, had it not been denied already.
     matched: Vec<bool>,
@@ -97,7 +97,7 @@ enum Border {
 /// What is to be looked at below a directory, once it has been read.
 type Below = Vec<(CString, Rc<Live>)>;
 
-impl Walk<'_, '_> {
+impl Walk<'_, '_, '_> {
     fn part(&self, state: State) -> &Part {
         &self.patterns[state.pattern].parts[state.part]
     }

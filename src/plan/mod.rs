@@ -18,8 +18,8 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use crate::error::Error;
 use crate::host::{Caller, Host};
 use crate::spec::{
-    CapSet, FdNumber, Fds, Ids, LandlockTier, Lifecycle, Lockdown, Namespaces, NestedUserNs, Op, Process, Report,
-    Spec, Unshare, UserNs, env,
+    CapSet, FdNumber, Fds, Ids, LandlockTier, Lifecycle, Lockdown, Namespaces, NestedUserNs, Op, Process, Report, Spec,
+    Unshare, UserNs, env,
 };
 use crate::sys::ns::NsSet;
 use crate::sys::{Errno, Result as SysResult, file};
