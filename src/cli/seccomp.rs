@@ -340,9 +340,9 @@ fn misused<T>(verb: &str, message: impl Into<Vec<u8>>) -> Result<T, Error> {
 
 fn misuse(verb: &str, message: impl Into<Vec<u8>>) -> Error {
     let usage = USAGE.lines().filter_map(|line| line.split_once("pinfold seccomp ")).map(|(_, usage)| usage);
-    let usage =
+    let mut usage =
         usage.filter(|usage| usage.split(' ').next() == Some(verb)).map(|usage| format!("pinfold seccomp {usage}"));
-    let hint = usage.last().unwrap_or_else(|| "pinfold seccomp --help tells how it is used".into());
+    let hint = usage.next_back().unwrap_or_else(|| "pinfold seccomp --help tells how it is used".into());
     Error::new(125, message).with_hint(Some(hint))
 }
 

@@ -9,6 +9,7 @@ pub mod failure;
 mod filter;
 pub mod hint;
 mod landlock;
+mod lock;
 pub(crate) mod pattern;
 
 use std::cell::RefCell;
@@ -18,8 +19,8 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use crate::error::Error;
 use crate::host::{Caller, Host};
 use crate::spec::{
-    CapSet, FdNumber, Fds, Ids, LandlockTier, Lifecycle, Lockdown, Namespaces, NestedUserNs, Op, Process, Report, Spec,
-    Unshare, UserNs, env,
+    CapSet, FdNumber, Fds, Ids, LandlockTier, Lifecycle, Namespaces, NestedUserNs, Op, Process, Report, Spec, Unshare,
+    UserNs, env,
 };
 use crate::sys::ns::NsSet;
 use crate::sys::{Errno, Result as SysResult, file};
@@ -28,8 +29,9 @@ pub(crate) use deny::Denials;
 pub use dropped::Dropped;
 pub use exec::Exec;
 pub(crate) use filter::Filters;
-use filter::Surroundings;
 pub(crate) use landlock::{Object, Rules};
+pub(crate) use lock::Lock;
+use lock::{Own, lock, lock_on_host, second_userns};
 
 /// One run, ready to be carried out.
 #[derive(Debug)]
@@ -235,23 +237,6 @@ pub struct Switch {
     pub gid: Option<u32>,
 }
 
-/// The last steps before the program.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Lock {
-    /// Nothing outside of this set stays in the bounding set.
-    pub(crate) bounding: Option<CapSet>,
-    /// Effective, permitted and inheritable set.
-    pub(crate) caps: Option<CapSet>,
-    /// Ambient set of the program.
-    pub(crate) ambient: CapSet,
-    pub(crate) seccomp: Filters,
-    /// Set the limit of further user namespaces to 0.
-    pub(crate) limit_userns: bool,
-    /// Check that no further user namespace can be made.
-    pub(crate) assert_no_userns: bool,
-    pub(crate) exec_label: Option<CString>,
-}
-
 /// Where the program starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cwd {
@@ -437,17 +422,6 @@ fn new_namespaces(
     (set, net_meanwhile)
 }
 
-/// Whether the program lives in a second user namespace, whose making uses up the limit of the first.
-fn second_userns(lockdown: &Lockdown) -> bool {
-    match lockdown.nested_userns {
-        NestedUserNs::Allow => false,
-        // With CAP_SYS_RESOURCE in its own namespace the program could raise the limit again, and with others it could
-        // come by that; so it must not be the namespace of the limit.
-        NestedUserNs::Limit => lockdown.caps.is_none_or(|caps| caps != CapSet::EMPTY),
-        NestedUserNs::SecondNamespace => true,
-    }
-}
-
 fn maps(ids: Ids, caller: Caller, from: Option<FdNumber>, second: bool, new_user: bool) -> Maps {
     let inside = (ids.uid.unwrap_or(caller.uid), ids.gid.unwrap_or(caller.gid));
     match from {
@@ -465,59 +439,4 @@ fn default_cwd(environment: &[CString], cwd: Option<CString>, pwd_is_cwd: bool) 
     let variable = |name: &CStr| env::value(environment, name).and_then(|value| CString::new(value).ok());
     let logical = if pwd_is_cwd { variable(c"PWD") } else { None };
     [logical.or(cwd), variable(c"HOME"), Some(c"/".into())].into_iter().flatten().collect()
-}
-
-/// What the lock depends on, besides what is wanted.
-struct Own<'a> {
-    /// There is a user namespace of the box's.
-    userns: bool,
-    /// Root's capabilities.
-    caps: u64,
-    /// The kernel's release, where a filter may ask for it.
-    kernel: Option<&'a CStr>,
-    /// A process of ours stays inside.
-    init: bool,
-}
-
-fn lock(lockdown: Lockdown, caller: Caller, own: Own<'_>, exec_label: Option<CString>) -> Result<Lock, Error> {
-    let Own { userns, caps: own, kernel, init } = own;
-    let limit_userns = lockdown.nested_userns == NestedUserNs::Limit && !second_userns(&lockdown);
-    let Lockdown { caps, seccomp, landlock: _, nested_userns, assert_userns_disabled } = lockdown;
-    let (bounding, caps) = match caps {
-        // Root keeps what it has, unless it asks for less. In a user namespace that is no more than it had outside.
-        None if caller.uid == 0 => (userns.then_some(CapSet(own)), None),
-        None => (Some(CapSet::EMPTY), Some(CapSet::EMPTY)),
-        Some(set) => (Some(set), Some(set)),
-    };
-    let around = Surroundings { caps: caps.unwrap_or(CapSet(own)), kernel, init };
-    Ok(Lock {
-        bounding,
-        ambient: caps.unwrap_or_default(),
-        caps,
-        seccomp: filter::filters(seccomp, around)?,
-        limit_userns,
-        assert_no_userns: nested_userns != NestedUserNs::Allow || assert_userns_disabled,
-        exec_label,
-    })
-}
-
-/// The lock of a program that stays in the host's user namespace. There capabilities are real, and root keeps none
-/// either unless it names them.
-fn lock_on_host(lockdown: Lockdown, own: Own<'_>, exec_label: Option<CString>) -> Result<Lock, Error> {
-    const SETPCAP: CapSet = CapSet(1 << 8);
-    let Lockdown { caps, seccomp, landlock: _, nested_userns: _, assert_userns_disabled } = lockdown;
-    let Own { userns: _, caps: own, kernel, init } = own;
-    let caps = caps.unwrap_or(CapSet::EMPTY);
-    let seccomp = filter::filters(seccomp, Surroundings { caps, kernel, init })?;
-    Ok(Lock {
-        // Only who has the capability for it may reduce the bounding set. For others no_new_privs does the same: no
-        // exec gives what is not held.
-        bounding: (own & SETPCAP.0 != 0).then_some(caps),
-        ambient: caps,
-        caps: Some(caps),
-        seccomp,
-        limit_userns: false,
-        assert_no_userns: assert_userns_disabled,
-        exec_label,
-    })
 }
