@@ -339,6 +339,10 @@ fn check_host(spec: &Spec, host: &Host) -> Result<(), Error> {
     if (spec.process.exec_label.is_some() || spec.process.file_label.is_some()) && !host.has_selinux {
         return refuse("labeling not supported on this system".into());
     }
+    let kept = if let Fds::Only(kept) = &spec.process.fds { kept.as_slice() } else { &[] };
+    if let Some(fd) = kept.iter().find(|fd| !host.descriptors.contains(fd)) {
+        return refuse(format!("The program is to get file descriptor {fd}, which is not open"));
+    }
     if spec.lockdown.landlock.tier == LandlockTier::Only {
         // No namespace is made; what asks for one is refused by that name.
         return Ok(());

@@ -98,7 +98,7 @@ pub enum NestedUserNs {
     /// They may.
     Allow,
     /// No: `max_user_namespaces` of the sandbox's namespace is 0. Whoever has `CAP_SYS_RESOURCE` in there could raise
-    /// it again, so a program that keeps capabilities gets a second namespace instead.
+    /// it again, so a program that keeps this capability gets a second namespace instead.
     Limit,
     /// No: the sandbox's namespace may have one child, and the program lives in that, as with bubblewrap.
     SecondNamespace,

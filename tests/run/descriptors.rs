@@ -15,7 +15,7 @@ fn the_program_has_three_descriptors() {
         };
         assert_eq!(open(""), ["0", "1", "2"]);
         assert_eq!(open("--keep-fd 9"), ["0", "1", "2", "9"]);
-        assert_eq!(open("--keep-fd 9 --keep-fd 40"), ["0", "1", "2", "40", "9"]);
+        assert_eq!(open("--keep-fd 9 --keep-fd 40"), ["0", "1", "2", "9", "40"]);
     }
 }
 

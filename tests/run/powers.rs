@@ -56,6 +56,9 @@ fn nothing_can_be_mounted() {
         let refused = place.run("--seccomp off --cap-add CAP_SYS_ADMIN", &["/probe", "mount", "/tmp"]).run().refused();
         assert_eq!(refused, libc::EPERM);
         place.run("--seccomp off --landlock off --cap-add CAP_SYS_ADMIN", &["/probe", "mount", "/tmp"]).run().done();
+        // In a second user namespace, capabilities have no power over what belongs to the first.
+        let all = place.run("--seccomp off --landlock off --cap-add ALL", &["/probe", "mount", "/tmp"]).run();
+        assert_eq!(all.refused(), libc::EPERM);
     }
 }
 

@@ -42,7 +42,7 @@ fn objects_of_system_v_are_its_own() {
 #[test]
 fn the_box_ends_with_the_tool() {
     let place = Place::new("end", Actor::User);
-    for options in ["", "--share pid"] {
+    for options in ["--keep-fd 5", "--keep-fd 5 --net host --landlock off"] {
         for signal in [libc::SIGKILL, libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
             let mut running = place.sh(options, "/probe pause 5 & exec /probe pause 5").fd(5, Fd::In).start();
             running.read_until(1, |said| said.matches("ready").count() == 2);

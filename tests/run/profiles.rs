@@ -10,13 +10,13 @@ fn a_profile_is_found_by_name_or_file_and_builds_on_others() {
     for actor in actors() {
         let place = Place::new("found", actor);
         place.file(".config/pinfold/profiles/mine.profile", "# Mine.\nprofile workspace\nenv MINE=1\n");
-        place.file("project/odd name", "profile mine\nenv ODD=a # b\n");
+        place.file("odd name", "profile mine\nenv ODD=a # b\n");
         let names = |options: &[&str]| {
             let words = [&["run"], options, &["--", "env"]].concat();
             place.pinfold(&words).run().done()
         };
         assert!(names(&["--profile", "mine"]).contains("MINE=1\n"));
-        let said = names(&["--profile", "./odd name"]);
+        let said = names(&["--profile", "../odd name"]);
         assert!(said.contains("MINE=1\n") && said.contains("ODD=a # b\n"), "{said}");
         let list = place.pinfold(&["profile", "list"]).run().done();
         assert!(list.starts_with("mine          Mine. ["), "{list}");

@@ -367,7 +367,9 @@ const RESTRICTIONS: &[Opt] = &[
             Ok(())
         }),
         "Let the program keep a capability, or ALL",
-        "Names such as CAP_NET_ADMIN, or numbers. They count inside the sandbox's own namespaces.",
+        "Names such as CAP_NET_ADMIN, or numbers. They count inside the sandbox's own namespaces. Who has CAP_SYS_RESOURCE \
+         could make user namespaces again, so with that (and ALL) the program lives in a second user namespace, where it has \
+         no power over the mounts and the network of the first; {--allow-userns} spares it that.",
     ),
 ];
 

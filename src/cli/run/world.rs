@@ -101,7 +101,8 @@ impl World {
                 push_printable(&mut message, source);
                 message.extend_from_slice(b", and pinfold reads profiles from ");
                 push_printable(&mut message, &place);
-                let hint = "make a smaller directory writable; what is written to the other would decide about the next sandbox";
+                let hint = "what the program writes there would decide about the next sandbox: keep profiles outside of what it can write to, \
+                            and make a smaller directory writable";
                 return Err(Error::new(FAILED, message).with_hint(Some(hint.into())));
             }
         }

@@ -1,0 +1,99 @@
+//! What the program may not do: capabilities, filters, further namespaces.
+
+use std::ffi::{CStr, CString};
+
+use super::filter::{self, Filters, Surroundings};
+use crate::error::Error;
+use crate::host::Caller;
+use crate::spec::{CapSet, Lockdown, NestedUserNs};
+
+/// The last steps before the program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Lock {
+    /// Nothing outside of this set stays in the bounding set.
+    pub(crate) bounding: Option<CapSet>,
+    /// Effective, permitted and inheritable set.
+    pub(crate) caps: Option<CapSet>,
+    /// Ambient set of the program.
+    pub(crate) ambient: CapSet,
+    pub(crate) seccomp: Filters,
+    /// Set the limit of further user namespaces to 0.
+    pub(crate) limit_userns: bool,
+    /// Check that no further user namespace can be made.
+    pub(crate) assert_no_userns: bool,
+    pub(crate) exec_label: Option<CString>,
+}
+
+/// What the lock depends on, besides what is wanted.
+pub(super) struct Own<'a> {
+    /// There is a user namespace of the box's.
+    pub(super) userns: bool,
+    /// Root's capabilities.
+    pub(super) caps: u64,
+    /// The kernel's release, where a filter may ask for it.
+    pub(super) kernel: Option<&'a CStr>,
+    /// A process of ours stays inside.
+    pub(super) init: bool,
+}
+
+pub(super) fn lock(
+    lockdown: Lockdown,
+    caller: Caller,
+    own: Own<'_>,
+    exec_label: Option<CString>,
+) -> Result<Lock, Error> {
+    let Own { userns, caps: own, kernel, init } = own;
+    let limit_userns = lockdown.nested_userns == NestedUserNs::Limit && !second_userns(&lockdown);
+    let Lockdown { caps, seccomp, landlock: _, nested_userns, assert_userns_disabled } = lockdown;
+    let (bounding, caps) = match caps {
+        // Root keeps what it has, unless it asks for less. In a user namespace that is no more than it had outside.
+        None if caller.uid == 0 => (userns.then_some(CapSet(own)), None),
+        None => (Some(CapSet::EMPTY), Some(CapSet::EMPTY)),
+        Some(set) => (Some(set), Some(set)),
+    };
+    let around = Surroundings { caps: caps.unwrap_or(CapSet(own)), kernel, init };
+    Ok(Lock {
+        bounding,
+        ambient: caps.unwrap_or_default(),
+        caps,
+        seccomp: filter::filters(seccomp, around)?,
+        limit_userns,
+        assert_no_userns: nested_userns != NestedUserNs::Allow || assert_userns_disabled,
+        exec_label,
+    })
+}
+
+/// The lock of a program that stays in the host's user namespace. There capabilities are real, and root keeps none
+/// either unless it names them.
+pub(super) fn lock_on_host(lockdown: Lockdown, own: Own<'_>, exec_label: Option<CString>) -> Result<Lock, Error> {
+    const SETPCAP: CapSet = CapSet(1 << 8);
+    let Lockdown { caps, seccomp, landlock: _, nested_userns: _, assert_userns_disabled } = lockdown;
+    let Own { userns: _, caps: own, kernel, init } = own;
+    let caps = caps.unwrap_or(CapSet::EMPTY);
+    let seccomp = filter::filters(seccomp, Surroundings { caps, kernel, init })?;
+    Ok(Lock {
+        // Only who has the capability for it may reduce the bounding set. For others no_new_privs does the same: no
+        // exec gives what is not held.
+        bounding: (own & SETPCAP.0 != 0).then_some(caps),
+        ambient: caps,
+        caps: Some(caps),
+        seccomp,
+        limit_userns: false,
+        assert_no_userns: assert_userns_disabled,
+        exec_label,
+    })
+}
+
+/// `CAP_SYS_RESOURCE` (include/uapi/linux/capability.h).
+const SYS_RESOURCE: u8 = 24;
+
+/// Whether the program lives in a second user namespace, whose making uses up the limit of the first.
+pub(super) fn second_userns(lockdown: &Lockdown) -> bool {
+    match lockdown.nested_userns {
+        NestedUserNs::Allow => false,
+        // With CAP_SYS_RESOURCE in its own namespace the program could raise the limit again (`set_permissions` in
+        // kernel/ucount.c asks for nothing else), so it must not be the namespace of the limit.
+        NestedUserNs::Limit => lockdown.caps.is_none_or(|caps| caps.has(SYS_RESOURCE)),
+        NestedUserNs::SecondNamespace => true,
+    }
+}
