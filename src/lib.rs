@@ -19,7 +19,9 @@
 //! | an option: its name, values, help text, what it sets | `cli/bwrap.rs`, `cli/bwrap/files.rs` (the tables) |
 //! | how words are read, `--args`, warnings | `cli/parse.rs` |
 //! | what options mean together, defaults | `cli/lower.rs`; rules over several fields: `spec/check.rs` |
-//! | help, manual page, shell completions | `cli/render.rs` (all from the table) |
+//! | a command of `pinfold` | `cli/verbs.rs` (the table) |
+//! | help | `cli/render.rs` (all from the tables) |
+//! | manual pages, shell completions | `cli/render/files.rs` and `man/*.in` (the same; written by a test) |
 //! | the text of an error | `cli/words.rs`; the `hint:` line below it: `plan/hint.rs` |
 //! | a suggestion for a word that nothing is called | `nearest.rs` |
 //! | what can be asked for at all | `spec/` |

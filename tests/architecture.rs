@@ -29,6 +29,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cli/run/words.rs", &["error", "host", "plan", "spec", "supervise", "sys"]),
     ("cli/run/tests", &["error", "cli", "spec", "workspace"]),
     ("cli/run/world.rs", &["error", "host", "spec", "sys", "workspace"]),
+    ("cli/verbs.rs", &["nearest"]),
+    // Compiled into tests only.
+    ("cli/render/files", &["seccomp", "spec"]),
     ("cli/seccomp.rs", &["error", "nearest", "seccomp", "spec"]),
     ("cli/doctor.rs", &["doctor", "error", "spec"]),
     ("cli/parse.rs", &["error", "nearest", "spec"]),

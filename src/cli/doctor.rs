@@ -10,7 +10,7 @@ use crate::doctor;
 use crate::error::Error;
 use crate::spec::{BindFlags, CapSet, DieWith, Fds, FsOp, NestedUserNs, Op, Seccomp, Source, Spec, Unshare, UserNs};
 
-const USAGE: &str = "usage: pinfold doctor [--json]\n";
+pub(super) const USAGE: &str = "usage: pinfold doctor [--json]\n";
 const HELP: &str = "
 Says what this host offers to sandboxes, what is missing, what that costs, and
 how to mend it. Everything is tried in namespaces of its own, and nothing is left

@@ -11,6 +11,7 @@ mod render;
 mod run;
 mod seccomp;
 mod table;
+mod verbs;
 pub(crate) mod words;
 
 use crate::error::{Error, push_printable};
@@ -36,50 +37,34 @@ pub fn main(line: CommandLine) -> u8 {
 
 /// `pinfold VERB …`.
 fn pinfold_door(line: CommandLine) -> u8 {
-    let verb = line.words().get(1).map(|word| word.to_bytes().to_vec());
-    match verb.as_deref() {
-        Some(b"run") => run_door(line),
-        Some(b"bwrap") => bwrap_door(line, 2),
-        Some(b"profile") => profile_door(&line),
-        Some(b"seccomp") => seccomp_door(&line),
-        Some(b"doctor") => doctor_door(&line),
-        Some(b"--help" | b"-h") => print(&format!("{USAGE}\n{VERBS}")),
-        Some(b"--version" | b"-V") => print(VERSION),
-        None => {
-            complain("pinfold", "", &Error::new(125, format!("no command is given\n{USAGE}")));
-            125
-        }
-        Some(word) => {
+    let Some(word) = line.words().get(1).map(|word| word.to_bytes().to_vec()) else {
+        let message = format!("no command is given\n{}", render::overview_usage().trim_end());
+        complain("pinfold", "", &Error::new(run::FAILED, message));
+        return run::FAILED;
+    };
+    match word.as_slice() {
+        b"--help" | b"-h" | b"help" => return print(&render::overview()),
+        b"--version" | b"-V" => return print(VERSION),
+        _ => {}
+    }
+    match verbs::find(&String::from_utf8_lossy(&word)) {
+        Ok(verb) => (verb.door)(line),
+        Err(near) => {
             let mut message = b"unknown command ".to_vec();
-            push_printable(&mut message, to_os(word));
-            message.extend_from_slice(b"\n");
-            message.extend_from_slice(USAGE.as_bytes());
-            complain("pinfold", "", &Error::new(125, message));
-            125
+            push_printable(&mut message, to_os(&word));
+            let is_option = table::opts(run::table::TABLE).any(|opt| opt.name.as_bytes() == word);
+            let hint = match near {
+                Some(near) => format!("did you mean {near}?"),
+                None if is_option => "an option stands behind its command: pinfold run [OPTIONS...]".into(),
+                None => "`pinfold --help` lists the commands".into(),
+            };
+            complain("pinfold", "", &Error::new(run::FAILED, message).with_hint(Some(hint)));
+            run::FAILED
         }
     }
 }
 
 const VERSION: &str = concat!("pinfold ", env!("CARGO_PKG_VERSION"), "\n");
-const USAGE: &str = "usage: pinfold run [OPTIONS...] [--] COMMAND [ARGS...]
-       pinfold bwrap [OPTIONS...] [--] COMMAND [ARGS...]
-       pinfold profile list|show|check|diff ...
-       pinfold seccomp list|show|check|explain|compile ...
-       pinfold doctor [--json]";
-const VERBS: &str = "
-Runs a program in a sandbox, as an ordinary user, without setuid.
-
-  run          run a program in a box that is safe with no options; `pinfold run -h`
-               lists them
-  bwrap        understand the options of bubblewrap; `pinfold bwrap --help` lists
-               them. A link to this program that is called `bwrap` does the same.
-  profile      list, show, check and compare profiles of `run`
-  seccomp      list, show, check, explain and compile seccomp profiles
-  doctor       say whether boxes work on this host, and if not, what to do
-
-  -h, --help     print this
-  -V, --version  print the version
-";
 
 /// `pinfold run …`.
 fn run_door(line: CommandLine) -> u8 {
@@ -90,7 +75,7 @@ fn run_door(line: CommandLine) -> u8 {
 }
 
 /// `pinfold profile …`.
-fn profile_door(line: &CommandLine) -> u8 {
+fn profile_door(line: CommandLine) -> u8 {
     let done = profile::run(line.words().get(2..).unwrap_or_default(), &line.environment());
     match done {
         Ok((text, code)) => {
@@ -108,7 +93,7 @@ fn profile_door(line: &CommandLine) -> u8 {
 }
 
 /// `pinfold seccomp …`.
-fn seccomp_door(line: &CommandLine) -> u8 {
+fn seccomp_door(line: CommandLine) -> u8 {
     let done = seccomp::run(line.words().get(2..).unwrap_or_default()).and_then(|output| match output {
         seccomp::Output::Text(text) => Ok(print(&text)),
         seccomp::Output::Filter(bytes, path) => seccomp::deliver(&bytes, &path).map(|()| 0),
@@ -120,7 +105,7 @@ fn seccomp_door(line: &CommandLine) -> u8 {
 }
 
 /// `pinfold doctor …`.
-fn doctor_door(line: &CommandLine) -> u8 {
+fn doctor_door(line: CommandLine) -> u8 {
     match doctor::run(line.words().get(2..).unwrap_or_default(), &line.environment()) {
         Ok((text, code)) => code.max(print(&text)),
         Err(error) => {

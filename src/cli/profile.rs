@@ -3,26 +3,20 @@
 use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 
+use crate::cli::render;
 use crate::cli::run::FAILED;
 use crate::cli::run::look::Desk;
+use crate::cli::verbs::PROFILE;
 use crate::error::{Error, push_printable};
 use crate::nearest::nearest;
 
-pub(super) const USAGE: &str = "\
-usage: pinfold profile list
-       pinfold profile show NAME|FILE
-       pinfold profile check NAME|FILE [--] [COMMAND [ARGS...]]
-       pinfold profile diff NAME|FILE NAME|FILE
-";
 const HELP: &str = "
-A profile is a file of options of `pinfold run`, one a line. `check` says what is
-probably not meant; with a command also whether that, its interpreter and its loader
-are visible inside. `diff` compares what two profiles say with all that they build on.
+A profile is a file of options of `pinfold run`, one a line. `check` with a command also
+says whether that, its interpreter and its loader are visible inside. `diff` compares
+what the two say with all that they build on.
 
 pinfold-profile(5) describes profiles.
 ";
-
-const VERBS: [&str; 4] = ["list", "show", "check", "diff"];
 
 /// What is to be printed, and the exit code.
 pub(super) type Output = (Vec<u8>, u8);
@@ -31,7 +25,7 @@ pub(super) type Output = (Vec<u8>, u8);
 pub(super) fn run(words: &[&CStr], environment: &[&CStr]) -> Result<Output, Error> {
     let Some((&verb, rest)) = words.split_first() else { return wrong("a command is missing") };
     if [verb].iter().chain(rest.first()).any(|&word| word == c"--help" || word == c"-h") {
-        return Ok((format!("{USAGE}{HELP}").into_bytes(), 0));
+        return Ok((format!("{}\n{}{HELP}", usage(), render::sub_briefs(PROFILE)).into_bytes(), 0));
     }
     let mut desk = Desk::new(environment);
     match (verb.to_bytes(), rest) {
@@ -46,7 +40,7 @@ pub(super) fn run(words: &[&CStr], environment: &[&CStr]) -> Result<Output, Erro
         _ => {
             let mut message = b"unknown command ".to_vec();
             push_printable(&mut message, OsStr::from_bytes(verb.to_bytes()));
-            let near = nearest(&verb.to_string_lossy(), VERBS.into_iter());
+            let near = nearest(&verb.to_string_lossy(), PROFILE.iter().map(|sub| sub.name));
             wrong(message).map_err(|error| error.with_hint(near.map(|near| format!("did you mean {near}?"))))
         }
     }
@@ -107,6 +101,10 @@ fn diff(desk: &mut Desk<'_>, old: &CStr, new: &CStr) -> Result<Output, Error> {
 fn wrong<T>(message: impl Into<Vec<u8>>) -> Result<T, Error> {
     let mut message = message.into();
     message.push(b'\n');
-    message.extend_from_slice(USAGE.trim_end().as_bytes());
+    message.extend_from_slice(usage().trim_end().as_bytes());
     Err(Error::new(FAILED, message))
+}
+
+fn usage() -> String {
+    render::sub_usage("profile", PROFILE)
 }

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use super::table::{Action, Opt, Table};
+use super::verbs::{Sub, VERBS};
 
 #[cfg(test)]
 mod files;
@@ -16,6 +17,52 @@ const NATIVE_COLUMN: usize = 28;
 /// Width of a line of explanation, and where it begins.
 const WIDTH: usize = 90;
 const INDENT: usize = 6;
+/// The same in the list of commands.
+const OVERVIEW_WIDTH: usize = 84;
+const OVERVIEW_INDENT: usize = 15;
+
+/// The text that `pinfold --help` prints.
+pub(crate) fn overview() -> String {
+    let mut out = overview_usage();
+    out.push_str("\nRuns a program in a sandbox, as an ordinary user, without setuid.\n\n");
+    for verb in VERBS {
+        let left = format!("  {}", verb.name);
+        let lines = wrapped(verb.brief, OVERVIEW_WIDTH - OVERVIEW_INDENT);
+        for (index, line) in lines.iter().enumerate() {
+            push(&mut out, format_args!("{:OVERVIEW_INDENT$}{line}\n", if index == 0 { &left } else { "" }));
+        }
+    }
+    out.push_str("\n  -h, --help     print this\n  -V, --version  print the version\n");
+    out
+}
+
+/// The lines that show how each command is used.
+pub(crate) fn overview_usage() -> String {
+    let verbs = VERBS.iter().map(|verb| match verb.subs {
+        [] => format!("{} {}", verb.name, verb.form),
+        subs => format!("{} {} ...", verb.name, subs.iter().map(|sub| sub.name).collect::<Vec<_>>().join("|")),
+    });
+    usage_lines("pinfold", verbs)
+}
+
+/// The lines that show how the commands of a command are used.
+pub(crate) fn sub_usage(verb: &str, subs: &[Sub]) -> String {
+    usage_lines(&format!("pinfold {verb}"), subs.iter().map(|sub| format!("{} {}", sub.name, sub.form)))
+}
+
+/// What the commands of a command do, a line for each.
+pub(crate) fn sub_briefs(subs: &[Sub]) -> String {
+    subs.iter().map(|sub| format!("  {:8} {}\n", sub.name, sub.brief)).collect()
+}
+
+fn usage_lines(program: &str, forms: impl Iterator<Item = String>) -> String {
+    let mut out = String::new();
+    for form in forms {
+        let start = if out.is_empty() { "usage:" } else { "      " };
+        push(&mut out, format_args!("{start} {program} {}\n", form.trim_end()));
+    }
+    out
+}
 
 /// The text that `--help` prints. The first line is as callers know it from bubblewrap.
 pub(crate) fn help<A>(table: &'static Table<A>, argv0: &str) -> String {
@@ -30,36 +77,41 @@ pub(crate) fn help<A>(table: &'static Table<A>, argv0: &str) -> String {
     out
 }
 
-/// The text that `-h` prints, a line for each option; and with `long` what `--help` prints, which says everything.
-pub(crate) fn native_help<A>(table: &'static Table<A>, usage: &str, long: bool) -> String {
-    let mut out = format!("usage: {usage}\n");
+/// The options as `-h` lists them, a line for each; and with `long` as `--help` does, which says everything. `short` are
+/// one-letter names.
+pub(crate) fn native_help<A>(table: &'static Table<A>, short: &[(char, &str)], long: bool) -> String {
+    let mut out = String::new();
     for group in table {
-        push(&mut out, format_args!("\n{}:\n", group.title));
+        let gap = if out.ends_with("\n\n") { "" } else { "\n" };
+        push(&mut out, format_args!("{gap}{}:\n", group.title));
         for opt in group.opts {
-            let left = format!("  {}", synopsis(opt));
+            let letter = short.iter().find(|(_, name)| *name == opt.name);
+            let letter = letter.map_or_else(String::new, |(letter, _)| format!("-{letter}, "));
+            let left = format!("  {letter}{}", synopsis(opt));
             push(&mut out, format_args!("{left:NATIVE_COLUMN$} {}\n", plain(opt.brief)));
             if long && !opt.text.is_empty() {
-                push_wrapped(&mut out, &plain(opt.text));
+                for line in wrapped(&plain(opt.text), WIDTH - INDENT) {
+                    push(&mut out, format_args!("{:INDENT$}{line}\n", ""));
+                }
+            }
+            if long {
+                out.push('\n');
             }
         }
     }
     out
 }
 
-/// Sentences, indented and broken into lines.
-fn push_wrapped(out: &mut String, text: &str) {
-    let mut line = String::new();
+/// `text` broken into lines of at most `width`.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {
-        if !line.is_empty() && line.len() + 1 + word.len() > WIDTH - INDENT {
-            push(out, format_args!("{:INDENT$}{line}\n", ""));
-            line.clear();
+        match lines.last_mut() {
+            Some(line) if line.len() + 1 + word.len() <= width => push(line, format_args!(" {word}")),
+            _ => lines.push(word.to_owned()),
         }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(word);
     }
-    push(out, format_args!("{:INDENT$}{line}\n\n", ""));
+    lines
 }
 
 /// The name of an option with those of its values.
@@ -83,8 +135,20 @@ fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::bwrap;
     use crate::cli::table::opts;
+    use crate::cli::{bwrap, run};
+
+    #[test]
+    fn the_native_help_has_a_line_for_each_option() {
+        let short = native_help(run::table::TABLE, run::table::SHORT, false);
+        let long = native_help(run::table::TABLE, run::table::SHORT, true);
+        for line in short.lines() {
+            assert!(line.len() <= 100 && long.lines().any(|other| other == line), "{line}");
+        }
+        assert_eq!(short.lines().filter(|line| line.starts_with("  ")).count(), opts(run::table::TABLE).count());
+        assert!(short.contains("\n  -v, --verbose  ") && short.contains("\n  --dry-run[=text|json]  "), "{short}");
+        assert!(long.lines().all(|line| line.len() <= 100) && !long.contains("\n\n\n"), "{long}");
+    }
 
     #[test]
     fn the_help_lists_every_option_with_its_values() {

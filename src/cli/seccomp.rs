@@ -18,7 +18,7 @@ use crate::seccomp::verdict::{ENOSYS, Verdict};
 use crate::seccomp::{Program, compile, proof, shipped};
 use crate::spec::CapSet;
 
-const USAGE: &str = "\
+pub(super) const USAGE: &str = "\
 usage: pinfold seccomp list
        pinfold seccomp show NAME|@GROUP
        pinfold seccomp compile NAME|FILE [--arch ARCH] [--cap CAP]... [--kernel X.Y] [-o FILE]

@@ -117,6 +117,9 @@ pub(crate) enum EnvWish {
     Set(CString, CString),
 }
 
+/// What [`RunArgs::share`] understands.
+pub(crate) const KINDS: &[&str] = &["net", "ipc", "pid", "uts", "cgroup"];
+
 /// Namespaces that are shared with the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Shared {
@@ -243,7 +246,7 @@ impl RunArgs {
                 "pid" => self.share.pid = true,
                 "uts" => self.share.uts = true,
                 "cgroup" => self.share.cgroup = true,
-                _ => return value::not_one_of(kind, &["net", "ipc", "pid", "uts", "cgroup"]),
+                _ => return value::not_one_of(kind, KINDS),
             }
         }
         Ok(())

@@ -34,7 +34,8 @@ pub(super) const FAILED: u8 = 125;
 /// What a command line begins with that names no profile.
 const DEFAULT_PROFILE: &CStr = c"workspace";
 
-pub(super) const USAGE: &str = "pinfold run [OPTIONS...] [--] COMMAND [ARGS...]";
+/// What follows `pinfold run`.
+pub(super) const FORM: &str = "[OPTIONS...] [--] COMMAND [ARGS...]";
 
 /// Does what the words after `pinfold run` say, and returns the exit code.
 pub(super) fn run(line: CommandLine) -> Result<u8, Error> {
@@ -42,7 +43,7 @@ pub(super) fn run(line: CommandLine) -> Result<u8, Error> {
     let mut world = World::probe(&environment);
     let mut args = RunArgs { variables: world.variables.clone(), ..RunArgs::default() };
     match read::command_line(&mut args, line.words().get(2..).unwrap_or_default(), &mut world)? {
-        Outcome::Help { long } => return Ok(super::print(&render::native_help(table::TABLE, USAGE, long))),
+        Outcome::Help { long } => return Ok(super::print(&help(long))),
         Outcome::Version => return Ok(super::print(super::VERSION)),
         Outcome::Complete => {}
     }
@@ -83,6 +84,19 @@ pub(super) fn run(line: CommandLine) -> Result<u8, Error> {
     carry_out(&plan, line, &door)
 }
 
+/// What the help says first.
+const ABOUT: &str = "\
+Runs COMMAND in a box that has the system's programs, read-only, the current directory,
+writable, and nothing else of yours: no files, no network, no capabilities, of the
+environment only what is harmless. Options and profiles change that.
+";
+
+fn help(long: bool) -> String {
+    let options = render::native_help(table::TABLE, table::SHORT, long);
+    let more = if long { "" } else { "\n`pinfold run --help` explains them, and pinfold(1) has examples.\n" };
+    format!("usage: pinfold run {FORM}\n\n{ABOUT}{options}{more}")
+}
+
 fn carry_out(plan: &Plan, line: CommandLine, door: &Native) -> Result<u8, Error> {
     let ended = supervise::run(plan, Some(line), door).map_err(as_ours);
     if let Err(error) = &ended {
@@ -104,6 +118,20 @@ fn carry_out(plan: &Plan, line: CommandLine, door: &Native) -> Result<u8, Error>
 /// Errors of the engine end the tool with 1, as bubblewrap's do; here that is the program's own.
 fn as_ours(error: Error) -> Error {
     Error { code: if error.code == 1 { FAILED } else { error.code }, ..error }
+}
+
+/// What the generated files tell.
+#[cfg(test)]
+pub(super) use {
+    args::KINDS,
+    profile::{SHIPPED, SYSTEM as DIRECTORIES},
+    table::ONLY_TYPED,
+};
+
+/// Names of the variables of profiles.
+#[cfg(test)]
+pub(super) fn variables() -> Vec<&'static str> {
+    World::probe(&[]).variables.into_iter().map(|(name, _)| name).collect()
 }
 
 #[cfg(test)]

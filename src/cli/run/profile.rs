@@ -15,7 +15,7 @@ use crate::nearest::nearest;
 use crate::sys::{Errno, error_text, file};
 
 /// Name and text of those that come with pinfold, in the order to show them.
-const SHIPPED: &[(&str, &str)] = &[
+pub(crate) const SHIPPED: &[(&str, &str)] = &[
     ("workspace", include_str!("../../profiles/workspace.profile")),
     ("base", include_str!("../../profiles/base.profile")),
     ("build", include_str!("../../profiles/build.profile")),
@@ -25,7 +25,7 @@ const SHIPPED: &[(&str, &str)] = &[
 ];
 
 /// Directories of the system. The first one that has a profile of the name decides.
-const SYSTEM: &[&str] = &["/etc/pinfold/profiles", "/usr/share/pinfold/profiles"];
+pub(crate) const SYSTEM: &[&str] = &["/etc/pinfold/profiles", "/usr/share/pinfold/profiles"];
 
 /// What a profile's file is called after its name.
 const SUFFIX: &str = ".profile";

@@ -21,7 +21,7 @@ pub(crate) const TABLE: &[Group] = &[
 ];
 
 /// One-letter names, and what they stand for.
-pub(crate) const SHORT: &[(char, &str)] = &[('h', "-h"), ('v', "--verbose")];
+pub(crate) const SHORT: &[(char, &str)] = &[('h', "--help"), ('v', "--verbose")];
 
 const READ_ONLY: BindFlags = BindFlags { read_only: true, devices: false, optional: false };
 const WRITABLE: BindFlags = BindFlags { read_only: false, devices: false, optional: false };
@@ -93,7 +93,7 @@ const HOST: &[Opt] = &[
             args.add(Wish::Mirror(path));
             Ok(())
         }),
-        "Have PATH as the host has it: the same link, or read-only",
+        "Show PATH of the host, read-only; of a link make the same link",
         "Nothing if PATH does not exist. For /bin and /lib, which are links on some systems and directories on others.",
     ),
     Opt::new(
@@ -109,7 +109,7 @@ const HOST: &[Opt] = &[
         "--deny",
         &["PATH"],
         One(|args, value| args.deny(value)),
-        "Cover PATH with something of its kind that nobody can open",
+        "Keep PATH closed: nobody inside can open it",
         "Opening it fails with \"Permission denied\", and it can be neither replaced nor renamed nor removed. It counts \
          whatever options follow. *, ?, [...] and ** (any directories) are patterns: everything that they match when \
          the sandbox starts is covered. What does not exist yet, in a place that the program can write to, cannot be \
@@ -251,7 +251,7 @@ const PROGRAM: &[Opt] = &[
 const NAMESPACES: &[Opt] = &[
     Opt::new(
         "--net",
-        &["MODE"],
+        &["none|host"],
         One(|args, mode| match mode.to_bytes() {
             b"none" => {
                 args.share.net = false;
@@ -263,15 +263,15 @@ const NAMESPACES: &[Opt] = &[
             }
             _ => value::not_one_of(&mode.to_string_lossy(), &["none", "host"]),
         }),
-        "Have no network but a loopback device (none), or the host's",
-        "With the host's network its loopback services can be reached too. Sockets with abstract names stay out of reach, \
+        "Have no network but a loopback device, or the host's",
+        "`none` unless told. With the host's network its loopback services can be reached too. Sockets with abstract names stay out of reach, \
          by Landlock.",
     ),
     Opt::new(
         "--share",
         &["KINDS"],
         One(RunArgs::share),
-        "Share namespaces: net, ipc, pid, uts, cgroup",
+        "Share namespaces of the host: net, ipc, pid, uts, cgroup",
         "With commas between them. All are new otherwise. The mount and the user namespace always are.",
     ),
     Opt::new(
@@ -298,8 +298,8 @@ const RESTRICTIONS: &[Opt] = &[
             });
             Ok(())
         }),
-        "Filter system calls by PROFILE, a FILE, or not at all (off)",
-        "A profile that comes with pinfold (default, strict, build, desktop), or a file in the JSON form of OCI, Docker and \
+        "Filter system calls by PROFILE, or not at all (off)",
+        "A profile that comes with pinfold (`default` unless told, `strict`, `build`, `desktop`), or a file in the JSON form of OCI, Docker and \
          Podman, written with a slash. `pinfold seccomp` shows and checks them.",
     ),
     Opt::new(
@@ -324,7 +324,7 @@ const RESTRICTIONS: &[Opt] = &[
     ),
     Opt::new(
         "--landlock",
-        &["MODE"],
+        &["auto|off|only"],
         One(|args, mode| {
             args.landlock = Some(match mode.to_bytes() {
                 b"auto" => LandlockTier::Mirror,
@@ -334,8 +334,8 @@ const RESTRICTIONS: &[Opt] = &[
             });
             Ok(())
         }),
-        "Restrict files by Landlock as well (auto), not (off), or only",
-        "`auto` is a second wall behind the mounts. `only` makes no namespaces, for hosts where user namespaces are off: \
+        "Restrict files by Landlock as well, not, or by nothing else",
+        "`auto`, unless told, is a second wall behind the mounts. `only` makes no namespaces, for hosts where user namespaces are off: \
          what Landlock cannot express is then refused by name.",
     ),
     Opt::new(
@@ -366,7 +366,7 @@ const RESTRICTIONS: &[Opt] = &[
             args.caps.push(name.into());
             Ok(())
         }),
-        "Let the program keep a capability, or ALL",
+        "Give the program a capability, or ALL of them",
         "Names such as CAP_NET_ADMIN, or numbers. They count inside the sandbox's own namespaces. Who has CAP_SYS_RESOURCE \
          could make user namespaces again, so with that (and ALL) the program lives in a second user namespace, where it has \
          no power over the mounts and the network of the first; {--allow-userns} spares it that.",
@@ -378,7 +378,7 @@ const GENERAL: &[Opt] = &[
         "--profile",
         &["NAME"],
         Splice,
-        "Begin with the options of a profile; can be repeated",
+        "Take the options of a profile, a name or a file; can be repeated",
         "`workspace` unless told. NAME is that of a profile, or a file written with a slash. The options take effect \
          where this one stands. Each profile counts once. See pinfold-profile(5).",
     ),
@@ -392,7 +392,7 @@ const GENERAL: &[Opt] = &[
     ),
     Opt::new(
         "--dry-run",
-        &["FORMAT"],
+        &["text|json"],
         Maybe(|args, format| {
             args.dry_run = Some(match format.map(std::ffi::CStr::to_bytes) {
                 None | Some(b"text") => Format::Text,
@@ -401,7 +401,7 @@ const GENERAL: &[Opt] = &[
             });
             Ok(())
         }),
-        "Print what would be done, as text or =json, and stop",
+        "Print what would be done, and stop",
         "It is the plan itself that is printed: what is not in there will not be enforced.",
     ),
     Opt::new(
@@ -417,22 +417,18 @@ const GENERAL: &[Opt] = &[
         &["FD"],
         One(|args, value| value::fd(value).map(|fd| args.json_status_fd = Some(fd))),
         "Report start, errors and exit code on FD, in lines of JSON",
-        "",
+        "pinfold(1) describes the lines.",
     ),
-    Opt::new(
-        "--verbose",
-        &[],
-        Flag(|args| args.verbose = true),
-        "Print the plan on standard error, and go on (-v)",
-        "",
-    ),
+    Opt::new("--verbose", &[], Flag(|args| args.verbose = true), "Print the plan on standard error, and go on", ""),
     Opt::new("--version", &[], Version, "Show the version and exit", ""),
-    Opt::new("--help", &[], Help, "Explain the options and exit; -h is short", ""),
+    Opt::new("--help", &[], Help, "Explain the options and exit; -h only lists them", ""),
 ];
 
-/// Says why an option cannot stand in a profile: what only a person at a command line can mean.
+/// Options that cannot stand in a profile: what only a person at a command line can mean.
+pub(crate) const ONLY_TYPED: &[&str] =
+    &["--dry-run", "--print-bwrap", "--json-status-fd", "--keep-fd", "--verbose", "--version", "--help"];
+
+/// Says why an option cannot stand in a profile.
 pub(super) fn not_in_a_profile(name: &str) -> Option<Error> {
-    const ONLY_TYPED: &[&str] =
-        &["--dry-run", "--print-bwrap", "--json-status-fd", "--keep-fd", "--verbose", "--version", "--help"];
     ONLY_TYPED.contains(&name).then(|| Error::new(super::FAILED, "this option has its place on the command line only"))
 }

@@ -1,0 +1,137 @@
+//! The commands of `pinfold`. One table: the front door, `pinfold --help`, the manual page and the completions read it.
+
+use super::{CommandLine, run};
+use crate::nearest::nearest;
+
+/// One command.
+#[derive(Debug)]
+pub(crate) struct Verb {
+    /// As typed.
+    pub name: &'static str,
+    /// What may follow: words in capitals are to be replaced, those in brackets can be left out.
+    pub form: &'static str,
+    /// What it does, in a sentence or two for `pinfold --help`; `NAME` in backquotes is to be typed.
+    pub brief: &'static str,
+    /// Commands of its own.
+    pub subs: &'static [Sub],
+    /// Does it, and returns the exit code.
+    pub door: fn(CommandLine) -> u8,
+}
+
+/// A command of a command.
+#[derive(Debug)]
+pub(crate) struct Sub {
+    /// As typed.
+    pub name: &'static str,
+    /// As [`Verb::form`].
+    pub form: &'static str,
+    /// What it does, on one line, without a full stop.
+    pub brief: &'static str,
+}
+
+/// The commands, in the order to show them.
+pub(crate) const VERBS: &[Verb] = &[
+    Verb {
+        name: "run",
+        form: run::FORM,
+        brief: "run a program in a box that is safe with no options; `pinfold run -h` lists them",
+        subs: &[],
+        door: super::run_door,
+    },
+    Verb {
+        name: "bwrap",
+        form: "[OPTIONS...] [--] COMMAND [ARGS...]",
+        brief: "understand the options of bubblewrap; `pinfold bwrap --help` lists them. A link to this program that is \
+                called `bwrap` does the same.",
+        subs: &[],
+        door: |line| super::bwrap_door(line, 2),
+    },
+    Verb {
+        name: "profile",
+        form: "",
+        brief: "list, show, check and compare profiles of `run`",
+        subs: PROFILE,
+        door: super::profile_door,
+    },
+    Verb {
+        name: "seccomp",
+        form: "",
+        brief: "list, show, check, explain and compile seccomp profiles",
+        subs: SECCOMP,
+        door: super::seccomp_door,
+    },
+    Verb {
+        name: "doctor",
+        form: "[--json]",
+        brief: "say whether boxes work on this host, and if not, what to do",
+        subs: &[],
+        door: super::doctor_door,
+    },
+];
+
+/// Of `pinfold profile`.
+pub(crate) const PROFILE: &[Sub] = &[
+    Sub { name: "list", form: "", brief: "Print the profiles that can be named, and where they come from" },
+    Sub { name: "show", form: "NAME|FILE", brief: "Print the text of a profile" },
+    Sub {
+        name: "check",
+        form: "NAME|FILE [--] [COMMAND [ARGS...]]",
+        brief: "Say what in a profile is probably not meant, and whether COMMAND could start",
+    },
+    Sub { name: "diff", form: "NAME|FILE NAME|FILE", brief: "Compare what two profiles say" },
+];
+
+/// Of `pinfold seccomp`.
+const SECCOMP: &[Sub] = &[
+    Sub { name: "list", form: "", brief: "Print the profiles that come with pinfold, and the groups" },
+    Sub { name: "show", form: "NAME|@GROUP", brief: "Print the text of a profile, or the members of a group" },
+    Sub {
+        name: "compile",
+        form: "NAME|FILE [--arch ARCH] [--cap CAP]... [--kernel X.Y] [-o FILE]",
+        brief: "Write the filter that a profile makes",
+    },
+    Sub { name: "check", form: "NAME|FILE", brief: "Find mistakes in a profile, and prove its filters" },
+    Sub {
+        name: "explain",
+        form: "SYSCALL|NUMBER [--profile NAME|FILE] [--arch ARCH]",
+        brief: "Say what becomes of a system call, and why",
+    },
+];
+
+/// The command that is called `name`; otherwise what may have been meant.
+pub(crate) fn find(name: &str) -> Result<&'static Verb, Option<&'static str>> {
+    match VERBS.iter().find(|verb| verb.name == name) {
+        Some(verb) => Ok(verb),
+        None => Err(nearest(name, VERBS.iter().map(|verb| verb.name))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{doctor, render, seccomp};
+
+    #[test]
+    fn a_word_that_is_no_command_is_near_to_one() {
+        assert_eq!(find("run").map(|verb| verb.name), Ok("run"));
+        assert_eq!(find("rum").map(|verb| verb.name), Err(Some("run")));
+        assert_eq!(find("profiles").map(|verb| verb.name), Err(Some("profile")));
+        assert_eq!(find("xyzzy").map(|verb| verb.name), Err(None));
+    }
+
+    /// Those that keep the text of their usage themselves.
+    #[test]
+    fn the_verbs_say_what_the_table_says() {
+        assert_eq!(seccomp::USAGE, render::sub_usage("seccomp", SECCOMP));
+        let form = find("doctor").map(|verb| verb.form);
+        assert_eq!(Ok(doctor::USAGE), form.map(|form| format!("usage: pinfold doctor {form}\n")).as_deref());
+    }
+
+    #[test]
+    fn briefs_fit_and_names_are_plain() {
+        for sub in VERBS.iter().flat_map(|verb| verb.subs) {
+            assert!(sub.name.bytes().all(|byte| byte.is_ascii_lowercase()), "{}", sub.name);
+            assert!(!sub.brief.is_empty() && !sub.brief.ends_with('.') && sub.brief.len() <= 80, "{}", sub.name);
+        }
+    }
+}

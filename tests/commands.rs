@@ -1,0 +1,65 @@
+//! `pinfold` without a command, with one that it does not have, and what it says about those that it has.
+#![allow(clippy::unwrap_used)] // a tool that cannot be started must stop the test
+
+use std::process::Command;
+
+#[test]
+fn help_names_every_command() {
+    let wanted = "\
+usage: pinfold run [OPTIONS...] [--] COMMAND [ARGS...]
+       pinfold bwrap [OPTIONS...] [--] COMMAND [ARGS...]
+       pinfold profile list|show|check|diff ...
+       pinfold seccomp list|show|compile|check|explain ...
+       pinfold doctor [--json]
+";
+    let (code, help, _) = pinfold(&["--help"]);
+    assert!(code == 0 && help.starts_with(wanted), "{help}");
+    assert!(help.contains("\n  run          run a program in a box that is safe with no options;"), "{help}");
+    assert!(help.lines().all(|line| line.len() <= 84), "{help}");
+    for word in ["-h", "help"] {
+        assert_eq!(pinfold(&[word]), (0, help.clone(), String::new()), "{word}");
+    }
+    let (code, nothing, said) = pinfold(&[]);
+    assert_eq!((code, &nothing[..], &said[..]), (125, "", &format!("pinfold: no command is given\n{wanted}")[..]));
+}
+
+#[test]
+fn a_wrong_word_gets_one_line_and_a_hint() {
+    for (word, hint) in [
+        ("rum", "did you mean run?"),
+        ("seccmop", "did you mean seccomp?"),
+        ("--ro", "an option stands behind its command: pinfold run [OPTIONS...]"),
+        ("xyzzy", "`pinfold --help` lists the commands"),
+        ("\u{1b}[2J", "`pinfold --help` lists the commands"),
+    ] {
+        let (code, out, said) = pinfold(&[word, "true"]);
+        assert_eq!((code, &out[..]), (125, ""), "{word}");
+        let shown = word.replace('\u{1b}', "\\x1b");
+        assert_eq!(said, format!("pinfold: unknown command {shown}\nhint: {hint}\n"));
+    }
+}
+
+#[test]
+fn every_command_has_help() {
+    for words in [
+        &["run", "-h"][..],
+        &["run", "--help"],
+        &["bwrap", "--help"],
+        &["profile", "-h"],
+        &["seccomp", "-h"],
+        &["doctor", "-h"],
+    ] {
+        let (code, help, said) = pinfold(words);
+        let verb = words[0];
+        // `bwrap` is called as it was called.
+        let is_usage = help.starts_with(&format!("usage: pinfold {verb} ")) || verb == "bwrap";
+        assert!(code == 0 && said.is_empty() && is_usage, "{words:?}: {help}{said}");
+    }
+}
+
+/// Exit code, standard output and standard error of the tool.
+fn pinfold(words: &[&str]) -> (i32, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_pinfold")).args(words).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
