@@ -1,158 +1,234 @@
 # bash completion for pinfold -*- shell-script -*-
-# Generated from the option table (PINFOLD_BLESS=1 cargo test generated); do not edit.
+# Generated from the tables of options (PINFOLD_BLESS=1 cargo test generated); do not edit.
+
+# Kinds of words, a letter each: p a path, P a path and another one behind a colon, v a variable, w one of $choices, l some
+# of them with commas between, f one of them or a path, n a profile, c a command, - anything.
+
+# Sets kinds and choices for the values of an option: "run --net".
+_pinfold_values() {
+    kinds= choices=
+    case $1 in
+    'run --ro') kinds=P ;;
+    'run --ro-try') kinds=P ;;
+    'run --rw') kinds=P ;;
+    'run --rw-try') kinds=P ;;
+    'run --dev') kinds=P ;;
+    'run --dev-try') kinds=P ;;
+    'run --overlay') kinds=P ;;
+    'run --overlay-try') kinds=P ;;
+    'run --mirror') kinds=p ;;
+    'run --deny') kinds=p ;;
+    'run --tmpfs') kinds=p ;;
+    'run --file') kinds=P ;;
+    'run --symlink') kinds=P ;;
+    'run --proc') kinds=p ;;
+    'run --basic-dev') kinds=p ;;
+    'run --env') kinds=v ;;
+    'run --workdir') kinds=p ;;
+    'run --hostname') kinds=- ;;
+    'run --uid') kinds=- ;;
+    'run --gid') kinds=- ;;
+    'run --keep-fd') kinds=- ;;
+    'run --net') kinds=w choices='none host' ;;
+    'run --share') kinds=l choices='net ipc pid uts cgroup' ;;
+    'run --seccomp') kinds=f choices='default build desktop strict off' ;;
+    'run --syscall-deny') kinds=l choices='@io @file @memory @process @signal @time @sched @identity @socket @ipc @aio @io_uring @sandbox @mount @namespace @ptrace @keyring @bpf @perf @userfaultfd @fanotify @handle @numa @module @boot @clock @admin @rawio @emulation @obsolete' ;;
+    'run --syscall-allow') kinds=l choices='@io @file @memory @process @signal @time @sched @identity @socket @ipc @aio @io_uring @sandbox @mount @namespace @ptrace @keyring @bpf @perf @userfaultfd @fanotify @handle @numa @module @boot @clock @admin @rawio @emulation @obsolete' ;;
+    'run --landlock') kinds=w choices='auto off only' ;;
+    'run --tcp-connect') kinds=- ;;
+    'run --tcp-bind') kinds=- ;;
+    'run --cap-add') kinds=w choices='ALL CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_KILL CAP_SETGID CAP_SETUID CAP_SETPCAP CAP_LINUX_IMMUTABLE CAP_NET_BIND_SERVICE CAP_NET_BROADCAST CAP_NET_ADMIN CAP_NET_RAW CAP_IPC_LOCK CAP_IPC_OWNER CAP_SYS_MODULE CAP_SYS_RAWIO CAP_SYS_CHROOT CAP_SYS_PTRACE CAP_SYS_PACCT CAP_SYS_ADMIN CAP_SYS_BOOT CAP_SYS_NICE CAP_SYS_RESOURCE CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_MKNOD CAP_LEASE CAP_AUDIT_WRITE CAP_AUDIT_CONTROL CAP_SETFCAP CAP_MAC_OVERRIDE CAP_MAC_ADMIN CAP_SYSLOG CAP_WAKE_ALARM CAP_BLOCK_SUSPEND CAP_AUDIT_READ CAP_PERFMON CAP_BPF CAP_CHECKPOINT_RESTORE' ;;
+    'run --profile') kinds=n ;;
+    'run --dry-run=') kinds=w choices='text json' ;;
+    'run --json-status-fd') kinds=- ;;
+    'bwrap --args') kinds=- ;;
+    'bwrap --argv0') kinds=- ;;
+    'bwrap --userns') kinds=- ;;
+    'bwrap --userns2') kinds=- ;;
+    'bwrap --pidns') kinds=- ;;
+    'bwrap --uid') kinds=- ;;
+    'bwrap --gid') kinds=- ;;
+    'bwrap --hostname') kinds=- ;;
+    'bwrap --bind') kinds=pp ;;
+    'bwrap --bind-try') kinds=pp ;;
+    'bwrap --dev-bind') kinds=pp ;;
+    'bwrap --dev-bind-try') kinds=pp ;;
+    'bwrap --ro-bind') kinds=pp ;;
+    'bwrap --ro-bind-try') kinds=pp ;;
+    'bwrap --bind-fd') kinds=-p ;;
+    'bwrap --ro-bind-fd') kinds=-p ;;
+    'bwrap --remount-ro') kinds=p ;;
+    'bwrap --overlay-src') kinds=p ;;
+    'bwrap --overlay') kinds=ppp ;;
+    'bwrap --tmp-overlay') kinds=p ;;
+    'bwrap --ro-overlay') kinds=p ;;
+    'bwrap --proc') kinds=p ;;
+    'bwrap --dev') kinds=p ;;
+    'bwrap --tmpfs') kinds=p ;;
+    'bwrap --mqueue') kinds=p ;;
+    'bwrap --dir') kinds=p ;;
+    'bwrap --file') kinds=-p ;;
+    'bwrap --bind-data') kinds=-p ;;
+    'bwrap --ro-bind-data') kinds=-p ;;
+    'bwrap --symlink') kinds=pp ;;
+    'bwrap --perms') kinds=- ;;
+    'bwrap --size') kinds=- ;;
+    'bwrap --chmod') kinds=-p ;;
+    'bwrap --chdir') kinds=p ;;
+    'bwrap --setenv') kinds=v- ;;
+    'bwrap --unsetenv') kinds=v ;;
+    'bwrap --seccomp') kinds=- ;;
+    'bwrap --add-seccomp-fd') kinds=- ;;
+    'bwrap --cap-add') kinds=w choices='ALL CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_KILL CAP_SETGID CAP_SETUID CAP_SETPCAP CAP_LINUX_IMMUTABLE CAP_NET_BIND_SERVICE CAP_NET_BROADCAST CAP_NET_ADMIN CAP_NET_RAW CAP_IPC_LOCK CAP_IPC_OWNER CAP_SYS_MODULE CAP_SYS_RAWIO CAP_SYS_CHROOT CAP_SYS_PTRACE CAP_SYS_PACCT CAP_SYS_ADMIN CAP_SYS_BOOT CAP_SYS_NICE CAP_SYS_RESOURCE CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_MKNOD CAP_LEASE CAP_AUDIT_WRITE CAP_AUDIT_CONTROL CAP_SETFCAP CAP_MAC_OVERRIDE CAP_MAC_ADMIN CAP_SYSLOG CAP_WAKE_ALARM CAP_BLOCK_SUSPEND CAP_AUDIT_READ CAP_PERFMON CAP_BPF CAP_CHECKPOINT_RESTORE' ;;
+    'bwrap --cap-drop') kinds=w choices='ALL CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_KILL CAP_SETGID CAP_SETUID CAP_SETPCAP CAP_LINUX_IMMUTABLE CAP_NET_BIND_SERVICE CAP_NET_BROADCAST CAP_NET_ADMIN CAP_NET_RAW CAP_IPC_LOCK CAP_IPC_OWNER CAP_SYS_MODULE CAP_SYS_RAWIO CAP_SYS_CHROOT CAP_SYS_PTRACE CAP_SYS_PACCT CAP_SYS_ADMIN CAP_SYS_BOOT CAP_SYS_NICE CAP_SYS_RESOURCE CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_MKNOD CAP_LEASE CAP_AUDIT_WRITE CAP_AUDIT_CONTROL CAP_SETFCAP CAP_MAC_OVERRIDE CAP_MAC_ADMIN CAP_SYSLOG CAP_WAKE_ALARM CAP_BLOCK_SUSPEND CAP_AUDIT_READ CAP_PERFMON CAP_BPF CAP_CHECKPOINT_RESTORE' ;;
+    'bwrap --exec-label') kinds=- ;;
+    'bwrap --file-label') kinds=- ;;
+    'bwrap --lock-file') kinds=p ;;
+    'bwrap --sync-fd') kinds=- ;;
+    'bwrap --block-fd') kinds=- ;;
+    'bwrap --userns-block-fd') kinds=- ;;
+    'bwrap --info-fd') kinds=- ;;
+    'bwrap --json-status-fd') kinds=- ;;
+    'seccomp compile --arch') kinds=w choices='x86_64 aarch64 riscv64' ;;
+    'seccomp compile --cap') kinds=w choices='CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_KILL CAP_SETGID CAP_SETUID CAP_SETPCAP CAP_LINUX_IMMUTABLE CAP_NET_BIND_SERVICE CAP_NET_BROADCAST CAP_NET_ADMIN CAP_NET_RAW CAP_IPC_LOCK CAP_IPC_OWNER CAP_SYS_MODULE CAP_SYS_RAWIO CAP_SYS_CHROOT CAP_SYS_PTRACE CAP_SYS_PACCT CAP_SYS_ADMIN CAP_SYS_BOOT CAP_SYS_NICE CAP_SYS_RESOURCE CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_MKNOD CAP_LEASE CAP_AUDIT_WRITE CAP_AUDIT_CONTROL CAP_SETFCAP CAP_MAC_OVERRIDE CAP_MAC_ADMIN CAP_SYSLOG CAP_WAKE_ALARM CAP_BLOCK_SUSPEND CAP_AUDIT_READ CAP_PERFMON CAP_BPF CAP_CHECKPOINT_RESTORE' ;;
+    'seccomp compile --kernel') kinds=- ;;
+    'seccomp compile -o') kinds=p ;;
+    'seccomp explain --profile') kinds=f choices='default build desktop strict' ;;
+    'seccomp explain --arch') kinds=w choices='x86_64 aarch64 riscv64' ;;
+    esac
+}
+
+# Sets words to those of the line, and starts to where they begin in COMP_WORDS: bash takes words apart at = and :.
+_pinfold_words() {
+    local rest=$COMP_LINE index
+    words=() starts=()
+    for ((index = 0; index <= COMP_CWORD; index++)); do
+        if [[ $index == 0 || $rest == [[:blank:]]* ]]; then
+            words+=('') starts+=("$index")
+        fi
+        rest=${rest#"${rest%%[![:blank:]]*}"}
+        words[-1]+=${COMP_WORDS[index]}
+        rest=${rest#"${COMP_WORDS[index]}"}
+    done
+}
+
+# Names that `profile` takes. compgen -W would carry out what stands in other ones.
+_pinfold_profiles() {
+    local name rest
+    "${words[0]}" profile list 2>/dev/null | while read -r name rest; do
+        [[ $name == *[!A-Za-z0-9._+-]* ]] || printf '%s ' "$name"
+    done
+}
+
+# Completes the end $2 of the word $1, which is of the kind $3.
+_pinfold_reply() {
+    local word=$1 value=$2 kind=$3 head piece=${COMP_WORDS[COMP_CWORD]}
+    local -a found=()
+    head=${word%"$value"}
+    case $kind in
+    n) choices=$(_pinfold_profiles) kind=f ;;
+    P) head=${word%"${word##*:}"} value=${word##*:} kind=p
+        [[ $head ]] || { value=$2 head=${word%"$2"}; } ;;
+    l) head+=${value%"${value##*,}"} value=${value##*,} kind=w ;;
+    esac
+    case $kind in
+    w | f) mapfile -t found < <(compgen -W "$choices" -- "$value") ;;
+    v) mapfile -t found < <(compgen -v -- "$value") ;;
+    c) mapfile -t found < <(compgen -c -- "$value") ;;
+    esac
+    case $kind in
+    p | f) compopt -o filenames; mapfile -t -O "${#found[@]}" found < <(compgen -f -- "$value") ;;
+    esac
+    # bash replaces what stands behind the last = or : only.
+    [[ $piece == [=:]* ]] && piece=
+    found=("${found[@]/#/"$head"}")
+    COMPREPLY=("${found[@]#"${word%"$piece"}"}")
+}
 
 _pinfold() {
-    local cur=${COMP_WORDS[COMP_CWORD]} i=1 values
+    local words starts cur last verb i ended= kinds choices= options operands
     COMPREPLY=()
-    if [[ ${COMP_WORDS[0]##*/} != bwrap ]]; then
-        if ((COMP_CWORD == 1)); then
-            mapfile -t COMPREPLY < <(compgen -W bwrap -- "$cur")
-            return
-        fi
-        [[ ${COMP_WORDS[1]} == bwrap ]] || return
-        i=2
-    fi
-    # Step over the options and their values, one letter of $values each, up to the word to complete.
-    while ((i < COMP_CWORD)); do
-        case ${COMP_WORDS[i]} in
-            --args) values=- ;;
-            --argv0) values=- ;;
-            --userns) values=- ;;
-            --userns2) values=- ;;
-            --pidns) values=- ;;
-            --uid) values=- ;;
-            --gid) values=- ;;
-            --hostname) values=- ;;
-            --bind) values=pp ;;
-            --bind-try) values=pp ;;
-            --dev-bind) values=pp ;;
-            --dev-bind-try) values=pp ;;
-            --ro-bind) values=pp ;;
-            --ro-bind-try) values=pp ;;
-            --bind-fd) values=-p ;;
-            --ro-bind-fd) values=-p ;;
-            --remount-ro) values=p ;;
-            --overlay-src) values=p ;;
-            --overlay) values=ppp ;;
-            --tmp-overlay) values=p ;;
-            --ro-overlay) values=p ;;
-            --proc) values=p ;;
-            --dev) values=p ;;
-            --tmpfs) values=p ;;
-            --mqueue) values=p ;;
-            --dir) values=p ;;
-            --file) values=-p ;;
-            --bind-data) values=-p ;;
-            --ro-bind-data) values=-p ;;
-            --symlink) values=pp ;;
-            --perms) values=- ;;
-            --size) values=- ;;
-            --chmod) values=-p ;;
-            --chdir) values=p ;;
-            --setenv) values=v- ;;
-            --unsetenv) values=v ;;
-            --seccomp) values=- ;;
-            --add-seccomp-fd) values=- ;;
-            --cap-add) values=- ;;
-            --cap-drop) values=- ;;
-            --exec-label) values=- ;;
-            --file-label) values=- ;;
-            --lock-file) values=p ;;
-            --sync-fd) values=- ;;
-            --block-fd) values=- ;;
-            --userns-block-fd) values=- ;;
-            --info-fd) values=- ;;
-            --json-status-fd) values=- ;;
-            --) ((i++)); break ;;
-            -*) values= ;;
-            *) break ;;
-        esac
-        ((i++))
-        if ((COMP_CWORD < i + ${#values})); then
-            case ${values:COMP_CWORD - i:1} in
-                p) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
-                v) mapfile -t COMPREPLY < <(compgen -v -- "$cur") ;;
-            esac
-            return
-        fi
-        ((i += ${#values}))
-    done
-    if ((i < COMP_CWORD)); then
-        compopt -o filenames
-        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
-    elif [[ $cur == -* && ${COMP_WORDS[i - 1]} != -- ]]; then
-        mapfile -t COMPREPLY < <(compgen -W '
-            --help
-            --version
-            --args
-            --argv0
-            --level-prefix
-            --not-a-security-boundary
-            --unshare-all
-            --share-net
-            --unshare-user
-            --unshare-user-try
-            --unshare-ipc
-            --unshare-pid
-            --unshare-net
-            --unshare-uts
-            --unshare-cgroup
-            --unshare-cgroup-try
-            --userns
-            --userns2
-            --disable-userns
-            --assert-userns-disabled
-            --pidns
-            --uid
-            --gid
-            --hostname
-            --bind
-            --bind-try
-            --dev-bind
-            --dev-bind-try
-            --ro-bind
-            --ro-bind-try
-            --bind-fd
-            --ro-bind-fd
-            --remount-ro
-            --overlay-src
-            --overlay
-            --tmp-overlay
-            --ro-overlay
-            --proc
-            --dev
-            --tmpfs
-            --mqueue
-            --dir
-            --file
-            --bind-data
-            --ro-bind-data
-            --symlink
-            --perms
-            --size
-            --chmod
-            --chdir
-            --clearenv
-            --setenv
-            --unsetenv
-            --seccomp
-            --add-seccomp-fd
-            --cap-add
-            --cap-drop
-            --exec-label
-            --file-label
-            --new-session
-            --die-with-parent
-            --as-pid-1
-            --lock-file
-            --sync-fd
-            --block-fd
-            --userns-block-fd
-            --info-fd
-            --json-status-fd
-        ' -- "$cur")
+    _pinfold_words
+    last=$((${#words[@]} - 1)) cur=${words[-1]}
+    if [[ ${words[0]##*/} == bwrap ]]; then
+        verb=bwrap i=1
+    elif ((last == 1)); then
+        choices='run bwrap profile seccomp doctor --help --version'
+        _pinfold_reply "$cur" "$cur" w
+        return
     else
-        mapfile -t COMPREPLY < <(compgen -c -- "$cur")
+        verb=${words[1]} i=2
+    fi
+    case $verb in
+    profile) choices='list show check diff' ;;
+    seccomp) choices='list show compile check explain' ;;
+    esac
+    if [[ $choices ]]; then
+        if ((last == 2)); then
+            _pinfold_reply "$cur" "$cur" w
+            return
+        fi
+        verb+=" ${words[2]}" i=3
+    fi
+    # Options, their values, operands, up to the word to complete.
+    _pinfold_operands "$verb"
+    operands=$kinds
+    for (( ; i < last; i++)); do
+        if [[ ! $ended && ${words[i]} == -- ]]; then
+            ended=1
+        elif [[ ! $ended && ${words[i]} == -?* ]]; then
+            _pinfold_values "$verb ${words[i]}"
+            if ((last - i <= ${#kinds})); then
+                _pinfold_reply "$cur" "$cur" "${kinds:last-i-1:1}"
+                return
+            fi
+            ((i += ${#kinds}))
+        elif [[ $operands == c* ]]; then
+            _pinfold_command "${starts[i]}"
+            return
+        else
+            operands=${operands:1}
+        fi
+    done
+    if [[ ! $ended && $verb != bwrap && $cur == --*=* ]]; then
+        _pinfold_values "$verb ${cur%%=*}"
+        [[ $kinds ]] || _pinfold_values "$verb ${cur%%=*}="
+        _pinfold_reply "$cur" "${cur#*=}" "$kinds"
+    elif [[ ! $ended && $cur == -* ]]; then
+        choices=$options
+        _pinfold_reply "$cur" "$cur" w
+    else
+        _pinfold_operands "$verb"
+        _pinfold_reply "$cur" "$cur" "${operands:0:1}"
     fi
 }
+
+# Sets kinds and choices for the operands of a command, and its options.
+_pinfold_operands() {
+    kinds= choices= options=
+    case $1 in
+    'run') kinds=c options='--ro --ro-try --rw --rw-try --dev --dev-try --overlay --overlay-try --mirror --workspace --deny --tmpfs --file --symlink --proc --basic-dev --env --workdir --hostname --uid --gid --keep-fd --new-session --die-with-parent --net --share --allow-userns --seccomp --syscall-deny --syscall-allow --landlock --tcp-connect --tcp-bind --cap-add --profile --best-effort --dry-run --print-bwrap --json-status-fd --verbose --version --help' ;;
+    'bwrap') kinds=c options='--help --version --args --argv0 --level-prefix --not-a-security-boundary --unshare-all --share-net --unshare-user --unshare-user-try --unshare-ipc --unshare-pid --unshare-net --unshare-uts --unshare-cgroup --unshare-cgroup-try --userns --userns2 --disable-userns --assert-userns-disabled --pidns --uid --gid --hostname --bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --bind-fd --ro-bind-fd --remount-ro --overlay-src --overlay --tmp-overlay --ro-overlay --proc --dev --tmpfs --mqueue --dir --file --bind-data --ro-bind-data --symlink --perms --size --chmod --chdir --clearenv --setenv --unsetenv --seccomp --add-seccomp-fd --cap-add --cap-drop --exec-label --file-label --new-session --die-with-parent --as-pid-1 --lock-file --sync-fd --block-fd --userns-block-fd --info-fd --json-status-fd' ;;
+    'profile list') kinds= options='' ;;
+    'profile show') kinds=n options='' ;;
+    'profile check') kinds=nc options='' ;;
+    'profile diff') kinds=nn options='' ;;
+    'seccomp list') kinds= options='' ;;
+    'seccomp show') kinds=w choices='default build desktop strict @io @file @memory @process @signal @time @sched @identity @socket @ipc @aio @io_uring @sandbox @mount @namespace @ptrace @keyring @bpf @perf @userfaultfd @fanotify @handle @numa @module @boot @clock @admin @rawio @emulation @obsolete' options='' ;;
+    'seccomp compile') kinds=f choices='default build desktop strict' options='--arch --cap --kernel -o' ;;
+    'seccomp check') kinds=f choices='default build desktop strict' options='' ;;
+    'seccomp explain') kinds=- options='--profile --arch' ;;
+    'doctor') kinds= options='--json' ;;
+    esac
+}
+
+# Completes the words of the command that begins at COMP_WORDS[$1].
+_pinfold_command() {
+    if declare -F _command_offset >/dev/null; then
+        _command_offset "$1"
+    else
+        _pinfold_reply "$cur" "$cur" p
+    fi
+}
+
 complete -F _pinfold pinfold bwrap
