@@ -36,11 +36,11 @@ impl Dropped {
 /// The error that names each of them.
 pub(super) fn refusal(dropped: &[Dropped]) -> Error {
     let mut message = b"this cannot be enforced here:".to_vec();
-    for (number, one) in dropped.iter().enumerate() {
-        message.extend_from_slice(if number == 0 { b" " } else { b"; " });
+    for one in dropped {
+        message.extend_from_slice(b"\n  ");
         message.extend_from_slice(&one.line());
     }
-    Error::new(1, message)
+    Error::new(1, message).with_hint(Some("--best-effort goes on without what cannot be enforced, and says so".into()))
 }
 
 /// A path for people: control characters are escaped.
@@ -59,7 +59,8 @@ mod tests {
     fn the_refusal_names_each_and_escapes_what_others_wrote() {
         let op = Op { fs: FsOp::Tmpfs { dest: c"/a\x1b[2J".into(), mode: 0o755, size: None }, word: 3 };
         let error = refusal(&[Dropped::wish("host name x", "no"), Dropped::op(7, &op, "it takes a mount")]);
-        let text = "this cannot be enforced here: host name x: no; tmpfs on /a\\x1b[2J (mode 755): it takes a mount";
-        assert_eq!(error.to_string(), text);
+        let text =
+            "this cannot be enforced here:\n  host name x: no\n  tmpfs on /a\\x1b[2J (mode 755): it takes a mount";
+        assert_eq!(error.message, text.as_bytes());
     }
 }

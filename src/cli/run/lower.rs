@@ -64,15 +64,17 @@ const OURS: usize = usize::MAX;
 pub(crate) fn lower(args: RunArgs, facts: &Facts<'_>) -> Result<Meant, Error> {
     let caps = caps(&args.caps, facts.last_cap)?;
     let (seccomp, is_ours) = seccomp(&args, facts)?;
-    let namespaces = namespaces(&args);
-    let mut lowered = Lowered { ops: Vec::with_capacity(args.wishes.len() + 8), watch: Vec::new(), unheld: Vec::new() };
+    let is_alone = args.landlock == Some(LandlockTier::Only);
+    let namespaces = namespaces(&args, is_alone);
+    let ops = Vec::with_capacity(args.wishes.len() + 8);
+    let mut lowered = Lowered { ops, watch: Vec::new(), unheld: Vec::new(), is_alone };
     for (word, wish) in args.wishes.iter().enumerate() {
         let done = lowered.add(word, wish, facts, args.best_effort);
         done.map_err(|error| super::words::at(args.origins.get(word), error))?;
     }
-    let Lowered { mut ops, watch, unheld } = lowered;
+    let Lowered { mut ops, watch, unheld, is_alone: _ } = lowered;
     // What nobody made writable is not: the root itself, and the directories in it that lead to mounts.
-    if !ops.iter().any(|op| op.fs.dest() == Some(c"/")) {
+    if !is_alone && !ops.iter().any(|op| op.fs.dest() == Some(c"/")) {
         ops.push(Op { fs: FsOp::RemountReadOnly { dest: c"/".into() }, word: OURS });
     }
     if let Some(name) = args.hostname {
@@ -103,7 +105,7 @@ pub(crate) fn lower(args: RunArgs, facts: &Facts<'_>) -> Result<Meant, Error> {
                 connect_tcp: args.connect_tcp,
                 bind_tcp: args.bind_tcp,
             },
-            nested_userns: if args.allow_userns { NestedUserNs::Allow } else { NestedUserNs::Limit },
+            nested_userns: if args.allow_userns || is_alone { NestedUserNs::Allow } else { NestedUserNs::Limit },
             assert_userns_disabled: false,
         },
         lifecycle: Lifecycle {
@@ -121,18 +123,21 @@ pub(crate) fn lower(args: RunArgs, facts: &Facts<'_>) -> Result<Meant, Error> {
     Ok(Meant { spec, origins: args.origins, unheld })
 }
 
-fn namespaces(args: &RunArgs) -> Namespaces {
+/// The namespaces that are wanted. Where Landlock stands alone (`is_alone`) it has rules instead of some of them, for
+/// signals and tracing; what is left is a wish that the plan refuses by name, unless it is taken back: a network and IPC
+/// objects that are not the host's.
+fn namespaces(args: &RunArgs, is_alone: bool) -> Namespaces {
     let share = args.share;
     Namespaces {
-        user: UserNs::New,
+        user: if is_alone { UserNs::Auto } else { UserNs::New },
         user_inner: None,
         user_maps_from: None,
-        pid: !share.pid,
+        pid: !share.pid && !is_alone,
         pid_join: None,
         net: !share.net,
         ipc: !share.ipc,
-        uts: !share.uts,
-        cgroup: if share.cgroup { Unshare::Share } else { Unshare::New },
+        uts: !share.uts && !is_alone,
+        cgroup: if share.cgroup || is_alone { Unshare::Share } else { Unshare::New },
     }
 }
 
@@ -179,6 +184,8 @@ struct Lowered {
     ops: Vec<Op>,
     watch: Vec<Watch>,
     unheld: Vec<Unheld>,
+    /// There are no namespaces.
+    is_alone: bool,
 }
 
 impl Lowered {
@@ -189,6 +196,8 @@ impl Lowered {
                 let dest = absolute(path, facts)?;
                 match (facts.look)(path) {
                     Found::Nothing => return Ok(()),
+                    // Without a root of its own, the program has the host's link itself.
+                    Found::Link(_) if self.is_alone => return Ok(()),
                     Found::Link(target) => FsOp::Symlink { target, dest },
                     Found::Something => FsOp::Bind {
                         source: Source::Path(path.clone()),
