@@ -22,7 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cli/run/mod.rs", &["error", "host", "plan", "supervise"]),
     ("cli/run/dry_run.rs", &["error", "plan", "spec"]),
     ("cli/run/lower.rs", &["error", "spec", "workspace"]),
-    ("cli/run/look.rs", &["error", "host"]),
+    ("cli/run/look.rs", &["error", "host", "spec", "supervise"]),
     ("cli/run/profile.rs", &["error", "nearest", "sys"]),
     ("cli/run/read.rs", &["error", "nearest"]),
     ("cli/run/value.rs", &["error", "nearest", "spec"]),
@@ -33,7 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // Compiled into tests only.
     ("cli/render/files", &["seccomp", "spec"]),
     ("cli/seccomp.rs", &["error", "nearest", "seccomp", "spec"]),
-    ("cli/doctor.rs", &["doctor", "error", "spec"]),
+    ("cli/doctor.rs", &["doctor", "error"]),
     ("cli/parse.rs", &["error", "nearest", "spec"]),
     ("cli/words.rs", &["error", "host", "plan", "spec", "supervise", "sys"]),
     ("error.rs", &[]),

@@ -5,12 +5,13 @@ use std::os::unix::ffi::OsStrExt;
 
 use lexopt::prelude::{Long, Short, Value};
 
-use super::words;
+use super::run::look::Desk;
 use crate::doctor;
 use crate::error::Error;
-use crate::spec::{BindFlags, CapSet, DieWith, Fds, FsOp, NestedUserNs, Op, Seccomp, Source, Spec, Unshare, UserNs};
 
 pub(super) const USAGE: &str = "usage: pinfold doctor [--json]\n";
+/// The box that shall work: the default one but for the current directory, which is no fact of the host.
+const PROFILE: &CStr = c"base";
 const HELP: &str = "
 Says what this host offers to sandboxes, what is missing, what that costs, and
 how to mend it. Everything is tried in namespaces of its own, and nothing is left
@@ -34,30 +35,7 @@ pub(super) fn run(words: &[&CStr], environment: &[&CStr]) -> Result<(String, u8)
             Short(_) | Long(_) | Value(_) => return Err(bad(word.unexpected())),
         }
     }
-    let report = doctor::examine(&wish(), environment, &words::Bubblewrap)?;
+    let (spec, door) = Desk::new(environment).meant(PROFILE, vec![c"true".into()])?;
+    let report = doctor::examine(&spec, environment, &door)?;
     Ok((if json { report.json() } else { report.text() }, u8::from(!report.works())))
-}
-
-/// The box that shall work: everything that an ordinary run is made of, around `true`.
-fn wish() -> Spec {
-    let mut spec = Spec::new(vec![c"true".into()]);
-    let namespaces = &mut spec.namespaces;
-    namespaces.user = UserNs::New;
-    (namespaces.pid, namespaces.net, namespaces.ipc, namespaces.uts) = (true, true, true, true);
-    namespaces.cgroup = Unshare::Try;
-    let flags = BindFlags { read_only: true, devices: false, optional: false };
-    let ops = [
-        FsOp::Bind { source: Source::Path(c"/".into()), dest: c"/".into(), flags },
-        FsOp::Proc { dest: c"/proc".into() },
-        FsOp::Dev { dest: c"/dev".into() },
-        FsOp::Tmpfs { dest: c"/tmp".into(), mode: 0o1777, size: None },
-    ];
-    spec.ops = ops.into_iter().enumerate().map(|(word, fs)| Op { fs, word }).collect();
-    spec.lockdown.caps = Some(CapSet::EMPTY);
-    spec.lockdown.nested_userns = NestedUserNs::Limit;
-    // What it allows does not matter here, but that one can be installed.
-    spec.lockdown.seccomp = Seccomp::Programs(vec![doctor::allow_everything()]);
-    spec.process.fds = Fds::Only(Vec::new());
-    spec.lifecycle.die_with = DieWith::Caller;
-    spec
 }

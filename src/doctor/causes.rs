@@ -16,8 +16,8 @@ const CALLS: &str = "clone, unshare, setns, mount, umount2, pivot_root, open_tre
                      fsmount, mount_setattr";
 
 /// First advice where only a decision for all programs would help.
-const LESS: &str = "without any change of the host: a box of Landlock and seccomp alone takes no namespaces (see the \
-                    tiers below)";
+const LESS: &str =
+    "without any change of the host: pinfold run --landlock only takes no namespaces (see the tiers below)";
 
 pub(super) fn blocks(id: &'static str, what: impl Into<String>, fix: Vec<String>) -> Finding {
     Finding { id, severity: Severity::Blocks, what: what.into(), cost: NO_BOX.into(), fix }

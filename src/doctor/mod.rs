@@ -28,8 +28,6 @@ use crate::spec::Spec;
 use crate::supervise::Door;
 use crate::sys::{error_text, file, process};
 
-pub(crate) use trials::allow_everything;
-
 use facts::Facts;
 use rehearsal::Rehearsals;
 use trials::Trials;

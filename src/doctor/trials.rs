@@ -205,7 +205,7 @@ fn plain(teller: &Teller, caller: Caller, thread: SingleThread) {
 }
 
 /// A filter of one instruction, `struct sock_filter`: return `SECCOMP_RET_ALLOW`.
-pub(crate) fn allow_everything() -> Vec<u8> {
+fn allow_everything() -> Vec<u8> {
     const BPF_RET: u16 = 0x06;
     const SECCOMP_RET_ALLOW: u32 = 0x7fff_0000;
     [&BPF_RET.to_ne_bytes()[..], &[0, 0], &SECCOMP_RET_ALLOW.to_ne_bytes()].concat()

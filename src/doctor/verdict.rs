@@ -292,7 +292,8 @@ fn proc(facts: &Facts, trials: &Trials) -> Area {
     let shown = covers.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
     let more = if covers.len() > 3 { format!(" and {} more", covers.len() - 3) } else { String::new() };
     let mut fix = vec![
-        "bind the one that is there instead: --ro-bind /proc /proc (the program then sees the processes around it)"
+        "without any change of the host: pinfold run --best-effort leaves /proc out; with bwrap, bind the one that is \
+         there (--ro-bind /proc /proc: the program then sees the processes around it)"
             .into(),
     ];
     fix.extend(

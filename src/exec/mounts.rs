@@ -7,7 +7,7 @@ use super::deny::{self, Own};
 use super::landlock::Fence;
 use super::root::NewRoot;
 use super::sources::{self, DescriptorRoom, Held, c_string};
-use super::{At, Outcome, devices, layers};
+use super::{At, Outcome, Tag, devices, layers, report};
 use crate::plan::Plan;
 use crate::plan::failure::{Act, Failure, Stage};
 use crate::spec::{DataFile, FsOp, OverlayKind, mode};
@@ -34,7 +34,15 @@ pub(super) fn build<'a>(plan: &Plan, control: &OwnedFd, fence: Fence<'a>) -> Out
     let mut root = NewRoot::make(plan.file_label.as_deref(), wants_scratch, fence)?;
     let mut own = Own::default();
     for (index, (op, held)) in plan.ops.iter().zip(held).enumerate() {
-        carry_out(plan, &mut root, index, &op.fs, held)?;
+        match carry_out(plan, &mut root, index, &op.fs, held) {
+            // In a container with a masked /proc the kernel refuses a new one ("mount too revealing"). A box that has
+            // none shows no more.
+            Err(failure) if plan.best_effort && is_refused_proc(&op.fs, &failure) => {
+                report(control, Tag::Dropped, &failure);
+                continue;
+            }
+            done => done?,
+        }
         if denies {
             own.note(&root, &op.fs).op(index, Act::Whole)?;
         }
@@ -44,6 +52,10 @@ pub(super) fn build<'a>(plan: &Plan, control: &OwnedFd, fence: Fence<'a>) -> Out
     let fence = root.enter()?;
     room.give_back()?;
     Ok(fence)
+}
+
+fn is_refused_proc(op: &FsOp, failure: &Failure) -> bool {
+    matches!(op, FsOp::Proc { .. }) && failure.act == Act::NewFs && failure.errno == Errno::EPERM as i32
 }
 
 /// Whether an operation mounts something that has to be made first, out of sight.

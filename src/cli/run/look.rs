@@ -1,15 +1,19 @@
 //! Profiles looked at rather than used.
 
+use std::cell::RefCell;
 use std::ffi::{CStr, CString};
 use std::path::PathBuf;
 
 use super::args::RunArgs;
 use super::lower::{self, Facts, Meant};
 use super::read::{self, Outside as _};
+use super::words::Native;
 use super::world::{self, World};
 use super::{lint, words};
 use crate::error::Error;
 use crate::host::Caller;
+use crate::spec::Spec;
+use crate::supervise::Door;
 
 /// Where somebody reads profiles.
 pub(in crate::cli) struct Desk<'a> {
@@ -40,6 +44,21 @@ impl<'a> Desk<'a> {
 
     /// What is probably not meant, one line each.
     pub(in crate::cli) fn lint(&mut self, name: &CStr, command: Vec<CString>) -> Result<Vec<Vec<u8>>, Error> {
+        let Meant { spec, origins, unheld: _ } = self.lower(name, command)?;
+        Ok(lint::lint(&spec, &origins))
+    }
+
+    /// The box of `command` under a profile, with the words of its failures.
+    pub(in crate::cli) fn meant(
+        &mut self,
+        name: &CStr,
+        command: Vec<CString>,
+    ) -> Result<(Spec, impl Door + use<>), Error> {
+        let Meant { spec, origins, unheld: _ } = self.lower(name, command)?;
+        Ok((spec, Native { origins, status: None, failed: RefCell::default() }))
+    }
+
+    fn lower(&mut self, name: &CStr, command: Vec<CString>) -> Result<Meant, Error> {
         let args = RunArgs { command, ..self.read(name)? };
         let facts = Facts {
             last_cap: Caller::last_capability(),
@@ -49,12 +68,12 @@ impl<'a> Desk<'a> {
             workspace: &|| self.world.workspace(),
             read: &world::read_file,
         };
-        let Meant { spec, origins, unheld: _ } = lower::lower(args, &facts)?;
+        let meant = lower::lower(args, &facts)?;
         let caller = Caller::probe();
-        if !spec.process.command.is_empty() {
-            spec.check(caller.uid, caller.gid).map_err(words::conflict)?;
+        if !meant.spec.process.command.is_empty() {
+            meant.spec.check(caller.uid, caller.gid).map_err(words::conflict)?;
         }
-        Ok(lint::lint(&spec, &origins))
+        Ok(meant)
     }
 
     fn read(&mut self, name: &CStr) -> Result<RunArgs, Error> {

@@ -169,14 +169,14 @@ pub(super) fn cases() -> Vec<Case> {
             host(&[("proc/sys/kernel/unprivileged_userns_clone", "0\n")]),
             refused(Errno::EPERM),
             "userns-sysctl-off",
-            "Landlock",
+            "--landlock only",
         ),
         case(
             "switched off by a limit",
             host(&[("proc/sys/user/max_user_namespaces", "0\n")]),
             refused(Errno::ENOSPC),
             "userns-limit-zero",
-            "Landlock",
+            "--landlock only",
         ),
         case(
             "within a sandbox",
@@ -205,7 +205,7 @@ pub(super) fn cases() -> Vec<Case> {
             host(&[("proc/sys/user/max_net_namespaces", "0\n")]),
             failing(&[(Trial::NetNs, Errno::ENOSPC)]),
             "namespace-limit-zero",
-            "Landlock",
+            "--landlock only",
         ),
         case(
             "Docker",
