@@ -11,7 +11,7 @@ const OF_OTHERS: &[&str] = &["--all-targets", "--bench", "--check", "--quick", "
 
 #[test]
 fn every_option_exists() {
-    let help = run(&["--help"]).0;
+    let help = run(&["--help"]).0 + &pinfold(&["run", "--help"]);
     let known: BTreeSet<&str> = options(&help).chain(OF_OTHERS.iter().copied()).collect();
     let readme = read("README.md");
     let unknown: Vec<&str> = options(&readme).filter(|option| !known.contains(option)).collect();
@@ -65,6 +65,12 @@ fn run(words: &[&str]) -> (String, String) {
     let output = tool.arg("bwrap").args(words).output().expect("start the tool");
     let text = |bytes| String::from_utf8(bytes).expect("the tool's words are UTF-8");
     (text(output.stdout), text(output.stderr))
+}
+
+/// What the tool prints for other words than those of its `bwrap` door.
+fn pinfold(words: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_pinfold")).args(words).output().expect("start the tool");
+    String::from_utf8(output.stdout).expect("the tool's words are UTF-8")
 }
 
 /// Words that begin with two hyphens.
