@@ -19,7 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cli", &["error", "spec"]),
     ("cli/mod.rs", &["error", "host", "plan", "spec", "supervise", "sys"]),
     ("cli/profile.rs", &["error", "nearest"]),
-    ("cli/run/mod.rs", &["error", "host", "plan", "supervise"]),
+    ("cli/run/mod.rs", &["error", "host", "plan", "supervise", "workspace"]),
     ("cli/run/dry_run.rs", &["error", "plan", "spec"]),
     ("cli/run/lower.rs", &["error", "spec", "workspace"]),
     ("cli/run/look.rs", &["error", "host", "spec", "supervise"]),

@@ -92,6 +92,22 @@ fn of_profile(
     Ok(Cow::Owned(program.bytes()))
 }
 
+/// What `wish` is called, for people.
+pub(super) fn name(wish: &Seccomp) -> String {
+    match wish {
+        Seccomp::Off | Seccomp::Programs(_) | Seccomp::ReadLate(_) => "a program of the caller's".into(),
+        Seccomp::Profile { text, deny, allow } => {
+            let mut name = format!("profile {}", name_of(text));
+            for (what, names) in [("denied", deny), ("allowed", allow)] {
+                if !names.is_empty() {
+                    name.push_str(&format!(", {what}: {}", names.join(" ")));
+                }
+            }
+            name
+        }
+    }
+}
+
 /// The shipped profile `name`, if it is one.
 fn ready(arch: Arch, name: &str) -> Option<&'static [u8]> {
     let found = READY.iter().find(|(of, known, _)| (*of, *known) == (arch.name(), name));

@@ -11,6 +11,7 @@ pub mod hint;
 mod landlock;
 mod lock;
 pub(crate) mod pattern;
+mod walls;
 
 use std::cell::RefCell;
 use std::ffi::{CStr, CString};
@@ -64,6 +65,8 @@ pub struct Plan {
     pub(crate) new_root: bool,
     /// Landlock rules.
     pub(crate) landlock: Option<Rules>,
+    /// What the system call filter is called, with what is denied and allowed on top of it.
+    pub(crate) filter_name: String,
     /// A system call filter that the rules for ports need; installed before any other.
     pub(crate) tcp_filter: Option<Vec<u8>>,
     /// What was asked for and is not enforced, because as much as possible is wanted.
@@ -147,19 +150,6 @@ impl Plan {
     /// The capabilities that the program has.
     pub(crate) fn capabilities(&self) -> CapSet {
         self.lock.caps.unwrap_or_default()
-    }
-
-    /// What the program may not do, besides what the mounts and namespaces hide: a name and what it means.
-    pub(crate) fn walls(&self) -> Vec<(&'static str, String)> {
-        let mut walls =
-            vec![("privileges", "no_new_privs: no setuid program and no file capability counts".to_owned())];
-        if self.lock.assert_no_userns {
-            walls.push(("namespaces", "no further user namespace can be made inside".to_owned()));
-        }
-        if self.new_session {
-            walls.push(("terminal", "a session of its own, without a controlling terminal".to_owned()));
-        }
-        walls
     }
 
     /// Landlock rule number `index`, in the order in which failures count them.
@@ -267,6 +257,7 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
     let (landlock, dropped) = landlock_rules(&spec, &host)?;
     let has_ports = landlock.as_ref().is_some_and(|rules| rules.handled.connect_tcp || rules.handled.bind_tcp);
     let tcp_filter = has_ports.then(landlock::tcp_filter).transpose()?;
+    let filter_name = filter::name(&spec.lockdown.seccomp);
     let new_root = spec.lockdown.landlock.tier != LandlockTier::Only;
     if !new_root {
         forget_namespaces(&mut spec);
@@ -325,6 +316,7 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
         new_root,
         landlock,
         tcp_filter,
+        filter_name,
         dropped,
         life: lifecycle,
         report,

@@ -27,7 +27,10 @@ pub(super) fn text(plan: &Plan, origins: &[Origin]) -> String {
     line(&mut out, "capabilities", caps(plan).join(" ").as_bytes());
     line(&mut out, "descriptors", descriptors(plan).as_bytes());
     for wall in plan.walls() {
-        line(&mut out, wall.0, wall.1.as_bytes());
+        line(&mut out, wall.name, wall.what.as_bytes());
+    }
+    for dropped in &plan.dropped {
+        line(&mut out, "not enforced", &dropped.line());
     }
     line(&mut out, "directory", &printable(plan.cwd.first()));
     for entry in plan.exec.environment.iter().filter(|entry| !entry.to_bytes().starts_with(b"PWD=")) {
@@ -52,7 +55,7 @@ pub(super) fn json(plan: &Plan, origins: &[Origin]) -> String {
             json!({ "what": lossy(&op.fs.in_words()), "from": from })
         })
         .collect();
-    let walls: Vec<Value> = plan.walls().iter().map(|wall| json!({ "name": wall.0, "what": wall.1 })).collect();
+    let walls: Vec<Value> = plan.walls().iter().map(|wall| json!({ "name": wall.name, "what": wall.what })).collect();
     let plan = json!({
         "namespaces": plan.namespaces(),
         "uid": plan.ids.0,
@@ -61,6 +64,7 @@ pub(super) fn json(plan: &Plan, origins: &[Origin]) -> String {
         "capabilities": caps(plan),
         "descriptors": kept(plan),
         "walls": walls,
+        "not-enforced": plan.dropped.iter().map(|dropped| lossy(&dropped.line())).collect::<Vec<_>>(),
         "directory": lossy(plan.cwd.first().to_bytes()),
         "environment": plan.exec.environment.iter().map(|entry| lossy(entry.to_bytes())).collect::<Vec<_>>(),
         "program": plan.exec.arguments.iter().map(|word| lossy(word.to_bytes())).collect::<Vec<_>>(),

@@ -20,8 +20,9 @@ use std::ffi::CStr;
 use crate::cli::{CommandLine, render};
 use crate::error::Error;
 use crate::host::{Caller, Host};
-use crate::plan::{self, Plan};
+use crate::plan::{self, Dropped, Plan};
 use crate::supervise;
+use crate::workspace::Unheld;
 use args::{Format, RunArgs};
 use lower::{Facts, Meant};
 use read::Outcome;
@@ -68,7 +69,8 @@ pub(super) fn run(line: CommandLine) -> Result<u8, Error> {
     let program = line.words().first().copied().unwrap_or_default().to_owned();
     let door = Native { origins, status: spec.report.json_status_fd, failed: RefCell::default() };
     let host = Host::probe(caller, &spec, &program, &environment).map_err(as_ours)?;
-    let plan = plan::plan(spec, host).map_err(as_ours)?;
+    let mut plan = plan::plan(spec, host).map_err(as_ours)?;
+    plan.dropped.extend(unheld.into_iter().map(|unheld| unprotected(&unheld)));
     match dry_run {
         Some(Format::Text) => return Ok(super::print(&dry_run::text(&plan, &door.origins))),
         Some(Format::Json) => return Ok(super::print(&dry_run::json(&plan, &door.origins))),
@@ -76,9 +78,6 @@ pub(super) fn run(line: CommandLine) -> Result<u8, Error> {
     }
     if verbose {
         super::write(2, dry_run::text(&plan, &door.origins).as_bytes());
-    }
-    for unheld in unheld {
-        door.dropped(&plan, &unheld.message());
     }
     drop(environment);
     carry_out(&plan, line, &door)
@@ -95,6 +94,15 @@ fn help(long: bool) -> String {
     let options = render::native_help(table::TABLE, table::SHORT, long);
     let more = if long { "" } else { "\n`pinfold run --help` explains them, and pinfold(1) has examples.\n" };
     format!("usage: pinfold run {FORM}\n\n{ABOUT}{options}{more}")
+}
+
+/// A part of the workspace that cannot be protected, as what it is: something that is not enforced.
+fn unprotected(unheld: &Unheld) -> Dropped {
+    Dropped {
+        op: None,
+        what: b"protection of the workspace".to_vec(),
+        why: String::from_utf8_lossy(&unheld.message()).into_owned(),
+    }
 }
 
 fn carry_out(plan: &Plan, line: CommandLine, door: &Native) -> Result<u8, Error> {

@@ -1,0 +1,63 @@
+//! What holds besides mounts and namespaces, in words: for the plan that is printed.
+
+use super::{Filters, Plan};
+
+/// One restriction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wall {
+    /// What it is about, in a word.
+    pub(crate) name: &'static str,
+    /// What holds.
+    pub(crate) what: String,
+}
+
+impl Plan {
+    /// What the program may not do, besides what the mounts and namespaces hide.
+    pub(crate) fn walls(&self) -> Vec<Wall> {
+        let mut walls = Vec::new();
+        let mut add = |name, what: String| walls.push(Wall { name, what });
+        add("privileges", "no_new_privs: no setuid program and no file capability counts".into());
+        if self.lock.assert_no_userns {
+            add("userns", "no further user namespace can be made inside".into());
+        }
+        if self.new_session {
+            add("terminal", "a session of its own, without a controlling terminal".into());
+        }
+        add("seccomp", self.filters_in_words());
+        let Some(rules) = &self.landlock else { return walls };
+        for rule in &rules.files {
+            add("landlock", rule.to_string());
+        }
+        let ports = |ports: &[u16]| match ports {
+            [] => "none".to_owned(),
+            ports => ports.iter().map(u16::to_string).collect::<Vec<_>>().join(" "),
+        };
+        if rules.handled.connect_tcp {
+            add("landlock", format!("TCP ports to connect to: {}", ports(&rules.connect_tcp)));
+        }
+        if rules.handled.bind_tcp {
+            add("landlock", format!("TCP ports to listen on: {}", ports(&rules.bind_tcp)));
+        }
+        if rules.handled.abstract_sockets {
+            add("landlock", "no abstract socket of the outside can be reached".into());
+        }
+        if rules.handled.signals {
+            add("landlock", "no process outside can be signalled".into());
+        }
+        walls
+    }
+
+    fn filters_in_words(&self) -> String {
+        // An instruction is a struct sock_filter of 8 bytes.
+        let programs: Vec<String> = match &self.lock.seccomp {
+            Filters::Programs(programs) => programs
+                .iter()
+                .map(|program| format!("{}, {} instructions", self.filter_name, program.len() / 8))
+                .collect(),
+            Filters::ReadLate(fd) => vec![format!("the filter that descriptor {fd} yields")],
+        };
+        let for_ports = self.tcp_filter.as_ref().map(|_| "no MPTCP, SMC, TCP Fast Open and io_uring".to_owned());
+        let all: Vec<String> = programs.into_iter().chain(for_ports).collect();
+        if all.is_empty() { "no filter".into() } else { all.join("; ") }
+    }
+}
