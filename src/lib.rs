@@ -16,16 +16,16 @@
 //!
 //! | … | in |
 //! |---|---|
-//! | an option: its name, values, help text, what it sets | `cli/run/table.rs`; of bubblewrap: `cli/bwrap.rs`, `cli/bwrap/files.rs` |
-//! | how words are read | `cli/run/read.rs`; `--args`, warnings of bubblewrap: `cli/parse.rs` |
-//! | what options mean together, defaults | `cli/run/lower.rs`, `cli/lower.rs`; rules over several fields: `spec/check.rs` |
+//! | an option: its name, values, help text, what it sets | `cli/run/table.rs`; of bubblewrap: `cli/bwrap/table.rs`, `cli/bwrap/files.rs` |
+//! | how words are read | `cli/run/read.rs`; `--args`, warnings of bubblewrap: `cli/bwrap/parse.rs` |
+//! | what options mean together, defaults | `cli/run/lower.rs`, `cli/bwrap/lower.rs`; rules over several fields: `spec/check.rs` |
 //! | a shipped profile; where profiles are found | `profiles/`; `cli/run/profile.rs` |
 //! | `pinfold profile` | `cli/profile.rs`, `cli/run/look.rs`; what `check` finds: `cli/run/lint.rs`, `cli/run/view.rs` |
 //! | the plan in print, the line for bubblewrap | `cli/run/dry_run.rs`, `cli/run/as_bwrap.rs` |
 //! | a command of `pinfold` | `cli/verbs.rs` (the table) |
 //! | help | `cli/render.rs` (all from the tables) |
 //! | manual pages, shell completions | `cli/render/files.rs` and `man/*.in` (the same; written by a test) |
-//! | the text of an error | `cli/run/words.rs`, `cli/words.rs`; an operation in words: `spec/words.rs`; the `hint:` line below it: `plan/hint.rs` |
+//! | the text of an error | `cli/run/words.rs`, `cli/bwrap/words.rs`; an operation in words: `spec/words.rs`; the `hint:` line below it: `plan/hint.rs` |
 //! | a suggestion for a word that nothing is called | `nearest.rs` |
 //! | what can be asked for at all | `spec/` |
 //! | what is asked of the host | `host.rs` |
@@ -83,9 +83,9 @@ pub use sandbox::Sandbox;
 /// source that is missing, a call that the kernel refuses. The code of the error is 1.
 pub fn run(spec: spec::Spec) -> Result<u8, Error> {
     let caller = host::Caller::probe();
-    spec.check(caller.uid, caller.gid).map_err(|conflict| Error::new(1, cli::words::conflict(conflict)))?;
+    spec.check(caller.uid, caller.gid).map_err(|conflict| Error::new(1, cli::bwrap::conflict(conflict)))?;
     let inherited = host::environment();
     let inherited: Vec<&CStr> = inherited.iter().map(CString::as_c_str).collect();
     let host = host::Host::probe(caller, &spec, c"pinfold", &inherited)?;
-    supervise::run(&plan::plan(spec, host)?, None, &cli::words::Bubblewrap)
+    supervise::run(&plan::plan(spec, host)?, None, &cli::bwrap::Bubblewrap)
 }

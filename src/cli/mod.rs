@@ -1,28 +1,19 @@
 //! The front doors. Picks the dialect and the verb, and prints the one error.
 #![forbid(unsafe_code)]
 
-mod args;
-mod bwrap;
+pub(crate) mod bwrap;
 mod doctor;
-mod lower;
-mod parse;
 mod profile;
 mod render;
 mod run;
 mod seccomp;
 mod table;
 mod verbs;
-pub(crate) mod words;
 
 use crate::error::{Error, push_printable};
-use crate::host::{Caller, Host};
-use crate::spec::{CapSet, FdNumber, Spec};
+use crate::spec::FdNumber;
 pub use crate::sys::cmdline::CommandLine;
-use crate::sys::{error_text, file};
-use crate::{plan, supervise};
-use args::Args;
-use lower::{Facts, Wish};
-use parse::{Outcome, Outside};
+use crate::sys::file;
 
 /// Runs the program that `line` asks for, and returns the exit code.
 ///
@@ -30,7 +21,7 @@ use parse::{Outcome, Outside};
 pub fn main(line: CommandLine) -> u8 {
     let called = line.words().first().map_or(&b""[..], |word| word.to_bytes()).to_vec();
     if called.rsplit(|&byte| byte == b'/').next() == Some(b"bwrap") {
-        return bwrap_door(line, 1);
+        return bwrap::run(line, 1);
     }
     pinfold_door(line)
 }
@@ -112,69 +103,6 @@ fn doctor_door(line: CommandLine) -> u8 {
             complain("pinfold doctor", "", &error);
             error.code
         }
-    }
-}
-
-/// bubblewrap's words, from word number `skip` on.
-fn bwrap_door(line: CommandLine, skip: usize) -> u8 {
-    let mut args = Args::default();
-    match bwrap_run(&mut args, line, skip) {
-        Ok(code) => code,
-        Err(error) => {
-            complain("bwrap", if args.level_prefix { "<3>" } else { "" }, &error);
-            error.code
-        }
-    }
-}
-
-fn bwrap_run(args: &mut Args, line: CommandLine, skip: usize) -> Result<u8, Error> {
-    let name = line.words().first().map_or_else(|| "bwrap".into(), |word| word.to_string_lossy().into_owned());
-    match parse::parse(args, bwrap::TABLE, line.words().get(skip..).unwrap_or_default(), &mut World)? {
-        Outcome::Help => return Ok(print(&render::help(bwrap::TABLE, &name))),
-        Outcome::Version => return Ok(print(&format!("{}\n", bwrap::VERSION))),
-        Outcome::Complete => {}
-    }
-    let caller = Caller::probe();
-    let facts = Facts {
-        uid: caller.uid,
-        gid: caller.gid,
-        own_caps: if args.names_caps() { CapSet(Caller::capabilities()?) } else { CapSet::EMPTY },
-        last_cap: if args.names_caps() { Caller::last_capability() } else { 0 },
-    };
-    let level_prefix = args.level_prefix;
-    let wish = lower::lower(std::mem::take(args), &facts);
-    args.level_prefix = level_prefix;
-    match wish? {
-        Wish::Run(spec) => sandbox(*spec, caller, line),
-        Wish::Usage => {
-            write(2, render::help(bwrap::TABLE, &name).as_bytes());
-            Ok(1)
-        }
-    }
-}
-
-fn sandbox(spec: Spec, caller: Caller, line: CommandLine) -> Result<u8, Error> {
-    let host = {
-        let words = line.words();
-        Host::probe(caller, &spec, words.first().copied().unwrap_or_default(), &line.environment())?
-    };
-    let plan = plan::plan(spec, host)?;
-    supervise::run(&plan, Some(line), &words::Bubblewrap)
-}
-
-/// What parsing may read and say.
-struct World;
-
-impl Outside for World {
-    fn read(&mut self, fd: FdNumber) -> Result<Vec<u8>, String> {
-        let content = file::callers_fd(fd).and_then(file::read_to_end);
-        file::close_numbers([fd]);
-        content.map_err(|errno| error_text(errno as i32).into())
-    }
-
-    fn warn(&mut self, message: &str, level_prefix: bool) {
-        let level = if level_prefix { "<4>" } else { "" };
-        write(2, format!("{level}bwrap: {message}\n").as_bytes());
     }
 }
 

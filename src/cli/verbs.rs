@@ -44,7 +44,7 @@ pub(crate) const VERBS: &[Verb] = &[
         brief: "understand the options of bubblewrap; `pinfold bwrap --help` lists them. A link to this program that is \
                 called `bwrap` does the same.",
         subs: &[],
-        door: |line| super::bwrap_door(line, 2),
+        door: |line| super::bwrap::run(line, 2),
     },
     Verb {
         name: "profile",

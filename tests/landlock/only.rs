@@ -106,18 +106,18 @@ fn everything_inexpressible_is_refused_by_name() {
             "user namespace: ",
             "UTS namespace: ",
             "limit of user namespaces: ",
-            "bind of /usr on /other: ",
-            "tmpfs on /tmp: ",
+            "bind /usr on /other (read-only): ",
+            "tmpfs on /tmp (mode ",
             "procfs on /proc: ",
-            "devices on /dev: ",
-            "overlay on /o: ",
-            "link /b: ",
+            "basic devices on /dev: ",
+            "overlay /usr on /o (changes are lost): ",
+            "link /b -> a: ",
             "host name x: ",
         ];
         for name in names {
             assert!(said.stderr_text().contains(name), "{name}: {said}");
         }
-        assert!(!said.stderr_text().contains("read-only mount /usr"), "that can be expressed: {said}");
+        assert!(!said.stderr_text().contains("make read-only /usr"), "that can be expressed: {said}");
     }
 }
 
@@ -130,7 +130,7 @@ fn what_is_dropped_is_said_and_never_more_is_granted() {
     let wishes = format!("rw {dir} {dir} tmpfs {dir}/hidden net");
     let said = alone(Actor::User, &wishes, &["/probe", "write", &format!("{dir}/x"), "x"]);
     assert_eq!(said.refused(), errno::ACCESS, "{said}");
-    for name in [format!("not enforced: tmpfs on {dir}/hidden: "), "not enforced: network namespace: ".into()] {
+    for name in [format!("not enforced: tmpfs on {dir}/hidden (mode "), "not enforced: network namespace: ".into()] {
         assert!(said.stderr_text().contains(&name), "{name}: {said}");
     }
     // No network is no port.

@@ -2,8 +2,8 @@
 
 use std::ffi::CStr;
 
-use super::Opt;
-use crate::cli::args::{self, Args};
+use super::args::{self, Args};
+use super::table::Opt;
 use crate::cli::table::Action::{One, Three, Two};
 use crate::cli::table::Done;
 use crate::spec::{BindFlags, DataFile, FsOp, OverlayKind, Source};

@@ -3,10 +3,10 @@
 use std::ffi::{CStr, CString};
 
 use super::lower;
-use crate::cli::args::Args;
 use crate::cli::bwrap;
-use crate::cli::lower::{Facts, Wish, lower as lower_bwrap};
-use crate::cli::parse::{Outside, parse};
+use crate::cli::bwrap::args::Args;
+use crate::cli::bwrap::lower::{Facts, Wish, lower as lower_bwrap};
+use crate::cli::bwrap::parse::{Outside, parse};
 use crate::cli::run::as_bwrap;
 use crate::spec::{
     BindFlags, CapSet, DieWith, EnvOp, FdNumber, Fds, FsOp, Landlock, LandlockTier, NestedUserNs, ProfileText, Seccomp,

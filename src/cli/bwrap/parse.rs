@@ -4,7 +4,7 @@
 use std::ffi::CStr;
 
 use super::args::{self, Args, refuse, refuse_word};
-use super::table::{self, Action, Opt, Table};
+use crate::cli::table::{self, Action, Opt, Table};
 use crate::error::Error;
 use crate::nearest::nearest;
 use crate::spec::FdNumber;

@@ -3,7 +3,8 @@
 use std::ffi::CString;
 
 use super::*;
-use crate::cli::{bwrap, lower, table};
+use crate::cli::bwrap::lower;
+use crate::cli::{bwrap, table};
 use crate::spec::{FsOp, Op};
 
 /// A world of descriptors with known content, which remembers the warnings.

@@ -2,16 +2,15 @@
 //!
 //! The words are ours. What an option does to the arguments stands with it.
 
-mod files;
-
 use std::ffi::CStr;
 
 use super::args::{self, Args, refuse};
-use super::table::Action::{Flag, Help, Load, One, Splice, Two, Version};
-use super::table::{self, Done};
+use super::files;
+use crate::cli::table::Action::{Flag, Help, Load, One, Splice, Two, Version};
+use crate::cli::table::{self, Done};
 use crate::spec::{EnvOp, FdNumber, FsOp};
 
-type Opt = table::Opt<Args>;
+pub(super) type Opt = table::Opt<Args>;
 type Group = table::Group<Args>;
 
 /// What `--version` prints: callers parse three numbers and want at least 0.10.0 (flatpak, BuildStream), so this names

@@ -152,7 +152,7 @@ pub(super) mod tests {
 
     use super::*;
     use crate::cli::bwrap;
-    use crate::cli::parse::{Outside, parse};
+    use crate::cli::bwrap::parse::{Outside, parse};
     use crate::spec::{BindFlags, EnvOp, FdNumber, FsOp, Op, Source};
 
     pub(in crate::cli) fn facts(uid: u32) -> Facts {

@@ -1,0 +1,83 @@
+//! bubblewrap's front door: its options, its texts, its exit codes.
+
+pub(super) mod args;
+mod files;
+pub(super) mod lower;
+pub(super) mod parse;
+mod table;
+mod words;
+
+use crate::cli::{CommandLine, render};
+use crate::error::Error;
+use crate::host::{Caller, Host};
+use crate::spec::{CapSet, FdNumber, Spec};
+use crate::sys::{error_text, file};
+use crate::{plan, supervise};
+use args::Args;
+use lower::{Facts, Wish};
+use parse::{Outcome, Outside};
+pub(super) use table::{TABLE, VERSION};
+pub(crate) use words::{Bubblewrap, conflict};
+
+/// bubblewrap's words, from word number `skip` on.
+pub(super) fn run(line: CommandLine, skip: usize) -> u8 {
+    let mut args = Args::default();
+    match understand(&mut args, line, skip) {
+        Ok(code) => code,
+        Err(error) => {
+            super::complain("bwrap", if args.level_prefix { "<3>" } else { "" }, &error);
+            error.code
+        }
+    }
+}
+
+fn understand(args: &mut Args, line: CommandLine, skip: usize) -> Result<u8, Error> {
+    let name = line.words().first().map_or_else(|| "bwrap".into(), |word| word.to_string_lossy().into_owned());
+    match parse::parse(args, TABLE, line.words().get(skip..).unwrap_or_default(), &mut World)? {
+        Outcome::Help => return Ok(super::print(&render::help(TABLE, &name))),
+        Outcome::Version => return Ok(super::print(&format!("{}\n", VERSION))),
+        Outcome::Complete => {}
+    }
+    let caller = Caller::probe();
+    let facts = Facts {
+        uid: caller.uid,
+        gid: caller.gid,
+        own_caps: if args.names_caps() { CapSet(Caller::capabilities()?) } else { CapSet::EMPTY },
+        last_cap: if args.names_caps() { Caller::last_capability() } else { 0 },
+    };
+    let level_prefix = args.level_prefix;
+    let wish = lower::lower(std::mem::take(args), &facts);
+    args.level_prefix = level_prefix;
+    match wish? {
+        Wish::Run(spec) => sandbox(*spec, caller, line),
+        Wish::Usage => {
+            super::write(2, render::help(TABLE, &name).as_bytes());
+            Ok(1)
+        }
+    }
+}
+
+fn sandbox(spec: Spec, caller: Caller, line: CommandLine) -> Result<u8, Error> {
+    let host = {
+        let words = line.words();
+        Host::probe(caller, &spec, words.first().copied().unwrap_or_default(), &line.environment())?
+    };
+    let plan = plan::plan(spec, host)?;
+    supervise::run(&plan, Some(line), &words::Bubblewrap)
+}
+
+/// What parsing may read and say.
+struct World;
+
+impl Outside for World {
+    fn read(&mut self, fd: FdNumber) -> Result<Vec<u8>, String> {
+        let content = file::callers_fd(fd).and_then(file::read_to_end);
+        file::close_numbers([fd]);
+        content.map_err(|errno| error_text(errno as i32).into())
+    }
+
+    fn warn(&mut self, message: &str, level_prefix: bool) {
+        let level = if level_prefix { "<4>" } else { "" };
+        super::write(2, format!("{level}bwrap: {message}\n").as_bytes());
+    }
+}
