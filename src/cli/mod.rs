@@ -11,6 +11,7 @@ mod table;
 mod verbs;
 
 use crate::error::{Error, push_printable};
+use crate::host;
 use crate::spec::FdNumber;
 pub use crate::sys::cmdline::CommandLine;
 use crate::sys::file;
@@ -39,7 +40,17 @@ fn pinfold_door(line: CommandLine) -> u8 {
         _ => {}
     }
     match verbs::find(&String::from_utf8_lossy(&word)) {
-        Ok(verb) => (verb.door)(line),
+        Ok(verb) => {
+            // Before a file is read for somebody who might not read it (CVE-2020-5291 and its kin). The other door
+            // refuses in its own words.
+            if verb.name != "bwrap"
+                && let Err(error) = host::refuse_privileges()
+            {
+                complain("pinfold", "", &error);
+                return run::FAILED;
+            }
+            (verb.door)(line)
+        }
         Err(near) => {
             let mut message = b"unknown command ".to_vec();
             push_printable(&mut message, to_os(&word));
