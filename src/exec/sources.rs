@@ -89,7 +89,9 @@ fn open_one(plan: &Plan, index: usize, op: &FsOp) -> Outcome<Held> {
                     Source::Link(_) if found.is_link() => Ok(Held::Link(mount)),
                     // It has been exchanged since somebody looked.
                     Source::Link(_) => Err(Failure { act: Act::Race, ..Failure::nth(Stage::Op, index, 0) }),
-                    Source::Path(_) | Source::Fd(_) => Ok(Held::Tree { mount, is_dir: found.is_dir() }),
+                    Source::Path(_) | Source::Real(_) | Source::Fd(_) => {
+                        Ok(Held::Tree { mount, is_dir: found.is_dir() })
+                    }
                 }
             }
         },
@@ -112,6 +114,7 @@ fn open_one(plan: &Plan, index: usize, op: &FsOp) -> Outcome<Held> {
 fn open_tree(plan: &Plan, index: usize, source: &Source) -> Outcome<OwnedFd> {
     let fd = match source {
         Source::Path(path) => return mount::clone_tree(AT_FDCWD, path, true).op(index, Act::Source),
+        Source::Real(path) => return open_real(index, path),
         Source::Link(path) => return mount::clone_link(path).op(index, Act::Source),
         Source::Fd(fd) => *fd,
     };
@@ -127,6 +130,15 @@ fn open_tree(plan: &Plan, index: usize, source: &Source) -> Outcome<OwnedFd> {
         return Err(Failure { act: Act::Race, ..Failure::nth(Stage::Op, index, 0) });
     }
     Ok(mount)
+}
+
+/// A tree whose path must not lead through a link: a program of another box, which may write there too, could have
+/// exchanged a directory for a link to anywhere (CVE-2021-30465, CVE-2024-42472).
+fn open_real(index: usize, path: &CString) -> Outcome<OwnedFd> {
+    match file::open_without_links(path) {
+        Err(Errno::ELOOP) => Err(Failure { act: Act::Race, ..Failure::nth(Stage::Op, index, 0) }),
+        place => mount::clone_tree(place.op(index, Act::Source)?.as_fd(), c"", true).op(index, Act::Source),
+    }
 }
 
 /// Opens a file to copy. It is looked at before it is opened: opening a device may do something by itself, and a fifo

@@ -58,7 +58,7 @@ pub fn advice(failure: &Failure, op: Option<&FsOp>, host: &Obstacles) -> Option<
              hides these calls"
         }
         (Stage::Op, Act::Source, Errno::ENOENT) => match op {
-            Some(FsOp::Bind { source: Source::Path(_) | Source::Link(_), .. }) => {
+            Some(FsOp::Bind { source: Source::Path(_) | Source::Real(_) | Source::Link(_), .. }) => {
                 "the source does not exist on the host; the -try form of the option skips it then"
             }
             Some(FsOp::Bind { source: Source::Fd(_), .. }) => NO_DESCRIPTOR,

@@ -19,6 +19,9 @@ pub struct Op {
 pub enum Source {
     /// A path on the host, resolved with the caller's working directory, links followed.
     Path(CString),
+    /// An absolute path on the host, in which nothing is a link: if it leads through one, somebody has put it there since
+    /// the path was found, and the run ends.
+    Real(CString),
     /// The link at the end of this path, and not what it leads to. Where there is the same link at the destination, it
     /// works as before and can neither be removed nor exchanged inside.
     Link(CString),

@@ -21,7 +21,7 @@ fn describe(op: &FsOp, out: &mut Vec<u8>) {
         FsOp::Bind { source, dest, flags } => {
             words(out, "bind ");
             match source {
-                Source::Path(source) => from_to(out, source, " on ", dest),
+                Source::Path(source) | Source::Real(source) => from_to(out, source, " on ", dest),
                 Source::Link(source) => {
                     words(out, "link ");
                     from_to(out, source, " on ", dest);

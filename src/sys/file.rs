@@ -234,6 +234,12 @@ pub(crate) fn open_in_root(root: BorrowedFd<'_>, path: &CStr, open: Open) -> Res
     }
 }
 
+/// Opens `path` as a place only; a link anywhere on the way or at its end is refused with `ELOOP` (`openat2(2)`).
+pub(crate) fn open_without_links(path: &CStr) -> Result<OwnedFd> {
+    let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_CLOEXEC).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
+    nix::fcntl::openat2(nix::fcntl::AT_FDCWD, path, how)
+}
+
 /// Opens the directory `path` as a place only; a link anywhere on the way is refused with `ELOOP` (`openat2(2)`).
 pub(crate) fn open_dir_without_links(path: &CStr) -> Result<OwnedFd> {
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;

@@ -54,9 +54,10 @@ struct MountAttr {
 
 /// A detached copy of the mount at `path`, with what is mounted below it where `recursive`.
 ///
-/// Links are followed; `path` is relative to `dir`.
+/// Links are followed; `path` is relative to `dir`. An empty path means `dir` itself.
 pub(crate) fn clone_tree(dir: BorrowedFd<'_>, path: &CStr, recursive: bool) -> Result<OwnedFd> {
-    open_tree(dir, path, if recursive { libc::AT_RECURSIVE } else { 0 })
+    let itself = if path.is_empty() { libc::AT_EMPTY_PATH } else { 0 };
+    open_tree(dir, path, itself | if recursive { libc::AT_RECURSIVE } else { 0 })
 }
 
 /// A detached mount of the link `path` itself.

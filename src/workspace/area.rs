@@ -93,9 +93,12 @@ impl Area {
 
     /// Follows `path` (absolute) to its end. A link that the program could exchange on the way is held.
     pub(super) fn follow(&mut self, path: &Path) -> End {
-        let mut done = PathBuf::from("/");
-        let mut rest: VecDeque<OsString> = parts(path);
-        let (mut links, mut about) = (0, fs::symlink_metadata("/").ok());
+        // The paths of regions have been followed: no call is spent on their parts again, for each file in them.
+        let region =
+            self.regions.iter().filter(|region| path.starts_with(region)).max_by_key(|region| region.as_os_str().len());
+        let mut done = region.cloned().unwrap_or_else(|| PathBuf::from("/"));
+        let mut rest: VecDeque<OsString> = parts(path.strip_prefix(&done).unwrap_or(path));
+        let (mut links, mut about) = (0, fs::symlink_metadata(&done).ok());
         while let Some(part) = rest.pop_front() {
             if part == ".." {
                 done.pop();
@@ -262,7 +265,7 @@ impl Area {
 fn bind(path: &Path, access: Access) -> FsOp {
     let flags = BindFlags { read_only: access != Access::Write, devices: false, optional: false };
     let dest = c_path(path);
-    let source = if access == Access::Link { Source::Link(dest.clone()) } else { Source::Path(dest.clone()) };
+    let source = if access == Access::Link { Source::Link(dest.clone()) } else { Source::Real(dest.clone()) };
     FsOp::Bind { source, dest, flags }
 }
 

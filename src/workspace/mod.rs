@@ -20,7 +20,10 @@
 //! namespace; kernel commit 8ed936b5671b): after a `git config` outside, the box can write `config` until it ends.
 //!
 //! Between the look and the mounts, another process of the same user can exchange what was found; so can the program of
-//! another box that has the same workspace.
+//! another box that has the same workspace. It can leave something unheld that way, but show nothing else: no link is
+//! followed when the mounts are made ([`Source::Real`]).
+//!
+//! [`Source::Real`]: crate::spec::Source::Real
 #![forbid(unsafe_code)]
 
 mod area;

@@ -86,6 +86,10 @@ fn operation(word: &str, operands: &mut impl Iterator<Item = CString>) -> Option
     Some(match word {
         "ro" => bind(flags(true, false, false))?,
         "rw" => bind(flags(false, false, false))?,
+        "rw-real" => {
+            let flags = flags(false, false, false);
+            FsOp::Bind { source: Source::Real(dest), dest: operands.next()?, flags }
+        }
         "rw-try" => bind(flags(false, false, true))?,
         "dev-bind" => bind(flags(false, true, false))?,
         "overlay" => FsOp::Overlay { layers: vec![dest], kind: OverlayKind::Tmp, dest: operands.next()? },

@@ -341,7 +341,7 @@ fn overlay_options(layers: &[CString], kind: &OverlayKind, out: &mut Vec<u8>) {
 
 fn source(op: &FsOp) -> CString {
     match op {
-        FsOp::Bind { source: Source::Path(path) | Source::Link(path), .. } => path.clone(),
+        FsOp::Bind { source: Source::Path(path) | Source::Real(path) | Source::Link(path), .. } => path.clone(),
         FsOp::Bind { source: Source::Fd(fd), .. } => {
             let mut text = String::new();
             // Writing to a String cannot fail.

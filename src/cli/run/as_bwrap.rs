@@ -128,7 +128,7 @@ impl Words {
 
     fn op(&mut self, op: &FsOp) -> Result<(), Error> {
         match op {
-            FsOp::Bind { source: Source::Path(source), dest, flags } => {
+            FsOp::Bind { source: Source::Path(source) | Source::Real(source), dest, flags } => {
                 let name = match (flags.devices, flags.read_only) {
                     (true, _) => "--dev-bind",
                     (false, true) => "--ro-bind",

@@ -82,7 +82,7 @@ impl View<'_> {
                     return Place::Link(OsStr::from_bytes(target.to_bytes()).into());
                 }
                 FsOp::CopyFile { .. } | FsOp::Dir { .. } | FsOp::Data { .. } if dest == path => return Place::Own,
-                FsOp::Bind { source: Source::Path(source), .. } => {
+                FsOp::Bind { source: Source::Path(source) | Source::Real(source), .. } => {
                     if let Ok(rest) = path.strip_prefix(dest) {
                         return Place::Host(below(source.to_bytes(), rest));
                     }

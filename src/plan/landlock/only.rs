@@ -100,7 +100,7 @@ fn limits(abi: u32) -> Vec<Dropped> {
 /// Adds what `op` grants, or takes away what it would hide and says why it cannot be had.
 fn grant(granted: &mut Vec<FileRule>, index: usize, op: &FsOp) -> Result<(), String> {
     match op {
-        FsOp::Bind { source: Source::Path(source), dest, flags } => {
+        FsOp::Bind { source: Source::Path(source) | Source::Real(source), dest, flags } => {
             let is_absolute = source.to_bytes().starts_with(b"/");
             let Some(path) = clean(dest).filter(|path| is_absolute && clean(source).as_ref() == Some(path)) else {
                 return Err(hide(granted, clean(dest), "it shows something of the host at another place"));

@@ -75,7 +75,7 @@ impl Place {
             FsOp::Bind { source: Source::Link(_), dest, flags: BindFlags { read_only: true, .. } } => {
                 format!("l {}", self.short(dest))
             }
-            FsOp::Bind { source: Source::Path(source), dest, flags } if source == dest => {
+            FsOp::Bind { source: Source::Real(source), dest, flags } if source == dest => {
                 format!("{} {}", if flags.read_only { 'r' } else { 'w' }, self.short(dest))
             }
             other => panic!("{other:?}"),
