@@ -43,20 +43,43 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// Appends `text` with control characters escaped (`\n`, `\x1b`), all other bytes as they are.
+/// Appends `text` with control characters escaped (`\n`, `\x1b`, `\u{9b}`), all other bytes as they are.
 ///
-/// A path or argument that came from somebody else must not move the cursor or fake a second line of a message
-/// (CVE-2023-28101 did that to a permission prompt).
+/// A path or argument that came from somebody else must not move the cursor, turn the direction of writing around or
+/// fake a second line of a message (CVE-2023-28101 did that to a permission prompt).
 pub(crate) fn push_printable(out: &mut Vec<u8>, text: impl AsRef<OsStr>) {
-    for &byte in text.as_ref().as_bytes() {
-        match byte {
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            0..=0x1f | 0x7f => out.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
-            0x20.. => out.push(byte),
+    for chunk in text.as_ref().as_bytes().utf8_chunks() {
+        for letter in chunk.valid().chars() {
+            match letter {
+                '\n' => out.extend_from_slice(b"\\n"),
+                '\t' => out.extend_from_slice(b"\\t"),
+                '\r' => out.extend_from_slice(b"\\r"),
+                '\0'..='\x1f' | '\x7f' => out.extend_from_slice(format!("\\x{:02x}", u32::from(letter)).as_bytes()),
+                letter if is_hidden(letter) => out.extend(letter.escape_unicode().map(|escaped| escaped as u8)),
+                letter => out.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes()),
+            }
+        }
+        out.extend_from_slice(chunk.invalid());
+    }
+}
+
+/// Text of a JSON value with what cannot be seen escaped, so that a terminal shows what is there. Strings are the only
+/// place where it can stand.
+pub(crate) fn printable_json(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for letter in json.chars() {
+        if is_hidden(letter) || letter == '\x7f' {
+            out.push_str(&format!("\\u{:04x}", u32::from(letter)));
+        } else {
+            out.push(letter);
         }
     }
+    out
+}
+
+/// Control characters beyond ASCII, and those that turn the direction of writing around (Unicode, annex 9).
+fn is_hidden(letter: char) -> bool {
+    matches!(letter, '\u{80}'..='\u{9f}' | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -68,6 +91,17 @@ mod tests {
         let mut out = Vec::new();
         push_printable(&mut out, OsStr::from_bytes(b"a\x1b[2J\n\xffz"));
         assert_eq!(out, b"a\\x1b[2J\\n\xffz");
+        let mut out = Vec::new();
+        push_printable(&mut out, "é\u{9b}2J\u{202e}\u{2069}ß");
+        assert_eq!(String::from_utf8(out).unwrap(), r"é\u{9b}2J\u{202e}\u{2069}ß");
+    }
+
+    #[test]
+    fn json_says_the_same_with_what_cannot_be_seen_escaped() {
+        let text = "é\u{9b}\u{202e}\u{7f}";
+        let json = printable_json(&serde_json::json!({ "é": text }).to_string());
+        assert_eq!(json, r#"{"é":"é\u009b\u202e\u007f"}"#);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap()["é"], text);
     }
 
     #[test]

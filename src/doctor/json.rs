@@ -8,6 +8,7 @@ use super::ids::{Helper, Ranges};
 use super::rehearsal::Outcome;
 use super::trials::{Trial, Trials, Tried};
 use super::verdict::Severity;
+use crate::error::printable_json;
 
 pub(super) fn json(report: &Report) -> String {
     let Report { facts, trials, rehearsals, verdict } = report;
@@ -44,7 +45,7 @@ pub(super) fn json(report: &Report) -> String {
     })
     .to_string();
     text.push('\n');
-    text
+    printable_json(&text)
 }
 
 fn error(outcome: &Outcome) -> Value {

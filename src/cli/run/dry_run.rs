@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use serde_json::{Value, json};
 
 use super::args::Origin;
-use crate::error::push_printable;
+use crate::error::{printable_json, push_printable};
 use crate::plan::Plan;
 use crate::spec::Fds;
 
@@ -69,7 +69,7 @@ pub(super) fn json(plan: &Plan, origins: &[Origin]) -> String {
         "environment": plan.exec.environment.iter().map(|entry| lossy(entry.to_bytes())).collect::<Vec<_>>(),
         "program": plan.exec.arguments.iter().map(|word| lossy(word.to_bytes())).collect::<Vec<_>>(),
     });
-    format!("{plan:#}\n")
+    printable_json(&format!("{plan:#}\n"))
 }
 
 fn line(out: &mut Vec<u8>, name: &str, what: &[u8]) {
