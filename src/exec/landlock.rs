@@ -102,14 +102,18 @@ fn allow(set: &mut Ruleset, place: BorrowedFd<'_>, rights: Rights) -> Result<()>
 
 /// What the program holds already it can use without a rule; this is for opening it once more, as `/dev/stdout` does.
 /// It gets what the descriptor is open for.
-fn allow_descriptor(set: &mut Ruleset, fd: i32, handled: Rights) -> Result<()> {
-    let fd = file::callers_fd(fd)?;
+fn allow_descriptor(set: &mut Ruleset, number: i32, handled: Rights) -> Result<()> {
+    let fd = file::callers_fd(number)?;
     let access = match file::access(fd) {
         Err(Errno::EBADF) => return Ok(()),
         access => access?,
     };
     let what = file::fstat(fd)?;
-    let rights = if what.is_dir() {
+    let rights = if what.is_dir() && number <= 2 {
+        // Nobody means to share a directory by `< DIR`, and what is below it was not asked for. Without a rule it is
+        // shut.
+        Rights::NONE
+    } else if what.is_dir() {
         // Whoever hands a directory over means what is below it, with whatever its mount allows.
         handled
     } else {
