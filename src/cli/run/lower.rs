@@ -259,11 +259,13 @@ fn absolute(path: &CStr, facts: &Facts<'_>) -> Result<CString, Error> {
     Ok(CString::new(if clean.is_empty() { b"/".to_vec() } else { clean }).unwrap_or_default())
 }
 
-/// Only what is named gets in.
+/// Only what is named gets in. `PWD` is none of it: the program gets that of the directory where it starts, and the
+/// caller's name of its own, with links that nothing shows inside, would keep it from starting there.
 fn environment(wishes: &[EnvWish], inherited: &[&CStr]) -> Vec<EnvOp> {
     let mut ops = vec![EnvOp::Clear];
     for wish in wishes {
         match wish {
+            EnvWish::Set(name, _) if name.as_c_str() == c"PWD" => {}
             EnvWish::Set(name, value) => ops.push(EnvOp::Set(name.clone(), value.clone())),
             EnvWish::Pass(wanted) => ops.extend(inherited.iter().filter_map(|entry| pass(wanted, entry))),
         }
@@ -280,5 +282,6 @@ fn pass(wanted: &CStr, entry: &CStr) -> Option<EnvOp> {
         exact => name == exact,
     };
     // A name that is empty can be inherited, but not be set.
-    (is_wanted && !name.is_empty()).then(|| Some(EnvOp::Set(CString::new(name).ok()?, CString::new(value).ok()?)))?
+    (is_wanted && !name.is_empty() && name != b"PWD")
+        .then(|| Some(EnvOp::Set(CString::new(name).ok()?, CString::new(value).ok()?)))?
 }

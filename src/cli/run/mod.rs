@@ -60,7 +60,10 @@ pub(super) fn run(line: CommandLine) -> Result<u8, Error> {
     };
     let Meant { spec, origins, unheld } = lower::lower(args, &facts)?;
     spec.check(caller.uid, caller.gid).map_err(words::conflict)?;
-    world.guard_profiles(&spec)?;
+    let unguarded = match world.guard_profiles(&spec) {
+        Err(error) if spec.best_effort => Some(not_enforced("protection of profiles", error.message)),
+        guarded => guarded.map(|()| None)?,
+    };
     if print_bwrap {
         let as_bwrap::Line { text, notes } = as_bwrap::line(&spec)?;
         notes.iter().for_each(|note| words::say(note.as_bytes()));
@@ -70,6 +73,7 @@ pub(super) fn run(line: CommandLine) -> Result<u8, Error> {
     let door = Native { origins, status: spec.report.json_status_fd, failed: RefCell::default() };
     let host = Host::probe(caller, &spec, &program, &environment).map_err(as_ours)?;
     let mut plan = plan::plan(spec, host).map_err(as_ours)?;
+    plan.dropped.extend(unguarded);
     plan.dropped.extend(unheld.into_iter().map(|unheld| unprotected(&unheld)));
     match dry_run {
         Some(Format::Text) => return Ok(super::print(&dry_run::text(&plan, &door.origins))),
@@ -98,11 +102,11 @@ fn help(long: bool) -> String {
 
 /// A part of the workspace that cannot be protected, as what it is: something that is not enforced.
 fn unprotected(unheld: &Unheld) -> Dropped {
-    Dropped {
-        op: None,
-        what: b"protection of the workspace".to_vec(),
-        why: String::from_utf8_lossy(&unheld.message()).into_owned(),
-    }
+    not_enforced("protection of the workspace", unheld.message())
+}
+
+fn not_enforced(what: &str, why: Vec<u8>) -> Dropped {
+    Dropped { op: None, what: what.into(), why: String::from_utf8_lossy(&why).into_owned() }
 }
 
 fn carry_out(plan: &Plan, line: CommandLine, door: &Native) -> Result<u8, Error> {

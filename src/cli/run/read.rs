@@ -16,6 +16,9 @@ use crate::cli::table::{Action, Opt, opts};
 use crate::error::{Error, push_printable};
 use crate::nearest::nearest;
 
+/// How deep profiles may build on each other. Each level takes room on the stack, which must not run out.
+const DEEPEST: usize = 32;
+
 /// What reading needs of the world.
 pub(crate) trait Outside {
     /// The profile called `name`. `None` where there is none.
@@ -222,6 +225,9 @@ impl Reader<'_> {
                 push_printable(&mut chain, OsStr::from_bytes(open));
             }
             return refuse([b"a profile builds on itself: ", &chain[..]].concat());
+        }
+        if self.open.len() >= DEEPEST {
+            return refuse(format!("profiles build on each other more than {DEEPEST} deep"));
         }
         self.open.push(name.clone());
         for (index, line) in text.split(|&byte| byte == b'\n').enumerate() {

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::FAILED;
 use super::args::Origin;
-use crate::error::{Error, push_printable};
+use crate::error::{Error, printable_json, push_printable};
 use crate::host::Obstacles;
 use crate::plan::failure::{Act, Failure, Stage};
 use crate::plan::{LandlockRule, Plan, hint};
@@ -37,7 +37,9 @@ impl Door for Native {
         let mut message = step(failure.stage).as_bytes().to_vec();
         message.extend_from_slice(b": ");
         message.extend_from_slice(&what(plan, failure));
-        if failure.errno != 0 {
+        // Of these the words are the reason already.
+        let is_said = matches!(failure.act, Act::Missing | Act::NoMatch) && failure.stage == Stage::Op;
+        if failure.errno != 0 && !is_said {
             message.extend_from_slice(b": ");
             message.extend_from_slice(error_text(failure.errno).as_bytes());
         }
@@ -82,7 +84,7 @@ impl Native {
     /// One line of JSON for whoever asked for it.
     pub(super) fn report(&self, plan: &Plan, line: &serde_json::Value) {
         let Some(fd) = self.status else { return };
-        let text = format!("{line}\n");
+        let text = printable_json(&format!("{line}\n"));
         // A reader that is gone does not want to know.
         let _told = plan.descriptor(fd).and_then(|fd| file::write_all(fd, text.as_bytes())).is_ok();
     }
@@ -257,7 +259,9 @@ fn with(before: &[u8], subject: &CStr) -> Vec<u8> {
 pub(super) fn conflict(conflict: Conflict) -> Error {
     let text = match conflict {
         Conflict::NoCommand => "no command is given: pinfold run [OPTIONS] [--] COMMAND [ARGS...]",
-        Conflict::HostnameNeedsUts => "--hostname cannot be had together with --share uts: it would be the host's name",
+        Conflict::HostnameNeedsUts => {
+            "--hostname needs a UTS namespace: --share uts and --landlock only go without, and it would be the host's name"
+        }
         Conflict::DisableNeedsNewUser | Conflict::DisableWithMapsFrom => {
             "nested user namespaces can be refused in a new user namespace only"
         }

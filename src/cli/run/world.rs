@@ -38,8 +38,11 @@ impl World {
             environment.iter().find_map(|entry| entry.to_bytes().strip_prefix(name.as_bytes())?.strip_prefix(b"="))
         };
         // Anything else would make a path that depends on where it is used (XDG Base Directory Specification).
-        let absolute = |name: &str| variable(name).filter(|value| value.starts_with(b"/")).map(<[u8]>::to_vec);
-        let has_home = absolute("HOME").filter(|home| home.iter().any(|&byte| byte != b'/'));
+        // And the root is nobody's own: a directory in memory there would hide everything.
+        let is_root = |path: &[u8]| path.split(|&byte| byte == b'/').all(|part| part.is_empty() || part == b".");
+        let is_place = |path: &&[u8]| path.starts_with(b"/") && !is_root(path);
+        let absolute = |name: &str| variable(name).filter(is_place).map(<[u8]>::to_vec);
+        let has_home = absolute("HOME");
         let home = has_home.clone().unwrap_or_else(|| NO_HOME.to_bytes().to_vec());
         let below_home = |name: &str, rest: &[u8]| absolute(name).unwrap_or_else(|| [&home, rest].concat());
         let runtime = format!("/run/user/{}", caller.uid).into_bytes();
@@ -90,7 +93,7 @@ impl World {
     /// next one.
     pub(super) fn guard_profiles(&self, spec: &Spec) -> Result<(), Error> {
         let writable: Vec<PathBuf> = spec.ops.iter().filter_map(|op| writable_source(&op.fs)).collect();
-        if writable.is_empty() || spec.best_effort {
+        if writable.is_empty() {
             return Ok(());
         }
         for place in self.library.places() {
@@ -119,7 +122,7 @@ impl Outside for World {
 /// The host's directory or file that a writable bind shows.
 fn writable_source(op: &FsOp) -> Option<PathBuf> {
     match op {
-        FsOp::Bind { source: Source::Path(source), flags, .. } if !flags.read_only => {
+        FsOp::Bind { source: Source::Path(source) | Source::Real(source), flags, .. } if !flags.read_only => {
             Some(real(Path::new(OsStr::from_bytes(source.to_bytes()))))
         }
         _ => None,

@@ -165,3 +165,13 @@ fn arbitrary_words_and_profiles_are_read_or_refused() {
         }
     }
 }
+
+#[test]
+fn profiles_do_not_build_on_each_other_for_ever() {
+    let leaked = |text: String| -> &'static str { text.leak() };
+    let shelf: Vec<_> = (0..100).map(|n| (leaked(format!("p{n}")), leaked(format!("profile p{}", n + 1)))).collect();
+    let text = read("--profile p0 x", &shelf).unwrap_err();
+    assert!(text.contains("more than 32 deep"), "{text}");
+    let text = read("--profile p69 x", &shelf).unwrap_err();
+    assert!(text.contains("profile p100: no profile has this name"), "{text}");
+}
