@@ -184,10 +184,3 @@ pub(crate) fn tiocsti(words: &[OsString]) -> Answer {
     checked(unsafe { libc::ioctl(number(words, 0)?, libc::TIOCSTI, &raw const byte) }.into())?;
     Ok(b"pushed\n".to_vec())
 }
-
-/// System call NUMBER with six zero arguments.
-pub(crate) fn syscall(words: &[OsString]) -> Answer {
-    // SAFETY: the caller names a call that zeros cannot make harmful; the kernel checks null pointers.
-    let result = checked(unsafe { libc::syscall(number(words, 0)?, 0, 0, 0, 0, 0, 0) })?;
-    Ok(format!("result {result}\n").into_bytes())
-}

@@ -6,6 +6,7 @@
 #![allow(unsafe_code)] // a probe is made of raw system calls; each states why it is sound
 
 mod acts;
+mod filter;
 mod hold;
 mod mounts;
 mod reach;
@@ -41,7 +42,8 @@ const COMMANDS: &[Row] = &[
     ("mount", "DEST", acts::mount),
     ("unshare-user", "", acts::unshare_user),
     ("tiocsti", "FD", acts::tiocsti),
-    ("syscall", "NUMBER", acts::syscall),
+    ("syscall", "NUMBER [ARGUMENT...]", filter::syscall),
+    ("refuse", "NUMBER:ERRNO... -- PROGRAM [WORD...]", filter::refuse),
     ("zombies", "N", hold::zombies),
     ("pause", "[FD]", hold::pause),
     ("hold", "user|user2|pid", hold::hold),

@@ -6,14 +6,21 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod best_effort;
+mod deny;
 mod descriptors;
 mod environment;
 mod exit_codes;
 mod filesystem;
+mod hostile;
+mod json;
+mod landlock;
 mod network;
 mod powers;
 mod processes;
 mod profiles;
+mod seccomp;
+mod workspace;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};

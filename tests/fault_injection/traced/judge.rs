@@ -102,27 +102,27 @@ pub(crate) fn judge(launch: &Launch, aim: &Aim, hit: Hit, seen: &Seen, normal: &
             hit.call, hit.call.args[0], hit.call.args[1]
         )),
         _ if difference.is_none() => Ok(Verdict::Complete),
-        Shot::Fail(_) if hit.after_start || hit.after_ready => late(seen, normal),
-        Shot::Fail(_) => refused(seen, difference),
-        Shot::Kill if hit.after_start => late(seen, normal),
+        Shot::Fail(_) if hit.after_start || hit.after_ready => late(launch, seen, normal),
+        Shot::Fail(_) => refused(launch, seen, difference),
+        Shot::Kill if hit.after_start => late(launch, seen, normal),
         Shot::Kill if aim.at.process == Lineage::tool() => supervisor_killed(launch, seen, normal),
         // Whoever is killed on its way into the payload's program ends as the payload: 128 + 9.
-        Shot::Kill if hit.after_ready => late(seen, normal),
+        Shot::Kill if hit.after_ready => late(launch, seen, normal),
         // Without a pid namespace and --die-with-parent nothing ends the payload-to-be of an init that is killed.
-        Shot::Kill if seen.payload_ran() && !launch.dies_with_parent => late(seen, normal),
-        Shot::Kill => refused(seen, difference),
+        Shot::Kill if seen.payload_ran() && !launch.dies_with_parent => late(launch, seen, normal),
+        Shot::Kill => refused(launch, seen, difference),
     }
 }
 
-fn refused(seen: &Seen, difference: Option<String>) -> Result<Verdict, String> {
+fn refused(launch: &Launch, seen: &Seen, difference: Option<String>) -> Result<Verdict, String> {
     if seen.payload_ran() {
         let difference = difference.unwrap_or_default();
         return Err(format!("the payload ran, but the launch was not complete: {difference}{}", said(seen)));
     }
-    if seen.end != End::Exited(1) {
-        return Err(format!("it ended with {:?}, not with the tool's code 1{}", seen.end, said(seen)));
+    if !matches!(seen.end, End::Exited(code) if launch.door.has_failed(code)) {
+        return Err(format!("it ended with {:?}, not with the tool's code{}", seen.end, said(seen)));
     }
-    has_message(seen).map(|()| Verdict::Refused)
+    has_message(launch, seen).map(|()| Verdict::Refused)
 }
 
 /// A supervisor that is killed says nothing. Without --die-with-parent the box may outlive it, but only whole.
@@ -140,22 +140,22 @@ fn supervisor_killed(launch: &Launch, seen: &Seen, normal: &Seen) -> Result<Verd
 }
 
 /// The payload was running: it must have been in a right box, and the tool must not tell an end that was none.
-fn late(seen: &Seen, normal: &Seen) -> Result<Verdict, String> {
+fn late(launch: &Launch, seen: &Seen, normal: &Seen) -> Result<Verdict, String> {
     if !seen.is_beginning_of(normal) {
         return Err(format!("the box changed: {}", seen.difference_of_box(normal).unwrap_or_default()));
     }
     match seen.end {
-        End::Exited(1) => has_message(seen).map(|()| Verdict::Late),
+        End::Exited(code) if launch.door.has_failed(code) => has_message(launch, seen).map(|()| Verdict::Late),
         // The payload's own end: its code, or the signal by which it died (128 + n).
         End::Exited(PAYLOAD_CODE | 129..) | End::Killed(_) => Ok(Verdict::Late),
         End::Exited(code) => Err(format!("it ended with code {code}{}", said(seen))),
     }
 }
 
-/// `bwrap: STEP: REASON`: there must be more than the reason.
-fn has_message(seen: &Seen) -> Result<(), String> {
+/// `bwrap: STEP: REASON`, `pinfold: STEP: REASON`: there must be more than the reason.
+fn has_message(launch: &Launch, seen: &Seen) -> Result<(), String> {
     let names_a_step = |line: &str| {
-        line.strip_prefix("bwrap: ").is_some_and(|text| {
+        line.strip_prefix(launch.door.prefix()).is_some_and(|text| {
             let text = text.trim();
             !text.is_empty() && (1..134).all(|number| Errno::from_raw(number).desc() != text)
         })

@@ -70,11 +70,35 @@ pub(crate) struct Launch {
     pub(crate) name: &'static str,
     pub(crate) user: User,
     pub(crate) dies_with_parent: bool,
-    /// It has wishes that `bwrap` has no words for, and goes through the library: see tests/landlock/door.rs.
-    by_library: bool,
+    /// Which door it goes through.
+    pub(crate) door: Door,
     arguments: fn(&Scratch, &mut Fds) -> Vec<String>,
     /// Where the payload sees the writable directory.
     work: fn(&Scratch) -> String,
+}
+
+/// What is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// The tool as `bwrap`.
+    Bwrap,
+    /// `pinfold run`.
+    Run,
+    /// It has wishes that `bwrap` has no words for, and goes through the library: see tests/landlock/door.rs.
+    Library,
+}
+
+impl Door {
+    /// What its messages begin with.
+    pub(crate) fn prefix(self) -> &'static str {
+        if self == Door::Run { "pinfold: " } else { "bwrap: " }
+    }
+
+    /// The code with which it ends when it has failed, and the program has not run. Where the program itself cannot be
+    /// executed `pinfold run` has two others, as env(1) has.
+    pub(crate) fn has_failed(self, code: i32) -> bool {
+        if self == Door::Run { (125..=127).contains(&code) } else { code == 1 }
+    }
 }
 
 pub(crate) const LAUNCHES: &[Launch] = &[
@@ -82,7 +106,7 @@ pub(crate) const LAUNCHES: &[Launch] = &[
         name: "typical",
         user: User::Ordinary,
         dies_with_parent: true,
-        by_library: false,
+        door: Door::Bwrap,
         arguments: |scratch, _| typical(scratch),
         work: |_| "/work".into(),
     },
@@ -90,7 +114,7 @@ pub(crate) const LAUNCHES: &[Launch] = &[
         name: "featureful",
         user: User::Ordinary,
         dies_with_parent: false,
-        by_library: false,
+        door: Door::Bwrap,
         arguments: featureful,
         work: Scratch::work,
     },
@@ -98,7 +122,7 @@ pub(crate) const LAUNCHES: &[Launch] = &[
         name: "no-pid-namespace",
         user: User::Ordinary,
         dies_with_parent: false,
-        by_library: false,
+        door: Door::Bwrap,
         arguments: |scratch, _| words(&format!("--ro-bind / / --bind {0} {0} --chdir {0}", scratch.work())),
         work: Scratch::work,
     },
@@ -107,7 +131,7 @@ pub(crate) const LAUNCHES: &[Launch] = &[
         name: "root-no-user-namespace",
         user: User::Root,
         dies_with_parent: true,
-        by_library: false,
+        door: Door::Bwrap,
         arguments: |scratch, _| {
             let work = scratch.work();
             words(&format!(
@@ -122,7 +146,7 @@ pub(crate) const LAUNCHES: &[Launch] = &[
         name: "landlock",
         user: User::Ordinary,
         dies_with_parent: false,
-        by_library: true,
+        door: Door::Library,
         arguments: |scratch, _| {
             words(&format!(
                 "mirror pid connect 1 bind-port 2 ro /usr /usr link usr/lib /lib link usr/lib64 /lib64 \
@@ -136,7 +160,7 @@ pub(crate) const LAUNCHES: &[Launch] = &[
         name: "landlock-only",
         user: User::Ordinary,
         dies_with_parent: false,
-        by_library: true,
+        door: Door::Library,
         arguments: |scratch, _| {
             let work = scratch.work();
             words(&format!(
@@ -146,7 +170,34 @@ pub(crate) const LAUNCHES: &[Launch] = &[
         },
         work: Scratch::work,
     },
+    // The filter is one that the tool compiles: a call that the tracer skips has the number -1 when the filter sees it,
+    // and is answered by it, so no filter here.
+    Launch {
+        name: "run",
+        user: User::Ordinary,
+        dies_with_parent: false,
+        door: Door::Run,
+        arguments: |_, _| words("--seccomp off --"),
+        work: Scratch::work,
+    },
+    Launch {
+        name: "run-featureful",
+        user: User::Ordinary,
+        dies_with_parent: false,
+        door: Door::Run,
+        arguments: run_featureful,
+        work: Scratch::work,
+    },
 ];
+
+fn run_featureful(_: &Scratch, fds: &mut Fds) -> Vec<String> {
+    let status = fds.report();
+    words(&format!(
+        "--seccomp off --json-status-fd {status} --deny /etc/hosts --deny /etc/pass* --file /etc/hostname:/tmp/file \
+         --env SET=yes --hostname box --net host --tcp-connect 80,443 --tcp-bind none --cap-add CAP_NET_ADMIN \
+         --overlay /usr/share --"
+    ))
+}
 
 impl Launch {
     pub(crate) fn named(name: &str) -> Option<&'static Launch> {
@@ -157,10 +208,11 @@ impl Launch {
     pub(crate) fn command(&self, tool: &Path, scratch: &Scratch) -> io::Result<(Command, Fds)> {
         let mut fds = Fds::new()?;
         let arguments = (self.arguments)(scratch, &mut fds);
-        let program = if self.by_library { tool.with_file_name(DOOR) } else { tool.to_owned() };
+        let program = if self.door == Door::Library { tool.with_file_name(DOOR) } else { tool.to_owned() };
         let mut command = Command::new(program);
         command
-            .arg0("bwrap")
+            .arg0(if self.door == Door::Run { "pinfold" } else { "bwrap" })
+            .args(if self.door == Door::Run { &["run"][..] } else { &[] })
             .args(arguments)
             .args(["/bin/sh", "-c", PROBE, "sh", &format!("{}/ran", (self.work)(scratch))])
             .arg(getsid(None)?.to_string())

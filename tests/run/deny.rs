@@ -1,0 +1,148 @@
+//! `--deny`: nobody inside gets at a path, whatever is tried on it, and nothing of it stays on the host.
+
+use std::fs;
+
+use crate::support::{Actor, Fd};
+use crate::{Place, actors};
+
+/// A place with secrets in its project, beside what is free.
+fn secrets(name: &str, actor: Actor) -> Place {
+    let place = Place::new(name, actor);
+    for file in ["secret", "keys/one", "keys/deep/two", "a.env", "sub/b.env", "sub/free", "own/file", "own/dir/x"] {
+        place.file(&format!("project/{file}"), "of the host\n");
+    }
+    place
+}
+
+/// Everything in the project: names, types, modes, contents.
+fn listing(place: &Place) -> String {
+    let script = "find . -printf '%p %y %m %s %l\\n' | sort; find . -type f -exec cksum {} + | sort";
+    let words = ["-c", script];
+    let launch = crate::support::Launch::program(std::path::Path::new("/bin/sh"), Actor::Root, &words);
+    launch.dir(&place.project).run().done()
+}
+
+#[test]
+fn every_access_to_a_denied_path_fails() {
+    for actor in actors() {
+        let place = secrets("deny-access", actor);
+        let before = listing(&place);
+        let own = place.project.join("own").display().to_string();
+        for name in ["secret", "keys"] {
+            let path = place.project.join(name).display().to_string();
+            for words in [&["--deny", &path][..], &["--deny", name]] {
+                let options = words.join(" ");
+                let said = place.run(&options, &["/probe", "tamper", &path, &own]).run().done();
+                let done: Vec<&str> = said.lines().filter(|line| line.ends_with(" done")).collect();
+                // Read, write, list, enter, create in, chmod, unlink, rename away and onto, exchange, link to and onto …
+                assert!(said.lines().count() >= 20 && done.is_empty(), "{actor:?} {options}: {done:?}");
+                assert!(said.contains(&format!("read errno {}\n", libc::EACCES)), "{said}");
+                assert_eq!(listing(&place), before, "{actor:?} {options}: the host was changed");
+            }
+        }
+        // On what is not denied the same attempts succeed.
+        let free = place.project.join("sub/free").display().to_string();
+        let said = place.run("--deny secret", &["/probe", "tamper", &free, &own]).run().done();
+        for attempt in ["read", "write", "chmod", "unlink", "rename-file-onto", "link-to"] {
+            let told = said.lines().any(|line| line == format!("{attempt} done"));
+            assert!(told || attempt == "rename-file-onto" || attempt == "link-to", "{attempt}: {said}");
+        }
+    }
+}
+
+/// A directory above can be moved, and takes the cover along.
+#[test]
+fn moving_what_it_lies_in_shows_nothing() {
+    for actor in actors() {
+        let place = secrets("deny-above", actor);
+        let script = "exec 2>/dev/null; mv keys/deep moved; mv keys moved; rm -rf keys; ln -sfn /etc keys/deep
+                      cat keys/deep/two keys/deep/../deep/two moved/two moved/deep/two; rm -rf moved; echo end";
+        let said = place.sh("--deny keys/deep/two", script).run().done();
+        assert_eq!(said, "end\n", "{actor:?}");
+        let kept =
+            ["keys/deep/two", "moved/deep/two", "moved/two", "keys/moved/two"].map(|path| place.project.join(path));
+        let kept = kept.iter().find_map(|path| fs::read_to_string(path).ok());
+        assert_eq!(kept.as_deref(), Some("of the host\n"), "{actor:?}: it was removed");
+    }
+}
+
+#[test]
+fn a_pattern_covers_all_that_it_matches_and_nothing_else() {
+    for actor in actors() {
+        let place = secrets("deny-pattern", actor);
+        let before = listing(&place);
+        let script = "for file in a.env sub/b.env sub/free; do cat $file 2>/dev/null || echo no; done";
+        assert_eq!(place.sh("--deny **/*.env", script).run().done(), "no\nno\nof the host\n");
+        assert_eq!(place.sh("--deny *.env", script).run().done(), "no\nof the host\nof the host\n");
+        assert_eq!(place.sh("--deny sub/[a-f]*", script).run().done(), "of the host\nno\nno\n");
+        assert_eq!(place.sh("--deny *.env --deny sub", script).run().done(), "no\nno\nno\n");
+        assert_eq!(listing(&place), before);
+        // Never taken literally, never silently nothing.
+        let none = place.sh("--deny *.pem", "echo it ran").run();
+        assert_eq!((none.ending(), none.stdout_text()), ("exit 125".into(), String::new()), "{none}");
+        assert!(none.stderr_text().contains("*.pem") && none.stderr_text().contains("nothing matches it"), "{none}");
+        assert!(none.stderr_text().contains("\nhint: "), "{none}");
+    }
+}
+
+/// Whatever option comes after it, and however else the file is shown.
+#[test]
+fn no_later_option_opens_it_again() {
+    let place = secrets("deny-later", Actor::User);
+    let path = place.project.join("secret");
+    let path = path.display();
+    for options in [
+        format!("--deny {path} --rw {path}"),
+        format!("--rw {path} --deny {path}"),
+        format!("--deny {path} --profile workspace"),
+        format!("--deny {path} --rw {}", place.project.display()),
+        format!("--profile workspace --deny {path} --cap-add CAP_DAC_OVERRIDE --uid 0"),
+    ] {
+        let outcome = place.sh(&options, &format!("cat {path} 2>/dev/null; echo end")).run();
+        assert_eq!(outcome.stdout_text(), "end\n", "{options}: {outcome}");
+    }
+    let file = place.file("deny.profile", &format!("profile workspace\ndeny {path}\n"));
+    let options = format!("--profile {}", file.display());
+    assert_eq!(place.sh(&options, &format!("cat {path} 2>/dev/null; echo end")).run().done(), "end\n");
+}
+
+/// cc#92901: a file that is not there yet cannot be denied where the program could make it; that is said.
+#[test]
+fn what_is_missing_in_a_writable_place_is_refused_with_the_reason() {
+    for actor in actors() {
+        let place = secrets("deny-missing", actor);
+        let before = listing(&place);
+        let outcome = place.sh("--deny later", "echo it ran").run();
+        assert_eq!((outcome.ending(), outcome.stdout_text()), ("exit 125".into(), String::new()), "{outcome}");
+        let wanted = format!(
+            "pinfold: mounts: deny {}/later: it does not exist, and the program could make it (--deny later)\nhint: ",
+            place.project.display()
+        );
+        assert!(outcome.stderr_text().starts_with(&wanted), "{outcome}");
+        assert_eq!(listing(&place), before);
+        // In the sandbox's own home it is held, in a read-only place nobody can make it.
+        let own = place.home.join(".netrc").display().to_string();
+        let said = place.sh(&format!("--deny {own} --deny /usr/nowhere"), &format!("echo x 2>&1 > {own} || echo no"));
+        assert!(said.run().done().ends_with("no\n"));
+    }
+}
+
+#[test]
+fn best_effort_goes_on_without_it_and_says_so_once() {
+    let place = secrets("deny-effort", Actor::User);
+    let before = listing(&place);
+    let options = "--best-effort --json-status-fd 5 --deny later --deny secret";
+    let outcome = place.sh(options, "cat secret 2>/dev/null || echo no").fd(5, Fd::Out).run();
+    assert_eq!(outcome.done(), "no\n");
+    let wanted = format!(
+        "pinfold: not enforced: mounts: deny {}/later: it does not exist, and the program could make it (--deny later)\n",
+        place.project.display()
+    );
+    assert_eq!(outcome.stderr_text(), wanted);
+    let report = String::from_utf8_lossy(&outcome.outs[&5]).into_owned();
+    let dropped: Vec<&str> = report.lines().filter(|line| line.contains("dropped")).collect();
+    assert_eq!(dropped.len(), 1, "{report}");
+    let line: serde_json::Value = serde_json::from_str(dropped[0]).unwrap();
+    assert_eq!(line["dropped"], wanted.trim_end().trim_start_matches("pinfold: not enforced: "));
+    assert_eq!(listing(&place), before);
+}

@@ -1,0 +1,201 @@
+//! The project, through the front door: what is said when it cannot be protected, and what is looked for at the end.
+//!
+//! What is held in it and how git works there is tested in tests/workspace.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use crate::support::{Actor, Fd, Launch};
+use crate::{Place, actors};
+
+impl Place {
+    /// Runs a script on the host, in the project.
+    fn host(&self, script: &str) -> String {
+        let launch = Launch::program(Path::new("/bin/sh"), self.actor, &["-ec", script]).dir(&self.project);
+        launch.env("HOME", "/nonexistent").env("GIT_CONFIG_NOSYSTEM", "1").run().done()
+    }
+}
+
+/// A new repository; true where there is git.
+fn repository(place: &Place) -> bool {
+    let here = Path::new("/usr/bin/git").exists();
+    if here {
+        place.host("git init -q -b main; git config user.name N; git config user.email n@example.org; touch file");
+    } else {
+        crate::support::skip("no /usr/bin/git on this machine");
+    }
+    here
+}
+
+#[test]
+fn what_appeared_is_reported_on_both_ways() {
+    for actor in actors() {
+        let place = Place::new("workspace-appeared", actor);
+        if !repository(&place) {
+            return;
+        }
+        let script = "git add . && git commit -qm one; echo /evil > .git/commondir; echo x > .envrc; exit 4";
+        let outcome = place.sh("--json-status-fd 5", script).fd(5, Fd::Out).run();
+        assert_eq!(outcome.ending(), "exit 4", "{outcome}");
+        let project = place.project.display();
+        let wanted = format!(
+            "pinfold: {project}/.envrc appeared during the run\n\
+             pinfold: {project}/.git/commondir appeared during the run and was removed\n"
+        );
+        assert_eq!(outcome.stderr_text(), wanted);
+        let status = String::from_utf8_lossy(&outcome.outs[&5]).into_owned();
+        let lines: Vec<serde_json::Value> = status.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert!(lines.contains(&serde_json::json!({ "appeared": format!("{project}/.envrc"), "removed": false })));
+        let commondir = format!("{project}/.git/commondir");
+        assert!(lines.contains(&serde_json::json!({ "appeared": commondir, "removed": true })), "{status}");
+        assert_eq!(place.host("git log --format=%s"), "one\n");
+    }
+}
+
+#[test]
+fn hooks_and_what_runs_later_cannot_be_written() {
+    for actor in actors() {
+        let place = Place::new("workspace-held", actor);
+        if !repository(&place) {
+            return;
+        }
+        place.file("project/.envrc", "x\n");
+        place.file("project/.vscode/tasks.json", "{}\n");
+        let script = "exec 2>/dev/null
+            for file in .git/hooks/pre-commit .git/config .envrc .vscode/tasks.json .vscode/new; do echo evil > $file && echo $file; done
+            mv .git gone && echo moved; mv .vscode gone && echo moved; rm .envrc && echo removed; git config core.pager evil && echo set
+            echo end";
+        for options in ["", "--profile build", "--uid 0", "--cap-add CAP_DAC_OVERRIDE", "--landlock off --seccomp off"]
+        {
+            assert_eq!(place.sh(options, script).run().done(), "end\n", "{options}");
+        }
+        assert!(!place.project.join(".git/hooks/pre-commit").exists());
+    }
+}
+
+/// It is the caller's own word that opens them again.
+#[test]
+fn what_is_held_is_opened_by_name_only() {
+    let place = Place::new("workspace-opened", Actor::User);
+    if !repository(&place) {
+        return;
+    }
+    let hooks = place.project.join(".git/hooks");
+    let script = "echo x > .git/hooks/mine 2>/dev/null && echo written || echo kept";
+    assert_eq!(place.sh("", script).run().done(), "kept\n");
+    assert_eq!(place.sh(&format!("--rw {}", hooks.display()), script).run().done(), "written\n");
+    fs::remove_file(hooks.join("mine")).unwrap();
+    // A read-only project, named after it.
+    let outcome = place.sh("--ro .git", "git status >/dev/null 2>&1; (: > .git/index) 2>/dev/null || echo kept").run();
+    assert_eq!(outcome.done(), "kept\n");
+    let outcome = place.sh("--ro .", "(: > new) 2>/dev/null || echo kept").run();
+    assert_eq!(outcome.done(), "kept\n");
+}
+
+#[test]
+fn what_cannot_be_protected_is_refused_with_a_remedy() {
+    let place = Place::new("workspace-unheld", Actor::User);
+    if !repository(&place) {
+        return;
+    }
+    fs::remove_dir_all(place.project.join(".git/hooks")).unwrap();
+    let outcome = place.sh("", "echo it ran").run();
+    assert_eq!((outcome.ending(), outcome.stdout_text()), ("exit 125".into(), String::new()), "{outcome}");
+    let hooks = place.project.join(".git/hooks").display().to_string();
+    let said = outcome.stderr_text();
+    assert!(said.contains(&format!("Can't protect the workspace: {hooks} is missing")), "{said}");
+    assert!(said.contains(&format!("\nhint: make it once: mkdir -p {hooks}")), "{said}");
+    let outcome = place.sh("--best-effort --json-status-fd 5", "echo it ran").fd(5, Fd::Out).run();
+    assert_eq!(outcome.done(), "it ran\n");
+    assert!(
+        outcome
+            .stderr_text()
+            .starts_with(&format!("pinfold: not enforced: protection of the workspace: {hooks} is missing")),
+        "{outcome}"
+    );
+    assert!(String::from_utf8_lossy(&outcome.outs[&5]).contains("\"dropped\":"), "{outcome}");
+    // The remedy is one.
+    fs::create_dir(place.project.join(".git/hooks")).unwrap();
+    place.own(&place.project.join(".git/hooks"));
+    assert_eq!(place.sh("", "echo it ran").run().done(), "it ran\n");
+}
+
+/// A pointer file comes with an archive that somebody unpacked: what it says opens nothing.
+#[test]
+fn a_forged_pointer_opens_nothing() {
+    for actor in actors() {
+        let place = Place::new("workspace-forged", actor);
+        place.file("other/.git/HEAD", "ref: refs/heads/main\n");
+        place.file("other/.git/config", "[core]\n");
+        place.file("other/.git/objects/x", "");
+        place.file("other/.git/refs/x", "");
+        place.file(".ssh/id", "secret\n");
+        let (other, ssh) = (place.home.join("other/.git"), place.home.join(".ssh"));
+        let script = format!("ls {} {} 2>/dev/null; echo end", other.display(), ssh.display());
+        for target in
+            [&other, &ssh, &place.home, Path::new("/"), Path::new("../other/.git"), Path::new("/proc/self/cwd")]
+        {
+            place.file("project/.git", &format!("gitdir: {}\n", target.display()));
+            let refused = place.sh("", &script).run();
+            assert_eq!((refused.ending(), refused.stdout_text()), ("exit 125".into(), String::new()), "{refused}");
+            assert!(refused.stderr_text().contains("/project/.git leads to"), "{refused}");
+            assert_eq!(place.sh("--best-effort", &script).run().done(), "end\n", "{}", target.display());
+            // Further down it is no repository of ours, and nothing is shown.
+            fs::rename(place.project.join(".git"), place.project.join("kept")).unwrap();
+            place.file("project/sub/.git", &format!("gitdir: {}\n", target.display()));
+            assert_eq!(place.sh("", &script).run().done(), "end\n", "{}", target.display());
+            fs::remove_file(place.project.join("sub/.git")).unwrap();
+        }
+        // Nor does a link.
+        symlink(&other, place.project.join(".git")).unwrap();
+        assert_eq!(place.sh("", &script).run().ending(), "exit 125");
+        assert_eq!(place.sh("--best-effort", &script).run().done(), "end\n");
+    }
+}
+
+/// The same directory by two names: the box is where the directory really is.
+#[test]
+fn a_project_behind_a_link_is_where_it_really_is() {
+    let place = Place::new("workspace-link", Actor::User);
+    symlink(&place.project, place.home.join("link")).unwrap();
+    let link = place.home.join("link");
+    let launch = place.sh("", "pwd; echo x > file; ls").dir(&link).env("PWD", link.to_str().unwrap());
+    assert_eq!(launch.run().done(), format!("{}\nfile\n", place.project.display()));
+    let launch = place.sh("--env PWD", "pwd").dir(&link).env("PWD", link.to_str().unwrap());
+    assert_eq!(launch.run().done(), format!("{}\n", place.project.display()));
+}
+
+#[test]
+fn two_workspaces_are_one() {
+    let place = Place::new("workspace-twice", Actor::User);
+    let options = "--profile workspace --profile workspace --workspace --workspace";
+    assert_eq!(place.sh(options, "echo x > file; cat file").run().done(), "x\n");
+}
+
+/// CVE-2021-30465, CVE-2024-42472: the program of another box that works in the same directory exchanges a part of it
+/// for a link, between the look and the mounts.
+#[test]
+fn a_part_that_became_a_link_is_not_mounted() {
+    for actor in actors() {
+        let place = Place::new("workspace-race", actor);
+        place.file("project/sub/file", "");
+        place.file(".ssh/id", "secret\n");
+        symlink(place.home.join(".ssh"), place.project.join("last")).unwrap();
+        symlink(&place.home, place.project.join("way")).unwrap();
+        let system = "ro /usr /usr link usr/lib /lib link usr/lib64 /lib64 link usr/bin /bin";
+        let mount = |path: &str| {
+            let words = format!("{system} rw-real {}/{path} /w -- ls /w", place.project.display());
+            crate::support::door().launch(actor, words.split_whitespace()).run()
+        };
+        assert_eq!(mount("sub").done(), "file\n");
+        for path in ["last", "way/.ssh", "way/.ssh/id"] {
+            let outcome = mount(path);
+            assert_eq!(
+                (outcome.ending(), outcome.stdout_text()),
+                ("exit 1".into(), String::new()),
+                "{path}: {outcome}"
+            );
+        }
+    }
+}
