@@ -21,7 +21,7 @@ pub(crate) struct Facts<'a> {
     /// The caller's environment: `NAME=VALUE`.
     pub environment: &'a [&'a CStr],
     /// What lies at a path of the host, links not followed.
-    pub look: &'a dyn Fn(&CStr) -> Found,
+    pub look: &'a dyn Fn(&CStr) -> Result<Found, Error>,
     /// What the current directory needs.
     pub workspace: &'a dyn Fn() -> Result<Workspace, Error>,
     /// The content of a seccomp profile's file.
@@ -80,7 +80,12 @@ pub(crate) fn lower(args: RunArgs, facts: &Facts<'_>) -> Result<Meant, Error> {
     if let Some(name) = args.hostname {
         ops.push(Op { fs: FsOp::Hostname { name }, word: OURS });
     }
-    let workdir = args.workdir.map(|dir| absolute(&dir, facts)).transpose()?;
+    let workdir = match args.workdir {
+        Some(dir) => Some(absolute(&dir, facts)?),
+        // A program that was to work here does not start anywhere else.
+        None if args.wishes.contains(&Wish::Workspace) => facts.cwd.map(CStr::to_owned),
+        None => None,
+    };
     let spec = Spec {
         namespaces,
         ids: crate::spec::Ids { uid: args.uid, gid: args.gid },
@@ -194,7 +199,7 @@ impl Lowered {
             Wish::Op(op) => with_absolute_dest(op.clone(), facts)?,
             Wish::Mirror(path) => {
                 let dest = absolute(path, facts)?;
-                match (facts.look)(path) {
+                match (facts.look)(path)? {
                     Found::Nothing => return Ok(()),
                     // Without a root of its own, the program has the host's link itself.
                     Found::Link(_) if self.is_alone => return Ok(()),
@@ -206,7 +211,7 @@ impl Lowered {
                     },
                 }
             }
-            Wish::OverlayTry { source, dest } => match (facts.look)(source) {
+            Wish::OverlayTry { source, dest } => match (facts.look)(source)? {
                 Found::Nothing => return Ok(()),
                 Found::Link(_) | Found::Something => overlay(source.clone(), absolute(dest, facts)?),
             },

@@ -138,12 +138,19 @@ fn real(path: &Path) -> PathBuf {
     }
 }
 
-/// What lies at a path.
-pub(super) fn look(path: &CStr) -> Found {
+/// What lies at a path. Where that cannot be told, nothing is taken for granted.
+pub(super) fn look(path: &CStr) -> Result<Found, Error> {
     match file::read_link(path) {
-        Ok(target) => Found::Link(target),
-        Err(Errno::EINVAL) => Found::Something,
-        Err(_) => Found::Nothing,
+        Ok(target) => Ok(Found::Link(target)),
+        Err(Errno::EINVAL) => Ok(Found::Something),
+        Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(Found::Nothing),
+        Err(errno) => {
+            let mut message = b"cannot look at ".to_vec();
+            push_printable(&mut message, OsStr::from_bytes(path.to_bytes()));
+            message.extend_from_slice(b": ");
+            message.extend_from_slice(error_text(errno as i32).as_bytes());
+            Err(Error::new(FAILED, message))
+        }
     }
 }
 

@@ -56,10 +56,12 @@ fn lower(line: &str, profiles: &[(&'static str, &'static str)]) -> Result<Spec, 
         last_cap: 40,
         cwd: Some(c"/work/dir"),
         environment: &[c"PATH=/bin", c"LC_ALL=C", c"LC_TIME=", c"TOKEN=secret", c"LCX=1", c"=odd"],
-        look: &|path| match path.to_bytes() {
-            b"/bin" => Found::Link(c"usr/bin".into()),
-            b"/missing" => Found::Nothing,
-            _ => Found::Something,
+        look: &|path| {
+            Ok(match path.to_bytes() {
+                b"/bin" => Found::Link(c"usr/bin".into()),
+                b"/missing" => Found::Nothing,
+                _ => Found::Something,
+            })
         },
         workspace: &workspace,
         read: &|_| Ok(b"{}".to_vec()),
