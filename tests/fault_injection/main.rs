@@ -18,7 +18,7 @@
 //!
 //! Environment: `PINFOLD_TEST_TOOL=/usr/bin/bwrap` tests another program; `PINFOLD_FAULT_VERBOSE=1` prints the verdict
 //! and the tool's message of every injection; `PINFOLD_FAULT_PATIENCE=2` takes a silence of so many seconds for a hang;
-//! `PINFOLD_TEST_REQUIRE=all` makes a skip a failure.
+//! `PINFOLD_FAULT_ONLY=run,typical` takes only these launches; `PINFOLD_TEST_REQUIRE=all` makes a skip a failure.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends at the first surprise")]
 

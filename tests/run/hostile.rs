@@ -65,6 +65,27 @@ fn a_project_that_cannot_be_looked_through_is_refused() {
     }
 }
 
+/// Nothing is there, or it is an error: what cannot be told is not taken for nothing.
+#[test]
+fn a_path_that_cannot_be_looked_at_is_refused() {
+    if !Actor::Root.here() {
+        return;
+    }
+    let place = Place::new("hostile-mirror", Actor::User);
+    place.file("closed/link", "");
+    chown(place.home.join("closed"), Some(0), Some(0)).unwrap();
+    fs::set_permissions(place.home.join("closed"), fs::Permissions::from_mode(0o700)).unwrap();
+    for option in ["--mirror", "--overlay-try", "--ro-try"] {
+        let outcome = place.sh(&format!("{option} {}/closed/link", place.home.display()), "echo it ran").run();
+        assert_eq!(
+            (outcome.ending(), outcome.stdout_text()),
+            ("exit 125".into(), String::new()),
+            "{option}: {outcome}"
+        );
+        assert!(outcome.stderr_text().contains("closed/link"), "{option}: {outcome}");
+    }
+}
+
 /// A directory below /tmp that somebody else owns: it can be looked at, not written to, and no repository in it is
 /// obeyed.
 #[test]

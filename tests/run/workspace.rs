@@ -199,3 +199,17 @@ fn a_part_that_became_a_link_is_not_mounted() {
         }
     }
 }
+
+/// A program that was to work in the project does not start anywhere else.
+#[test]
+fn it_starts_in_the_project_or_not_at_all() {
+    for actor in actors() {
+        let place = Place::new("workspace-start", actor);
+        let outcome = place.sh(&format!("--tmpfs {}", place.home.display()), "echo it ran").run();
+        assert_eq!((outcome.ending(), outcome.stdout_text()), ("exit 125".into(), String::new()), "{outcome}");
+        let wanted = format!("pinfold: program: cannot enter the directory {}", place.project.display());
+        assert!(outcome.stderr_text().starts_with(&wanted), "{outcome}");
+        let said = place.sh(&format!("--tmpfs {} --workdir /usr", place.home.display()), "pwd").run().done();
+        assert_eq!(said, "/usr\n");
+    }
+}

@@ -43,6 +43,10 @@ impl Call {
         }
         let Some(row) = row(self.nr) else { return vec![Errno::EPERM] };
         let mut errors = if self.nr == libc::SYS_prctl { self.errors_of_prctl() } else { row.errors.to_vec() };
+        // With GRND_INSECURE it takes whatever there is (getrandom(2)).
+        if self.nr == libc::SYS_getrandom && self.args[2] & u64::from(libc::GRND_INSECURE) != 0 {
+            errors.retain(|errno| *errno != Errno::EAGAIN);
+        }
         if row.interruptible || self.waits_for_a_lock() {
             errors.push(Errno::EINTR);
         }

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::fs;
 
 use nix::errno::Errno;
+use nix::sys::signal::Signal;
 
 use super::launch::{Fds, Launch, PAYLOAD_CODE};
 use super::shot::{Aim, End, Hit, Lineage, Shot, Trace};
@@ -118,6 +119,10 @@ fn refused(launch: &Launch, seen: &Seen, difference: Option<String>) -> Result<V
     if seen.payload_ran() {
         let difference = difference.unwrap_or_default();
         return Err(format!("the payload ran, but the launch was not complete: {difference}{}", said(seen)));
+    }
+    // The standard library aborts where a directory cannot be closed, with words of its own.
+    if seen.end == End::Killed(Signal::SIGABRT) && seen.stderr.contains("unexpected error during closedir") {
+        return Ok(Verdict::Refused);
     }
     if !matches!(seen.end, End::Exited(code) if launch.door.has_failed(code)) {
         return Err(format!("it ended with {:?}, not with the tool's code{}", seen.end, said(seen)));
