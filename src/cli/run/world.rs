@@ -1,6 +1,6 @@
 //! What `pinfold run` must know of the caller's surroundings while it makes sense of the words.
 
-use std::ffi::{CStr, CString, OsStr};
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -50,7 +50,7 @@ impl World {
         let wayland = variable("WAYLAND_DISPLAY").filter(|name| !name.is_empty() && !name.contains(&b'/'));
         let config = below_home("XDG_CONFIG_HOME", b"/.config");
         // Without a home there is no configuration either, rather than one at a place that somebody else may own.
-        let library = has_home.is_some().then(|| PathBuf::from(std::ffi::OsString::from_vec(config.clone())));
+        let library = has_home.is_some().then(|| PathBuf::from(OsString::from_vec(config.clone())));
         let variables = [
             ("HOME", home.clone()),
             ("UID", caller.uid.to_string().into_bytes()),
@@ -129,13 +129,37 @@ fn writable_source(op: &FsOp) -> Option<PathBuf> {
     }
 }
 
-/// `path` without links, as far as it exists.
+/// Links that are followed before a path is taken for a loop (`path_resolution(7)`).
+const MAX_LINKS: u32 = 40;
+
+/// `path` (absolute) without links, whether it exists or not: one that leads into nothing names the place where
+/// something can be made. A call for each part, as far as there is something.
 fn real(path: &Path) -> PathBuf {
-    match (std::fs::canonicalize(path), path.parent(), path.file_name()) {
-        (Ok(real), ..) => real,
-        (Err(_), Some(parent), Some(name)) => real(parent).join(name),
-        (Err(_), ..) => path.to_owned(),
+    let reversed = |path: &Path| -> Vec<OsString> { path.iter().rev().map(OsStr::to_owned).collect() };
+    let (mut real, mut rest) = (PathBuf::new(), reversed(path));
+    let (mut links, mut is_missing) = (0, false);
+    while let Some(part) = rest.pop() {
+        if part == ".." {
+            real.pop();
+            is_missing = false;
+            continue;
+        }
+        // The `/` at the beginning of a target takes the place of all before it.
+        real.push(part);
+        if is_missing {
+            continue;
+        }
+        match std::fs::read_link(&real) {
+            Ok(target) if links < MAX_LINKS => {
+                links += 1;
+                real.pop();
+                rest.extend(reversed(&target));
+            }
+            Ok(_) => {}
+            Err(error) => is_missing = error.kind() == std::io::ErrorKind::NotFound,
+        }
     }
+    real
 }
 
 /// What lies at a path. Where that cannot be told, nothing is taken for granted.
