@@ -93,16 +93,12 @@ impl Area {
 
     /// Follows `path` (absolute) to its end. A link that the program could exchange on the way is held.
     pub(super) fn follow(&mut self, path: &Path) -> End {
-        // The paths of regions have been followed: no call is spent on their parts again, for each file in them.
-        let region =
-            self.regions.iter().filter(|region| path.starts_with(region)).max_by_key(|region| region.as_os_str().len());
-        let mut done = region.cloned().unwrap_or_else(|| PathBuf::from("/"));
-        let mut rest: VecDeque<OsString> = parts(path.strip_prefix(&done).unwrap_or(path));
-        let (mut links, mut about) = (0, fs::symlink_metadata(&done).ok());
+        let (mut done, mut rest) = self.known_part(path);
+        let (mut links, mut about) = (0, None);
         while let Some(part) = rest.pop_front() {
             if part == ".." {
                 done.pop();
-                about = fs::symlink_metadata(&done).ok();
+                about = None;
                 continue;
             }
             done.push(part);
@@ -127,6 +123,7 @@ impl Area {
                 self.mounts.insert(done.clone(), Access::Link);
             }
             done.pop();
+            about = None;
             if target.is_absolute() {
                 done = PathBuf::from("/");
             }
@@ -134,10 +131,19 @@ impl Area {
             ahead.append(&mut rest);
             rest = ahead;
         }
-        match about {
+        match about.or_else(|| fs::symlink_metadata(&done).ok()) {
             Some(about) => End::There(done, about),
             None => End::Unknown(done),
         }
+    }
+
+    /// How far `path` is known to have no links, and the parts of the rest: most lie in the region, which was followed
+    /// when it was added.
+    fn known_part(&self, path: &Path) -> (PathBuf, VecDeque<OsString>) {
+        let around = self.regions.iter().filter(|region| path.starts_with(region));
+        let known = around.max_by_key(|region| region.as_os_str().len()).cloned().unwrap_or_else(|| PathBuf::from("/"));
+        let rest = parts(path.strip_prefix(&known).unwrap_or(path));
+        (known, rest)
     }
 
     /// Sees to it that what `path` leads to can neither be changed nor replaced.
