@@ -43,7 +43,7 @@ pub(crate) enum Tag {
     Ready,
     /// A failure follows.
     Failed,
-    /// The program ended; its exit code follows.
+    /// The program ended; its exit code follows, then 1 where it is known that nothing else lives inside.
     Ended,
     /// Something could not be enforced, and need not be; the failure follows.
     Dropped,
@@ -57,8 +57,8 @@ pub(crate) enum Said {
     Ready,
     /// [`Tag::Failed`].
     Failed(Failure),
-    /// [`Tag::Ended`], with the exit code.
-    Ended(u8),
+    /// [`Tag::Ended`], with the exit code, and whether nothing else lives inside any more, as far as that was asked.
+    Ended(u8, bool),
     /// [`Tag::Dropped`].
     Dropped(Failure),
 }
@@ -75,7 +75,9 @@ impl Said {
             tag if tag == Tag::Ready as u8 => Some(Said::Ready),
             tag if tag == Tag::Failed as u8 => Failure::decode(rest).map(Said::Failed),
             tag if tag == Tag::Dropped as u8 => Failure::decode(rest).map(Said::Dropped),
-            tag if tag == Tag::Ended as u8 => rest.first().copied().map(Said::Ended),
+            tag if tag == Tag::Ended as u8 => {
+                rest.first().map(|&code| Said::Ended(code, rest.get(1).is_some_and(|&empty| empty != 0)))
+            }
             _ => None,
         }
     }

@@ -51,7 +51,7 @@ pub(super) fn run(
         1
     });
     match program.stage(Stage::Spawn).and_then(|program| stay(plan, control, locked).map(|()| program)) {
-        Ok(program) => reap(control, program),
+        Ok(program) => reap(plan, control, program),
         Err(failure) => failure,
     }
 }
@@ -87,15 +87,19 @@ fn stay(plan: &Plan, control: &OwnedFd, locked: &Locked) -> Outcome<()> {
 }
 
 /// Waits until nothing is left, and says how `program` ended as soon as it has.
-fn reap(control: &OwnedFd, program: i32) -> Failure {
+fn reap(plan: &Plan, control: &OwnedFd, program: i32) -> Failure {
+    // Only of the first process of a PID namespace everything is a child, sooner or later.
+    let tells_more = !plan.life.watch.is_empty() && plan.clone.has(NsSet::PID);
     let mut ended = None;
     loop {
         match (process::wait_for_any(), ended) {
             (Ok((pid, end)), _) if pid == program => {
                 let code = End::exit_code(end);
                 ended = Some(code);
+                let is_empty = tells_more && process::has_no_child();
                 // If nobody listens any more, nobody wants to know.
-                let _listening = file::write_all(control.as_fd(), &[Tag::Ended as u8, code]).is_ok();
+                let _listening =
+                    file::write_all(control.as_fd(), &[Tag::Ended as u8, code, u8::from(is_empty)]).is_ok();
             }
             (Ok(_), _) => {}
             (Err(_), Some(code)) => process::exit_now(code),

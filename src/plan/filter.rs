@@ -36,6 +36,7 @@ const OF_PROGRAM: &[(Call, &str)] = &[
 /// What the process of ours that stays inside does under it (exec/pid1.rs, `reap`).
 const OF_INIT: &[(Call, &str)] = &[
     (process::WAIT_FOR_ANY, "waiting for the program inside the sandbox"),
+    (process::LOOK_FOR_ANY, "looking whether the sandbox is empty"),
     (file::WRITE, "reporting how the program ended"),
     (process::EXIT, "ending the sandbox"),
 ];

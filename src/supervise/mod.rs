@@ -108,10 +108,19 @@ fn supervise(plan: &Plan, line: Option<CommandLine>, door: &dyn Door) -> Result<
         abandon(&child);
     }
     if sweep.has_work() {
-        outlast(plan, &child);
+        if !outcome.as_ref().is_ok_and(|ended| ended.is_empty) {
+            outlast(plan, &child);
+        }
         sweep.after(plan, door);
     }
-    outcome
+    outcome.map(|ended| ended.code)
+}
+
+/// How a box has ended.
+struct Ended {
+    code: u8,
+    /// It is known that nothing lives inside any more but its first process, which is ours.
+    is_empty: bool,
 }
 
 fn attend(
@@ -120,7 +129,7 @@ fn attend(
     child: &Child,
     parent: Option<&OwnedFd>,
     door: &dyn Door,
-) -> Result<u8, Trouble> {
+) -> Result<Ended, Trouble> {
     if !release(plan, control, child, parent)? {
         return Ok(die_with_parent(child));
     }
@@ -287,7 +296,7 @@ fn wait(
     child: &Child,
     parent: Option<&OwnedFd>,
     door: &dyn Door,
-) -> Result<u8, Trouble> {
+) -> Result<Ended, Trouble> {
     let mut ready = false;
     loop {
         if parent_ended(control.as_fd(), parent)? {
@@ -304,9 +313,9 @@ fn wait(
         }
         match Said::of(&packet[..length]) {
             Some(Said::Ready) => ready = true,
-            Some(Said::Ended(code)) if ready => return finish(plan, code),
+            Some(Said::Ended(code, is_empty)) if ready => return finish(plan, Ended { code, is_empty }),
             // Its process was killed before everything was set up: then the program never was.
-            Some(Said::Ended(code)) => return Err(Trouble::Silent(End::from_exit_code(code))),
+            Some(Said::Ended(code, _)) => return Err(Trouble::Silent(End::from_exit_code(code))),
             Some(Said::Failed(failure)) => return Err(Trouble::Failed(failure)),
             Some(Said::Dropped(failure)) if !ready => door.note(plan, &Note::Dropped(failure)),
             Some(Said::Hello | Said::Dropped(_)) | None => return Err(Trouble::Silent(End::Code(1))),
@@ -316,7 +325,7 @@ fn wait(
         return Ok(die_with_parent(child));
     }
     let end = process::wait(child.as_fd()).map_err(at(Stage::Reap))?;
-    if ready { finish(plan, end.exit_code()) } else { Err(Trouble::Silent(end)) }
+    if ready { finish(plan, Ended { code: end.exit_code(), is_empty: true }) } else { Err(Trouble::Silent(end)) }
 }
 
 /// Waits for `event`, or for the caller's end, which this returns.
@@ -327,12 +336,12 @@ fn parent_ended(event: BorrowedFd<'_>, parent: Option<&OwnedFd>) -> Result<bool,
     ready.map(|[_, ended]| ended).map_err(at(Stage::Control))
 }
 
-fn die_with_parent(child: &Child) -> u8 {
+fn die_with_parent(child: &Child) -> Ended {
     abandon(child);
-    End::Signal(9).exit_code()
+    Ended { code: End::Signal(9).exit_code(), is_empty: false }
 }
 
-fn finish(plan: &Plan, code: u8) -> Result<u8, Trouble> {
-    status::exit_code(plan, code).map_err(at(Stage::Report))?;
-    Ok(code)
+fn finish(plan: &Plan, ended: Ended) -> Result<Ended, Trouble> {
+    status::exit_code(plan, ended.code).map_err(at(Stage::Report))?;
+    Ok(ended)
 }

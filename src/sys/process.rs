@@ -126,6 +126,26 @@ pub(crate) fn wait_for_any() -> Result<(i32, End)> {
     }
 }
 
+/// What [`has_no_child`] does.
+pub(crate) const LOOK_FOR_ANY: Call = Call {
+    args: [None, None, Some((libc::WNOHANG | libc::__WALL) as u32 as u64), Some(0), None, None],
+    ..Call::new("wait4", libc::SYS_wait4)
+};
+
+/// Whether there is no child any more. Those that have ended are removed.
+pub(crate) fn has_no_child() -> bool {
+    loop {
+        // Of every kind, whatever signal it ends with (`__WALL`).
+        // SAFETY: the kernel writes to no memory of ours.
+        let pid = unsafe { libc::wait4(-1, std::ptr::null_mut(), libc::WNOHANG | libc::__WALL, std::ptr::null_mut()) };
+        match Errno::result(pid) {
+            Ok(0) => return false,
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return errno == Errno::ECHILD,
+        }
+    }
+}
+
 /// Kills `child`; one that has ended already is no error.
 pub(crate) fn kill(child: BorrowedFd<'_>) -> Result<()> {
     // SAFETY: no siginfo is given; the rest are plain numbers.
