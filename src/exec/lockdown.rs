@@ -44,7 +44,7 @@ pub(super) fn lock(plan: &Plan, control: &OwnedFd, fence: Fence<'_>) -> Outcome<
     prove(plan)?;
     let late_filter = match seccomp {
         Filters::ReadLate(fd) => Some(read_filter(plan, *fd)?),
-        Filters::Programs(_) => None,
+        Filters::Programs(_) | Filters::HandedOn(_) => None,
     };
     let cwd = enter_cwd(plan)?;
     if plan.new_session {
@@ -134,6 +134,8 @@ impl Locked {
     pub(super) fn install_filters(&self, plan: &Plan) -> Outcome<()> {
         let programs = match &plan.lock.seccomp {
             Filters::Programs(programs) => programs.as_slice(),
+            // It is in force.
+            Filters::HandedOn(_) => return Ok(()),
             Filters::ReadLate(_) => &[],
         };
         let programs = programs.iter().map(AsRef::as_ref).chain(self.late_filter.as_deref());

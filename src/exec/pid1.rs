@@ -8,8 +8,8 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use super::lockdown::Locked;
 use super::{At, Outcome, Tag, report};
-use crate::plan::Plan;
 use crate::plan::failure::{Failure, Stage};
+use crate::plan::{Filters, Plan};
 use crate::spec::{CapSet, DieWith};
 use crate::sys::cmdline::CommandLine;
 use crate::sys::ns::NsSet;
@@ -42,6 +42,12 @@ pub(super) fn run(
     }
     // In a PID namespace nothing outlives its init; elsewhere it may have ended before the program was tied to it.
     let init = if plan.clone.has(NsSet::PID) { None } else { Some(process::getpid()) };
+    if let Filters::HandedOn(filter) = &plan.lock.seccomp
+        && let Err(errno) = process::install_filter(filter)
+    {
+        return Failure::nth(Stage::InstallFilter, 0, errno as i32);
+    }
+    // What follows until `reap` is in plan/filter.rs too.
     let program = process::spawn_on_own_stack(thread, || {
         let failure = match tie_to_init(plan, init) {
             Ok(()) => locked.exec(plan, control),

@@ -11,13 +11,16 @@ use crate::seccomp::table::Table;
 use crate::seccomp::verdict::Verdict;
 use crate::seccomp::{Program, compile, overrule, shipped};
 use crate::spec::{CapSet, FdNumber, ProfileText, Seccomp};
-use crate::sys::{Call, file, process};
+use crate::sys::{Call, file, process, socket};
 
 /// The filters, as the half inside installs them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Filters {
     /// These (arrays of `struct sock_filter`), in this order; often none.
     Programs(Vec<Cow<'static, [u8]>>),
+    /// This one, which lets through all that we do from before the program's process exists: the process of ours that
+    /// stays inside installs it once for both. To compile and load a filter is a good part of what a launch costs.
+    HandedOn(Cow<'static, [u8]>),
     /// One that is read from this descriptor once everything else is set up.
     ReadLate(FdNumber),
 }
@@ -41,6 +44,20 @@ const OF_INIT: &[(Call, &str)] = &[
     (process::EXIT, "ending the sandbox"),
 ];
 
+/// What both do before that, where the filter is installed for them together (exec/pid1.rs, `run` and `stay`;
+/// exec/lockdown.rs, `shed`): without capabilities, below a PID namespace of its own, with no descriptor to hold.
+const ON_THE_WAY: &[Call] = &[
+    process::SPAWN,
+    process::DIE_WITH_MAKER,
+    process::UNBLOCK,
+    socket::SEND,
+    file::CLOSE_RANGE,
+    process::MEMORY[0],
+    process::MEMORY[1],
+    process::MEMORY[2],
+    process::MEMORY[3],
+];
+
 /// What a filter depends on, besides the profile and the machine.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Surroundings<'a> {
@@ -50,6 +67,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) kernel: Option<&'a CStr>,
     /// Whether a process of ours stays inside.
     pub(super) init: bool,
+    /// Whether it does no more before the program starts than [`ON_THE_WAY`] says.
+    pub(super) is_plain: bool,
 }
 
 /// The filters that `wish` means.
@@ -63,7 +82,19 @@ pub(super) fn filters(wish: Seccomp, around: Surroundings<'_>) -> Result<Filters
         Seccomp::Profile { text, deny, allow } => of_profile(&text, &deny, &allow, around),
     };
     // The compiler numbers its errors for the verb; this is a run that cannot begin.
-    program.map(|program| Filters::Programs(vec![program])).map_err(|error| Error { code: 1, ..error })
+    let program = program.map_err(|error| Error { code: 1, ..error })?;
+    let is_handed_on = around.init && around.is_plain && lets_us_on_the_way(&program);
+    Ok(if is_handed_on { Filters::HandedOn(program) } else { Filters::Programs(vec![program]) })
+}
+
+/// Whether a filter lets through what is done before the program starts, without a line in a log.
+fn lets_us_on_the_way(program: &[u8]) -> bool {
+    let (Some(arch), program) = (Arch::here(), Program::of_bytes(program)) else { return false };
+    let is_allowed = |call: &Call| {
+        let answers = program.answers(arch.audit(), call.number, call.args);
+        answers.is_some_and(|answers| answers.iter().all(|&code| code == Verdict::Allow.code()))
+    };
+    ON_THE_WAY.iter().all(is_allowed)
 }
 
 fn of_profile(
@@ -169,7 +200,7 @@ mod tests {
     }
 
     fn around(init: bool) -> Surroundings<'static> {
-        Surroundings { caps: CapSet::EMPTY, kernel: Some(c"6.18.44-generic"), init }
+        Surroundings { caps: CapSet::EMPTY, kernel: Some(c"6.18.44-generic"), init, is_plain: false }
     }
 
     fn planned(text: ProfileText, deny: &[&str], around: Surroundings<'_>) -> Result<Filters, String> {
@@ -207,6 +238,25 @@ mod tests {
             let Ok(Filters::Programs(denied)) = planned(text(), &["mkdirat"], around(true)) else { panic!("{name}") };
             assert!(matches!(&*denied, [Cow::Owned(_)]) && denied != plain, "{name}");
         }
+    }
+
+    #[test]
+    fn a_filter_is_handed_on_where_it_lets_us_pass_in_silence() {
+        let plain = Surroundings { is_plain: true, ..around(true) };
+        let is_handed_on = |text: ProfileText, deny: &[&str], around| {
+            matches!(planned(text, deny, around).unwrap(), Filters::HandedOn(_))
+        };
+        let default = || ProfileText::Shipped("default".into());
+        assert!(is_handed_on(default(), &[], plain));
+        assert!(!is_handed_on(default(), &[], around(true)), "something special is done on the way");
+        assert!(!is_handed_on(default(), &[], Surroundings { init: false, ..plain }), "nobody hands it on");
+        for call in ["clone", "prctl", "rt_sigprocmask", "sendto", "close_range", "brk", "mmap", "munmap", "mremap"] {
+            assert!(!is_handed_on(default(), &[call], plain), "{call}");
+        }
+        assert!(is_handed_on(default(), &["clone3", "mkdirat", "recvfrom"], plain));
+        let log =
+            r#"{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["prctl"], "action": "SCMP_ACT_LOG"}]}"#;
+        assert!(!is_handed_on(profile(log), &[], plain), "our own calls would be in the log");
     }
 
     #[test]
@@ -276,7 +326,7 @@ mod tests {
             ))
         };
         let holds = |scope: &str, around| planned(rule(scope), &[], around).is_err();
-        let with = |caps, kernel| Surroundings { caps, kernel: Some(kernel), init: false };
+        let with = |caps, kernel| Surroundings { caps, kernel: Some(kernel), init: false, is_plain: false };
         let admin = CapSet::parse(b"CAP_SYS_ADMIN", 40).unwrap();
         assert!(holds(r#""caps": ["CAP_SYS_ADMIN"]"#, with(admin, c"6.1")));
         assert!(!holds(r#""caps": ["CAP_SYS_ADMIN"]"#, with(CapSet::all(40).without(admin), c"6.1")));

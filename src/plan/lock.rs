@@ -34,6 +34,8 @@ pub(super) struct Own<'a> {
     pub(super) kernel: Option<&'a CStr>,
     /// A process of ours stays inside.
     pub(super) init: bool,
+    /// It does nothing special before the program starts, besides what capabilities need.
+    pub(super) is_plain: bool,
 }
 
 pub(super) fn lock(
@@ -42,7 +44,7 @@ pub(super) fn lock(
     own: Own<'_>,
     exec_label: Option<CString>,
 ) -> Result<Lock, Error> {
-    let Own { userns, caps: own, kernel, init } = own;
+    let Own { userns, caps: own, kernel, init, is_plain } = own;
     let limit_userns = lockdown.nested_userns == NestedUserNs::Limit && !second_userns(&lockdown);
     let Lockdown { caps, seccomp, landlock: _, nested_userns, assert_userns_disabled } = lockdown;
     let (bounding, caps) = match caps {
@@ -51,7 +53,8 @@ pub(super) fn lock(
         None => (Some(CapSet::EMPTY), Some(CapSet::EMPTY)),
         Some(set) => (Some(set), Some(set)),
     };
-    let around = Surroundings { caps: caps.unwrap_or(CapSet(own)), kernel, init };
+    let is_plain = is_plain && caps == Some(CapSet::EMPTY);
+    let around = Surroundings { caps: caps.unwrap_or(CapSet(own)), kernel, init, is_plain };
     Ok(Lock {
         bounding,
         ambient: caps.unwrap_or_default(),
@@ -68,9 +71,12 @@ pub(super) fn lock(
 pub(super) fn lock_on_host(lockdown: Lockdown, own: Own<'_>, exec_label: Option<CString>) -> Result<Lock, Error> {
     const SETPCAP: CapSet = CapSet(1 << 8);
     let Lockdown { caps, seccomp, landlock: _, nested_userns: _, assert_userns_disabled } = lockdown;
-    let Own { userns: _, caps: own, kernel, init } = own;
+    let Own { userns: _, caps: own, kernel, init, is_plain } = own;
     let caps = caps.unwrap_or(CapSet::EMPTY);
-    let seccomp = filter::filters(seccomp, Surroundings { caps, kernel, init })?;
+    let seccomp = {
+        let is_plain = is_plain && caps == CapSet::EMPTY;
+        filter::filters(seccomp, Surroundings { caps, kernel, init, is_plain })?
+    };
     Ok(Lock {
         // Only who has the capability for it may reduce the bounding set. For others no_new_privs does the same: no
         // exec gives what is not held.

@@ -301,7 +301,9 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
         descriptors,
         closed: RefCell::default(),
         lock: {
-            let own = Own { userns, caps: host.capabilities, kernel: kernel.as_deref(), init };
+            // The filter for ports is another one that would have to let us pass.
+            let is_plain = clone.has(NsSet::PID) && lifecycle.sync_fd.is_none() && tcp_filter.is_none();
+            let own = Own { userns, caps: host.capabilities, kernel: kernel.as_deref(), init, is_plain };
             if new_root { lock(lockdown, caller, own, exec_label)? } else { lock_on_host(lockdown, own, exec_label)? }
         },
         init,

@@ -436,6 +436,9 @@ pub(crate) fn close_numbers(numbers: impl IntoIterator<Item = RawFd>) {
     }
 }
 
+/// What [`close_all_but`] does.
+pub(crate) const CLOSE_RANGE: Call = Call::new("close_range", libc::SYS_close_range);
+
 /// Closes every descriptor above 2 except the (sorted) `keep`.
 pub(crate) fn close_all_but(keep: &[RawFd]) -> Result<()> {
     let mut from = 3;

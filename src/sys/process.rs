@@ -236,11 +236,17 @@ pub(crate) fn ignore_sigpipe() -> Result<()> {
     unsafe { nix::sys::signal::signal(Signal::SIGPIPE, SigHandler::SigIgn) }.map(drop)
 }
 
+/// What [`unblock_sigchld`] does.
+pub(crate) const UNBLOCK: Call = Call::new("rt_sigprocmask", libc::SYS_rt_sigprocmask);
+
 pub(crate) fn unblock_sigchld() -> Result<()> {
     let mut set = SigSet::empty();
     set.add(Signal::SIGCHLD);
     nix::sys::signal::sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&set), None)
 }
+
+/// What [`die_with_maker`] does.
+pub(crate) const DIE_WITH_MAKER: Call = Call::new("prctl", libc::SYS_prctl);
 
 /// This process is killed when the thread that made it ends (`PR_SET_PDEATHSIG`).
 pub(crate) fn die_with_maker() -> Result<()> {
@@ -323,6 +329,21 @@ pub(crate) fn exec(path: &CStr, arguments: &CStrArray<'_>, environment: &CStrArr
     Errno::last()
 }
 
+/// From include/uapi/linux/sched.h: on this process's memory, which waits until the child has called exec or ended.
+const ON_OUR_MEMORY: c_int = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+
+/// What [`spawn_on_own_stack`] does, besides taking memory.
+pub(crate) const SPAWN: Call =
+    Call { args: [Some(ON_OUR_MEMORY as u64), None, None, None, None, None], ..Call::new("clone", libc::SYS_clone) };
+
+/// What taking and giving back memory may do.
+pub(crate) const MEMORY: [Call; 4] = [
+    Call::new("brk", libc::SYS_brk),
+    Call::new("mmap", libc::SYS_mmap),
+    Call::new("munmap", libc::SYS_munmap),
+    Call::new("mremap", libc::SYS_mremap),
+];
+
 /// Runs `body` in a new process, on this process's memory, and returns its id once it has called exec or ended.
 ///
 /// As `vfork(2)`, but on a stack of its own: nothing of a frame that the caller still needs can be overwritten, and no
@@ -343,7 +364,7 @@ pub(crate) fn spawn_on_own_stack<F: FnMut() -> u8>(_: SingleThread, mut body: F)
     // `body` outlive the child's use of them, and `body` runs as if it had been called here.
     let child = unsafe {
         let top = stack.as_mut_ptr().add(STACK / 16);
-        libc::clone(enter::<F>, top.cast(), libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD, (&raw mut body).cast())
+        libc::clone(enter::<F>, top.cast(), ON_OUR_MEMORY, (&raw mut body).cast())
     };
     Errno::result(child)
 }

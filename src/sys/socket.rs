@@ -8,11 +8,14 @@ use nix::sys::socket::{
     self, AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, sockopt,
 };
 
-use super::{Errno, Result, file};
+use super::{Call, Errno, Result, file};
 
 pub(crate) fn pair() -> Result<(OwnedFd, OwnedFd)> {
     socket::socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
 }
+
+/// What [`send`] does.
+pub(crate) const SEND: Call = Call::new("sendto", libc::SYS_sendto);
 
 /// Sends one message; a peer that is gone is `EPIPE`, never a signal.
 pub(crate) fn send(fd: BorrowedFd<'_>, message: &[u8]) -> Result<()> {
