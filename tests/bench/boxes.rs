@@ -41,6 +41,13 @@ pub(crate) fn limit(stage: &Stage, words: &str, binds: usize) -> Command {
     line
 }
 
+/// The native front door, with nothing but a command.
+pub(crate) fn native(stage: &Stage) -> Command {
+    let mut line = Command::new(stage.native());
+    line.args(["run", "true"]);
+    line
+}
+
 /// This program, which makes [`many`] of it.
 pub(crate) fn library(stage: &Stage, binds: usize) -> Command {
     let mut line = Command::new(stage.this_program());

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{Error, Result};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -18,6 +19,12 @@ impl Contestant {
         let null = File::options().read(true).write(true).open("/dev/null")?;
         command.stdin(null.try_clone()?).stdout(null).stderr(Stdio::inherit());
         Ok(Contestant { name, command: plain(command) })
+    }
+
+    /// The same in `project`, whose parent is the home.
+    pub(crate) fn at_home(mut self, project: &Path) -> Contestant {
+        self.command.current_dir(project).env("HOME", project.parent().unwrap_or(project));
+        self
     }
 
     /// One launch, in microseconds: from before the process is made until it was waited for.

@@ -23,6 +23,8 @@ impl Stage {
         fs::set_permissions(&stage.path, Permissions::from_mode(0o755))?;
         // Under the name `bwrap`, so that both tools get the same words.
         place(env!("CARGO_BIN_EXE_pinfold").as_ref(), &stage.pinfold())?;
+        fs::hard_link(stage.pinfold(), stage.native())?;
+        fs::create_dir_all(stage.project())?;
         place(&env::current_exe()?, &stage.this_program())?;
         match reference() {
             Some(path) => place(&path, &stage.bubblewrap())?,
@@ -48,6 +50,16 @@ impl Stage {
     /// The tool that is measured.
     pub(crate) fn pinfold(&self) -> PathBuf {
         self.path.join("bwrap")
+    }
+
+    /// The same under its own name.
+    pub(crate) fn native(&self) -> PathBuf {
+        self.path.join("pinfold")
+    }
+
+    /// The project in somebody's home.
+    pub(crate) fn project(&self) -> PathBuf {
+        self.path.join("home/project")
     }
 
     /// bubblewrap. The file is missing where there is none.
