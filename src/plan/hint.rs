@@ -16,6 +16,12 @@ pub fn advice(failure: &Failure, op: Option<&FsOp>, host: &Obstacles) -> Option<
         {
             APPARMOR
         }
+        // The first mounts of all: who may make a namespace may change its mounts, unless Landlock is there
+        // (Documentation/userspace-api/landlock.rst, "Filesystem topology modification").
+        (Stage::Root | Stage::Pivot | Stage::Slave, _, Errno::EPERM) => {
+            "something around this program refuses mounts, as Landlock does in a sandbox: inside one of `pinfold run`, \
+             begin that with --landlock off"
+        }
         (Stage::Clone | Stage::Net | Stage::CloneBelow, _, Errno::ENOSYS | Errno::EINVAL) => {
             "this kernel was built without a kind of namespace that is asked for; user_namespaces(7) names the options"
         }
@@ -118,7 +124,9 @@ fn refused(host: &Obstacles) -> String {
             .into();
     }
     if host.max_user_namespaces == Some(0) {
-        return "user namespaces are off: sysctl user.max_user_namespaces is 0".into();
+        return "user namespaces are off: sysctl user.max_user_namespaces is 0; if this is a sandbox, it was made so (one \
+                of `pinfold run` lets others run inside with --allow-userns --landlock off)"
+            .into();
     }
     if host.apparmor_restricts {
         return APPARMOR.into();
@@ -189,6 +197,7 @@ mod tests {
             (Stage::Op, Act::Parents, Errno::EROFS, "read-only"),
             (Stage::Exec, Act::Whole, Errno::ENOENT, "inside"),
             (Stage::Restrict, Act::Whole, Errno::E2BIG, "16 layers"),
+            (Stage::Root, Act::Whole, Errno::EPERM, "--landlock off"),
         ];
         for (stage, act, errno, word) in cases {
             let text = with(stage, act, errno, none).unwrap();

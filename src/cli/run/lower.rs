@@ -42,7 +42,7 @@ pub(crate) enum Found {
 /// The filter of a program that is not told otherwise.
 const DEFAULT_FILTER: &str = "default";
 
-/// What the default filter lets through besides where user namespaces are allowed: what Chromium and bubblewrap make
+/// What a filter of ours lets through besides where user namespaces are allowed: what Chromium and bubblewrap make
 /// their own sandboxes with.
 const FOR_USERNS: &[&str] = &["clone", "@namespace", "@mount"];
 
@@ -161,12 +161,7 @@ fn caps(names: &[CString], last: u8) -> Result<CapSet, Error> {
 fn seccomp(args: &RunArgs, facts: &Facts<'_>) -> Result<(Seccomp, bool), Error> {
     let mut allow = args.syscall_allow.clone();
     let text = match args.seccomp.as_deref() {
-        None => {
-            if args.allow_userns {
-                allow.extend(FOR_USERNS.iter().map(|&name| name.to_owned()));
-            }
-            ProfileText::Shipped(DEFAULT_FILTER.into())
-        }
+        None => ProfileText::Shipped(DEFAULT_FILTER.into()),
         Some(name) if name == c"off" => {
             if !args.syscall_deny.is_empty() || !args.syscall_allow.is_empty() {
                 return refuse(
@@ -181,6 +176,9 @@ fn seccomp(args: &RunArgs, facts: &Facts<'_>) -> Result<(Seccomp, bool), Error> 
         Some(name) => ProfileText::Shipped(name.to_string_lossy().into_owned()),
     };
     let is_ours = matches!(text, ProfileText::Shipped(_));
+    if args.allow_userns && is_ours {
+        allow.extend(FOR_USERNS.iter().map(|&name| name.to_owned()));
+    }
     Ok((Seccomp::Profile { text, deny: args.syscall_deny.clone(), allow }, is_ours))
 }
 

@@ -280,7 +280,7 @@ const NAMESPACES: &[Opt] = &[
         Flag(|args| args.allow_userns = true),
         "Let the program make user namespaces",
         "For browsers and others that sandbox themselves: the filter lets their calls through, unless {--seccomp} names \
-         another one. Mounts stay refused as long as Landlock is on.",
+         a file. Mounts stay refused as long as Landlock is on.",
     ),
 ];
 

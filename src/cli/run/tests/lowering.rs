@@ -64,6 +64,16 @@ fn what_the_host_has_is_mirrored() {
 }
 
 #[test]
+fn user_namespaces_are_let_through_by_every_filter_of_ours() {
+    for line in ["--allow-userns x", "--seccomp desktop --allow-userns x"] {
+        let Seccomp::Profile { allow, .. } = spec(line).lockdown.seccomp else { panic!("{line}") };
+        assert!(allow.contains(&"@namespace".into()), "{line}");
+    }
+    let Seccomp::Profile { allow, .. } = spec("--seccomp ./f.json --allow-userns x").lockdown.seccomp else { panic!() };
+    assert_eq!(allow, Vec::<String>::new());
+}
+
+#[test]
 fn only_what_is_named_of_the_environment_gets_in() {
     let set = |name: &CStr, value: &CStr| EnvOp::Set(name.into(), value.into());
     assert_eq!(spec("--env PATH --env NOSUCH x").process.env, [EnvOp::Clear, set(c"PATH", c"/bin")]);
