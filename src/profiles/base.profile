@@ -30,6 +30,28 @@ ro-try /etc/pki/tls/certs
 ro-try /etc/pki/ca-trust/extracted
 ro-try /etc/crypto-policies
 ro-try /etc/gitconfig
+ro-try /etc/timezone
+ro-try /etc/mime.types
+ro-try /etc/terminfo
+ro-try /etc/fonts
+
+# And programs that are everywhere: without it they do not start, forget how to be safe, or are no joy.
+ro-try /etc/bash.bashrc
+ro-try /etc/bashrc
+ro-try /etc/inputrc
+ro-try /etc/vim
+ro-try /etc/vimrc
+ro-try /etc/manpath.config
+ro-try /etc/man_db.conf
+ro-try /etc/groff
+ro-try /etc/ImageMagick-6
+ro-try /etc/ImageMagick-7
+ro-try /etc/java
+ro-try /etc/java-8-openjdk
+ro-try /etc/java-11-openjdk
+ro-try /etc/java-17-openjdk
+ro-try /etc/java-21-openjdk
+ro-try /etc/java-25-openjdk
 symlink /proc/self/mounts:/etc/mtab
 
 # The sandbox's own.

@@ -1,12 +1,18 @@
 # A skeleton for programs with windows, on Wayland: display, sound and graphics, and no files of yours. Add what the
-# program is for, such as --rw ~/Pictures, or --net host.
+# program is for, such as --rw ~/Pictures, or --net host. Browsers sandbox themselves: --allow-userns.
 # Not in here: X11, whose clients see each other's input, and D-Bus, over which programs start others.
 profile base
 seccomp desktop
 
-ro-try /etc/fonts
 ro-try /etc/xdg
 ro-try /etc/machine-id
+ro-try /etc/chromium
+ro-try /etc/chromium.d
+ro-try /etc/firefox
+ro-try /etc/firefox-esr
+ro-try /etc/gtk-3.0
+ro-try /etc/glvnd
+ro-try /etc/vulkan
 ro-try /etc/pulse
 ro-try /etc/pipewire
 ro-try /opt
