@@ -83,7 +83,7 @@ impl Sandbox {
             uid: Caller::probe().uid,
         };
         match workspace::find(&around).and_then(|found| found.refusal().map_or(Ok(found), Err)) {
-            Ok(Workspace { ops, watch, unheld: _ }) => {
+            Ok(Workspace { ops, watch, unheld: _, identity: _ }) => {
                 self.spec.lifecycle.watch.extend(watch);
                 ops.into_iter().fold(self, Sandbox::op)
             }

@@ -93,6 +93,10 @@ fn carry_out(plan: &Plan, root: &mut NewRoot<'_>, index: usize, op: &FsOp, held:
         }
         (FsOp::Dir { dest, mode }, _) => root.make_dir(dest, *mode, mode::of_parents(*mode), index).map(drop),
         (FsOp::Data { fd, dest, how, mode }, _) => data(plan, root, *fd, dest, (*how, *mode), index),
+        (FsOp::Text { text, dest, mode }, _) => {
+            let to = create(root, dest, *mode, index)?;
+            file::write_all(to.as_fd(), text).op(index, Act::WriteData)
+        }
         (FsOp::Symlink { target, dest }, _) => root.link(target, dest, index),
         (FsOp::Chmod { dest, mode }, _) => chmod(plan, root, dest, *mode).op(index, Act::Whole),
         (FsOp::Hostname { name }, _) => ns::sethostname(name).op(index, Act::Whole),
@@ -184,11 +188,16 @@ fn data(
 
 /// Writes what `from` yields to `dest`, which is made, with its parents, or truncated.
 fn write_file(root: &mut NewRoot<'_>, dest: &CStr, from: BorrowedFd<'_>, mode: u32, index: usize) -> Outcome<()> {
+    let to = create(root, dest, mode, index)?;
+    file::copy(from, to.as_fd()).op(index, Act::WriteData)
+}
+
+/// Opens a file to be written, which is made, with its parents, or truncated.
+fn create(root: &mut NewRoot<'_>, dest: &CStr, mode: u32, index: usize) -> Outcome<OwnedFd> {
     if let Some((parent, _)) = super::root::split(dest) {
         root.parent(&parent, mode::of_parents(mode), index)?;
     }
-    let to = root.open(dest, Open::Create(mode)).op(index, Act::MakeFile)?;
-    file::copy(from, to.as_fd()).op(index, Act::WriteData)
+    root.open(dest, Open::Create(mode)).op(index, Act::MakeFile)
 }
 
 /// `fchmod(2)` takes no `O_PATH` descriptor, and a file of mode 0 can be opened in no other way; its link in the

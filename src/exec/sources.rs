@@ -104,6 +104,7 @@ fn open_one(plan: &Plan, index: usize, op: &FsOp) -> Outcome<Held> {
         | FsOp::Mqueue { .. }
         | FsOp::Dir { .. }
         | FsOp::Data { .. }
+        | FsOp::Text { .. }
         | FsOp::Symlink { .. }
         | FsOp::Deny { .. }
         | FsOp::Chmod { .. }

@@ -221,6 +221,7 @@ fn mounted(op: &FsOp) -> Option<(&CStr, Rights)> {
         FsOp::Data { dest, how: DataFile::Bind { read_only }, .. } => (dest, if *read_only { READ } else { WRITE }),
         // They change what is mounted already. What is denied has a mode that allows nothing.
         FsOp::Data { how: DataFile::Copy, .. }
+        | FsOp::Text { .. }
         | FsOp::Dir { .. }
         | FsOp::Symlink { .. }
         | FsOp::Deny { .. }

@@ -1,3 +1,15 @@
 # The default: a program at work in the current directory.
 profile base
+
+# That directory, writable, with git's hooks and settings and their like read-only. Of your git configuration the box has
+# names and addresses (user.*, author.*, committer.*, init.defaultBranch), so that `git commit` works; the rest may hold
+# tokens.
 workspace
+ro-try ${XDG_CONFIG_HOME}/git/ignore:~/.config/git/ignore
+ro-try ${XDG_CONFIG_HOME}/git/attributes:~/.config/git/attributes
+
+env EMAIL
+env GIT_AUTHOR_NAME
+env GIT_AUTHOR_EMAIL
+env GIT_COMMITTER_NAME
+env GIT_COMMITTER_EMAIL

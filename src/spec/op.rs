@@ -136,6 +136,16 @@ pub enum FsOp {
         /// Permission bits (0 to 0o7777).
         mode: u32,
     },
+    /// Make a file that holds these bytes. One that is there already is written over, and keeps its mode; one below a
+    /// bind is the host's.
+    Text {
+        /// The content.
+        text: Vec<u8>,
+        /// Where it goes.
+        dest: CString,
+        /// Permission bits (0 to 0o7777).
+        mode: u32,
+    },
     /// Make a symbolic link. It is no error when the same link exists.
     Symlink {
         /// Content of the link.
@@ -201,6 +211,7 @@ impl FsOp {
             | FsOp::Mqueue { dest }
             | FsOp::Dir { dest, .. }
             | FsOp::Data { dest, .. }
+            | FsOp::Text { dest, .. }
             | FsOp::Symlink { dest, .. }
             | FsOp::CopyFile { dest, .. }
             | FsOp::Deny { path: dest, .. }
@@ -221,6 +232,7 @@ impl FsOp {
             | FsOp::Mqueue { dest }
             | FsOp::Dir { dest, .. }
             | FsOp::Data { dest, .. }
+            | FsOp::Text { dest, .. }
             | FsOp::Symlink { dest, .. }
             | FsOp::CopyFile { dest, .. }
             | FsOp::Deny { path: dest, .. }
@@ -242,6 +254,7 @@ impl FsOp {
             FsOp::RemountReadOnly { .. }
             | FsOp::Dir { .. }
             | FsOp::Data { how: DataFile::Copy, .. }
+            | FsOp::Text { .. }
             | FsOp::Symlink { .. }
             | FsOp::CopyFile { .. }
             | FsOp::Deny { .. }

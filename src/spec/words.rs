@@ -74,6 +74,7 @@ fn describe(op: &FsOp, out: &mut Vec<u8>) {
             };
             one(out, &format!("{what} of what descriptor {fd} yields, at "), dest);
         }
+        FsOp::Text { text, dest, mode: _ } => one(out, &format!("file of {} bytes, at ", text.len()), dest),
         FsOp::Symlink { target, dest } => {
             one(out, "link ", dest);
             one(out, " -> ", target);

@@ -250,7 +250,7 @@ impl Area {
         let ops = needed.map(|(path, access)| bind(path, *access)).collect();
         let watch =
             self.watch.into_iter().map(|((dir, name), on_appear)| Watch { path: c_path(&dir.join(name)), on_appear });
-        Workspace { ops, unheld: self.unheld.into_values().collect(), watch: watch.collect() }
+        Workspace { identity: Vec::new(), ops, unheld: self.unheld.into_values().collect(), watch: watch.collect() }
     }
 
     /// Directories on the way from a writable place to what is held in it become mounts too: moving one would take
@@ -276,7 +276,7 @@ fn bind(path: &Path, access: Access) -> FsOp {
 }
 
 /// A path that came from the kernel has no NUL.
-fn c_path(path: &Path) -> CString {
+pub(super) fn c_path(path: &Path) -> CString {
     CString::new(path.as_os_str().as_bytes()).unwrap_or_default()
 }
 

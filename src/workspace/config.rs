@@ -54,14 +54,28 @@ pub(super) fn command_words<'a>(key: &str, value: &'a [u8]) -> Option<impl Itera
 
 /// All settings of `text`, in order.
 pub(super) fn parse(text: &[u8]) -> Vec<Setting> {
+    parse_with_headers(text).into_iter().map(|(_, setting)| setting).collect()
+}
+
+/// The same, each with the header of its section as it is written, without the brackets.
+pub(super) fn parse_with_headers(text: &[u8]) -> Vec<(&[u8], Setting)> {
     let mut settings = Vec::new();
-    let mut section = String::new();
+    let (mut header, mut section) = (&b""[..], String::new());
     let mut rest = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     while let Some((&first, after)) = rest.split_first() {
         rest = match first {
-            b'[' => header(after, &mut section),
+            b'[' => {
+                let rest;
+                (header, rest) = split_header(after);
+                section = section_of(header);
+                rest
+            }
             b'#' | b';' => skip_line(after),
-            _ if first.is_ascii_alphabetic() => setting(rest, &section, &mut settings),
+            _ if first.is_ascii_alphabetic() => {
+                let (found, rest) = setting(rest, &section);
+                settings.push((header, found));
+                rest
+            }
             _ => after,
         };
     }
@@ -72,8 +86,8 @@ fn skip_line(text: &[u8]) -> &[u8] {
     text.iter().position(|&byte| byte == b'\n').map_or(&[], |end| &text[end + 1..])
 }
 
-/// Reads a section's header behind its bracket: `name]`, `name "sub"]`, `name.sub]`.
-fn header<'a>(text: &'a [u8], section: &mut String) -> &'a [u8] {
+/// A section's header, which begins behind its bracket, and what follows: `name]`, `name "sub"]`, `name.sub]`.
+fn split_header(text: &[u8]) -> (&[u8], &[u8]) {
     let (mut quoted, mut escaped) = (false, false);
     let end = text.iter().position(|&byte| {
         let is_end = byte == b']' && !quoted;
@@ -85,14 +99,16 @@ fn header<'a>(text: &'a [u8], section: &mut String) -> &'a [u8] {
         }
         is_end
     });
-    let Some(end) = end else { return &[] };
-    let name = text[..end].iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-');
-    *section = name.map(|&byte| char::from(byte.to_ascii_lowercase())).collect();
-    &text[end + 1..]
+    end.map_or((text, &[]), |end| (&text[..end], &text[end + 1..]))
+}
+
+fn section_of(header: &[u8]) -> String {
+    let name = header.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-');
+    name.map(|&byte| char::from(byte.to_ascii_lowercase())).collect()
 }
 
 /// Reads `key`, `key = value`, with the continuations of the value.
-fn setting<'a>(text: &'a [u8], section: &str, settings: &mut Vec<Setting>) -> &'a [u8] {
+fn setting<'a>(text: &'a [u8], section: &str) -> (Setting, &'a [u8]) {
     let end = text.iter().position(|byte| !byte.is_ascii_alphanumeric() && *byte != b'-').unwrap_or(text.len());
     let key = text[..end].to_ascii_lowercase();
     let key = format!("{section}.{}", String::from_utf8_lossy(&key));
@@ -100,12 +116,10 @@ fn setting<'a>(text: &'a [u8], section: &str, settings: &mut Vec<Setting>) -> &'
     let rest = &text[end + blanks..];
     let Some(rest) = rest.strip_prefix(b"=") else {
         // A key alone is true.
-        settings.push((key, b"true".to_vec()));
-        return skip_line(rest);
+        return ((key, b"true".to_vec()), skip_line(rest));
     };
     let (value, rest) = value(rest);
-    settings.push((key, value));
-    rest
+    ((key, value), rest)
 }
 
 fn value(text: &[u8]) -> (Vec<u8>, &[u8]) {

@@ -282,12 +282,8 @@ impl<'a> Repositories<'a> {
         }
     }
 
-    /// A path of the configuration, relative to `base`.
     fn expand(&self, value: &[u8], base: &Path) -> PathBuf {
-        match (value.strip_prefix(b"~/"), self.around.home) {
-            (Some(rest), Some(home)) => home.join(path_of(rest)),
-            _ => base.join(path_of(value)),
-        }
+        expand(self.around.home, value, base)
     }
 
     /// `worktrees/NAME` keep the files that lead from one part to the other.
@@ -343,6 +339,14 @@ fn keep_elsewhere(area: &mut Area, git_dir: &Path, own_config: Missing) -> bool 
         area.show(&dot_git);
     }
     is_kept
+}
+
+/// A path of the configuration, relative to `base`.
+pub(super) fn expand(home: Option<&Path>, value: &[u8], base: &Path) -> PathBuf {
+    match (value.strip_prefix(b"~/"), home) {
+        (Some(rest), Some(home)) => home.join(path_of(rest)),
+        _ => base.join(path_of(value)),
+    }
 }
 
 /// Whether a pointer file, which is no link, leads to `git_dir`.

@@ -29,6 +29,7 @@
 mod area;
 mod config;
 mod git;
+mod identity;
 mod later;
 mod refuse;
 #[cfg(test)]
@@ -40,6 +41,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, push_printable};
 use crate::spec::{FsOp, Watch};
 use area::Area;
+pub(crate) use identity::identity;
 
 /// Where somebody works, and what is theirs.
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +59,8 @@ pub(crate) struct Surroundings<'a> {
 /// What is mounted for a workspace, and what is looked for afterwards.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Workspace {
+    /// Who commits, for a home of the box's own: see [`identity`]. Not looked for unless somebody does.
+    pub(crate) identity: Vec<FsOp>,
     /// Binds, in order.
     pub(crate) ops: Vec<FsOp>,
     /// What must be held and cannot be.

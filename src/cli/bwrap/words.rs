@@ -231,7 +231,9 @@ fn op_text(plan: &Plan, failure: &Failure, out: &mut Vec<u8>) -> Reason {
         Act::Race => with_text(out, "Race condition binding dirfd"),
         Act::Parents => with_path(out, "Can't mkdir parents for ", dest),
         Act::MakeDir => with_path(out, "Can't mkdir ", dest),
-        Act::MakeFile if matches!(op.fs, FsOp::Data { how: DataFile::Copy, .. } | FsOp::CopyFile { .. }) => {
+        Act::MakeFile
+            if matches!(op.fs, FsOp::Data { how: DataFile::Copy, .. } | FsOp::Text { .. } | FsOp::CopyFile { .. }) =>
+        {
             with_path(out, "Can't create file ", dest)
         }
         Act::MakeFile => with_path(out, "Can't create file at ", dest),
@@ -308,6 +310,7 @@ fn whole_text(op: &FsOp, failure: &Failure, out: &mut Vec<u8>) -> Reason {
         FsOp::Tmpfs { dest, .. } => return with_mount(out, "Can't mount tmpfs on /newroot", dest),
         FsOp::Mqueue { dest } => return with_mount(out, "Can't mount mqueue on /newroot", dest),
         FsOp::Data { dest, .. } => return with_mount(out, "Can't bind mount data on ", dest),
+        FsOp::Text { dest, .. } => return with_mount(out, "Can't create file ", dest),
         FsOp::Dir { dest, .. } => return with_mount(out, "Can't mkdir ", dest),
         FsOp::Symlink { dest, .. } => return with_mount(out, "Can't make symlink at ", dest),
         FsOp::Chmod { dest, mode } => {
@@ -358,6 +361,7 @@ fn source(op: &FsOp) -> CString {
         | FsOp::Mqueue { .. }
         | FsOp::Dir { .. }
         | FsOp::Data { .. }
+        | FsOp::Text { .. }
         | FsOp::Symlink { .. }
         | FsOp::Chmod { .. }
         | FsOp::Hostname { .. } => CString::default(),

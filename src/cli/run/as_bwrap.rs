@@ -159,6 +159,10 @@ impl Words {
                 let fd = self.descriptor([b"<", &quoted(source.to_bytes())[..]].concat());
                 self.pair("--file", &fd, dest);
             }
+            FsOp::Text { text, dest, mode: _ } => {
+                let fd = self.descriptor([b"< <(printf %s ", &quoted(text)[..], b")"].concat());
+                self.pair("--file", &fd, dest);
+            }
             FsOp::Hostname { name } => self.one("--hostname", name),
             FsOp::RemountReadOnly { dest } => self.one("--remount-ro", dest),
             FsOp::Deny { .. } => return none("--deny"),

@@ -218,7 +218,14 @@ impl Lowered {
                 if let Some(refusal) = found.refusal().filter(|_| !best_effort) {
                     return Err(refusal);
                 }
-                let Workspace { ops, unheld, watch } = found;
+                let Workspace { identity, ops, unheld, watch } = found;
+                // Never into a directory of the host.
+                for fs in identity {
+                    let fs = with_absolute_dest(fs, facts)?;
+                    if self.is_own(fs.dest()) {
+                        self.ops.push(Op { fs, word });
+                    }
+                }
                 self.ops.extend(ops.into_iter().map(|fs| Op { fs, word }));
                 self.watch.extend(watch);
                 self.unheld.extend(unheld);
@@ -227,6 +234,17 @@ impl Lowered {
         };
         self.ops.push(Op { fs, word });
         Ok(())
+    }
+
+    /// Whether what is mounted so far shows something of the box's own at `path`, which ends with the box.
+    fn is_own(&self, path: Option<&CStr>) -> bool {
+        let is_at_or_below = |dest: &CStr| {
+            let rest = path.and_then(|path| path.to_bytes().strip_prefix(dest.to_bytes()));
+            rest.is_some_and(|rest| dest == c"/" || rest.is_empty() || rest.starts_with(b"/"))
+        };
+        let mounts = self.ops.iter().rev().filter(|op| op.fs.is_mount());
+        let last = mounts.map(|op| &op.fs).find(|fs| fs.dest().is_some_and(is_at_or_below));
+        matches!(last, Some(FsOp::Tmpfs { .. })) && !self.is_alone
     }
 }
 

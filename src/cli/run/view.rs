@@ -81,7 +81,9 @@ impl View<'_> {
                 FsOp::Symlink { target, .. } if dest == path => {
                     return Place::Link(OsStr::from_bytes(target.to_bytes()).into());
                 }
-                FsOp::CopyFile { .. } | FsOp::Dir { .. } | FsOp::Data { .. } if dest == path => return Place::Own,
+                FsOp::CopyFile { .. } | FsOp::Dir { .. } | FsOp::Data { .. } | FsOp::Text { .. } if dest == path => {
+                    return Place::Own;
+                }
                 FsOp::Bind { source: Source::Path(source) | Source::Real(source), .. } => {
                     if let Ok(rest) = path.strip_prefix(dest) {
                         return Place::Host(below(source.to_bytes(), rest));

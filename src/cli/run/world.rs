@@ -81,12 +81,15 @@ impl World {
         };
         let path = |text: &CStr| PathBuf::from(OsStr::from_bytes(text.to_bytes()));
         let known = |name: &str| self.variables.iter().find(|(known, _)| *known == name).map(|(_, value)| path(value));
-        workspace::find(&Surroundings {
+        let [home, config] = ["HOME", "XDG_CONFIG_HOME"].map(known);
+        let found = workspace::find(&Surroundings {
             cwd: &path(cwd),
-            home: known("HOME").as_deref(),
+            home: home.as_deref(),
             runtime_dir: known("XDG_RUNTIME_DIR").as_deref(),
             uid: self.caller.uid,
-        })
+        })?;
+        let identity = home.zip(config).map(|(home, config)| workspace::identity(&home, &config));
+        Ok(Workspace { identity: identity.unwrap_or_default(), ..found })
     }
 
     /// Refuses a box that could write to where pinfold reads its profiles: what it planted there would decide about the

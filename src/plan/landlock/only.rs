@@ -129,7 +129,7 @@ fn grant(granted: &mut Vec<FileRule>, index: usize, op: &FsOp) -> Result<(), Str
         | FsOp::Tmpfs { .. }
         | FsOp::Mqueue { .. }
         | FsOp::CopyFile { .. } => Err(hide(granted, mounted(op).and_then(|(dest, _)| clean(dest)), NO_MOUNT)),
-        FsOp::Data { dest, .. } => Err(hide(granted, clean(dest), NO_MOUNT)),
+        FsOp::Data { dest, .. } | FsOp::Text { dest, .. } => Err(hide(granted, clean(dest), NO_MOUNT)),
         // Without them there is less, and nothing that was to be hidden.
         FsOp::Dir { .. } | FsOp::Symlink { .. } | FsOp::Chmod { .. } => Err(NO_CHANGE.into()),
         FsOp::Hostname { .. } => Err(NO_NAMESPACE.into()),

@@ -193,6 +193,7 @@ fn kinds_of_mounts_allow_what_they_are_for() {
         overlay(OverlayKind::ReadOnly),
         data(DataFile::Bind { read_only: true }),
         data(DataFile::Copy),
+        FsOp::Text { text: Vec::new(), dest: dest(), mode: 0o600 },
         FsOp::Symlink { target: c"y".into(), dest: dest() },
         FsOp::Deny { path: dest(), is_pattern: false },
     ];
@@ -251,6 +252,7 @@ fn landlock_alone_names_every_operation_that_it_cannot_express() {
         FsOp::Overlay { layers: Vec::new(), kind: OverlayKind::Tmp, dest: path() },
         FsOp::Dir { dest: path(), mode: 0o700 },
         FsOp::Data { fd: 3, dest: path(), how: DataFile::Copy, mode: 0o600 },
+        FsOp::Text { text: Vec::new(), dest: path(), mode: 0o600 },
         FsOp::Symlink { target: c"y".into(), dest: path() },
         FsOp::CopyFile { source: c"/y".into(), dest: path() },
         FsOp::Deny { path: path(), is_pattern: false },

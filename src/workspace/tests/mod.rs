@@ -1,5 +1,6 @@
 //! What is found in directories of every layout, and what is refused.
 
+mod identity;
 mod layouts;
 mod refusals;
 

@@ -64,6 +64,18 @@ fn what_the_host_has_is_mirrored() {
 }
 
 #[test]
+fn who_commits_is_said_only_in_a_home_of_the_boxs_own() {
+    let said = |line: &str| spec(line).ops.iter().filter(|op| matches!(op.fs, FsOp::Text { .. })).count();
+    assert_eq!(said("--tmpfs /home/me --workspace x"), 1);
+    assert_eq!(said("--tmpfs / --workspace x"), 1);
+    for line in
+        ["", "--rw /home/me", "--tmpfs /home --rw /home/me", "--tmpfs /home/m", "--tmpfs /home/me --landlock only"]
+    {
+        assert_eq!(said(&format!("{line} --workspace x")), 0, "{line}");
+    }
+}
+
+#[test]
 fn user_namespaces_are_let_through_by_every_filter_of_ours() {
     for line in ["--allow-userns x", "--seccomp desktop --allow-userns x"] {
         let Seccomp::Profile { allow, .. } = spec(line).lockdown.seccomp else { panic!("{line}") };

@@ -50,7 +50,9 @@ fn lower(line: &str, profiles: &[(&'static str, &'static str)]) -> Result<Spec, 
     let workspace = || {
         asked.set(asked.get() + 1);
         let ops = vec![FsOp::Tmpfs { dest: c"/work".into(), mode: 0o755, size: None }];
-        Ok(Workspace { ops, unheld: vec![], watch: vec![] })
+        let identity =
+            vec![FsOp::Text { text: b"[user]".to_vec(), dest: c"/home//me/./.gitconfig".into(), mode: 0o600 }];
+        Ok(Workspace { identity, ops, unheld: vec![], watch: vec![] })
     };
     let facts = Facts {
         last_cap: 40,

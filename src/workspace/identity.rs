@@ -1,0 +1,95 @@
+//! Who commits: of the user's own git configuration the names and addresses, and nothing else.
+//!
+//! The rest of it stays outside: it holds tokens (`url.*.insteadOf`, `http.extraHeader`, `credential.helper`), and names
+//! programs and keys that the box has not (`commit.gpgSign` would make every commit fail). The environment is no way to
+//! pass a name on, since there it overrules that of the repository (git-commit(1), "COMMIT INFORMATION").
+
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use super::area::c_path;
+use super::{config, git};
+use crate::spec::FsOp;
+
+/// What is passed on: who commits, and how the first branch of a new repository is called, which `git init` explains at
+/// length otherwise.
+const KEPT: &[&str] = &[
+    "user.name",
+    "user.email",
+    "user.useconfigonly",
+    "author.name",
+    "author.email",
+    "committer.name",
+    "committer.email",
+    "init.defaultbranch",
+];
+
+/// The longest file that is read, in bytes.
+const LONGEST: u64 = 1 << 20;
+
+/// As git has it (config.c, MAX_INCLUDE_DEPTH).
+const DEEPEST: u32 = 10;
+
+/// Files for a home of the box's own, which say of the user's git configuration who commits. `config` is
+/// `$XDG_CONFIG_HOME`, which the box has at its usual place. What they include, on whatever condition, is a file of its
+/// own at its own path, so that git itself decides about the condition.
+pub(crate) fn identity(home: &Path, config: &Path) -> Vec<FsOp> {
+    let mut files = Files { home, ops: Vec::new(), done: Vec::new() };
+    files.add(&config.join("git/config"), &home.join(".config/git/config"), 0);
+    files.add(&home.join(".gitconfig"), &home.join(".gitconfig"), 0);
+    files.ops
+}
+
+struct Files<'a> {
+    home: &'a Path,
+    ops: Vec<FsOp>,
+    done: Vec<PathBuf>,
+}
+
+impl Files<'_> {
+    /// Adds what remains of the file `source`, to be at `dest`.
+    fn add(&mut self, source: &Path, dest: &Path, depth: u32) {
+        let is_plain = dest.starts_with(self.home) && dest.components().all(|part| part != Component::ParentDir);
+        // Only regular files: a fifo would never end.
+        let is_file = || fs::metadata(source).is_ok_and(|about| about.is_file() && about.len() <= LONGEST);
+        if depth > DEEPEST || !is_plain || self.done.iter().any(|done| done == dest) || !is_file() {
+            return;
+        }
+        let Ok(text) = fs::read(source) else { return };
+        self.done.push(dest.to_owned());
+        let kept = self.kept(&text, source, depth);
+        if !kept.is_empty() {
+            self.ops.push(FsOp::Text { text: kept, dest: c_path(dest), mode: 0o600 });
+        }
+    }
+
+    fn kept(&mut self, text: &[u8], source: &Path, depth: u32) -> Vec<u8> {
+        let mut out = Vec::new();
+        for (header, (key, value)) in config::parse_with_headers(text) {
+            let Some((section, name)) = key.split_once('.') else { continue };
+            if matches!(key.as_str(), "include.path" | "includeif.path") {
+                let included = git::expand(Some(self.home), &value, source.parent().unwrap_or(source));
+                self.add(&included, &included, depth + 1);
+                setting(&mut out, header, name, c_path(&included).as_bytes());
+            } else if KEPT.contains(&key.as_str()) && header.eq_ignore_ascii_case(section.as_bytes()) {
+                setting(&mut out, header, name, &value);
+            }
+        }
+        out
+    }
+}
+
+/// Writes one setting, in a section of its own.
+fn setting(out: &mut Vec<u8>, header: &[u8], name: &str, value: &[u8]) {
+    for part in [b"[", header, b"]\n\t", name.as_bytes(), b" = \""] {
+        out.extend_from_slice(part);
+    }
+    for &byte in value {
+        match byte {
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+            other => out.push(other),
+        }
+    }
+    out.extend_from_slice(b"\"\n");
+}
