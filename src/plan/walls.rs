@@ -49,11 +49,10 @@ impl Plan {
 
     fn filters_in_words(&self) -> String {
         // An instruction is a struct sock_filter of 8 bytes.
+        let words = |program: &[u8]| format!("{}, {} instructions", self.filter_name, program.len() / 8);
         let programs: Vec<String> = match &self.lock.seccomp {
-            Filters::Programs(programs) => programs
-                .iter()
-                .map(|program| format!("{}, {} instructions", self.filter_name, program.len() / 8))
-                .collect(),
+            Filters::Programs(programs) => programs.iter().map(|program| words(program)).collect(),
+            Filters::HandedOn(program) => vec![words(program)],
             Filters::ReadLate(fd) => vec![format!("the filter that descriptor {fd} yields")],
         };
         let for_ports = self.tcp_filter.as_ref().map(|_| "no MPTCP, SMC, TCP Fast Open and io_uring".to_owned());
