@@ -12,6 +12,7 @@ pub(crate) mod fixture;
 pub(crate) mod inside;
 pub(crate) mod launch;
 pub(crate) mod normal;
+pub(crate) mod place;
 pub(crate) mod running;
 pub(crate) mod stage;
 pub(crate) mod terminal;
@@ -19,6 +20,7 @@ pub(crate) mod terminal;
 pub(crate) use fixture::Fixture;
 pub(crate) use inside::{TYPICAL, inside, inside_nest, line, nest};
 pub(crate) use launch::{Actor, Fd, Launch, Tweak};
+pub(crate) use place::Place;
 pub(crate) use running::{Outcome, Running};
 pub(crate) use stage::{Reference, Tool, door, example, pinfold, probe, references, stage, tool};
 
