@@ -77,6 +77,25 @@ fn cargo_builds_offline() {
     assert!(place.project.join("target/debug/small").exists());
 }
 
+#[test]
+fn a_program_that_is_only_outside_is_said_to_be_there() {
+    let place = Place::new("outside", Actor::User);
+    let tool = place.file(".cargo/bin/tool", "");
+    crate::support::executable::write(&tool, b"#!/bin/sh\necho tool\n");
+    let path = format!("{}:/usr/bin", tool.parent().unwrap().display());
+    let with = |options: &[&str], program: &str| {
+        let words = [&["run"], options, &["--", program]].concat();
+        place.pinfold(&words).env("PATH", &path).run()
+    };
+    let refused = with(&[], "tool");
+    assert_eq!(refused.ending(), "exit 127");
+    let wanted = format!("outside it is {}", tool.display());
+    assert!(refused.stderr_text().contains(&wanted) && refused.stderr_text().contains("--profile build"), "{refused}");
+    assert_eq!(with(&["--profile", "build"], "tool").done(), "tool\n");
+    let refused = with(&[], "no-such-tool");
+    assert!(refused.ending() == "exit 127" && !refused.stderr_text().contains("outside it is"), "{refused}");
+}
+
 /// Shows the toolchain at a path that everybody can enter, in a mount namespace of a thread.
 fn with_toolchain(toolchain: &Path, act: impl FnOnce(&Path) + Send) {
     use nix::mount::{MsFlags, mount};

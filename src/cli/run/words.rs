@@ -2,11 +2,13 @@
 //! word of the command line or the line of the profile that asked for it.
 
 use std::cell::RefCell;
-use std::ffi::{CStr, OsStr};
+use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use super::FAILED;
 use super::args::Origin;
+use super::view::{Seen, View};
 use crate::error::{Error, printable_json, push_printable};
 use crate::host::Obstacles;
 use crate::plan::failure::{Act, Failure, Stage};
@@ -48,7 +50,8 @@ impl Door for Native {
             origin.push(&mut message);
             message.push(b')');
         }
-        let advice = hint::advice(failure, op.map(|op| &op.fs), &Obstacles::probe());
+        let general = || hint::advice(failure, op.map(|op| &op.fs), &Obstacles::probe());
+        let advice = out_of_sight(plan, failure).or_else(general);
         Error::new(code(failure), message).with_hint(advice)
     }
 
@@ -105,6 +108,26 @@ pub(super) fn at(origin: Option<&Origin>, error: Error) -> Error {
     }
     message.extend_from_slice(&error.message);
     Error { message, ..error }
+}
+
+/// What to do about a program that would be found outside, but is not shown: most often that of a toolchain in the home.
+fn out_of_sight(plan: &Plan, failure: &Failure) -> Option<String> {
+    if (failure.stage, failure.errno) != (Stage::Exec, Errno::ENOENT as i32) {
+        return None;
+    }
+    let path = |file: &CString| Path::new(OsStr::from_bytes(file.to_bytes())).to_owned();
+    let outside = plan.exec.files.iter().map(path).find(|path| path.is_absolute() && path.is_file())?;
+    // One that is shown lacks its interpreter or its loader.
+    if matches!(View::new(&plan.ops).at(&outside), Seen::Host(_)) {
+        return None;
+    }
+    let mut hint = b"outside it is ".to_vec();
+    push_printable(&mut hint, &outside);
+    hint.extend_from_slice(
+        b", which this sandbox does not show: --ro its directory (and what it needs), or --profile build for \
+          toolchains in your home",
+    );
+    Some(String::from_utf8_lossy(&hint).into_owned())
 }
 
 fn code(failure: &Failure) -> u8 {
