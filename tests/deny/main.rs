@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use support::{Actor, Launch, Outcome, executable, stage};
+use support::{Actor, Launch, Outcome, stage};
 
 /// The system, `/proc` and `/dev`, and the probe as `/probe`.
 const SYSTEM: &str = "--ro /usr:/usr --symlink usr/lib:/lib --symlink usr/lib64:/lib64 --symlink usr/bin:/bin \
@@ -93,22 +93,7 @@ impl Drop for Tree {
 /// The front door of these tests, where every user can execute it.
 fn deny_box() -> &'static Path {
     static BOX: OnceLock<PathBuf> = OnceLock::new();
-    BOX.get_or_init(|| {
-        // As for the probe: this test is target/PROFILE/deps/NAME-HASH, and cargo knows whether it is to be built.
-        let test = std::env::current_exe().expect("path of this test");
-        let profile = test.parent().and_then(Path::parent).expect("target/PROFILE");
-        let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--quiet", "--example", "deny-box", "--manifest-path", manifest]);
-        cargo.env("CARGO_TARGET_DIR", profile.parent().expect("target"));
-        if profile.ends_with("release") {
-            cargo.arg("--release");
-        }
-        assert!(cargo.status().expect("run cargo").success(), "cargo build --example deny-box failed");
-        let copy = stage::stage().join("deny-box");
-        executable::copy(&profile.join("examples/deny-box"), &copy);
-        copy
-    })
+    BOX.get_or_init(|| stage::example("deny-box", &["tests/deny", "src"]))
 }
 
 impl Outcome {
