@@ -21,6 +21,14 @@ use super::calls::{Call, Means};
 use super::shot::{Aim, End, Entry, Hit, Lineage, Shot, Trace};
 use super::words::in_words;
 
+/// What a process finds when its call returns.
+enum Answer {
+    Error(Errno),
+    /// The kernel's own answer, and the first argument, which it asked with before it was changed: the kernel keeps it, so
+    /// a C library may compare the answer with it.
+    Argument(u64),
+}
+
 struct Tracee {
     lineage: Lineage,
     children: usize,
@@ -38,7 +46,7 @@ struct Tracee {
     /// Inside of an execve(2).
     executes: bool,
     /// The value that the call in progress is to return.
-    answer: Option<Errno>,
+    answer: Option<Answer>,
 }
 
 enum Phase {
@@ -320,7 +328,10 @@ impl Tracer<'_> {
         let done = match *shot {
             Shot::Kill => kill(pid, Signal::SIGKILL),
             Shot::Fail(errno) => {
-                tracee.answer = (call.means() != Means::BreakUnmoved).then_some(errno);
+                tracee.answer = Some(match call.means() {
+                    Means::BreakUnmoved => Answer::Argument(call.args[0]),
+                    Means::Skip | Means::RunFirst => Answer::Error(errno),
+                });
                 change_registers(pid, |registers| match call.means() {
                     // A number that no call has: the kernel executes nothing and leaves -ENOSYS, replaced at the exit.
                     Means::Skip => registers.orig_rax = u64::MAX,
@@ -347,10 +358,12 @@ impl Tracer<'_> {
         if RESTART.contains(&result) {
             tracee.interrupted = Some(tracee.last);
         }
-        if let Some(errno) = tracee.answer.take() {
-            let value = -i64::from(errno as i32);
+        if let Some(answer) = tracee.answer.take() {
             // A failure means that it was killed just now, which will be reported.
-            _ = change_registers(pid, |registers| registers.rax = value.cast_unsigned());
+            _ = change_registers(pid, |registers| match answer {
+                Answer::Error(errno) => registers.rax = (-i64::from(errno as i32)).cast_unsigned(),
+                Answer::Argument(first) => registers.rdi = first,
+            });
         }
     }
 
