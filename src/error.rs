@@ -15,12 +15,22 @@ pub struct Error {
     pub hint: Option<String>,
     /// The exit code (1–255) that the tool ends with.
     pub code: u8,
+    /// The wish that it is about, where that is known: `seccomp`, `syscall-deny`. A front door may know where it was
+    /// typed.
+    pub about: Option<&'static str>,
 }
 
 impl Error {
     /// An error that ends the tool with `code` (1–255).
     pub fn new(code: u8, message: impl Into<Vec<u8>>) -> Error {
-        Error { message: message.into(), hint: None, code }
+        Error { message: message.into(), hint: None, code, about: None }
+    }
+
+    /// The same error, about a wish.
+    #[must_use]
+    pub(crate) fn about(mut self, wish: &'static str) -> Error {
+        self.about = Some(wish);
+        self
     }
 
     /// The same error with a hint line.

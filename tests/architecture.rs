@@ -21,7 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cli/profile.rs", &["error", "nearest"]),
     ("cli/run/mod.rs", &["error", "host", "plan", "supervise", "workspace"]),
     ("cli/run/dry_run.rs", &["error", "plan", "spec"]),
-    ("cli/run/lower.rs", &["error", "spec", "workspace"]),
+    ("cli/run/lower.rs", &["error", "nearest", "spec", "workspace"]),
     ("cli/run/look.rs", &["error", "host", "spec", "supervise"]),
     ("cli/run/profile.rs", &["error", "nearest", "sys"]),
     ("cli/run/read.rs", &["error", "nearest"]),

@@ -10,8 +10,10 @@ use crate::doctor;
 use crate::error::Error;
 
 pub(super) const USAGE: &str = "usage: pinfold doctor [--json]\n";
-/// The box that shall work: the default one but for the current directory, which is no fact of the host.
-const PROFILE: &CStr = c"base";
+/// The box that shall work: the default one.
+const PROFILE: &CStr = c"workspace";
+/// The same without the current directory, where that is none to work in, which is no fact of the host.
+const ANYWHERE: &CStr = c"base";
 const HELP: &str = "
 Says what this host offers to sandboxes, what is missing, what that costs, and
 how to mend it. Everything is tried in namespaces of its own, and nothing is left
@@ -35,7 +37,9 @@ pub(super) fn run(words: &[&CStr], environment: &[&CStr]) -> Result<(String, u8)
             Short(_) | Long(_) | Value(_) => return Err(bad(word.unexpected())),
         }
     }
-    let (spec, door) = Desk::new(environment).meant(PROFILE, vec![c"true".into()])?;
+    let mut desk = Desk::new(environment);
+    let program = || vec![c"true".into()];
+    let (spec, door) = desk.meant(PROFILE, program()).or_else(|_| desk.meant(ANYWHERE, program()))?;
     let report = doctor::examine(&spec, environment, &door)?;
     Ok((if json { report.json() } else { report.text() }, u8::from(!report.works())))
 }

@@ -51,7 +51,8 @@ fn list(desk: &mut Desk<'_>) -> Vec<u8> {
     for (name, path) in desk.names() {
         // A name that could not be typed is not offered.
         let Ok(typed) = CString::new(name.as_str()) else { continue };
-        let text = desk.text(&typed).unwrap_or_default();
+        // Nor is one that could not be read.
+        let Ok(text) = desk.text(&typed) else { continue };
         let first = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
         push_printable(&mut out, &name);
         out.resize(out.len() + 14_usize.saturating_sub(name.len()).max(1), b' ');

@@ -114,7 +114,8 @@ fn of_profile(
     }
     let table = Table::new();
     let name = name_of(text);
-    let profile = overrule(read(text, &name, &table)?, deny, allow, &table)?;
+    let read = read(text, &name, &table).map_err(|error| error.about("seccomp"))?;
+    let profile = overrule(read, deny, allow, &table)?;
     let caps = around.caps.names().map(str::to_owned).collect();
     let target = Target { arch, kernel: kernel(around.kernel)?, caps: &caps };
     let within = |error: Error| Error::new(1, [name.as_bytes(), b": ", &error.message].concat());

@@ -91,7 +91,7 @@ pub fn advice(failure: &Failure, op: Option<&FsOp>, host: &Obstacles) -> Option<
              of its own"
         }
         (Stage::Exec, _, Errno::ENOENT) => {
-            "the program is looked up inside the sandbox: it, its interpreter (#! line) and its loader must be bound"
+            "the program is looked up inside the sandbox: it, its interpreter (#! line) and its loader must be visible there"
         }
         (Stage::Exec, _, Errno::EACCES) => "the file is not executable for you, or lies on a mount with noexec",
         (Stage::JoinUser | Stage::JoinPid | Stage::JoinInnerUser, _, Errno::EBADF) => NO_DESCRIPTOR,
@@ -102,7 +102,7 @@ pub fn advice(failure: &Failure, op: Option<&FsOp>, host: &Obstacles) -> Option<
             "there are 16 layers of Landlock rules around this process, and no more may be"
         }
         (Stage::Chdir, _, Errno::ENOENT) => {
-            "the directory must exist inside the sandbox: show it there, or make it (--dir, --tmpfs)"
+            "the directory must exist inside the sandbox: show it there, or make an empty one with --tmpfs"
         }
         _ => return None,
     };

@@ -72,7 +72,8 @@ pub(super) fn lock_on_host(lockdown: Lockdown, own: Own<'_>, exec_label: Option<
     const SETPCAP: CapSet = CapSet(1 << 8);
     let Lockdown { caps, seccomp, landlock: _, nested_userns: _, assert_userns_disabled } = lockdown;
     let Own { userns: _, caps: own, kernel, init, is_plain } = own;
-    let caps = caps.unwrap_or(CapSet::EMPTY);
+    // What is not there cannot be kept: for an ordinary user, nothing is.
+    let caps = CapSet(caps.unwrap_or(CapSet::EMPTY).0 & own);
     let seccomp = {
         let is_plain = is_plain && caps == CapSet::EMPTY;
         filter::filters(seccomp, Surroundings { caps, kernel, init, is_plain })?

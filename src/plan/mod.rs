@@ -335,7 +335,9 @@ fn check_host(spec: &Spec, host: &Host) -> Result<(), Error> {
     }
     let kept = if let Fds::Only(kept) = &spec.process.fds { kept.as_slice() } else { &[] };
     if let Some(fd) = kept.iter().find(|fd| !host.descriptors.contains(fd)) {
-        return refuse(format!("The program is to get file descriptor {fd}, which is not open"));
+        let message = format!("The program is to get file descriptor {fd}, which is not open");
+        let hint = "a shell opens it in front of the program: N<FILE, N>FILE";
+        return Err(Error::new(1, message).about("keep-fd").with_hint(Some(hint.into())));
     }
     if spec.lockdown.landlock.tier == LandlockTier::Only {
         // No namespace is made; what asks for one is refused by that name.

@@ -1,5 +1,6 @@
-# Compilers and package managers at work in the current directory. Toolchains in the home directory are read-only; caches
-# can be used and written to, but what is written is lost: a poisoned cache would be executed outside.
+# Compilers and package managers at work in the current directory.
+# Toolchains in the home directory are read-only; caches can be used and written to, but what is written is lost: a
+# poisoned cache would be executed outside.
 profile workspace
 seccomp build
 

@@ -1,5 +1,5 @@
-# A skeleton for programs with windows, on Wayland: display, sound and graphics, and no files of yours. Add what the
-# program is for, such as --rw ~/Pictures, or --net host. Browsers sandbox themselves: --allow-userns.
+# A skeleton for programs with windows, on Wayland: display, sound and graphics, and no files of yours.
+# Add what the program is for, such as --rw ~/Pictures, or --net host.
 # Not in here: X11, whose clients see each other's input, and D-Bus, over which programs start others.
 profile base
 seccomp desktop

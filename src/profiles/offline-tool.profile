@@ -1,4 +1,4 @@
-# A converter or viewer for one file that may be hostile: no network, a narrow filter, and not even the current directory.
+# A converter or viewer for one file that may be hostile: no network, a narrow filter, not even the current directory.
 # Name what it reads and what it writes; the latter must exist:
 #   pinfold run --profile offline-tool --ro in.pdf --rw out.txt pdftotext in.pdf out.txt
 profile base

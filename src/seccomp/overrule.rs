@@ -17,7 +17,8 @@ pub(crate) fn overrule(profile: Profile, deny: &[String], allow: &[String], tabl
     };
     let mut profile = profile;
     if !allow.is_empty() {
-        let mut rules = rules("syscall-allow", allow, Verdict::Allow, table)?;
+        let mut rules =
+            rules("syscall-allow", allow, Verdict::Allow, table).map_err(|error| error.about("syscall-allow"))?;
         if is_one_of(allow, "ioctl") {
             // Who allows ioctl wants a driver, and not a way out of the box; a profile can say otherwise.
             let condition = |value| Condition { index: 1, test: Test::Equal(value) };
@@ -27,7 +28,8 @@ pub(crate) fn overrule(profile: Profile, deny: &[String], allow: &[String], tabl
         profile = in_front_of(profile, rules);
     }
     if !deny.is_empty() {
-        let mut rules = rules("syscall-deny", deny, Verdict::Errno(EPERM), table)?;
+        let mut rules =
+            rules("syscall-deny", deny, Verdict::Errno(EPERM), table).map_err(|error| error.about("syscall-deny"))?;
         if is_one_of(deny, "clone3") {
             // The C library falls back to clone on ENOSYS alone: with EPERM no thread could be made.
             rules.insert(0, rule("syscall-deny clone3".into(), "clone3", Verdict::Errno(ENOSYS)));

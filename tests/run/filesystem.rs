@@ -110,3 +110,42 @@ fn a_link_in_the_project_leads_no_mount_to_the_host() {
         assert_eq!(victim(), ["kept"], "{options}");
     }
 }
+
+/// What was asked for must not stay on the host: no directory, file or link that a mount needs, and no copy.
+#[test]
+fn nothing_is_made_on_the_host() {
+    for actor in actors() {
+        let place = Place::new("footprint", actor);
+        place.file("data/one", "one\n");
+        place.file("project/mine", "mine\n");
+        let data = place.home.join("data/one");
+        let (data, project) = (data.display(), place.project.display());
+        let options = [
+            format!("--tmpfs {project}/new"),
+            "--tmpfs new/deep".into(),
+            format!("--ro {data}:{project}/new"),
+            format!("--rw {data}:new"),
+            "--symlink a:new".into(),
+            format!("--file {data}:new"),
+            format!("--file {data}:mine"),
+            "--overlay /usr:new".into(),
+        ];
+        for options in options {
+            let outcome = place.sh(&options, "echo it ran").run();
+            assert_eq!(
+                (outcome.ending(), outcome.stdout_text()),
+                ("exit 125".into(), String::new()),
+                "{options}: {outcome}"
+            );
+            assert!(
+                outcome.stderr_text().contains("on the host") && outcome.stderr_text().contains("hint: "),
+                "{outcome}"
+            );
+        }
+        assert_eq!(fs::read_to_string(place.project.join("mine")).unwrap(), "mine\n");
+        assert_eq!(fs::read_dir(&place.project).unwrap().count(), 1);
+        // A place that exists, or that is the sandbox's own, is all right; a source that is missing needs none.
+        let options = format!("--ro {data}:mine --tmpfs /u --file {data}:/u/x --ro-try /no/such:new");
+        assert_eq!(place.sh(&options, "cat mine /u/x").run().done(), "one\none\n");
+    }
+}

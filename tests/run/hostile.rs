@@ -117,7 +117,7 @@ fn a_large_tree_is_no_obstacle() {
     }
     fs::create_dir_all(&deep).unwrap();
     // Fewer descriptors than there are directories.
-    let outcome = place.sh("", "echo it ran").tweak(Tweak::Files(64)).run();
+    let outcome = place.sh("", "echo it ran").tweak(Tweak::Files(96)).run();
     assert_eq!(outcome.done(), "it ran\n");
 }
 
@@ -296,7 +296,7 @@ fn odd_surroundings_change_nothing() {
             Tweak::Umask(0o777),
             Tweak::Ignore(libc::SIGCHLD),
             Tweak::Block(libc::SIGCHLD),
-            Tweak::Files(24),
+            Tweak::Files(96),
         ] {
             let outcome = place.sh("", script).tweak(tweak).run();
             assert!(outcome.done().ends_with("it ran\n"), "{tweak:?}");

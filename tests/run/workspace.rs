@@ -86,6 +86,16 @@ fn what_is_held_is_opened_by_name_only() {
     assert_eq!(place.sh("", script).run().done(), "kept\n");
     assert_eq!(place.sh(&format!("--rw {}", hooks.display()), script).run().done(), "written\n");
     fs::remove_file(hooks.join("mine")).unwrap();
+    // Something around it is not its name.
+    for options in ["--rw .", "--rw .git", "--rw .:/elsewhere --rw .git"] {
+        let outcome = place.sh(options, script).run();
+        assert_eq!(
+            (outcome.ending(), outcome.stdout_text()),
+            ("exit 125".into(), String::new()),
+            "{options}: {outcome}"
+        );
+        assert!(outcome.stderr_text().contains(".git/"), "{outcome}");
+    }
     // A read-only project, named after it.
     let outcome = place.sh("--ro .git", "git status >/dev/null 2>&1; (: > .git/index) 2>/dev/null || echo kept").run();
     assert_eq!(outcome.done(), "kept\n");

@@ -62,8 +62,8 @@ pub(crate) struct RunArgs {
     pub verbose: bool,
     /// Where to report start and end.
     pub json_status_fd: Option<FdNumber>,
-    /// Every option that was set, as typed, in order.
-    pub lines: Vec<Vec<u8>>,
+    /// Every option that was set, by its name, in order.
+    pub seen: Vec<(&'static str, Origin)>,
     /// What `~` and `${…}` in a profile stand for.
     pub variables: Vec<(&'static str, CString)>,
     /// Where the word that is being read stands.
@@ -163,6 +163,12 @@ impl RunArgs {
         CString::new(path).map_err(|_| Error::new(super::FAILED, "a path cannot contain a NUL byte"))
     }
 
+    /// A path that stands at `origin`.
+    pub(super) fn path_from(&mut self, origin: &Origin, text: &CStr) -> Result<CString, Error> {
+        self.here = origin.clone();
+        self.path(text.to_bytes())
+    }
+
     /// `PATH[:DEST]`.
     pub(super) fn pair(&self, value: &CStr) -> Result<(CString, CString), Error> {
         let (first, second) = value::split_pair(value.to_bytes());
@@ -199,9 +205,10 @@ impl RunArgs {
         let dest = self.path(&path)?;
         let (mut mode, mut size) = (0o755, None);
         for option in options.iter().flat_map(|options| options.split(|&byte| byte == b',')) {
-            match option.strip_prefix(b"mode=") {
-                Some(octal) => mode = value::mode(octal)?,
-                None => size = Some(value::size(option)?),
+            match (option.strip_prefix(b"mode="), option.strip_prefix(b"size=")) {
+                (Some(octal), _) => mode = value::mode(octal)?,
+                (None, Some(bytes)) => size = Some(value::size(bytes)?),
+                (None, None) => size = Some(value::size(option)?),
             }
         }
         self.add(Wish::Op(FsOp::Tmpfs { dest, mode, size }));
@@ -261,6 +268,17 @@ pub(super) fn overlay(source: CString, dest: CString) -> FsOp {
 /// A copy that is the sandbox's own.
 pub(super) fn copy(source: CString, dest: CString) -> Wish {
     Wish::Op(FsOp::CopyFile { source, dest })
+}
+
+/// Adds ports to a list; `none` takes back what was on it.
+pub(super) fn add_ports(list: &mut Option<Vec<u16>>, value: &CStr) -> Result<(), Error> {
+    let ports = value::ports(value)?;
+    let list = list.get_or_insert_default();
+    if ports.is_empty() {
+        list.clear();
+    }
+    list.extend(ports);
+    Ok(())
 }
 
 /// A refusal in ready words, in front of which the reader puts the word that it is about.

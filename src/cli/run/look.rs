@@ -39,12 +39,12 @@ impl<'a> Desk<'a> {
 
     /// Its options, and those of the profiles that it builds on, where these stand.
     pub(in crate::cli) fn lines(&mut self, name: &CStr) -> Result<Vec<Vec<u8>>, Error> {
-        Ok(self.read(name)?.lines)
+        Ok(self.read(name)?.seen.iter().map(|(name, origin)| line(name, &origin.word)).collect())
     }
 
     /// What is probably not meant, one line each.
     pub(in crate::cli) fn lint(&mut self, name: &CStr, command: Vec<CString>) -> Result<Vec<Vec<u8>>, Error> {
-        let Meant { spec, origins, unheld: _ } = self.lower(name, command)?;
+        let Meant { spec, origins, seen: _, unheld: _ } = self.lower(name, command)?;
         Ok(lint::lint(&spec, &origins))
     }
 
@@ -54,8 +54,8 @@ impl<'a> Desk<'a> {
         name: &CStr,
         command: Vec<CString>,
     ) -> Result<(Spec, impl Door + use<>), Error> {
-        let Meant { spec, origins, unheld: _ } = self.lower(name, command)?;
-        Ok((spec, Native { origins, status: None, failed: RefCell::default() }))
+        let Meant { spec, origins, seen: _, unheld: _ } = self.lower(name, command)?;
+        Ok((spec, Native { origins, seen: Vec::new(), status: None, failed: RefCell::default() }))
     }
 
     fn lower(&mut self, name: &CStr, command: Vec<CString>) -> Result<Meant, Error> {
@@ -81,4 +81,13 @@ impl<'a> Desk<'a> {
         read::profile(&mut args, name, &mut self.world)?;
         Ok(args)
     }
+}
+
+/// An option in one form, however it was written: its name without dashes, a blank, the value.
+fn line(name: &str, word: &[u8]) -> Vec<u8> {
+    let bare = word.strip_prefix(b"--").unwrap_or(word);
+    let name = name.trim_start_matches('-').as_bytes();
+    let value = bare.strip_prefix(name).unwrap_or_default().trim_ascii_start();
+    let value = value.strip_prefix(b"=").unwrap_or(value).trim_ascii();
+    if value.is_empty() { name.to_vec() } else { [name, b" ", value].concat() }
 }

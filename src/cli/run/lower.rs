@@ -4,8 +4,9 @@
 use std::ffi::{CStr, CString};
 
 use super::args::{EnvWish, Origin, RunArgs, Wish, overlay, refuse};
-use super::value;
+use super::{footprint, value, words};
 use crate::error::Error;
+use crate::nearest::nearest;
 use crate::spec::{
     BindFlags, CapSet, DieWith, EnvOp, Fds, FsOp, Landlock, LandlockTier, Lifecycle, Lockdown, Namespaces,
     NestedUserNs, Op, Process, ProfileText, Report, Seccomp, Source, Spec, Unshare, UserNs, Watch,
@@ -53,6 +54,8 @@ pub(crate) struct Meant {
     pub spec: Spec,
     /// Where its operations come from.
     pub origins: Vec<Origin>,
+    /// Every option that was set, and where it stands.
+    pub seen: Vec<(&'static str, Origin)>,
     /// Parts of the workspace that cannot be protected, which is all right with the caller.
     pub unheld: Vec<Unheld>,
 }
@@ -62,17 +65,24 @@ const OURS: usize = usize::MAX;
 
 /// The sandbox that `args` ask for.
 pub(crate) fn lower(args: RunArgs, facts: &Facts<'_>) -> Result<Meant, Error> {
-    let caps = caps(&args.caps, facts.last_cap)?;
-    let (seccomp, is_ours) = seccomp(&args, facts)?;
+    let placed = |option: &'static str| {
+        let origin = words::last(&args.seen, option).cloned();
+        move |error: Error| words::at(origin.as_ref(), error)
+    };
+    let caps = caps(&args.caps, facts.last_cap).map_err(placed("--cap-add"))?;
+    let (seccomp, is_ours) = seccomp(&args, facts).map_err(placed("--seccomp"))?;
     let is_alone = args.landlock == Some(LandlockTier::Only);
     let namespaces = namespaces(&args, is_alone);
     let ops = Vec::with_capacity(args.wishes.len() + 8);
     let mut lowered = Lowered { ops, watch: Vec::new(), unheld: Vec::new(), is_alone };
     for (word, wish) in args.wishes.iter().enumerate() {
         let done = lowered.add(word, wish, facts, args.best_effort);
-        done.map_err(|error| super::words::at(args.origins.get(word), error))?;
+        done.map_err(|error| words::at(args.origins.get(word), error))?;
     }
     let Lowered { mut ops, watch, unheld, is_alone: _ } = lowered;
+    if !is_alone {
+        footprint::check(&ops, &args.origins, facts.look)?;
+    }
     // What nobody made writable is not: the root itself, and the directories in it that lead to mounts.
     if !is_alone && !ops.iter().any(|op| op.fs.dest() == Some(c"/")) {
         ops.push(Op { fs: FsOp::RemountReadOnly { dest: c"/".into() }, word: OURS });
@@ -125,7 +135,7 @@ pub(crate) fn lower(args: RunArgs, facts: &Facts<'_>) -> Result<Meant, Error> {
         report: Report { info_fd: None, json_status_fd: args.json_status_fd },
         best_effort: args.best_effort,
     };
-    Ok(Meant { spec, origins: args.origins, unheld })
+    Ok(Meant { spec, origins: args.origins, seen: args.seen, unheld })
 }
 
 /// The namespaces that are wanted. Where Landlock stands alone (`is_alone`) it has rules instead of some of them, for
@@ -151,8 +161,14 @@ fn caps(names: &[CString], last: u8) -> Result<CapSet, Error> {
         _ if name.to_bytes().eq_ignore_ascii_case(b"ALL") => Ok(set.with(CapSet::all(last))),
         Some(cap) => Ok(set.with(cap)),
         None => {
-            let hint = "names have their prefix: CAP_NET_ADMIN; ALL is all of them (capabilities(7))";
-            value::about("--cap-add ", name, ": unknown capability").map_err(|error| error.with_hint(Some(hint.into())))
+            let word = name.to_string_lossy();
+            let known = CapSet::all(last).names();
+            let hint =
+                match nearest(&word, known).or_else(|| nearest(&format!("CAP_{word}"), CapSet::all(last).names())) {
+                    Some(near) => format!("did you mean {near}?"),
+                    None => "names have their prefix: CAP_NET_ADMIN; ALL is all of them (capabilities(7))".into(),
+                };
+            value::about("unknown capability ", name, "").map_err(|error| error.with_hint(Some(hint)))
         }
     })
 }

@@ -3,6 +3,7 @@
 mod args;
 mod as_bwrap;
 mod dry_run;
+mod footprint;
 mod lint;
 pub(super) mod look;
 mod lower;
@@ -58,7 +59,7 @@ pub(super) fn run(line: CommandLine) -> Result<u8, Error> {
         workspace: &|| world.workspace(),
         read: &world::read_file,
     };
-    let Meant { spec, origins, unheld } = lower::lower(args, &facts)?;
+    let Meant { spec, origins, seen, unheld } = lower::lower(args, &facts)?;
     spec.check(caller.uid, caller.gid).map_err(words::conflict)?;
     let unguarded = match world.guard_profiles(&spec) {
         Err(error) if spec.best_effort => Some(not_enforced("protection of profiles", error.message)),
@@ -70,9 +71,9 @@ pub(super) fn run(line: CommandLine) -> Result<u8, Error> {
         return Ok(if super::write(1, &text) { 0 } else { FAILED });
     }
     let program = line.words().first().copied().unwrap_or_default().to_owned();
-    let door = Native { origins, status: spec.report.json_status_fd, failed: RefCell::default() };
+    let door = Native { origins, seen, status: spec.report.json_status_fd, failed: RefCell::default() };
     let host = Host::probe(caller, &spec, &program, &environment).map_err(as_ours)?;
-    let mut plan = plan::plan(spec, host).map_err(as_ours)?;
+    let mut plan = plan::plan(spec, host).map_err(|error| words::placed(&door.seen, as_ours(error)))?;
     plan.dropped.extend(unguarded);
     plan.dropped.extend(unheld.into_iter().map(|unheld| unprotected(&unheld)));
     match dry_run {

@@ -63,6 +63,7 @@ pub(crate) fn command_line(args: &mut RunArgs, words: &[&CStr], outside: &mut dy
     let mut parser = lexopt::Parser::from_args(words);
     let mut items = Vec::new();
     while let Some(word) = parser.next().map_err(|error| Error::new(FAILED, error.to_string()))? {
+        let is_short = matches!(word, Arg::Short(_));
         let opt = match word {
             Arg::Short('h') => return Ok(Outcome::Help { long: false }),
             Arg::Short(letter) => match SHORT.iter().find(|(short, _)| *short == letter) {
@@ -81,7 +82,7 @@ pub(crate) fn command_line(args: &mut RunArgs, words: &[&CStr], outside: &mut dy
         match opt.action {
             Action::Help => return Ok(Outcome::Help { long: true }),
             Action::Version => return Ok(Outcome::Version),
-            _ => items.push(item(opt, &mut parser)?),
+            _ => items.push(item(opt, is_short, &mut parser)?),
         }
     }
     let mut reader = Reader { args, outside, open: Vec::new(), done: Vec::new() };
@@ -102,8 +103,9 @@ pub(crate) fn profile(args: &mut RunArgs, name: &CStr, outside: &mut dyn Outside
 }
 
 /// The option that `opt` was typed as, with the value that belongs to it.
-fn item(opt: Known, parser: &mut lexopt::Parser) -> Result<Item, Error> {
-    let joined = parser.optional_value();
+fn item(opt: Known, is_short: bool, parser: &mut lexopt::Parser) -> Result<Item, Error> {
+    // What is joined to a letter that takes no value is the next letter.
+    let joined = if is_short && opt.action.arity() == 0 { None } else { parser.optional_value() };
     let value = match opt.action {
         Action::Maybe(_) => joined,
         _ if opt.action.arity() == 0 => match joined {
@@ -194,11 +196,16 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn set(&mut self, Item { opt, value, origin }: Item) -> Result<(), Error> {
         if let (Action::Splice, Some(name)) = (&opt.action, &value) {
-            let found = self.outside.profile(name).map_err(|error| at(&origin, error))?;
+            // In a profile the path of another one means the same wherever it is read.
+            let name = match origin.profile.is_some() && name.to_bytes().contains(&b'/') {
+                true => self.args.path_from(&origin, name).map_err(|error| at(&origin, error))?,
+                false => name.clone(),
+            };
+            let found = self.outside.profile(&name).map_err(|error| at(&origin, error))?;
             return self.profile(found);
         }
         self.args.here = origin.clone();
-        self.args.lines.push(line(opt, value.as_deref()));
+        self.args.seen.push((opt.name, origin.clone()));
         let done = match (&opt.action, value.as_deref()) {
             (Action::Flag(set), _) => {
                 set(self.args);
@@ -267,16 +274,6 @@ fn item_of_line(line: &[u8], origin: Origin) -> Result<Item, Error> {
             Ok(Item { opt, value: Some(value), origin })
         }
     }
-}
-
-/// An option in the form that a profile has it.
-fn line(opt: Known, value: Option<&CStr>) -> Vec<u8> {
-    let mut line = opt.name.trim_start_matches('-').as_bytes().to_vec();
-    if let Some(value) = value {
-        line.push(b' ');
-        line.extend_from_slice(value.to_bytes());
-    }
-    line
 }
 
 /// `error` with the place in front that it is about.

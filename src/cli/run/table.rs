@@ -21,7 +21,7 @@ pub(crate) const TABLE: &[Group] = &[
 ];
 
 /// One-letter names, and what they stand for.
-pub(crate) const SHORT: &[(char, &str)] = &[('h', "--help"), ('v', "--verbose")];
+pub(crate) const SHORT: &[(char, &str)] = &[('h', "--help"), ('v', "--verbose"), ('V', "--version")];
 
 const READ_ONLY: BindFlags = BindFlags { read_only: true, devices: false, optional: false };
 const WRITABLE: BindFlags = BindFlags { read_only: false, devices: false, optional: false };
@@ -341,10 +341,7 @@ const RESTRICTIONS: &[Opt] = &[
     Opt::new(
         "--tcp-connect",
         &["PORTS"],
-        One(|args, value| {
-            args.connect_tcp.get_or_insert_default().extend(value::ports(value)?);
-            Ok(())
-        }),
+        One(|args, value| args::add_ports(&mut args.connect_tcp, value)),
         "Connect to these TCP ports only; `none` is none",
         "With commas between them. It counts for the network that the program has; see {--net}. Other protocols are not \
          restricted by it.",
@@ -352,10 +349,7 @@ const RESTRICTIONS: &[Opt] = &[
     Opt::new(
         "--tcp-bind",
         &["PORTS"],
-        One(|args, value| {
-            args.bind_tcp.get_or_insert_default().extend(value::ports(value)?);
-            Ok(())
-        }),
+        One(|args, value| args::add_ports(&mut args.bind_tcp, value)),
         "Listen on these TCP ports only; `none` is none",
         "",
     ),

@@ -66,7 +66,7 @@ fn unknown_variable<T>(name: &[u8], variables: &[(&'static str, CString)]) -> Re
     push_printable(&mut message, OsStr::from_bytes(name));
     message.push(b'}');
     let known: Vec<&str> = variables.iter().map(|(known, _)| *known).collect();
-    message.extend_from_slice(format!(" (there are {})", known.join(", ")).as_bytes());
+    message.extend_from_slice(format!(" (known: {})", known.join(", ")).as_bytes());
     refuse(message)
 }
 
@@ -146,7 +146,7 @@ pub(super) fn list(value: &CStr) -> Result<Vec<&str>, Error> {
 pub(super) fn not_one_of<T>(word: &str, known: &[&str]) -> Result<T, Error> {
     let mut message = b"unknown word ".to_vec();
     push_printable(&mut message, word);
-    message.extend_from_slice(format!(" (there are {})", known.join(", ")).as_bytes());
+    message.extend_from_slice(format!(" (known: {})", known.join(", ")).as_bytes());
     let near = nearest(word, known.iter().copied());
     refuse(message).map_err(|error: Error| error.with_hint(near.map(|near| format!("did you mean {near}?"))))
 }
@@ -193,7 +193,7 @@ mod tests {
         for wrong in ["", "x", "./x", "~u/x", "/a/../b", "~/..", "..", "${UID}"] {
             assert!(path(wrong).is_err(), "{wrong}");
         }
-        assert!(text(path("${HOEM}/x")).contains("${HOEM} (there are HOME, UID)"));
+        assert!(text(path("${HOEM}/x")).contains("${HOEM} (known: HOME, UID)"));
         assert!(text(path("/${HOME")).contains("no }"));
     }
 

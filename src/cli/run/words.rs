@@ -26,6 +26,8 @@ const NOT_FOUND: u8 = 127;
 pub(super) struct Native {
     /// Where the operations come from, by [`crate::spec::Op::word`].
     pub(super) origins: Vec<Origin>,
+    /// Every option that was set, and where it stands.
+    pub(super) seen: Vec<(&'static str, Origin)>,
     /// Where events are reported, as lines of JSON.
     pub(super) status: Option<FdNumber>,
     /// The stage and error number of the failure, for the report.
@@ -45,7 +47,11 @@ impl Door for Native {
             message.extend_from_slice(b": ");
             message.extend_from_slice(error_text(failure.errno).as_bytes());
         }
-        if let Some(origin) = op.and_then(|op| self.origins.get(op.word)) {
+        let origin = match failure.stage {
+            Stage::Chdir => last(&self.seen, "--workdir"),
+            _ => op.and_then(|op| self.origins.get(op.word)),
+        };
+        if let Some(origin) = origin {
             message.extend_from_slice(b" (");
             origin.push(&mut message);
             message.push(b')');
@@ -97,6 +103,24 @@ impl Native {
 pub(super) fn say(line: &[u8]) {
     let line = [b"pinfold: ", line, b"\n"].concat();
     let _told = file::callers_fd(2).and_then(|fd| file::write_all(fd, &line)).is_ok();
+}
+
+/// A path as the standard library has it.
+pub(super) fn to_os(path: &CStr) -> &OsStr {
+    OsStr::from_bytes(path.to_bytes())
+}
+
+/// Where `option` was set last.
+pub(super) fn last<'a>(seen: &'a [(&'static str, Origin)], option: &str) -> Option<&'a Origin> {
+    seen.iter().rev().find(|(name, _)| *name == option).map(|(_, origin)| origin)
+}
+
+/// `error` with the place in front of the option that it is about, where that is known.
+pub(super) fn placed(seen: &[(&'static str, Origin)], error: Error) -> Error {
+    match error.about {
+        Some(wish) => at(last(seen, &format!("--{wish}")), error),
+        None => error,
+    }
 }
 
 /// `error` with the place in front that it is about.

@@ -17,6 +17,14 @@ use crate::workspace::{self, Surroundings, Workspace};
 /// Where a program finds its home whose caller has none.
 const NO_HOME: &CStr = c"/home/user";
 
+/// Whether a home would hide a part of the system under the empty one of the box.
+fn is_of_the_system(home: &[u8]) -> bool {
+    const SYSTEM: &[&str] =
+        &["/bin", "/dev", "/etc", "/gnu", "/lib", "/lib64", "/nix", "/proc", "/run", "/sbin", "/sys", "/usr"];
+    let home = Path::new(OsStr::from_bytes(home));
+    SYSTEM.iter().any(|system| home.starts_with(system))
+}
+
 /// The longest seccomp profile that is read, in bytes.
 const LONGEST: u64 = 16 << 20;
 
@@ -42,7 +50,7 @@ impl World {
         let is_root = |path: &[u8]| path.split(|&byte| byte == b'/').all(|part| part.is_empty() || part == b".");
         let is_place = |path: &&[u8]| path.starts_with(b"/") && !is_root(path);
         let absolute = |name: &str| variable(name).filter(is_place).map(<[u8]>::to_vec);
-        let has_home = absolute("HOME");
+        let has_home = absolute("HOME").filter(|home| !is_of_the_system(home));
         let home = has_home.clone().unwrap_or_else(|| NO_HOME.to_bytes().to_vec());
         let below_home = |name: &str, rest: &[u8]| absolute(name).unwrap_or_else(|| [&home, rest].concat());
         let runtime = format!("/run/user/{}", caller.uid).into_bytes();

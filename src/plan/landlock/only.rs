@@ -11,7 +11,7 @@ use super::{
 use crate::host::Caller;
 use crate::plan::dropped::{Dropped, printable};
 use crate::plan::landlock::{FileRule, Object, READ};
-use crate::spec::{FsOp, Namespaces, NestedUserNs, Source, Spec, Unshare, UserNs};
+use crate::spec::{CapSet, FsOp, Namespaces, NestedUserNs, Source, Spec, Unshare, UserNs};
 use crate::sys::landlock::{Handled, Rights};
 
 const NO_NAMESPACE: &str = "it takes a namespace, and there is none with Landlock alone";
@@ -65,6 +65,11 @@ fn wishes(spec: &Spec, caller: Caller) -> Vec<Dropped> {
         (matches!(user, UserNs::Join(_)) || user_inner.is_some(), "joining a user namespace", NO_NAMESPACE),
         (spec.ids.uid.is_some_and(|uid| uid != caller.uid), "user id", NO_NAMESPACE),
         (spec.ids.gid.is_some_and(|gid| gid != caller.gid), "group id", NO_NAMESPACE),
+        (
+            caller.uid != 0 && spec.lockdown.caps.is_some_and(|caps| caps != CapSet::EMPTY),
+            "capabilities",
+            "an ordinary user has them in a user namespace only, and there is none with Landlock alone",
+        ),
         (pid, "PID namespace", NO_NAMESPACE),
         (pid_join.is_some(), "joining a PID namespace", NO_NAMESPACE),
         (spec.lifecycle.as_pid_1, "being PID 1", NO_NAMESPACE),
@@ -146,7 +151,9 @@ fn allow(granted: &mut Vec<FileRule>, index: usize, path: Vec<u8>, rights: Right
     }
     granted.push(FileRule { path: path_of(&path), object: Object::HostPath(index), rights });
     match wider {
-        Some(above) => Err(format!("rules add up: {above} is allowed more, and so is everything below it")),
+        Some(above) => {
+            Err(format!("rules add up, so nothing can be allowed less below {above}: that is reduced to the same"))
+        }
         None => Ok(()),
     }
 }

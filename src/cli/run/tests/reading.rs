@@ -90,9 +90,9 @@ fn what_is_wrong_is_named_with_its_place() {
         ("--ro= x", "--ro : the path is empty"),
         ("--ro /a: x", "--ro /a:: the path is empty"),
         ("--uid -1 x", "--uid -1: an id is a number"),
-        ("--net hots x", "--net hots: unknown word hots (there are none, host)\nhint: did you mean host?"),
+        ("--net hots x", "--net hots: unknown word hots (known: none, host)\nhint: did you mean host?"),
         ("--share net,foo x", "unknown word foo"),
-        ("--landlock on x", "--landlock on: unknown word on (there are auto, off, only)"),
+        ("--landlock on x", "--landlock on: unknown word on (known: auto, off, only)"),
         ("--dry-run=xml x", "--dry-run=xml: unknown word xml"),
         ("--keep-fd x y", "--keep-fd x: the number of an open file descriptor is wanted"),
         ("--file /a x", "--file /a: PATH:DEST is wanted"),
@@ -128,6 +128,8 @@ fn a_hostile_profile_is_refused_by_line() {
         "-- /bin/sh",
         "symlink :/x",
         "seccomp ./file.json",
+        "profile ./other.profile",
+        "profile ../other.profile",
     ] {
         let text: &'static str = Box::leak(format!("# one\n{line}\n").into_boxed_str());
         let text = read("--profile p x", &[("p", text)]).map(|(_, args)| panic!("{line}: {args:?}")).unwrap_err();

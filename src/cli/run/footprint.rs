@@ -1,0 +1,115 @@
+//! What operations would leave on the host, or take away there: refused before anything is made.
+//!
+//! A place for a mount that does not exist yet is made; below a writable bind that is a directory or file of the host,
+//! which would stay there. And a writable bind over the workspace would undo what holds its hooks.
+
+use std::ffi::{CStr, CString};
+
+use super::FAILED;
+use super::args::Origin;
+use super::lower::Found;
+use super::words;
+use crate::error::{Error, push_printable};
+use crate::spec::{FsOp, Op, Source};
+
+/// Says which operation would leave something on the host, or undo a protection of the workspace.
+pub(super) fn check(ops: &[Op], origins: &[Origin], look: &dyn Fn(&CStr) -> Result<Found, Error>) -> Result<(), Error> {
+    for (index, op) in ops.iter().enumerate() {
+        let before = &ops[..index];
+        let refused = match footprint(&op.fs, before, look)? {
+            Some(refused) => Some(refused),
+            None => undoing(op, before),
+        };
+        if let Some(error) = refused {
+            return Err(words::at(origins.get(op.word), error));
+        }
+    }
+    Ok(())
+}
+
+/// The error, where `op` would make or change something on the host.
+fn footprint(op: &FsOp, before: &[Op], look: &dyn Fn(&CStr) -> Result<Found, Error>) -> Result<Option<Error>, Error> {
+    let Some(dest) = op.dest() else { return Ok(None) };
+    let made = match op {
+        FsOp::CopyFile { .. } | FsOp::Text { .. } | FsOp::Data { .. } => "a file",
+        FsOp::Symlink { .. } => "a link",
+        FsOp::Dir { .. } => "a directory",
+        // It changes nothing where it is.
+        FsOp::RemountReadOnly { .. } | FsOp::Deny { .. } | FsOp::Hostname { .. } => return Ok(None),
+        FsOp::Chmod { .. } => "a mode",
+        FsOp::Bind { .. }
+        | FsOp::Overlay { .. }
+        | FsOp::Proc { .. }
+        | FsOp::Dev { .. }
+        | FsOp::Tmpfs { .. }
+        | FsOp::Mqueue { .. } => "a place for the mount",
+    };
+    let Some(place) = place_on_host(dest, before) else { return Ok(None) };
+    if op.is_mount() {
+        if is_skipped(op, look)? || look(&place)? != Found::Nothing {
+            return Ok(None);
+        }
+    }
+    let mut message = made.as_bytes().to_vec();
+    message.extend_from_slice(b" at ");
+    push_printable(&mut message, words::to_os(dest));
+    message.extend_from_slice(b" would be made on the host, and stay there");
+    let hint = match op.is_mount() {
+        true => "make it yourself first, or choose a place that is the sandbox's own, such as one below --tmpfs",
+        false => "choose a place that is the sandbox's own, such as one below --tmpfs",
+    };
+    Ok(Some(Error::new(FAILED, message).with_hint(Some(hint.into()))))
+}
+
+/// Where `dest` lies on the host, if it does below something that is writable.
+fn place_on_host(dest: &CStr, before: &[Op]) -> Option<CString> {
+    let cover =
+        before.iter().rev().find(|op| op.fs.is_mount() && op.fs.dest().is_some_and(|above| is_below(dest, above)));
+    match &cover?.fs {
+        FsOp::Bind { source: Source::Path(source) | Source::Real(source), dest: above, flags } if !flags.read_only => {
+            let rest = dest.to_bytes().strip_prefix(above.to_bytes()).unwrap_or_default();
+            CString::new([source.to_bytes(), b"/", rest].concat()).ok()
+        }
+        _ => None,
+    }
+}
+
+/// Whether `op` does nothing because its source is missing.
+fn is_skipped(op: &FsOp, look: &dyn Fn(&CStr) -> Result<Found, Error>) -> Result<bool, Error> {
+    match op {
+        FsOp::Bind { source: Source::Path(source), flags, .. } if flags.optional => Ok(look(source)? == Found::Nothing),
+        _ => Ok(false),
+    }
+}
+
+/// The error, where `op` is a writable bind around something that another wish holds read-only: around a protected part
+/// of the workspace. One that names the part itself means it.
+fn undoing(op: &Op, before: &[Op]) -> Option<Error> {
+    let FsOp::Bind { source: Source::Path(_) | Source::Fd(_), dest, flags } = &op.fs else { return None };
+    if flags.read_only {
+        return None;
+    }
+    let held = before.iter().filter(|held| held.word != op.word).find_map(|held| match &held.fs {
+        FsOp::Bind { source: Source::Real(_), dest: inner, flags } if flags.read_only && is_below(inner, dest) => {
+            Some(inner)
+        }
+        FsOp::Bind { source: Source::Link(_), dest: inner, .. } if is_below(inner, dest) => Some(inner),
+        _ => None,
+    })?;
+    let mut message = b"this would open ".to_vec();
+    push_printable(&mut message, words::to_os(held));
+    message.extend_from_slice(b", which the workspace protects");
+    let hint = "the workspace is writable already but for what the host would obey later; a directory without that \
+                protection takes --profile base --rw DIR";
+    Some(Error::new(FAILED, message).with_hint(Some(hint.into())))
+}
+
+fn is_below(path: &CStr, above: &CStr) -> bool {
+    path != above && is_at_or_below(path, above)
+}
+
+/// Whether a path is another one or lies below it; both are absolute and clean.
+fn is_at_or_below(path: &CStr, above: &CStr) -> bool {
+    let above = above.to_bytes();
+    above == b"/" || path.to_bytes().strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+}
