@@ -127,12 +127,14 @@ pub(crate) fn beside_mounts(spec: &Spec, abi: u32) -> (Option<Rules>, Vec<Droppe
             "no way to abstract sockets outside, in the shared network namespace",
             no_scopes,
         ),
+        // Not only there: the program inherits the process group of its caller, and kill(2) of 0 reaches that through
+        // any PID namespace.
         signals: can(
             mirror && shared_pid,
             SCOPES_SINCE,
             "no signals to processes outside, in the shared PID namespace",
             no_scopes,
-        ),
+        ) || (mirror && abi >= SCOPES_SINCE),
     };
     let is_idle = handled == NOTHING;
     let rules = Rules {

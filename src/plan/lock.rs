@@ -93,14 +93,17 @@ pub(super) fn lock_on_host(lockdown: Lockdown, own: Own<'_>, exec_label: Option<
 
 /// `CAP_SYS_RESOURCE` (include/uapi/linux/capability.h).
 const SYS_RESOURCE: u8 = 24;
+/// `CAP_SYS_ADMIN`.
+const SYS_ADMIN: u8 = 21;
 
 /// Whether the program lives in a second user namespace, whose making uses up the limit of the first.
 pub(super) fn second_userns(lockdown: &Lockdown) -> bool {
     match lockdown.nested_userns {
         NestedUserNs::Allow => false,
         // With CAP_SYS_RESOURCE in its own namespace the program could raise the limit again (`set_permissions` in
-        // kernel/ucount.c asks for nothing else), so it must not be the namespace of the limit.
-        NestedUserNs::Limit => lockdown.caps.is_none_or(|caps| caps.has(SYS_RESOURCE)),
+        // kernel/ucount.c asks for nothing else), so it must not be the namespace of the limit. With CAP_SYS_ADMIN it
+        // could unmount what covers denied paths.
+        NestedUserNs::Limit => lockdown.caps.is_none_or(|caps| caps.has(SYS_RESOURCE) || caps.has(SYS_ADMIN)),
         NestedUserNs::SecondNamespace => true,
     }
 }

@@ -310,7 +310,7 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
         // Whoever can look into the half inside can open its program, by /proc/1/exe on the host's mount, and write to it once it
         // does not run any more, where it belongs to the caller (CVE-2019-5736). Otherwise a caller that asks for its
         // id may want to enter the box by it (nsenter, flatpak enter), which bubblewrap allows.
-        init_is_open: report.is_wanted() && !host.owns_program,
+        init_is_open: report.is_wanted() && report.is_open && !host.owns_program,
         init_name: program,
         denials: Denials::of(&ops)?,
         best_effort,

@@ -162,6 +162,9 @@ pub struct Lifecycle {
     pub as_pid_1: bool,
     /// Files (paths inside) on which a read lock is held until every process inside has ended.
     pub lock_files: Vec<CString>,
+    /// Signals that would end this tool end the sandbox first, in order. INT and QUIT from a terminal, which the program
+    /// gets as well, are left to it.
+    pub orderly: bool,
     /// Kept open until every process inside has ended; the program does not get it.
     pub sync_fd: Option<FdNumber>,
     /// The program starts when this descriptor yields a byte or end of file.
@@ -201,6 +204,9 @@ pub struct Report {
     pub info_fd: Option<FdNumber>,
     /// JSON documents, one a line: the start, and `exit-code` at the end.
     pub json_status_fd: Option<FdNumber>,
+    /// Whoever is told may enter the box by the process that is named (`nsenter`, `flatpak enter`), as with bubblewrap:
+    /// that process can be looked into then, and by the program inside too.
+    pub is_open: bool,
 }
 
 impl Report {
@@ -264,6 +270,7 @@ impl Spec {
                 die_with: DieWith::Nobody,
                 as_pid_1: false,
                 lock_files: Vec::new(),
+                orderly: false,
                 sync_fd: None,
                 block_fd: None,
                 spent_fds: Vec::new(),

@@ -5,7 +5,7 @@ mod status;
 mod sweep;
 
 use std::ffi::CString;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 
 use crate::error::Error;
 use crate::exec::{self, Said};
@@ -15,6 +15,7 @@ use crate::spec::{DieWith, FdNumber};
 use crate::sys::cmdline::CommandLine;
 use crate::sys::ns::{self, NsSet};
 use crate::sys::process::{self, Child, Cloned, End, SingleThread};
+use crate::sys::signals::Signals;
 use crate::sys::{Errno, Result as SysResult, caps, file, net, socket};
 use sweep::Sweep;
 
@@ -113,6 +114,10 @@ fn supervise(plan: &Plan, line: Option<CommandLine>, door: &dyn Door) -> Result<
         }
         sweep.after(plan, door);
     }
+    if let Ok(Ended { signal: Some(signal), .. }) = outcome {
+        // As if it had ended this process at once: the caller sees a death by signal.
+        process::die_of(signal);
+    }
     outcome.map(|ended| ended.code)
 }
 
@@ -121,6 +126,8 @@ struct Ended {
     code: u8,
     /// It is known that nothing lives inside any more but its first process, which is ours.
     is_empty: bool,
+    /// The signal to this process that has ended it.
+    signal: Option<u8>,
 }
 
 fn attend(
@@ -139,8 +146,9 @@ fn attend(
         // What went wrong inside came first.
         return Err(failure_told(plan, control, door).unwrap_or(failure).into());
     }
-    let_go(plan, control, child, parent)?;
-    wait(plan, control, child, parent, door)
+    let signals = plan.life.orderly.then(Signals::watch).transpose().map_err(at(Stage::Signals))?;
+    let_go(plan, control, child, [parent.map(AsRawFd::as_raw_fd), signals.as_ref().map(AsRawFd::as_raw_fd)])?;
+    wait(plan, control, child, Others { parent, signals: signals.as_ref() }, door)
 }
 
 fn at(stage: Stage) -> impl Fn(Errno) -> Failure {
@@ -261,12 +269,12 @@ fn failure_told(plan: &Plan, control: &OwnedFd, door: &dyn Door) -> Option<Failu
 
 /// Gives up what waiting does not need: capabilities, and the caller's descriptors, whose other ends would otherwise
 /// wait for this process.
-fn let_go(plan: &Plan, control: &OwnedFd, child: &Child, parent: Option<&OwnedFd>) -> Result<(), Failure> {
+fn let_go(plan: &Plan, control: &OwnedFd, child: &Child, others: [Option<RawFd>; 2]) -> Result<(), Failure> {
     if plan.caller.uid == 0 || plan.joins.user.is_some() || plan.net_meanwhile {
         caps::set(caps::Caps::same(0)).map_err(at(Stage::SetCaps))?;
     }
     let mut keep = vec![control.as_raw_fd(), child.pidfd.as_raw_fd(), plan.proc.as_raw_fd()];
-    keep.extend(parent.map(AsRawFd::as_raw_fd));
+    keep.extend(others.into_iter().flatten());
     keep.extend(plan.report.json_status_fd.filter(|&fd| plan.descriptor(fd).is_ok()));
     keep.sort_unstable();
     file::close_all_but(&keep).map_err(at(Stage::Control))
@@ -289,18 +297,21 @@ fn outlast(plan: &Plan, child: &Child) {
     }
 }
 
+/// What may end a box besides its own end.
+#[derive(Clone, Copy)]
+struct Others<'a> {
+    /// The caller's process.
+    parent: Option<&'a OwnedFd>,
+    /// Signals to this process.
+    signals: Option<&'a Signals>,
+}
+
 /// Listens to the half inside until the program has ended.
-fn wait(
-    plan: &Plan,
-    control: &OwnedFd,
-    child: &Child,
-    parent: Option<&OwnedFd>,
-    door: &dyn Door,
-) -> Result<Ended, Trouble> {
+fn wait(plan: &Plan, control: &OwnedFd, child: &Child, others: Others<'_>, door: &dyn Door) -> Result<Ended, Trouble> {
     let mut ready = false;
     loop {
-        if parent_ended(control.as_fd(), parent)? {
-            return Ok(die_with_parent(child));
+        if let Some(ended) = ended_by_others(control.as_fd(), child, others)? {
+            return Ok(ended);
         }
         let mut packet = [0; Said::WIRE];
         let length = match file::read(control.as_fd(), &mut packet) {
@@ -313,7 +324,7 @@ fn wait(
         }
         match Said::of(&packet[..length]) {
             Some(Said::Ready) => ready = true,
-            Some(Said::Ended(code, is_empty)) if ready => return finish(plan, Ended { code, is_empty }),
+            Some(Said::Ended(code, is_empty)) if ready => return finish(plan, Ended { code, is_empty, signal: None }),
             // Its process was killed before everything was set up: then the program never was.
             Some(Said::Ended(code, _)) => return Err(Trouble::Silent(End::from_exit_code(code))),
             Some(Said::Failed(failure)) => return Err(Trouble::Failed(failure)),
@@ -321,24 +332,44 @@ fn wait(
             Some(Said::Hello | Said::Dropped(_)) | None => return Err(Trouble::Silent(End::Code(1))),
         }
     }
-    if parent_ended(child.as_fd(), parent)? {
-        return Ok(die_with_parent(child));
+    if let Some(ended) = ended_by_others(child.as_fd(), child, others)? {
+        return Ok(ended);
     }
     let end = process::wait(child.as_fd()).map_err(at(Stage::Reap))?;
-    if ready { finish(plan, Ended { code: end.exit_code(), is_empty: true }) } else { Err(Trouble::Silent(end)) }
+    if ready {
+        finish(plan, Ended { code: end.exit_code(), is_empty: true, signal: None })
+    } else {
+        Err(Trouble::Silent(end))
+    }
 }
 
-/// Waits for `event`, or for the caller's end, which this returns.
-fn parent_ended(event: BorrowedFd<'_>, parent: Option<&OwnedFd>) -> Result<bool, Failure> {
-    // Without a caller to watch, the next call waits by itself.
-    let Some(parent) = parent else { return Ok(false) };
-    let ready: SysResult<[bool; 2]> = socket::wait_any([Some(event), Some(parent.as_fd())], false);
-    ready.map(|[_, ended]| ended).map_err(at(Stage::Control))
+/// Waits for `event`, or for what ends the box before: then it is gone, and this says how.
+fn ended_by_others(event: BorrowedFd<'_>, child: &Child, others: Others<'_>) -> Result<Option<Ended>, Failure> {
+    let Others { parent, signals } = others;
+    // With nothing else to wait for, the next call waits by itself.
+    if parent.is_none() && signals.is_none() {
+        return Ok(None);
+    }
+    loop {
+        let awaited = [Some(event), parent.map(AsFd::as_fd), signals.map(AsFd::as_fd)];
+        let [said, orphaned, signalled] = socket::wait_any(awaited, false).map_err(at(Stage::Control))?;
+        if orphaned {
+            return Ok(Some(die_with_parent(child)));
+        }
+        if said {
+            return Ok(None);
+        }
+        let Some(signals) = signals.filter(|_| signalled) else { continue };
+        if let Some(signal) = signals.next().map_err(at(Stage::Signals))? {
+            abandon(child);
+            return Ok(Some(Ended { code: End::Signal(signal).exit_code(), is_empty: false, signal: Some(signal) }));
+        }
+    }
 }
 
 fn die_with_parent(child: &Child) -> Ended {
     abandon(child);
-    Ended { code: End::Signal(9).exit_code(), is_empty: false }
+    Ended { code: End::Signal(9).exit_code(), is_empty: false, signal: None }
 }
 
 fn finish(plan: &Plan, ended: Ended) -> Result<Ended, Trouble> {

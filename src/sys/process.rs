@@ -248,6 +248,11 @@ pub(crate) fn unblock_sigchld() -> Result<()> {
 /// What [`die_with_maker`] does.
 pub(crate) const DIE_WITH_MAKER: Call = Call::new("prctl", libc::SYS_prctl);
 
+/// Ends this process by a signal that has been read instead of taking effect.
+pub(crate) fn die_of(signal: u8) {
+    super::signals::die_of(signal);
+}
+
 /// This process is killed when the thread that made it ends (`PR_SET_PDEATHSIG`).
 pub(crate) fn die_with_maker() -> Result<()> {
     prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong).map(drop)

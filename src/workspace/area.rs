@@ -211,8 +211,10 @@ impl Area {
 
     /// Keeps a directory where it is, and writable.
     pub(super) fn pin(&mut self, dir: &Path) {
-        if self.can_change(dir) {
-            self.mounts.insert(dir.to_owned(), Access::Write);
+        // What is held stays so, whatever else it looks like: hooks with HEAD, objects and refs in them are no repository.
+        let is_held = dir.ancestors().any(|above| self.mounts.get(above) == Some(&Access::Read));
+        if self.can_change(dir) && !is_held {
+            self.mounts.entry(dir.to_owned()).or_insert(Access::Write);
         }
     }
 

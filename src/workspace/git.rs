@@ -218,7 +218,17 @@ impl<'a> Repositories<'a> {
         area.hold(&git_dir.join("hooks"), hooks);
         area.hold(&git_dir.join("config"), config);
         // Only a worktree has one; git obeys it everywhere (setup.c, get_common_dir).
-        area.hold(&git_dir.join("commondir"), Missing::Watch(OnAppear::Remove));
+        let commondir = git_dir.join("commondir");
+        let is_of_worktree = git_dir.parent().and_then(Path::file_name) == Some(OsStr::new("worktrees"));
+        if !is_of_worktree && fs::symlink_metadata(&commondir).is_ok() {
+            // No worktree: git never makes one there, and a run before may have, that was killed.
+            area.give_up(
+                &commondir,
+                "makes git obey another directory, and no git has made it",
+                format!("look into it, and remove it: rm {}", commondir.display()),
+            );
+        }
+        area.hold(&commondir, Missing::Watch(OnAppear::Remove));
         if let Some(common) = common_dir(git_dir).filter(|common| common != git_dir && area.contains(common)) {
             self.dirs.entry(common).or_default();
         }

@@ -112,7 +112,7 @@ fn a_box_that_could_write_profiles_is_dropped_by_name() {
     let outcome = place.sh(&options, "echo it ran").fd(5, Fd::Out).run();
     assert_eq!(outcome.done(), "it ran\n");
     let lines = dropped(&outcome);
-    assert!(lines.len() == 1 && lines[0].contains("pinfold reads profiles from"), "{lines:?}");
+    assert!(lines.len() == 1 && lines[0].contains("pinfold reads its rules from"), "{lines:?}");
 }
 
 /// On a host that can do everything there is nothing to say.

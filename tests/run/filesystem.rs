@@ -149,3 +149,16 @@ fn nothing_is_made_on_the_host() {
         assert_eq!(place.sh(&options, "cat mine /u/x").run().done(), "one\none\n");
     }
 }
+
+/// Root of the box is root of the host to the files in procfs, whatever it lacks of capabilities.
+#[test]
+fn the_settings_of_the_kernel_are_read_only() {
+    for actor in actors() {
+        let place = Place::new("kernel", actor);
+        for options in ["", "--profile offline-tool", "--share pid", "--uid 0 --gid 0", "--net host"] {
+            let script = "for f in /proc/sys/kernel/core_pattern /proc/sys/vm/swappiness /proc/sysrq-trigger; do \
+                          [ -w $f ] && echo $f; done; true";
+            assert_eq!(place.sh(options, script).run().done(), "", "{actor:?} {options}");
+        }
+    }
+}

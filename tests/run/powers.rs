@@ -55,10 +55,13 @@ fn nothing_can_be_mounted() {
         // Behind the filter stands Landlock.
         let refused = place.run("--seccomp off --cap-add CAP_SYS_ADMIN", &["/probe", "mount", "/tmp"]).run().refused();
         assert_eq!(refused, libc::EPERM);
-        place.run("--seccomp off --landlock off --cap-add CAP_SYS_ADMIN", &["/probe", "mount", "/tmp"]).run().done();
+        let owner = "--seccomp off --landlock off --cap-add CAP_SYS_ADMIN --allow-userns";
+        place.run(owner, &["/probe", "mount", "/tmp"]).run().done();
         // In a second user namespace, capabilities have no power over what belongs to the first.
-        let all = place.run("--seccomp off --landlock off --cap-add ALL", &["/probe", "mount", "/tmp"]).run();
-        assert_eq!(all.refused(), libc::EPERM);
+        for caps in ["ALL", "CAP_SYS_ADMIN", "CAP_SYS_RESOURCE"] {
+            let options = format!("--seccomp off --landlock off --cap-add {caps}");
+            assert_eq!(place.run(&options, &["/probe", "mount", "/tmp"]).run().refused(), libc::EPERM, "{caps}");
+        }
     }
 }
 

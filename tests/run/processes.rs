@@ -64,3 +64,35 @@ fn nothing_is_typed_into_the_terminal() {
         assert_eq!(terminal::typed(place.sh(&options, terminal::TYPING)), 0, "{options}");
     }
 }
+
+/// The process group of the caller is the program's too, and kill(2) of 0 reaches it through any PID namespace.
+#[test]
+fn the_callers_process_group_is_out_of_reach() {
+    for actor in actors() {
+        let place = Place::new("group", actor);
+        let tool = crate::support::pinfold().display().to_string();
+        let script = format!("{tool} run sh -c 'kill -9 0; echo no' >/dev/null 2>&1; echo the caller lives");
+        let said = crate::support::Launch::program(std::path::Path::new("/bin/sh"), actor, &["-c", &script]);
+        let said = said.dir(&place.project).env("HOME", place.home.to_str().unwrap()).run();
+        assert_eq!(said.done(), "the caller lives\n", "{actor:?}");
+    }
+}
+
+/// What a terminal sends goes to the program as well, which may live on; what is sent to pinfold alone ends the box.
+#[test]
+fn an_interrupt_from_the_terminal_is_the_programs() {
+    let pty = nix::pty::openpty(None, None).expect("a pseudo-terminal");
+    let slave = std::sync::Arc::new(pty.slave);
+    let place = Place::new("interrupt", Actor::User);
+    let script = "trap 'echo caught >&6' INT; echo ready >&6; read x; echo lives $x >&6";
+    let launch = place.sh("--keep-fd 6", script).fd(6, Fd::Out);
+    let launch = [0, 1, 2].iter().fold(launch, |launch, fd| launch.fd(*fd, Fd::Given(slave.clone())));
+    let mut running = launch.tweak(crate::support::Tweak::Terminal).start();
+    running.read_until(6, |said| said.contains("ready"));
+    let mut terminal = std::fs::File::from(pty.master);
+    std::io::Write::write_all(&mut terminal, b"\x03").unwrap();
+    running.read_until(6, |said| said.contains("caught"));
+    std::io::Write::write_all(&mut terminal, b"on\n").unwrap();
+    running.read_until(6, |said| said.contains("lives"));
+    assert_eq!(running.finish().ending(), "exit 0");
+}

@@ -48,7 +48,7 @@ fn no_profile_is_taken_from_a_place_that_the_program_can_write_to() {
             ("exit 125".into(), String::new()),
             "{options}: {refused}"
         );
-        assert!(refused.stderr_text().contains("reads profiles from"), "{refused}");
+        assert!(refused.stderr_text().contains("reads its rules from"), "{refused}");
     }
 }
 

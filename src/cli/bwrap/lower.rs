@@ -94,12 +94,13 @@ fn spec(args: Args, facts: &Facts) -> Result<Spec, Error> {
             die_with: if args.die_with_parent { DieWith::Caller } else { DieWith::Nobody },
             as_pid_1: args.as_pid_1,
             lock_files: args.lock_files,
+            orderly: false,
             sync_fd: args.sync_fd,
             block_fd: args.block_fd,
             spent_fds: args.spent_fds,
             watch: Vec::new(),
         },
-        report: Report { info_fd: args.info_fd, json_status_fd: args.json_status_fd },
+        report: Report { info_fd: args.info_fd, json_status_fd: args.json_status_fd, is_open: true },
         best_effort: false,
     })
 }
@@ -285,7 +286,7 @@ pub(super) mod tests {
         wanted.lifecycle.lock_files = vec![c"/l".into()];
         (wanted.lifecycle.sync_fd, wanted.lifecycle.block_fd) = (Some(6), Some(7));
         wanted.lifecycle.die_with = DieWith::Caller;
-        wanted.report = Report { info_fd: Some(8), json_status_fd: Some(9) };
+        wanted.report = Report { info_fd: Some(8), json_status_fd: Some(9), is_open: true };
         wanted.ids = Ids { uid: Some(1), gid: Some(2) };
         assert_eq!(spec_of(1000, line), wanted);
         let filters = spec_of(1000, "--add-seccomp-fd 3 --add-seccomp-fd 4");

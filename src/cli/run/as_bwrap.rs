@@ -30,14 +30,15 @@ pub(super) fn line(spec: &Spec) -> Result<Line, Error> {
         words.op(&op.fs)?;
     }
     let mut notes = words.lockdown(lockdown)?;
-    let Lifecycle { die_with, as_pid_1: _, lock_files: _, sync_fd: _, block_fd: _, spent_fds: _, watch } = lifecycle;
+    let Lifecycle { die_with, as_pid_1: _, lock_files: _, orderly: _, sync_fd: _, block_fd: _, spent_fds: _, watch } =
+        lifecycle;
     if !watch.is_empty() {
         notes.push("bubblewrap does not look afterwards for names that the workspace had not before");
     }
     if *die_with != DieWith::Nobody {
         words.option("--die-with-parent");
     }
-    let Report { info_fd: _, json_status_fd } = report;
+    let Report { info_fd: _, json_status_fd, is_open: _ } = report;
     words.number("--json-status-fd", json_status_fd.and_then(|fd| u32::try_from(fd).ok()));
     let Process { command, argv0: _, env: _, chdir, new_session, exec_label: _, file_label: _, fds } = process;
     if let Some(chdir) = chdir {

@@ -45,10 +45,8 @@ fn footprint(op: &FsOp, before: &[Op], look: &dyn Fn(&CStr) -> Result<Found, Err
         | FsOp::Mqueue { .. } => "a place for the mount",
     };
     let Some(place) = place_on_host(dest, before) else { return Ok(None) };
-    if op.is_mount() {
-        if is_skipped(op, look)? || look(&place)? != Found::Nothing {
-            return Ok(None);
-        }
+    if op.is_mount() && (is_skipped(op, look)? || look(&place)? != Found::Nothing) {
+        return Ok(None);
     }
     let mut message = made.as_bytes().to_vec();
     message.extend_from_slice(b" at ");

@@ -127,12 +127,13 @@ pub(crate) fn lower(args: RunArgs, facts: &Facts<'_>) -> Result<Meant, Error> {
             die_with: if args.die_with_parent { DieWith::Caller } else { DieWith::Tool },
             as_pid_1: false,
             lock_files: Vec::new(),
+            orderly: true,
             sync_fd: None,
             block_fd: None,
             spent_fds: Vec::new(),
             watch,
         },
-        report: Report { info_fd: None, json_status_fd: args.json_status_fd },
+        report: Report { info_fd: None, json_status_fd: args.json_status_fd, is_open: false },
         best_effort: args.best_effort,
     };
     Ok(Meant { spec, origins: args.origins, seen: args.seen, unheld })

@@ -361,9 +361,9 @@ const RESTRICTIONS: &[Opt] = &[
             Ok(())
         }),
         "Give the program a capability, or ALL of them",
-        "Names such as CAP_NET_ADMIN, or numbers. They count inside the sandbox's own namespaces. Who has CAP_SYS_RESOURCE \
-         could make user namespaces again, so with that (and ALL) the program lives in a second user namespace, where it has \
-         no power over the mounts and the network of the first; {--allow-userns} spares it that.",
+        "Names such as CAP_NET_ADMIN, or numbers. They count inside the sandbox's own namespaces. With \
+         CAP_SYS_ADMIN or CAP_SYS_RESOURCE (and ALL) the program could undo mounts and make user namespaces, so it lives in \
+         a second user namespace then, where it has no power over the mounts and the network of the first; {--allow-userns} spares it that.",
     ),
 ];
 

@@ -10,7 +10,7 @@ use super::profile::Library;
 use super::read::{Outside, Text};
 use crate::error::{Error, push_printable};
 use crate::host::Caller;
-use crate::spec::{FsOp, Source, Spec};
+use crate::spec::{FsOp, ProfileText, Seccomp, Source, Spec};
 use crate::sys::{Errno, error_text, file};
 use crate::workspace::{self, Surroundings, Workspace};
 
@@ -100,6 +100,10 @@ impl World {
         Ok(Workspace { identity: identity.unwrap_or_default(), ..found })
     }
 
+    fn absolute(&self, path: &Path) -> PathBuf {
+        self.cwd.as_deref().map_or_else(|| path.to_owned(), |cwd| path_of(cwd).join(path))
+    }
+
     /// Refuses a box that could write to where pinfold reads its profiles: what it planted there would decide about the
     /// next one.
     pub(super) fn guard_profiles(&self, spec: &Spec) -> Result<(), Error> {
@@ -107,13 +111,17 @@ impl World {
         if writable.is_empty() {
             return Ok(());
         }
-        for place in self.library.places() {
-            let place = real(place);
+        let filter = match &spec.lockdown.seccomp {
+            Seccomp::Profile { text: ProfileText::File { name, .. }, .. } => Some(path_of(name)),
+            _ => None,
+        };
+        for place in self.library.places().map(Path::to_owned).chain(filter) {
+            let place = real(&self.absolute(&place));
             if let Some(source) = writable.iter().find(|source| place.starts_with(source) || source.starts_with(&place))
             {
                 let mut message = b"the program could write to ".to_vec();
                 push_printable(&mut message, source);
-                message.extend_from_slice(b", and pinfold reads profiles from ");
+                message.extend_from_slice(b", and pinfold reads its rules from ");
                 push_printable(&mut message, &place);
                 let hint = "what the program writes there would decide about the next sandbox: keep profiles outside of what it can write to, \
                             and make a smaller directory writable";
@@ -128,6 +136,10 @@ impl Outside for World {
     fn profile(&mut self, name: &CStr) -> Result<Text, Error> {
         self.library.find(name)
     }
+}
+
+fn path_of(text: &CStr) -> PathBuf {
+    PathBuf::from(OsStr::from_bytes(text.to_bytes()))
 }
 
 /// The host's directory or file that a writable bind shows.

@@ -99,7 +99,13 @@ fn limits(abi: u32) -> Vec<Dropped> {
         "no signals and no way to abstract sockets outside",
         "it has no scopes",
     ));
-    rights.chain(scopes).map(|(since, what, why)| Dropped::wish(what, too_old(abi, since, why))).collect()
+    // No ABI has rights for these (kernel document userspace-api/landlock, "Current limitations").
+    let never = Dropped::wish(
+        "modes, owners, times and attributes of files",
+        "Landlock has no rights for them: chmod(2), chown(2), utime(2) and setxattr(2) work on all files that are yours",
+    );
+    let old = rights.chain(scopes).map(|(since, what, why)| Dropped::wish(what, too_old(abi, since, why)));
+    std::iter::once(never).chain(old).collect()
 }
 
 /// Adds what `op` grants, or takes away what it would hide and says why it cannot be had.
