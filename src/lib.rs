@@ -37,6 +37,7 @@
 //! | capabilities, filters, how the program is found | `exec/lockdown.rs` |
 //! | Landlock: what the rules are, when they are made | `plan/landlock.rs`, `plan/landlock/only.rs`, `plan/landlock/tcp.rs`; `exec/landlock.rs` |
 //! | what a host cannot enforce, by name | `plan/dropped.rs` |
+//! | signals to the tool | `sys/signals.rs`, `supervise/mod.rs` |
 //! | what stays inside and reaps | `exec/pid1.rs` |
 //! | `--info-fd`, `--json-status-fd` | `supervise/status.rs` |
 //! | which filters a program gets, what they must let through | `plan/filter.rs` |
@@ -44,6 +45,8 @@
 //! | seccomp profiles, how they become filters | `seccomp/`; the verb: `cli/seccomp.rs` |
 //! | what `pinfold doctor` looks at, finds and advises | `doctor/`; the verb: `cli/doctor.rs` |
 //! | what is mounted for a workspace, what is held in it | `workspace/`; files besides git's: `workspace/later.rs` |
+//! | who commits in a workspace | `workspace/identity.rs` |
+//! | what must not be made on the host | `cli/run/footprint.rs` |
 //! | what is looked for after the run | `supervise/sweep.rs` |
 //! | a system call | `sys/`, the only place with `unsafe`, `libc` and `nix` |
 //!

@@ -278,6 +278,11 @@ impl<'a> Repositories<'a> {
     fn read_config(&self, area: &mut Area, file: &Path, settings: &mut Vec<config::Setting>, depth: u32) {
         /// As git has it (config.c, MAX_INCLUDE_DEPTH).
         const DEEPEST: u32 = 10;
+        /// More settings than any file of people has: a file that includes itself ten times, ten deep, has 10^10.
+        const MOST: usize = 20_000;
+        if settings.len() > MOST {
+            return area.give_up(file, "is included too often to be read", "look into it; git stops there too".into());
+        }
         // Only regular files: a fifo would never end.
         let Some(text) = fs::metadata(file).ok().filter(fs::Metadata::is_file).and_then(|_| fs::read(file).ok()) else {
             return;

@@ -223,3 +223,67 @@ fn it_starts_in_the_project_or_not_at_all() {
         assert_eq!(said, "/usr\n");
     }
 }
+
+/// A directory can be both: hooks, and something that looks like a bare repository, which would have to be writable.
+#[test]
+fn hooks_that_look_like_a_repository_are_held() {
+    let place = Place::new("workspace-bare-hooks", Actor::User);
+    if !repository(&place) {
+        return;
+    }
+    place.host(
+        "git config core.hooksPath tools/hooks; mkdir -p tools/hooks/objects tools/hooks/refs; touch tools/hooks/HEAD",
+    );
+    let said = place.sh("", "(echo x > tools/hooks/pre-commit) 2>/dev/null && echo written || echo kept").run().done();
+    assert_eq!(said, "kept\n");
+}
+
+/// What a killed run has left is not taken for the host's own.
+#[test]
+fn a_leftover_that_git_obeys_is_refused() {
+    let place = Place::new("workspace-leftover", Actor::User);
+    if !repository(&place) {
+        return;
+    }
+    let left = place.file("project/.git/commondir", "../evil\n");
+    let outcome = place.sh("", "echo it ran").run();
+    assert_eq!((outcome.ending(), outcome.stdout_text()), ("exit 125".into(), String::new()), "{outcome}");
+    assert!(outcome.stderr_text().contains(&format!("rm {}", left.display())), "{outcome}");
+}
+
+/// Whatever signal ends pinfold, it looks after the workspace first.
+#[test]
+fn a_signal_does_not_spare_the_look_afterwards() {
+    let place = Place::new("workspace-signal", Actor::User);
+    if !repository(&place) {
+        return;
+    }
+    for signal in [libc::SIGTERM, libc::SIGHUP, libc::SIGINT, libc::SIGQUIT] {
+        let script = "echo ../evil > .git/commondir; echo ready; exec /probe pause";
+        let mut running = place.sh("", script).fd(0, Fd::In).start();
+        running.read_until(1, |said| said.matches("ready").count() == 2);
+        let tool = nix::unistd::Pid::from_raw(running.pid());
+        nix::sys::signal::kill(tool, nix::sys::signal::Signal::try_from(signal).unwrap()).unwrap();
+        let outcome = running.finish();
+        assert_eq!(outcome.ending(), format!("signal {signal}"), "{outcome}");
+        assert!(outcome.stderr_text().contains("commondir appeared during the run and was removed"), "{outcome}");
+        assert!(!place.project.join(".git/commondir").exists());
+    }
+}
+
+/// A configuration that includes itself many times over must not keep the start waiting.
+#[test]
+fn a_configuration_that_includes_itself_is_read_to_an_end() {
+    let place = Place::new("workspace-include", Actor::User);
+    if !repository(&place) {
+        return;
+    }
+    let include = "[include]\n\tpath = config\n".repeat(10);
+    place.file("project/nested/.git/config", &include);
+    for dir in ["hooks", "objects", "refs"] {
+        place.file(&format!("project/nested/.git/{dir}/x"), "");
+    }
+    place.file("project/nested/.git/HEAD", "ref: refs/heads/main\n");
+    let outcome = place.sh("", "echo it ran").run();
+    assert!(["exit 0", "exit 125"].contains(&&*outcome.ending()), "{outcome}");
+}
