@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use super::root::NewRoot;
 use super::{At, Outcome};
 use crate::plan::failure::{Act, Failure, Stage};
-use crate::plan::{Object, Plan};
+use crate::plan::{Cover, Object, Plan};
 use crate::spec::mode;
 use crate::sys::mount::{self, AT_FDCWD, Attr, FsOption, Propagation};
 use crate::sys::{Errno, file};
@@ -95,14 +95,13 @@ pub(super) fn proc(plan: &Plan, root: &mut NewRoot<'_>, dest: &CStr, index: usiz
         fs
     };
     let dir = root.attach(fs, &place, index)?;
-    if !plan.cover_proc {
+    if plan.cover_proc == Cover::Nothing {
         return Ok(());
     }
     for name in PROC_COVERED {
-        // For root, whatever access(2) says: it asks for the mode of the directory, and the files in it are root's.
-        let is_open = match plan.caller.uid {
-            0 => part(file::exists_at(dir, name), name, index)?,
-            _ => part(file::is_writable_at(dir, name), name, index)?,
+        let is_open = match plan.cover_proc {
+            Cover::All => part(file::exists_at(dir, name), name, index)?,
+            Cover::Writable | Cover::Nothing => part(file::is_writable_at(dir, name), name, index)?,
         };
         if !is_open {
             continue;

@@ -138,7 +138,7 @@ fn open_tree(plan: &Plan, index: usize, source: &Source) -> Outcome<OwnedFd> {
 fn open_real(index: usize, path: &CString) -> Outcome<OwnedFd> {
     match file::open_without_links(path) {
         Err(Errno::ELOOP) => Err(Failure { act: Act::Race, ..Failure::nth(Stage::Op, index, 0) }),
-        place => mount::clone_tree(place.op(index, Act::Source)?.as_fd(), c"", true).op(index, Act::Source),
+        place => mount::clone_opened(place.op(index, Act::Source)?.as_fd()).op(index, Act::Source),
     }
 }
 

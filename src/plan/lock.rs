@@ -46,7 +46,7 @@ pub(super) fn lock(
 ) -> Result<Lock, Error> {
     let Own { userns, caps: own, kernel, init, is_plain } = own;
     let limit_userns = lockdown.nested_userns == NestedUserNs::Limit && !second_userns(&lockdown);
-    let Lockdown { caps, seccomp, landlock: _, nested_userns, assert_userns_disabled } = lockdown;
+    let Lockdown { caps, seccomp, landlock: _, settings_covered: _, nested_userns, assert_userns_disabled } = lockdown;
     let (bounding, caps) = match caps {
         // Root keeps what it has, unless it asks for less. In a user namespace that is no more than it had outside.
         None if caller.uid == 0 => (userns.then_some(CapSet(own)), None),
@@ -70,7 +70,8 @@ pub(super) fn lock(
 /// either unless it names them.
 pub(super) fn lock_on_host(lockdown: Lockdown, own: Own<'_>, exec_label: Option<CString>) -> Result<Lock, Error> {
     const SETPCAP: CapSet = CapSet(1 << 8);
-    let Lockdown { caps, seccomp, landlock: _, nested_userns: _, assert_userns_disabled } = lockdown;
+    let Lockdown { caps, seccomp, landlock: _, settings_covered: _, nested_userns: _, assert_userns_disabled } =
+        lockdown;
     let Own { userns: _, caps: own, kernel, init, is_plain } = own;
     // What is not there cannot be kept: for an ordinary user, nothing is.
     let caps = CapSet(caps.unwrap_or(CapSet::EMPTY).0 & own);

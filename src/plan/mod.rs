@@ -74,7 +74,7 @@ pub struct Plan {
     /// Mount a new procfs rather than the host's.
     pub(crate) fresh_proc: bool,
     /// Writable parts of procfs may exist and are covered read-only.
-    pub(crate) cover_proc: bool,
+    pub(crate) cover_proc: Cover,
     /// The terminal that becomes `/dev/console`.
     pub(crate) console: Option<CString>,
     /// SELinux label for new files.
@@ -175,6 +175,18 @@ pub(crate) enum LandlockRule<'a> {
     Descriptor(FdNumber),
     /// A TCP port.
     Port(u16),
+}
+
+/// Which settings of the kernel in procfs are covered read-only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cover {
+    /// None: there is nobody inside who could write to them.
+    Nothing,
+    /// Those that access(2) says this process can write to, as with bubblewrap. It asks for the mode of a directory, and
+    /// does not know that the files in it are root's.
+    Writable,
+    /// All.
+    All,
 }
 
 /// Namespaces that are joined.
@@ -291,7 +303,11 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
         },
         make_slave: !new_user,
         fresh_proc: pid || pid_join.is_some(),
-        cover_proc: caller.uid == 0 || joined_user.is_some(),
+        cover_proc: match lockdown.settings_covered {
+            true if caller.uid == 0 || joined_user.is_some() => Cover::All,
+            false if caller.uid == 0 || joined_user.is_some() => Cover::Writable,
+            _ => Cover::Nothing,
+        },
         console: tty,
         file_label,
         exec: Exec::new(command, argv0, &mut environment, cwd.candidates()),

@@ -14,6 +14,8 @@ pub struct Lockdown {
     pub seccomp: Seccomp,
     /// Landlock rules.
     pub landlock: Landlock,
+    /// The settings of the kernel in procfs are read-only for whoever is root outside as well.
+    pub settings_covered: bool,
     /// Whether anybody inside may make another user namespace.
     pub nested_userns: NestedUserNs,
     /// Fail unless making another user namespace is impossible inside.

@@ -263,6 +263,7 @@ impl Spec {
                 caps: None,
                 seccomp: Seccomp::Off,
                 landlock: Landlock::OFF,
+                settings_covered: false,
                 nested_userns: NestedUserNs::Allow,
                 assert_userns_disabled: false,
             },

@@ -54,10 +54,14 @@ struct MountAttr {
 
 /// A detached copy of the mount at `path`, with what is mounted below it where `recursive`.
 ///
-/// Links are followed; `path` is relative to `dir`. An empty path means `dir` itself.
+/// Links are followed; `path` is relative to `dir`. An empty path leads nowhere (ENOENT).
 pub(crate) fn clone_tree(dir: BorrowedFd<'_>, path: &CStr, recursive: bool) -> Result<OwnedFd> {
-    let itself = if path.is_empty() { libc::AT_EMPTY_PATH } else { 0 };
-    open_tree(dir, path, itself | if recursive { libc::AT_RECURSIVE } else { 0 })
+    open_tree(dir, path, if recursive { libc::AT_RECURSIVE } else { 0 })
+}
+
+/// A detached copy of what `place` refers to, with what is mounted below it.
+pub(crate) fn clone_opened(place: BorrowedFd<'_>) -> Result<OwnedFd> {
+    open_tree(place, c"", libc::AT_EMPTY_PATH | libc::AT_RECURSIVE)
 }
 
 /// A detached mount of the link `path` itself.

@@ -87,6 +87,7 @@ fn spec(args: Args, facts: &Facts) -> Result<Spec, Error> {
                 None => Seccomp::Programs(args.seccomp_programs),
             },
             landlock: Landlock::OFF,
+            settings_covered: false,
             nested_userns: if args.disable_userns { NestedUserNs::SecondNamespace } else { NestedUserNs::Allow },
             assert_userns_disabled: args.assert_userns_disabled,
         },

@@ -180,7 +180,8 @@ impl Words {
     }
 
     fn lockdown(&mut self, lockdown: &Lockdown) -> Result<Vec<&'static str>, Error> {
-        let Lockdown { caps, seccomp, landlock, nested_userns, assert_userns_disabled: _ } = lockdown;
+        let Lockdown { caps, seccomp, landlock, settings_covered: _, nested_userns, assert_userns_disabled: _ } =
+            lockdown;
         for cap in caps.unwrap_or_default().numbers() {
             self.option("--cap-add");
             self.words.push(CapSet::name(cap).into_bytes());

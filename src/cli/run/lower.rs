@@ -120,6 +120,7 @@ pub(crate) fn lower(args: RunArgs, facts: &Facts<'_>) -> Result<Meant, Error> {
                 connect_tcp: args.connect_tcp,
                 bind_tcp: args.bind_tcp,
             },
+            settings_covered: true,
             nested_userns: if args.allow_userns || is_alone { NestedUserNs::Allow } else { NestedUserNs::Limit },
             assert_userns_disabled: false,
         },
