@@ -264,6 +264,8 @@ fn a_signal_does_not_spare_the_look_afterwards() {
         running.read_until(1, |said| said.matches("ready").count() == 2);
         let tool = nix::unistd::Pid::from_raw(running.pid());
         nix::sys::signal::kill(tool, nix::sys::signal::Signal::try_from(signal).unwrap()).unwrap();
+        // Before its input ends, which would end the program by itself.
+        running.wait();
         let outcome = running.finish();
         assert_eq!(outcome.ending(), format!("signal {signal}"), "{outcome}");
         assert!(outcome.stderr_text().contains("commondir appeared during the run and was removed"), "{outcome}");
