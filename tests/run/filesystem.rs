@@ -128,6 +128,7 @@ fn nothing_is_made_on_the_host() {
             "--symlink a:new".into(),
             format!("--file {data}:new"),
             format!("--file {data}:mine"),
+            format!("--rw {project}/mine:/own --file {data}:/own"),
             "--overlay /usr:new".into(),
         ];
         for options in options {

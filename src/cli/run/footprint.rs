@@ -12,8 +12,11 @@ use super::words;
 use crate::error::{Error, push_printable};
 use crate::spec::{FsOp, Op, Source};
 
+/// What lies at a path of the host.
+type Look<'a> = &'a dyn Fn(&CStr) -> Result<Found, Error>;
+
 /// Says which operation would leave something on the host, or undo a protection of the workspace.
-pub(super) fn check(ops: &[Op], origins: &[Origin], look: &dyn Fn(&CStr) -> Result<Found, Error>) -> Result<(), Error> {
+pub(super) fn check(ops: &[Op], origins: &[Origin], look: Look<'_>) -> Result<(), Error> {
     for (index, op) in ops.iter().enumerate() {
         let before = &ops[..index];
         let refused = match footprint(&op.fs, before, look)? {
@@ -28,7 +31,7 @@ pub(super) fn check(ops: &[Op], origins: &[Origin], look: &dyn Fn(&CStr) -> Resu
 }
 
 /// The error, where `op` would make or change something on the host.
-fn footprint(op: &FsOp, before: &[Op], look: &dyn Fn(&CStr) -> Result<Found, Error>) -> Result<Option<Error>, Error> {
+fn footprint(op: &FsOp, before: &[Op], look: Look<'_>) -> Result<Option<Error>, Error> {
     let Some(dest) = op.dest() else { return Ok(None) };
     let made = match op {
         FsOp::CopyFile { .. } | FsOp::Text { .. } | FsOp::Data { .. } => "a file",
@@ -44,7 +47,7 @@ fn footprint(op: &FsOp, before: &[Op], look: &dyn Fn(&CStr) -> Result<Found, Err
         | FsOp::Tmpfs { .. }
         | FsOp::Mqueue { .. } => "a place for the mount",
     };
-    let Some(place) = place_on_host(dest, before) else { return Ok(None) };
+    let Some(place) = place_on_host(dest, before, look)? else { return Ok(None) };
     if op.is_mount() && (is_skipped(op, look)? || look(&place)? != Found::Nothing) {
         return Ok(None);
     }
@@ -59,21 +62,32 @@ fn footprint(op: &FsOp, before: &[Op], look: &dyn Fn(&CStr) -> Result<Found, Err
     Ok(Some(Error::new(FAILED, message).with_hint(Some(hint.into()))))
 }
 
-/// Where `dest` lies on the host, if it does below something that is writable.
-fn place_on_host(dest: &CStr, before: &[Op]) -> Option<CString> {
-    let cover =
-        before.iter().rev().find(|op| op.fs.is_mount() && op.fs.dest().is_some_and(|above| is_below(dest, above)));
-    match &cover?.fs {
-        FsOp::Bind { source: Source::Path(source) | Source::Real(source), dest: above, flags } if !flags.read_only => {
-            let rest = dest.to_bytes().strip_prefix(above.to_bytes()).unwrap_or_default();
-            CString::new([source.to_bytes(), b"/", rest].concat()).ok()
+/// Where `dest` lies on the host, if it is shown there by something that is writable.
+fn place_on_host(dest: &CStr, before: &[Op], look: Look<'_>) -> Result<Option<CString>, Error> {
+    for fs in covers(dest, before) {
+        if is_skipped(fs, look)? {
+            continue;
         }
-        _ => None,
+        let FsOp::Bind { source: Source::Path(source) | Source::Real(source), dest: above, flags } = fs else { break };
+        if flags.read_only {
+            break;
+        }
+        let rest = dest.to_bytes().strip_prefix(above.to_bytes()).unwrap_or_default();
+        // The source itself, without a slash: behind a file, that leads nowhere.
+        let below: &[u8] = if rest.is_empty() { b"" } else { b"/" };
+        return Ok(CString::new([source.to_bytes(), below, rest].concat()).ok());
     }
+    Ok(None)
+}
+
+/// The mounts that show something at `path`, or have it covered, the uppermost first.
+pub(super) fn covers<'a>(path: &CStr, ops: &'a [Op]) -> impl Iterator<Item = &'a FsOp> {
+    let mounts = ops.iter().rev().map(|op| &op.fs).filter(|fs| fs.is_mount());
+    mounts.filter(move |fs| fs.dest().is_some_and(|above| is_at_or_below(path, above)))
 }
 
 /// Whether `op` does nothing because its source is missing.
-fn is_skipped(op: &FsOp, look: &dyn Fn(&CStr) -> Result<Found, Error>) -> Result<bool, Error> {
+fn is_skipped(op: &FsOp, look: Look<'_>) -> Result<bool, Error> {
     match op {
         FsOp::Bind { source: Source::Path(source), flags, .. } if flags.optional => Ok(look(source)? == Found::Nothing),
         _ => Ok(false),

@@ -256,13 +256,8 @@ impl Lowered {
 
     /// Whether what is mounted so far shows something of the box's own at `path`, which ends with the box.
     fn is_own(&self, path: Option<&CStr>) -> bool {
-        let is_at_or_below = |dest: &CStr| {
-            let rest = path.and_then(|path| path.to_bytes().strip_prefix(dest.to_bytes()));
-            rest.is_some_and(|rest| dest == c"/" || rest.is_empty() || rest.starts_with(b"/"))
-        };
-        let mounts = self.ops.iter().rev().filter(|op| op.fs.is_mount());
-        let last = mounts.map(|op| &op.fs).find(|fs| fs.dest().is_some_and(is_at_or_below));
-        matches!(last, Some(FsOp::Tmpfs { .. })) && !self.is_alone
+        let uppermost = path.and_then(|path| footprint::covers(path, &self.ops).next());
+        matches!(uppermost, Some(FsOp::Tmpfs { .. })) && !self.is_alone
     }
 }
 
