@@ -291,7 +291,7 @@ fn parts(path: &Path) -> VecDeque<OsString> {
 }
 
 /// A path as a word of a shell, which executes nothing in it.
-fn shell_word(path: &Path) -> String {
+pub(super) fn shell_word(path: &Path) -> String {
     let mut bytes = Vec::new();
     crate::error::push_printable(&mut bytes, path);
     let text = String::from_utf8_lossy(&bytes).into_owned();
