@@ -73,6 +73,13 @@ pub(crate) fn push_printable(out: &mut Vec<u8>, text: impl AsRef<OsStr>) {
     }
 }
 
+/// `text` as [`push_printable`] has it, and what is no UTF-8 replaced.
+pub(crate) fn printable(text: impl AsRef<OsStr>) -> String {
+    let mut out = Vec::new();
+    push_printable(&mut out, text);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
 /// Text of a JSON value with what cannot be seen escaped, so that a terminal shows what is there. Strings are the only
 /// place where it can stand.
 pub(crate) fn printable_json(json: &str) -> String {

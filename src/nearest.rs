@@ -6,6 +6,11 @@ pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> O
     known.map(|name| (distance(word, name), name)).filter(|(steps, _)| *steps <= most).min().map(|(_, name)| name)
 }
 
+/// `, did you mean NAME?`, or nothing.
+pub(crate) fn did_you_mean(suggestion: Option<&str>) -> String {
+    suggestion.map_or_else(String::new, |name| format!(", did you mean {name}?"))
+}
+
 /// How many letters must be added, dropped, changed or swapped with their neighbour; upper and lower case are alike.
 fn distance(from: &str, to: &str) -> usize {
     // A name is short; what is longer than any name is near to none of them.

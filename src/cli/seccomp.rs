@@ -8,8 +8,8 @@ use std::os::unix::ffi::OsStrExt;
 
 use lexopt::prelude::{Long, Short, Value, ValueExt};
 
-use crate::error::{Error, push_printable};
-use crate::nearest::nearest;
+use crate::error::{Error, printable};
+use crate::nearest::{did_you_mean, nearest};
 use crate::seccomp::arch::Arch;
 use crate::seccomp::policy::{Decision, Idle, Policy, Target, resolve};
 use crate::seccomp::profile::{Profile, Reader, Rule, kernel_version};
@@ -349,16 +349,6 @@ fn misuse(verb: &str, message: impl Into<Vec<u8>>) -> Error {
 /// `error` with the name of the profile in front.
 fn within(name: &OsStr, error: Error) -> Error {
     Error::new(125, [printable(name).as_bytes(), b": ", &error.message].concat())
-}
-
-fn printable(name: &OsStr) -> String {
-    let mut out = Vec::new();
-    push_printable(&mut out, name);
-    String::from_utf8_lossy(&out).into_owned()
-}
-
-fn did_you_mean(near: Option<&str>) -> String {
-    near.map_or_else(String::new, |near| format!(", did you mean {near}?"))
 }
 
 /// The version of the running kernel; the oldest where it cannot be read, which leaves out what asks for a newer one.

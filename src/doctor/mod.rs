@@ -22,7 +22,7 @@ mod tests;
 use std::ffi::CStr;
 use std::path::Path;
 
-use crate::error::{Error, push_printable};
+use crate::error::{Error, printable};
 use crate::host::{Caller, refuse_privileges};
 use crate::spec::Spec;
 use crate::supervise::Door;
@@ -79,11 +79,4 @@ pub(crate) fn examine(wish: &Spec, inherited: &[&CStr], door: &dyn Door) -> Resu
     let rehearsals = Rehearsals::run(wish, caller, inherited, door).map_err(failed)?;
     let verdict = Verdict::of(&facts, &trials, &rehearsals);
     Ok(Report { facts, trials, rehearsals, verdict })
-}
-
-/// `text`, which came from the host, without characters that move the cursor.
-fn printable(text: &str) -> String {
-    let mut out = Vec::new();
-    push_printable(&mut out, text);
-    String::from_utf8_lossy(&out).into_owned()
 }

@@ -275,7 +275,7 @@ fn mounts(facts: &Facts, trials: &Trials) -> Area {
 }
 
 fn proc(facts: &Facts, trials: &Trials) -> Area {
-    let covers: Vec<String> = facts.proc_covers.iter().map(|cover| super::printable(cover)).collect();
+    let covers: Vec<String> = facts.proc_covers.iter().map(super::printable).collect();
     let tried = trials.get(Trial::Proc);
     let mut findings = Vec::new();
     if works(trials, Trial::Proc) || tried == Tried::Not && covers.is_empty() {

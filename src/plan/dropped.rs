@@ -4,7 +4,7 @@
 use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
 
-use crate::error::{Error, push_printable};
+use crate::error::{self, Error};
 use crate::spec::Op;
 
 /// One wish that cannot be enforced.
@@ -45,9 +45,7 @@ pub(super) fn refusal(dropped: &[Dropped]) -> Error {
 
 /// A path for people: control characters are escaped.
 pub(super) fn printable(path: &CStr) -> String {
-    let mut out = Vec::new();
-    push_printable(&mut out, OsStr::from_bytes(path.to_bytes()));
-    String::from_utf8_lossy(&out).into_owned()
+    error::printable(OsStr::from_bytes(path.to_bytes()))
 }
 
 #[cfg(test)]

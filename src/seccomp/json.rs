@@ -3,16 +3,11 @@
 use serde_json::{Map, Value};
 
 use crate::error::Error;
-use crate::nearest::nearest;
+use crate::nearest::{did_you_mean, nearest};
 
 /// A failure that the author of a profile can mend.
 pub(super) fn refuse<T>(place: &str, reason: impl AsRef<str>) -> Result<T, Error> {
     Err(Error::new(125, format!("{place}: {}", reason.as_ref())))
-}
-
-/// `, did you mean NAME?`, or nothing.
-pub(super) fn did_you_mean(suggestion: Option<&str>) -> String {
-    suggestion.map_or_else(String::new, |name| format!(", did you mean {name}?"))
 }
 
 /// An object whose fields are all known.

@@ -7,11 +7,11 @@
 use serde_json::Value;
 
 use super::arch::{self, Arch};
-use super::json::{Object, did_you_mean, refuse};
+use super::json::{Object, refuse};
 use super::table::{FOREIGN, Table};
 use super::verdict::{ACTIONS, EPERM, MAX_ERRNO, Verdict, errno_number};
 use crate::error::Error;
-use crate::nearest::nearest;
+use crate::nearest::{did_you_mean, nearest};
 
 /// A profile, checked as far as it can be without an architecture.
 #[derive(Debug, Clone, PartialEq, Eq)]

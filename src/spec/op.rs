@@ -198,10 +198,10 @@ pub enum FsOp {
     },
 }
 
-impl FsOp {
-    /// The path in the new root that this is about; none for the host name.
-    pub fn dest(&self) -> Option<&CStr> {
-        match self {
+/// The destination of an operation that is borrowed, in the way that it is borrowed.
+macro_rules! dest_of {
+    ($op:expr) => {
+        match $op {
             FsOp::Bind { dest, .. }
             | FsOp::RemountReadOnly { dest }
             | FsOp::Overlay { dest, .. }
@@ -218,27 +218,18 @@ impl FsOp {
             | FsOp::Chmod { dest, .. } => Some(dest),
             FsOp::Hostname { .. } => None,
         }
+    };
+}
+
+impl FsOp {
+    /// The path in the new root that this is about; none for the host name.
+    pub fn dest(&self) -> Option<&CStr> {
+        dest_of!(self).map(CString::as_c_str)
     }
 
     /// The same, to be changed.
     pub fn dest_mut(&mut self) -> Option<&mut CString> {
-        match self {
-            FsOp::Bind { dest, .. }
-            | FsOp::RemountReadOnly { dest }
-            | FsOp::Overlay { dest, .. }
-            | FsOp::Proc { dest }
-            | FsOp::Dev { dest }
-            | FsOp::Tmpfs { dest, .. }
-            | FsOp::Mqueue { dest }
-            | FsOp::Dir { dest, .. }
-            | FsOp::Data { dest, .. }
-            | FsOp::Text { dest, .. }
-            | FsOp::Symlink { dest, .. }
-            | FsOp::CopyFile { dest, .. }
-            | FsOp::Deny { path: dest, .. }
-            | FsOp::Chmod { dest, .. } => Some(dest),
-            FsOp::Hostname { .. } => None,
-        }
+        dest_of!(self)
     }
 
     /// Whether it mounts something on its destination, which hides what was there and below.

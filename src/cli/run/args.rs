@@ -80,6 +80,15 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
+    /// `text` with the place in front that it is about.
+    pub(crate) fn before(&self, text: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.push(&mut out);
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(text);
+        out
+    }
+
     /// `--ro /x`, or `FILE:LINE: ro /x`.
     pub(crate) fn push(&self, out: &mut Vec<u8>) {
         if let Some((file, line)) = &self.profile {

@@ -18,7 +18,12 @@ const HEAD: usize = 4096;
 /// Lines that say what is odd about `spec`, each with the place of the word it is about.
 pub(in crate::cli) fn lint(spec: &Spec, origins: &[Origin]) -> Vec<Vec<u8>> {
     let mut notes = Vec::new();
-    let mut note = |op: &Op, text: Vec<u8>| notes.push(at(origins.get(op.word), text));
+    let mut note = |op: &Op, text: Vec<u8>| {
+        notes.push(match origins.get(op.word) {
+            Some(origin) => origin.before(&text),
+            None => text,
+        });
+    };
     for (index, op) in spec.ops.iter().enumerate() {
         if let Some(later) = shadow(op, &spec.ops[index + 1..]) {
             note(op, [b"hidden by a later one: ", &later.fs.in_words()[..]].concat());
@@ -39,16 +44,6 @@ pub(in crate::cli) fn lint(spec: &Spec, origins: &[Origin]) -> Vec<Vec<u8>> {
         notes.extend(program(spec));
     }
     notes
-}
-
-fn at(origin: Option<&Origin>, text: Vec<u8>) -> Vec<u8> {
-    let mut out = Vec::new();
-    if let Some(origin) = origin {
-        origin.push(&mut out);
-        out.extend_from_slice(b": ");
-    }
-    out.extend(text);
-    out
 }
 
 /// The later mount that hides all that `op` makes.

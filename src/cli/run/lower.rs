@@ -65,10 +65,8 @@ const OURS: usize = usize::MAX;
 
 /// The sandbox that `args` ask for.
 pub(crate) fn lower(args: RunArgs, facts: &Facts<'_>) -> Result<Meant, Error> {
-    let placed = |option: &'static str| {
-        let origin = words::last(&args.seen, option).cloned();
-        move |error: Error| words::at(origin.as_ref(), error)
-    };
+    let seen = &args.seen;
+    let placed = |option: &'static str| move |error| words::at(words::last(seen, option), error);
     let caps = caps(&args.caps, facts.last_cap).map_err(placed("--cap-add"))?;
     let (seccomp, is_ours) = seccomp(&args, facts).map_err(placed("--seccomp"))?;
     let is_alone = args.landlock == Some(LandlockTier::Only);

@@ -11,6 +11,7 @@ use lexopt::Arg;
 
 use super::args::{Origin, RunArgs, refuse};
 use super::table::{self, SHORT, TABLE};
+use super::words::at;
 use super::{DEFAULT_PROFILE, FAILED};
 use crate::cli::table::{Action, Opt, opts};
 use crate::error::{Error, push_printable};
@@ -198,10 +199,10 @@ impl Reader<'_> {
         if let (Action::Splice, Some(name)) = (&opt.action, &value) {
             // In a profile the path of another one means the same wherever it is read.
             let name = match origin.profile.is_some() && name.to_bytes().contains(&b'/') {
-                true => self.args.path_from(&origin, name).map_err(|error| at(&origin, error))?,
+                true => self.args.path_from(&origin, name).map_err(|error| at(Some(&origin), error))?,
                 false => name.clone(),
             };
-            let found = self.outside.profile(&name).map_err(|error| at(&origin, error))?;
+            let found = self.outside.profile(&name).map_err(|error| at(Some(&origin), error))?;
             return self.profile(found);
         }
         self.args.here = origin.clone();
@@ -216,7 +217,7 @@ impl Reader<'_> {
             // No option of this dialect is of another kind.
             _ => refuse("this option has no meaning here"),
         };
-        done.map_err(|error| at(&origin, error))
+        done.map_err(|error| at(Some(&origin), error))
     }
 
     fn profile(&mut self, Text { name, text }: Text) -> Result<(), Error> {
@@ -243,7 +244,7 @@ impl Reader<'_> {
                 continue;
             }
             let origin = Origin { profile: Some((name.clone(), index + 1)), word: line.to_vec() };
-            let item = item_of_line(line, origin.clone()).map_err(|error| at(&origin, error))?;
+            let item = item_of_line(line, origin.clone()).map_err(|error| at(Some(&origin), error))?;
             self.set(item)?;
         }
         self.open.pop();
@@ -274,13 +275,4 @@ fn item_of_line(line: &[u8], origin: Origin) -> Result<Item, Error> {
             Ok(Item { opt, value: Some(value), origin })
         }
     }
-}
-
-/// `error` with the place in front that it is about.
-fn at(origin: &Origin, error: Error) -> Error {
-    let mut message = Vec::new();
-    origin.push(&mut message);
-    message.extend_from_slice(b": ");
-    message.extend_from_slice(&error.message);
-    Error { message, ..error }
 }

@@ -125,13 +125,10 @@ pub(super) fn placed(seen: &[(&'static str, Origin)], error: Error) -> Error {
 
 /// `error` with the place in front that it is about.
 pub(super) fn at(origin: Option<&Origin>, error: Error) -> Error {
-    let mut message = Vec::new();
-    if let Some(origin) = origin {
-        origin.push(&mut message);
-        message.extend_from_slice(b": ");
+    match origin {
+        Some(origin) => Error { message: origin.before(&error.message), ..error },
+        None => error,
     }
-    message.extend_from_slice(&error.message);
-    Error { message, ..error }
 }
 
 /// What to do about a program that would be found outside, but is not shown: most often that of a toolchain in the home.

@@ -8,6 +8,7 @@ use super::FAILED;
 use super::lower::Found;
 use super::profile::Library;
 use super::read::{Outside, Text};
+use super::value;
 use crate::error::{Error, push_printable};
 use crate::host::Caller;
 use crate::spec::{FsOp, ProfileText, Seccomp, Source, Spec};
@@ -87,11 +88,11 @@ impl World {
         let Some(cwd) = &self.cwd else {
             return Err(Error::new(FAILED, "the current directory is gone, and so is the workspace"));
         };
-        let path = |text: &CStr| PathBuf::from(OsStr::from_bytes(text.to_bytes()));
-        let known = |name: &str| self.variables.iter().find(|(known, _)| *known == name).map(|(_, value)| path(value));
+        let known =
+            |name: &str| self.variables.iter().find(|(known, _)| *known == name).map(|(_, value)| path_of(value));
         let [home, config] = ["HOME", "XDG_CONFIG_HOME"].map(known);
         let found = workspace::find(&Surroundings {
-            cwd: &path(cwd),
+            cwd: &path_of(cwd),
             home: home.as_deref(),
             runtime_dir: known("XDG_RUNTIME_DIR").as_deref(),
             uid: self.caller.uid,
@@ -146,7 +147,7 @@ fn path_of(text: &CStr) -> PathBuf {
 fn writable_source(op: &FsOp) -> Option<PathBuf> {
     match op {
         FsOp::Bind { source: Source::Path(source) | Source::Real(source), flags, .. } if !flags.read_only => {
-            Some(real(Path::new(OsStr::from_bytes(source.to_bytes()))))
+            Some(real(&path_of(source)))
         }
         _ => None,
     }
@@ -191,23 +192,13 @@ pub(super) fn look(path: &CStr) -> Result<Found, Error> {
         Ok(target) => Ok(Found::Link(target)),
         Err(Errno::EINVAL) => Ok(Found::Something),
         Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(Found::Nothing),
-        Err(errno) => {
-            let mut message = b"cannot look at ".to_vec();
-            push_printable(&mut message, OsStr::from_bytes(path.to_bytes()));
-            message.extend_from_slice(b": ");
-            message.extend_from_slice(error_text(errno as i32).as_bytes());
-            Err(Error::new(FAILED, message))
-        }
+        Err(errno) => value::about("cannot look at ", path, &format!(": {}", error_text(errno as i32))),
     }
 }
 
 /// The content of a seccomp profile.
 pub(super) fn read_file(path: &CStr) -> Result<Vec<u8>, Error> {
-    file::read_regular(path, LONGEST).map_err(|errno| {
-        let mut message = b"cannot read the seccomp profile ".to_vec();
-        push_printable(&mut message, OsStr::from_bytes(path.to_bytes()));
-        message.extend_from_slice(b": ");
-        message.extend_from_slice(error_text(errno as i32).as_bytes());
-        Error::new(FAILED, message)
+    file::read_regular(path, LONGEST).or_else(|errno| {
+        value::about("cannot read the seccomp profile ", path, &format!(": {}", error_text(errno as i32)))
     })
 }
