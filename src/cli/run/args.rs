@@ -76,7 +76,7 @@ pub(crate) struct Origin {
     /// The profile and the line in it, counted from 1; `None` on the command line.
     pub profile: Option<(Rc<[u8]>, usize)>,
     /// The option with its value, as typed.
-    pub word: Vec<u8>,
+    pub word: Rc<[u8]>,
 }
 
 impl Origin {

@@ -64,16 +64,18 @@ pub(crate) struct Meant {
 const OURS: usize = usize::MAX;
 
 /// The sandbox that `args` ask for.
-pub(crate) fn lower(args: RunArgs, facts: &Facts<'_>) -> Result<Meant, Error> {
+pub(crate) fn lower(mut args: RunArgs, facts: &Facts<'_>) -> Result<Meant, Error> {
+    let wishes = std::mem::take(&mut args.wishes);
+    let is_workspace = wishes.contains(&Wish::Workspace);
     let seen = &args.seen;
     let placed = |option: &'static str| move |error| words::at(words::last(seen, option), error);
     let caps = caps(&args.caps, facts.last_cap).map_err(placed("--cap-add"))?;
     let (seccomp, is_ours) = seccomp(&args, facts).map_err(placed("--seccomp"))?;
     let is_alone = args.landlock == Some(LandlockTier::Only);
     let namespaces = namespaces(&args, is_alone);
-    let ops = Vec::with_capacity(args.wishes.len() + 8);
+    let ops = Vec::with_capacity(wishes.len() + 8);
     let mut lowered = Lowered { ops, watch: Vec::new(), unheld: Vec::new(), is_alone };
-    for (word, wish) in args.wishes.iter().enumerate() {
+    for (word, wish) in wishes.into_iter().enumerate() {
         let done = lowered.add(word, wish, facts, args.best_effort);
         done.map_err(|error| words::at(args.origins.get(word), error))?;
     }
@@ -89,9 +91,9 @@ pub(crate) fn lower(args: RunArgs, facts: &Facts<'_>) -> Result<Meant, Error> {
         ops.push(Op { fs: FsOp::Hostname { name }, word: OURS });
     }
     let workdir = match args.workdir {
-        Some(dir) => Some(absolute(&dir, facts)?),
+        Some(dir) => Some(absolute(dir, facts)?),
         // A program that was to work here does not start anywhere else.
-        None if args.wishes.contains(&Wish::Workspace) => facts.cwd.map(CStr::to_owned),
+        None if is_workspace => facts.cwd.map(CStr::to_owned),
         None => None,
     };
     let spec = Spec {
@@ -208,26 +210,26 @@ struct Lowered {
 }
 
 impl Lowered {
-    fn add(&mut self, word: usize, wish: &Wish, facts: &Facts<'_>, best_effort: bool) -> Result<(), Error> {
+    fn add(&mut self, word: usize, wish: Wish, facts: &Facts<'_>, best_effort: bool) -> Result<(), Error> {
         let fs = match wish {
-            Wish::Op(op) => with_absolute_dest(op.clone(), facts)?,
+            Wish::Op(op) => with_absolute_dest(op, facts)?,
             Wish::Mirror(path) => {
-                let dest = absolute(path, facts)?;
-                match (facts.look)(path)? {
+                let dest = absolute(path.clone(), facts)?;
+                match (facts.look)(&path)? {
                     Found::Nothing => return Ok(()),
                     // Without a root of its own, the program has the host's link itself.
                     Found::Link(_) if self.is_alone => return Ok(()),
                     Found::Link(target) => FsOp::Symlink { target, dest },
                     Found::Something => FsOp::Bind {
-                        source: Source::Path(path.clone()),
+                        source: Source::Path(path),
                         dest,
                         flags: BindFlags { read_only: true, devices: false, optional: false },
                     },
                 }
             }
-            Wish::OverlayTry { source, dest } => match (facts.look)(source)? {
+            Wish::OverlayTry { source, dest } => match (facts.look)(&source)? {
                 Found::Nothing => return Ok(()),
-                Found::Link(_) | Found::Something => overlay(source.clone(), absolute(dest, facts)?),
+                Found::Link(_) | Found::Something => overlay(source, absolute(dest, facts)?),
             },
             Wish::Workspace => {
                 let found = (facts.workspace)()?;
@@ -261,19 +263,23 @@ impl Lowered {
 
 fn with_absolute_dest(mut op: FsOp, facts: &Facts<'_>) -> Result<FsOp, Error> {
     if let Some(dest) = op.dest_mut() {
-        *dest = absolute(dest, facts)?;
+        *dest = absolute(std::mem::take(dest), facts)?;
     }
     Ok(op)
 }
 
 /// `path` from the current directory on, without `.`, `..` and doubled slashes.
-fn absolute(path: &CStr, facts: &Facts<'_>) -> Result<CString, Error> {
+fn absolute(path: CString, facts: &Facts<'_>) -> Result<CString, Error> {
     let text = path.to_bytes();
+    // As nearly all are.
+    if text.strip_prefix(b"/").is_some_and(|rest| rest.split(|&byte| byte == b'/').all(is_name)) {
+        return Ok(path);
+    }
     let mut whole = Vec::new();
     if !text.starts_with(b"/") {
         match facts.cwd {
             Some(cwd) => whole.extend_from_slice(cwd.to_bytes()),
-            None => return value::about("", path, ": the current directory, from which this path counts, is gone"),
+            None => return value::about("", &path, ": the current directory, from which this path counts, is gone"),
         }
         whole.push(b'/');
     }
@@ -281,14 +287,18 @@ fn absolute(path: &CStr, facts: &Facts<'_>) -> Result<CString, Error> {
     let mut parts: Vec<&[u8]> = Vec::new();
     for part in whole.split(|&byte| byte == b'/') {
         match part {
-            b"" | b"." => {}
             b".." => drop(parts.pop()),
-            _ => parts.push(part),
+            _ if is_name(part) => parts.push(part),
+            _ => {}
         }
     }
-    let clean: Vec<u8> = parts.iter().flat_map(|part| [b"/", *part].concat()).collect();
     // It has been a C string before, so there is no NUL in it.
-    Ok(CString::new(if clean.is_empty() { b"/".to_vec() } else { clean }).unwrap_or_default())
+    Ok(CString::new([b"/", &*parts.join(&b'/')].concat()).unwrap_or_default())
+}
+
+/// Whether a part of a path names something in the directory before it.
+fn is_name(part: &[u8]) -> bool {
+    !matches!(part, b"" | b"." | b"..")
 }
 
 /// Only what is named gets in. `PWD` is none of it: the program gets that of the directory where it starts, and the

@@ -124,7 +124,7 @@ fn item(opt: Known, is_short: bool, parser: &mut lexopt::Parser) -> Result<Item,
         word.push(if matches!(opt.action, Action::Maybe(_)) { b'=' } else { b' ' });
         word.extend_from_slice(value.to_bytes());
     }
-    Ok(Item { opt, value, origin: Origin { profile: None, word } })
+    Ok(Item { opt, value, origin: Origin { profile: None, word: word.into() } })
 }
 
 /// The next word as a value. The name of an option is none: a value was forgotten.
@@ -243,7 +243,7 @@ impl Reader<'_> {
             if line.is_empty() || line.starts_with(b"#") {
                 continue;
             }
-            let origin = Origin { profile: Some((name.clone(), index + 1)), word: line.to_vec() };
+            let origin = Origin { profile: Some((name.clone(), index + 1)), word: line.into() };
             let item = item_of_line(line, origin.clone()).map_err(|error| at(Some(&origin), error))?;
             self.set(item)?;
         }

@@ -10,6 +10,9 @@ use crate::spec::FdNumber;
 
 /// The two halves of `FIRST:SECOND`. A backslash takes the meaning of a colon, or of another backslash, away.
 pub(super) fn split_pair(value: &[u8]) -> (Vec<u8>, Option<Vec<u8>>) {
+    if !value.iter().any(|byte| b":\\".contains(byte)) {
+        return (value.to_vec(), None);
+    }
     let (mut first, mut second) = (Vec::new(), None);
     let mut bytes = value.iter().copied().peekable();
     while let Some(byte) = bytes.next() {
