@@ -1,13 +1,19 @@
 //! User namespaces: id maps, ids, and the second namespace where one is asked for (`user_namespaces(7)`).
 
 use std::ffi::CStr;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
+use super::root::join as join_path;
 use super::{At, Outcome, join};
 use crate::plan::failure::{Failure, Stage};
 use crate::plan::{IdMaps, Maps, Plan, Switch};
+use crate::spec::FsOp;
+use crate::sys::mount::AT_FDCWD;
 use crate::sys::ns::{self, NsSet};
 use crate::sys::{Errno, Result, caps, file, process};
+
+/// How many user namespaces may be made in the one of whoever looks, below a procfs.
+const LIMIT: &CStr = c"sys/user/max_user_namespaces";
 
 /// Gives this process the ids that the plan wants in its user namespace.
 pub(super) fn become_somebody(plan: &Plan) -> Outcome<()> {
@@ -26,12 +32,13 @@ pub(super) fn leave_behind(plan: &Plan) -> Outcome<()> {
     if let Maps::Own { inner: Some(inner), outer: _ } = &plan.maps {
         // The limit counts for the namespace in which it is written and everything below it; the next namespace uses
         // up the one that is left. It is written through the host's procfs: the box may have none.
-        write(plan, c"sys/user/max_user_namespaces", b"1").stage(Stage::LimitUserNs)?;
+        write(plan, LIMIT, b"1").stage(Stage::LimitUserNs)?;
         ns::unshare(NsSet::USER).stage(Stage::InnerUser)?;
         write_maps(plan, inner)?;
     }
     if plan.lock.limit_userns {
-        write(plan, c"sys/user/max_user_namespaces", b"0").stage(Stage::LimitUserNs)?;
+        let limit = own_limit(plan).map_or_else(|| file::open_write_at(plan.proc.as_fd(), LIMIT), Ok);
+        limit.and_then(|limit| file::write_all(limit.as_fd(), b"0")).stage(Stage::LimitUserNs)?;
     }
     if plan.lock.assert_no_userns {
         // Any refusal will do; only success is a failure.
@@ -41,6 +48,18 @@ pub(super) fn leave_behind(plan: &Plan) -> Outcome<()> {
         }
     }
     Ok(())
+}
+
+/// [`LIMIT`] in the box's own procfs, if it has a new one. In the host's the kernel compares the names of all namespaces
+/// that are in use or were a moment ago (fs/proc/proc_sysctl.c, `proc_sys_compare`): where many boxes start one after the
+/// other, that takes longer than any other step.
+///
+/// What is mounted there may be anything. Whether the limit holds is tried afterwards ([`Stage::UserNsNotDisabled`]).
+fn own_limit(plan: &Plan) -> Option<OwnedFd> {
+    let dest = plan.ops.iter().rev().find_map(|op| if let FsOp::Proc { dest } = &op.fs { Some(dest) } else { None });
+    let path = join_path(dest.filter(|_| plan.fresh_proc)?, LIMIT);
+    let limit = file::open_write_at(AT_FDCWD, &path).ok()?;
+    file::is_procfs(limit.as_fd()).is_ok_and(|is_it| is_it).then_some(limit)
 }
 
 fn write_maps(plan: &Plan, maps: &IdMaps) -> Outcome<()> {
