@@ -41,10 +41,13 @@ const PROC_COVERED: [&CStr; 4] = [c"sys", c"sysrq-trigger", c"irq", c"bus"];
 /// Mounts a minimal device directory on `dest`.
 pub(super) fn dev(plan: &Plan, root: &mut NewRoot<'_>, dest: &CStr, index: usize) -> Outcome<()> {
     let place = root.dir_for_mount(dest, mode::CLOSED, index)?;
-    let options = [FsOption::String(c"mode", c"0755")];
     let wants_shm = root.fence.wants(Object::Shm(index));
-    let fs = mount::new_fs(c"tmpfs", &options, Attr::NO_SUID.with(Attr::NO_DEV)).op(index, Act::NewFs)?;
-    let dir = root.attach(fs, &place, index)?;
+    if !plan.one_tmpfs || !root.attach_part_of_base(&place, index)? {
+        let options = [FsOption::String(c"mode", c"0755")];
+        let fs = mount::new_fs(c"tmpfs", &options, Attr::NO_SUID.with(Attr::NO_DEV)).op(index, Act::NewFs)?;
+        root.attach(fs, &place, index)?;
+    }
+    let dir = root.newest();
     // Nobody else can change this directory: mounts in it may be made by name.
     file::fchdir(dir).op(index, Act::Attach)?;
     for (source, name) in NODES {

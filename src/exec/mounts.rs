@@ -131,7 +131,10 @@ fn tmpfs(
     (mode, size): (u32, Option<u64>),
     index: usize,
 ) -> Outcome<()> {
-    let place = root.dir_for_mount(dest, mode::of_parents(mode), index)?;
+    let place = root.make_dir(dest, mode, mode::of_parents(mode), index)?;
+    if plan.one_tmpfs && size.is_none() && root.attach_part_of_base(&place, index)? {
+        return Ok(());
+    }
     let mode = c_string(format!("{mode:o}"));
     let size = size.map(|size| c_string(size.to_string()));
     let mut options = vec![FsOption::String(c"mode", &mode)];

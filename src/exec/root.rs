@@ -227,6 +227,21 @@ impl<'a> NewRoot<'a> {
         Ok(newest.as_fd())
     }
 
+    /// Makes a directory that was just made in the tmpfs at the bottom a mount of its own, which stays writable when that
+    /// is not. False where it lies elsewhere, and might have anything in it.
+    pub(super) fn attach_part_of_base(&mut self, place: &Place, op: usize) -> Outcome<bool> {
+        let Place::New(name) = place else { return Ok(false) };
+        let parent = self.last_parent();
+        let is_part = |parent| Ok(file::place_at(parent, c"")?.0 == file::place_at(self.base(), c"")?.0);
+        // Nothing need be asked of the root itself.
+        let is_root = self.covers.is_empty() && self.last.is_none();
+        if !is_root && !is_part(parent).op(op, Act::NewFs)? {
+            return Ok(false);
+        }
+        let part = mount::clone_tree(parent, name, false).op(op, Act::NewFs)?;
+        self.attach(part, place, op).map(|_| true)
+    }
+
     /// Whether the new mount is the root now.
     fn attach_at(&self, mount: BorrowedFd<'_>, place: &Place) -> Result<bool> {
         let dir = match place {

@@ -61,6 +61,8 @@ pub struct Plan {
     pub(crate) denials: Denials,
     /// What cannot be enforced is dropped and told to the caller.
     pub(crate) best_effort: bool,
+    /// [`Spec::one_tmpfs`].
+    pub(crate) one_tmpfs: bool,
     /// There is a new root; otherwise the program sees the host's, and `ops` are only what the rules were made of.
     pub(crate) new_root: bool,
     /// Landlock rules.
@@ -275,7 +277,7 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
         forget_namespaces(&mut spec);
     }
     // No `..`: a field that is added does not compile until it is planned.
-    let Spec { namespaces, ids, ops, process, lockdown, lifecycle, report, best_effort } = spec;
+    let Spec { namespaces, ids, ops, process, lockdown, lifecycle, report, best_effort, one_tmpfs } = spec;
     let Host { caller, mut environment, program, cwd, pwd_is_cwd, proc, tty, descriptors, kernel, .. } = host;
     let Process { command, argv0, env: _, chdir, new_session, exec_label, file_label, fds } = process;
 
@@ -330,6 +332,7 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
         init_name: program,
         denials: Denials::of(&ops)?,
         best_effort,
+        one_tmpfs,
         ops,
         new_root,
         landlock,

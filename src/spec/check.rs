@@ -32,7 +32,7 @@ impl Spec {
     ///
     /// Where [`UserNs::Try`] turns out to mean no namespace, ids other than root's own are left for the plan to refuse.
     pub fn check(&self, uid: u32, gid: u32) -> Result<(), Conflict> {
-        let Spec { namespaces, ids, ops, process, lockdown, lifecycle, report, best_effort: _ } = self;
+        let Spec { namespaces, ids, ops, process, lockdown, lifecycle, report, best_effort: _, one_tmpfs: _ } = self;
         let new_user = namespaces.user == UserNs::New;
         let no_user = namespaces.user == UserNs::Auto && uid == 0;
         let closed = lockdown.nested_userns != NestedUserNs::Allow;

@@ -42,6 +42,10 @@ pub struct Spec {
     pub report: Report,
     /// A restriction that this host cannot enforce is dropped and listed in the plan, rather than an error.
     pub best_effort: bool,
+    /// Directories in memory that have no size of their own, and `/dev`, are parts of the filesystem of the root: one limit
+    /// for them all together, and one filesystem to be made instead of many. A place that exists when its turn comes, or
+    /// that lies in another mount, gets a filesystem of its own all the same.
+    pub one_tmpfs: bool,
 }
 
 /// Whether a namespace is shared with the host or made new.
@@ -279,6 +283,7 @@ impl Spec {
             },
             report: Report::default(),
             best_effort: false,
+            one_tmpfs: false,
         }
     }
 }

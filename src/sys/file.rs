@@ -125,6 +125,10 @@ pub(crate) fn place_at(dir: BorrowedFd<'_>, path: &CStr) -> Result<(u64, u64, u6
     let mask = libc::STATX_INO | libc::STATX_MNT_ID;
     // SAFETY: the path is a string, `found` lives through the call and is what the kernel fills in.
     Errno::result(unsafe { libc::statx(dir.as_raw_fd(), path.as_ptr(), libc::AT_EMPTY_PATH, mask, &raw mut found) })?;
+    if found.stx_mask & libc::STATX_MNT_ID == 0 {
+        // The C library makes do with fstatat(2) where statx(2) is refused, which knows no mounts.
+        return Err(Errno::ENOSYS);
+    }
     let device = u64::from(found.stx_dev_major) << 32 | u64::from(found.stx_dev_minor);
     Ok((found.stx_mnt_id, device, found.stx_ino))
 }

@@ -37,6 +37,48 @@ fn home_and_tmp_are_its_own_and_gone_afterwards() {
 }
 
 #[test]
+fn directories_in_memory_share_one_filesystem_and_nothing_else() {
+    for actor in actors() {
+        let place = Place::new("memory", actor);
+        let device = "stat -c %d / /tmp /var/tmp $XDG_RUNTIME_DIR /dev /dev/shm | sort -u | wc -l; stat -c %d /sized /usr/.. | sort -u | wc -l";
+        assert_eq!(place.sh("--tmpfs /sized:1M", device).run().done(), "1\n2\n");
+        let modes = "stat -c '%a %A' /tmp /var/tmp $XDG_RUNTIME_DIR /dev /t | cut -d' ' -f1 | paste -sd' '";
+        assert_eq!(place.sh("--tmpfs /t:mode=750", modes).run().done(), "1777 1777 700 755 750\n");
+        // One is not a way into another, or to the root below them.
+        let script = "echo x > /tmp/x; ls -A /var/tmp/x /dev/shm 2>&1 | head -1; ln /tmp/x /dev/shm/y 2>&1 | grep -o 'cross-device' ; \
+                      for dir in / /var /run /run/user /tmp/..; do (: > $dir/canary) 2>/dev/null && echo $dir; done; ls -ld /tmp/../tmp/x | wc -l";
+        let said = place.sh("", script).run().done();
+        assert!(said.contains("No such file") && said.ends_with("cross-device\n1\n"), "{said}");
+    }
+}
+
+#[test]
+fn a_directory_in_memory_is_empty_whatever_was_at_its_place() {
+    let place = Place::new("memory-over", Actor::User);
+    place.file("one", "one\n");
+    let data = place.home.join("one");
+    let data = data.display();
+    // Made by an option before it, by a mount before it, below another one, and over the root.
+    let cases = [
+        (format!("--file {data}:/t/one --tmpfs /t"), "ls -A /t; touch /t/new && ls -A /t", "new\n"),
+        (
+            format!("--ro /usr:/t --tmpfs /t/share --file {data}:/t/share/x"),
+            "ls -A /t/share; touch /t/share/y && ls -A /t/share",
+            "x\nx\ny\n",
+        ),
+        (
+            "--tmpfs /t --tmpfs /t/a --tmpfs /t/a/b --tmpfs /t/a".into(),
+            "ls -A /t /t/a; touch /t/x /t/a/x && echo kept",
+            "/t:\na\n\n/t/a:\nkept\n",
+        ),
+        ("--symlink /t:/l --tmpfs /t --tmpfs /l/deep".into(), "touch /t/deep/x && ls -A /l/deep", "x\n"),
+    ];
+    for (options, script, wanted) in cases {
+        assert_eq!(place.sh(&options, script).run().done(), wanted, "{options}");
+    }
+}
+
+#[test]
 fn the_current_directory_is_writable_at_its_own_path() {
     for actor in actors() {
         let place = Place::new("cwd", actor);

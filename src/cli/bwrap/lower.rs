@@ -103,6 +103,7 @@ fn spec(args: Args, facts: &Facts) -> Result<Spec, Error> {
         },
         report: Report { info_fd: args.info_fd, json_status_fd: args.json_status_fd, is_open: true },
         best_effort: false,
+        one_tmpfs: false,
     })
 }
 

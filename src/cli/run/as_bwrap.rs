@@ -21,7 +21,7 @@ pub(super) struct Line {
 pub(super) fn line(spec: &Spec) -> Result<Line, Error> {
     let mut words = Words::default();
     // No `..`: a wish that is added does not compile until it has words here, or is known to have none.
-    let Spec { namespaces, ids, ops, process, lockdown, lifecycle, report, best_effort: _ } = spec;
+    let Spec { namespaces, ids, ops, process, lockdown, lifecycle, report, best_effort: _, one_tmpfs: _ } = spec;
     words.namespaces(namespaces);
     words.number("--uid", ids.uid);
     words.number("--gid", ids.gid);

@@ -136,6 +136,7 @@ pub(crate) fn lower(mut args: RunArgs, facts: &Facts<'_>) -> Result<Meant, Error
         },
         report: Report { info_fd: None, json_status_fd: args.json_status_fd, is_open: false },
         best_effort: args.best_effort,
+        one_tmpfs: true,
     };
     Ok(Meant { spec, origins: args.origins, seen: args.seen, unheld })
 }

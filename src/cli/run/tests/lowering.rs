@@ -150,7 +150,7 @@ fn a_bubblewrap_line_and_its_native_twin_are_equal_specs() {
         assert!(native.lifecycle.die_with == DieWith::Tool && twin.lifecycle.die_with == DieWith::Caller);
         (native.lifecycle.die_with, twin.lifecycle.die_with) = (DieWith::Nobody, DieWith::Nobody);
         (native.lifecycle.orderly, native.report.is_open) = (false, true);
-        native.lockdown.settings_covered = false;
+        (native.lockdown.settings_covered, native.one_tmpfs) = (false, false);
         native.process.fds = Fds::Inherit;
         if native.lockdown.nested_userns == NestedUserNs::Limit {
             native.lockdown.nested_userns = NestedUserNs::SecondNamespace;
