@@ -15,6 +15,7 @@ use super::deny::{Deny, Found};
 use super::root::join;
 use super::{At, Outcome};
 use crate::plan::failure::{Act, Failure, Stage};
+use crate::plan::names::{Names, Set};
 use crate::plan::pattern::{Part, Pattern};
 use crate::sys::dir::{self, Entries, For};
 use crate::sys::file::{self, Kind, Open};
@@ -40,6 +41,8 @@ struct Live {
     names: Vec<State>,
     /// Those of a `**` with more behind it.
     any: Vec<State>,
+    /// The parts that a name can fulfil.
+    sought: Set,
     /// In directories of which no name is known the same is looked for.
     is_steady: bool,
     purpose: For,
@@ -53,6 +56,8 @@ pub(super) fn walk(deny: &mut Deny<'_, '_>, patterns: &[Pattern]) -> Outcome<()>
     let mut walk = Walk {
         deny,
         patterns,
+        names: Names::of(patterns),
+        ends_early: false,
         matched: vec![false; patterns.len()],
         dropped: vec![false; patterns.len()],
         followed: HashSet::new(),
@@ -74,6 +79,9 @@ pub(super) fn walk(deny: &mut Deny<'_, '_>, patterns: &[Pattern]) -> Outcome<()>
 struct Walk<'w, 'd, 'r> {
     deny: &'w mut Deny<'d, 'r>,
     patterns: &'w [Pattern],
+    names: Names<'w>,
+    /// The mount that is walked through tells the end of a directory with its last entries.
+    ends_early: bool,
     /// Which patterns have matched something, or might have, had it not been denied already.
     matched: Vec<bool>,
     /// Which patterns the caller knows not to be held.
@@ -128,7 +136,8 @@ impl Walk<'_, '_, '_> {
             others.into_iter().partition(|state| *self.part(*state) == Part::AnyDirs);
         let is_known = |state: &State| matches!(self.part(*state), Part::Exactly(_));
         let purpose = if states.iter().all(is_known) { For::Names } else { For::Listing };
-        Rc::new(Live { is_steady: self.closure(&any) == states, states, last, names, any, purpose })
+        let sought = self.names.set(last.iter().chain(&names).map(|state| (state.pattern, state.part)));
+        Rc::new(Live { is_steady: self.closure(&any) == states, states, last, names, any, sought, purpose })
     }
 
     /// What `path` goes wrong with ends the run, or the promise of the patterns that are looked for there.
@@ -157,6 +166,15 @@ impl Walk<'_, '_, '_> {
 
     /// Looks for `live` below a directory that lies on any mount.
     fn enter(&mut self, found: OwnedFd, path: &CStr, live: &Rc<Live>) -> Outcome<()> {
+        // Where it cannot be told, the directory is asked until it says so.
+        let here = dir::marks_last(found.as_fd()).unwrap_or(false);
+        let above = std::mem::replace(&mut self.ends_early, here);
+        let outcome = self.enter_mount(found, path, live);
+        self.ends_early = above;
+        outcome
+    }
+
+    fn enter_mount(&mut self, found: OwnedFd, path: &CStr, live: &Rc<Live>) -> Outcome<()> {
         let dir = match self.border(found.as_fd()) {
             Ok(Border::Covered) => {
                 self.mark(&live.states);
@@ -240,6 +258,9 @@ impl Walk<'_, '_, '_> {
             for (name, kind) in entries.iter() {
                 self.entry(dir, name, kind, path, live, &mut below)?;
             }
+            if self.ends_early && entries.is_last() {
+                break;
+            }
         }
         self.entries.push(entries);
         Ok(below)
@@ -255,10 +276,14 @@ impl Walk<'_, '_, '_> {
         live: &Rc<Live>,
         below: &mut Below,
     ) -> Outcome<()> {
-        let matches = |state: &&State| self.part(**state).matches(name.to_bytes());
-        let hits: Vec<State> = live.last.iter().filter(matches).copied().collect();
-        if !hits.is_empty() {
-            return self.hit(dir, name, path, &hits, live);
+        if self.names.is_in(name.to_bytes(), &live.sought) {
+            let matches = |state: &&State| self.part(**state).matches(name.to_bytes());
+            let hits: Vec<State> = live.last.iter().filter(matches).copied().collect();
+            if !hits.is_empty() {
+                return self.hit(dir, name, path, &hits, live);
+            }
+        } else if kind.is_some_and(|kind| kind != Kind::Dir) {
+            return Ok(());
         }
         let kind = match kind {
             Some(kind) => kind,

@@ -10,6 +10,7 @@ mod filter;
 pub mod hint;
 mod landlock;
 mod lock;
+pub(crate) mod names;
 pub(crate) mod pattern;
 mod walls;
 

@@ -16,7 +16,7 @@ pub(crate) struct Pattern {
 }
 
 /// What one part of a path, or several, must be.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Part {
     /// `**`: any number of directories, none too. At the end: everything inside.
     AnyDirs,
@@ -29,7 +29,7 @@ pub(crate) enum Part {
 }
 
 /// A piece of a name with wildcards.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Token {
     /// This byte.
     Byte(u8),
@@ -98,6 +98,17 @@ impl Part {
                 name.len() >= before.len() + behind.len() && name.starts_with(before) && name.ends_with(behind)
             }
             Part::Like(tokens) => is_like(tokens, name),
+        }
+    }
+
+    /// The byte that every name which matches begins with, and the one that it ends with, where there is one.
+    pub(super) fn ends(&self) -> (Option<u8>, Option<u8>) {
+        let byte = |token: Option<&Token>| if let Some(Token::Byte(byte)) = token { Some(*byte) } else { None };
+        match self {
+            Part::AnyDirs => (None, None),
+            Part::Exactly(name) => (name.to_bytes().first().copied(), name.to_bytes().last().copied()),
+            Part::Around(before, behind) => (before.first().copied(), behind.last().copied()),
+            Part::Like(tokens) => (byte(tokens.first()), byte(tokens.last())),
         }
     }
 }

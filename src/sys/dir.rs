@@ -83,6 +83,13 @@ pub(crate) fn is_kernels(fd: BorrowedFd<'_>) -> Result<bool> {
     nix::sys::statfs::fstatfs(fd).map(|fs| kernels.contains(&fs.filesystem_type()))
 }
 
+/// Whether the filesystem of `fd` gives the greatest offset that there is to the last entry of a directory: ext4, which
+/// answers with nothing where a reader has got there (`ext4_dx_readdir` in fs/ext4/dir.c, `EXT4_HTREE_EOF_64BIT`). Of
+/// others the offsets mean nothing to anybody else (`getdents(2)`).
+pub(crate) fn marks_last(fd: BorrowedFd<'_>) -> Result<bool> {
+    nix::sys::statfs::fstatfs(fd).map(|fs| fs.filesystem_type() == nix::sys::statfs::EXT4_SUPER_MAGIC)
+}
+
 /// Whether nothing can be changed at `fd` through its mount (`fstatvfs(3)`).
 pub(crate) fn is_read_only(fd: BorrowedFd<'_>) -> Result<bool> {
     nix::sys::statvfs::fstatvfs(fd).map(|fs| fs.flags().contains(nix::sys::statvfs::FsFlags::ST_RDONLY))
@@ -96,7 +103,8 @@ pub(crate) struct Entries {
 
 /// Room for some hundred entries, in bytes; as much as the C library asks for.
 const ROOM: usize = 32768;
-/// Offsets in `struct linux_dirent64`: the length of the record, the type, the name.
+/// Offsets in `struct linux_dirent64`: that of the next entry, the length of the record, the type, the name.
+const NEXT: usize = 8;
 const LENGTH: usize = 16;
 const TYPE: usize = 18;
 const NAME: usize = 19;
@@ -116,15 +124,27 @@ impl Entries {
         Ok(self.filled > 0)
     }
 
-    /// What the last read found, without `.` and `..`: names, and what they are where the filesystem tells.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&CStr, Option<Kind>)> {
+    fn records(&self) -> impl Iterator<Item = &[u8]> {
         let mut rest = &self.buffer[..self.filled];
         std::iter::from_fn(move || {
             let length: [u8; 2] = rest.get(LENGTH..LENGTH + 2)?.try_into().ok()?;
             let (record, behind) = rest.split_at_checked(usize::from(u16::from_ne_bytes(length)))?;
             rest = behind;
-            Some((CStr::from_bytes_until_nul(record.get(NAME..)?).ok()?, Kind::of_entry(record[TYPE])))
+            Some(record)
         })
-        .filter(|(name, _)| !matches!(name.to_bytes(), b"." | b".."))
+    }
+
+    /// What the last read found, without `.` and `..`: names, and what they are where the filesystem tells.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&CStr, Option<Kind>)> {
+        let named = self.records().map_while(|record| {
+            Some((CStr::from_bytes_until_nul(record.get(NAME..)?).ok()?, Kind::of_entry(record[TYPE])))
+        });
+        named.filter(|(name, _)| !matches!(name.to_bytes(), b"." | b".."))
+    }
+
+    /// Whether nothing follows what the last read found. Where [`marks_last`] is false, it may be true of anything.
+    pub(crate) fn is_last(&self) -> bool {
+        let next = self.records().last().and_then(|record| record.get(NEXT..LENGTH)?.try_into().ok());
+        next.map(i64::from_ne_bytes) == Some(i64::MAX)
     }
 }

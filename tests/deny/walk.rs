@@ -82,21 +82,24 @@ mod counting {
             Actor::User,
             "for a in 1 2 3 4 5; do for b in 1 2 3 4 5; do mkdir -p $a/$b; : > $a/$b/.env; : > $a/$b/x; done; done; : > 1/only",
         );
-        // Each directory takes a call for its entries and one for the end of them.
+        // Each directory takes a call for its entries and, but on ext4, one for the end of them.
+        let each = listings(&tree, "--rw {w}:/w --deny /w/1/on*");
+        let is_ext4 =
+            nix::sys::statfs::statfs(&tree.path).unwrap().filesystem_type() == nix::sys::statfs::EXT4_SUPER_MAGIC;
+        assert_eq!(each, if is_ext4 { 1 } else { 2 });
         assert_eq!(listings(&tree, "--rw {w}:/w"), 0);
         assert_eq!(listings(&tree, "--rw {w}:/w --deny /w/1/1/.env"), 0);
-        assert_eq!(listings(&tree, "--rw {w}:/w --deny /w/**/.env"), 2 * DIRS);
+        assert_eq!(listings(&tree, "--rw {w}:/w --deny /w/**/.env"), each * DIRS);
         let many: String =
             (1..=15).map(|n| format!("--deny /w/**/.e[mn]v --deny /w/**/[.]*v{} ", "*".repeat(n % 2))).collect();
         assert_eq!(
             listings(&tree, &format!("--rw {{w}}:/w {many} --deny /w/1/**/x --deny /w/2/*/x --deny /w/3/3/x")),
-            2 * DIRS
+            each * DIRS
         );
         // No further than a pattern can match, and not into what is denied.
-        assert_eq!(listings(&tree, "--rw {w}:/w --deny /w/1/on*"), 2);
-        assert_eq!(listings(&tree, "--rw {w}:/w --deny /w/*/1/.env"), 2);
-        assert_eq!(listings(&tree, "--rw {w}:/w --deny /w/1/**/x --deny /w/1/**/.env"), 2 * 6);
-        assert_eq!(listings(&tree, "--rw {w}:/w --deny /w/**/.env --deny /w/1 --deny /w/2/*"), 2 * (DIRS - 6 - 5));
+        assert_eq!(listings(&tree, "--rw {w}:/w --deny /w/*/1/.env"), each);
+        assert_eq!(listings(&tree, "--rw {w}:/w --deny /w/1/**/x --deny /w/1/**/.env"), each * 6);
+        assert_eq!(listings(&tree, "--rw {w}:/w --deny /w/**/.env --deny /w/1 --deny /w/2/*"), each * (DIRS - 6 - 5));
     }
 }
 
