@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::root::{MAX_LINKS, NewRoot, join};
 use super::sources::c_string;
+use super::ways::Ways;
 use super::{At, Outcome, Tag, report, walk};
 use crate::plan::Plan;
 use crate::plan::failure::{Act, Failure, Stage};
@@ -57,7 +58,7 @@ pub(super) fn enforce(plan: &Plan, root: &mut NewRoot<'_>, own: &Own, control: &
     }
     let covers = make_covers(root.scratch()).stage(Stage::Root)?;
     let base = file::fstat(root.base()).stage(Stage::Root)?.device;
-    let mut deny = Deny { plan, root, own, control, covers, base };
+    let mut deny = Deny { plan, root, own, control, covers, base, ways: Ways::default() };
     // All are looked up before any is covered: what is found does not depend on the order then.
     let mut found = Vec::new();
     for &index in &plan.denials.paths {
@@ -72,7 +73,8 @@ pub(super) fn enforce(plan: &Plan, root: &mut NewRoot<'_>, own: &Own, control: &
             deny.fail(failure)?;
         }
     }
-    walk::walk(&mut deny, &plan.denials.patterns)
+    walk::walk(&mut deny, &plan.denials.patterns)?;
+    std::mem::take(&mut deny.ways).hold(&deny)
 }
 
 /// Makes one object of each type.
@@ -97,6 +99,8 @@ pub(super) struct Deny<'a, 'r> {
     covers: [Stat; 4],
     /// Device number of the tmpfs at the bottom.
     base: u64,
+    /// What leads to what is denied.
+    pub(super) ways: Ways,
 }
 
 /// What a path leads to.
@@ -135,16 +139,25 @@ impl Deny<'_, '_> {
             return Ok(None);
         };
         let grounds = match self.look(path).op(index, Act::Whole)? {
-            Found::Object(object) => return Ok(Some(object)),
+            Found::Object(object) => {
+                self.hold_way(path, object.as_fd(), index).op(index, Act::Whole)?;
+                return Ok(Some(object));
+            }
             Found::Closed => return Ok(None),
             Found::Missing(grounds) => grounds,
         };
         if grounds.iter().all(|ground| *ground == Ground::ReadOnly) {
             return Ok(None);
         }
-        // A link on the way that leads into nothing may be exchanged like what is missing itself.
-        if grounds.contains(&Ground::Hosts) || grounds.last() != Some(&Ground::Own) {
-            return Err(Failure { act: Act::Missing, ..Failure::nth(Stage::Op, index, Errno::ENOENT as i32) });
+        match grounds.last() {
+            Some(Ground::Hosts) | None => {
+                return Err(Failure { act: Act::Missing, ..Failure::nth(Stage::Op, index, Errno::ENOENT as i32) });
+            }
+            // A link of the host leads there: it is not to be exchanged for another.
+            Some(Ground::ReadOnly | Ground::Own) => self.hold_links(path, index).op(index, Act::Whole)?,
+        }
+        if grounds.last() == Some(&Ground::ReadOnly) {
+            return Ok(None);
         }
         let place = self.root.file_for_mount(path, mode::CLOSED, index)?;
         let cover = mount::clone_tree(self.root.scratch(), FILE, false).op(index, Act::Attach)?;
@@ -195,7 +208,7 @@ impl Deny<'_, '_> {
         }
     }
 
-    fn ground(&self, dir: BorrowedFd<'_>, about: Stat) -> Result<Ground> {
+    pub(super) fn ground(&self, dir: BorrowedFd<'_>, about: Stat) -> Result<Ground> {
         if dir::is_read_only(dir)? {
             return Ok(Ground::ReadOnly);
         }
@@ -206,9 +219,18 @@ impl Deny<'_, '_> {
     /// Whether nothing in this directory can be opened, by anybody inside and for good: it belongs to somebody who has
     /// no id inside, so that nobody there can change its mode.
     pub(super) fn is_closed(&self, dir: BorrowedFd<'_>, about: Stat) -> Result<bool> {
+        Ok(self.is_foreign(about) && !dir::is_searchable(dir)?)
+    }
+
+    /// Whether somebody inside could change names in this directory, if need be by changing its mode first.
+    pub(super) fn may_change(&self, dir: BorrowedFd<'_>) -> Result<bool> {
+        Ok(!self.is_foreign(file::fstat(dir)?) || dir::is_changeable(dir)?)
+    }
+
+    /// Whether it belongs to somebody who has no id inside.
+    fn is_foreign(&self, about: Stat) -> bool {
         let has_user_ns = self.plan.clone.has(NsSet::USER) || self.plan.joins.user.is_some();
-        let is_foreign = about.owner == UNMAPPED && process::real_ids().0 != UNMAPPED;
-        Ok(has_user_ns && is_foreign && !dir::is_searchable(dir)?)
+        has_user_ns && about.owner == UNMAPPED && process::real_ids().0 != UNMAPPED
     }
 
     /// Whether this is one of the covers.
@@ -219,6 +241,21 @@ impl Deny<'_, '_> {
     /// Whether the files of this directory are the kernel's, or devices, and no pattern is for them.
     pub(super) fn is_kernels(&self, dir: BorrowedFd<'_>) -> Result<bool> {
         Ok(dir::is_kernels(dir)? || !self.own.devs.is_empty() && self.own.devs.contains(&file::place_at(dir, c"")?.0))
+    }
+
+    /// Has the way held that `path` takes to what it leads to, links included. To be called while nothing on it is
+    /// covered.
+    pub(super) fn hold_way(&mut self, path: &CStr, object: BorrowedFd<'_>, index: usize) -> Result<()> {
+        let way = self.path_of(object)?;
+        self.ways.lead_to(&way, index);
+        if *path == *way { Ok(()) } else { self.hold_links(path, index) }
+    }
+
+    fn hold_links(&mut self, path: &CStr, index: usize) -> Result<()> {
+        let mut ways = std::mem::take(&mut self.ways);
+        let traced = ways.trace_links(path, index, self);
+        self.ways = ways;
+        traced
     }
 
     /// Covers something that exists, for denial number `index`.
@@ -256,13 +293,17 @@ impl Deny<'_, '_> {
         mount::attach(cover.as_fd(), object, c"")
     }
 
+    /// The path inside: the new root lies on the one that this process has still, where every path begins.
+    pub(super) fn path_of(&self, object: BorrowedFd<'_>) -> Result<CString> {
+        file::read_link_at(self.plan.proc.as_fd(), &c_string(format!("self/fd/{}", file::number(object))))
+    }
+
     /// Whether an object of a procfs lies in the directory of a process or thread: `/proc/self` leads every process to
     /// one of its own, and only this process's would be covered.
     fn is_of_process(&self, object: BorrowedFd<'_>) -> Result<bool> {
         // From include/linux/proc_fs.h, PROC_ROOT_INO.
         const ROOT_OF_PROCFS: u64 = 1;
-        let link = c_string(format!("self/fd/{}", file::number(object)));
-        let path = file::read_link_at(self.plan.proc.as_fd(), &link)?;
+        let path = self.path_of(object)?;
         let mut parent = Vec::new();
         for name in path.to_bytes().split(|&byte| byte == b'/') {
             if !name.is_empty() && name.iter().all(u8::is_ascii_digit) {

@@ -15,6 +15,7 @@ mod root;
 mod sources;
 mod userns;
 mod walk;
+mod ways;
 
 use std::os::fd::{AsFd, OwnedFd};
 

@@ -330,6 +330,7 @@ impl Walk<'_, '_, '_> {
     fn hit(&mut self, dir: BorrowedFd<'_>, name: &CStr, path: &CStr, hits: &[State], live: &Rc<Live>) -> Outcome<()> {
         let full = join(path, name);
         let mut held = hits.to_vec();
+        let mut has_link = !self.followed.is_empty();
         let found = match dir::open_path_at(dir, name).and_then(|fd| Ok((file::fstat(fd.as_fd())?, fd))) {
             // It has gone meanwhile.
             Err(Errno::ENOENT) => return Ok(()),
@@ -338,6 +339,7 @@ impl Walk<'_, '_, '_> {
             Ok((about, _)) if about.kind() == Some(Kind::Link) => match self.deny.look(&full) {
                 Ok(Found::Object(target)) => {
                     held.extend(self.behind(name, live));
+                    has_link = true;
                     target
                 }
                 Ok(Found::Closed) => {
@@ -356,12 +358,23 @@ impl Walk<'_, '_, '_> {
             }
         };
         self.mark(&held);
-        match self.deny.cover(found.as_fd(), 0) {
+        match self.hold_way(&full, found.as_fd(), hits, has_link).and_then(|()| self.deny.cover(found.as_fd(), 0)) {
             Ok(()) => Ok(()),
             Err(failure) => {
                 let act = if failure.act == Act::Whole { Act::Match } else { failure.act };
                 self.drop_with(&Failure { act, detail: Some(full), ..failure }, &held)
             }
+        }
+    }
+
+    /// Has the way to what was found held, as far as its names count; all of it, where there are links on it.
+    fn hold_way(&mut self, path: &CStr, found: BorrowedFd<'_>, hits: &[State], has_link: bool) -> Outcome<()> {
+        for state in hits {
+            self.deny.ways.lead_to_match(path, &self.patterns[state.pattern]);
+        }
+        match hits.first().map(|state| self.patterns[state.pattern].op) {
+            Some(op) if has_link => self.deny.hold_way(path, found, op).op(op, Act::Whole),
+            _ => Ok(()),
         }
     }
 

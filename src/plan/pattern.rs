@@ -86,6 +86,14 @@ impl Pattern {
         }
         if parts.is_empty() { Err(Invalid::Empty) } else { Ok(Pattern { op, parts }) }
     }
+
+    /// How many names at the beginning of a path, and how many at its end, each stand for themselves: those before the
+    /// first `**` and those behind the last. With something between two of them, any name may be of account.
+    pub(crate) fn names(&self) -> (usize, usize) {
+        let before = self.parts.iter().take_while(|part| **part != Part::AnyDirs).count();
+        let behind = self.parts.iter().rev().take_while(|part| **part != Part::AnyDirs).count();
+        if before + behind + 1 == self.parts.len() { (before, behind) } else { (before, usize::MAX) }
+    }
 }
 
 impl Part {

@@ -5,6 +5,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag};
 use nix::sys::stat::Mode;
+use nix::unistd::AccessFlags;
 
 use super::file::{Kind, Stat};
 use super::{Errno, Result, check};
@@ -56,7 +57,16 @@ pub(crate) fn make_special_at(dir: BorrowedFd<'_>, name: &CStr, is_socket: bool)
 
 /// Whether this process may find a name in the directory `fd`, with the capabilities that it has now.
 pub(crate) fn is_searchable(fd: BorrowedFd<'_>) -> Result<bool> {
-    match nix::unistd::faccessat(fd, c".", nix::unistd::AccessFlags::X_OK, nix::fcntl::AtFlags::AT_EACCESS) {
+    is_open_to(fd, AccessFlags::X_OK)
+}
+
+/// Whether this process may change names in the directory `fd`, with the capabilities that it has now.
+pub(crate) fn is_changeable(fd: BorrowedFd<'_>) -> Result<bool> {
+    is_open_to(fd, AccessFlags::W_OK.union(AccessFlags::X_OK))
+}
+
+fn is_open_to(fd: BorrowedFd<'_>, access: AccessFlags) -> Result<bool> {
+    match nix::unistd::faccessat(fd, c".", access, nix::fcntl::AtFlags::AT_EACCESS) {
         Ok(()) => Ok(true),
         Err(Errno::EACCES) => Ok(false),
         Err(errno) => Err(errno),

@@ -4,6 +4,7 @@
 //! * `missing.rs`: what does not exist
 //! * `patterns.rs`: what patterns find
 //! * `walk.rs`: what finding costs
+//! * `ways.rs`: what is denied stays at its path
 //! * `copies.rs`: files that are copied
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test ends at the first surprise
 
@@ -14,6 +15,7 @@ mod patterns;
 #[path = "../support/mod.rs"]
 mod support;
 mod walk;
+mod ways;
 
 use std::ffi::OsString;
 use std::fs;

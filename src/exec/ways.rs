@@ -1,0 +1,187 @@
+//! Directories above what is denied, kept where they are.
+//!
+//! Whoever may rename one takes along what is in it, covers and all, and can leave something else at the path that is
+//! denied: the next run would cover that, and show the other. A directory that is a mount can be neither renamed nor
+//! removed (`rename(2)`, EBUSY), so it becomes one: of itself, with what is covered in it. The price is that nothing can
+//! be renamed or linked from it to the outside either (EXDEV), and so it is only paid where somebody inside could
+//! rename it, and where the name of the directory counts. A link on the way becomes a mount of itself likewise, for no
+//! price.
+
+use std::collections::BTreeMap;
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use super::deny::{Deny, Found, Ground};
+use super::root::{MAX_LINKS, join, split};
+use super::{At, Outcome};
+use crate::plan::failure::Act;
+use crate::plan::pattern::Pattern;
+use crate::sys::dir::{self, For};
+use crate::sys::file::{self, Open};
+use crate::sys::{Errno, Result, mount};
+
+/// Directories that are to stay, by path. One sorts behind those above it.
+#[derive(Default)]
+pub(super) struct Ways(BTreeMap<CString, Way>);
+
+struct Way {
+    /// The denial that it leads to.
+    op: usize,
+    /// Nothing below it may leave it.
+    confines: bool,
+    /// It is a link, at this name in the directory before it.
+    link: Option<CString>,
+}
+
+impl Ways {
+    /// Notes every directory above `path`, which is denied as a path.
+    pub(super) fn lead_to(&mut self, path: &CStr, op: usize) {
+        self.note(path, op, |_, _| true, None);
+    }
+
+    /// Notes what is above `path` and has a name that `pattern` asks for: below what `**` stands for, no name counts,
+    /// as long as nothing leaves the directory in which `**` begins.
+    pub(super) fn lead_to_match(&mut self, path: &CStr, pattern: &Pattern) {
+        let (before, behind) = pattern.names();
+        self.note(path, pattern.op, |above, below| above <= before || below < behind, Some(before));
+    }
+
+    /// `counts` is asked with the depth of a directory, and with the number of names that follow it.
+    fn note(&mut self, path: &CStr, op: usize, counts: impl Fn(usize, usize) -> bool, confining: Option<usize>) {
+        let bytes = path.to_bytes();
+        let is_end = |at: &usize| *at > 0 && bytes[*at] == b'/' && bytes[at - 1] != b'/';
+        let ends: Vec<usize> = (0..bytes.len()).filter(is_end).collect();
+        for (number, &end) in ends.iter().enumerate() {
+            let depth = number + 1;
+            if counts(depth, ends.len() - number) {
+                let way = self.0.entry(CString::new(&bytes[..end]).unwrap_or_default());
+                way.or_insert(Way { op, confines: false, link: None }).confines |= confining == Some(depth);
+            }
+        }
+    }
+
+    /// Notes each link on the way of `path`, as far as that goes, with what leads to it.
+    pub(super) fn trace_links(&mut self, path: &CStr, op: usize, deny: &Deny<'_, '_>) -> Result<()> {
+        let mut waiting = vec![path.to_owned()];
+        let mut links = 0;
+        while let Some(path) = waiting.pop() {
+            let bytes = path.to_bytes();
+            let ends =
+                (1..=bytes.len()).filter(|&at| bytes[at - 1] != b'/' && bytes.get(at).is_none_or(|&b| b == b'/'));
+            for (parent, name) in ends.filter_map(|end| split(&CString::new(&bytes[..end]).ok()?)) {
+                let dir = match deny.root.open(&parent, Open::Dir) {
+                    Err(Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES) => break,
+                    dir => dir?,
+                };
+                let target = match file::read_link_at(dir.as_fd(), &name) {
+                    Err(Errno::EINVAL) => continue,
+                    Err(Errno::ENOENT | Errno::EACCES) => break,
+                    target => target?,
+                };
+                let parent = deny.path_of(dir.as_fd())?;
+                let parent = if parent.as_c_str() == c"/" { CString::default() } else { parent };
+                let link = join(&parent, &name);
+                waiting.push(if target.to_bytes().starts_with(b"/") { target } else { join(&parent, &target) });
+                self.lead_to(&link, op);
+                self.0.insert(link, Way { op, confines: false, link: Some(name) });
+                links += 1;
+                if links > MAX_LINKS {
+                    return Err(Errno::ELOOP);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps them where they are. Whatever is to be covered is covered already: it is seen through the new mounts too.
+    pub(super) fn hold(&self, deny: &Deny<'_, '_>) -> Outcome<()> {
+        for (path, way) in &self.0 {
+            if let Err(failure) = way.hold(path, deny).op(way.op, Act::Whole) {
+                deny.fail(failure)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Way {
+    fn hold(&self, path: &CStr, deny: &Deny<'_, '_>) -> Result<()> {
+        if let Some(name) = &self.link {
+            return hold_link(path, name, deny);
+        }
+        let Some(found) = open(path, deny)? else { return Ok(()) };
+        if !self.can_lose(found.as_fd(), deny)? {
+            return Ok(());
+        }
+        mount::attach(mount::clone_opened(found.as_fd())?.as_fd(), found.as_fd(), c"")
+    }
+
+    /// Whether somebody inside can rename this directory of the host, or what must not leave it.
+    fn can_lose(&self, found: BorrowedFd<'_>, deny: &Deny<'_, '_>) -> Result<bool> {
+        if deny.is_kernels(found)? || deny.ground(found, file::fstat(found)?)? != Ground::Hosts {
+            return Ok(false);
+        }
+        let here = file::place_at(found, c"")?;
+        if here == file::place_at(deny.root.top(), c"")? {
+            return Ok(false);
+        }
+        let parent = dir::open_any_mount(found, c"..", For::Names)?;
+        let is_mount = file::place_at(parent.as_fd(), c"")?.0 != here.0;
+        Ok(!is_mount && (self.confines || deny.may_change(parent.as_fd())?))
+    }
+}
+
+/// A place on the way; `None` where it lies in something that is denied as a whole.
+fn open(path: &CStr, deny: &Deny<'_, '_>) -> Result<Option<OwnedFd>> {
+    match deny.look(path)? {
+        Found::Object(found) => Ok((!deny.is_covered(file::fstat(found.as_fd())?)).then_some(found)),
+        Found::Closed => Ok(None),
+        Found::Missing(_) => Err(Errno::ENOENT),
+    }
+}
+
+fn hold_link(path: &CStr, name: &CStr, deny: &Deny<'_, '_>) -> Result<()> {
+    let (parent, _) = split(path).ok_or(Errno::ENOENT)?;
+    let Some(parent) = open(&parent, deny)? else { return Ok(()) };
+    let link = dir::open_path_at(parent.as_fd(), name)?;
+    let about = file::fstat(parent.as_fd())?;
+    let is_mount = file::place_at(link.as_fd(), c"")?.0 != file::place_at(parent.as_fd(), c"")?.0;
+    if is_mount || deny.is_kernels(parent.as_fd())? {
+        return Ok(());
+    }
+    if deny.ground(parent.as_fd(), about)? != Ground::Hosts || !deny.may_change(parent.as_fd())? {
+        return Ok(());
+    }
+    mount::attach(mount::clone_here(link.as_fd())?.as_fd(), parent.as_fd(), name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noted(ways: &Ways) -> Vec<(&str, bool)> {
+        ways.0.iter().map(|(path, way)| (path.to_str().unwrap(), way.confines)).collect()
+    }
+
+    #[test]
+    fn directories_are_noted_where_their_name_counts() {
+        let mut ways = Ways::default();
+        ways.lead_to(c"/w/a/b/file", 0);
+        assert_eq!(noted(&ways), [("/w", false), ("/w/a", false), ("/w/a/b", false)]);
+        let matched = |pattern: &[u8], path: &CStr| {
+            let mut ways = Ways::default();
+            ways.lead_to_match(path, &Pattern::parse(0, pattern).unwrap());
+            noted(&ways).into_iter().map(|(path, confines)| (path.to_owned(), confines)).collect::<Vec<_>>()
+        };
+        let path = c"/w/a/b/c/file";
+        let own = |list: &[(&str, bool)]| list.iter().map(|(path, is)| ((*path).to_owned(), *is)).collect::<Vec<_>>();
+        assert_eq!(matched(b"/w/a/**/file", path), own(&[("/w", false), ("/w/a", true)]));
+        assert_eq!(matched(b"/w/**/c/f*", path), own(&[("/w", true), ("/w/a/b/c", false)]));
+        let all = own(&[("/w", false), ("/w/a", false), ("/w/a/b", false), ("/w/a/b/c", false)]);
+        assert_eq!(matched(b"/w/*/?/c/f*", path), all);
+        let all = own(&[("/w", true), ("/w/a", false), ("/w/a/b", false), ("/w/a/b/c", false)]);
+        assert_eq!(matched(b"/w/**/b/**/f*", path), all);
+        assert_eq!(matched(b"/w/a/**", c"/w/a/b"), own(&[("/w", false), ("/w/a", true)]));
+        assert_eq!(matched(b"/**/file", path), []);
+    }
+}
