@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::{CStr, OsStr, OsString};
 use std::fmt::Write as _;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Read};
 use std::os::unix::ffi::OsStrExt;
 
 use lexopt::prelude::{Long, Short, Value, ValueExt};
@@ -47,6 +47,9 @@ const VERBS: [&str; 5] = ["list", "show", "compile", "check", "explain"];
 
 /// A name is a word without a slash or a dot; anything else is a file.
 const SHIPPED: &str = "default";
+
+/// The longest file that is read as a profile, in bytes; the same as for `pinfold run`.
+const LONGEST: u64 = 16 << 20;
 
 /// What the words say.
 #[derive(Debug, Default)]
@@ -186,10 +189,21 @@ fn load(name: &OsStr) -> Result<Profile, Error> {
         let near = did_you_mean(nearest(&word, shipped::names()));
         return wrong(format!("no profile is called {name:?}{near}; a file is written with its directory (./{word})"));
     }
-    match std::fs::read(name) {
+    match read(name) {
+        Ok(text) if text.len() as u64 > LONGEST => {
+            wrong(format!("cannot read {}: a profile has {} MiB at most", printable(name), LONGEST >> 20))
+        }
         Ok(text) => reader.read(&printable(name), &text),
         Err(error) => wrong(format!("cannot read {}: {error}", printable(name))),
     }
+}
+
+/// The content of a file, or one byte more than a profile may have: a device such as /dev/zero has no end.
+/// Pipes are read too, because a shell hands them over as files: <(...).
+fn read(name: &OsStr) -> std::io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    std::fs::File::open(name)?.take(LONGEST + 1).read_to_end(&mut text)?;
+    Ok(text)
 }
 
 fn list() -> String {
@@ -268,6 +282,12 @@ fn explain(words: &Words, call: &OsStr) -> Result<String, Error> {
         None => table.find(&word),
     };
     if known.is_none() && number.is_none() {
+        if table.group(&word).is_some() {
+            return misused(
+                "explain",
+                format!("{word} is a group of system calls; `pinfold seccomp show {word}` prints its members"),
+            );
+        }
         return wrong(format!("unknown system call {call:?}{}", did_you_mean(table.suggestion(&word))));
     }
     let mut out = String::new();

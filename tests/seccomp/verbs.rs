@@ -124,6 +124,8 @@ fn what_is_wrong_is_said_in_one_line_and_how_it_is_done_in_a_second() {
         (&["compile", &data("docker-2015.json"), "--arch", "riscv64"], "this profile is not for riscv64"),
         (&["compile", "default", "--cap", "CAP_SYS_ADMNI"], "--cap \"CAP_SYS_ADMNI\": unknown capability"),
         (&["compile", "default", "--kernel", "new"], "--kernel \"new\": a version such as 6.12 is wanted"),
+        (&["explain", "@mount"], "@mount is a group of system calls; `pinfold seccomp show @mount` prints its members"),
+        (&["check", "/dev/zero"], "cannot read /dev/zero: a profile has 16 MiB at most"),
         (&["explain", "iotcl"], "unknown system call \"iotcl\", did you mean ioctl?"),
         (&["show", "@mounts"], "no profile or group is called \"@mounts\", did you mean @mount?"),
         (&["compil", "default"], "unknown command \"compil\", did you mean compile?"),
