@@ -80,6 +80,39 @@ pub(crate) fn printable(text: impl AsRef<OsStr>) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
+/// `text` as one word of a shell, which executes nothing in it; a terminal shows what is there. Where that takes escapes
+/// (`$'...'`, POSIX.1-2024, and bash, zsh and ksh since long) the word is still the same to the byte.
+pub(crate) fn quoted(text: impl AsRef<OsStr>) -> String {
+    let bytes = text.as_ref().as_bytes();
+    // A word with `=` in it may be an assignment, but not an option.
+    let is_option = bytes.starts_with(b"-");
+    let is_bare = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+:@%,".contains(byte) || is_option && *byte == b'=';
+    match std::str::from_utf8(bytes) {
+        Ok(plain) if !plain.is_empty() && bytes.iter().all(is_bare) => plain.to_owned(),
+        Ok(seen) if !seen.chars().any(|letter| letter.is_ascii_control() || is_hidden(letter)) => {
+            format!("'{}'", seen.replace('\'', r"'\''"))
+        }
+        _ => {
+            let escaped = |chunk: std::str::Utf8Chunk<'_>| {
+                let seen = chunk.valid().chars().map(|letter| match letter {
+                    '\\' | '\'' => format!("\\{letter}"),
+                    letter if letter.is_ascii_control() || is_hidden(letter) => {
+                        letter.encode_utf8(&mut [0; 4]).bytes().map(in_octal).collect()
+                    }
+                    letter => letter.to_string(),
+                });
+                seen.chain(chunk.invalid().iter().copied().map(in_octal)).collect::<String>()
+            };
+            format!("$'{}'", bytes.utf8_chunks().map(escaped).collect::<String>())
+        }
+    }
+}
+
+/// Three octal digits: a shell reads no more of them, as it may of hexadecimal ones.
+fn in_octal(byte: u8) -> String {
+    format!("\\{byte:03o}")
+}
+
 /// Text of a JSON value with what cannot be seen escaped, so that a terminal shows what is there. Strings are the only
 /// place where it can stand.
 pub(crate) fn printable_json(json: &str) -> String {
@@ -111,6 +144,23 @@ mod tests {
         let mut out = Vec::new();
         push_printable(&mut out, "é\u{9b}2J\u{202e}\u{2069}ß");
         assert_eq!(String::from_utf8(out).unwrap(), r"é\u{9b}2J\u{202e}\u{2069}ß");
+    }
+
+    #[test]
+    fn a_word_of_a_shell_is_what_it_was_and_executes_nothing() {
+        for (text, word) in [
+            (&b"/a/b-c.d:@%,+_1"[..], "/a/b-c.d:@%,+_1"),
+            (b"--x=/y", "--x=/y"),
+            (b"A=b", "'A=b'"),
+            (b"", "''"),
+            (b"~/x", "'~/x'"),
+            (b"/a b/$(x)'y\"\\", r#"'/a b/$(x)'\''y"\'"#),
+            ("/\u{e9}".as_bytes(), "'/\u{e9}'"),
+            (b"a\n'1\\\x1b[2J", r"$'a\012\'1\\\033[2J'"),
+            (b"/\xff1\xe2\x80\xae", r"$'/\3771\342\200\256'"),
+        ] {
+            assert_eq!(quoted(OsStr::from_bytes(text)), word);
+        }
     }
 
     #[test]

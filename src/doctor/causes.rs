@@ -3,9 +3,10 @@
 //! The first advice is never to switch a protection off for everybody: that is for whoever runs the host to decide, and
 //! published ways round such protections are a reason to keep them.
 
-use super::facts::{Facts, Surroundings, quoted};
+use super::facts::{Facts, Surroundings};
 use super::trials::Tried;
 use super::verdict::{Finding, Severity};
+use crate::error::quoted;
 use crate::sys::{Errno, error_text};
 
 /// Without it there is no box of namespaces.
@@ -189,19 +190,20 @@ pub(super) fn refused(facts: &Facts, errno: Errno, id: &'static str, what: &str)
 
 /// Ubuntu's restriction, with the profile that lifts it for this program.
 fn apparmor(facts: &Facts) -> Finding {
-    let program = quoted(&super::printable(&facts.program));
+    let program = &facts.program;
     let mut fix = vec![format!(
-        "allow it to this program only: sed 's|/usr/bin/pinfold|{}|' packaging/apparmor/pinfold > \
+        "allow it to this program only: sed {} packaging/apparmor/pinfold > \
          /etc/apparmor.d/pinfold && apparmor_parser -r /etc/apparmor.d/pinfold (as root; the file is in pinfold's \
          source)",
-        program.trim_matches('\'')
+        quoted(format!("s|/usr/bin/pinfold|{program}|"))
     )];
     if facts.security.has_profile {
         fix.insert(
             0,
             format!(
-                "/etc/apparmor.d/pinfold is there but does not cover {program}: name this path in its line `profile \
-                 pinfold`, and load it with apparmor_parser -r /etc/apparmor.d/pinfold"
+                "/etc/apparmor.d/pinfold is there but does not cover {}: name this path in its line `profile \
+                 pinfold`, and load it with apparmor_parser -r /etc/apparmor.d/pinfold",
+                quoted(program)
             ),
         );
     }
@@ -250,7 +252,7 @@ fn filter(facts: &Facts, what: &str, said: &str) -> Finding {
         Surroundings::Service(unit) => format!(
             "systemctl edit {}, and in [Service]: RestrictNamespaces=no and SystemCallFilter=@mount setns unshare (this \
              service only)",
-            quoted(&super::printable(unit))
+            quoted(unit)
         ),
         Surroundings::Plain => format!("allow these calls in the filter of whatever starts this program: {CALLS}"),
     };

@@ -1,6 +1,5 @@
 //! What the host says about itself: read from files below a root directory, so that a test can put up any host.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -234,13 +233,4 @@ fn cgroup(root: &Root<'_>, mountinfo: &str, caller: Caller) -> Cgroup {
         mount: Some(mount),
         own,
     }
-}
-
-/// A path as an argument of a shell.
-pub(super) fn quoted(path: &str) -> String {
-    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+,:@%".contains(byte);
-    if !path.is_empty() && OsStr::new(path).as_bytes().iter().all(is_plain) {
-        return path.to_owned();
-    }
-    format!("'{}'", path.replace('\'', "'\\''"))
 }

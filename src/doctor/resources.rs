@@ -3,6 +3,7 @@
 use super::facts::{Cgroup, Facts};
 use super::ids::{ENOUGH, Helper, IdRanges, Ranges};
 use super::verdict::{Area, Finding, note};
+use crate::error::quoted;
 
 /// The controllers that limits of a sandbox take.
 const CONTROLLERS: [&str; 3] = ["memory", "pids", "cpu"];
@@ -73,8 +74,7 @@ pub(super) fn id_ranges(ids: &IdRanges) -> Area {
 /// The first thing that is wrong with one kind of ranges: each has words of its own.
 fn range(ids: &IdRanges, ranges: &Ranges, kind: &str) -> Option<Finding> {
     let cost = RANGES_COST;
-    let (user, file) = (super::printable(&ids.user), ranges.file);
-    let user = super::facts::quoted(&user);
+    let (user, file) = (quoted(&ids.user), ranges.file);
     let add = |from: u64| format!("as root: usermod --add-sub{kind} {from}-{} {user}", from + ENOUGH - 1);
     let total = ranges.total();
     Some(match (&ranges.state, &ranges.overlap) {

@@ -11,6 +11,7 @@ use super::{At, Outcome};
 use crate::plan::Object;
 use crate::plan::failure::{Act, Failure, Stage};
 use crate::spec::mode;
+use crate::spec::path::MAX_LINKS;
 use crate::sys::file::Open;
 use crate::sys::mount::{self, AT_FDCWD, Attr, FsOption};
 use crate::sys::{Errno, Result, file};
@@ -18,8 +19,6 @@ use crate::sys::{Errno, Result, file};
 /// Mode of directories and files that are made for something to be mounted on.
 const DIR_MODE: u32 = 0o755;
 const FILE_MODE: u32 = 0o444;
-/// Links that are followed by hand before the path is taken for a loop; as the kernel (`path_resolution(7)`).
-pub(super) const MAX_LINKS: u32 = 40;
 
 /// The root of the new tree.
 pub(super) struct NewRoot<'a> {

@@ -2,8 +2,9 @@
 
 use std::os::unix::ffi::OsStrExt;
 
-use super::pattern::{Pattern, has_wildcards};
+use super::pattern::Pattern;
 use crate::error::{Error, push_printable};
+use crate::spec::path::first_wildcard;
 use crate::spec::{FsOp, Op};
 
 /// What is denied once everything else is in place.
@@ -23,7 +24,7 @@ impl Denials {
             let FsOp::Deny { path, is_pattern } = &op.fs else { continue };
             let path = path.to_bytes();
             // Without wildcards it is a path, for which less can go wrong.
-            if !*is_pattern || !has_wildcards(path) {
+            if !*is_pattern || first_wildcard(path).is_none() {
                 denials.paths.push(index);
                 continue;
             }

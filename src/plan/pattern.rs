@@ -65,11 +65,6 @@ impl Invalid {
     }
 }
 
-/// Whether `path` has wildcards in it at all.
-pub(crate) fn has_wildcards(path: &[u8]) -> bool {
-    path.iter().any(|byte| b"*?[".contains(byte))
-}
-
 impl Pattern {
     /// Reads the pattern of operation number `op`.
     pub(crate) fn parse(op: usize, text: &[u8]) -> Result<Pattern, Invalid> {

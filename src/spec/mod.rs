@@ -11,6 +11,7 @@ pub mod env;
 mod lockdown;
 pub mod mode;
 mod op;
+pub(crate) mod path;
 mod words;
 
 use std::ffi::CString;

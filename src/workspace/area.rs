@@ -9,6 +9,8 @@ use std::path::{Component, Path, PathBuf};
 
 use super::later::TABLE;
 use super::{Unheld, Workspace};
+use crate::error::quoted;
+use crate::spec::path::MAX_LINKS;
 use crate::spec::{BindFlags, FsOp, OnAppear, Source, Watch};
 
 /// How a place is mounted.
@@ -40,9 +42,6 @@ pub(super) enum End {
     /// It cannot be followed.
     Unknown(PathBuf),
 }
-
-/// Links that a path may lead through, as in the kernel (path_resolution(7)).
-const MAX_LINKS: usize = 40;
 
 pub(super) struct Area {
     mounts: BTreeMap<PathBuf, Access>,
@@ -153,7 +152,7 @@ impl Area {
             End::Missing { first, whole } if self.can_change(&first) => match missing {
                 Missing::Make(command) => {
                     let mut remedy = format!("make it once: {command} ");
-                    remedy.push_str(&shell_word(&whole));
+                    remedy.push_str(&quoted(&whole));
                     self.give_up(&whole, "is missing, and the program could make one that the host obeys", remedy);
                 }
                 Missing::Watch(on_appear) => self.watch(&first, on_appear),
@@ -288,24 +287,4 @@ fn parts(path: &Path) -> VecDeque<OsString> {
         Component::Prefix(_) | Component::RootDir | Component::CurDir => None,
     };
     path.components().filter_map(part).collect()
-}
-
-/// A path as a word of a shell, which executes nothing in it.
-pub(super) fn shell_word(path: &Path) -> String {
-    let mut bytes = Vec::new();
-    crate::error::push_printable(&mut bytes, path);
-    let text = String::from_utf8_lossy(&bytes).into_owned();
-    let is_plain = text.chars().all(|c| c.is_alphanumeric() || "/._+-@:,=".contains(c));
-    if is_plain { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_in_a_command_executes_nothing() {
-        assert_eq!(shell_word(Path::new("/a/b-c.d")), "/a/b-c.d");
-        assert_eq!(shell_word(Path::new("/a b/$(x)'y")), "'/a b/$(x)'\\''y'");
-    }
 }

@@ -7,11 +7,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::area::{Area, End, Missing, shell_word};
+use super::area::{Area, End, Missing};
 use super::refuse::Limits;
 use super::walk::Found;
 use super::{CODE, Surroundings, config};
-use crate::error::{Error, push_printable};
+use crate::error::{Error, push_printable, quoted};
 use crate::spec::OnAppear;
 
 /// The repositories that a box has to do with.
@@ -225,7 +225,7 @@ impl<'a> Repositories<'a> {
             area.give_up(
                 &commondir,
                 "makes git obey another directory, and no git has made it",
-                format!("look into it, and remove it: rm {}", shell_word(&commondir)),
+                format!("look into it, and remove it: rm {}", quoted(&commondir)),
             );
         }
         area.hold(&commondir, Missing::Watch(OnAppear::Remove));

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use super::value;
 use crate::error::{Error, push_printable};
+use crate::spec::path::first_wildcard;
 use crate::spec::{BindFlags, FdNumber, FsOp, LandlockTier, OverlayKind, Source};
 
 /// Everything that a command line and its profiles say. Filled by the setters of the option table.
@@ -226,7 +227,7 @@ impl RunArgs {
 
     pub(super) fn deny(&mut self, value: &CStr) -> Result<(), Error> {
         let path = self.path(value.to_bytes())?;
-        let is_pattern = path.to_bytes().iter().any(|byte| b"*?[".contains(byte));
+        let is_pattern = first_wildcard(path.to_bytes()).is_some();
         self.add(Wish::Op(FsOp::Deny { path, is_pattern }));
         Ok(())
     }

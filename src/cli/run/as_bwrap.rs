@@ -1,9 +1,10 @@
 //! A spec in the words of bubblewrap: `--print-bwrap`.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
+use std::os::unix::ffi::OsStrExt;
 
 use super::args::refuse;
-use crate::error::Error;
+use crate::error::{Error, quoted};
 use crate::spec::{
     CapSet, DieWith, EnvOp, Fds, FsOp, Landlock, LandlockTier, Lifecycle, Lockdown, Namespaces, NestedUserNs,
     OverlayKind, Process, ProfileText, Report, Seccomp, Source, Spec, Unshare, UserNs,
@@ -73,7 +74,7 @@ impl Words {
     }
 
     fn word(&mut self, word: &CStr) {
-        self.words.push(quoted(word.to_bytes()));
+        self.words.push(shell_word(word.to_bytes()));
     }
 
     fn number(&mut self, name: &str, value: Option<u32>) {
@@ -157,11 +158,11 @@ impl Words {
             }
             FsOp::Symlink { target, dest } => self.pair("--symlink", target, dest),
             FsOp::CopyFile { source, dest } => {
-                let fd = self.descriptor([b"<", &quoted(source.to_bytes())[..]].concat());
+                let fd = self.descriptor([b"<", &shell_word(source.to_bytes())[..]].concat());
                 self.pair("--file", &fd, dest);
             }
             FsOp::Text { text, dest, mode: _ } => {
-                let fd = self.descriptor([b"< <(printf %s ", &quoted(text)[..], b")"].concat());
+                let fd = self.descriptor([b"< <(printf %s ", &shell_word(text)[..], b")"].concat());
                 self.pair("--file", &fd, dest);
             }
             FsOp::Hostname { name } => self.one("--hostname", name),
@@ -190,8 +191,8 @@ impl Words {
             Seccomp::Off => {}
             Seccomp::Profile { text, deny, allow } if deny.is_empty() && allow.is_empty() => {
                 let name = match text {
-                    ProfileText::Shipped(name) => quoted(name.as_bytes()),
-                    ProfileText::File { name, text: _ } => quoted(name.to_bytes()),
+                    ProfileText::Shipped(name) => shell_word(name.as_bytes()),
+                    ProfileText::File { name, text: _ } => shell_word(name.to_bytes()),
                 };
                 let fd = self.descriptor([b"< <(pinfold seccomp compile ", &name[..], b")"].concat());
                 self.one("--seccomp", &fd);
@@ -236,19 +237,6 @@ fn none<T>(wish: &str) -> Result<T, Error> {
     refuse(format!("bubblewrap has no equivalent of {wish}"))
 }
 
-/// `text` for a shell, in single quotes where it needs any.
-fn quoted(text: &[u8]) -> Vec<u8> {
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+=:@%,".contains(byte);
-    if !text.is_empty() && text.iter().all(plain) {
-        return text.to_vec();
-    }
-    let mut out = vec![b'\''];
-    for &byte in text {
-        match byte {
-            b'\'' => out.extend_from_slice(br"'\''"),
-            other => out.push(other),
-        }
-    }
-    out.push(b'\'');
-    out
+fn shell_word(text: &[u8]) -> Vec<u8> {
+    quoted(OsStr::from_bytes(text)).into_bytes()
 }

@@ -4,10 +4,8 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
+use crate::spec::path::MAX_LINKS;
 use crate::spec::{FsOp, Op, Source};
-
-/// Links that are followed before a path is taken for a loop (`path_resolution(7)`).
-const MAX_LINKS: u32 = 40;
 
 /// The root that operations build.
 pub(in crate::cli) struct View<'a> {

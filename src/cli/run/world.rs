@@ -11,6 +11,7 @@ use super::read::{Outside, Text};
 use super::value;
 use crate::error::{Error, push_printable};
 use crate::host::Caller;
+use crate::spec::path::MAX_LINKS;
 use crate::spec::{FsOp, ProfileText, Seccomp, Source, Spec};
 use crate::sys::{Errno, error_text, file};
 use crate::workspace::{self, Surroundings, Workspace};
@@ -152,9 +153,6 @@ fn writable_source(op: &FsOp) -> Option<PathBuf> {
         _ => None,
     }
 }
-
-/// Links that are followed before a path is taken for a loop (`path_resolution(7)`).
-const MAX_LINKS: u32 = 40;
 
 /// `path` (absolute) without links, whether it exists or not: one that leads into nothing names the place where
 /// something can be made. A call for each part, as far as there is something.

@@ -11,6 +11,7 @@ use super::{
 use crate::host::Caller;
 use crate::plan::dropped::{Dropped, printable};
 use crate::plan::landlock::{FileRule, Object, READ};
+use crate::spec::path::first_wildcard;
 use crate::spec::{CapSet, FsOp, Namespaces, NestedUserNs, Source, Spec, Unshare, UserNs};
 use crate::sys::landlock::{Handled, Rights};
 
@@ -128,7 +129,7 @@ fn grant(granted: &mut Vec<FileRule>, index: usize, op: &FsOp) -> Result<(), Str
         FsOp::Bind { source: Source::Fd(_) | Source::Link(_), dest, .. } => Err(hide(granted, clean(dest), NO_MOUNT)),
         FsOp::Deny { path, is_pattern } => {
             let bytes = path.to_bytes();
-            let wild = bytes.iter().position(|byte| *is_pattern && b"*?[".contains(byte)).unwrap_or(bytes.len());
+            let wild = first_wildcard(bytes).filter(|_| *is_pattern).unwrap_or(bytes.len());
             let fixed = if wild < bytes.len() { bytes[..wild].iter().rposition(|&byte| byte == b'/') } else { None };
             let top = fixed.map_or(bytes, |end| &bytes[..end]);
             let why = "rules add up: nothing can be denied below what is allowed";
