@@ -15,9 +15,20 @@ pub struct Error {
     pub hint: Option<String>,
     /// The exit code (1–255) that the tool ends with.
     pub code: u8,
-    /// The wish that it is about, where that is known: `seccomp`, `syscall-deny`. A front door may know where it was
-    /// typed.
-    pub about: Option<&'static str>,
+    /// What it is about, where that is known. A front door may know where it was typed.
+    pub about: Option<About>,
+}
+
+/// What an error is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum About {
+    /// A wish that is no operation: `seccomp`, `syscall-deny`. Of several, or of a list, the one with this number,
+    /// counted from 0, where it is known which.
+    Wish(&'static str, Option<usize>),
+    /// An operation, by its [`crate::spec::Op::word`].
+    Op(usize),
+    /// Each line of the message but the first is about an operation, by its word, or about none.
+    Lines(Vec<Option<usize>>),
 }
 
 impl Error {
@@ -28,8 +39,14 @@ impl Error {
 
     /// The same error, about a wish.
     #[must_use]
-    pub(crate) fn about(mut self, wish: &'static str) -> Error {
-        self.about = Some(wish);
+    pub(crate) fn about(self, wish: &'static str) -> Error {
+        self.concerning(About::Wish(wish, None))
+    }
+
+    /// The same error, about this.
+    #[must_use]
+    pub(crate) fn concerning(mut self, about: About) -> Error {
+        self.about = Some(about);
         self
     }
 

@@ -128,7 +128,7 @@ impl Host {
             has_selinux: wants_label && file::is_selinuxfs(c"/sys/fs/selinux"),
             tty: if wants_dev { tty_path(&proc) } else { None },
             capabilities: if caller.uid == 0 { Caller::capabilities()? } else { 0 },
-            kernel: if asks_for_kernel(spec) { Some(kernel_release()?) } else { None },
+            kernel: kernel_for(spec)?,
             program: base_name(program),
             owns_program: !spec.report.is_wanted() || owns_program(&proc, caller)?,
             landlock_abi: if spec.lockdown.landlock == Landlock::OFF { 0 } else { landlock::abi().unwrap_or(0) },
@@ -149,12 +149,12 @@ pub(crate) fn refuse_privileges() -> Result<(), Error> {
     Err(Error::new(1, message).with_hint(Some(hint.into())))
 }
 
-fn asks_for_kernel(spec: &Spec) -> bool {
-    matches!(spec.lockdown.seccomp, Seccomp::Profile { text: ProfileText::File { .. }, .. })
-}
-
-fn kernel_release() -> Result<CString, Error> {
-    process::kernel_release().map_err(|errno| failed("Can't get the kernel's release", errno))
+/// The release of the kernel, where `spec` may depend on it: see [`Host::kernel`].
+pub(crate) fn kernel_for(spec: &Spec) -> Result<Option<CString>, Error> {
+    if !matches!(spec.lockdown.seccomp, Seccomp::Profile { text: ProfileText::File { .. }, .. }) {
+        return Ok(None);
+    }
+    process::kernel_release().map(Some).map_err(|errno| failed("Can't get the kernel's release", errno))
 }
 
 fn open_proc() -> Result<OwnedFd, Error> {

@@ -71,7 +71,7 @@ mod workspace;
 
 use std::ffi::{CStr, CString};
 
-pub use error::Error;
+pub use error::{About, Error};
 pub use sandbox::Sandbox;
 
 /// Runs the program that `spec` asks for and waits until it has ended. Returns its exit code, 128 + n where signal n

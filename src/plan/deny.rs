@@ -3,7 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 
 use super::pattern::Pattern;
-use crate::error::{Error, push_printable};
+use crate::error::{About, Error, push_printable};
 use crate::spec::path::first_wildcard;
 use crate::spec::{FsOp, Op};
 
@@ -32,7 +32,7 @@ impl Denials {
                 let mut message = b"Can't deny ".to_vec();
                 push_printable(&mut message, std::ffi::OsStr::from_bytes(path));
                 message.extend_from_slice(format!(": {}", invalid.text()).as_bytes());
-                Error::new(1, message)
+                Error::new(1, message).concerning(About::Op(op.word))
             })?;
             denials.patterns.push(pattern);
         }

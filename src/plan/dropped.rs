@@ -4,7 +4,7 @@
 use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
 
-use crate::error::{self, Error};
+use crate::error::{self, About, Error};
 use crate::spec::Op;
 
 /// One wish that cannot be enforced.
@@ -33,14 +33,17 @@ impl Dropped {
     }
 }
 
-/// The error that names each of them.
-pub(super) fn refusal(dropped: &[Dropped]) -> Error {
+/// The error that names each of them; `ops` are the spec's.
+pub(super) fn refusal(dropped: &[Dropped], ops: &[Op]) -> Error {
     let mut message = b"this cannot be enforced here:".to_vec();
     for one in dropped {
         message.extend_from_slice(b"\n  ");
         message.extend_from_slice(&one.line());
     }
-    Error::new(1, message).with_hint(Some("--best-effort goes on without what cannot be enforced, and says so".into()))
+    let words = dropped.iter().map(|one| one.op.and_then(|index| ops.get(index)).map(|op| op.word)).collect();
+    Error::new(1, message)
+        .concerning(About::Lines(words))
+        .with_hint(Some("--best-effort goes on without what cannot be enforced, and says so".into()))
 }
 
 /// A path for people: control characters are escaped.
@@ -56,7 +59,9 @@ mod tests {
     #[test]
     fn the_refusal_names_each_and_escapes_what_others_wrote() {
         let op = Op { fs: FsOp::Tmpfs { dest: c"/a\x1b[2J".into(), mode: 0o755, size: None }, word: 3 };
-        let error = refusal(&[Dropped::wish("host name x", "no"), Dropped::op(7, &op, "it takes a mount")]);
+        let dropped = [Dropped::wish("host name x", "no"), Dropped::op(0, &op, "it takes a mount")];
+        let error = refusal(&dropped, std::slice::from_ref(&op));
+        assert_eq!(error.about, Some(About::Lines(vec![None, Some(3)])));
         let text =
             "this cannot be enforced here:\n  host name x: no\n  tmpfs on /a\\x1b[2J (mode 755): it takes a mount";
         assert_eq!(error.message, text.as_bytes());

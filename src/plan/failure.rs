@@ -217,6 +217,48 @@ impl Failure {
 }
 
 impl Stage {
+    /// The step of setting up that it belongs to, in a word: what reports call it, for people and for programs.
+    pub fn step(self) -> &'static str {
+        match self {
+            Stage::Prepare | Stage::Control | Stage::Report | Stage::Reap | Stage::Watch => "supervision",
+            Stage::NoNewPrivs
+            | Stage::BoundingSet
+            | Stage::SetCaps
+            | Stage::AmbientCaps
+            | Stage::Dumpable
+            | Stage::Unproven => "lockdown",
+            Stage::JoinUser
+            | Stage::JoinPid
+            | Stage::Clone
+            | Stage::CloneBelow
+            | Stage::JoinInnerUser
+            | Stage::LimitUserNs
+            | Stage::InnerUser
+            | Stage::UserNsNotDisabled => "namespaces",
+            Stage::Net | Stage::JoinNet | Stage::Loopback => "network",
+            Stage::UidMap
+            | Stage::SetGroups
+            | Stage::GidMap
+            | Stage::SwitchUid
+            | Stage::SwitchGid
+            | Stage::SwitchCaps => "ids",
+            Stage::Slave | Stage::DescriptorLimit | Stage::Root | Stage::Op | Stage::Pivot | Stage::DetachRoot => {
+                "mounts"
+            }
+            Stage::Ruleset | Stage::Rule | Stage::Restrict => "landlock",
+            Stage::ReadFilter | Stage::FilterLength | Stage::InstallFilter => "seccomp",
+            Stage::FileLabel | Stage::ExecLabel => "labels",
+            Stage::Chdir
+            | Stage::NewSession
+            | Stage::OpenLock
+            | Stage::TakeLock
+            | Stage::DieWithParent
+            | Stage::Spawn
+            | Stage::Signals
+            | Stage::Exec => "program",
+        }
+    }
+
     /// Every stage, in the order of the numbers.
     pub const ALL: [Stage; 50] = [
         Stage::Prepare,

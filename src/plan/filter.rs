@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ffi::CStr;
 
-use crate::error::{Error, push_printable};
+use crate::error::{About, Error, push_printable};
 use crate::seccomp::arch::Arch;
 use crate::seccomp::policy::{Policy, Target, resolve};
 use crate::seccomp::profile::{Profile, Reader, kernel_version};
@@ -115,14 +115,32 @@ fn of_profile(
     let table = Table::new();
     let name = name_of(text);
     let read = read(text, &name, &table).map_err(|error| error.about("seccomp"))?;
-    let profile = overrule(read, deny, allow, &table)?;
+    let profile = overrule(read, deny, allow, &table).map_err(|error| which(error, deny, allow, &table))?;
     let caps = around.caps.names().map(str::to_owned).collect();
     let target = Target { arch, kernel: kernel(around.kernel)?, caps: &caps };
-    let within = |error: Error| Error::new(1, [name.as_bytes(), b": ", &error.message].concat());
+    let within = |error: Error| Error::new(1, [name.as_bytes(), b": ", &error.message].concat()).about("seccomp");
     let policies = resolve(&profile, &target, &table).map_err(within)?;
     let program = compile(&policies).map_err(within)?;
-    prove(&program, arch, around.init, policies.first())?;
+    prove(&program, arch, around.init, policies.first()).map_err(|error| {
+        // The rule says where it comes from.
+        let refused = deny.iter().position(|name| error.message.ends_with(format!(": syscall-deny {name}").as_bytes()));
+        match refused {
+            Some(nth) => error.concerning(About::Wish("syscall-deny", Some(nth))),
+            None => error.about("seccomp"),
+        }
+    })?;
     Ok(Cow::Owned(program.bytes()))
+}
+
+/// `error` with which of the names it is about: the first one that nothing is called.
+fn which(error: Error, deny: &[String], allow: &[String], table: &Table) -> Error {
+    let (wish, names) = match error.about {
+        Some(About::Wish(wish @ "syscall-deny", _)) => (wish, deny),
+        Some(About::Wish(wish @ "syscall-allow", _)) => (wish, allow),
+        _ => return error,
+    };
+    let nth = names.iter().position(|name| table.find(name).is_none() && table.group(name).is_none());
+    error.concerning(About::Wish(wish, nth))
 }
 
 /// What `wish` is called, for people.

@@ -5,8 +5,22 @@ use crate::plan::failure::{Act, Failure, Stage};
 use crate::spec::{FsOp, Source};
 use crate::sys::Errno;
 
-/// One line of advice, where the cause is known. `op` is the operation that failed, where it was one.
-pub fn advice(failure: &Failure, op: Option<&FsOp>, host: &Obstacles) -> Option<String> {
+/// What a front door calls the ways out.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// How a source is skipped that is missing: a clause.
+    pub skip_missing: &'static str,
+    /// The same of a layer of an overlay, where there is a way.
+    pub skip_missing_layer: Option<&'static str>,
+    /// What to do where the kernel allows no new procfs: what follows a colon.
+    pub no_new_procfs: &'static str,
+    /// The option for a new IPC namespace.
+    pub new_ipc: &'static str,
+}
+
+/// One line of advice, where the cause is known. `op` is the operation that failed, where it was one, and `terms` are the
+/// words of whoever reads it.
+pub fn advice(failure: &Failure, op: Option<&FsOp>, host: &Obstacles, terms: &Terms) -> Option<String> {
     let errno = Errno::from_raw(failure.errno);
     let text = match (failure.stage, failure.act, errno) {
         (Stage::Clone | Stage::Net | Stage::InnerUser, _, Errno::EPERM | Errno::EACCES) => return Some(refused(host)),
@@ -52,9 +66,11 @@ pub fn advice(failure: &Failure, op: Option<&FsOp>, host: &Obstacles) -> Option<
             "its links lead in a circle, or through /proc to something that each process has of its own"
         }
         (Stage::Op, Act::NewFs, Errno::EPERM) if host.proc_is_masked => {
-            "parts of /proc are covered by other mounts, as in a container; the kernel then allows no new procfs: show \
-             the /proc that there is, read-only (--ro-bind /proc /proc; `pinfold run`: --profile none and options of your \
-             own), or start the container with an unmasked /proc"
+            return Some(format!(
+                "parts of /proc are covered by other mounts, as in a container; the kernel then allows no new procfs: {}, or \
+                 start the container with an unmasked /proc",
+                terms.no_new_procfs
+            ));
         }
         (Stage::Op, Act::Attach | Act::Part | Act::Match, Errno::ENOSPC) => {
             "there are too many mounts for this namespace: raise the sysctl fs.mount-max or bind fewer paths"
@@ -64,14 +80,21 @@ pub fn advice(failure: &Failure, op: Option<&FsOp>, host: &Obstacles) -> Option<
              hides these calls"
         }
         (Stage::Op, Act::Source, Errno::ENOENT) => match op {
-            Some(FsOp::Bind { source: Source::Path(_) | Source::Real(_) | Source::Link(_), .. }) => {
-                "the source does not exist on the host; the -try form of the option skips it then"
+            Some(FsOp::Bind { source: Source::Path(_), .. }) => {
+                return Some(format!("the source does not exist on the host; {}", terms.skip_missing));
             }
             Some(FsOp::Bind { source: Source::Fd(_), .. }) => NO_DESCRIPTOR,
+            Some(FsOp::Overlay { .. }) => {
+                let skip = terms.skip_missing_layer.map_or_else(String::new, |skip| format!("; {skip}"));
+                return Some(format!("the source does not exist on the host{skip}"));
+            }
             _ => "the source does not exist on the host",
         },
         (Stage::Op, Act::NewFs, Errno::EPERM) if matches!(op, Some(FsOp::Mqueue { .. })) => {
-            "message queues belong to an IPC namespace, and only a new one is the sandbox's to mount: --unshare-ipc"
+            return Some(format!(
+                "message queues belong to an IPC namespace, and only a new one is the sandbox's to mount: {}",
+                terms.new_ipc
+            ));
         }
         (Stage::Op, _, Errno::EPERM) if host.filtered => {
             "a system call filter around this program may forbid mounts, as those of container engines do"
@@ -157,12 +180,19 @@ fn exhausted(host: &Obstacles) -> String {
 mod tests {
     use super::*;
 
+    const TERMS: Terms = Terms {
+        skip_missing: "SKIP",
+        skip_missing_layer: Some("SKIP-LAYER"),
+        no_new_procfs: "NO-PROC",
+        new_ipc: "NEW-IPC",
+    };
+
     fn with(stage: Stage, act: Act, errno: Errno, host: Obstacles) -> Option<String> {
         with_op(stage, act, errno, host, None)
     }
 
     fn with_op(stage: Stage, act: Act, errno: Errno, host: Obstacles, op: Option<&FsOp>) -> Option<String> {
-        advice(&Failure { act, ..Failure::new(stage, errno as i32) }, op, &host)
+        advice(&Failure { act, ..Failure::new(stage, errno as i32) }, op, &host, &TERMS)
     }
 
     #[test]
@@ -203,9 +233,11 @@ mod tests {
             let text = with(stage, act, errno, none).unwrap();
             assert!(text.contains(word), "{text}");
             assert!(!text.contains('\n'));
+            // What both doors have, or the sandbox around this.
+            assert!(!text.replace("--tmpfs", "").replace("--landlock off", "").contains("--"), "{text}");
         }
         let masked = with(Stage::Op, Act::NewFs, Errno::EPERM, Obstacles { proc_is_masked: true, ..none });
-        assert!(masked.unwrap().contains("/proc"));
+        assert!(masked.unwrap().contains(": NO-PROC, or"));
         let few = with(Stage::Clone, Act::Whole, Errno::ENOSPC, Obstacles { max_user_namespaces: Some(1), ..none });
         assert!(few.unwrap().contains("is 1"));
         let off = with(Stage::Clone, Act::Whole, Errno::ENOSPC, Obstacles { no_namespaces: Some("net"), ..none });
@@ -219,10 +251,12 @@ mod tests {
         let bind = |source| FsOp::Bind { source, dest: c"/x".into(), flags };
         let missing =
             |op: &FsOp| with_op(Stage::Op, Act::Source, Errno::ENOENT, Obstacles::default(), Some(op)).unwrap();
-        assert!(missing(&bind(Source::Path(c"/x".into()))).contains("-try"));
+        assert!(missing(&bind(Source::Path(c"/x".into()))).ends_with("; SKIP"));
+        let overlay = FsOp::Overlay { layers: vec![], kind: crate::spec::OverlayKind::Tmp, dest: c"/x".into() };
+        assert!(missing(&overlay).ends_with("; SKIP-LAYER"));
         assert!(missing(&bind(Source::Fd(9))).contains("descriptor"));
         let queue = FsOp::Mqueue { dest: c"/x".into() };
         let refused = with_op(Stage::Op, Act::NewFs, Errno::EPERM, Obstacles::default(), Some(&queue)).unwrap();
-        assert!(refused.contains("--unshare-ipc"), "{refused}");
+        assert!(refused.contains("NEW-IPC"), "{refused}");
     }
 }

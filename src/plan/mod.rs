@@ -18,7 +18,7 @@ use std::cell::RefCell;
 use std::ffi::{CStr, CString};
 use std::os::fd::{BorrowedFd, OwnedFd};
 
-use crate::error::Error;
+use crate::error::{About, Error};
 use crate::host::{Caller, Host};
 use crate::spec::{
     CapSet, FdNumber, Fds, Ids, LandlockTier, Lifecycle, Namespaces, NestedUserNs, Op, Process, Report, Spec, Unshare,
@@ -347,6 +347,15 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
     })
 }
 
+/// Finds what of `spec` is wrong by itself, whatever it will run on: filters and patterns. `kernel` is the release of
+/// the running one.
+pub(crate) fn look_over(spec: &Spec, kernel: Option<&CStr>) -> Result<(), Error> {
+    let caps = spec.lockdown.caps.unwrap_or_default();
+    let around = filter::Surroundings { caps, kernel, init: spec.namespaces.pid, is_plain: false };
+    filter::filters(spec.lockdown.seccomp.clone(), around)?;
+    Denials::of(&spec.ops).map(drop)
+}
+
 /// Refuses what this host cannot do.
 fn check_host(spec: &Spec, host: &Host) -> Result<(), Error> {
     let refuse = |message: String| Err(Error::new(1, message));
@@ -354,10 +363,10 @@ fn check_host(spec: &Spec, host: &Host) -> Result<(), Error> {
         return refuse("labeling not supported on this system".into());
     }
     let kept = if let Fds::Only(kept) = &spec.process.fds { kept.as_slice() } else { &[] };
-    if let Some(fd) = kept.iter().find(|fd| !host.descriptors.contains(fd)) {
+    if let Some((nth, fd)) = kept.iter().enumerate().find(|(_, fd)| !host.descriptors.contains(fd)) {
         let message = format!("The program is to get file descriptor {fd}, which is not open");
         let hint = "a shell opens it in front of the program: N<FILE, N>FILE";
-        return Err(Error::new(1, message).about("keep-fd").with_hint(Some(hint.into())));
+        return Err(Error::new(1, message).concerning(About::Wish("keep-fd", Some(nth))).with_hint(Some(hint.into())));
     }
     if spec.lockdown.landlock.tier == LandlockTier::Only {
         // No namespace is made; what asks for one is refused by that name.
@@ -386,7 +395,7 @@ fn landlock_rules(spec: &Spec, host: &Host) -> Result<(Option<Rules>, Vec<Droppe
     let (rules, dropped) = match spec.lockdown.landlock.tier {
         LandlockTier::Off | LandlockTier::Mirror => landlock::beside_mounts(spec, abi),
         // What is the only wall is never dropped.
-        LandlockTier::Only if abi == 0 => return Err(dropped::refusal(&[landlock::missing()])),
+        LandlockTier::Only if abi == 0 => return Err(dropped::refusal(&[landlock::missing()], &spec.ops)),
         LandlockTier::Only => {
             let (rules, dropped) = landlock::only(spec, host.caller, abi);
             (Some(rules), dropped)
@@ -394,7 +403,7 @@ fn landlock_rules(spec: &Spec, host: &Host) -> Result<(Option<Rules>, Vec<Droppe
     };
     match dropped.is_empty() || spec.best_effort {
         true => Ok((rules, dropped)),
-        false => Err(dropped::refusal(&dropped)),
+        false => Err(dropped::refusal(&dropped, &spec.ops)),
     }
 }
 

@@ -174,3 +174,97 @@ fn the_line_for_bubblewrap_works() {
     assert_eq!(said, format!("inside\n{uid}\nproject\n"));
     assert!(place.project.join("made").exists());
 }
+
+/// What can only be told once everything is read is told by the line that it is about too, by a run as by a check.
+#[test]
+fn what_is_found_after_reading_names_its_line() {
+    let place = Place::new("late", Actor::User);
+    place.file("project/here.json", "{}");
+    for (lines, wanted) in [
+        (
+            "hostname box\nshare ipc,uts",
+            "late.profile:2: hostname box: this takes a UTS namespace of its own, which is not made by {}:3: share ipc,uts\n",
+        ),
+        (
+            "share uts\nhostname box\nshare net",
+            "late.profile:3: hostname box: this takes a UTS namespace of its own, which is not made by {}:2: share uts\n",
+        ),
+        (
+            "landlock only\nhostname box\nshare ipc",
+            "late.profile:3: hostname box: this takes a UTS namespace of its own, which is not made by {}:2: landlock only\n",
+        ),
+        (
+            "cap-add CAP_NET_ADMN\ncap-add CAP_CHOWN",
+            "late.profile:2: cap-add CAP_NET_ADMN: unknown capability\nhint: did you mean CAP_NET_ADMIN?\n",
+        ),
+        ("syscall-deny ptrace,nosuchcall\nsyscall-deny mount", "late.profile:2: syscall-deny ptrace,nosuchcall: "),
+        (
+            "syscall-deny ptrace,sync\nsyscall-deny mont\nsyscall-deny mount",
+            "late.profile:3: syscall-deny mont: syscall-deny: unknown system call \"mont\", did you mean mount?\n",
+        ),
+        ("syscall-allow @ptrase\nsyscall-allow sync", "late.profile:2: syscall-allow @ptrase: "),
+        ("syscall-deny sync\nsyscall-deny execve\nsyscall-deny syncfs", "late.profile:3: syscall-deny execve: "),
+        (
+            "seccomp defualt\nenv A=1",
+            "late.profile:2: seccomp defualt: no seccomp profile is called \"defualt\", did you mean default?\n",
+        ),
+        (
+            "seccomp /no/such.json",
+            "late.profile:2: seccomp /no/such.json: cannot read the seccomp profile /no/such.json: No such file or directory\n",
+        ),
+        ("seccomp ${HOME}/broken.json", "late.profile:2: seccomp ${HOME}/broken.json: "),
+        (
+            "seccomp here.json",
+            "hint: a file is written with its directory: ./here.json (in a profile: with its whole path)\n",
+        ),
+        (
+            "profile here.json",
+            "late.profile:2: profile here.json: profile here.json: no profile has this name\nhint: a file is written with its directory: ./here.json",
+        ),
+        ("deny /usr/[", "late.profile:2: deny /usr/[: "),
+        ("rw ~", "late.profile:2: rw ~: the program could write to "),
+    ] {
+        place.file("broken.json", "{");
+        let file = place.file("late.profile", &format!("profile base\n{lines}\n"));
+        let file = file.to_str().unwrap();
+        let run = place.pinfold(&["run", "--profile", file, "echo", "it ran"]).run();
+        let check = place.pinfold(&["profile", "check", file]).run();
+        for outcome in [&run, &check] {
+            assert_eq!(
+                (outcome.ending(), outcome.stdout_text()),
+                ("exit 125".into(), String::new()),
+                "{lines}: {outcome}"
+            );
+            let said = outcome.stderr_text();
+            assert!(said.contains(&wanted.replace("{}", file)), "{lines}: {said}");
+        }
+        let rest = |said: String| said.split_once(": ").unwrap().1.to_owned();
+        assert_eq!(rest(run.stderr_text()), rest(check.stderr_text()));
+    }
+    // The same words, from the command line.
+    let said = |options: &str| place.sh(options, "echo it ran").run().stderr_text();
+    assert!(said("--seccomp here.json").contains("hint: a file is written with its directory: ./here.json"));
+    assert!(said("--profile here.json").contains("hint: a file is written with its directory: ./here.json"));
+    assert!(!said("--seccomp there.json").contains("./there.json"));
+    assert!(
+        said("--keep-fd 7 --keep-fd 0").starts_with("pinfold: --keep-fd 7: "),
+        "{}",
+        said("--keep-fd 7 --keep-fd 0")
+    );
+}
+
+/// What Landlock alone cannot do, each with the line that wants it.
+#[test]
+fn what_cannot_be_enforced_names_its_lines() {
+    let place = Place::new("lines", Actor::User);
+    let file = place.file("alone.profile", "landlock only\nshare net,ipc\nro /\ntmpfs /tmp\n");
+    let outcome = place.pinfold(&["run", "--profile", file.to_str().unwrap(), "--proc", "/proc", "true"]).run();
+    let said = outcome.stderr_text();
+    assert_eq!(outcome.ending(), "exit 125", "{outcome}");
+    assert!(said.starts_with("pinfold: this cannot be enforced here:\n"), "{said}");
+    let line =
+        |what: &str| said.lines().find(|line| line.starts_with(what)).unwrap_or_else(|| panic!("{what}: {said}"));
+    assert!(line("  tmpfs on /tmp (").ends_with("alone.profile:4: tmpfs /tmp]"), "{said}");
+    assert!(line("  procfs on /proc:").ends_with("  [--proc /proc]"), "{said}");
+    assert!(line("  modes, owners").ends_with("files that are yours"), "{said}");
+}

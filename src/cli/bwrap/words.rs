@@ -46,6 +46,13 @@ impl Door for Bubblewrap {
     }
 }
 
+const TERMS: hint::Terms = hint::Terms {
+    skip_missing: "the -try form of the option skips it then",
+    skip_missing_layer: None,
+    no_new_procfs: "show the /proc that there is, read-only (--ro-bind /proc /proc)",
+    new_ipc: "--unshare-ipc",
+};
+
 /// The error that a failure of `plan` is to the user of the `bwrap` door.
 fn bubblewrap(plan: &Plan, failure: &Failure) -> Error {
     let mut message = Vec::new();
@@ -67,7 +74,12 @@ fn bubblewrap(plan: &Plan, failure: &Failure) -> Error {
         Reason::InMessage => {}
     }
     let op = plan.ops.get(failure.index as usize).filter(|_| failure.stage == Stage::Op);
-    Error::new(1, message).with_hint(hint::advice(failure, op.map(|op| &op.fs), &crate::host::Obstacles::probe()))
+    Error::new(1, message).with_hint(hint::advice(
+        failure,
+        op.map(|op| &op.fs),
+        &crate::host::Obstacles::probe(),
+        &TERMS,
+    ))
 }
 
 pub(crate) fn conflict(conflict: Conflict) -> &'static str {

@@ -4,7 +4,7 @@ use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 
 use super::args::refuse;
-use crate::error::{Error, quoted};
+use crate::error::{About, Error, quoted};
 use crate::spec::{
     CapSet, DieWith, EnvOp, Fds, FsOp, Landlock, LandlockTier, Lifecycle, Lockdown, Namespaces, NestedUserNs,
     OverlayKind, Process, ProfileText, Report, Seccomp, Source, Spec, Unshare, UserNs,
@@ -28,7 +28,7 @@ pub(super) fn line(spec: &Spec) -> Result<Line, Error> {
     words.number("--gid", ids.gid);
     words.environment(&process.env);
     for op in ops {
-        words.op(&op.fs)?;
+        words.op(&op.fs).map_err(|error| error.concerning(About::Op(op.word)))?;
     }
     let mut notes = words.lockdown(lockdown)?;
     let Lifecycle { die_with, as_pid_1: _, lock_files: _, orderly: _, sync_fd: _, block_fd: _, spent_fds: _, watch } =
@@ -233,8 +233,12 @@ impl Words {
     }
 }
 
-fn none<T>(wish: &str) -> Result<T, Error> {
-    refuse(format!("bubblewrap has no equivalent of {wish}"))
+fn none<T>(wish: &'static str) -> Result<T, Error> {
+    let option = wish.strip_prefix("--").and_then(|option| option.split(' ').next());
+    refuse(format!("bubblewrap has no equivalent of {wish}")).map_err(|error: Error| match option {
+        Some(option) => error.about(option),
+        None => error,
+    })
 }
 
 fn shell_word(text: &[u8]) -> Vec<u8> {

@@ -5,13 +5,14 @@ use std::ffi::{CStr, CString};
 use std::path::PathBuf;
 
 use super::args::RunArgs;
-use super::lower::{self, Facts, Meant};
+use super::lower::Meant;
 use super::read::{self, Outside as _};
 use super::words::Native;
-use super::world::{self, World};
-use super::{lint, words};
+use super::world::World;
+use super::{FAILED, lint, words};
 use crate::error::Error;
-use crate::host::Caller;
+use crate::host;
+use crate::plan;
 use crate::spec::Spec;
 use crate::supervise::Door;
 
@@ -42,9 +43,18 @@ impl<'a> Desk<'a> {
         Ok(self.read(name)?.seen.iter().map(|(name, origin)| line(name, &origin.word)).collect())
     }
 
-    /// What is probably not meant, one line each.
+    /// What is probably not meant, one line each. What would end every run with this profile is an error.
     pub(in crate::cli) fn lint(&mut self, name: &CStr, command: Vec<CString>) -> Result<Vec<Vec<u8>>, Error> {
-        let Meant { spec, origins, seen: _, unheld: _ } = self.lower(name, command)?;
+        let is_started = !command.is_empty();
+        // Without a command nothing can be meant.
+        let command = if is_started { command } else { vec![c"true".into()] };
+        let Meant { mut spec, origins, seen, unheld: _ } = self.lower(name, command)?;
+        let kernel = host::kernel_for(&spec)?;
+        let wrong = |error| words::placed(&seen, &origins, Error { code: FAILED, ..error });
+        plan::look_over(&spec, kernel.as_deref()).map_err(wrong)?;
+        if !is_started {
+            spec.process.command.clear();
+        }
         Ok(lint::lint(&spec, &origins))
     }
 
@@ -54,26 +64,17 @@ impl<'a> Desk<'a> {
         name: &CStr,
         command: Vec<CString>,
     ) -> Result<(Spec, impl Door + use<>), Error> {
-        let Meant { spec, origins, seen: _, unheld: _ } = self.lower(name, command)?;
-        Ok((spec, Native { origins, seen: Vec::new(), status: None, failed: RefCell::default() }))
+        let Meant { spec, origins, seen, unheld: _ } = self.lower(name, command)?;
+        Ok((spec, Native { origins, seen, status: None, failed: RefCell::default() }))
     }
 
     fn lower(&mut self, name: &CStr, command: Vec<CString>) -> Result<Meant, Error> {
         let args = RunArgs { command, ..self.read(name)? };
-        let facts = Facts {
-            last_cap: Caller::last_capability(),
-            cwd: self.world.cwd.as_deref(),
-            environment: self.environment,
-            look: &world::look,
-            workspace: &|| self.world.workspace(),
-            read: &world::read_file,
-        };
-        let meant = lower::lower(args, &facts)?;
-        let caller = Caller::probe();
-        if !meant.spec.process.command.is_empty() {
-            meant.spec.check(caller.uid, caller.gid).map_err(words::conflict)?;
+        let meant = self.world.meant(args, self.environment)?;
+        match self.world.guard_profiles(&meant.spec, &meant.origins) {
+            Err(error) if !meant.spec.best_effort => Err(error),
+            _ => Ok(meant),
         }
-        Ok(meant)
     }
 
     fn read(&mut self, name: &CStr) -> Result<RunArgs, Error> {

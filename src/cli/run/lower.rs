@@ -69,7 +69,7 @@ pub(crate) fn lower(mut args: RunArgs, facts: &Facts<'_>) -> Result<Meant, Error
     let is_workspace = wishes.contains(&Wish::Workspace);
     let seen = &args.seen;
     let placed = |option: &'static str| move |error| words::at(words::last(seen, option), error);
-    let caps = caps(&args.caps, facts.last_cap).map_err(placed("--cap-add"))?;
+    let caps = caps(&args, facts.last_cap)?;
     let (seccomp, is_ours) = seccomp(&args, facts).map_err(placed("--seccomp"))?;
     let is_alone = args.landlock == Some(LandlockTier::Only);
     let namespaces = namespaces(&args, is_alone);
@@ -87,11 +87,14 @@ pub(crate) fn lower(mut args: RunArgs, facts: &Facts<'_>) -> Result<Meant, Error
     if !is_alone && !ops.iter().any(|op| op.fs.dest() == Some(c"/")) {
         ops.push(Op { fs: FsOp::RemountReadOnly { dest: c"/".into() }, word: OURS });
     }
+    let mut origins = args.origins;
     if let Some(name) = args.hostname {
-        ops.push(Op { fs: FsOp::Hostname { name }, word: OURS });
+        let word = origins.len();
+        origins.extend(words::last(seen, "--hostname").cloned());
+        ops.push(Op { fs: FsOp::Hostname { name }, word });
     }
     let workdir = match args.workdir {
-        Some(dir) => Some(absolute(dir, facts)?),
+        Some(dir) => Some(absolute(dir, facts).map_err(placed("--workdir"))?),
         // A program that was to work here does not start anywhere else.
         None if is_workspace => facts.cwd.map(CStr::to_owned),
         None => None,
@@ -138,7 +141,7 @@ pub(crate) fn lower(mut args: RunArgs, facts: &Facts<'_>) -> Result<Meant, Error
         best_effort: args.best_effort,
         one_tmpfs: true,
     };
-    Ok(Meant { spec, origins: args.origins, seen: args.seen, unheld })
+    Ok(Meant { spec, origins, seen: args.seen, unheld })
 }
 
 /// The namespaces that are wanted. Where Landlock stands alone (`is_alone`) it has rules instead of some of them, for
@@ -159,19 +162,23 @@ fn namespaces(args: &RunArgs, is_alone: bool) -> Namespaces {
     }
 }
 
-fn caps(names: &[CString], last: u8) -> Result<CapSet, Error> {
-    names.iter().try_fold(CapSet::EMPTY, |set, name| match CapSet::parse(name.to_bytes(), last) {
-        _ if name.to_bytes().eq_ignore_ascii_case(b"ALL") => Ok(set.with(CapSet::all(last))),
-        Some(cap) => Ok(set.with(cap)),
-        None => {
-            let word = name.to_string_lossy();
-            let known = CapSet::all(last).names();
-            let hint =
-                match nearest(&word, known).or_else(|| nearest(&format!("CAP_{word}"), CapSet::all(last).names())) {
+fn caps(args: &RunArgs, last: u8) -> Result<CapSet, Error> {
+    args.caps.iter().enumerate().try_fold(CapSet::EMPTY, |set, (nth, name)| {
+        match CapSet::parse(name.to_bytes(), last) {
+            _ if name.to_bytes().eq_ignore_ascii_case(b"ALL") => Ok(set.with(CapSet::all(last))),
+            Some(cap) => Ok(set.with(cap)),
+            None => {
+                let word = name.to_string_lossy();
+                let known = CapSet::all(last).names();
+                let hint = match nearest(&word, known)
+                    .or_else(|| nearest(&format!("CAP_{word}"), CapSet::all(last).names()))
+                {
                     Some(near) => format!("did you mean {near}?"),
                     None => "names have their prefix: CAP_NET_ADMIN; ALL is all of them (capabilities(7))".into(),
                 };
-            value::about("unknown capability ", name, "").map_err(|error| error.with_hint(Some(hint)))
+                let error = Error::new(super::FAILED, "unknown capability").with_hint(Some(hint));
+                Err(words::at(words::nth(&args.seen, "--cap-add", nth), error))
+            }
         }
     })
 }

@@ -21,12 +21,13 @@ use std::mem::ManuallyDrop;
 
 use crate::cli::{CommandLine, render};
 use crate::error::Error;
-use crate::host::{Caller, Host};
+use crate::host::Host;
+use crate::plan::failure::Stage;
 use crate::plan::{self, Dropped, Plan};
 use crate::supervise;
 use crate::workspace::Unheld;
 use args::{Format, RunArgs};
-use lower::{Facts, Meant};
+use lower::Meant;
 use read::Outcome;
 use words::Native;
 use world::World;
@@ -51,30 +52,21 @@ pub(super) fn run(line: CommandLine) -> Result<u8, Error> {
         Outcome::Complete => {}
     }
     let (dry_run, print_bwrap, verbose) = (args.dry_run, args.print_bwrap, args.verbose);
-    let caller = Caller::probe();
-    let facts = Facts {
-        last_cap: if args.caps.is_empty() { 0 } else { Caller::last_capability() },
-        cwd: world.cwd.as_deref(),
-        environment: &environment,
-        look: &world::look,
-        workspace: &|| world.workspace(),
-        read: &world::read_file,
-    };
-    let Meant { spec, origins, seen, unheld } = lower::lower(args, &facts)?;
-    spec.check(caller.uid, caller.gid).map_err(words::conflict)?;
-    let unguarded = match world.guard_profiles(&spec) {
+    let Meant { spec, origins, seen, unheld } = world.meant(args, &environment)?;
+    let unguarded = match world.guard_profiles(&spec, &origins) {
         Err(error) if spec.best_effort => Some(not_enforced("protection of profiles", error.message)),
         guarded => guarded.map(|()| None)?,
     };
     if print_bwrap {
-        let as_bwrap::Line { text, notes } = as_bwrap::line(&spec)?;
+        let as_bwrap::Line { text, notes } =
+            as_bwrap::line(&spec).map_err(|error| words::placed(&seen, &origins, error))?;
         notes.iter().for_each(|note| words::say(note.as_bytes()));
         return Ok(if super::write(1, &text) { 0 } else { FAILED });
     }
     let program = line.words().first().copied().unwrap_or_default().to_owned();
     let door = Native { origins, seen, status: spec.report.json_status_fd, failed: RefCell::default() };
-    let host = Host::probe(caller, &spec, &program, &environment).map_err(as_ours)?;
-    let mut plan = plan::plan(spec, host).map_err(|error| words::placed(&door.seen, as_ours(error)))?;
+    let host = Host::probe(world.caller, &spec, &program, &environment).map_err(as_ours)?;
+    let mut plan = plan::plan(spec, host).map_err(|error| words::placed(&door.seen, &door.origins, as_ours(error)))?;
     plan.dropped.extend(unguarded);
     plan.dropped.extend(unheld.into_iter().map(|unheld| unprotected(&unheld)));
     match dry_run {
@@ -122,7 +114,7 @@ fn carry_out(plan: &Plan, line: CommandLine, door: &Native) -> Result<u8, Error>
             plan,
             &serde_json::json!({
                 "error": String::from_utf8_lossy(&error.message),
-                "step": stage.map(words::step),
+                "step": stage.map(Stage::step),
                 "errno": errno.filter(|&errno| errno != 0),
                 "hint": error.hint,
                 "exit-code": error.code,

@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use super::FAILED;
 use super::read::Text;
-use crate::error::{Error, push_printable};
+use crate::error::{Error, printable, push_printable};
 use crate::nearest::nearest;
 use crate::sys::{Errno, error_text, file};
 
@@ -80,7 +80,7 @@ impl Library {
                 let names = self.names();
                 let near = nearest(&name.to_string_lossy(), names.iter().map(|(name, _)| name.as_str()));
                 let hint = near.map(|near| format!("did you mean {near}? `pinfold profile list` shows them"));
-                Err(missing(name, "no profile has this name").with_hint(hint))
+                Err(missing(name, "no profile has this name").with_hint(file_meant(bytes).or(hint)))
             }
         }
     }
@@ -131,6 +131,15 @@ impl Library {
         self.used.push(real);
         Ok(Some(Text { name, text: Rc::from(text) }))
     }
+}
+
+/// What to say about a name that nothing is called, where it is that of a file in the current directory.
+pub(super) fn file_meant(name: &[u8]) -> Option<String> {
+    let path = Path::new(OsStr::from_bytes(name));
+    let is_name = !name.is_empty() && !name.contains(&b'/');
+    let shown = printable(path);
+    (is_name && path.is_file())
+        .then(|| format!("a file is written with its directory: ./{shown} (in a profile: with its whole path)"))
 }
 
 fn missing(name: &CStr, why: &str) -> Error {

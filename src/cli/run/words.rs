@@ -9,7 +9,7 @@ use std::path::Path;
 use super::FAILED;
 use super::args::Origin;
 use super::view::{Seen, View};
-use crate::error::{Error, printable_json, push_printable};
+use crate::error::{About, Error, printable_json, push_printable};
 use crate::host::Obstacles;
 use crate::plan::failure::{Act, Failure, Stage};
 use crate::plan::{LandlockRule, Plan, hint};
@@ -21,6 +21,13 @@ use crate::sys::{Errno, error_text, file};
 const NOT_EXECUTABLE: u8 = 126;
 /// The program was not found.
 const NOT_FOUND: u8 = 127;
+
+const TERMS: hint::Terms = hint::Terms {
+    skip_missing: "--ro-try, --rw-try and --dev-try skip it then",
+    skip_missing_layer: Some("--overlay-try skips it then"),
+    no_new_procfs: "--best-effort goes on without one",
+    new_ipc: "leave out --share ipc",
+};
 
 /// The native door.
 pub(super) struct Native {
@@ -38,7 +45,7 @@ impl Door for Native {
     fn error(&self, plan: &Plan, failure: &Failure) -> Error {
         *self.failed.borrow_mut() = Some((failure.stage, failure.errno));
         let op = plan.ops.get(failure.index as usize).filter(|_| failure.stage == Stage::Op);
-        let mut message = step(failure.stage).as_bytes().to_vec();
+        let mut message = failure.stage.step().as_bytes().to_vec();
         message.extend_from_slice(b": ");
         message.extend_from_slice(&what(plan, failure));
         // Of these the words are the reason already.
@@ -56,7 +63,7 @@ impl Door for Native {
             origin.push(&mut message);
             message.push(b')');
         }
-        let general = || hint::advice(failure, op.map(|op| &op.fs), &Obstacles::probe());
+        let general = || hint::advice(failure, op.map(|op| &op.fs), &Obstacles::probe(), &TERMS);
         let advice = out_of_sight(plan, failure).or_else(general);
         Error::new(code(failure), message).with_hint(advice)
     }
@@ -115,12 +122,55 @@ pub(super) fn last<'a>(seen: &'a [(&'static str, Origin)], option: &str) -> Opti
     seen.iter().rev().find(|(name, _)| *name == option).map(|(_, origin)| origin)
 }
 
-/// `error` with the place in front of the option that it is about, where that is known.
-pub(super) fn placed(seen: &[(&'static str, Origin)], error: Error) -> Error {
-    match error.about {
-        Some(wish) => at(last(seen, &format!("--{wish}")), error),
+/// Where word number `nth` of all that the lists of `option` have stands.
+pub(super) fn nth<'a>(seen: &'a [(&'static str, Origin)], option: &str, nth: usize) -> Option<&'a Origin> {
+    let mut before = nth;
+    let origins = seen.iter().filter(|(name, _)| *name == option).map(|(_, origin)| origin);
+    origins.into_iter().find(|origin| {
+        let count = 1 + origin.word.iter().filter(|&&byte| byte == b',').count();
+        let is_here = before < count;
+        before = before.saturating_sub(count);
+        is_here
+    })
+}
+
+/// `error` with the places of what it is about, where these are known.
+pub(super) fn placed(seen: &[(&'static str, Origin)], origins: &[Origin], error: Error) -> Error {
+    match &error.about {
+        Some(About::Wish(wish, number)) => {
+            let option = format!("--{wish}");
+            let origin = number.map_or_else(|| last(seen, &option), |number| nth(seen, &option, number));
+            let hint = file_meant(origin).filter(|_| *wish == "seccomp" && error.hint.is_none());
+            let error = at(origin, error);
+            Error { hint: error.hint.or(hint), ..error }
+        }
+        Some(About::Op(word)) => at(origins.get(*word), error),
+        Some(About::Lines(words)) => {
+            let mut message = Vec::new();
+            // The first line says what all of them are.
+            let places = std::iter::once(None).chain(words.iter().map(|word| word.and_then(|word| origins.get(word))));
+            for (line, origin) in error.message.split(|&byte| byte == b'\n').zip(places) {
+                if !message.is_empty() {
+                    message.push(b'\n');
+                }
+                message.extend_from_slice(line);
+                if let Some(origin) = origin {
+                    message.extend_from_slice(b"  [");
+                    origin.push(&mut message);
+                    message.push(b']');
+                }
+            }
+            Error { message, ..error }
+        }
         None => error,
     }
+}
+
+/// What to say about the value of an option that nothing is called, where it is a file of the current directory.
+fn file_meant(origin: Option<&Origin>) -> Option<String> {
+    let word = &origin?.word;
+    let at = word.iter().position(|byte| b" \t=".contains(byte))?;
+    super::profile::file_meant(word[at + 1..].trim_ascii())
 }
 
 /// `error` with the place in front that it is about.
@@ -158,43 +208,6 @@ fn code(failure: &Failure) -> u8 {
         }
         Stage::Exec => NOT_EXECUTABLE,
         _ => FAILED,
-    }
-}
-
-/// The step of setting up, in a word or two.
-pub(super) fn step(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Prepare | Stage::Control | Stage::Report | Stage::Reap | Stage::Watch => "supervision",
-        Stage::NoNewPrivs
-        | Stage::BoundingSet
-        | Stage::SetCaps
-        | Stage::AmbientCaps
-        | Stage::Dumpable
-        | Stage::Unproven => "lockdown",
-        Stage::JoinUser
-        | Stage::JoinPid
-        | Stage::Clone
-        | Stage::CloneBelow
-        | Stage::JoinInnerUser
-        | Stage::LimitUserNs
-        | Stage::InnerUser
-        | Stage::UserNsNotDisabled => "namespaces",
-        Stage::Net | Stage::JoinNet | Stage::Loopback => "network",
-        Stage::UidMap | Stage::SetGroups | Stage::GidMap | Stage::SwitchUid | Stage::SwitchGid | Stage::SwitchCaps => {
-            "ids"
-        }
-        Stage::Slave | Stage::DescriptorLimit | Stage::Root | Stage::Op | Stage::Pivot | Stage::DetachRoot => "mounts",
-        Stage::Ruleset | Stage::Rule | Stage::Restrict => "landlock",
-        Stage::ReadFilter | Stage::FilterLength | Stage::InstallFilter => "seccomp",
-        Stage::FileLabel | Stage::ExecLabel => "labels",
-        Stage::Chdir
-        | Stage::NewSession
-        | Stage::OpenLock
-        | Stage::TakeLock
-        | Stage::DieWithParent
-        | Stage::Spawn
-        | Stage::Signals
-        | Stage::Exec => "program",
     }
 }
 
@@ -300,21 +313,31 @@ fn with(before: &[u8], subject: &CStr) -> Vec<u8> {
 }
 
 /// Two wishes that exclude each other.
-pub(super) fn conflict(conflict: Conflict) -> Error {
-    let text = match conflict {
-        Conflict::NoCommand => "no command is given: pinfold run [OPTIONS] [--] COMMAND [ARGS...]",
-        Conflict::HostnameNeedsUts => {
-            "--hostname needs a UTS namespace: --share uts and --landlock only go without, and it would be the host's name"
+pub(super) fn conflict(conflict: Conflict, seen: &[(&'static str, Origin)]) -> Error {
+    let option = match conflict {
+        Conflict::NoCommand => {
+            return Error::new(FAILED, "no command is given: pinfold run [OPTIONS] [--] COMMAND [ARGS...]");
         }
-        Conflict::DisableNeedsNewUser | Conflict::DisableWithMapsFrom => {
-            "nested user namespaces can be refused in a new user namespace only"
-        }
-        Conflict::UidNeedsUser | Conflict::GidNeedsUser => "--uid and --gid need a user namespace",
-        // No option of this dialect asks for these.
-        Conflict::MapsFromNeedsNewUser
+        Conflict::HostnameNeedsUts => "--hostname",
+        Conflict::UidNeedsUser => "--uid",
+        Conflict::GidNeedsUser => "--gid",
+        // No words of this dialect ask for these.
+        Conflict::DisableNeedsNewUser
+        | Conflict::DisableWithMapsFrom
+        | Conflict::MapsFromNeedsNewUser
         | Conflict::MapsFromNeedsInfo
         | Conflict::Pid1NeedsPid
-        | Conflict::Pid1WithLock => "these wishes exclude each other",
+        | Conflict::Pid1WithLock => return Error::new(FAILED, "these wishes exclude each other"),
     };
-    Error::new(FAILED, text)
+    let takes = if option == "--hostname" { "a UTS" } else { "a user" };
+    let mut message = format!("this takes {takes} namespace of its own, which is not made by ").into_bytes();
+    let shares = |(name, origin): &&(&str, Origin)| {
+        let has = |word: &[u8]| origin.word.windows(word.len()).any(|part| part == word);
+        *name == "--landlock" && has(b"only") || *name == "--share" && has(b"uts") && option == "--hostname"
+    };
+    match seen.iter().rev().find(shares) {
+        Some((_, origin)) => origin.push(&mut message),
+        None => message.extend_from_slice(b"--landlock only"),
+    }
+    at(last(seen, option), Error::new(FAILED, message))
 }

@@ -5,14 +5,15 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use super::FAILED;
-use super::lower::Found;
+use super::args::{Origin, RunArgs};
+use super::lower::{self, Facts, Found, Meant};
 use super::profile::Library;
 use super::read::{Outside, Text};
-use super::value;
+use super::{value, words};
 use crate::error::{Error, push_printable};
 use crate::host::Caller;
 use crate::spec::path::MAX_LINKS;
-use crate::spec::{FsOp, ProfileText, Seccomp, Source, Spec};
+use crate::spec::{FsOp, Op, ProfileText, Seccomp, Source, Spec};
 use crate::sys::{Errno, error_text, file};
 use crate::workspace::{self, Surroundings, Workspace};
 
@@ -37,7 +38,8 @@ pub(super) struct World {
     /// What `${…}` in a profile can be.
     pub(super) variables: Vec<(&'static str, CString)>,
     library: Library,
-    caller: Caller,
+    /// Who called.
+    pub(super) caller: Caller,
 }
 
 impl World {
@@ -102,14 +104,31 @@ impl World {
         Ok(Workspace { identity: identity.unwrap_or_default(), ..found })
     }
 
+    /// What `args` ask for here, if it can be had all at once. `environment` is the caller's.
+    pub(super) fn meant(&self, args: RunArgs, environment: &[&CStr]) -> Result<Meant, Error> {
+        let facts = Facts {
+            last_cap: if args.caps.is_empty() { 0 } else { Caller::last_capability() },
+            cwd: self.cwd.as_deref(),
+            environment,
+            look: &look,
+            workspace: &|| self.workspace(),
+            read: &read_file,
+        };
+        let meant = lower::lower(args, &facts)?;
+        let done = meant.spec.check(self.caller.uid, self.caller.gid);
+        done.map_err(|conflict| words::conflict(conflict, &meant.seen))?;
+        Ok(meant)
+    }
+
     fn absolute(&self, path: &Path) -> PathBuf {
         self.cwd.as_deref().map_or_else(|| path.to_owned(), |cwd| path_of(cwd).join(path))
     }
 
     /// Refuses a box that could write to where pinfold reads its profiles: what it planted there would decide about the
     /// next one.
-    pub(super) fn guard_profiles(&self, spec: &Spec) -> Result<(), Error> {
-        let writable: Vec<PathBuf> = spec.ops.iter().filter_map(|op| writable_source(&op.fs)).collect();
+    pub(super) fn guard_profiles(&self, spec: &Spec, origins: &[Origin]) -> Result<(), Error> {
+        let writable = |op: &Op| Some((writable_source(&op.fs)?, op.word));
+        let writable: Vec<(PathBuf, usize)> = spec.ops.iter().filter_map(writable).collect();
         if writable.is_empty() {
             return Ok(());
         }
@@ -119,15 +138,15 @@ impl World {
         };
         for place in self.library.places().map(Path::to_owned).chain(filter) {
             let place = real(&self.absolute(&place));
-            if let Some(source) = writable.iter().find(|source| place.starts_with(source) || source.starts_with(&place))
-            {
+            let meets = |(source, _): &&(PathBuf, usize)| place.starts_with(source) || source.starts_with(&place);
+            if let Some((source, word)) = writable.iter().find(meets) {
                 let mut message = b"the program could write to ".to_vec();
                 push_printable(&mut message, source);
                 message.extend_from_slice(b", and pinfold reads its rules from ");
                 push_printable(&mut message, &place);
                 let hint = "what the program writes there would decide about the next sandbox: keep profiles outside of what it can write to, \
                             and make a smaller directory writable";
-                return Err(Error::new(FAILED, message).with_hint(Some(hint.into())));
+                return Err(words::at(origins.get(*word), Error::new(FAILED, message).with_hint(Some(hint.into()))));
             }
         }
         Ok(())
