@@ -147,12 +147,37 @@ fn the_plan_is_printed_and_nothing_runs() {
         "capabilities  none\n",
         "descriptors   0 1 2\n",
         "environment   A=1\n",
-        "program       sh -c touch ran\n",
+        "program       sh -c 'touch ran'\n",
     ] {
         assert!(text.contains(wanted), "{wanted}: {text}");
     }
     let json = place.sh("--dry-run=json", "touch ran").run().done();
     assert!(json.starts_with("{\n") && json.contains("\"namespaces\": ["), "{json}");
+    // What is not there, or is a link to what is not there, is not shown as if it were.
+    let there = place.file("there", "");
+    std::os::unix::fs::symlink("/no/such", place.home.join("astray")).unwrap();
+    let options = "--ro-try /no/such --ro-try ../there --rw-try ../astray --dry-run";
+    let text = place.sh(options, "a b 'c").run().done();
+    for wanted in [
+        "skipped       bind /no/such (read-only): it does not exist  [--ro-try /no/such]\n",
+        &format!("mounts        bind ../there on {} (read-only)  [--ro-try ../there]\n", there.display()),
+        "  [--rw-try ../astray]\n",
+        "program       sh -c 'a b '\\''c'\n",
+    ] {
+        assert!(text.contains(wanted), "{wanted}: {text}");
+    }
+    assert!(text.lines().any(|line| line.starts_with("skipped") && line.ends_with("astray]")), "{text}");
+    let json = place.sh(&format!("{options}=json"), "true").run().done();
+    let plan: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let skipped: Vec<(&str, bool)> = plan["mounts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|mount| mount["from"].as_str().is_some_and(|from| from.starts_with("--r") && from.contains("-try")))
+        .map(|mount| (mount["from"].as_str().unwrap(), mount["skipped"].as_bool().unwrap()))
+        .collect();
+    let wanted = [("--ro-try /no/such", true), ("--ro-try ../there", false), ("--rw-try ../astray", true)];
+    assert_eq!(skipped, wanted);
     let verbose = place.sh("-v", "echo it ran").run();
     assert_eq!(verbose.done(), "it ran\n");
     assert!(verbose.stderr_text().starts_with("namespaces    user mount"), "{verbose}");

@@ -1,28 +1,33 @@
 //! A plan in words: what `--dry-run` and `--verbose` print.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
-
 use serde_json::{Value, json};
 
 use super::args::Origin;
-use crate::error::{printable_json, push_printable};
+use super::words::to_os;
+use crate::error::{printable_json, push_printable, quoted};
 use crate::plan::Plan;
-use crate::spec::Fds;
+use crate::spec::{Fds, FsOp};
+
+/// Whether an operation will be skipped.
+type IsSkipped<'a> = &'a dyn Fn(&FsOp) -> bool;
 
 /// The plan for people.
-pub(super) fn text(plan: &Plan, origins: &[Origin]) -> String {
+pub(super) fn text(plan: &Plan, origins: &[Origin], is_skipped: IsSkipped<'_>) -> String {
     let mut out = Vec::new();
     line(&mut out, "namespaces", plan.namespaces().join(" ").as_bytes());
     line(&mut out, "ids", format!("uid {} gid {}", plan.ids.0, plan.ids.1).as_bytes());
     for op in &plan.ops {
         let mut what = op.fs.in_words();
+        let is_skipped = is_skipped(&op.fs);
+        if is_skipped {
+            what.extend_from_slice(b": it does not exist");
+        }
         if let Some(origin) = origins.get(op.word) {
             what.extend_from_slice(b"  [");
             origin.push(&mut what);
             what.push(b']');
         }
-        line(&mut out, "mounts", &what);
+        line(&mut out, if is_skipped { "skipped" } else { "mounts" }, &what);
     }
     line(&mut out, "capabilities", caps(plan).join(" ").as_bytes());
     line(&mut out, "descriptors", descriptors(plan).as_bytes());
@@ -36,13 +41,13 @@ pub(super) fn text(plan: &Plan, origins: &[Origin]) -> String {
     for entry in plan.exec.environment.iter().filter(|entry| !entry.to_bytes().starts_with(b"PWD=")) {
         line(&mut out, "environment", &printable(entry));
     }
-    let command: Vec<Vec<u8>> = plan.exec.arguments.iter().map(|word| printable(word)).collect();
-    line(&mut out, "program", &command.join(&b' '));
+    let command: Vec<String> = plan.exec.arguments.iter().map(|word| quoted(to_os(word))).collect();
+    line(&mut out, "program", command.join(" ").as_bytes());
     String::from_utf8_lossy(&out).into_owned()
 }
 
 /// The plan for programs.
-pub(super) fn json(plan: &Plan, origins: &[Origin]) -> String {
+pub(super) fn json(plan: &Plan, origins: &[Origin], is_skipped: IsSkipped<'_>) -> String {
     let ops: Vec<Value> = plan
         .ops
         .iter()
@@ -52,7 +57,7 @@ pub(super) fn json(plan: &Plan, origins: &[Origin]) -> String {
                 origin.push(&mut out);
                 lossy(&out)
             });
-            json!({ "what": lossy(&op.fs.in_words()), "from": from })
+            json!({ "what": lossy(&op.fs.in_words()), "from": from, "skipped": is_skipped(&op.fs) })
         })
         .collect();
     let walls: Vec<Value> = plan.walls().iter().map(|wall| json!({ "name": wall.name, "what": wall.what })).collect();
@@ -98,7 +103,7 @@ fn descriptors(plan: &Plan) -> String {
 
 fn printable(text: &std::ffi::CStr) -> Vec<u8> {
     let mut out = Vec::new();
-    push_printable(&mut out, OsStr::from_bytes(text.to_bytes()));
+    push_printable(&mut out, to_os(text));
     out
 }
 

@@ -70,12 +70,12 @@ pub(super) fn run(line: CommandLine) -> Result<u8, Error> {
     plan.dropped.extend(unguarded);
     plan.dropped.extend(unheld.into_iter().map(|unheld| unprotected(&unheld)));
     match dry_run {
-        Some(Format::Text) => return Ok(super::print(&dry_run::text(&plan, &door.origins))),
-        Some(Format::Json) => return Ok(super::print(&dry_run::json(&plan, &door.origins))),
+        Some(Format::Text) => return Ok(super::print(&dry_run::text(&plan, &door.origins, &world::is_skipped))),
+        Some(Format::Json) => return Ok(super::print(&dry_run::json(&plan, &door.origins, &world::is_skipped))),
         None => {}
     }
     if verbose {
-        super::write(2, dry_run::text(&plan, &door.origins).as_bytes());
+        super::write(2, dry_run::text(&plan, &door.origins, &world::is_skipped).as_bytes());
     }
     drop(environment);
     // This process ends with the run. To take the plan apart before would write to hundreds of places in pages that the

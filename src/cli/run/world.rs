@@ -213,6 +213,16 @@ pub(super) fn look(path: &CStr) -> Result<Found, Error> {
     }
 }
 
+/// Whether an operation would be skipped now, because what it shows does not exist.
+pub(super) fn is_skipped(op: &FsOp) -> bool {
+    match op {
+        FsOp::Bind { source: Source::Path(source), flags, .. } if flags.optional => {
+            file::stat(source).is_err_and(|errno| errno == Errno::ENOENT)
+        }
+        _ => false,
+    }
+}
+
 /// The content of a seccomp profile.
 pub(super) fn read_file(path: &CStr) -> Result<Vec<u8>, Error> {
     file::read_regular(path, LONGEST).or_else(|errno| {
