@@ -39,6 +39,35 @@ fn a_wrong_word_gets_one_line_and_a_hint() {
     }
 }
 
+/// The same of the words behind it, whatever the command.
+#[test]
+fn a_wrong_word_behind_a_command_gets_a_hint_too() {
+    for (words, said) in [
+        ("doctor --jsn", "doctor: unknown option --jsn\nhint: did you mean --json?"),
+        ("doctor json", "doctor: unknown word json\nhint: did you mean --json?"),
+        ("doctor --xyzzy", "doctor: unknown option --xyzzy\nhint: pinfold doctor [--json]"),
+        ("doctor -x", "doctor: unknown option -x\nhint: pinfold doctor [--json]"),
+        ("doctor --json=1", "doctor: unexpected argument for option '--json': \"1\"\nhint: pinfold doctor [--json]"),
+        ("profile", "profile: a command is missing\nhint: pinfold profile --help tells how it is used"),
+        ("profile shwo base", "profile: unknown command shwo\nhint: did you mean show?"),
+        ("profile xyzzy", "profile: unknown command xyzzy\nhint: pinfold profile --help tells how it is used"),
+        ("profile --hlep", "profile: unknown option --hlep\nhint: did you mean --help?"),
+        ("profile list --hlep", "profile: unknown option --hlep\nhint: did you mean --help?"),
+        ("profile diff base -x", "profile: unknown option -x\nhint: pinfold profile diff NAME|FILE NAME|FILE"),
+        (
+            "profile check --x base",
+            "profile: unknown option --x\nhint: pinfold profile check NAME|FILE [--] [COMMAND [ARGS...]]",
+        ),
+        ("profile show", "profile: show takes another number of words\nhint: pinfold profile show NAME|FILE"),
+        ("seccomp lst", "seccomp: unknown command lst\nhint: did you mean list?"),
+        ("run --worksapce true", "unknown option --worksapce\nhint: did you mean --workspace?"),
+    ] {
+        let (code, out, text) = pinfold(&words.split(' ').collect::<Vec<_>>());
+        let program = if words.starts_with("run") { "pinfold: " } else { "pinfold " };
+        assert_eq!((code, &out[..], text), (125, "", format!("{program}{said}\n")), "{words}");
+    }
+}
+
 #[test]
 fn every_command_has_help() {
     for words in [

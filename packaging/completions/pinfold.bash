@@ -93,8 +93,13 @@ _pinfold_values() {
     'seccomp compile --cap') kinds=w choices='CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_KILL CAP_SETGID CAP_SETUID CAP_SETPCAP CAP_LINUX_IMMUTABLE CAP_NET_BIND_SERVICE CAP_NET_BROADCAST CAP_NET_ADMIN CAP_NET_RAW CAP_IPC_LOCK CAP_IPC_OWNER CAP_SYS_MODULE CAP_SYS_RAWIO CAP_SYS_CHROOT CAP_SYS_PTRACE CAP_SYS_PACCT CAP_SYS_ADMIN CAP_SYS_BOOT CAP_SYS_NICE CAP_SYS_RESOURCE CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_MKNOD CAP_LEASE CAP_AUDIT_WRITE CAP_AUDIT_CONTROL CAP_SETFCAP CAP_MAC_OVERRIDE CAP_MAC_ADMIN CAP_SYSLOG CAP_WAKE_ALARM CAP_BLOCK_SUSPEND CAP_AUDIT_READ CAP_PERFMON CAP_BPF CAP_CHECKPOINT_RESTORE' ;;
     'seccomp compile --kernel') kinds=- ;;
     'seccomp compile -o') kinds=p ;;
+    'seccomp check --arch') kinds=w choices='x86_64 aarch64 riscv64' ;;
+    'seccomp check --cap') kinds=w choices='CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_KILL CAP_SETGID CAP_SETUID CAP_SETPCAP CAP_LINUX_IMMUTABLE CAP_NET_BIND_SERVICE CAP_NET_BROADCAST CAP_NET_ADMIN CAP_NET_RAW CAP_IPC_LOCK CAP_IPC_OWNER CAP_SYS_MODULE CAP_SYS_RAWIO CAP_SYS_CHROOT CAP_SYS_PTRACE CAP_SYS_PACCT CAP_SYS_ADMIN CAP_SYS_BOOT CAP_SYS_NICE CAP_SYS_RESOURCE CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_MKNOD CAP_LEASE CAP_AUDIT_WRITE CAP_AUDIT_CONTROL CAP_SETFCAP CAP_MAC_OVERRIDE CAP_MAC_ADMIN CAP_SYSLOG CAP_WAKE_ALARM CAP_BLOCK_SUSPEND CAP_AUDIT_READ CAP_PERFMON CAP_BPF CAP_CHECKPOINT_RESTORE' ;;
+    'seccomp check --kernel') kinds=- ;;
     'seccomp explain --profile') kinds=f choices='default build desktop strict' ;;
     'seccomp explain --arch') kinds=w choices='x86_64 aarch64 riscv64' ;;
+    'seccomp explain --cap') kinds=w choices='CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_KILL CAP_SETGID CAP_SETUID CAP_SETPCAP CAP_LINUX_IMMUTABLE CAP_NET_BIND_SERVICE CAP_NET_BROADCAST CAP_NET_ADMIN CAP_NET_RAW CAP_IPC_LOCK CAP_IPC_OWNER CAP_SYS_MODULE CAP_SYS_RAWIO CAP_SYS_CHROOT CAP_SYS_PTRACE CAP_SYS_PACCT CAP_SYS_ADMIN CAP_SYS_BOOT CAP_SYS_NICE CAP_SYS_RESOURCE CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_MKNOD CAP_LEASE CAP_AUDIT_WRITE CAP_AUDIT_CONTROL CAP_SETFCAP CAP_MAC_OVERRIDE CAP_MAC_ADMIN CAP_SYSLOG CAP_WAKE_ALARM CAP_BLOCK_SUSPEND CAP_AUDIT_READ CAP_PERFMON CAP_BPF CAP_CHECKPOINT_RESTORE' ;;
+    'seccomp explain --kernel') kinds=- ;;
     esac
 }
 
@@ -216,8 +221,8 @@ _pinfold_operands() {
     'seccomp list') kinds= options='' ;;
     'seccomp show') kinds=w choices='default build desktop strict @io @file @memory @process @signal @time @sched @identity @socket @ipc @aio @io_uring @sandbox @mount @namespace @ptrace @keyring @bpf @perf @userfaultfd @fanotify @handle @numa @module @boot @clock @admin @rawio @emulation @obsolete' options='' ;;
     'seccomp compile') kinds=f choices='default build desktop strict' options='--arch --cap --kernel -o' ;;
-    'seccomp check') kinds=f choices='default build desktop strict' options='' ;;
-    'seccomp explain') kinds=- options='--profile --arch' ;;
+    'seccomp check') kinds=f choices='default build desktop strict' options='--arch --cap --kernel' ;;
+    'seccomp explain') kinds=- options='--profile --arch --cap --kernel' ;;
     'doctor') kinds= options='--json' ;;
     esac
 }

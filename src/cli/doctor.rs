@@ -6,13 +6,14 @@ use std::os::unix::ffi::OsStrExt;
 use lexopt::prelude::{Long, Short, Value};
 
 use super::run::look::Desk;
-use crate::doctor;
+use super::verbs;
+use crate::doctor::{self, Refusal};
 use crate::error::Error;
 
 pub(super) const USAGE: &str = "usage: pinfold doctor [--json]\n";
 /// The box that shall work: the default one.
 const PROFILE: &CStr = c"workspace";
-/// The same without the current directory, where that is none to work in, which is no fact of the host.
+/// What is tried instead where that one cannot begin in this directory, which is no fact of the host.
 const ANYWHERE: &CStr = c"base";
 const HELP: &str = "
 Says what this host offers to sandboxes, what is missing, what that costs, and
@@ -29,17 +30,26 @@ The exit code is 0 if `pinfold run true` would work here, and 1 if not.
 pub(super) fn run(words: &[&CStr], environment: &[&CStr]) -> Result<(String, u8), Error> {
     let mut json = false;
     let mut parser = lexopt::Parser::from_args(words.iter().map(|word| OsStr::from_bytes(word.to_bytes())));
-    let bad = |error: lexopt::Error| Error::new(125, format!("{error}\n{USAGE}"));
+    let bad = |error: lexopt::Error| verbs::misused("doctor", None, error.to_string());
+    let unknown = |word: &OsStr| verbs::unknown_option("doctor", None, word);
     while let Some(word) = parser.next().map_err(bad)? {
         match word {
             Short('h') | Long("help") => return Ok((format!("{USAGE}{HELP}"), 0)),
             Long("json") => json = true,
-            Short(_) | Long(_) | Value(_) => return Err(bad(word.unexpected())),
+            Short(letter) => return Err(unknown(format!("-{letter}").as_ref())),
+            Long(name) => return Err(unknown(format!("--{name}").as_ref())),
+            Value(word) => return Err(unknown(&word)),
         }
     }
     let mut desk = Desk::new(environment);
     let program = || vec![c"true".into()];
-    let (spec, door) = desk.meant(PROFILE, program()).or_else(|_| desk.meant(ANYWHERE, program()))?;
-    let report = doctor::examine(&spec, environment, &door)?;
+    let (here, (spec, door)) = match desk.meant(PROFILE, program()) {
+        Ok(meant) => (None, meant),
+        Err(error) => {
+            let refusal = Refusal { directory: desk.directory(), error, is_of_place: !desk.is_workspace() };
+            (Some(refusal), desk.meant(ANYWHERE, program())?)
+        }
+    };
+    let report = doctor::examine(&spec, here, environment, &door)?;
     Ok((if json { report.json() } else { report.text() }, u8::from(!report.works())))
 }

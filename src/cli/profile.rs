@@ -4,11 +4,9 @@ use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 
 use crate::cli::render;
-use crate::cli::run::FAILED;
 use crate::cli::run::look::Desk;
-use crate::cli::verbs::PROFILE;
+use crate::cli::verbs::{self, PROFILE, Sub};
 use crate::error::{Error, push_printable};
-use crate::nearest::nearest;
 
 const HELP: &str = "
 A profile is a file of options of `pinfold run`, one a line. `check` with a command also
@@ -23,26 +21,33 @@ pub(super) type Output = (Vec<u8>, u8);
 
 /// Does what the words after `pinfold profile` say. `environment` is the caller's.
 pub(super) fn run(words: &[&CStr], environment: &[&CStr]) -> Result<Output, Error> {
-    let Some((&verb, rest)) = words.split_first() else { return wrong("a command is missing") };
+    let Some((&verb, rest)) = words.split_first() else { return Err(misused(None, "a command is missing")) };
     if [verb].iter().chain(rest.first()).any(|&word| word == c"--help" || word == c"-h") {
         return Ok((format!("{}\n{}{HELP}", usage(), render::sub_briefs(PROFILE)).into_bytes(), 0));
     }
+    let sub = PROFILE.iter().find(|sub| sub.name.as_bytes() == verb.to_bytes());
+    let is_option = |word: &&CStr| word.to_bytes().starts_with(b"-") && *word != c"--";
+    let Some(sub) = sub else {
+        return Err(match is_option(&verb) {
+            true => verbs::unknown_option("profile", None, super::to_os(verb.to_bytes())),
+            false => verbs::unknown_command("profile", PROFILE, super::to_os(verb.to_bytes())),
+        });
+    };
+    // Those of a command to be checked are its own.
+    let own = if sub.name == "check" { rest.get(..1).unwrap_or_default() } else { rest };
+    if let Some(option) = own.iter().copied().find(is_option) {
+        return Err(verbs::unknown_option("profile", Some(sub), super::to_os(option.to_bytes())));
+    }
     let mut desk = Desk::new(environment);
-    match (verb.to_bytes(), rest) {
-        (b"list", []) => Ok((list(&mut desk), 0)),
-        (b"show", [name]) => Ok((desk.text(name)?, 0)),
-        (b"diff", [old, new]) => diff(&mut desk, old, new),
-        (b"check", [name, command @ ..]) => {
+    match (sub.name, rest) {
+        ("list", []) => Ok((list(&mut desk), 0)),
+        ("show", [name]) => Ok((desk.text(name)?, 0)),
+        ("diff", [old, new]) => diff(&mut desk, old, new),
+        ("check", [name, command @ ..]) => {
             let command = command.strip_prefix(&[c"--"]).unwrap_or(command);
             check(&mut desk, name, command.iter().map(|&word| word.to_owned()).collect())
         }
-        (b"list" | b"show" | b"check" | b"diff", _) => wrong("this command takes another number of words"),
-        _ => {
-            let mut message = b"unknown command ".to_vec();
-            push_printable(&mut message, OsStr::from_bytes(verb.to_bytes()));
-            let near = nearest(&verb.to_string_lossy(), PROFILE.iter().map(|sub| sub.name));
-            wrong(message).map_err(|error| error.with_hint(near.map(|near| format!("did you mean {near}?"))))
-        }
+        (name, _) => Err(misused(Some(sub), format!("{name} takes another number of words"))),
     }
 }
 
@@ -99,11 +104,8 @@ fn diff(desk: &mut Desk<'_>, old: &CStr, new: &CStr) -> Result<Output, Error> {
     Ok((out, code))
 }
 
-fn wrong<T>(message: impl Into<Vec<u8>>) -> Result<T, Error> {
-    let mut message = message.into();
-    message.push(b'\n');
-    message.extend_from_slice(usage().trim_end().as_bytes());
-    Err(Error::new(FAILED, message))
+fn misused(sub: Option<&Sub>, message: impl Into<Vec<u8>>) -> Error {
+    verbs::misused("profile", sub, message)
 }
 
 fn usage() -> String {

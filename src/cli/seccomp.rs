@@ -6,8 +6,9 @@ use std::fmt::Write as _;
 use std::io::{IsTerminal, Read};
 use std::os::unix::ffi::OsStrExt;
 
-use lexopt::prelude::{Long, Short, Value, ValueExt};
+use lexopt::prelude::{Long, Short, Value};
 
+use super::verbs::{self, SECCOMP, Sub};
 use crate::error::{Error, printable};
 use crate::nearest::{did_you_mean, nearest};
 use crate::seccomp::arch::Arch;
@@ -16,14 +17,14 @@ use crate::seccomp::profile::{Profile, Reader, Rule, kernel_version};
 use crate::seccomp::table::{self, Table};
 use crate::seccomp::verdict::{ENOSYS, Verdict};
 use crate::seccomp::{Program, compile, proof, shipped};
-use crate::spec::CapSet;
+use crate::spec::{CapSet, LAST_KNOWN_CAP};
 
 pub(super) const USAGE: &str = "\
 usage: pinfold seccomp list
        pinfold seccomp show NAME|@GROUP
        pinfold seccomp compile NAME|FILE [--arch ARCH] [--cap CAP]... [--kernel X.Y] [-o FILE]
-       pinfold seccomp check NAME|FILE
-       pinfold seccomp explain SYSCALL|NUMBER [--profile NAME|FILE] [--arch ARCH]
+       pinfold seccomp check NAME|FILE [--arch ARCH] [--cap CAP]... [--kernel X.Y]
+       pinfold seccomp explain SYSCALL|NUMBER [--profile NAME|FILE] [--arch ARCH] [--cap CAP]... [--kernel X.Y]
 ";
 const HELP: &str = "
 A profile is a file in the JSON form of OCI, Docker and Podman, or the name of one
@@ -42,9 +43,6 @@ that comes with pinfold. What `compile` writes is for `bwrap --seccomp FD`:
 pinfold-seccomp(7) describes profiles and groups.
 ";
 
-/// The commands.
-const VERBS: [&str; 5] = ["list", "show", "compile", "check", "explain"];
-
 /// A name is a word without a slash or a dot; anything else is a file.
 const SHIPPED: &str = "default";
 
@@ -56,6 +54,8 @@ const LONGEST: u64 = 16 << 20;
 struct Words {
     help: bool,
     operands: Vec<OsString>,
+    /// The options that were given, as the forms of the commands have them.
+    given: Vec<&'static str>,
     arch: Option<Arch>,
     caps: BTreeSet<String>,
     kernel: Option<(u32, u32)>,
@@ -76,70 +76,103 @@ pub(super) fn run(words: &[&CStr]) -> Result<Output, Error> {
     if words.help {
         return Ok(Output::Text(format!("{USAGE}{HELP}")));
     }
-    let Some((verb, rest)) = operands.split_first() else { return misused("", "a command is missing") };
-    if words.output.is_some() && verb.as_bytes() != b"compile" {
-        return misused("compile", "--output is for compile");
+    let Some((verb, rest)) = operands.split_first() else { return Err(misused(None, "a command is missing")) };
+    let Some(sub) = sub(verb) else { return Err(verbs::unknown_command("seccomp", SECCOMP, verb)) };
+    if let Some(option) = words.given.iter().find(|given| !sub.options().any(|known| known == **given)) {
+        return Err(misused(Some(sub), format!("{option} is for {}", verbs::owners(SECCOMP, option))));
     }
-    if words.profile.is_some() && verb.as_bytes() != b"explain" {
-        return misused("explain", "--profile is for explain");
-    }
-    match (verb.as_bytes(), rest) {
-        (b"list", []) => Ok(Output::Text(list())),
-        (b"show", [name]) => show(name).map(Output::Text),
-        (b"compile", [name]) => {
+    match (sub.name, rest) {
+        ("list", []) => Ok(Output::Text(list())),
+        ("show", [name]) => show(name).map(Output::Text),
+        ("compile", [name]) => {
             let program = words.compile(name)?;
             Ok(Output::Filter(program.bytes(), words.output.clone().unwrap_or_else(|| "-".into())))
         }
-        (b"check", [name]) => check(&words, name).map(Output::Text),
-        (b"explain", [call]) => explain(&words, call).map(Output::Text),
-        (known, _) => match VERBS.into_iter().find(|verb| verb.as_bytes() == known) {
-            Some(verb) => misused(verb, format!("{verb} takes another number of words")),
-            None => {
-                let near = nearest(&verb.to_string_lossy(), VERBS.into_iter());
-                misused("", format!("unknown command {:?}{}", verb, did_you_mean(near)))
-            }
-        },
+        ("check", [name]) => check(&words, name).map(Output::Text),
+        ("explain", [call]) => explain(&words, call).map(Output::Text),
+        (name, _) => Err(misused(Some(sub), format!("{name} takes another number of words"))),
     }
+}
+
+/// The command that is called `name`.
+fn sub(name: &OsStr) -> Option<&'static Sub> {
+    SECCOMP.iter().find(|sub| sub.name.as_bytes() == name.as_bytes())
+}
+
+fn misused(sub: Option<&Sub>, message: impl Into<Vec<u8>>) -> Error {
+    verbs::misused("seccomp", sub, message)
 }
 
 fn parse(words: &[&CStr]) -> Result<Words, Error> {
     let mut out = Words::default();
     let mut parser = lexopt::Parser::from_args(words.iter().map(|word| OsStr::from_bytes(word.to_bytes())));
-    let bad = |error: lexopt::Error| misuse("", error.to_string());
-    while let Some(word) = parser.next().map_err(bad)? {
-        match word {
-            Short('h') | Long("help") => out.help = true,
-            Short('o') | Long("output") => out.output = Some(parser.value().map_err(bad)?),
-            Long("profile") => out.profile = Some(parser.value().map_err(bad)?),
-            Long("arch") => {
-                let name = parser.value().and_then(ValueExt::string).map_err(bad)?;
-                out.arch = Arch::named(&name);
-                if out.arch.is_none() {
-                    return wrong(format!("--arch {name:?}: x86_64, aarch64 or riscv64 is wanted"));
+    while let Some(word) = parser.next().map_err(|error| misused(None, error.to_string()))? {
+        let name = match word {
+            Short('h') | Long("help") => {
+                out.help = true;
+                continue;
+            }
+            Value(word) => {
+                out.operands.push(word);
+                continue;
+            }
+            Short('o') | Long("output") => "-o",
+            Short(letter) => return Err(out.unknown(format!("-{letter}"))),
+            Long(name) => {
+                match ["--profile", "--arch", "--cap", "--kernel"].into_iter().find(|known| known[2..] == *name) {
+                    Some(known) => known,
+                    None => return Err(out.unknown(format!("--{name}"))),
                 }
             }
-            Long("cap") => {
-                let name = parser.value().and_then(ValueExt::string).map_err(bad)?.to_ascii_uppercase();
-                if !CapSet::is_name(&name) {
-                    return wrong(format!("--cap {name:?}: unknown capability"));
-                }
-                out.caps.insert(name);
-            }
-            Long("kernel") => {
-                let text = parser.value().and_then(ValueExt::string).map_err(bad)?;
-                out.kernel = kernel_version(&text);
-                if out.kernel.is_none() {
-                    return wrong(format!("--kernel {text:?}: a version such as 6.12 is wanted"));
-                }
-            }
-            Value(word) => out.operands.push(word),
-            Short(_) | Long(_) => return Err(bad(word.unexpected())),
-        }
+        };
+        let value = parser.value().map_err(|error| misused(out.sub(), error.to_string()))?;
+        out.given.push(name);
+        out.set(name, value)?;
     }
     Ok(out)
 }
 
 impl Words {
+    /// The command, as far as it has been read.
+    fn sub(&self) -> Option<&'static Sub> {
+        self.operands.first().and_then(|name| sub(name))
+    }
+
+    fn unknown(&self, option: String) -> Error {
+        verbs::unknown_option("seccomp", self.sub(), option.as_ref())
+    }
+
+    fn set(&mut self, name: &str, value: OsString) -> Result<(), Error> {
+        let text = value.to_string_lossy().into_owned();
+        match name {
+            "-o" => self.output = Some(value),
+            "--profile" => self.profile = Some(value),
+            "--arch" => {
+                self.arch = Arch::named(&text);
+                if self.arch.is_none() {
+                    let near = did_you_mean(nearest(&text, Arch::KERNELS.iter().map(|arch| arch.name())));
+                    return wrong(format!("--arch {value:?}: x86_64, aarch64 or riscv64 is wanted{near}"));
+                }
+            }
+            "--cap" => {
+                let name = text.to_ascii_uppercase();
+                if !CapSet::is_name(&name) {
+                    let near = nearest(&name, CapSet::all(LAST_KNOWN_CAP).names());
+                    let near = near.or_else(|| nearest(&format!("CAP_{name}"), CapSet::all(LAST_KNOWN_CAP).names()));
+                    return wrong(format!("--cap {value:?}: unknown capability{}", did_you_mean(near)));
+                }
+                self.caps.insert(name);
+            }
+            _ => {
+                self.kernel = kernel_version(&text);
+                if self.kernel.is_none() {
+                    return wrong(format!("--kernel {value:?}: a version such as 6.12 is wanted"));
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn arch(&self) -> Result<Arch, Error> {
         match self.arch.or_else(Arch::here) {
             Some(arch) => Ok(arch),
@@ -351,19 +384,6 @@ fn write_line(out: &mut String, line: std::fmt::Arguments<'_>) {
 
 fn wrong<T>(message: impl Into<Vec<u8>>) -> Result<T, Error> {
     Err(Error::new(125, message))
-}
-
-/// A command line that cannot be meant so, with how `verb` is used.
-fn misused<T>(verb: &str, message: impl Into<Vec<u8>>) -> Result<T, Error> {
-    Err(misuse(verb, message))
-}
-
-fn misuse(verb: &str, message: impl Into<Vec<u8>>) -> Error {
-    let usage = USAGE.lines().filter_map(|line| line.split_once("pinfold seccomp ")).map(|(_, usage)| usage);
-    let mut usage =
-        usage.filter(|usage| usage.split(' ').next() == Some(verb)).map(|usage| format!("pinfold seccomp {usage}"));
-    let hint = usage.next_back().unwrap_or_else(|| "pinfold seccomp --help tells how it is used".into());
-    Error::new(125, message).with_hint(Some(hint))
 }
 
 /// `error` with the name of the profile in front.

@@ -1,6 +1,9 @@
 //! The commands of `pinfold`. One table: the front door, `pinfold --help`, the manual page and the completions read it.
 
+use std::ffi::OsStr;
+
 use super::{CommandLine, run};
+use crate::error::{Error, printable};
 use crate::nearest::nearest;
 
 /// One command.
@@ -82,7 +85,7 @@ pub(crate) const PROFILE: &[Sub] = &[
 ];
 
 /// Of `pinfold seccomp`.
-const SECCOMP: &[Sub] = &[
+pub(crate) const SECCOMP: &[Sub] = &[
     Sub { name: "list", form: "", brief: "Print the profiles that come with pinfold, and the groups" },
     Sub { name: "show", form: "NAME|@GROUP", brief: "Print the text of a profile, or the members of a group" },
     Sub {
@@ -90,10 +93,14 @@ const SECCOMP: &[Sub] = &[
         form: "NAME|FILE [--arch ARCH] [--cap CAP]... [--kernel X.Y] [-o FILE]",
         brief: "Write the filter that a profile makes",
     },
-    Sub { name: "check", form: "NAME|FILE", brief: "Find mistakes in a profile, and prove its filters" },
+    Sub {
+        name: "check",
+        form: "NAME|FILE [--arch ARCH] [--cap CAP]... [--kernel X.Y]",
+        brief: "Find mistakes in a profile, and prove its filters",
+    },
     Sub {
         name: "explain",
-        form: "SYSCALL|NUMBER [--profile NAME|FILE] [--arch ARCH]",
+        form: "SYSCALL|NUMBER [--profile NAME|FILE] [--arch ARCH] [--cap CAP]... [--kernel X.Y]",
         brief: "Say what becomes of a system call, and why",
     },
 ];
@@ -103,6 +110,69 @@ pub(crate) fn find(name: &str) -> Result<&'static Verb, Option<&'static str>> {
     match VERBS.iter().find(|verb| verb.name == name) {
         Some(verb) => Ok(verb),
         None => Err(nearest(name, VERBS.iter().map(|verb| verb.name))),
+    }
+}
+
+impl Sub {
+    /// The options that its form names.
+    pub(crate) fn options(&self) -> impl Iterator<Item = &'static str> {
+        options(self.form)
+    }
+}
+
+/// The options that a form names.
+fn options(form: &'static str) -> impl Iterator<Item = &'static str> {
+    form.split([' ', '[', ']', '|']).filter(|word| word.starts_with('-') && *word != "--")
+}
+
+/// What is wrong with the words of a command, and how it is used: `sub` is the one of its own that was meant, where that
+/// is known.
+pub(crate) fn misused(verb: &str, sub: Option<&Sub>, message: impl Into<Vec<u8>>) -> Error {
+    let own = VERBS.iter().find(|known| known.name == verb && known.subs.is_empty());
+    let hint = match (sub, own) {
+        (Some(sub), _) => format!("pinfold {verb} {} {}", sub.name, sub.form).trim_end().to_owned(),
+        (None, Some(own)) => format!("pinfold {verb} {}", own.form),
+        (None, None) => format!("pinfold {verb} --help tells how it is used"),
+    };
+    Error::new(run::FAILED, message).with_hint(Some(hint))
+}
+
+/// The error about a word that is none of the commands of `verb`.
+pub(crate) fn unknown_command(verb: &str, subs: &[Sub], word: &OsStr) -> Error {
+    let near = nearest(&word.to_string_lossy(), subs.iter().map(|sub| sub.name));
+    unknown("command", verb, None, word, near)
+}
+
+/// The error about an option, or another word, that the command does not take.
+pub(crate) fn unknown_option(verb: &str, sub: Option<&Sub>, word: &OsStr) -> Error {
+    let (form, subs) =
+        VERBS.iter().find(|known| known.name == verb).map_or(("", &[][..]), |verb| (verb.form, verb.subs));
+    let text = word.to_string_lossy();
+    let kind = if text.starts_with('-') { "option" } else { "word" };
+    // The dashes may have been forgotten.
+    let text = if kind == "option" { text.into_owned() } else { format!("--{text}") };
+    // Every letter is near to every other.
+    let near =
+        |known: &mut dyn Iterator<Item = &'static str>| nearest(&text, known.filter(|name| name.starts_with("--")));
+    let own = near(&mut sub.into_iter().flat_map(Sub::options).chain(options(form)).chain(["--help"]));
+    let error = unknown(kind, verb, sub, word, own);
+    match near(&mut subs.iter().flat_map(Sub::options)).filter(|_| own.is_none()) {
+        Some(other) => error.with_hint(Some(format!("did you mean {other}? It is for {}", owners(subs, other)))),
+        None => error,
+    }
+}
+
+/// The commands among `subs` that have `option`.
+pub(crate) fn owners(subs: &[Sub], option: &str) -> String {
+    let names = subs.iter().filter(|sub| sub.options().any(|known| known == option)).map(|sub| sub.name);
+    names.collect::<Vec<_>>().join(", ")
+}
+
+fn unknown(kind: &str, verb: &str, sub: Option<&Sub>, word: &OsStr, near: Option<&str>) -> Error {
+    let error = misused(verb, sub, format!("unknown {kind} {}", printable(word)));
+    match near {
+        Some(near) => error.with_hint(Some(format!("did you mean {near}?"))),
+        None => error,
     }
 }
 
@@ -125,6 +195,13 @@ mod tests {
         assert_eq!(seccomp::USAGE, render::sub_usage("seccomp", SECCOMP));
         let form = find("doctor").map(|verb| verb.form);
         assert_eq!(Ok(doctor::USAGE), form.map(|form| format!("usage: pinfold doctor {form}\n")).as_deref());
+    }
+
+    #[test]
+    fn a_form_names_its_options() {
+        let compile = SECCOMP.iter().find(|sub| sub.name == "compile").unwrap();
+        assert_eq!(compile.options().collect::<Vec<_>>(), ["--arch", "--cap", "--kernel", "-o"]);
+        assert_eq!(PROFILE.iter().flat_map(Sub::options).next(), None);
     }
 
     #[test]

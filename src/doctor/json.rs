@@ -2,16 +2,16 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Report;
 use super::facts::{Facts, Surroundings};
 use super::ids::{Helper, Ranges};
 use super::rehearsal::Outcome;
 use super::trials::{Trial, Trials, Tried};
 use super::verdict::Severity;
+use super::{Refusal, Report};
 use crate::error::printable_json;
 
 pub(super) fn json(report: &Report) -> String {
-    let Report { facts, trials, rehearsals, verdict } = report;
+    let Report { facts, trials, rehearsals, verdict, here } = report;
     let findings = verdict.findings().map(|(area, finding)| {
         json!({
             "id": finding.id,
@@ -32,6 +32,12 @@ pub(super) fn json(report: &Report) -> String {
         "kernel": facts.release,
         "works": report.works(),
         "error": error(&rehearsals.full),
+        "here": here.as_ref().map(|Refusal { directory, error, is_of_place }| json!({
+            "directory": directory,
+            "message": String::from_utf8_lossy(&error.message),
+            "hint": error.hint,
+            "works_elsewhere": is_of_place,
+        })),
         "tiers": {
             "full": verdict.tiers.full,
             "no_proc": verdict.tiers.no_proc,
@@ -54,7 +60,7 @@ fn error(outcome: &Outcome) -> Value {
         Outcome::Fails { message, hint, failure } => json!({
             "message": message,
             "hint": hint,
-            "stage": failure.as_ref().map(|failure| format!("{:?}", failure.stage)),
+            "stage": failure.as_ref().map(|failure| failure.stage.step()),
             "errno": failure.as_ref().map(|failure| failure.errno),
         }),
     }

@@ -39,12 +39,23 @@ pub(crate) struct Report {
     trials: Trials,
     rehearsals: Rehearsals,
     verdict: Verdict,
+    here: Option<Refusal>,
+}
+
+/// Why `pinfold run` begins nothing in the current directory, whatever the host can do. Another box has been tried then.
+pub(crate) struct Refusal {
+    /// The current directory, where there is one.
+    pub(crate) directory: Option<String>,
+    /// What `pinfold run` says.
+    pub(crate) error: Error,
+    /// Whether it would begin in a directory that somebody works in.
+    pub(crate) is_of_place: bool,
 }
 
 impl Report {
-    /// Whether a box with everything works here.
+    /// Whether `pinfold run true` would work here.
     pub(crate) fn works(&self) -> bool {
-        self.rehearsals.full.works()
+        self.rehearsals.full.works() && self.here.is_none()
     }
 
     /// For a person.
@@ -58,14 +69,20 @@ impl Report {
     }
 }
 
-/// Looks at this host. `wish` is the box that shall work, `inherited` the environment, `door` the words of a failure.
+/// Looks at this host. `wish` is the box that shall work, `here` why another one would be refused in this directory,
+/// `inherited` the environment, `door` the words of a failure.
 ///
 /// Everything that is tried is tried in processes of their own, which are gone when this returns, in namespaces of
 /// their own. The calling process must have one thread.
 ///
 /// # Errors
 /// The file of this program gives it privileges, or the tool cannot even try: no process or socket can be made.
-pub(crate) fn examine(wish: &Spec, inherited: &[&CStr], door: &dyn Door) -> Result<Report, Error> {
+pub(crate) fn examine(
+    wish: &Spec,
+    here: Option<Refusal>,
+    inherited: &[&CStr],
+    door: &dyn Door,
+) -> Result<Report, Error> {
     let failed = |errno| Error::new(1, format!("cannot try anything here: {}", error_text(errno as i32)));
     // Before anything is read or tried with them.
     refuse_privileges()?;
@@ -78,5 +95,5 @@ pub(crate) fn examine(wish: &Spec, inherited: &[&CStr], door: &dyn Door) -> Resu
     let trials = Trials::run(caller).map_err(failed)?;
     let rehearsals = Rehearsals::run(wish, caller, inherited, door).map_err(failed)?;
     let verdict = Verdict::of(&facts, &trials, &rehearsals);
-    Ok(Report { facts, trials, rehearsals, verdict })
+    Ok(Report { facts, trials, rehearsals, verdict, here })
 }

@@ -13,6 +13,7 @@ use super::rehearsal::Outcome;
 use super::trials::{Trial, Trials, Tried};
 use super::verdict::{Finding, Severity, Verdict};
 use super::{json, text};
+use crate::plan::failure::{Failure, Stage};
 use crate::sys::Errno;
 
 fn blocking(verdict: &Verdict) -> Vec<&Finding> {
@@ -234,6 +235,7 @@ fn the_document_keeps_its_schema() {
             "error",
             "facts",
             "findings",
+            "here",
             "kernel",
             "landlock_abi",
             "schema",
@@ -260,4 +262,15 @@ fn the_document_keeps_its_schema() {
             assert!(finding["fix"].as_array().unwrap().iter().all(serde_json::Value::is_string));
         }
     }
+}
+
+/// What failed is called as the lines of JSON of a run call it.
+#[test]
+fn the_step_of_a_failure_has_its_stable_name() {
+    let failure = Some(Failure::new(Stage::UidMap, Errno::EPERM as i32));
+    let outcome = Outcome::Fails { message: "no".into(), hint: None, failure };
+    let document = json::json(&Host::healthy().report(all_work(), outcome, Outcome::Works));
+    let document: serde_json::Value = serde_json::from_str(&document).unwrap();
+    assert_eq!((&document["error"]["stage"], &document["error"]["errno"]), (&"ids".into(), &1.into()));
+    assert!(Stage::ALL.iter().all(|stage| stage.step().bytes().all(|byte| byte.is_ascii_lowercase())));
 }

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::Report;
 use super::verdict::{Area, Severity};
+use super::{Refusal, Report};
 
 /// Width of the names, in characters.
 const NAMES: usize = 15;
@@ -22,9 +22,29 @@ pub(super) fn text(report: &Report) -> String {
     ] {
         line(&mut out, format_args!("  {:4} {name}", if works { "yes" } else { "no" }));
     }
-    let answer = if report.works() { "would work" } else { "would not work: see what is marked FAIL" };
-    line(&mut out, format_args!("\n`pinfold run true` {answer}."));
+    out.push('\n');
+    match &report.here {
+        _ if !report.rehearsals.full.works() => {
+            line(&mut out, format_args!("`pinfold run true` would not work: see what is marked FAIL."));
+        }
+        Some(refusal) => here(&mut out, refusal),
+        None => line(&mut out, format_args!("`pinfold run true` would work.")),
+    }
     out
+}
+
+/// Boxes work, but not this one in this directory.
+fn here(out: &mut String, refusal: &Refusal) {
+    let Refusal { directory, error, is_of_place } = refusal;
+    let directory =
+        directory.as_ref().map_or_else(String::new, |directory| format!(" (in {})", super::printable(directory)));
+    line(out, format_args!("`pinfold run true` would not work here{directory}: it refuses to start."));
+    line(out, format_args!("     {:>6}  {}", "what:", String::from_utf8_lossy(&error.message)));
+    if let Some(hint) = &error.hint {
+        line(out, format_args!("     {:>6}  {hint}", "fix:"));
+    }
+    let elsewhere = if *is_of_place { "In a project directory it works; here" } else { "Here" };
+    line(out, format_args!("{elsewhere} `pinfold run --profile base true` would work."));
 }
 
 fn area(out: &mut String, area: &Area) {

@@ -108,9 +108,7 @@ impl Verdict {
             }
             Outcome::Fails { .. } if findings().any(|finding| finding.severity == Severity::Blocks) => {}
             Outcome::Fails { message, hint, failure: _ } => {
-                let fix = hint.clone().unwrap_or_else(|| {
-                    "pinfold bwrap --unshare-all --ro-bind / / --proc /proc --dev /dev true shows it again".into()
-                });
+                let fix = hint.clone().unwrap_or_else(|| "pinfold run --profile base true shows it again".into());
                 areas.push(Area::new(
                     "a real box",
                     "fails".into(),
@@ -399,7 +397,7 @@ fn landlock(facts: &Facts, trials: &Trials) -> Area {
 }
 
 fn overlay(facts: &Facts, trials: &Trials) -> Area {
-    let cost = "the overlay options (--overlay, --tmp-overlay, --ro-overlay) fail";
+    let cost = "--overlay fails, and so do the overlay options of bwrap";
     let (tried, many) = (trials.get(Trial::Overlay), trials.get(Trial::OverlayLayers));
     let mut findings = Vec::new();
     match failed(tried) {

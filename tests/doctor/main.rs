@@ -29,16 +29,26 @@ fn pinfold() -> &'static Path {
     })
 }
 
-/// `pinfold WORDS...` as an ordinary launch.
+/// `pinfold WORDS...` as an ordinary launch, in a directory to work in.
 fn plainly(actor: Actor, words: &[&str]) -> Launch {
-    Launch::program(pinfold(), actor, words)
+    Launch::program(pinfold(), actor, words).dir(&project(actor))
+}
+
+/// A directory of `actor`'s own.
+fn project(actor: Actor) -> PathBuf {
+    let project = stage::stage().join(format!("work-{actor:?}"));
+    fs::create_dir_all(&project).unwrap();
+    if let Some((uid, gid)) = actor.ids() {
+        std::os::unix::fs::chown(&project, Some(uid), Some(gid)).unwrap();
+    }
+    project
 }
 
 /// The same on a host that `steps` have changed: see `nest` of tests/probe.
 fn on_a_host(steps: &[&str], actor: Actor, words: &[&str]) -> Launch {
     let program = pinfold().to_str().unwrap();
     let command: Vec<String> = [program].iter().chain(words).map(|word| (*word).to_owned()).collect();
-    nest(actor, &steps.iter().map(|step| (*step).to_owned()).collect::<Vec<_>>(), &command)
+    nest(actor, &steps.iter().map(|step| (*step).to_owned()).collect::<Vec<_>>(), &command).dir(&project(actor))
 }
 
 /// The same within a box that has the filter of this file in the stage, and no other wall.
@@ -83,6 +93,49 @@ fn boxes_work_here() {
         assert!(trials.values().all(|result| !result.is_null()), "everything is reached: {trials:?}");
         for needed in ["user_namespace", "uid_map", "loopback", "tmpfs", "pivot_root", "proc", "mount_setattr"] {
             assert_eq!(trials[needed], 0, "{needed}");
+        }
+    }
+}
+
+/// What is said of `pinfold run true` counts for the directory in which it is asked.
+#[test]
+fn a_directory_that_is_no_workspace_is_told_from_a_host_that_has_no_boxes() {
+    for actor in actors() {
+        let place = support::Place::new("doctor-here", actor);
+        place.file("broken/.config/pinfold/profiles/workspace.profile", "nonsense\n");
+        let broken = place.home.join("broken");
+        for (dir, home, wanted, elsewhere) in [
+            (&*place.project, &*place.home, None, false),
+            (&place.home, &place.home, Some("workspace: "), true),
+            (Path::new("/"), &place.home, Some("workspace: "), true),
+            (&place.project, &broken, Some("workspace.profile:1: nonsense: unknown option"), false),
+        ] {
+            let launch = |words: &[&str]| plainly(actor, words).dir(dir).env("HOME", home.to_str().unwrap()).run();
+            let (text, json, real) = (launch(&["doctor"]), launch(&["doctor", "--json"]), launch(&["run", "true"]));
+            let works = real.ending() == "exit 0";
+            assert_eq!(works, wanted.is_none(), "{real}");
+            for said in [&text, &json] {
+                assert_eq!(said.ending(), if works { "exit 0" } else { "exit 1" }, "{said}");
+            }
+            let document: Value = serde_json::from_str(&json.stdout_text()).unwrap();
+            assert_eq!((&document["works"], &document["tiers"]["full"]), (&Value::from(works), &Value::from(true)));
+            let (text, here) = (text.stdout_text(), &document["here"]);
+            let Some(wanted) = wanted else {
+                assert!(here.is_null() && text.ends_with("`pinfold run true` would work.\n"), "{text}");
+                continue;
+            };
+            let message = here["message"].as_str().unwrap();
+            assert!(message.contains(wanted), "{document}");
+            assert_eq!(real.stderr_text().lines().next(), Some(&*format!("pinfold: {message}")));
+            assert_eq!((&here["directory"], &here["works_elsewhere"]), (&dir.to_str().into(), &elsewhere.into()));
+            assert!(
+                text.contains(&format!("would not work here (in {}): it refuses to start.", dir.display())),
+                "{text}"
+            );
+            assert!(text.contains(message) && !text.contains("FAIL"), "{text}");
+            assert_eq!(text.contains("In a project directory it works"), elsewhere, "{text}");
+            // And that is true.
+            assert_eq!(launch(&["run", "--profile", "base", "true"]).ending(), "exit 0");
         }
     }
 }
@@ -218,7 +271,7 @@ fn nothing_is_left_behind() {
     for actor in actors() {
         let before = fs::read_to_string("/proc/self/mountinfo").unwrap();
         let start = Instant::now();
-        assert_eq!(Launch::program(&copy, actor, &["doctor"]).run().ending(), "exit 0");
+        assert_eq!(Launch::program(&copy, actor, &["doctor"]).dir(&project(actor)).run().ending(), "exit 0");
         println!("{actor:?}: {:?}", start.elapsed());
         assert_eq!(running(), 0);
         assert_eq!(fs::read_to_string("/proc/self/mountinfo").unwrap(), before);

@@ -122,15 +122,25 @@ fn what_is_wrong_is_said_in_one_line_and_how_it_is_done_in_a_second() {
         (&["compile", "default", "-o", "/nonexistent/x"], "cannot write /nonexistent/x: No such file"),
         (&["compile", "default", "--arch", "sparc"], "--arch \"sparc\": x86_64, aarch64 or riscv64 is wanted"),
         (&["compile", &data("docker-2015.json"), "--arch", "riscv64"], "this profile is not for riscv64"),
-        (&["compile", "default", "--cap", "CAP_SYS_ADMNI"], "--cap \"CAP_SYS_ADMNI\": unknown capability"),
+        (
+            &["compile", "default", "--cap", "CAP_SYS_ADMNI"],
+            "--cap \"CAP_SYS_ADMNI\": unknown capability, did you mean CAP_SYS_ADMIN?",
+        ),
+        (&["compile", "default", "--arch", "x86-64"], "riscv64 is wanted, did you mean x86_64?"),
         (&["compile", "default", "--kernel", "new"], "--kernel \"new\": a version such as 6.12 is wanted"),
         (&["explain", "@mount"], "@mount is a group of system calls; `pinfold seccomp show @mount` prints its members"),
         (&["check", "/dev/zero"], "cannot read /dev/zero: a profile has 16 MiB at most"),
         (&["explain", "iotcl"], "unknown system call \"iotcl\", did you mean ioctl?"),
         (&["show", "@mounts"], "no profile or group is called \"@mounts\", did you mean @mount?"),
-        (&["compil", "default"], "unknown command \"compil\", did you mean compile?"),
+        (&["compil", "default"], "unknown command compil\nhint: did you mean compile?"),
+        (&["lst"], "unknown command lst\nhint: did you mean list?"),
+        (&["compile", "default", "--archh", "arm"], "unknown option --archh\nhint: did you mean --arch?"),
+        (&["show", "--archh"], "unknown option --archh\nhint: did you mean --arch? It is for compile, check, explain"),
+        (&["check", "--hlep"], "unknown option --hlep\nhint: did you mean --help?"),
+        (&["show", "default", "--arch", "arm"], "--arch is for compile, check, explain"),
+        (&["explain", "read", "-x"], "unknown option -x\nhint: pinfold seccomp explain SYSCALL|NUMBER "),
         (&["list", "default"], "list takes another number of words"),
-        (&["check", "default", "-o", "x"], "--output is for compile"),
+        (&["check", "default", "-o", "x"], "-o is for compile"),
         (&["compile", "default", "--profile", "strict"], "--profile is for explain"),
         (&["list", "--colour"], "--colour"),
         (&[], "a command is missing"),
@@ -140,13 +150,17 @@ fn what_is_wrong_is_said_in_one_line_and_how_it_is_done_in_a_second() {
         assert!(said.contains(wanted), "{words:?}\nsays   {said}\nwanted {wanted}");
         let mut hint = said.lines().skip(1);
         assert!(
-            hint.next().is_none_or(|line| line.starts_with("hint: pinfold seccomp ")) && hint.next().is_none(),
+            hint.next().is_none_or(|line| ["hint: pinfold seccomp ", "hint: did you mean "]
+                .iter()
+                .any(|start| line.starts_with(start)))
+                && hint.next().is_none(),
             "{said}"
         );
     }
     assert!(refused(&["list", "default"]).ends_with("\nhint: pinfold seccomp list"));
     assert!(refused(&["show"]).ends_with("\nhint: pinfold seccomp show NAME|@GROUP"));
-    for words in [&[][..], &["compil"], &["list", "--colour"]] {
+    assert!(refused(&["list", "--colour"]).ends_with("\nhint: pinfold seccomp list"));
+    for words in [&[][..], &["kompilieren"], &["--colour"]] {
         assert!(refused(words).ends_with("\nhint: pinfold seccomp --help tells how it is used"), "{words:?}");
     }
 }

@@ -58,6 +58,16 @@ impl<'a> Desk<'a> {
         Ok(lint::lint(&spec, &origins))
     }
 
+    /// The current directory.
+    pub(in crate::cli) fn directory(&self) -> Option<String> {
+        self.world.cwd.as_ref().map(|cwd| cwd.to_string_lossy().into_owned())
+    }
+
+    /// Whether the current directory is one to work in.
+    pub(in crate::cli) fn is_workspace(&self) -> bool {
+        self.world.workspace().is_ok()
+    }
+
     /// The box of `command` under a profile, with the words of its failures.
     pub(in crate::cli) fn meant(
         &mut self,
