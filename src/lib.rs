@@ -26,7 +26,9 @@
 //! | help | `cli/render.rs` (all from the tables) |
 //! | manual pages, shell completions | `cli/render/files.rs` and `man/*.in` (the same; written by a test) |
 //! | the text of an error | `cli/run/words.rs`, `cli/bwrap/words.rs`; an operation in words: `spec/words.rs`; the `hint:` line below it: `plan/hint.rs` |
-//! | a suggestion for a word that nothing is called | `nearest.rs` |
+//! | a suggestion for a word that nothing is called | `nearest.rs`; for an option of a small command: `cli/verbs.rs` |
+//! | which word of which line an error is about | `error.rs`, `About`; `cli/run/words.rs`, `placed` |
+//! | how text is shown, how a shell is given a word | `error.rs` |
 //! | what can be asked for at all | `spec/` |
 //! | what is asked of the host | `host.rs` |
 //! | how a wish is carried out on this host | `plan/` |

@@ -29,6 +29,7 @@ fn a_wrong_word_gets_one_line_and_a_hint() {
         ("rum", "did you mean run?"),
         ("seccmop", "did you mean seccomp?"),
         ("--ro", "an option stands behind its command: pinfold run [OPTIONS...]"),
+        ("--versoin", "did you mean --version?"),
         ("xyzzy", "`pinfold --help` lists the commands"),
         ("\u{1b}[2J", "`pinfold --help` lists the commands"),
     ] {
@@ -58,7 +59,8 @@ fn a_wrong_word_behind_a_command_gets_a_hint_too() {
             "profile check --x base",
             "profile: unknown option --x\nhint: pinfold profile check NAME|FILE [--] [COMMAND [ARGS...]]",
         ),
-        ("profile show", "profile: show takes another number of words\nhint: pinfold profile show NAME|FILE"),
+        ("profile show", "profile: a word is missing\nhint: pinfold profile show NAME|FILE"),
+        ("profile diff a b c", "profile: one word too many: c\nhint: pinfold profile diff NAME|FILE NAME|FILE"),
         ("seccomp lst", "seccomp: unknown command lst\nhint: did you mean list?"),
         ("run --worksapce true", "unknown option --worksapce\nhint: did you mean --workspace?"),
     ] {

@@ -5,13 +5,14 @@ use std::os::unix::ffi::OsStrExt;
 
 use crate::cli::render;
 use crate::cli::run::look::Desk;
-use crate::cli::verbs::{self, PROFILE, Sub};
+use crate::cli::verbs::{self, PROFILE};
 use crate::error::{Error, push_printable};
 
 const HELP: &str = "
 A profile is a file of options of `pinfold run`, one a line. `check` with a command also
-says whether that, its interpreter and its loader are visible inside. `diff` compares
-what the two say with all that they build on.
+says whether that, its interpreter and its loader are visible inside, and whether it
+would start in the current directory. `diff` compares what the two say with all that
+they build on.
 
 pinfold-profile(5) describes profiles.
 ";
@@ -21,8 +22,10 @@ pub(super) type Output = (Vec<u8>, u8);
 
 /// Does what the words after `pinfold profile` say. `environment` is the caller's.
 pub(super) fn run(words: &[&CStr], environment: &[&CStr]) -> Result<Output, Error> {
-    let Some((&verb, rest)) = words.split_first() else { return Err(misused(None, "a command is missing")) };
-    if [verb].iter().chain(rest.first()).any(|&word| word == c"--help" || word == c"-h") {
+    let Some((&verb, rest)) = words.split_first() else {
+        return Err(verbs::misused("profile", None, "a command is missing"));
+    };
+    if [verb].iter().chain(rest.first()).any(|&word| word == c"--help" || word == c"-h") || verb == c"help" {
         return Ok((format!("{}\n{}{HELP}", usage(), render::sub_briefs(PROFILE)).into_bytes(), 0));
     }
     let sub = PROFILE.iter().find(|sub| sub.name.as_bytes() == verb.to_bytes());
@@ -47,7 +50,10 @@ pub(super) fn run(words: &[&CStr], environment: &[&CStr]) -> Result<Output, Erro
             let command = command.strip_prefix(&[c"--"]).unwrap_or(command);
             check(&mut desk, name, command.iter().map(|&word| word.to_owned()).collect())
         }
-        (name, _) => Err(misused(Some(sub), format!("{name} takes another number of words"))),
+        _ => {
+            let words: Vec<&OsStr> = rest.iter().map(|word| super::to_os(word.to_bytes())).collect();
+            Err(verbs::wrong_count("profile", sub, &words))
+        }
     }
 }
 
@@ -102,10 +108,6 @@ fn diff(desk: &mut Desk<'_>, old: &CStr, new: &CStr) -> Result<Output, Error> {
     }
     let code = u8::from(!out.is_empty());
     Ok((out, code))
-}
-
-fn misused(sub: Option<&Sub>, message: impl Into<Vec<u8>>) -> Error {
-    verbs::misused("profile", sub, message)
 }
 
 fn usage() -> String {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::{CStr, OsStr, OsString};
 use std::fmt::Write as _;
-use std::io::{IsTerminal, Read};
+use std::io::{self, IsTerminal, Read};
 use std::os::unix::ffi::OsStrExt;
 
 use lexopt::prelude::{Long, Short, Value};
@@ -73,7 +73,7 @@ pub(super) enum Output {
 pub(super) fn run(words: &[&CStr]) -> Result<Output, Error> {
     let words = parse(words)?;
     let operands: Vec<&OsStr> = words.operands.iter().map(OsString::as_os_str).collect();
-    if words.help {
+    if words.help || operands.first().is_some_and(|word| *word == "help") {
         return Ok(Output::Text(format!("{USAGE}{HELP}")));
     }
     let Some((verb, rest)) = operands.split_first() else { return Err(misused(None, "a command is missing")) };
@@ -90,7 +90,7 @@ pub(super) fn run(words: &[&CStr]) -> Result<Output, Error> {
         }
         ("check", [name]) => check(&words, name).map(Output::Text),
         ("explain", [call]) => explain(&words, call).map(Output::Text),
-        (name, _) => Err(misused(Some(sub), format!("{name} takes another number of words"))),
+        _ => Err(verbs::wrong_count("seccomp", sub, rest)),
     }
 }
 
@@ -201,7 +201,8 @@ impl Words {
 /// Writes a filter to the file `path`, or to standard output for `-`.
 pub(super) fn deliver(filter: &[u8], path: &OsStr) -> Result<(), Error> {
     if path != "-" {
-        let failed = |error| Error::new(125, format!("cannot write {}: {error}", printable(path)));
+        let failed =
+            |error: io::Error| Error::new(125, format!("cannot write {}: {}", printable(path), errno_text(&error)));
         return std::fs::write(path, filter).map_err(failed);
     }
     if std::io::stdout().is_terminal() {
@@ -227,16 +228,22 @@ fn load(name: &OsStr) -> Result<Profile, Error> {
             wrong(format!("cannot read {}: a profile has {} MiB at most", printable(name), LONGEST >> 20))
         }
         Ok(text) => reader.read(&printable(name), &text),
-        Err(error) => wrong(format!("cannot read {}: {error}", printable(name))),
+        Err(error) => wrong(format!("cannot read {}: {}", printable(name), errno_text(&error))),
     }
 }
 
 /// The content of a file, or one byte more than a profile may have: a device such as /dev/zero has no end.
 /// Pipes are read too, because a shell hands them over as files: <(...).
-fn read(name: &OsStr) -> std::io::Result<Vec<u8>> {
+fn read(name: &OsStr) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     std::fs::File::open(name)?.take(LONGEST + 1).read_to_end(&mut text)?;
     Ok(text)
+}
+
+/// Why something failed, without the number that the standard library adds.
+fn errno_text(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error ").next().unwrap_or_default().to_owned()
 }
 
 fn list() -> String {
@@ -316,10 +323,9 @@ fn explain(words: &Words, call: &OsStr) -> Result<String, Error> {
     };
     if known.is_none() && number.is_none() {
         if table.group(&word).is_some() {
-            return misused(
-                "explain",
-                format!("{word} is a group of system calls; `pinfold seccomp show {word}` prints its members"),
-            );
+            return wrong(format!(
+                "{word} is a group of system calls; `pinfold seccomp show {word}` prints its members"
+            ));
         }
         return wrong(format!("unknown system call {call:?}{}", did_you_mean(table.suggestion(&word))));
     }

@@ -109,7 +109,7 @@ pub(crate) const SECCOMP: &[Sub] = &[
 pub(crate) fn find(name: &str) -> Result<&'static Verb, Option<&'static str>> {
     match VERBS.iter().find(|verb| verb.name == name) {
         Some(verb) => Ok(verb),
-        None => Err(nearest(name, VERBS.iter().map(|verb| verb.name))),
+        None => Err(nearest(name, VERBS.iter().map(|verb| verb.name).chain(["--help", "--version"]))),
     }
 }
 
@@ -135,6 +135,16 @@ pub(crate) fn misused(verb: &str, sub: Option<&Sub>, message: impl Into<Vec<u8>>
         (None, None) => format!("pinfold {verb} --help tells how it is used"),
     };
     Error::new(run::FAILED, message).with_hint(Some(hint))
+}
+
+/// The error about too many words behind a command, or too few.
+pub(crate) fn wrong_count(verb: &str, sub: &Sub, words: &[&OsStr]) -> Error {
+    let wanted = sub.form.split(' ').filter(|word| !word.is_empty()).take_while(|word| !word.starts_with('['));
+    let message = match words.get(wanted.count()) {
+        Some(more) => format!("one word too many: {}", printable(more)),
+        None => "a word is missing".to_owned(),
+    };
+    misused(verb, Some(sub), message)
 }
 
 /// The error about a word that is none of the commands of `verb`.

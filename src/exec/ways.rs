@@ -12,10 +12,11 @@ use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::deny::{Deny, Found, Ground};
-use super::root::{MAX_LINKS, join, split};
+use super::root::{join, split};
 use super::{At, Outcome};
 use crate::plan::failure::Act;
 use crate::plan::pattern::Pattern;
+use crate::spec::path::MAX_LINKS;
 use crate::sys::dir::{self, For};
 use crate::sys::file::{self, Open};
 use crate::sys::{Errno, Result, mount};

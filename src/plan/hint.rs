@@ -5,12 +5,13 @@ use crate::plan::failure::{Act, Failure, Stage};
 use crate::spec::{FsOp, Source};
 use crate::sys::Errno;
 
-/// What a front door calls the ways out.
+/// How a bind is skipped whose source is missing.
+pub(crate) const SKIP_MISSING: &str = "the -try form of the option skips it then";
+
+/// What a front door calls the ways out, where the other one has other words.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms {
-    /// How a source is skipped that is missing: a clause.
-    pub skip_missing: &'static str,
-    /// The same of a layer of an overlay, where there is a way.
+    /// How an overlay is skipped whose layer is missing, where there is a way: a clause.
     pub skip_missing_layer: Option<&'static str>,
     /// What to do where the kernel allows no new procfs: what follows a colon.
     pub no_new_procfs: &'static str,
@@ -81,7 +82,7 @@ pub fn advice(failure: &Failure, op: Option<&FsOp>, host: &Obstacles, terms: &Te
         }
         (Stage::Op, Act::Source, Errno::ENOENT) => match op {
             Some(FsOp::Bind { source: Source::Path(_), .. }) => {
-                return Some(format!("the source does not exist on the host; {}", terms.skip_missing));
+                return Some(format!("the source does not exist on the host; {}", SKIP_MISSING));
             }
             Some(FsOp::Bind { source: Source::Fd(_), .. }) => NO_DESCRIPTOR,
             Some(FsOp::Overlay { .. }) => {
@@ -117,6 +118,7 @@ pub fn advice(failure: &Failure, op: Option<&FsOp>, host: &Obstacles, terms: &Te
             "the program is looked up inside the sandbox: it, its interpreter (#! line) and its loader must be visible there"
         }
         (Stage::Exec, _, Errno::EACCES) => "the file is not executable for you, or lies on a mount with noexec",
+        (Stage::Report, _, Errno::EBADF) => "no such descriptor is open for writing: a shell opens it with N>FILE",
         (Stage::JoinUser | Stage::JoinPid | Stage::JoinInnerUser, _, Errno::EBADF) => NO_DESCRIPTOR,
         (Stage::JoinUser | Stage::JoinPid | Stage::JoinInnerUser, _, Errno::EINVAL) => {
             "the descriptor must refer to a namespace of this kind, as one of /proc/PID/ns/user or /proc/PID/ns/pid does"
@@ -180,12 +182,7 @@ fn exhausted(host: &Obstacles) -> String {
 mod tests {
     use super::*;
 
-    const TERMS: Terms = Terms {
-        skip_missing: "SKIP",
-        skip_missing_layer: Some("SKIP-LAYER"),
-        no_new_procfs: "NO-PROC",
-        new_ipc: "NEW-IPC",
-    };
+    const TERMS: Terms = Terms { skip_missing_layer: Some("SKIP-LAYER"), no_new_procfs: "NO-PROC", new_ipc: "NEW-IPC" };
 
     fn with(stage: Stage, act: Act, errno: Errno, host: Obstacles) -> Option<String> {
         with_op(stage, act, errno, host, None)
@@ -251,7 +248,7 @@ mod tests {
         let bind = |source| FsOp::Bind { source, dest: c"/x".into(), flags };
         let missing =
             |op: &FsOp| with_op(Stage::Op, Act::Source, Errno::ENOENT, Obstacles::default(), Some(op)).unwrap();
-        assert!(missing(&bind(Source::Path(c"/x".into()))).ends_with("; SKIP"));
+        assert!(missing(&bind(Source::Path(c"/x".into()))).contains("-try"));
         let overlay = FsOp::Overlay { layers: vec![], kind: crate::spec::OverlayKind::Tmp, dest: c"/x".into() };
         assert!(missing(&overlay).ends_with("; SKIP-LAYER"));
         assert!(missing(&bind(Source::Fd(9))).contains("descriptor"));

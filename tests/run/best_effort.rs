@@ -1,6 +1,6 @@
 //! `--best-effort`: each restriction that a host cannot enforce is an error without it, and one line with it.
 
-use crate::support::{Actor, Fd, Launch, Outcome, nest, pinfold, probe};
+use crate::support::{Actor, Fd, Launch, Outcome, nest, pinfold, probe, skip};
 use crate::{Place, actors};
 
 /// `pinfold run` on a host where each of `calls` fails with ENOSYS.
@@ -123,5 +123,29 @@ fn nothing_is_said_where_everything_holds() {
         let outcome = place.sh("--best-effort --json-status-fd 5", "echo it ran").fd(5, Fd::Out).run();
         assert_eq!((outcome.done(), outcome.stderr_text()), ("it ran\n".into(), String::new()));
         assert!(dropped(&outcome).is_empty());
+    }
+}
+
+/// What is to be done about it is said in words that this door understands, and it is true.
+#[test]
+fn a_covered_proc_is_explained_in_the_words_of_this_door() {
+    let place_of_it =
+        ["/proc/acpi", "/proc/driver", "/proc/irq"].into_iter().find(|at| std::path::Path::new(at).is_dir());
+    let Some(covered) = place_of_it else { return skip("nothing below /proc that could be covered") };
+    for actor in actors() {
+        let place = Place::new("covered-proc", actor);
+        let run = |options: &[&str]| {
+            let words = [&[pinfold().to_str().unwrap(), "run"], options, &["echo", "it ran"]].concat();
+            let command: Vec<String> = words.into_iter().map(str::to_owned).collect();
+            nest(actor, &[format!("tmpfs:{covered}")], &command).dir(&place.project).run()
+        };
+        let refused = run(&[]);
+        let said = refused.stderr_text();
+        assert_eq!((refused.ending(), refused.stdout_text()), ("exit 125".into(), String::new()), "{refused}");
+        assert!(said.contains("the kernel then allows no new procfs: --best-effort goes on without one, or"), "{said}");
+        assert!(!said.contains("bind"), "{said}");
+        let dropped = run(&["--best-effort"]);
+        assert_eq!(dropped.done(), "it ran\n");
+        assert!(dropped.stderr_text().contains("not enforced: mounts: procfs on /proc"), "{dropped}");
     }
 }

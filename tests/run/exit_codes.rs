@@ -56,7 +56,7 @@ fn what_pinfold_cannot_do_is_125() {
         ("--seccomp /no/such.json", "/no/such.json: No such file or directory"),
         ("--seccomp defalt", "defalt"),
         ("--syscall-deny ptrase", "ptrase"),
-        ("--cap-add CAP_NO", "--cap-add CAP_NO: unknown capability CAP_NO"),
+        ("--cap-add CAP_NO", "--cap-add CAP_NO: unknown capability"),
         ("--tmpfs /usr/no/such", "Read-only file system"),
     ] {
         let outcome = place.sh(options, "echo it ran; touch ran").run();

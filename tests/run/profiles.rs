@@ -225,7 +225,7 @@ fn what_is_found_after_reading_names_its_line() {
         ("syscall-deny ptrace,nosuchcall\nsyscall-deny mount", "late.profile:2: syscall-deny ptrace,nosuchcall: "),
         (
             "syscall-deny ptrace,sync\nsyscall-deny mont\nsyscall-deny mount",
-            "late.profile:3: syscall-deny mont: syscall-deny: unknown system call \"mont\", did you mean mount?\n",
+            "late.profile:3: syscall-deny mont: unknown system call \"mont\", did you mean mount?\n",
         ),
         ("syscall-allow @ptrase\nsyscall-allow sync", "late.profile:2: syscall-allow @ptrase: "),
         ("syscall-deny sync\nsyscall-deny execve\nsyscall-deny syncfs", "late.profile:3: syscall-deny execve: "),
@@ -244,7 +244,7 @@ fn what_is_found_after_reading_names_its_line() {
         ),
         (
             "profile here.json",
-            "late.profile:2: profile here.json: profile here.json: no profile has this name\nhint: a file is written with its directory: ./here.json",
+            "late.profile:2: profile here.json: no profile has this name\nhint: a file is written with its directory: ./here.json",
         ),
         ("deny /usr/[", "late.profile:2: deny /usr/[: "),
         ("rw ~", "late.profile:2: rw ~: the program could write to "),
@@ -292,4 +292,33 @@ fn what_cannot_be_enforced_names_its_lines() {
     assert!(line("  tmpfs on /tmp (").ends_with("alone.profile:4: tmpfs /tmp]"), "{said}");
     assert!(line("  procfs on /proc:").ends_with("  [--proc /proc]"), "{said}");
     assert!(line("  modes, owners").ends_with("files that are yours"), "{said}");
+}
+
+/// Without a command it is the profile that is checked, and not the directory in which somebody does it.
+#[test]
+fn a_profile_can_be_checked_in_any_directory() {
+    let place = Place::new("anywhere", Actor::User);
+    let profiles = place.file(".config/pinfold/profiles/mine.profile", "profile workspace\nenv A=1\n");
+    for dir in [&*place.project, &*place.home, profiles.parent().unwrap(), std::path::Path::new("/")] {
+        for name in ["mine", "workspace", "build"] {
+            assert_eq!(place.pinfold(&["profile", "check", name]).dir(dir).run().done(), "", "{}", dir.display());
+        }
+        // Whether a command would start there is another question.
+        let started = place.pinfold(&["profile", "check", "mine", "true"]).dir(dir).run();
+        assert_eq!(started.ending() == "exit 0", dir == &*place.project, "{started}");
+    }
+}
+
+/// What is not there cannot be shown; no place for it has to be made.
+#[test]
+fn a_source_that_is_missing_is_said_to_be() {
+    let place = Place::new("missing", Actor::User);
+    for options in ["--ro typo.txt", "--rw ./no/such", "--dev typo"] {
+        let refused = place.sh(options, "echo it ran").run();
+        assert_eq!((refused.ending(), refused.stdout_text()), ("exit 125".into(), String::new()), "{refused}");
+        let said = format!(
+            "pinfold: {options}: it does not exist on the host\nhint: the -try form of the option skips it then\n"
+        );
+        assert_eq!(refused.stderr_text(), said);
+    }
 }

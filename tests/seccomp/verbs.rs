@@ -139,7 +139,7 @@ fn what_is_wrong_is_said_in_one_line_and_how_it_is_done_in_a_second() {
         (&["check", "--hlep"], "unknown option --hlep\nhint: did you mean --help?"),
         (&["show", "default", "--arch", "arm"], "--arch is for compile, check, explain"),
         (&["explain", "read", "-x"], "unknown option -x\nhint: pinfold seccomp explain SYSCALL|NUMBER "),
-        (&["list", "default"], "list takes another number of words"),
+        (&["list", "default"], "one word too many: default"),
         (&["check", "default", "-o", "x"], "-o is for compile"),
         (&["compile", "default", "--profile", "strict"], "--profile is for explain"),
         (&["list", "--colour"], "--colour"),

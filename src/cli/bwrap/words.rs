@@ -47,7 +47,6 @@ impl Door for Bubblewrap {
 }
 
 const TERMS: hint::Terms = hint::Terms {
-    skip_missing: "the -try form of the option skips it then",
     skip_missing_layer: None,
     no_new_procfs: "show the /proc that there is, read-only (--ro-bind /proc /proc)",
     new_ipc: "--unshare-ipc",

@@ -10,6 +10,7 @@ use super::args::Origin;
 use super::lower::Found;
 use super::words;
 use crate::error::{Error, push_printable};
+use crate::plan::hint::SKIP_MISSING;
 use crate::spec::{FsOp, Op, Source};
 
 /// What lies at a path of the host.
@@ -48,6 +49,14 @@ fn footprint(op: &FsOp, before: &[Op], look: Look<'_>) -> Result<Option<Error>, 
         | FsOp::Mqueue { .. } => "a place for the mount",
     };
     let Some(place) = place_on_host(dest, before, look)? else { return Ok(None) };
+    if let FsOp::Bind { source: Source::Path(source), flags, .. } = op
+        && !flags.optional
+        && look(source)? == Found::Nothing
+    {
+        // There is nothing to be shown at that place: a name that was not meant, most often.
+        let error = Error::new(FAILED, "it does not exist on the host").with_hint(Some(SKIP_MISSING.into()));
+        return Ok(Some(error));
+    }
     if op.is_mount() && (is_skipped(op, look)? || look(&place)? != Found::Nothing) {
         return Ok(None);
     }

@@ -15,6 +15,10 @@ use crate::host;
 use crate::plan;
 use crate::spec::Spec;
 use crate::supervise::Door;
+use crate::workspace::Workspace;
+
+/// The workspace of a profile that is looked at by itself.
+const NOWHERE: Workspace = Workspace { identity: Vec::new(), ops: Vec::new(), unheld: Vec::new(), watch: Vec::new() };
 
 /// Where somebody reads profiles.
 pub(in crate::cli) struct Desk<'a> {
@@ -46,9 +50,12 @@ impl<'a> Desk<'a> {
     /// What is probably not meant, one line each. What would end every run with this profile is an error.
     pub(in crate::cli) fn lint(&mut self, name: &CStr, command: Vec<CString>) -> Result<Vec<Vec<u8>>, Error> {
         let is_started = !command.is_empty();
-        // Without a command nothing can be meant.
-        let command = if is_started { command } else { vec![c"true".into()] };
-        let Meant { mut spec, origins, seen, unheld: _ } = self.lower(name, command)?;
+        let meant = match is_started {
+            true => self.lower(name, command, &World::workspace),
+            // It is about the profile then, and not about the directory. Without a command nothing can be meant.
+            false => self.lower(name, vec![c"true".into()], &|_| Ok(NOWHERE)),
+        };
+        let Meant { mut spec, origins, seen, unheld: _ } = meant?;
         let kernel = host::kernel_for(&spec)?;
         let wrong = |error| words::placed(&seen, &origins, Error { code: FAILED, ..error });
         plan::look_over(&spec, kernel.as_deref()).map_err(wrong)?;
@@ -74,13 +81,18 @@ impl<'a> Desk<'a> {
         name: &CStr,
         command: Vec<CString>,
     ) -> Result<(Spec, impl Door + use<>), Error> {
-        let Meant { spec, origins, seen, unheld: _ } = self.lower(name, command)?;
+        let Meant { spec, origins, seen, unheld: _ } = self.lower(name, command, &World::workspace)?;
         Ok((spec, Native { origins, seen, status: None, failed: RefCell::default() }))
     }
 
-    fn lower(&mut self, name: &CStr, command: Vec<CString>) -> Result<Meant, Error> {
+    fn lower(
+        &mut self,
+        name: &CStr,
+        command: Vec<CString>,
+        workspace: &dyn Fn(&World) -> Result<Workspace, Error>,
+    ) -> Result<Meant, Error> {
         let args = RunArgs { command, ..self.read(name)? };
-        let meant = self.world.meant(args, self.environment)?;
+        let meant = self.world.meant(args, self.environment, &|| workspace(&self.world))?;
         match self.world.guard_profiles(&meant.spec, &meant.origins) {
             Err(error) if !meant.spec.best_effort => Err(error),
             _ => Ok(meant),

@@ -52,7 +52,7 @@ pub(super) fn run(line: CommandLine) -> Result<u8, Error> {
         Outcome::Complete => {}
     }
     let (dry_run, print_bwrap, verbose) = (args.dry_run, args.print_bwrap, args.verbose);
-    let Meant { spec, origins, seen, unheld } = world.meant(args, &environment)?;
+    let Meant { spec, origins, seen, unheld } = world.meant(args, &environment, &|| world.workspace())?;
     let unguarded = match world.guard_profiles(&spec, &origins) {
         Err(error) if spec.best_effort => Some(not_enforced("protection of profiles", error.message)),
         guarded => guarded.map(|()| None)?,

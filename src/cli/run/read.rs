@@ -174,13 +174,25 @@ fn suggestion(name: &[u8]) -> Option<String> {
         ("--chdir", "--workdir DIR"),
         ("--share-net", "--net host"),
         ("--tmp-overlay", "--overlay PATH:DEST"),
-        ("--unshare-all", "nothing: every namespace is new unless it is shared by --share"),
-        ("--unshare-net", "nothing: there is no network unless --net host is given"),
-        ("--clearenv", "nothing: only variables named by --env get in"),
+        ("--dev-bind-try", "--dev-try PATH:DEST"),
+        ("--dir", "--tmpfs PATH"),
+        ("--bind-fd", "--rw PATH:DEST"),
+        ("--ro-bind-fd", "--ro PATH:DEST"),
+    ];
+    const NEEDLESS: &[(&str, &str)] = &[
+        ("--unshare-", "every namespace is new unless it is shared by --share"),
+        ("--clearenv", "only variables named by --env get in"),
+        ("--unsetenv", "only variables named by --env get in"),
+        ("--cap-drop", "there are no capabilities but those of --cap-add"),
+        ("--disable-userns", "user namespaces cannot be made inside unless --allow-userns is given"),
     ];
     let name = std::str::from_utf8(name).ok()?;
     if let Some((_, ours)) = ELSEWHERE.iter().find(|(theirs, _)| *theirs == name) {
         return Some(format!("bubblewrap's {name} is {ours} here; `pinfold bwrap` takes bubblewrap's own words"));
+    }
+    if let Some((theirs, why)) = NEEDLESS.iter().find(|(theirs, _)| name.starts_with(theirs)) {
+        let theirs = if theirs.ends_with('-') { name } else { theirs };
+        return Some(format!("bubblewrap's {theirs} is not needed here: {why}"));
     }
     nearest(name, opts(TABLE).map(|opt| opt.name)).map(|near| format!("did you mean {near}?"))
 }
@@ -202,7 +214,7 @@ impl Reader<'_> {
                 true => self.args.path_from(&origin, name).map_err(|error| at(Some(&origin), error))?,
                 false => name.clone(),
             };
-            let found = self.outside.profile(&name).map_err(|error| at(Some(&origin), error))?;
+            let found = self.outside.profile(&name).map_err(|error| at(Some(&origin), without_name(error, &name)))?;
             return self.profile(found);
         }
         self.args.here = origin.clone();
@@ -250,6 +262,17 @@ impl Reader<'_> {
         self.open.pop();
         self.done.push(name);
         Ok(())
+    }
+}
+
+/// `error` about the profile `name`, which is not said a second time.
+fn without_name(error: Error, name: &CStr) -> Error {
+    let mut start = b"profile ".to_vec();
+    push_printable(&mut start, OsStr::from_bytes(name.to_bytes()));
+    start.extend_from_slice(b": ");
+    match error.message.strip_prefix(&start[..]) {
+        Some(rest) => Error { message: rest.to_vec(), ..error },
+        None => error,
     }
 }
 

@@ -23,7 +23,6 @@ const NOT_EXECUTABLE: u8 = 126;
 const NOT_FOUND: u8 = 127;
 
 const TERMS: hint::Terms = hint::Terms {
-    skip_missing: "--ro-try, --rw-try and --dev-try skip it then",
     skip_missing_layer: Some("--overlay-try skips it then"),
     no_new_procfs: "--best-effort goes on without one",
     new_ipc: "leave out --share ipc",
@@ -56,6 +55,7 @@ impl Door for Native {
         }
         let origin = match failure.stage {
             Stage::Chdir => last(&self.seen, "--workdir"),
+            Stage::Report => last(&self.seen, "--json-status-fd"),
             _ => op.and_then(|op| self.origins.get(op.word)),
         };
         if let Some(origin) = origin {
@@ -141,7 +141,10 @@ pub(super) fn placed(seen: &[(&'static str, Origin)], origins: &[Origin], error:
             let option = format!("--{wish}");
             let origin = number.map_or_else(|| last(seen, &option), |number| nth(seen, &option, number));
             let hint = file_meant(origin).filter(|_| *wish == "seccomp" && error.hint.is_none());
-            let error = at(origin, error);
+            // The place says that better.
+            let rest = error.message.strip_prefix(format!("{wish}: ").as_bytes()).filter(|_| origin.is_some());
+            let message = rest.unwrap_or(&error.message).to_vec();
+            let error = at(origin, Error { message, ..error });
             Error { hint: error.hint.or(hint), ..error }
         }
         Some(About::Op(word)) => at(origins.get(*word), error),

@@ -104,14 +104,20 @@ impl World {
         Ok(Workspace { identity: identity.unwrap_or_default(), ..found })
     }
 
-    /// What `args` ask for here, if it can be had all at once. `environment` is the caller's.
-    pub(super) fn meant(&self, args: RunArgs, environment: &[&CStr]) -> Result<Meant, Error> {
+    /// What `args` ask for, if it can be had all at once. `environment` is the caller's, and `workspace` says what the
+    /// current directory needs.
+    pub(super) fn meant(
+        &self,
+        args: RunArgs,
+        environment: &[&CStr],
+        workspace: &dyn Fn() -> Result<Workspace, Error>,
+    ) -> Result<Meant, Error> {
         let facts = Facts {
             last_cap: if args.caps.is_empty() { 0 } else { Caller::last_capability() },
             cwd: self.cwd.as_deref(),
             environment,
             look: &look,
-            workspace: &|| self.workspace(),
+            workspace,
             read: &read_file,
         };
         let meant = lower::lower(args, &facts)?;

@@ -97,8 +97,8 @@ fn what_is_wrong_is_named_with_its_place() {
         ("--keep-fd x y", "--keep-fd x: the number of an open file descriptor is wanted"),
         ("--file /a x", "--file /a: PATH:DEST is wanted"),
         ("--env =x y", "--env =x: the name of a variable is missing"),
-        ("--profile nosuch x", "--profile nosuch: profile nosuch: no profile has this name"),
-        ("--profile far x", "far:1: profile near: profile near: no profile"),
+        ("--profile nosuch x", "--profile nosuch: no profile has this name"),
+        ("--profile far x", "far:1: profile near: no profile"),
         ("--profile loop-a x", "a profile builds on itself: loop-a -> loop-b -> loop-a"),
         ("--profile wrong x", "wrong:3: rw: --rw takes a value: PATH[:DEST]"),
     ] {
