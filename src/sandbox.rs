@@ -84,8 +84,9 @@ impl Sandbox {
             uid: Caller::probe().uid,
         };
         match workspace::find(&around).and_then(|found| found.refusal().map_or(Ok(found), Err)) {
-            Ok(Workspace { ops, watch, unheld: _, identity: _ }) => {
+            Ok(Workspace { ops, watch, settle, unheld: _, identity: _ }) => {
                 self.spec.lifecycle.watch.extend(watch);
+                self.spec.lifecycle.settle.push(settle);
                 ops.into_iter().fold(self, Sandbox::op)
             }
             Err(error) => {

@@ -27,7 +27,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cli/run/profile.rs", &["error", "nearest", "sys"]),
     ("cli/run/read.rs", &["error", "nearest"]),
     ("cli/run/value.rs", &["error", "nearest", "spec"]),
-    ("cli/run/words.rs", &["error", "host", "plan", "spec", "supervise", "sys"]),
+    ("cli/run/words.rs", &["error", "host", "plan", "spec", "supervise", "sys", "workspace"]),
     ("cli/run/tests", &["error", "cli", "spec", "workspace"]),
     ("cli/run/world.rs", &["error", "host", "spec", "sys", "workspace"]),
     ("cli/verbs.rs", &["error", "nearest"]),
@@ -37,7 +37,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cli/doctor.rs", &["doctor", "error"]),
     ("cli/bwrap/mod.rs", &["error", "host", "plan", "spec", "supervise", "sys"]),
     ("cli/bwrap/parse.rs", &["error", "nearest", "spec"]),
-    ("cli/bwrap/words.rs", &["error", "host", "plan", "spec", "supervise", "sys"]),
+    ("cli/bwrap/words.rs", &["error", "host", "plan", "spec", "supervise", "sys", "workspace"]),
     ("error.rs", &[]),
     ("spec", &[]),
     ("spec/words.rs", &["error"]),
@@ -52,7 +52,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // Text in, a filter out: pure.
     ("seccomp", &["error", "nearest"]),
     // Files of the host in, binds out.
-    ("workspace", &["error", "spec"]),
+    ("workspace", &["error", "spec", "sys"]),
     ("nearest.rs", &[]),
     ("sys", &[]),
 ];

@@ -131,6 +131,9 @@ impl Door for Recorder<'_> {
     }
 
     fn note(&self, _: &Plan, _: &Note) {}
+
+    // A rehearsal shows no workspace.
+    fn settle(&self, _: &Plan) {}
 }
 
 /// What came from the process of its own.

@@ -95,7 +95,7 @@ fn stay(plan: &Plan, control: &OwnedFd, locked: &Locked) -> Outcome<()> {
 /// Waits until nothing is left, and says how `program` ended as soon as it has.
 fn reap(plan: &Plan, control: &OwnedFd, program: i32) -> Failure {
     // Only of the first process of a PID namespace everything is a child, sooner or later.
-    let tells_more = !plan.life.watch.is_empty() && plan.clone.has(NsSet::PID);
+    let tells_more = plan.life.looks_afterwards() && plan.clone.has(NsSet::PID);
     let mut ended = None;
     loop {
         match (process::wait_for_any(), ended) {

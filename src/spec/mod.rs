@@ -180,6 +180,50 @@ pub struct Lifecycle {
     /// long: what the program has left behind is killed, or waited for where the sandbox ends with nobody else
     /// ([`DieWith::Nobody`]).
     pub watch: Vec<Watch>,
+    /// Directories that are put in order once everything inside has ended, for which the run lasts as long too.
+    pub settle: Vec<Settle>,
+}
+
+impl Lifecycle {
+    /// Whether the host's files are looked at when everything inside has ended.
+    pub(crate) fn looks_afterwards(&self) -> bool {
+        !self.watch.is_empty() || !self.settle.is_empty()
+    }
+}
+
+/// Directories of the host in which git repositories that the program has made are put in order afterwards: hooks,
+/// settings that are not certainly harmless, links and pointers that lead out of these directories are set aside, so
+/// that git outside obeys none of them. No mount can hold what does not exist yet.
+///
+/// A tool that is killed puts nothing in order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Settle {
+    /// The directories that the program can write.
+    pub tops: Vec<SettleTop>,
+    /// Absolute paths, without links, of what it cannot change in them: with all that is below they are left alone.
+    pub held: Vec<CString>,
+    /// Git directories that are there already, as absolute paths without links.
+    pub known: Vec<CString>,
+    /// What was changed before is not the program's doing.
+    pub since: Moment,
+}
+
+/// A directory, and which one it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettleTop {
+    /// An absolute path without links.
+    pub path: CString,
+    /// Device and inode number. Another directory at the path is left alone, and that is said.
+    pub identity: (u64, u64),
+}
+
+/// A point in time, in nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Moment {
+    /// By the clock that file systems take times from: since 1970.
+    pub wall: i64,
+    /// By one that nobody sets: since boot.
+    pub boot: i64,
 }
 
 /// A name on the host that is not there, and shall not be afterwards. No mount can hold a name that nothing has.
@@ -281,6 +325,7 @@ impl Spec {
                 block_fd: None,
                 spent_fds: Vec::new(),
                 watch: Vec::new(),
+                settle: Vec::new(),
             },
             report: Report::default(),
             best_effort: false,

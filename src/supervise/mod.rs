@@ -26,6 +26,10 @@ pub(crate) trait Door {
 
     /// Says something that does not end the run.
     fn note(&self, plan: &Plan, note: &Note);
+
+    /// Puts in order what the program has left ([`crate::spec::Lifecycle::settle`]), and says so. Nothing lives inside
+    /// any more.
+    fn settle(&self, plan: &Plan);
 }
 
 /// Something worth a line that does not end the run.
@@ -108,11 +112,14 @@ fn supervise(plan: &Plan, line: Option<CommandLine>, door: &dyn Door) -> Result<
         // Whatever went wrong: nothing of a box that could not be looked after stays behind.
         abandon(&child);
     }
-    if sweep.has_work() {
+    if plan.life.looks_afterwards() {
         if !outcome.as_ref().is_ok_and(|ended| ended.is_empty) {
             outlast(plan, &child);
         }
         sweep.after(plan, door);
+        if !plan.life.settle.is_empty() {
+            door.settle(plan);
+        }
     }
     if let Ok(Ended { signal: Some(signal), .. }) = outcome {
         // As if it had ended this process at once: the caller sees a death by signal.

@@ -3,13 +3,15 @@
 //! No directory is held open meanwhile, there may be more than descriptors. Instead its number is remembered: what is
 //! found by the path afterwards, on which no link is followed, must be the same directory.
 
+use std::collections::BTreeSet;
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::{Door, Note};
 use crate::plan::Plan;
 use crate::plan::failure::{Failure, Stage};
 use crate::spec::OnAppear;
+use crate::sys::dir::{self, Entries, For};
 use crate::sys::file::Stat;
 use crate::sys::{Errno, Result, file};
 
@@ -26,31 +28,31 @@ struct Dir {
     absent: Vec<(usize, CString)>,
 }
 
+/// So many names are asked for one by one; for more, the directory is listed.
+const FEW: usize = 6;
+
 impl Sweep {
     /// Notes which watched names are absent. Nothing is called where nothing is watched.
     pub(super) fn before(plan: &Plan) -> std::result::Result<Sweep, Failure> {
         let mut dirs: Vec<Dir> = Vec::new();
-        let mut open = None;
-        for (index, watch) in plan.life.watch.iter().enumerate() {
-            let failed = |errno: Errno| Failure::nth(Stage::Watch, index, errno as i32);
-            let (parent, name) = split(&watch.path).ok_or_else(|| failed(Errno::EINVAL))?;
-            if dirs.last().is_none_or(|dir| dir.path != parent) {
-                let fd = open.insert(file::open_dir_without_links(&parent).map_err(failed)?);
-                let was = file::fstat(fd.as_fd()).map_err(failed)?;
-                dirs.push(Dir { path: parent, was, absent: Vec::new() });
-            }
-            if let (Some(dir), Some(open)) = (dirs.last_mut(), &open)
-                && !file::has_name(open.as_fd(), &name).map_err(failed)?
+        let failed = |index: usize| move |errno: Errno| Failure::nth(Stage::Watch, index, errno as i32);
+        let mut watched = plan.life.watch.iter().enumerate().peekable();
+        while let Some((first, watch)) = watched.next() {
+            let (path, name) = split(&watch.path).ok_or_else(|| failed(first)(Errno::EINVAL))?;
+            let mut absent = vec![(first, name)];
+            let of_same = |watch: &crate::spec::Watch| split(&watch.path).filter(|(parent, _)| *parent == path);
+            while let Some((index, name)) = watched.peek().and_then(|(index, watch)| Some((*index, of_same(watch)?.1)))
             {
-                dir.absent.push((index, name));
+                absent.push((index, name));
+                watched.next();
             }
+            let open = file::open_dir_without_links(&path).map_err(failed(first))?;
+            let was = file::fstat(open.as_fd()).map_err(failed(first))?;
+            let present = present(open.as_fd(), &absent).map_err(failed(first))?;
+            absent.retain(|(_, name)| !present.contains(name));
+            dirs.push(Dir { path, was, absent });
         }
         Ok(Sweep { dirs })
-    }
-
-    /// Whether there is anything to look for afterwards.
-    pub(super) fn has_work(&self) -> bool {
-        !self.dirs.is_empty()
     }
 
     /// Looks again, removes what is to be removed, and says so.
@@ -60,10 +62,11 @@ impl Sweep {
                 door.note(plan, &Note::Unseen { path: dir.path.clone() });
                 continue;
             };
+            let present = present(open.as_fd(), &dir.absent);
             for (index, name) in &dir.absent {
                 let Some(watch) = plan.life.watch.get(*index) else { continue };
                 // Where one cannot look, the worst is taken for true.
-                if file::has_name(open.as_fd(), name) == Ok(false) {
+                if present.as_ref().is_ok_and(|present| !present.contains(name)) {
                     continue;
                 }
                 let removed = watch.on_appear == OnAppear::Remove && file::unlink_at(open.as_fd(), name).is_ok();
@@ -71,6 +74,32 @@ impl Sweep {
             }
         }
     }
+}
+
+/// Which of the names are in `dir`.
+fn present(dir: BorrowedFd<'_>, names: &[(usize, CString)]) -> Result<BTreeSet<CString>> {
+    let listed = if names.len() > FEW { dir::open_any_mount(dir, c".", For::Listing) } else { Err(Errno::EACCES) };
+    let mut present = BTreeSet::new();
+    match listed {
+        Ok(listed) => {
+            let wanted: BTreeSet<&CStr> = names.iter().map(|(_, name)| name.as_c_str()).collect();
+            let mut entries = Entries::new();
+            while entries.read(listed.as_fd())? {
+                let found = entries.iter().map(|(name, _)| name).filter(|name| wanted.contains(name));
+                present.extend(found.map(CStr::to_owned));
+            }
+        }
+        // One may know names in a directory that one cannot list.
+        Err(Errno::EACCES) => {
+            for (_, name) in names {
+                if file::has_name(dir, name)? {
+                    present.insert(name.clone());
+                }
+            }
+        }
+        Err(errno) => return Err(errno),
+    }
+    Ok(present)
 }
 
 impl Dir {

@@ -6,6 +6,7 @@
 pub(crate) mod caps;
 pub(crate) mod cmdline;
 pub(crate) mod dir;
+pub(crate) mod entry;
 pub(crate) mod file;
 pub(crate) mod kernel;
 pub(crate) mod landlock;

@@ -1,7 +1,7 @@
 //! What will be mounted, as it is put together: places that can be written, and what is held in them.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::ffi::{CString, OsString};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ffi::{CString, OsStr, OsString};
 use std::fs::{self, Metadata};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -11,7 +11,7 @@ use super::later::TABLE;
 use super::{Unheld, Workspace};
 use crate::error::quoted;
 use crate::spec::path::MAX_LINKS;
-use crate::spec::{BindFlags, FsOp, OnAppear, Source, Watch};
+use crate::spec::{BindFlags, FsOp, Moment, OnAppear, Settle, SettleTop, Source, Watch};
 
 /// How a place is mounted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -233,16 +233,23 @@ impl Area {
         }
     }
 
-    /// Holds what the host executes or obeys in the top directory of a project.
-    pub(super) fn protect_later(&mut self, top: &Path) {
+    /// Holds what the host executes or obeys in the top directory of a project. `names` is what is in that, where it is
+    /// known.
+    pub(super) fn protect_later(&mut self, top: &Path, names: Option<&BTreeSet<OsString>>) {
         for (name, _) in TABLE {
-            self.hold(&top.join(name), Missing::Watch(OnAppear::Report));
+            // No call for each name that is not there.
+            if names.is_some_and(|names| !names.contains(OsStr::new(name))) {
+                self.watch(&top.join(name), OnAppear::Report);
+            } else {
+                self.hold(&top.join(name), Missing::Watch(OnAppear::Report));
+            }
         }
     }
 
     /// What to mount: what lies deeper comes later.
-    pub(super) fn finish(mut self) -> Workspace {
+    pub(super) fn finish(mut self, known: BTreeSet<PathBuf>, since: Moment) -> Workspace {
         self.pin_ways();
+        let settle = self.settlement(&known, since);
         let nearest = |path: &Path| path.ancestors().skip(1).find_map(|above| self.mounts.get(above));
         let needed = self.mounts.iter().filter(|(path, access)| {
             // What is read-only below something that is needs no mount of its own.
@@ -251,7 +258,24 @@ impl Area {
         let ops = needed.map(|(path, access)| bind(path, *access)).collect();
         let watch =
             self.watch.into_iter().map(|((dir, name), on_appear)| Watch { path: c_path(&dir.join(name)), on_appear });
-        Workspace { identity: Vec::new(), ops, unheld: self.unheld.into_values().collect(), watch: watch.collect() }
+        let unheld = self.unheld.into_values().collect();
+        Workspace { identity: Vec::new(), ops, unheld, watch: watch.collect(), settle }
+    }
+
+    /// What is put in order afterwards: all that can be written, but for what is held.
+    fn settlement(&self, known: &BTreeSet<PathBuf>, since: Moment) -> Settle {
+        let held = self.mounts.iter().filter(|(_, access)| **access != Access::Write);
+        let top = |region: &PathBuf| {
+            // One that is gone by now has no number, and is then another one.
+            let identity = fs::metadata(region).map_or((0, 0), |about| (about.dev(), about.ino()));
+            SettleTop { path: c_path(region), identity }
+        };
+        Settle {
+            tops: self.regions.iter().map(top).collect(),
+            held: held.map(|(path, _)| c_path(path)).collect(),
+            known: known.iter().map(|path| c_path(path)).collect(),
+            since,
+        }
     }
 
     /// Directories on the way from a writable place to what is held in it become mounts too: moving one would take

@@ -25,6 +25,8 @@ pub(super) struct Repositories<'a> {
     /// Git directories that nobody works in directly, and that may lack what others have.
     bare: BTreeSet<PathBuf>,
     tops: BTreeSet<PathBuf>,
+    /// Git directories of all worktrees, wherever these are.
+    known: BTreeSet<PathBuf>,
 }
 
 /// What a pointer file leads to.
@@ -57,12 +59,20 @@ impl<'a> Repositories<'a> {
             worktrees: BTreeSet::new(),
             bare: BTreeSet::new(),
             tops: BTreeSet::new(),
+            known: BTreeSet::new(),
         }
     }
 
     /// The work trees in reach, but for the workspace itself.
     pub(super) fn tops(&self) -> impl Iterator<Item = &Path> {
         self.tops.iter().map(PathBuf::as_path)
+    }
+
+    /// All git directories that were found, of worktrees too.
+    pub(super) fn into_known(self) -> BTreeSet<PathBuf> {
+        let mut known = self.known;
+        known.extend(self.dirs.into_keys());
+        known
     }
 
     /// Finds the repository that `cwd` belongs to, as git does: here, or in the nearest directory above.
@@ -91,11 +101,6 @@ impl<'a> Repositories<'a> {
                 self.dirs.insert(cwd.to_owned(), BTreeSet::new());
                 return Ok(());
             }
-        }
-        if fs::symlink_metadata(cwd.join(".git")).is_err() {
-            // With either, a directory becomes the top of a repository with hooks.
-            area.watch(&cwd.join(".git"), OnAppear::Report);
-            area.watch(&cwd.join("HEAD"), OnAppear::Report);
         }
         Ok(())
     }
@@ -133,11 +138,7 @@ impl<'a> Repositories<'a> {
         let is_link = dot_git.is_symlink();
         let (place, about) = match area.follow(dot_git) {
             End::There(place, about) => (place, about),
-            End::Missing { first, .. } => {
-                area.watch(&first, OnAppear::Report);
-                return Err(BROKEN);
-            }
-            End::Unknown(_) => return Err(BROKEN),
+            End::Missing { .. } | End::Unknown(_) => return Err(BROKEN),
         };
         if is_link && !area.contains(&place) {
             return Err(("is a symbolic link that leads outside: anybody could have put it there", FORGED.1));
@@ -174,11 +175,7 @@ impl<'a> Repositories<'a> {
         let named = top.join(path_of(text.strip_prefix(b"gitdir: ").ok_or(BROKEN)?));
         let git_dir = match area.follow(&named) {
             End::There(git_dir, about) if about.is_dir() => git_dir,
-            End::Missing { first, .. } => {
-                area.watch(&first, OnAppear::Report);
-                return Err(BROKEN);
-            }
-            End::There(..) | End::Unknown(_) => return Err(BROKEN),
+            End::There(..) | End::Missing { .. } | End::Unknown(_) => return Err(BROKEN),
         };
         let Some(common) = common_dir(&git_dir) else { return Err(BROKEN) };
         if !is_git_dir(&common) {
@@ -234,7 +231,7 @@ impl<'a> Repositories<'a> {
         }
         let own_config = self.protect_settings(area, git_dir);
         self.protect_worktrees(area, git_dir, own_config);
-        self.protect_modules(area, git_dir);
+        self.protect_modules(git_dir);
     }
 
     /// Holds what the configuration names. Returns what is to be done about a missing `config.worktree`.
@@ -304,6 +301,7 @@ impl<'a> Repositories<'a> {
     /// `worktrees/NAME` keep the files that lead from one part to the other.
     fn protect_worktrees(&mut self, area: &mut Area, git_dir: &Path, own_config: Missing) {
         for dir in directories(&git_dir.join("worktrees")) {
+            self.known.insert(dir.clone());
             if !self.worktrees.contains(&dir) && !keep_elsewhere(area, &dir, own_config) {
                 area.close(&dir);
                 continue;
@@ -319,17 +317,13 @@ impl<'a> Repositories<'a> {
                     area.hold(&self.expand(value, &top), Missing::Make("mkdir -p"));
                 }
             }
-            self.protect_modules(area, &dir);
+            self.protect_modules(&dir);
         }
     }
 
     /// Git directories of submodules: `modules/NAME`, where a name may have slashes.
-    fn protect_modules(&mut self, area: &mut Area, git_dir: &Path) {
-        let modules = git_dir.join("modules");
-        if !modules.exists() {
-            area.watch(&modules, OnAppear::Report);
-        }
-        let mut waiting = directories(&modules);
+    fn protect_modules(&mut self, git_dir: &Path) {
+        let mut waiting = directories(&git_dir.join("modules"));
         while let Some(dir) = waiting.pop() {
             if is_git_dir(&dir) {
                 self.dirs.entry(dir).or_default();

@@ -32,6 +32,7 @@ mod git;
 mod identity;
 mod later;
 mod refuse;
+mod settle;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -39,9 +40,11 @@ mod walk;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, push_printable};
-use crate::spec::{FsOp, Watch};
+use crate::spec::{FsOp, Moment, Settle, Watch};
+use crate::sys::entry;
 use area::Area;
 pub(crate) use identity::identity;
+pub(crate) use settle::settle;
 
 /// Where somebody works, and what is theirs.
 #[derive(Debug, Clone, Copy)]
@@ -67,6 +70,8 @@ pub(crate) struct Workspace {
     pub(crate) unheld: Vec<Unheld>,
     /// Names that are not there yet.
     pub(crate) watch: Vec<Watch>,
+    /// What is put in order afterwards.
+    pub(crate) settle: Settle,
 }
 
 /// Something that the host would obey, and the program could write.
@@ -125,15 +130,16 @@ pub(crate) fn find(around: &Surroundings<'_>) -> Result<Workspace, Error> {
     if let Some(reason) = limits.refusal(&cwd) {
         return Err(refuse::error(&cwd, reason));
     }
+    let (wall, boot) = entry::clocks();
     let mut area = Area::new(&cwd);
     let mut repositories = git::Repositories::new(around, &limits);
     repositories.find_own(&mut area, &cwd)?;
     let found = walk::walk(&cwd, around.uid)?;
     repositories.add_nested(&mut area, &found);
     repositories.protect(&mut area);
-    area.protect_later(&cwd);
-    for top in repositories.tops() {
-        area.protect_later(top);
+    area.protect_later(&cwd, Some(&found.names));
+    for top in repositories.tops().filter(|top| *top != cwd) {
+        area.protect_later(top, walk::names(top).as_ref());
     }
-    Ok(area.finish())
+    Ok(area.finish(repositories.into_known(), Moment { wall, boot }))
 }

@@ -1,6 +1,7 @@
 //! One walk through a workspace, for the repositories in it.
 
-use std::ffi::OsStr;
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
@@ -16,6 +17,8 @@ pub(super) struct Found {
     pub(super) dot_gits: Vec<PathBuf>,
     /// Directories that look like git directories and have another name.
     pub(super) bare: Vec<PathBuf>,
+    /// The names in the directory where the walk began.
+    pub(super) names: BTreeSet<OsString>,
 }
 
 /// Walks through `top` and all below it, with what is mounted there. No link is followed, and no git directory entered.
@@ -26,7 +29,7 @@ pub(super) fn walk(top: &Path, uid: u32) -> Result<Found, Error> {
     let mut waiting = vec![top.to_owned()];
     while let Some(dir) = waiting.pop() {
         let before = waiting.len();
-        match look(&dir, &mut waiting, &mut found) {
+        match look(&dir, dir == top, &mut waiting, &mut found) {
             Ok(true) => {
                 // There may be work trees in the workspace's own.
                 if dir != top {
@@ -46,29 +49,40 @@ pub(super) fn walk(top: &Path, uid: u32) -> Result<Found, Error> {
 }
 
 /// Looks at one directory. True when it is a git directory itself.
-fn look(dir: &Path, waiting: &mut Vec<PathBuf>, found: &mut Found) -> io::Result<bool> {
+fn look(dir: &Path, is_top: bool, waiting: &mut Vec<PathBuf>, found: &mut Found) -> io::Result<bool> {
     let (mut head, mut objects, mut refs) = (false, false, false);
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
         let name = entry.file_name();
+        if is_top {
+            found.names.insert(name.clone());
+        }
         if name == ".git" {
             found.dot_gits.push(dir.join(name));
             continue;
         }
         let is_dir = entry.file_type()?.is_dir();
         head |= name == "HEAD";
+        // Links too: git follows them.
+        objects |= name == "objects";
+        refs |= name == "refs";
         if is_dir {
-            objects |= name == OsStr::new("objects");
-            refs |= name == OsStr::new("refs");
             waiting.push(dir.join(name));
         }
     }
     Ok(head && objects && refs)
 }
 
+/// The names in a directory that can be listed.
+pub(super) fn names(dir: &Path) -> Option<BTreeSet<OsString>> {
+    let entries = fs::read_dir(dir).ok()?;
+    entries.map(|entry| entry.ok().map(|entry| entry.file_name())).collect()
+}
+
 fn is_own(dir: &Path, uid: u32) -> bool {
-    // What cannot even be looked at lies in a directory that was open a moment ago.
-    fs::symlink_metadata(dir).is_ok_and(|about| about.uid() == uid)
+    let is_own = |dir: &Path| fs::symlink_metadata(dir).map(|about| about.uid() == uid);
+    // What cannot even be looked at lies in a directory that can be listed, but not entered.
+    is_own(dir).or_else(|_| dir.parent().map_or(Ok(false), is_own)).unwrap_or(false)
 }
 
 fn failed(dir: &Path, error: &io::Error) -> Error {

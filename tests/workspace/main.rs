@@ -6,6 +6,7 @@
 
 mod commit;
 mod hold;
+mod settle;
 #[path = "../support/mod.rs"]
 mod support;
 mod sweep;

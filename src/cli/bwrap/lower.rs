@@ -100,6 +100,7 @@ fn spec(args: Args, facts: &Facts) -> Result<Spec, Error> {
             block_fd: args.block_fd,
             spent_fds: args.spent_fds,
             watch: Vec::new(),
+            settle: Vec::new(),
         },
         report: Report { info_fd: args.info_fd, json_status_fd: args.json_status_fd, is_open: true },
         best_effort: false,

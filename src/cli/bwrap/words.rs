@@ -10,6 +10,7 @@ use crate::plan::{LandlockRule, Plan, hint};
 use crate::spec::{Conflict, DataFile, FsOp, OverlayKind, Source};
 use crate::supervise::{Door, Note};
 use crate::sys::{Errno, error_text, file};
+use crate::workspace;
 
 /// The `bwrap` door, and what library users get.
 pub(crate) struct Bubblewrap;
@@ -40,10 +41,21 @@ impl Door for Bubblewrap {
                 line.extend_from_slice(&dropped.line());
             }
         }
-        line.push(b'\n');
-        // Whoever has closed standard error does not want to know.
-        let _told = file::callers_fd(2).and_then(|fd| file::write_all(fd, &line)).is_ok();
+        say(line);
     }
+
+    fn settle(&self, plan: &Plan) {
+        for wish in &plan.life.settle {
+            workspace::settle(wish, &mut |settled| say([b"bwrap: ", &settled.line()[..]].concat()));
+        }
+    }
+}
+
+/// One line on standard error.
+fn say(mut line: Vec<u8>) {
+    line.push(b'\n');
+    // Whoever has closed standard error does not want to know.
+    let _told = file::callers_fd(2).and_then(|fd| file::write_all(fd, &line)).is_ok();
 }
 
 const TERMS: hint::Terms = hint::Terms {

@@ -31,10 +31,22 @@ pub(super) fn line(spec: &Spec) -> Result<Line, Error> {
         words.op(&op.fs).map_err(|error| error.concerning(About::Op(op.word)))?;
     }
     let mut notes = words.lockdown(lockdown)?;
-    let Lifecycle { die_with, as_pid_1: _, lock_files: _, orderly: _, sync_fd: _, block_fd: _, spent_fds: _, watch } =
-        lifecycle;
+    let Lifecycle {
+        die_with,
+        as_pid_1: _,
+        lock_files: _,
+        orderly: _,
+        sync_fd: _,
+        block_fd: _,
+        spent_fds: _,
+        watch,
+        settle,
+    } = lifecycle;
     if !watch.is_empty() {
         notes.push("bubblewrap does not look afterwards for names that the workspace had not before");
+    }
+    if !settle.is_empty() {
+        notes.push("bubblewrap does not set aside what git would obey in repositories that the program makes");
     }
     if *die_with != DieWith::Nobody {
         words.option("--die-with-parent");

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::nearest::nearest;
 use crate::spec::{
     BindFlags, CapSet, DieWith, EnvOp, Fds, FsOp, Landlock, LandlockTier, Lifecycle, Lockdown, Namespaces,
-    NestedUserNs, Op, Process, ProfileText, Report, Seccomp, Source, Spec, Unshare, UserNs, Watch,
+    NestedUserNs, Op, Process, ProfileText, Report, Seccomp, Settle, Source, Spec, Unshare, UserNs, Watch,
 };
 use crate::workspace::{Unheld, Workspace};
 
@@ -74,12 +74,13 @@ pub(crate) fn lower(mut args: RunArgs, facts: &Facts<'_>) -> Result<Meant, Error
     let is_alone = args.landlock == Some(LandlockTier::Only);
     let namespaces = namespaces(&args, is_alone);
     let ops = Vec::with_capacity(wishes.len() + 8);
-    let mut lowered = Lowered { ops, watch: Vec::new(), unheld: Vec::new(), is_alone };
+    let mut lowered = Lowered { ops, watch: Vec::new(), settle: Vec::new(), unheld: Vec::new(), is_alone };
     for (word, wish) in wishes.into_iter().enumerate() {
         let done = lowered.add(word, wish, facts, args.best_effort);
         done.map_err(|error| words::at(args.origins.get(word), error))?;
     }
-    let Lowered { mut ops, watch, unheld, is_alone: _ } = lowered;
+    let Lowered { mut ops, watch, settle, unheld, is_alone: _ } = lowered;
+    let settle = writable(settle, &ops);
     if !is_alone {
         footprint::check(&ops, &args.origins, facts.look)?;
     }
@@ -136,6 +137,7 @@ pub(crate) fn lower(mut args: RunArgs, facts: &Facts<'_>) -> Result<Meant, Error
             block_fd: None,
             spent_fds: Vec::new(),
             watch,
+            settle,
         },
         report: Report { info_fd: None, json_status_fd: args.json_status_fd, is_open: false },
         best_effort: args.best_effort,
@@ -212,6 +214,7 @@ fn seccomp(args: &RunArgs, facts: &Facts<'_>) -> Result<(Seccomp, bool), Error> 
 struct Lowered {
     ops: Vec<Op>,
     watch: Vec<Watch>,
+    settle: Vec<Settle>,
     unheld: Vec<Unheld>,
     /// There are no namespaces.
     is_alone: bool,
@@ -244,7 +247,7 @@ impl Lowered {
                 if let Some(refusal) = found.refusal().filter(|_| !best_effort) {
                     return Err(refusal);
                 }
-                let Workspace { identity, ops, unheld, watch } = found;
+                let Workspace { identity, ops, unheld, watch, settle } = found;
                 // Never into a directory of the host.
                 for fs in identity {
                     let fs = with_absolute_dest(fs, facts)?;
@@ -254,6 +257,7 @@ impl Lowered {
                 }
                 self.ops.extend(ops.into_iter().map(|fs| Op { fs, word }));
                 self.watch.extend(watch);
+                self.settle.push(settle);
                 self.unheld.extend(unheld);
                 return Ok(());
             }
@@ -267,6 +271,18 @@ impl Lowered {
         let uppermost = path.and_then(|path| footprint::covers(path, &self.ops).next());
         matches!(uppermost, Some(FsOp::Tmpfs { .. })) && !self.is_alone
     }
+}
+
+/// Only where the program could write at all: `--ro` and `--overlay` may cover the directory again.
+fn writable(mut settle: Vec<Settle>, ops: &[Op]) -> Vec<Settle> {
+    for settle in &mut settle {
+        settle.tops.retain(|top| {
+            let uppermost = footprint::covers(&top.path, ops).next();
+            matches!(uppermost, Some(FsOp::Bind { flags, .. }) if !flags.read_only)
+        });
+    }
+    settle.retain(|settle| !settle.tops.is_empty());
+    settle
 }
 
 fn with_absolute_dest(mut op: FsOp, facts: &Facts<'_>) -> Result<FsOp, Error> {

@@ -16,6 +16,7 @@ use crate::plan::{LandlockRule, Plan, hint};
 use crate::spec::{Conflict, FdNumber};
 use crate::supervise::{Door, Note};
 use crate::sys::{Errno, error_text, file};
+use crate::workspace;
 
 /// The program was found but cannot be executed.
 const NOT_EXECUTABLE: u8 = 126;
@@ -86,6 +87,22 @@ impl Door for Native {
                 );
             }
             Note::Unseen { path } => say(&with(b"cannot look whether anything appeared in ", path)),
+        }
+    }
+
+    fn settle(&self, plan: &Plan) {
+        for wish in &plan.life.settle {
+            workspace::settle(wish, &mut |settled| {
+                say(&settled.line());
+                self.report(
+                    plan,
+                    &serde_json::json!({
+                        "settled": settled.path.to_string_lossy(),
+                        "done": settled.deeds,
+                        "undo": settled.undo,
+                    }),
+                );
+            });
         }
     }
 }

@@ -12,7 +12,7 @@ use super::args::RunArgs;
 use super::lower::{self, Facts, Found};
 use super::read::{self, Outcome, Outside, Text};
 use crate::error::Error;
-use crate::spec::{FsOp, Spec};
+use crate::spec::{FsOp, Settle, Spec};
 use crate::workspace::Workspace;
 
 /// Profiles from memory; `workspace` is empty unless it is given.
@@ -52,7 +52,7 @@ fn lower(line: &str, profiles: &[(&'static str, &'static str)]) -> Result<Spec, 
         let ops = vec![FsOp::Tmpfs { dest: c"/work".into(), mode: 0o755, size: None }];
         let identity =
             vec![FsOp::Text { text: b"[user]".to_vec(), dest: c"/home//me/./.gitconfig".into(), mode: 0o600 }];
-        Ok(Workspace { identity, ops, unheld: vec![], watch: vec![] })
+        Ok(Workspace { identity, ops, unheld: vec![], watch: vec![], settle: Settle::default() })
     };
     let facts = Facts {
         last_cap: 40,

@@ -1,0 +1,90 @@
+//! One name in a directory that somebody else may have written: looked at, opened and moved without following a link.
+
+use std::ffi::CStr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag};
+use nix::sys::stat::Mode;
+
+use super::file::{self, Stat};
+use super::{Errno, Result};
+
+/// What `name` in `dir` is; a link is looked at itself. `None` where there is nothing.
+pub(crate) fn look_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<Option<Stat>> {
+    match nix::sys::stat::fstatat(dir, name, nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW) {
+        Ok(about) => Ok(Some(about.into())),
+        Err(Errno::ENOENT) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// The content of the regular file `name` in `dir`, which may have `most` bytes (EFBIG otherwise). A link is refused
+/// (ELOOP), and so is anything else (EINVAL); a fifo is not waited for.
+pub(crate) fn read_at(dir: BorrowedFd<'_>, name: &CStr, most: u64) -> Result<Vec<u8>> {
+    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let fd = nix::fcntl::openat(dir, name, flags, Mode::empty())?;
+    let about = nix::sys::stat::fstat(&fd)?;
+    if !Stat::from(about).is_file() {
+        return Err(Errno::EINVAL);
+    }
+    if about.st_size.unsigned_abs() > most {
+        return Err(Errno::EFBIG);
+    }
+    file::read_to_end(fd.as_fd())
+}
+
+/// Opens `path`, relative to `dir`, as a place only; a link anywhere on the way or at its end is refused (`ELOOP`).
+pub(crate) fn open_without_links_at(dir: BorrowedFd<'_>, path: &CStr) -> Result<OwnedFd> {
+    let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_CLOEXEC).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
+    nix::fcntl::openat2(dir, path, how)
+}
+
+/// Gives `from` in `dir` the name `to`, which nothing may have (EEXIST).
+pub(crate) fn rename_new(dir: BorrowedFd<'_>, from: &CStr, to: &CStr) -> Result<()> {
+    match nix::fcntl::renameat2(dir, from, dir, to, nix::fcntl::RenameFlags::RENAME_NOREPLACE) {
+        // A file system that cannot do that at once (rename(2)).
+        Err(Errno::EINVAL | Errno::ENOSYS) => {
+            if look_at(dir, to)?.is_some() {
+                return Err(Errno::EEXIST);
+            }
+            nix::fcntl::renameat(dir, from, dir, to)
+        }
+        result => result,
+    }
+}
+
+/// Changes the permissions of an open directory.
+pub(crate) fn set_mode(dir: BorrowedFd<'_>, mode: u32) -> Result<()> {
+    nix::sys::stat::fchmod(dir, Mode::from_bits_truncate(mode))
+}
+
+/// The same for one that is open as a place only, which fchmod(2) refuses.
+pub(crate) fn set_mode_of_place(place: BorrowedFd<'_>, mode: u32) -> Result<()> {
+    let path = format!("/proc/self/fd/{}", place.as_raw_fd());
+    nix::sys::stat::fchmodat(
+        nix::fcntl::AT_FDCWD,
+        path.as_str(),
+        Mode::from_bits_truncate(mode),
+        nix::sys::stat::FchmodatFlags::FollowSymlink,
+    )
+}
+
+/// The clock that file systems take times from (nanoseconds since 1970), and one that nobody sets (since boot).
+///
+/// The first is the coarse one (`current_time` in fs/inode.c): nothing that is changed from now on gets an earlier time
+/// of a file system of this machine.
+pub(crate) fn clocks() -> (i64, i64) {
+    let read = |clock| {
+        // SAFETY: all-zero bytes are a valid `timespec`.
+        let mut now: libc::timespec = unsafe { std::mem::zeroed() };
+        // SAFETY: `now` lives through the call, which cannot fail for these clocks.
+        unsafe { libc::clock_gettime(clock, &raw mut now) };
+        nanoseconds(now.tv_sec, now.tv_nsec)
+    };
+    (read(libc::CLOCK_REALTIME_COARSE), read(libc::CLOCK_BOOTTIME))
+}
+
+/// One number for a time.
+pub(super) fn nanoseconds(seconds: i64, nanoseconds: i64) -> i64 {
+    seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds)
+}

@@ -1,0 +1,206 @@
+//! What is done when nothing lives in the box any more: git repositories that the program has made or completed are put
+//! in order, so that git outside executes nothing of them and writes nothing through them.
+//!
+//! All that could be written is walked through once more. What was held is left alone, and what was not changed since
+//! the start, by the time of the file system that no program can set (inode(7), `ctime`). The tree is the program's:
+//! everything happens along descriptors, no link is followed, nothing recurs on the stack, and what cannot be looked at
+//! is said.
+//!
+//! Nothing is lost: what git would obey gets another name beside the old one. Links only are removed, and their targets
+//! said.
+
+mod harmless;
+mod pointer;
+mod repository;
+mod tree;
+
+use std::collections::HashSet;
+use std::ffi::CStr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+
+use super::area::shell_word;
+use crate::error::{printable, push_printable};
+use crate::spec::{Settle, SettleTop};
+use crate::sys::file::Stat;
+use crate::sys::{Errno, entry, error_text, file, process};
+use tree::{Tree, path_of};
+
+/// So many lines are said of one run; a program can make repositories without number.
+const MOST_LINES: usize = 20;
+
+/// So many things are said of one repository, for the same reason.
+const MOST_DEEDS: usize = 6;
+
+/// Something that was put in order, or that could not be looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Settled {
+    /// The git directory, or the directory with the pointer file.
+    pub(crate) path: PathBuf,
+    /// What was done, each in printable characters.
+    pub(crate) deeds: Vec<String>,
+    /// A command that takes it back.
+    pub(crate) undo: Option<String>,
+}
+
+impl Settled {
+    /// `PATH: DEEDS`, in printable characters.
+    pub(crate) fn line(&self) -> Vec<u8> {
+        let mut line = Vec::new();
+        push_printable(&mut line, &self.path);
+        line.extend_from_slice(b": ");
+        line.extend_from_slice(self.deeds.join(", ").as_bytes());
+        if let Some(undo) = &self.undo {
+            line.extend_from_slice(b"; if you trust it: ");
+            line.extend_from_slice(undo.as_bytes());
+        }
+        line
+    }
+}
+
+/// Puts in order what the program has left, and tells each repository where something was done.
+pub(crate) fn settle(wish: &Settle, tell: &mut dyn FnMut(&Settled)) {
+    let mut told = Told { tell, lines: 0, more: 0 };
+    let facts = Facts {
+        held: wish.held.iter().map(|path| path.to_bytes()).collect(),
+        known: wish.known.iter().map(|path| path.to_bytes()).collect(),
+        since: since(wish),
+        tops: &wish.tops,
+        user: process::real_ids().0,
+    };
+    let mut found = Found::default();
+    for top in &wish.tops {
+        match open_top(top) {
+            Ok(open) => Tree::new(&facts, &mut found, &mut told).walk(open, &top.path),
+            Err(errno) => told.unseen(top.path.to_bytes(), errno),
+        }
+    }
+    for place in &found.pointers {
+        pointer::settle(place, &found.git_dirs, &mut told);
+    }
+    told.finish();
+}
+
+/// What is known before the walk.
+struct Facts<'a> {
+    held: HashSet<&'a [u8]>,
+    known: HashSet<&'a [u8]>,
+    /// What was changed before is old, in nanoseconds since 1970.
+    since: i64,
+    tops: &'a [SettleTop],
+    /// Whoever runs this.
+    user: u32,
+}
+
+impl Facts<'_> {
+    /// Whether this was changed during the run, as far as can be told. Some file systems keep whole seconds only.
+    fn is_changed(&self, about: Stat) -> bool {
+        const SECOND: i64 = 1_000_000_000;
+        let since = if about.changed % SECOND == 0 { self.since - self.since.rem_euclid(SECOND) } else { self.since };
+        about.changed >= since
+    }
+}
+
+/// What the walk has found for later.
+#[derive(Default)]
+struct Found {
+    /// Device and inode number of each git directory that was put in order or is held.
+    git_dirs: HashSet<(u64, u64)>,
+    /// Directories with something called `.git` in them that is no directory.
+    pointers: Vec<Vec<u8>>,
+}
+
+/// Who listens, and how much there was to say.
+struct Told<'a> {
+    tell: &'a mut dyn FnMut(&Settled),
+    lines: usize,
+    more: usize,
+}
+
+impl Told<'_> {
+    fn say(&mut self, settled: &Settled) {
+        if self.lines < MOST_LINES {
+            self.lines += 1;
+            (self.tell)(settled);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    fn unseen(&mut self, path: &[u8], errno: Errno) {
+        let why = format!("cannot look for repositories that the program has made in it: {}", error_text(errno as i32));
+        self.say(&Settled { path: path_of(path).to_owned(), deeds: vec![why], undo: None });
+    }
+
+    /// Says how much was not said.
+    fn finish(self) {
+        if self.more > 0 {
+            let deeds = vec![format!("{} more repositories or directories like these", self.more)];
+            (self.tell)(&Settled { path: PathBuf::from("(all)"), deeds, undo: None });
+        }
+    }
+}
+
+/// What was done to one repository.
+struct Deeds {
+    path: Vec<u8>,
+    said: Vec<String>,
+    more: usize,
+    /// New names, and old ones.
+    moved: Vec<(String, &'static str)>,
+}
+
+impl Deeds {
+    fn new(path: &[u8]) -> Deeds {
+        Deeds { path: path.to_owned(), said: Vec::new(), more: 0, moved: Vec::new() }
+    }
+
+    fn add(&mut self, deed: impl FnOnce() -> String) {
+        if self.said.len() < MOST_DEEDS {
+            self.said.push(deed());
+        } else {
+            self.more += 1;
+        }
+    }
+
+    fn set_aside(&mut self, name: &'static CStr, to: &CStr, why: &str) {
+        let (name, to) = (name.to_str().unwrap_or_default(), to.to_string_lossy().into_owned());
+        self.add(|| format!("{name} {why}, and is now {to}"));
+        self.moved.push((to, name));
+    }
+
+    fn failed(&mut self, what: &str, errno: Errno) {
+        self.add(|| format!("{what}: {}", error_text(errno as i32)));
+    }
+
+    fn tell(mut self, told: &mut Told<'_>) {
+        if self.said.is_empty() {
+            return;
+        }
+        if self.more > 0 {
+            self.said.push(format!("and {} more like this", self.more));
+        }
+        let path = path_of(&self.path).to_owned();
+        let moves = self.moved.iter().map(|(to, name)| format!(" && mv -T {to} {name}"));
+        let undo = (!self.moved.is_empty()).then(|| format!("cd {}{}", shell_word(&path), moves.collect::<String>()));
+        told.say(&Settled { path, deeds: self.said, undo });
+    }
+}
+
+/// The start, by the clock as it is now: where somebody has set that back meanwhile, times of the run may lie before it.
+fn since(wish: &Settle) -> i64 {
+    let (wall, boot) = entry::clocks();
+    let lasted = boot.saturating_sub(wish.since.boot);
+    wish.since.wall.min(wall.saturating_sub(lasted))
+}
+
+fn open_top(top: &SettleTop) -> Result<OwnedFd, Errno> {
+    let open = file::open_dir_without_links(&top.path)?;
+    let about = file::fstat(open.as_fd())?;
+    if (about.device, about.inode) == top.identity { Ok(open) } else { Err(Errno::ESTALE) }
+}
+
+/// A text of the program's in a message.
+fn shown(text: &CStr) -> String {
+    printable(path_of(text.to_bytes()))
+}

@@ -1,0 +1,61 @@
+//! Things called `.git` that are no directory: a file with the words `gitdir: PATH`, or a link.
+
+use std::collections::HashSet;
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, BorrowedFd};
+
+use super::{Deeds, Told, repository, shown};
+use crate::sys::file::Kind;
+use crate::sys::{Errno, Result, entry, file};
+
+const NAME: &CStr = c".git";
+
+/// The longest pointer file that git reads is longer (setup.c, `read_gitfile_gently`), but no path is.
+const LONGEST: u64 = 8192;
+
+/// Sets the `.git` of the directory `place` aside, unless it leads to one of `git_dirs`.
+pub(super) fn settle(place: &[u8], git_dirs: &HashSet<(u64, u64)>, told: &mut Told<'_>) {
+    let done = open(place).and_then(|dir| settle_in(dir.as_fd(), place, git_dirs, told));
+    match done {
+        // Somebody works here.
+        Ok(()) | Err(Errno::ENOENT | Errno::ENOTDIR) => {}
+        Err(errno) => told.unseen(place, errno),
+    }
+}
+
+fn open(place: &[u8]) -> Result<std::os::fd::OwnedFd> {
+    file::open_dir_without_links(&CString::new(place).map_err(|_| Errno::EINVAL)?)
+}
+
+fn settle_in(dir: BorrowedFd<'_>, place: &[u8], git_dirs: &HashSet<(u64, u64)>, told: &mut Told<'_>) -> Result<()> {
+    let Some(about) = entry::look_at(dir, NAME)? else { return Ok(()) };
+    let target = match about.kind() {
+        Some(Kind::Link) => file::read_link_at(dir, NAME)?,
+        Some(Kind::File) => match entry::read_at(dir, NAME, LONGEST).map(|text| target(&text)) {
+            Ok(Some(target)) => target,
+            // git takes it for nothing.
+            Ok(None) => return Ok(()),
+            Err(_) => c"".into(),
+        },
+        // No more than a name to git.
+        _ => return Ok(()),
+    };
+    let leads_to = entry::open_without_links_at(dir, &target).and_then(|end| file::fstat(end.as_fd()));
+    if leads_to.is_ok_and(|end| git_dirs.contains(&(end.device, end.inode))) {
+        return Ok(());
+    }
+    let mut deeds = Deeds::new(place);
+    let why = format!("leads to {}, which is no git directory of the workspace", shown(&target));
+    repository::set_aside(dir, NAME, &why, &mut deeds);
+    deeds.tell(told);
+    Ok(())
+}
+
+/// What a pointer file says.
+pub(super) fn target(text: &[u8]) -> Option<CString> {
+    let target = text.strip_prefix(b"gitdir: ")?;
+    let end = target.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r')).map_or(0, |last| last + 1);
+    // git stops at a NUL, as C does.
+    let end = target[..end].iter().position(|&byte| byte == 0).unwrap_or(end);
+    CString::new(&target[..end]).ok()
+}

@@ -1,0 +1,224 @@
+//! One git directory: what git would execute, obey, or write through (gitrepository-layout(5)).
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, BorrowedFd};
+
+use super::{Deeds, Facts, Told, harmless, pointer, shown};
+use crate::sys::dir::{self, Entries, For};
+use crate::sys::file::{self, Kind, Stat};
+use crate::sys::{Errno, Result, entry};
+
+/// A configuration that is longer was made by no git, in bytes.
+const LONGEST: u64 = 1 << 20;
+
+/// Names that are dealt with by themselves, whatever they are.
+const OWN: [&CStr; 4] = [c"hooks", c"config", c"config.worktree", c"commondir"];
+
+/// So many names are tried for what is set aside.
+const MOST_NAMES: u32 = 1000;
+
+/// A git directory on the walk.
+pub(super) struct Repository {
+    /// It was there at the start; what is held in it was then.
+    pub(super) is_known: bool,
+    /// The program has made it, or changed what is in it.
+    is_new: bool,
+    deeds: Deeds,
+}
+
+impl Repository {
+    pub(super) fn new(path: &[u8], is_known: bool, is_new: bool) -> Repository {
+        Repository { is_known, is_new, deeds: Deeds::new(path) }
+    }
+
+    pub(super) fn tell(self, told: &mut Told<'_>) {
+        self.deeds.tell(told);
+    }
+
+    /// Deals with hooks, configuration and `commondir`.
+    pub(super) fn settle(&mut self, facts: &Facts<'_>, dir: BorrowedFd<'_>, is_worktree: bool) {
+        for name in OWN {
+            let path = [&self.deeds.path, &b"/"[..], name.to_bytes()].concat();
+            if facts.held.contains(path.as_slice()) {
+                continue;
+            }
+            let about = match entry::look_at(dir, name) {
+                Ok(Some(about)) => about,
+                Ok(None) => continue,
+                Err(errno) => {
+                    self.deeds.failed(&format!("cannot look at {}", name.to_string_lossy()), errno);
+                    continue;
+                }
+            };
+            let is_new = self.is_new || facts.is_changed(about);
+            match name.to_bytes() {
+                b"hooks" => self.settle_hooks(facts, dir, about, is_new),
+                b"commondir" if is_new => self.settle_common_dir(dir, is_worktree),
+                _ if is_new => self.settle_config(facts, dir, name),
+                _ => {}
+            }
+        }
+    }
+
+    fn settle_hooks(&mut self, facts: &Facts<'_>, dir: BorrowedFd<'_>, about: Stat, is_new: bool) {
+        const NAME: &CStr = c"hooks";
+        let is_set_aside = match about.kind() {
+            Some(Kind::Dir) => {
+                let is_hook = |hooks: BorrowedFd<'_>, name: &CStr| {
+                    let is_changed = || {
+                        is_new || !matches!(entry::look_at(hooks, name), Ok(Some(about)) if !facts.is_changed(about))
+                    };
+                    !name.to_bytes().ends_with(b".sample") && is_changed()
+                };
+                // What cannot be listed is taken for the worst.
+                if has_entry(dir, NAME, is_hook) == Ok(false) {
+                    return;
+                }
+                set_aside(dir, NAME, "holds what git would execute", &mut self.deeds)
+            }
+            _ if is_new => set_aside(dir, NAME, "is no directory", &mut self.deeds),
+            _ => return,
+        };
+        if is_set_aside {
+            // A repository has one: without it the next box could not protect it.
+            let made = with_write(dir, || file::make_dir_at(dir, NAME, 0o755));
+            self.note_failure("cannot make an empty directory hooks", made);
+        }
+    }
+
+    fn settle_config(&mut self, facts: &Facts<'_>, dir: BorrowedFd<'_>, name: &'static CStr) {
+        let is_tree = |tree: &[u8]| is_work_tree(facts, dir, tree) == Ok(true);
+        let fresh = match entry::read_at(dir, name, LONGEST) {
+            Ok(text) => match harmless::without_the_rest(&text, &is_tree) {
+                None => return,
+                Some(fresh) => fresh,
+            },
+            Err(_) => Vec::new(),
+        };
+        if set_aside(dir, name, "has settings that may do harm (a new one has the others)", &mut self.deeds) {
+            let written = with_write(dir, || {
+                let file = file::create_new_at(dir, name, 0o644)?;
+                file::write_all(file.as_fd(), &fresh)
+            });
+            self.note_failure("cannot write a new configuration", written);
+        }
+    }
+
+    /// `commondir` makes git obey another directory (setup.c, `get_common_dir`). Only an entry of a worktree has one,
+    /// for the repository around it.
+    fn settle_common_dir(&mut self, dir: BorrowedFd<'_>, is_worktree: bool) {
+        let text = || entry::read_at(dir, c"commondir", 16);
+        if !(is_worktree && text().is_ok_and(|text| text == b"../.." || text == b"../..\n")) {
+            set_aside(dir, c"commondir", "makes git obey another directory", &mut self.deeds);
+        }
+    }
+
+    /// Removes those of `links` in the directory `path`, which is this git directory (`is_top`) or lies in it: git
+    /// writes files without asking whether they are links. What was a link at the start stays one.
+    pub(super) fn remove_links(
+        &mut self,
+        facts: &Facts<'_>,
+        dir: BorrowedFd<'_>,
+        path: &[u8],
+        links: &[CString],
+        is_top: bool,
+    ) {
+        for name in links {
+            if is_top && OWN.contains(&name.as_c_str()) || name.as_c_str() == c".git" {
+                continue;
+            }
+            let whole = [path, b"/", name.to_bytes()].concat();
+            let shown_name = || super::tree::path_of(whole.get(self.deeds.path.len() + 1..).unwrap_or_default());
+            let (Ok(Some(about)), Ok(target)) = (entry::look_at(dir, name), file::read_link_at(dir, name)) else {
+                continue;
+            };
+            let is_branch = is_top && name.as_c_str() == c"HEAD" && is_below_refs(&target);
+            if !(self.is_new || facts.is_changed(about)) || is_branch || facts.held.contains(whole.as_slice()) {
+                continue;
+            }
+            let link = format!("the link {} -> {}", crate::error::printable(shown_name()), shown(&target));
+            match with_write(dir, || file::unlink_at(dir, name)) {
+                Ok(()) => self.deeds.add(|| format!("{link} is removed")),
+                Err(errno) => self.deeds.failed(&format!("cannot remove {link}"), errno),
+            }
+        }
+    }
+
+    fn note_failure(&mut self, what: &str, done: Result<()>) {
+        if let Err(errno) = done {
+            self.deeds.failed(what, errno);
+        }
+    }
+}
+
+/// Gives something a name that git does not know. False, and said, where that fails.
+pub(super) fn set_aside(dir: BorrowedFd<'_>, name: &'static CStr, why: &str, deeds: &mut Deeds) -> bool {
+    let mut result = Err(Errno::EEXIST);
+    for number in 0..MOST_NAMES {
+        let mut to = [name.to_bytes(), b".from-sandbox"].concat();
+        if number > 0 {
+            to.extend_from_slice(format!(".{number}").as_bytes());
+        }
+        let to = CString::new(to).unwrap_or_default();
+        result = with_write(dir, || entry::rename_new(dir, name, &to));
+        match result {
+            Err(Errno::EEXIST) => {}
+            Ok(()) => {
+                deeds.set_aside(name, &to, why);
+                return true;
+            }
+            Err(_) => break,
+        }
+    }
+    if let Err(errno) = result {
+        deeds.failed(&format!("{} {why}, and cannot be renamed", name.to_string_lossy()), errno);
+    }
+    false
+}
+
+/// Changes something in a directory, also in one that the user has closed to themselves.
+fn with_write<T>(dir: BorrowedFd<'_>, change: impl Fn() -> Result<T>) -> Result<T> {
+    match change() {
+        Err(Errno::EACCES) => {
+            let mode = file::fstat(dir)?.permissions();
+            entry::set_mode(dir, mode | 0o700)?;
+            let result = change();
+            entry::set_mode(dir, mode)?;
+            result
+        }
+        result => result,
+    }
+}
+
+/// Whether the directory `name` of `dir` has an entry like that.
+fn has_entry(dir: BorrowedFd<'_>, name: &CStr, is_it: impl Fn(BorrowedFd<'_>, &CStr) -> bool) -> Result<bool> {
+    let open = dir::open_any_mount(dir, name, For::Listing)?;
+    let mut entries = Entries::new();
+    while entries.read(open.as_fd())? {
+        if entries.iter().any(|(name, _)| is_it(open.as_fd(), name)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// What `HEAD` was before it became a file (git-config(1), `core.preferSymlinkRefs`).
+fn is_below_refs(target: &CStr) -> bool {
+    let target = target.to_bytes();
+    target.starts_with(b"refs/") && !target.split(|&byte| byte == b'/').any(|part| part == b"..")
+}
+
+/// Whether `tree`, relative to a git directory, is a directory of the workspace that says itself that it belongs to
+/// that one, as the work tree of a submodule does. No link is followed.
+fn is_work_tree(facts: &Facts<'_>, git_dir: BorrowedFd<'_>, tree: &[u8]) -> Result<bool> {
+    let tree = CString::new(tree).map_err(|_| Errno::EINVAL)?;
+    let tree = entry::open_without_links_at(git_dir, &tree)?;
+    let text = entry::read_at(tree.as_fd(), c".git", LONGEST)?;
+    let back = pointer::target(&text).ok_or(Errno::EINVAL)?;
+    let back = entry::open_without_links_at(tree.as_fd(), &back)?;
+    let link = CString::new(format!("/proc/self/fd/{}", file::number(tree.as_fd()))).map_err(|_| Errno::EINVAL)?;
+    let path = file::read_link(&link)?;
+    let is_in = |top: &[u8]| path.to_bytes().strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest[0] == b'/');
+    let is_inside = facts.tops.iter().any(|top| is_in(top.path.to_bytes()));
+    Ok(is_inside && file::fstat(back.as_fd())?.is_same_file(file::fstat(git_dir)?))
+}

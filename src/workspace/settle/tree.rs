@@ -1,0 +1,241 @@
+//! The walk through a tree that somebody hostile has made: as deep and as wide as the file system allows.
+//!
+//! One directory is open for each of the last levels. Those above are found again by `..`, and must be the same then.
+
+use std::ffi::{CStr, CString, OsStr};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use super::repository::Repository;
+use super::{Facts, Found, Told};
+use crate::sys::dir::{self, Entries, For};
+use crate::sys::file::{self, Kind, Stat};
+use crate::sys::{Errno, Result, entry};
+
+/// Levels that are kept open.
+const OPEN: usize = 32;
+
+/// A directory on the way from the top to where the walk is.
+struct Level {
+    open: Option<OwnedFd>,
+    about: Stat,
+    /// Directories in it that are still to be visited.
+    ahead: Vec<CString>,
+    /// Length of its path.
+    path: usize,
+    /// The level of the git directory that this lies in, or is.
+    git: Option<usize>,
+    /// Where it is one.
+    repository: Option<Repository>,
+    /// Its permissions, where it was closed.
+    mode: Option<u32>,
+}
+
+/// What is in a directory.
+#[derive(Default)]
+pub(super) struct List {
+    dirs: Vec<CString>,
+    pub(super) links: Vec<CString>,
+    head: bool,
+    objects: bool,
+    refs: bool,
+    commondir: bool,
+    pointer: bool,
+}
+
+pub(super) struct Tree<'t, 'f, 'l> {
+    facts: &'t Facts<'f>,
+    found: &'t mut Found,
+    told: &'t mut Told<'l>,
+    levels: Vec<Level>,
+    path: Vec<u8>,
+    entries: Entries,
+}
+
+impl<'t, 'f, 'l> Tree<'t, 'f, 'l> {
+    pub(super) fn new(facts: &'t Facts<'f>, found: &'t mut Found, told: &'t mut Told<'l>) -> Tree<'t, 'f, 'l> {
+        Tree { facts, found, told, levels: Vec::new(), path: Vec::new(), entries: Entries::new() }
+    }
+
+    /// Walks through `top`, an open place, and all below it, with what is mounted there.
+    pub(super) fn walk(mut self, top: OwnedFd, path: &CStr) {
+        self.path = path.to_bytes().to_owned();
+        self.visit(top.as_fd(), c".");
+        while let Some(level) = self.levels.last_mut() {
+            let Some(name) = level.ahead.pop() else {
+                self.leave();
+                continue;
+            };
+            self.path.truncate(level.path);
+            self.path.push(b'/');
+            self.path.extend_from_slice(name.to_bytes());
+            if self.facts.held.contains(self.path.as_slice()) {
+                self.note_held(&name);
+                continue;
+            }
+            let Some(open) = level.open.take() else { continue };
+            let here = self.levels.len() - 1;
+            self.visit(open.as_fd(), &name);
+            self.levels[here].open = Some(open);
+            if let Some(far) = self.levels.len().checked_sub(OPEN + 1) {
+                self.levels[far].open = None;
+            }
+        }
+    }
+
+    /// An entry of a worktree that nobody could change is a git directory that pointers may lead to.
+    fn note_held(&mut self, name: &CStr) {
+        if parent_name(&self.path) == b"worktrees"
+            && let Some(open) = self.levels.last().and_then(|level| level.open.as_ref())
+            && let Ok(Some(about)) = entry::look_at(open.as_fd(), name)
+        {
+            self.found.git_dirs.insert((about.device, about.inode));
+        }
+    }
+
+    /// Opens the directory `name` of `above` and does what is to be done in it.
+    fn visit(&mut self, above: BorrowedFd<'_>, name: &CStr) {
+        let done = self.open(above, name).and_then(|open| match open {
+            Some((open, mode)) => self.enter(open, mode, name),
+            None => Ok(()),
+        });
+        match done {
+            // Somebody works here.
+            Ok(()) | Err(Errno::ENOENT | Errno::ENOTDIR) => {}
+            Err(errno) => self.told.unseen(&self.path, errno),
+        }
+    }
+
+    /// Opens a directory for listing. One that the user has closed to themselves, which the program can do, is opened to
+    /// them as long as this takes, and its permissions are returned too; one of somebody else was closed to the program
+    /// as well.
+    fn open(&mut self, above: BorrowedFd<'_>, name: &CStr) -> Result<Option<(OwnedFd, Option<u32>)>> {
+        let is_closed = |about: Stat| about.permissions() & 0o500 != 0o500 && about.owner == self.facts.user;
+        match dir::open_any_mount(above, name, For::Listing) {
+            Err(Errno::EACCES) => {
+                let place = dir::open_any_mount(above, name, For::Names)?;
+                let about = file::fstat(place.as_fd())?;
+                if !is_closed(about) {
+                    return Ok(None);
+                }
+                entry::set_mode_of_place(place.as_fd(), about.permissions() | 0o700)?;
+                Ok(Some((dir::open_any_mount(above, name, For::Listing)?, Some(about.permissions()))))
+            }
+            open => {
+                let open = open?;
+                let about = file::fstat(open.as_fd())?;
+                let mode = is_closed(about).then_some(about.permissions());
+                if let Some(mode) = mode {
+                    entry::set_mode(open.as_fd(), mode | 0o700)?;
+                }
+                Ok(Some((open, mode)))
+            }
+        }
+    }
+
+    fn enter(&mut self, open: OwnedFd, mode: Option<u32>, name: &CStr) -> Result<()> {
+        let about = file::fstat(open.as_fd())?;
+        let mut list = self.list(open.as_fd())?;
+        let above = self.levels.last().and_then(|level| level.git);
+        let depth = self.levels.len();
+        let is_git_dir = self.path.ends_with(b"/.git") || list.is_git_dir();
+        let mut repository = is_git_dir.then(|| {
+            let is_known = self.facts.known.contains(self.path.as_slice());
+            self.found.git_dirs.insert((about.device, about.inode));
+            Repository::new(&self.path, is_known, !is_known && self.facts.is_changed(about))
+        });
+        if let Some(repository) = &mut repository {
+            // `worktrees/NAME` of a git directory.
+            let is_worktree = above.is_some_and(|git| git + 2 == depth) && parent_name(&self.path) == b"worktrees";
+            repository.settle(self.facts, open.as_fd(), is_worktree);
+        }
+        let git = if is_git_dir { Some(depth) } else { above };
+        let around = repository.as_mut().or_else(|| self.levels.get_mut(git?)?.repository.as_mut());
+        if let Some(around) = around {
+            around.remove_links(self.facts, open.as_fd(), &self.path, &list.links, is_git_dir);
+            // Loose objects of a repository that has always been there: hundreds of directories that git never writes
+            // to through a link.
+            if around.is_known && name == c"objects" && above.is_some_and(|git| git + 1 == depth) {
+                list.dirs.retain(|name| name.count_bytes() != 2);
+            }
+        }
+        if list.pointer && !self.facts.held.contains([&self.path, &b"/.git"[..]].concat().as_slice()) {
+            self.found.pointers.push(self.path.clone());
+        }
+        let (ahead, path) = (list.dirs, self.path.len());
+        self.levels.push(Level { open: Some(open), about, ahead, path, git, repository, mode });
+        Ok(())
+    }
+
+    fn list(&mut self, open: BorrowedFd<'_>) -> Result<List> {
+        let mut list = List::default();
+        while self.entries.read(open)? {
+            for (name, kind) in self.entries.iter() {
+                let kind = match kind {
+                    Some(kind) => Some(kind),
+                    None => entry::look_at(open, name)?.and_then(Stat::kind),
+                };
+                list.add(name, kind);
+            }
+        }
+        Ok(list)
+    }
+
+    /// Goes back up.
+    fn leave(&mut self) {
+        let Some(level) = self.levels.pop() else { return };
+        if let (Some(mode), Some(open)) = (level.mode, &level.open) {
+            // Nothing depends on it, and the user can do the same.
+            let _closed_again = entry::set_mode(open.as_fd(), mode).is_ok();
+        }
+        if let Some(repository) = level.repository {
+            repository.tell(self.told);
+        }
+        let Some(above) = self.levels.last_mut() else { return };
+        if above.open.is_none() {
+            above.open = level.open.as_ref().and_then(|open| {
+                let back = dir::open_any_mount(open.as_fd(), c"..", For::Listing).ok()?;
+                file::fstat(back.as_fd()).is_ok_and(|about| about.is_same_file(above.about)).then_some(back)
+            });
+            if above.open.is_none() && !std::mem::take(&mut above.ahead).is_empty() {
+                self.told.unseen(&self.path[..above.path], Errno::ESTALE);
+            }
+        }
+    }
+}
+
+impl List {
+    fn add(&mut self, name: &CStr, kind: Option<Kind>) {
+        match name.to_bytes() {
+            b"HEAD" => self.head = true,
+            b"objects" => self.objects = true,
+            b"refs" => self.refs = true,
+            b"commondir" => self.commondir = true,
+            b".git" if kind != Some(Kind::Dir) => self.pointer = true,
+            _ => {}
+        }
+        match kind {
+            Some(Kind::Dir) => self.dirs.push(name.to_owned()),
+            Some(Kind::Link) => self.links.push(name.to_owned()),
+            _ => {}
+        }
+    }
+
+    /// Whether git takes a directory with this for a git directory (setup.c, `is_git_directory`). Of what type the
+    /// parts are does not matter: git follows links, and asks of `objects` and `refs` only whether they can be
+    /// executed.
+    fn is_git_dir(&self) -> bool {
+        self.head && (self.objects && self.refs || self.commondir)
+    }
+}
+
+/// The name of the directory around the last part of a path.
+fn parent_name(path: &[u8]) -> &[u8] {
+    path.split(|&byte| byte == b'/').rev().nth(1).unwrap_or_default()
+}
+
+/// A path as the standard library has it.
+pub(super) fn path_of(bytes: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(bytes))
+}

@@ -1,0 +1,251 @@
+//! Repositories that the program has made itself: afterwards git outside executes nothing of them, and writes nothing
+//! through them. What is honest stays as it is, and nothing is said about it.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::time::{Duration, SystemTime};
+
+use crate::Place;
+use crate::support::Actor;
+
+/// What the program does, and what is done outside afterwards. `$M` is a command that leaves a mark, `$V` a file that
+/// nobody may write.
+struct Attack(&'static str, &'static str);
+
+/// A git directory by hand, without `HEAD`, whose configuration leaves a mark.
+const EVIL: &str = r#"
+evil() {
+    mkdir -p "$1/objects" "$1/refs"
+    echo 'ref: refs/heads/x' >"$1/HEAD"
+    printf '[core]\n\tfsmonitor = "%s"\n[alias]\n\tx = "!%s"\n' "$M" "$M" >"$1/config"
+}
+hook() {
+    mkdir -p "$1"
+    printf '#!/bin/sh\n%s\n' "$M" >"$1/pre-commit"
+    chmod 755 "$1/pre-commit"
+}
+"#;
+
+const COMMIT: &str = "git -c user.name=N -c user.email=e commit --allow-empty -qm x";
+
+const ON_REPOSITORIES: &[Attack] = &[
+    Attack("git init -q s; hook s/.git/hooks", "cd s; commit"),
+    Attack("git init -q s; git -C s config core.fsmonitor \"$M\"", "cd s; git status"),
+    Attack("git init -q s; printf '[alias]\\n\\tx = \"!%s\"\\n' \"$M\" >>s/.git/config", "cd s; git x"),
+    Attack("git init -q s; hook h; git -C s config core.hooksPath $PWD/h", "cd s; commit"),
+    Attack("git init -q s; echo '[include]path=../../inc' >>s/.git/config; evil e; mv e/config inc", "cd s; git status"),
+    Attack("git init -q s; evil e; cp s/.git/config x; cat e/config >>x; ln -sf ../../x s/.git/config", "cd s; git status"),
+    Attack("git init -q s; hook h; rm -r s/.git/hooks; ln -s ../../h s/.git/hooks", "cd s; commit"),
+    Attack("evil s/.git", "cd s; git status"),
+    Attack("evil s/.git; chmod 555 s/.git", "cd s; git status"),
+    Attack("evil s/.git; chmod 400 s", "chmod 700 s; cd s; git status"),
+    Attack("evil c/s/.git; chmod 0 c", "chmod 700 c; cd c/s; git status"),
+    Attack("evil \"$(printf 'a\\nb')/.git\"; mv a*b s", "cd s; git status"),
+    Attack("evil s/.git; mv s/.git/objects s/.git/refs s; ln -s ../objects ../refs s/.git", "cd s; git status"),
+    Attack("evil s", "cd s; git x"),
+    Attack(
+        "evil e; mkdir -p s/.git; mv e/HEAD s/.git; echo ../../e >s/.git/commondir",
+        "cd s; git status",
+    ),
+    Attack("evil .git/objects/ab/e; mkdir s; echo gitdir: ../.git/objects/ab/e >s/.git", "cd s; git status"),
+    Attack("evil .git/objects/ab/e; mkdir s; ln -s ../.git/objects/ab/e s/.git", "cd s; git status"),
+    Attack("evil e; mkdir s; echo gitdir: ../e >s/.git", "cd s; git status"),
+    Attack("evil .git/modules/s; mkdir s; echo gitdir: ../.git/modules/s >s/.git", "cd s; git status"),
+    Attack(
+        "evil .git/e; mkdir -p s .git/worktrees/s; cp .git/e/HEAD .git/worktrees/s; echo ../../e >.git/worktrees/s/commondir
+         rm .git/e/HEAD; echo $PWD/s/.git >.git/worktrees/s/gitdir; echo gitdir: ../.git/worktrees/s >s/.git",
+        "cd s; git status",
+    ),
+    Attack(
+        "git init -q s; git -C s config extensions.worktreeConfig true; evil e; mv e/config s/.git/config.worktree",
+        "cd s; git status",
+    ),
+    // A submodule by the index alone: `git status` in the repository around it goes in.
+    Attack(
+        "git init -q s; cd s; commit; git config core.fsmonitor \"$M\"; cd ..
+         git update-index --add --cacheinfo 160000,$(git -C s rev-parse HEAD),s",
+        "git status",
+    ),
+    // The parts were there before, but for the one that makes a git directory of them.
+    Attack("cp old/x old/HEAD", "cd old; git x"),
+    Attack("cp -r old s; mv s/x s/HEAD", "cd s; git x"),
+    // Deeper than directories are kept open, with others beside the way.
+    Attack(
+        "d=.; for i in $(seq 70); do mkdir -p $d/a $d/z; d=$d/m; done; evil $d/.git; mv $d s; mkdir $d; evil $d/s/.git
+         evil z/s/.git",
+        "find . -name s | while read s; do (cd $s; git status); done",
+    ),
+];
+
+const ON_FILES: &[Attack] = &[
+    Attack("ln -sf $V .git/COMMIT_EDITMSG", "commit"),
+    Attack("rm -r .git/logs; mkdir -p .git/logs; ln -s $V .git/logs/HEAD", "commit"),
+    Attack("ln -s $V .git/FETCH_HEAD", "git fetch -q . main"),
+    Attack("mv .git/index i; ln -s $V .git/index", "git read-tree HEAD"),
+    Attack("mkdir -p .git/objects/info; ln -s $V .git/objects/info/commit-graph", "git commit-graph write --reachable"),
+    Attack("git init -q s; ln -s $V s/.git/COMMIT_EDITMSG", "cd s; commit"),
+];
+
+/// Each attack without a box, where it must succeed, and with one, where it must come to nothing.
+fn come_to_nothing(name: &str, attacks: &[Attack]) {
+    let place = Place::new(name, Actor::User);
+    place.host(".", "mkdir w");
+    place.repository("w/r");
+    let path = place.path.display();
+    let words = format!("M='touch {path}/mark; false'; V={path}/victim; {EVIL}\ncommit() {{ {COMMIT}; }}\n");
+    place.host("w/r", &format!("{words} evil old; hook old/hooks; mv old/HEAD old/x; printf '[core]\\nbare=false\\nworktree=.\\n' >>old/config"));
+    place.host(".", "cp -a w pristine");
+    let is_done = || place.host(".", "test ! -e mark || echo mark; cat victim 2>&1");
+    for Attack(attack, afterwards) in attacks {
+        for in_box in [false, true] {
+            place.host(".", "chmod -R u+rwx w; rm -rf w mark; cp -a pristine w; rm -f victim; echo kept >victim");
+            let script = format!("{words}{attack}");
+            let outcome = if in_box { place.inside("w/r", &script) } else { place.on_host("w/r", &script) };
+            assert_eq!(outcome.ending(), "exit 0", "{attack}: {outcome}");
+            // What git says to that is its own affair.
+            let _any = place.on_host("w/r", &format!("{words} set +e; {afterwards}; true"));
+            let done = is_done();
+            assert_eq!(done == "kept\n", in_box, "{attack} (in a box: {in_box}): {done}{outcome}");
+            assert_eq!(outcome.stderr_text().is_empty(), !in_box, "{attack}: {outcome}");
+        }
+    }
+}
+
+#[test]
+fn repositories_of_the_program_execute_nothing() {
+    come_to_nothing("settle-repositories", ON_REPOSITORIES);
+}
+
+#[test]
+fn links_in_git_directories_lead_nowhere() {
+    come_to_nothing("settle-links", ON_FILES);
+}
+
+/// What people and tools do all day: nothing is touched, and nothing is said.
+#[test]
+fn honest_work_is_left_alone() {
+    let place = Place::new("settle-honest", Actor::User);
+    place.repository("r");
+    place.repository("lib");
+    place.host("r", "cp -r ../lib lib; git add . 2>/dev/null; git commit -qm lib; git gc -q");
+    let honest = [
+        "git init -q a; cd a; echo x >f; git add f; commit; git branch b; git tag t; git gc -q",
+        "git init -q --bare a.git; git -C lib push -q ../a.git HEAD:main",
+        "git init -q --object-format=sha256 a; cd a; commit",
+        "git init -q --ref-format=reftable a 2>/dev/null || exit 0; cd a; commit",
+        "git init -q --separate-git-dir=g a; cd a; commit",
+        "git clone -q lib a; cd a; git config user.name 'A \"B\" # C'; git fetch -q; git pull -q; git push -q",
+        "git clone -q --bare lib a; git clone -q --mirror lib b; git clone -q --depth 1 file://$PWD/lib c",
+        "git clone -q -o up.stream lib a; git -C a remote add x https://example.org/x",
+        "git init -q a; cd a; git -c protocol.file.allow=always submodule --quiet add ../lib sub/lib; commit
+         git -C sub/lib checkout -q HEAD^0",
+        "git init -q a; cd a; commit; git worktree add -q ../b; cd ../b; commit; git sparse-checkout set x",
+        "git worktree add -q t; cd t; echo x >y; git add y; commit",
+        "echo x >y; git add y; commit; git gc -q; git repack -adq; git stash -q; git tag t",
+        "git init -q -b main a; cd a; commit; git config branch.main.remote .; git config branch.main.merge refs/heads/main
+         git commit-graph write --reachable; git checkout -qb b; git rebase -q main; rm .git/hooks/*; rm -r .git/hooks",
+        "mkdir -p src/objects src/refs src/hooks src/config; echo x >src/hooks/useThis; ln -s hooks src/link; touch src/.gitignore",
+    ];
+    for script in honest {
+        place.host(".", "rm -rf w; cp -a r w");
+        let path = place.path.display();
+        let words =
+            format!("commit() {{ {COMMIT}; }}; export GIT_AUTHOR_NAME=N GIT_COMMITTER_NAME=N EMAIL=e@x; : {path};");
+        let outcome = place.inside("w", &format!("{words} {script}"));
+        assert_eq!(outcome.ending(), "exit 0", "{script}: {outcome}");
+        assert_eq!(outcome.stderr_text(), "", "{script}");
+        let aside = place.host("w", "find . -name '*.from-sandbox*'");
+        assert_eq!(aside, "", "{script}");
+    }
+}
+
+/// Of a configuration that is replaced, git reads the same but for what is left out.
+#[test]
+fn the_new_configuration_says_the_rest() {
+    let place = Place::new("settle-config", Actor::User);
+    place.repository("r");
+    let script =
+        "git init -q s; cd s; git config user.name 'A \"B\\C\" #;  D '; git config remote.'x \"y\\z'.url ' a;b'
+                  git config --add remote.'x \"y\\z'.fetch +a:b; git config --add remote.'x \"y\\z'.fetch +c:d
+                  printf '[branch \"m\"]\\n\\trebase\\n\\tremote = ext::sh -c x\\n' >>.git/config
+                  git config core.pager x; cp .git/config ../before";
+    let outcome = place.inside("r", script);
+    let path = place.path.display();
+    let expected = format!(
+        "bwrap: {path}/r/s/.git: config has settings that may do harm (a new one has the others), and is now \
+         config.from-sandbox; if you trust it: cd {path}/r/s/.git && mv -T config.from-sandbox config\n"
+    );
+    assert_eq!(outcome.stderr_text(), expected);
+    let list = |file: &str| place.host("r", &format!("git config -z --list --file {file} | tr '\\0' '@'"));
+    let is_left_out = |setting: &&str| setting.starts_with("core.pager") || setting.starts_with("branch.m.remote");
+    let (before, after) = (list("before"), list("s/.git/config"));
+    let expected: Vec<&str> = before.split('@').filter(|setting| !is_left_out(setting)).collect();
+    assert_eq!(after.split('@').collect::<Vec<_>>(), expected);
+    assert_eq!(expected.len() + 2, before.split('@').count());
+    // What is said takes it back, and it is not taken away again: it was there before this run.
+    place.host("r", "cd s/.git && mv -T config.from-sandbox config; cmp config ../../before");
+    let outcome = place.inside("r", "echo x >s/file; git -C s add file");
+    assert_eq!(outcome.stderr_text(), "", "{outcome}");
+    place.host("r", "cmp before s/.git/config");
+}
+
+#[test]
+fn what_was_there_stays() {
+    let place = Place::new("settle-old", Actor::User);
+    place.repository("r");
+    place.host(
+        "r",
+        "mkdir .git/info/d; ln -s /nowhere .git/info/old; ln -s ../x .git/objects/old; ln -s x .git/info/d/old",
+    );
+    place.host(
+        "r",
+        "git init -q s; echo x >s/.git/hooks/update; git -C s config core.pager cat; ln -s /nowhere s/.git/old",
+    );
+    let changed = fs::symlink_metadata(place.path.join("r/s/.git/old")).unwrap();
+    let changed = Duration::new(changed.ctime().unsigned_abs(), changed.ctime_nsec() as u32);
+    // Until the coarse clock of the kernel says something later.
+    while SystemTime::now() < SystemTime::UNIX_EPOCH + changed + Duration::from_millis(30) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let before = place.names();
+    let outcome = place.inside("r", &format!("{COMMIT}; git -C s add .; ln -s /x .git/new; mkdir s/n; touch s/n/f"));
+    let path = place.path.display();
+    assert_eq!(outcome.stderr_text(), format!("bwrap: {path}/r/.git: the link new -> /x is removed\n"), "{outcome}");
+    place.host("r", "rm -r s/n");
+    let links = |names: &str| -> Vec<String> {
+        names.lines().filter(|line| line.starts_with('l') || line.contains("hooks")).map(str::to_owned).collect()
+    };
+    assert_eq!(links(&place.names()), links(&before));
+}
+
+/// From a linked worktree the repository is written that lies elsewhere.
+#[test]
+fn the_repository_of_a_worktree_is_settled_too() {
+    let place = Place::new("settle-worktree", Actor::User);
+    place.repository("r");
+    place.host("r", "git worktree add -q ../t");
+    let script =
+        "g=$(git rev-parse --git-common-dir); mkdir -p $g/modules/m/objects $g/modules/m/refs $g/modules/m/hooks
+                  echo x >$g/modules/m/hooks/x; echo x >$g/modules/m/HEAD; ln -sf /x $g/COMMIT_EDITMSG";
+    let outcome = place.inside("t", script);
+    let path = place.path.display();
+    let said = outcome.stderr_text();
+    assert!(said.contains(&format!("{path}/r/.git/modules/m: hooks holds what git would execute")), "{outcome}");
+    assert!(said.contains(&format!("{path}/r/.git: the link COMMIT_EDITMSG -> /x is removed")), "{outcome}");
+    place.host("r", "test -e .git/modules/m/hooks.from-sandbox/x; test ! -L .git/COMMIT_EDITMSG");
+}
+
+/// However many there are, the user gets few lines; and names cannot fake one.
+#[test]
+fn what_is_said_is_short_and_plain() {
+    let place = Place::new("settle-many", Actor::User);
+    place.repository("r");
+    let script = "for i in $(seq 50); do mkdir -p m/$i; echo gitdir: /x >m/$i/.git; done
+                  for i in $(seq 50); do ln -s \"$(printf '/x\\n\\033[2J')\" .git/l$i; done";
+    let outcome = place.inside("r", script);
+    let said = outcome.stderr_text();
+    assert_eq!(said.lines().count(), 21, "{said}");
+    assert!(said.contains("-> /x\\n\\x1b[2J is removed") && said.contains("and 44 more like this"), "{said}");
+    assert!(said.contains("31 more repositories or directories like these"), "{said}");
+    assert_eq!(place.host("r", "find m -name .git; find .git -type l"), "");
+}
