@@ -249,3 +249,29 @@ fn what_is_said_is_short_and_plain() {
     assert!(said.contains("31 more repositories or directories like these"), "{said}");
     assert_eq!(place.host("r", "find m -name .git; find .git -type l"), "");
 }
+
+/// A path that is longer than any call takes (PATH_MAX), and directories that are closed on the way.
+#[test]
+fn no_tree_is_too_deep() {
+    let place = Place::new("settle-deep", Actor::User);
+    place.repository("r");
+    let down = |what: &str| {
+        format!(
+            "perl -e 'for (1..1200) {{ mkdir \"dir\"; chdir \"dir\" or chmod(0700, \"dir\") && chdir \"dir\" or exit 1; mkdir \"side\" }} {what}'"
+        )
+    };
+    let make = down(
+        "mkdir \"../side/.git\"; symlink \"x\", \"../side/.git/y\"; mkdir \".git\"; mkdir \".git/hooks\";
+         open F, \">\", \".git/hooks/x\"; chmod 0, \"../dir\" or exit 1",
+    );
+    let outcome = place.inside("r", &make);
+    assert_eq!(outcome.ending(), "exit 0", "{outcome}");
+    let said = outcome.stderr_text();
+    let ends: Vec<&str> = said.lines().map(|line| line.rsplit_once("/dir/").unwrap().1).collect();
+    assert!(said.lines().count() == 2 && said.contains("/side/.git: the link y -> x is removed"), "{ends:?}");
+    assert!(said.contains("/dir/.git: hooks holds what git would execute, and is now hooks.from-sandbox"), "{ends:?}");
+    // What was closed is closed again.
+    assert_eq!(place.host("r", "find . -type d -perm 0 -print 2>/dev/null | wc -l"), "1\n");
+    place.host("r", &down("-e \".git/hooks.from-sandbox/x\" or exit 1"));
+    place.host("r", "rm -r dir");
+}

@@ -143,7 +143,9 @@ impl<'t, 'f, 'l> Tree<'t, 'f, 'l> {
         let mut repository = is_git_dir.then(|| {
             let is_known = self.facts.known.contains(self.path.as_slice());
             self.found.git_dirs.insert((about.device, about.inode));
-            Repository::new(&self.path, is_known, !is_known && self.facts.is_changed(about))
+            // In a `.git` all that there should be is known; what is not may be from a run that was killed.
+            let is_hidden = || self.path.windows(6).any(|part| part == b"/.git/");
+            Repository::new(&self.path, is_known, !is_known && (self.facts.is_changed(about) || is_hidden()))
         });
         if let Some(repository) = &mut repository {
             // `worktrees/NAME` of a git directory.
@@ -185,15 +187,12 @@ impl<'t, 'f, 'l> Tree<'t, 'f, 'l> {
     /// Goes back up.
     fn leave(&mut self) {
         let Some(level) = self.levels.pop() else { return };
-        if let (Some(mode), Some(open)) = (level.mode, &level.open) {
-            // Nothing depends on it, and the user can do the same.
-            let _closed_again = entry::set_mode(open.as_fd(), mode).is_ok();
-        }
         if let Some(repository) = level.repository {
             repository.tell(self.told);
         }
-        let Some(above) = self.levels.last_mut() else { return };
-        if above.open.is_none() {
+        if let Some(above) = self.levels.last_mut()
+            && above.open.is_none()
+        {
             above.open = level.open.as_ref().and_then(|open| {
                 let back = dir::open_any_mount(open.as_fd(), c"..", For::Listing).ok()?;
                 file::fstat(back.as_fd()).is_ok_and(|about| about.is_same_file(above.about)).then_some(back)
@@ -201,6 +200,10 @@ impl<'t, 'f, 'l> Tree<'t, 'f, 'l> {
             if above.open.is_none() && !std::mem::take(&mut above.ahead).is_empty() {
                 self.told.unseen(&self.path[..above.path], Errno::ESTALE);
             }
+        }
+        if let (Some(mode), Some(open)) = (level.mode, &level.open) {
+            // Nothing depends on it, and the user can do the same.
+            let _closed_again = entry::set_mode(open.as_fd(), mode).is_ok();
         }
     }
 }
