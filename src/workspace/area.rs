@@ -238,8 +238,9 @@ impl Area {
     pub(super) fn protect_later(&mut self, top: &Path, names: Option<&BTreeSet<OsString>>) {
         for (name, _) in TABLE {
             // No call for each name that is not there.
-            if names.is_some_and(|names| !names.contains(OsStr::new(name))) {
-                self.watch(&top.join(name), OnAppear::Report);
+            let first = name.split('/').next().unwrap_or(name);
+            if names.is_some_and(|names| !names.contains(OsStr::new(first))) {
+                self.watch(&top.join(first), OnAppear::Report);
             } else {
                 self.hold(&top.join(name), Missing::Watch(OnAppear::Report));
             }

@@ -37,13 +37,29 @@ const COMMANDS: &[&str] = &[
     "trailer.cmd",
     "trailer.command",
     "web.browser",
+    "browser.cmd",
+    "browser.path",
     "man.cmd",
+    "man.path",
+    "guitool.cmd",
+    "hook.command",
+    "imap.tunnel",
+    "instaweb.httpd",
+    "lfs.path",
+    "sendemail.cccmd",
+    "sendemail.headercmd",
+    "sendemail.sendmailcmd",
+    "sendemail.smtpserver",
+    "sendemail.tocmd",
+    "svn.authorsprog",
+    "tar.command",
 ];
 
 /// The words of `value`, where `key` makes it a command, that may name a file.
 pub(super) fn command_words<'a>(key: &str, value: &'a [u8]) -> Option<impl Iterator<Item = &'a [u8]>> {
     let is_alias = key.starts_with("alias.");
-    let is_command = COMMANDS.contains(&key) || key.starts_with("pager.") || is_alias && value.starts_with(b"!");
+    let is_marked = (is_alias || key == "submodule.update") && value.starts_with(b"!");
+    let is_command = COMMANDS.contains(&key) || key.starts_with("pager.") || is_marked;
     if !is_command {
         return None;
     }

@@ -12,9 +12,12 @@
 //!
 //! Not held, since a program that may work here must be able to write it: what a build executes (`Makefile`,
 //! `package.json`, `build.rs`, `node_modules`), scripts that a hook calls, `.gitattributes` and `info/attributes` (they
-//! name drivers, which `config` defines), the state of a rebase in progress, and repositories that the program makes
-//! itself. A `commondir` in a git directory that has none is obeyed by git (setup.c, `get_common_dir`) and cannot be
-//! held: it is removed at the end of the run, and works until then for a git that runs outside meanwhile.
+//! name drivers, which `config` defines), and the state of a rebase in progress.
+//!
+//! What is not there yet cannot be held, so it is looked for at the end of the run ([`settle()`]): repositories that the
+//! program makes itself, pointer files, links in git directories, and a `commondir` in a git directory that has none,
+//! which git obeys (setup.c, `get_common_dir`). Until then, a git that runs outside meanwhile obeys them; and so it does
+//! after a run that was ended by SIGKILL to this tool, whose remains the next run takes for the user's.
 //!
 //! A mount ends when the host puts something else in the place of the file below it (rename(2) of another mount
 //! namespace; kernel commit 8ed936b5671b): after a `git config` outside, the box can write `config` until it ends.

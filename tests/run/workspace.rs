@@ -54,6 +54,40 @@ fn what_appeared_is_reported_on_both_ways() {
 }
 
 #[test]
+fn what_is_set_aside_is_reported_on_both_ways() {
+    for actor in actors() {
+        let place = Place::new("workspace-settled", actor);
+        if !repository(&place) {
+            return;
+        }
+        let script = "git init -q sub; echo x >sub/.git/hooks/pre-commit; chmod 755 sub/.git/hooks/pre-commit; exit 4";
+        let outcome = place.sh("--json-status-fd 5", script).fd(5, Fd::Out).run();
+        assert_eq!(outcome.ending(), "exit 4", "{outcome}");
+        let path = format!("{}/sub/.git", place.project.display());
+        let done = "hooks holds what git would execute, and is now hooks.from-sandbox";
+        let undo = format!("cd {path} && mv -T hooks.from-sandbox hooks");
+        assert_eq!(outcome.stderr_text(), format!("pinfold: {path}: {done}; if you trust it: {undo}\n"));
+        let status = String::from_utf8_lossy(&outcome.outs[&5]).into_owned();
+        let lines: Vec<serde_json::Value> = status.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let wanted = serde_json::json!({ "settled": path, "done": [done], "undo": undo });
+        assert!(lines.contains(&wanted), "{status}");
+        place.host(&undo);
+        assert_eq!(place.host("cat sub/.git/hooks/pre-commit"), "x\n");
+    }
+}
+
+/// Where the program could write nothing, nothing is walked through and nothing said.
+#[test]
+fn a_workspace_that_is_covered_is_left_alone() {
+    for actor in actors() {
+        let place = Place::new("workspace-covered", actor);
+        let outcome = place.sh("--overlay .", "mkdir x; echo gitdir: /etc >x/.git; cat x/.git").run();
+        assert_eq!(outcome.stdout_text(), "gitdir: /etc\n", "{outcome}");
+        assert_eq!(outcome.stderr_text(), "", "{outcome}");
+    }
+}
+
+#[test]
 fn hooks_and_what_runs_later_cannot_be_written() {
     for actor in actors() {
         let place = Place::new("workspace-held", actor);

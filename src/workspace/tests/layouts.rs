@@ -26,6 +26,21 @@ fn a_repository() {
     assert!(!watched.contains(&"r/.envrc".to_owned()) && watched.contains(&"r/.claude".to_owned()));
 }
 
+/// Of a repository of another tool, only what that obeys.
+#[test]
+fn a_file_in_a_directory() {
+    let place = Place::new("below-a-name");
+    place.file("a/.hg/hgrc", "");
+    place.file("a/.hg/store/data", "");
+    place.file("b/.hg/store/data", "");
+    assert_eq!(place.mounts("a"), ["w a", "w a/.hg", "r a/.hg/hgrc"]);
+    assert_eq!(place.mounts("b"), ["w b"]);
+    let watched =
+        |dir: &str| place.watched(dir).into_iter().filter(|name| name.contains(".hg") || name.contains(".jj"));
+    assert_eq!(watched("a").collect::<Vec<_>>(), ["a/.jj"]);
+    assert_eq!(watched("b").collect::<Vec<_>>(), ["b/.jj", "b/.hg/hgrc"]);
+}
+
 #[test]
 fn a_directory_below_the_top() {
     let place = Place::new("below");
