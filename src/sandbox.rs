@@ -70,7 +70,8 @@ impl Sandbox {
     /// that of shells, editors and agents (`.envrc`, `.vscode` and the like).
     ///
     /// Of those files, names that are missing are looked for after the run, and said on standard error where one has
-    /// appeared. To that end everything that the program has left running is killed when it ends.
+    /// appeared; and of git repositories that the program has made, what git would execute is set aside
+    /// ([`crate::spec::Settle`]). To that end everything that the program has left running is killed when it ends.
     ///
     /// The run is an error (code 125) where `dir` is more than a project (`/`, the home directory, a system's
     /// directory), or something in it cannot be protected.

@@ -21,7 +21,8 @@ pub(super) struct Found {
     pub(super) names: BTreeSet<OsString>,
 }
 
-/// Walks through `top` and all below it, with what is mounted there. No link is followed, and no git directory entered.
+/// Walks through `top` and all below it, with what is mounted there. No link is followed, and of git directories
+/// nothing is entered that git has made.
 ///
 /// The types of files come with the names (getdents(2)): no file is looked at.
 pub(super) fn walk(top: &Path, uid: u32) -> Result<Found, Error> {
@@ -31,10 +32,9 @@ pub(super) fn walk(top: &Path, uid: u32) -> Result<Found, Error> {
         let before = waiting.len();
         match look(&dir, dir == top, &mut waiting, &mut found) {
             Ok(true) => {
-                // There may be work trees in the workspace's own.
-                if dir != top {
-                    waiting.truncate(before);
-                }
+                // There may be work trees in it.
+                let inside = waiting.split_off(before);
+                waiting.extend(inside.into_iter().filter(|dir| !is_gits_own(dir)));
                 found.bare.push(dir);
             }
             Ok(false) => {}
@@ -71,6 +71,13 @@ fn look(dir: &Path, is_top: bool, waiting: &mut Vec<PathBuf>, found: &mut Found)
         }
     }
     Ok(head && objects && refs)
+}
+
+/// Directories that git makes in a git directory (gitrepository-layout(5)).
+fn is_gits_own(dir: &Path) -> bool {
+    const NAMES: [&str; 9] =
+        ["branches", "hooks", "info", "logs", "modules", "objects", "refs", "reftable", "worktrees"];
+    dir.file_name().is_some_and(|name| NAMES.iter().any(|own| name == *own))
 }
 
 /// The names in a directory that can be listed.

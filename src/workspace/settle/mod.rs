@@ -1,8 +1,8 @@
 //! What is done when nothing lives in the box any more: git repositories that the program has made or completed are put
 //! in order, so that git outside executes nothing of them and writes nothing through them.
 //!
-//! All that could be written is walked through once more. What was held is left alone, and what was not changed since
-//! the start, by the time of the file system that no program can set (inode(7), `ctime`). The tree is the program's:
+//! All that could be written is walked through once more. What was held is left alone, and so is what was not changed
+//! since the start in repositories that were there, by the time that no program can set (inode(7), `ctime`). The tree is the program's:
 //! everything happens along descriptors, no link is followed, nothing recurs on the stack, and what cannot be looked at
 //! is said.
 //!

@@ -19,16 +19,15 @@ const MOST_NAMES: u32 = 1000;
 
 /// A git directory on the walk.
 pub(super) struct Repository {
-    /// It was there at the start; what is held in it was then.
+    /// It was there at the start; what is held in it was then. Otherwise the program has made it, or a run before that
+    /// was killed.
     pub(super) is_known: bool,
-    /// The program has made it, or changed what is in it.
-    is_new: bool,
     deeds: Deeds,
 }
 
 impl Repository {
-    pub(super) fn new(path: &[u8], is_known: bool, is_new: bool) -> Repository {
-        Repository { is_known, is_new, deeds: Deeds::new(path) }
+    pub(super) fn new(path: &[u8], is_known: bool) -> Repository {
+        Repository { is_known, deeds: Deeds::new(path) }
     }
 
     pub(super) fn tell(self, told: &mut Told<'_>) {
@@ -50,7 +49,7 @@ impl Repository {
                     continue;
                 }
             };
-            let is_new = self.is_new || facts.is_changed(about);
+            let is_new = !self.is_known || facts.is_changed(about);
             match name.to_bytes() {
                 b"hooks" => self.settle_hooks(facts, dir, about, is_new),
                 b"commondir" if is_new => self.settle_common_dir(dir, is_worktree),
@@ -133,7 +132,7 @@ impl Repository {
                 continue;
             };
             let is_branch = is_top && name.as_c_str() == c"HEAD" && is_below_refs(&target);
-            if !(self.is_new || facts.is_changed(about)) || is_branch || facts.held.contains(whole.as_slice()) {
+            if self.is_known && !facts.is_changed(about) || is_branch || facts.held.contains(whole.as_slice()) {
                 continue;
             }
             let link = format!("the link {} -> {}", crate::error::printable(shown_name()), shown(&target));

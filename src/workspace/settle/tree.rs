@@ -32,6 +32,15 @@ struct Level {
     mode: Option<u32>,
 }
 
+/// A directory that was opened for listing.
+struct Dir {
+    open: OwnedFd,
+    /// What it was before.
+    about: Stat,
+    /// Its permissions, where it was closed.
+    mode: Option<u32>,
+}
+
 /// What is in a directory.
 #[derive(Default)]
 pub(super) struct List {
@@ -97,7 +106,7 @@ impl<'t, 'f, 'l> Tree<'t, 'f, 'l> {
     /// Opens the directory `name` of `above` and does what is to be done in it.
     fn visit(&mut self, above: BorrowedFd<'_>, name: &CStr) {
         let done = self.open(above, name).and_then(|open| match open {
-            Some((open, mode)) => self.enter(open, mode, name),
+            Some(dir) => self.enter(dir, name),
             None => Ok(()),
         });
         match done {
@@ -108,34 +117,34 @@ impl<'t, 'f, 'l> Tree<'t, 'f, 'l> {
     }
 
     /// Opens a directory for listing. One that the user has closed to themselves, which the program can do, is opened to
-    /// them as long as this takes, and its permissions are returned too; one of somebody else was closed to the program
-    /// as well.
-    fn open(&mut self, above: BorrowedFd<'_>, name: &CStr) -> Result<Option<(OwnedFd, Option<u32>)>> {
-        let is_closed = |about: Stat| about.permissions() & 0o500 != 0o500 && about.owner == self.facts.user;
+    /// them as long as this takes; one of somebody else was closed to the program as well.
+    fn open(&mut self, above: BorrowedFd<'_>, name: &CStr) -> Result<Option<Dir>> {
+        let mode_to_restore = |about: Stat| {
+            let is_closed = about.permissions() & 0o500 != 0o500 && about.owner == self.facts.user;
+            is_closed.then_some(about.permissions())
+        };
         match dir::open_any_mount(above, name, For::Listing) {
             Err(Errno::EACCES) => {
                 let place = dir::open_any_mount(above, name, For::Names)?;
                 let about = file::fstat(place.as_fd())?;
-                if !is_closed(about) {
-                    return Ok(None);
-                }
-                entry::set_mode_of_place(place.as_fd(), about.permissions() | 0o700)?;
-                Ok(Some((dir::open_any_mount(above, name, For::Listing)?, Some(about.permissions()))))
+                let Some(mode) = mode_to_restore(about) else { return Ok(None) };
+                entry::set_mode_of_place(place.as_fd(), mode | 0o700)?;
+                let open = dir::open_any_mount(above, name, For::Listing)?;
+                Ok(Some(Dir { open, about, mode: Some(mode) }))
             }
             open => {
                 let open = open?;
                 let about = file::fstat(open.as_fd())?;
-                let mode = is_closed(about).then_some(about.permissions());
+                let mode = mode_to_restore(about);
                 if let Some(mode) = mode {
                     entry::set_mode(open.as_fd(), mode | 0o700)?;
                 }
-                Ok(Some((open, mode)))
+                Ok(Some(Dir { open, about, mode }))
             }
         }
     }
 
-    fn enter(&mut self, open: OwnedFd, mode: Option<u32>, name: &CStr) -> Result<()> {
-        let about = file::fstat(open.as_fd())?;
+    fn enter(&mut self, Dir { open, about, mode }: Dir, name: &CStr) -> Result<()> {
         let mut list = self.list(open.as_fd())?;
         let above = self.levels.last().and_then(|level| level.git);
         let depth = self.levels.len();
@@ -143,9 +152,7 @@ impl<'t, 'f, 'l> Tree<'t, 'f, 'l> {
         let mut repository = is_git_dir.then(|| {
             let is_known = self.facts.known.contains(self.path.as_slice());
             self.found.git_dirs.insert((about.device, about.inode));
-            // In a `.git` all that there should be is known; what is not may be from a run that was killed.
-            let is_hidden = || self.path.windows(6).any(|part| part == b"/.git/");
-            Repository::new(&self.path, is_known, !is_known && (self.facts.is_changed(about) || is_hidden()))
+            Repository::new(&self.path, is_known)
         });
         if let Some(repository) = &mut repository {
             // `worktrees/NAME` of a git directory.

@@ -26,6 +26,23 @@ fn a_repository() {
     assert!(!watched.contains(&"r/.envrc".to_owned()) && watched.contains(&"r/.claude".to_owned()));
 }
 
+#[test]
+fn repositories_in_a_bare_one() {
+    let place = Place::new("bare-nested");
+    place.git_dir("w/b.git");
+    place.git_dir("w/b.git/main/.git");
+    place.git_dir("w/d.git/objects/no");
+    for name in ["HEAD", "config"] {
+        place.file(&format!("w/d.git/{name}"), "");
+    }
+    place.link("/nowhere", "w/d.git/refs");
+    let mounts = place.mounts("w");
+    for held in ["r w/b.git/config", "r w/b.git/main/.git/hooks", "r w/d.git/config"] {
+        assert!(mounts.contains(&held.to_owned()), "{held}: {mounts:?}");
+    }
+    assert!(!mounts.iter().any(|mount| mount.contains("objects")), "{mounts:?}");
+}
+
 /// Of a repository of another tool, only what that obeys.
 #[test]
 fn a_file_in_a_directory() {
