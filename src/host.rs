@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::spec::{FdNumber, FsOp, LAST_KNOWN_CAP, Landlock, ProfileText, Seccomp, Spec, Unshare, UserNs, env};
-use crate::sys::{self, Errno, caps, file, landlock, process};
+use crate::sys::{self, Errno, caps, dir, file, landlock, process};
 
 /// Facts about the caller that the words of a command line are judged by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,7 +125,7 @@ impl Host {
             cwd,
             has_user_ns: namespaces.user != UserNs::Try || caller.uid != 0 || has_user_ns(&proc)?,
             has_cgroup_ns: namespaces.cgroup == Unshare::Share || has_namespace(&proc, c"self/ns/cgroup")?,
-            has_selinux: wants_label && file::is_selinuxfs(c"/sys/fs/selinux"),
+            has_selinux: wants_label && dir::is_selinuxfs(c"/sys/fs/selinux"),
             tty: if wants_dev { tty_path(&proc) } else { None },
             capabilities: if caller.uid == 0 { Caller::capabilities()? } else { 0 },
             kernel: kernel_for(spec)?,

@@ -158,3 +158,10 @@ impl Entries {
         next.map(i64::from_ne_bytes) == Some(i64::MAX)
     }
 }
+
+/// Whether a selinuxfs is mounted at `path`.
+pub(crate) fn is_selinuxfs(path: &CStr) -> bool {
+    // From include/uapi/linux/magic.h.
+    const SELINUX_MAGIC: i64 = 0xf97c_ff8c;
+    nix::sys::statfs::statfs(path).is_ok_and(|fs| fs.filesystem_type().0 == SELINUX_MAGIC)
+}

@@ -365,13 +365,6 @@ pub(crate) fn is_procfs(fd: BorrowedFd<'_>) -> Result<bool> {
     nix::sys::statfs::fstatfs(fd).map(|fs| fs.filesystem_type() == nix::sys::statfs::PROC_SUPER_MAGIC)
 }
 
-/// Whether a selinuxfs is mounted at `path`.
-pub(crate) fn is_selinuxfs(path: &CStr) -> bool {
-    // From include/uapi/linux/magic.h.
-    const SELINUX_MAGIC: i64 = 0xf97c_ff8c;
-    nix::sys::statfs::statfs(path).is_ok_and(|fs| fs.filesystem_type().0 == SELINUX_MAGIC)
-}
-
 /// One read; interrupted ones are repeated.
 pub(crate) fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize> {
     loop {

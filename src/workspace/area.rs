@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::{self, Metadata};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
@@ -248,9 +249,9 @@ impl Area {
     }
 
     /// What to mount: what lies deeper comes later.
-    pub(super) fn finish(mut self, known: BTreeSet<PathBuf>, since: Moment) -> Workspace {
+    pub(super) fn finish(mut self, known: BTreeSet<PathBuf>, since: Moment) -> io::Result<Workspace> {
         self.pin_ways();
-        let settle = self.settlement(&known, since);
+        let settle = self.settlement(&known, since)?;
         let nearest = |path: &Path| path.ancestors().skip(1).find_map(|above| self.mounts.get(above));
         let needed = self.mounts.iter().filter(|(path, access)| {
             // What is read-only below something that is needs no mount of its own.
@@ -260,23 +261,22 @@ impl Area {
         let watch =
             self.watch.into_iter().map(|((dir, name), on_appear)| Watch { path: c_path(&dir.join(name)), on_appear });
         let unheld = self.unheld.into_values().collect();
-        Workspace { identity: Vec::new(), ops, unheld, watch: watch.collect(), settle }
+        Ok(Workspace { identity: Vec::new(), ops, unheld, watch: watch.collect(), settle })
     }
 
     /// What is put in order afterwards: all that can be written, but for what is held.
-    fn settlement(&self, known: &BTreeSet<PathBuf>, since: Moment) -> Settle {
+    fn settlement(&self, known: &BTreeSet<PathBuf>, since: Moment) -> io::Result<Settle> {
         let held = self.mounts.iter().filter(|(_, access)| **access != Access::Write);
         let top = |region: &PathBuf| {
-            // One that is gone by now has no number, and is then another one.
-            let identity = fs::metadata(region).map_or((0, 0), |about| (about.dev(), about.ino()));
-            SettleTop { path: c_path(region), identity }
+            let about = fs::metadata(region)?;
+            Ok(SettleTop { path: c_path(region), identity: (about.dev(), about.ino()) })
         };
-        Settle {
-            tops: self.regions.iter().map(top).collect(),
+        Ok(Settle {
+            tops: self.regions.iter().map(top).collect::<io::Result<_>>()?,
             held: held.map(|(path, _)| c_path(path)).collect(),
             known: known.iter().map(|path| c_path(path)).collect(),
             since,
-        }
+        })
     }
 
     /// Directories on the way from a writable place to what is held in it become mounts too: moving one would take

@@ -63,7 +63,7 @@ pub(crate) struct Surroundings<'a> {
 }
 
 /// What is mounted for a workspace, and what is looked for afterwards.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Workspace {
     /// Who commits, for a home of the box's own: see [`identity`]. Not looked for unless somebody does.
     pub(crate) identity: Vec<FsOp>,
@@ -144,5 +144,5 @@ pub(crate) fn find(around: &Surroundings<'_>) -> Result<Workspace, Error> {
     for top in repositories.tops().filter(|top| *top != cwd) {
         area.protect_later(top, walk::names(top).as_ref());
     }
-    Ok(area.finish(repositories.into_known(), Moment { wall, boot }))
+    area.finish(repositories.into_known(), Moment { wall, boot }).map_err(failed)
 }

@@ -17,9 +17,6 @@ use crate::spec::Spec;
 use crate::supervise::Door;
 use crate::workspace::Workspace;
 
-/// The workspace of a profile that is looked at by itself.
-const NOWHERE: Workspace = Workspace { identity: Vec::new(), ops: Vec::new(), unheld: Vec::new(), watch: Vec::new() };
-
 /// Where somebody reads profiles.
 pub(in crate::cli) struct Desk<'a> {
     world: World,
@@ -53,7 +50,7 @@ impl<'a> Desk<'a> {
         let meant = match is_started {
             true => self.lower(name, command, &World::workspace),
             // It is about the profile then, and not about the directory. Without a command nothing can be meant.
-            false => self.lower(name, vec![c"true".into()], &|_| Ok(NOWHERE)),
+            false => self.lower(name, vec![c"true".into()], &|_| Ok(Workspace::default())),
         };
         let Meant { mut spec, origins, seen, unheld: _ } = meant?;
         let kernel = host::kernel_for(&spec)?;

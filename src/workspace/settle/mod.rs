@@ -19,8 +19,7 @@ use std::ffi::CStr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
-use super::area::shell_word;
-use crate::error::{printable, push_printable};
+use crate::error::{printable, push_printable, quoted};
 use crate::spec::{Settle, SettleTop};
 use crate::sys::file::Stat;
 use crate::sys::{Errno, entry, error_text, file, process};
@@ -182,7 +181,7 @@ impl Deeds {
         }
         let path = path_of(&self.path).to_owned();
         let moves = self.moved.iter().map(|(to, name)| format!(" && mv -T {to} {name}"));
-        let undo = (!self.moved.is_empty()).then(|| format!("cd {}{}", shell_word(&path), moves.collect::<String>()));
+        let undo = (!self.moved.is_empty()).then(|| format!("cd {}{}", quoted(&path), moves.collect::<String>()));
         told.say(&Settled { path, deeds: self.said, undo });
     }
 }
