@@ -11,12 +11,16 @@ use super::{Errno, Result};
 const ENDING: [Signal; 4] = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM];
 
 /// The signals of this process from now on.
-pub(crate) struct Signals(SignalFd);
+pub(crate) struct Signals {
+    read: SignalFd,
+    /// What a terminal sends goes to the program as well.
+    shares_terminal: bool,
+}
 
 impl Signals {
     /// Blocks the signals that would end this process, and reads them from now on. Those that the caller has set to be
-    /// ignored stay ignored (`nohup(1)`).
-    pub(crate) fn watch() -> Result<Signals> {
+    /// ignored stay ignored (`nohup(1)`). `shares_terminal`: the program is in the session of this process.
+    pub(crate) fn watch(shares_terminal: bool) -> Result<Signals> {
         let mut set = SigSet::empty();
         for signal in ENDING {
             if !is_ignored(signal)? {
@@ -24,16 +28,17 @@ impl Signals {
             }
         }
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&set), None)?;
-        SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).map(Signals)
+        let read = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+        Ok(Signals { read, shares_terminal })
     }
 
-    /// The next signal that ends this process. INT and QUIT that a terminal has sent are none: the program has got them
-    /// too, and may live on.
+    /// The next signal that ends this process. INT and QUIT that a terminal has sent are none where the program has got
+    /// them too: it may live on.
     pub(crate) fn next(&self) -> Result<Option<u8>> {
-        while let Some(info) = self.0.read_signal()? {
+        while let Some(info) = self.read.read_signal()? {
             let signal = info.ssi_signo.cast_signed();
             let is_typed = info.ssi_code == libc::SI_KERNEL && [libc::SIGINT, libc::SIGQUIT].contains(&signal);
-            if !is_typed {
+            if !is_typed || !self.shares_terminal {
                 return Ok(u8::try_from(signal).ok());
             }
         }
@@ -43,13 +48,13 @@ impl Signals {
 
 impl AsFd for Signals {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.read.as_fd()
     }
 }
 
 impl AsRawFd for Signals {
     fn as_raw_fd(&self) -> RawFd {
-        self.0.as_raw_fd()
+        self.read.as_raw_fd()
     }
 }
 

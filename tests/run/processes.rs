@@ -78,6 +78,23 @@ fn the_callers_process_group_is_out_of_reach() {
     }
 }
 
+/// In a session of its own the program does not get what the terminal sends, so that has to end the box.
+#[test]
+fn an_interrupt_from_the_terminal_ends_a_box_with_a_session_of_its_own() {
+    for (options, key, signal) in [("--new-session", b"\x03", "signal 2"), ("--seccomp off", b"\x1c", "signal 3")] {
+        let pty = nix::pty::openpty(None, None).expect("a pseudo-terminal");
+        let slave = std::sync::Arc::new(pty.slave);
+        let place = Place::new("interrupt-session", Actor::User);
+        let launch = place.sh(&format!("--keep-fd 6 {options}"), "echo ready >&6; read x; echo lives >&6");
+        let launch = launch.fd(6, Fd::Out);
+        let launch = [0, 1, 2].iter().fold(launch, |launch, fd| launch.fd(*fd, Fd::Given(slave.clone())));
+        let mut running = launch.tweak(crate::support::Tweak::Terminal).start();
+        running.read_until(6, |said| said.contains("ready"));
+        std::io::Write::write_all(&mut std::fs::File::from(pty.master.try_clone().unwrap()), key).unwrap();
+        assert_eq!(running.finish().ending(), signal, "{options}");
+    }
+}
+
 /// What a terminal sends goes to the program as well, which may live on; what is sent to pinfold alone ends the box.
 #[test]
 fn an_interrupt_from_the_terminal_is_the_programs() {
