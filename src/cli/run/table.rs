@@ -353,8 +353,9 @@ const RESTRICTIONS: &[Opt] = &[
         "--tcp-bind",
         &["PORTS"],
         One(|args, value| args::add_ports(&mut args.bind_tcp, value)),
-        "Listen on these TCP ports only; `none` is none",
-        "",
+        "Bind TCP sockets to these ports only; `none` is none",
+        "bind(2) is what the kernel asks about. A socket that listens without it gets a free port of the kernel's choice, \
+         which no rule sees: with {--net} host that can be reached from outside.",
     ),
     Opt::new(
         "--cap-add",
