@@ -153,7 +153,8 @@ fn attend(
         // What went wrong inside came first.
         return Err(failure_told(plan, control, door).unwrap_or(failure).into());
     }
-    let signals = plan.life.orderly.then(|| Signals::watch(!plan.new_session)).transpose().map_err(at(Stage::Signals))?;
+    let signals =
+        plan.life.orderly.then(|| Signals::watch(!plan.new_session)).transpose().map_err(at(Stage::Signals))?;
     let_go(plan, control, child, [parent.map(AsRawFd::as_raw_fd), signals.as_ref().map(AsRawFd::as_raw_fd)])?;
     wait(plan, control, child, Others { parent, signals: signals.as_ref() }, door)
 }

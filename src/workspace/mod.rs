@@ -130,7 +130,7 @@ pub(crate) fn find(around: &Surroundings<'_>) -> Result<Workspace, Error> {
         return Err(failed(std::io::ErrorKind::NotADirectory.into()));
     }
     let limits = refuse::Limits::new(around);
-    if let Some(reason) = limits.refusal(&cwd) {
+    if let Some(reason) = limits.refusal(&cwd).or_else(|| limits.refusal_of_place(&cwd)) {
         return Err(refuse::error(&cwd, reason));
     }
     let (wall, boot) = entry::clocks();

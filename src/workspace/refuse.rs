@@ -1,5 +1,7 @@
 //! Directories that no program gets to write as a whole, because they are more than a project.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::{CODE, Surroundings};
@@ -25,12 +27,21 @@ pub(super) struct Limits {
 impl Limits {
     pub(super) fn new(around: &Surroundings<'_>) -> Limits {
         // Whatever the environment says, the home of the user database is one too.
-        let recorded = std::fs::read("/etc/passwd").ok().and_then(|users| recorded_home(&users, around.uid));
+        let recorded = fs::read("/etc/passwd").ok().and_then(|users| recorded_home(&users, around.uid));
         let homes = both_forms(around.home.map(Path::to_owned).into_iter().chain(recorded));
         let runtime = format!("/run/user/{}", around.uid);
         let runtime = both_forms(around.runtime_dir.map(Path::to_owned).into_iter().chain([runtime.into()]));
         let list = |names: &[&str]| both_forms(names.iter().map(PathBuf::from));
         Limits { homes, runtime, system: list(SYSTEM), whole: list(WHOLE) }
+    }
+
+    /// Why `dir` may not be written as a whole though its path says nothing, if so: a home is often mounted at two places
+    /// (autofs(8), homes that systemd-homed or an image builder binds), and it is the same directory at both.
+    pub(super) fn refusal_of_place(&self, dir: &Path) -> Option<&'static str> {
+        let place = |path: &Path| fs::metadata(path).ok().map(|about| (about.dev(), about.ino()));
+        let here = place(dir)?;
+        let is_or_above = |home: &PathBuf| home.ancestors().any(|above| place(above) == Some(here));
+        self.homes.iter().any(is_or_above).then_some("it is your home directory, or holds it, under another name")
     }
 
     /// Why `dir` (absolute, without links) may not be written as a whole, if so.
@@ -41,7 +52,7 @@ impl Limits {
             return Some("it is the root of the whole system");
         }
         if is_or_above(&self.homes) {
-            return Some("your home directory is it, or lies in it");
+            return Some("it is your home directory, or holds it");
         }
         if is_or_above(&self.runtime) || is_in(&self.runtime) {
             return Some("the sockets of your session are there ($XDG_RUNTIME_DIR)");
@@ -55,8 +66,12 @@ impl Limits {
 
 /// Each path as it is written and without links. One that is not absolute names nothing that is anybody's.
 fn both_forms(paths: impl Iterator<Item = PathBuf>) -> Vec<PathBuf> {
-    let absolute = paths.filter(|path| path.is_absolute() && path != Path::new("/"));
-    absolute.flat_map(|path| path.canonicalize().ok().into_iter().chain([path])).collect()
+    let mut forms: Vec<PathBuf> = paths.filter(|path| path.is_absolute() && path != Path::new("/")).collect();
+    // What the environment and the system say of a home is mostly the same.
+    forms.dedup();
+    let real: Vec<PathBuf> = forms.iter().filter_map(|path| path.canonicalize().ok()).collect();
+    forms.extend(real.into_iter().filter(|path| !forms.contains(path)).collect::<Vec<_>>());
+    forms
 }
 
 /// The home of user `uid` in the text of passwd(5).

@@ -83,6 +83,7 @@ pub(crate) fn mount_id(words: &[OsString]) -> Answer {
 /// * `tmpfs:DIR` mounts an empty file system
 /// * `file:PATH:TEXT` makes a file
 /// * `flags:DIR:FLAG,FLAG` gives the mount at DIR these flags
+/// * `bind:FROM:TO` shows a directory at another place too
 /// * `hide:DIR:KEEP` mounts an empty file system on DIR, with only its subdirectory KEEP as before
 /// * `limit:N` allows N user namespaces below this one
 pub(crate) fn nest(words: &[OsString]) -> Answer {
@@ -99,6 +100,7 @@ pub(crate) fn nest(words: &[OsString]) -> Answer {
                 let flags = flags.split(',').map(flag).sum::<io::Result<u64>>()?;
                 mount(c"", &c_string(dir)?, c"", libc::MS_REMOUNT | libc::MS_BIND | flags)?;
             }
+            ["bind", from, to] => mount(&c_string(from)?, &c_string(to)?, c"", libc::MS_BIND)?,
             ["hide", dir, keep] => hide(dir, keep)?,
             ["limit", number] => fs::write("/proc/sys/user/max_user_namespaces", number)?,
             _ => return Err(io::Error::other(format!("no such step: {parts:?}"))),

@@ -335,6 +335,33 @@ fn a_current_directory_that_is_gone_or_unreachable_is_an_error() {
     assert!(ran || hidden.ending() == "exit 125", "{hidden}");
 }
 
+/// The home, and what holds it, by the path of another mount.
+#[test]
+fn a_home_under_another_name_is_refused_too() {
+    for actor in actors() {
+        let place = Place::new("hostile-alias", actor);
+        fs::create_dir(place.project.join("alias")).unwrap();
+        let (home, alias) = (place.home.display(), place.project.join("alias"));
+        let start = |from: &str| {
+            let words =
+                ["/bin/sh", "-c", &format!("cd {} && exec {} run echo it ran", alias.display(), pinfold().display())];
+            let steps = [format!("bind:{from}:{}", alias.display())];
+            nest(actor, &steps, &words.map(str::to_owned))
+                .dir(&place.project)
+                .env("HOME", place.home.to_str().unwrap())
+                .run()
+        };
+        for from in [home.to_string(), place.home.parent().unwrap().display().to_string()] {
+            let refused = start(&from);
+            assert_eq!((refused.ending(), refused.stdout_text()), ("exit 125".into(), String::new()), "{refused}");
+            assert!(refused.stderr_text().contains("under another name"), "{refused}");
+        }
+        fs::create_dir(place.home.join("other")).unwrap();
+        place.own(&place.home.join("other"));
+        assert_eq!(start(&format!("{home}/other")).done(), "it ran\n");
+    }
+}
+
 /// Inside of another box there is no way to make one, and that is said.
 #[test]
 fn a_box_in_a_box_says_why_not() {
