@@ -14,7 +14,8 @@ mod op;
 pub(crate) mod path;
 mod words;
 
-use std::ffi::CString;
+use std::borrow::Cow;
+use std::ffi::{CStr, CString};
 
 pub use caps::{CapSet, LAST_KNOWN_CAP};
 pub use check::Conflict;
@@ -226,19 +227,22 @@ pub struct Moment {
     pub boot: i64,
 }
 
-/// A name on the host that is not there, and shall not be afterwards. No mount can hold a name that nothing has.
+/// Names in a directory of the host that are not there, and shall not be afterwards. No mount can hold a name that
+/// nothing has.
 ///
 /// The directory must exist, or the program is not started. A tool that is killed looks for nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Watch {
-    /// An absolute path without links. One that exists when the sandbox starts is left alone.
-    pub path: CString,
-    /// What is done about it.
+    /// The directory: an absolute path without links.
+    pub dir: CString,
+    /// The names, without slashes. One that exists when the sandbox starts is left alone.
+    pub names: Vec<Cow<'static, CStr>>,
+    /// What is done about them.
     pub on_appear: OnAppear,
 }
 
 /// What is done about a name that has appeared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OnAppear {
     /// It is removed, and said; a directory is only said.
     Remove,

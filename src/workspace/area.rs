@@ -1,7 +1,8 @@
 //! What will be mounted, as it is put together: places that can be written, and what is held in them.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -49,7 +50,7 @@ pub(super) struct Area {
     /// Directories that are writable with all that is in them, but for what is held.
     regions: Vec<PathBuf>,
     unheld: BTreeMap<PathBuf, Unheld>,
-    watch: BTreeMap<(PathBuf, OsString), OnAppear>,
+    watch: BTreeMap<(PathBuf, OnAppear), BTreeSet<Cow<'static, CStr>>>,
 }
 
 impl Area {
@@ -230,21 +231,29 @@ impl Area {
         if let (Some(dir), Some(name)) = (path.parent(), path.file_name())
             && self.can_change(path)
         {
-            self.watch.insert((dir.to_owned(), name.to_owned()), on_appear);
+            let name = c_path(Path::new(name));
+            self.watch.entry((dir.to_owned(), on_appear)).or_default().insert(name.into());
         }
     }
 
     /// Holds what the host executes or obeys in the top directory of a project. `names` is what is in that, where it is
     /// known.
     pub(super) fn protect_later(&mut self, top: &Path, names: Option<&BTreeSet<OsString>>) {
-        for (name, _) in TABLE {
+        let mut absent = BTreeSet::new();
+        for (path, _) in TABLE {
+            let name = OsStr::from_bytes(path.to_bytes());
+            let first = Path::new(name).iter().next().unwrap_or(name);
             // No call for each name that is not there.
-            let first = name.split('/').next().unwrap_or(name);
-            if names.is_some_and(|names| !names.contains(OsStr::new(first))) {
-                self.watch(&top.join(first), OnAppear::Report);
-            } else {
-                self.hold(&top.join(name), Missing::Watch(OnAppear::Report));
+            match names.is_some_and(|names| !names.contains(first)) {
+                true if first == name => drop(absent.insert(Cow::Borrowed(*path))),
+                true => self.watch(&top.join(first), OnAppear::Report),
+                false => self.hold(&top.join(name), Missing::Watch(OnAppear::Report)),
             }
+        }
+        // What is true of one name that is not there is true of all of them.
+        let is_open = absent.first().is_some_and(|name| self.can_change(&top.join(OsStr::from_bytes(name.to_bytes()))));
+        if is_open {
+            self.watch.entry((top.to_owned(), OnAppear::Report)).or_default().append(&mut absent);
         }
     }
 
@@ -258,8 +267,11 @@ impl Area {
             **access == Access::Write || nearest(path) != Some(&Access::Read)
         });
         let ops = needed.map(|(path, access)| bind(path, *access)).collect();
-        let watch =
-            self.watch.into_iter().map(|((dir, name), on_appear)| Watch { path: c_path(&dir.join(name)), on_appear });
+        let watch = self.watch.into_iter().map(|((dir, on_appear), names)| Watch {
+            dir: c_path(&dir),
+            names: names.into_iter().collect(),
+            on_appear,
+        });
         let unheld = self.unheld.into_values().collect();
         Ok(Workspace { identity: Vec::new(), ops, unheld, watch: watch.collect(), settle })
     }

@@ -131,7 +131,7 @@ fn what(plan: &Plan, failure: &Failure, out: &mut Vec<u8>) -> Reason {
         Stage::SwitchUid => return with_number(out, "unable to switch to uid ", plan.switch.uid),
         Stage::SwitchGid => return with_number(out, "unable to switch to gid ", plan.switch.gid),
         Stage::OpenLock => return with_path(out, "Unable to open lock file ", lock_file(plan, failure)),
-        Stage::Watch => return with_path(out, "Can't look for ", watched(plan, failure)),
+        Stage::Watch => return with_path(out, "Can't look for names in ", watched(plan, failure)),
         Stage::TakeLock => return with_path(out, "Unable to lock file ", lock_file(plan, failure)),
         Stage::Chdir => return with_path(out, "Can't chdir to ", plan.cwd.first()),
         Stage::Exec => return with_path(out, "execvp ", &plan.exec.command),
@@ -403,7 +403,7 @@ fn lock_file<'a>(plan: &'a Plan, failure: &Failure) -> &'a CStr {
 }
 
 fn watched<'a>(plan: &'a Plan, failure: &Failure) -> &'a CStr {
-    plan.life.watch.get(failure.index as usize).map_or(c"", |watch| &watch.path)
+    plan.life.watch.get(failure.index as usize).map_or(c"", |watch| &watch.dir)
 }
 
 fn with_path(out: &mut Vec<u8>, before: &str, path: &CStr) -> Reason {

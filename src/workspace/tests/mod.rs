@@ -4,6 +4,7 @@ mod identity;
 mod layouts;
 mod refusals;
 
+use std::borrow::Cow;
 use std::ffi::CStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Surroundings, Workspace, find};
 use crate::error::Error;
-use crate::spec::{BindFlags, FsOp, OnAppear, Source};
+use crate::spec::{BindFlags, FsOp, OnAppear, Source, Watch};
 
 /// A directory for one test, removed at its end; a home is in it.
 struct Place {
@@ -103,7 +104,11 @@ impl Place {
     fn watched(&self, dir: &str) -> Vec<String> {
         let found = self.find(dir).unwrap();
         let mark = |on_appear| if on_appear == OnAppear::Remove { "-" } else { "" };
-        found.watch.iter().map(|watch| format!("{}{}", mark(watch.on_appear), self.short(&watch.path))).collect()
+        let paths = |watch: &Watch| -> Vec<String> {
+            let short = |name: &Cow<CStr>| format!("{}/{}", self.short(&watch.dir), name.to_string_lossy());
+            watch.names.iter().map(|name| format!("{}{}", mark(watch.on_appear), short(name))).collect()
+        };
+        found.watch.iter().flat_map(paths).collect()
     }
 }
 
