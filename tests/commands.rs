@@ -1,7 +1,10 @@
 //! `pinfold` without a command, with one that it does not have, and what it says about those that it has.
 #![allow(clippy::unwrap_used)] // a tool that cannot be started must stop the test
 
-use std::process::Command;
+use std::fs::File;
+use std::io::pipe;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Output};
 
 #[test]
 fn help_names_every_command() {
@@ -86,6 +89,67 @@ fn every_command_has_help() {
         let is_usage = help.starts_with(&format!("usage: pinfold {verb} ")) || verb == "bwrap";
         assert!(code == 0 && said.is_empty() && is_usage, "{words:?}: {help}{said}");
     }
+}
+
+/// What prints something.
+const PRINTING: &[&str] = &[
+    "--help",
+    "--version",
+    "run --help",
+    "run -h",
+    "run --version",
+    "run --profile base --dry-run true",
+    "run --profile base --dry-run=json true",
+    "run --profile base --seccomp off --print-bwrap true",
+    "profile list",
+    "profile show base",
+    "seccomp list",
+    "seccomp show default",
+    "seccomp explain ptrace",
+    "seccomp compile default",
+    "doctor --help",
+    "doctor",
+    "doctor --json",
+];
+
+/// What cannot be written has not been said, and no other exit code may look as if it had.
+#[test]
+fn a_full_output_is_a_failure_of_ours() {
+    for words in PRINTING {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let Output { status, stderr, .. } = command(words).stdout(full).output().unwrap();
+        let said = String::from_utf8(stderr).unwrap();
+        assert_eq!(status.code(), Some(125), "{words}: {said}");
+        assert!(said.ends_with(": cannot write to standard output: No space left on device\n"), "{words}: {said}");
+    }
+    // The other door does as bubblewrap does.
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    assert_eq!(command("bwrap --help").stdout(full).status().unwrap().code(), Some(1));
+}
+
+/// As `| head` leaves it: who reads no longer wants no complaint either.
+#[test]
+fn a_reader_that_is_gone_is_no_failure_to_speak_of() {
+    for words in PRINTING {
+        let (reader, writer) = pipe().unwrap();
+        drop(reader);
+        // Who starts this test ignores SIGPIPE or not; a shell can do either.
+        for (trap, wanted) in [("trap '' PIPE;", (Some(141), None)), ("", (None, Some(libc::SIGPIPE)))] {
+            let script = format!("{trap} exec \"$@\"");
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_pinfold")]).args(words.split(' '));
+            let Output { status, stderr, .. } = shell.stdout(writer.try_clone().unwrap()).output().unwrap();
+            let said = String::from_utf8(stderr).unwrap();
+            assert!(!said.contains("standard output"), "{words}: {said}");
+            assert_eq!((status.code(), status.signal()), wanted, "{words}: {said}");
+        }
+    }
+}
+
+fn command(words: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pinfold"));
+    command.args(words.split(' '));
+    command
 }
 
 /// Exit code, standard output and standard error of the tool.

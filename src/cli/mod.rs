@@ -14,7 +14,7 @@ use crate::error::{Error, push_printable};
 use crate::host;
 use crate::spec::FdNumber;
 pub use crate::sys::cmdline::CommandLine;
-use crate::sys::file;
+use crate::sys::{Errno, Result as SysResult, error_text, file};
 
 /// Runs the program that `line` asks for, and returns the exit code.
 ///
@@ -31,12 +31,11 @@ pub fn main(line: CommandLine) -> u8 {
 fn pinfold_door(line: CommandLine) -> u8 {
     let Some(word) = line.words().get(1).map(|word| word.to_bytes().to_vec()) else {
         let message = format!("no command is given\n{}", render::overview_usage().trim_end());
-        complain("pinfold", "", &Error::new(run::FAILED, message));
-        return run::FAILED;
+        return end("pinfold", Err(Error::new(run::FAILED, message)));
     };
     match word.as_slice() {
-        b"--help" | b"-h" | b"help" => return print(&render::overview()),
-        b"--version" | b"-V" => return print(VERSION),
+        b"--help" | b"-h" | b"help" => return end("pinfold", print(render::overview(), 0)),
+        b"--version" | b"-V" => return end("pinfold", print(VERSION, 0)),
         _ => {}
     }
     match verbs::find(&String::from_utf8_lossy(&word)) {
@@ -71,55 +70,54 @@ const VERSION: &str = concat!("pinfold ", env!("CARGO_PKG_VERSION"), "\n");
 
 /// `pinfold run …`.
 fn run_door(line: CommandLine) -> u8 {
-    run::run(line).unwrap_or_else(|error| {
-        complain("pinfold", "", &error);
-        error.code
-    })
+    end("pinfold", run::run(line))
 }
 
 /// `pinfold profile …`.
 fn profile_door(line: CommandLine) -> u8 {
     let done = profile::run(line.words().get(2..).unwrap_or_default(), &line.environment());
-    match done {
-        Ok((text, code)) => {
-            if write(1, &text) {
-                code
-            } else {
-                run::FAILED
-            }
-        }
-        Err(error) => {
-            complain("pinfold profile", "", &error);
-            error.code
-        }
-    }
+    end("pinfold profile", done.and_then(|(text, code)| print(text, code)))
 }
 
 /// `pinfold seccomp …`.
 fn seccomp_door(line: CommandLine) -> u8 {
     let done = seccomp::run(line.words().get(2..).unwrap_or_default()).and_then(|output| match output {
-        seccomp::Output::Text(text) => Ok(print(&text)),
-        seccomp::Output::Filter(bytes, path) => seccomp::deliver(&bytes, &path).map(|()| 0),
+        seccomp::Output::Text(text) => print(text, 0),
+        seccomp::Output::Filter(bytes, path) => seccomp::deliver(&bytes, &path),
     });
-    done.unwrap_or_else(|error| {
-        complain("pinfold seccomp", "", &error);
-        error.code
-    })
+    end("pinfold seccomp", done)
 }
 
 /// `pinfold doctor …`.
 fn doctor_door(line: CommandLine) -> u8 {
-    match doctor::run(line.words().get(2..).unwrap_or_default(), &line.environment()) {
-        Ok((text, code)) => code.max(print(&text)),
-        Err(error) => {
-            complain("pinfold doctor", "", &error);
-            error.code
-        }
-    }
+    let done = doctor::run(line.words().get(2..).unwrap_or_default(), &line.environment());
+    end("pinfold doctor", done.and_then(|(text, code)| print(text, code)))
 }
 
-fn print(text: &str) -> u8 {
-    if write(1, text.as_bytes()) { 0 } else { 1 }
+/// The exit code of `program`, which complains about its error.
+fn end(program: &str, done: Result<u8, Error>) -> u8 {
+    done.unwrap_or_else(|error| {
+        complain(program, "", &error);
+        error.code
+    })
+}
+
+/// How a shell reports a program that SIGPIPE (13) has ended.
+const READER_GONE: u8 = 128 + 13;
+
+/// Gives `text` to standard output, whole, and returns `code`.
+///
+/// A reader that has gone wants no more, and no complaint: SIGPIPE ends this process then, and where the caller ignores
+/// that signal, the end is the same.
+fn print(text: impl AsRef<[u8]>, code: u8) -> Result<u8, Error> {
+    match write(1, text.as_ref()) {
+        Ok(()) => Ok(code),
+        Err(Errno::EPIPE) => Ok(READER_GONE),
+        Err(errno) => {
+            let reason = error_text(errno as i32);
+            Err(Error::new(run::FAILED, format!("cannot write to standard output: {reason}")))
+        }
+    }
 }
 
 /// Prints the one error of this run, in one piece.
@@ -130,12 +128,17 @@ fn complain(program: &str, level: &str, error: &Error) {
     if let Some(hint) = &error.hint {
         text.extend_from_slice(format!("hint: {hint}\n").as_bytes());
     }
-    write(2, &text);
+    tell(&text);
 }
 
-/// Writes without a buffer that a cloned child could print again. Whether it was possible.
-fn write(fd: FdNumber, text: &[u8]) -> bool {
-    file::callers_fd(fd).and_then(|fd| file::write_all(fd, text)).is_ok()
+/// Writes to standard error; who has closed it wants to hear nothing.
+fn tell(text: &[u8]) {
+    let _told = write(2, text).is_ok();
+}
+
+/// Writes without a buffer that a cloned child could print again.
+fn write(fd: FdNumber, text: &[u8]) -> SysResult<()> {
+    file::callers_fd(fd).and_then(|fd| file::write_all(fd, text))
 }
 
 fn to_os(bytes: &[u8]) -> &std::ffi::OsStr {

@@ -199,16 +199,17 @@ impl Words {
 }
 
 /// Writes a filter to the file `path`, or to standard output for `-`.
-pub(super) fn deliver(filter: &[u8], path: &OsStr) -> Result<(), Error> {
+/// Returns the exit code.
+pub(super) fn deliver(filter: &[u8], path: &OsStr) -> Result<u8, Error> {
     if path != "-" {
         let failed =
             |error: io::Error| Error::new(125, format!("cannot write {}: {}", printable(path), errno_text(&error)));
-        return std::fs::write(path, filter).map_err(failed);
+        return std::fs::write(path, filter).map(|()| 0).map_err(failed);
     }
     if std::io::stdout().is_terminal() {
         return wrong("a filter is no text for a terminal; say where it goes with -o FILE");
     }
-    if super::write(1, filter) { Ok(()) } else { wrong("cannot write to standard output") }
+    super::print(filter, 0)
 }
 
 /// The profile that `name` names.

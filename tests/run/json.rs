@@ -90,6 +90,42 @@ fn a_failure_is_one_line_with_its_step_and_reason() {
     }
 }
 
+/// What is found before there is a box is reported like everything else, as soon as it is known to whom.
+#[test]
+fn a_refusal_before_the_box_is_one_line_too() {
+    let place = Place::new("json-refused", Actor::User);
+    place.file("broken.json", "{");
+    for (options, dir, wanted) in [
+        ("", "/", "it is the root of the whole system"),
+        ("--profile nosuch", ".", "no profile has this name"),
+        ("--seccomp ../broken.json", ".", "this is no JSON"),
+        ("--seccomp nosuch", ".", "no seccomp profile is called"),
+        ("--tmpfs /x:size=y", ".", "a size is a number of bytes"),
+        ("--ro nosuch", ".", "it does not exist on the host"),
+        ("--nosuch", ".", "unknown option --nosuch"),
+        ("--rw", ".", "--rw takes a value"),
+        ("--landlock only --hostname x --share net,ipc", ".", "UTS namespace"),
+    ] {
+        let words = format!("run --json-status-fd 5 {options}");
+        let words: Vec<&str> = words.split_whitespace().chain((options != "--rw").then_some("true")).collect();
+        let outcome = place.pinfold(&words).dir(&place.project.join(dir)).fd(5, Fd::Out).run();
+        let lines = lines(&outcome);
+        assert_eq!((outcome.ending(), lines.len()), ("exit 125".into(), 1), "{options}: {outcome}");
+        assert_eq!(members(&lines[0]), ["errno", "error", "exit-code", "hint", "step"], "{options}");
+        assert!(lines[0]["error"].as_str().unwrap().contains(wanted), "{options}: {lines:?}");
+        assert_eq!(lines[0]["exit-code"], 125);
+        let said = outcome.stderr_text();
+        let told = lines[0]["error"].as_str().unwrap().to_owned();
+        assert!(said.starts_with(&format!("pinfold: {told}\n")), "{said}");
+    }
+    // An order that makes no difference.
+    let outcome = place.pinfold(&["run", "--profile", "nosuch", "--json-status-fd", "5", "true"]).fd(5, Fd::Out).run();
+    assert_eq!(lines(&outcome).len(), 1, "{outcome}");
+    // Nobody can be told where that is not known yet.
+    let outcome = place.pinfold(&["run", "--nosuch", "--json-status-fd", "5", "true"]).fd(5, Fd::Out).run();
+    assert_eq!((outcome.ending(), lines(&outcome).len()), ("exit 125".into(), 0), "{outcome}");
+}
+
 /// CVE-2023-28101: nothing that somebody else has named can fake or hide a part of what is shown.
 #[test]
 fn what_others_named_is_escaped_in_the_plan_and_in_errors() {

@@ -34,8 +34,8 @@ pub(super) fn run(line: CommandLine, skip: usize) -> u8 {
 fn understand(args: &mut Args, line: CommandLine, skip: usize) -> Result<u8, Error> {
     let name = line.words().first().map_or_else(|| "bwrap".into(), |word| word.to_string_lossy().into_owned());
     match parse::parse(args, TABLE, line.words().get(skip..).unwrap_or_default(), &mut World)? {
-        Outcome::Help => return Ok(super::print(&render::help(TABLE, &name))),
-        Outcome::Version => return Ok(super::print(&format!("{}\n", VERSION))),
+        Outcome::Help => return Ok(print(&render::help(TABLE, &name))),
+        Outcome::Version => return Ok(print(&format!("{}\n", VERSION))),
         Outcome::Complete => {}
     }
     let caller = Caller::probe();
@@ -51,10 +51,15 @@ fn understand(args: &mut Args, line: CommandLine, skip: usize) -> Result<u8, Err
     match wish? {
         Wish::Run(spec) => sandbox(*spec, caller, line),
         Wish::Usage => {
-            super::write(2, render::help(TABLE, &name).as_bytes());
+            super::tell(render::help(TABLE, &name).as_bytes());
             Ok(1)
         }
     }
+}
+
+/// Gives `text` to standard output, and returns the exit code.
+fn print(text: &str) -> u8 {
+    u8::from(super::write(1, text.as_bytes()).is_err())
 }
 
 fn sandbox(spec: Spec, caller: Caller, line: CommandLine) -> Result<u8, Error> {
@@ -78,6 +83,6 @@ impl Outside for World {
 
     fn warn(&mut self, message: &str, level_prefix: bool) {
         let level = if level_prefix { "<4>" } else { "" };
-        super::write(2, format!("{level}bwrap: {message}\n").as_bytes());
+        super::tell(format!("{level}bwrap: {message}\n").as_bytes());
     }
 }

@@ -24,7 +24,9 @@ use crate::error::Error;
 use crate::host::Host;
 use crate::plan::failure::Stage;
 use crate::plan::{self, Dropped, Plan};
+use crate::spec::FdNumber;
 use crate::supervise;
+use crate::sys::file;
 use crate::workspace::Unheld;
 use args::{Format, RunArgs};
 use lower::Meant;
@@ -43,12 +45,44 @@ pub(super) const FORM: &str = "[OPTIONS...] [--] COMMAND [ARGS...]";
 
 /// Does what the words after `pinfold run` say, and returns the exit code.
 pub(super) fn run(line: CommandLine) -> Result<u8, Error> {
+    let mut status = None;
+    match prepare(&line, &mut status) {
+        Ok(Prepared::Done(code)) => Ok(code),
+        // This process ends with the run. To take the plan apart before would write to hundreds of places in pages that
+        // the half inside shares, each of which is copied for it.
+        Ok(Prepared::Box(prepared)) => {
+            let prepared = ManuallyDrop::new(prepared);
+            let (plan, door) = &**prepared;
+            carry_out(plan, line, door)
+        }
+        Err(error) => {
+            if let Some(fd) = status {
+                words::report(file::callers_fd(fd), &report(&error, None));
+            }
+            Err(error)
+        }
+    }
+}
+
+/// What a command line comes to.
+enum Prepared {
+    /// All is done; this is the exit code.
+    Done(u8),
+    /// A box is to be made.
+    Box(Box<(Plan, Native)>),
+}
+
+/// Everything before the box. `status` is where errors are to be reported, as soon as that is known.
+fn prepare(line: &CommandLine, status: &mut Option<FdNumber>) -> Result<Prepared, Error> {
     let environment = line.environment();
     let mut world = World::probe(&environment);
     let mut args = RunArgs { variables: world.variables.clone(), ..RunArgs::default() };
-    match read::command_line(&mut args, line.words().get(2..).unwrap_or_default(), &mut world)? {
-        Outcome::Help { long } => return Ok(super::print(&help(long))),
-        Outcome::Version => return Ok(super::print(super::VERSION)),
+    let read = read::command_line(&mut args, line.words().get(2..).unwrap_or_default(), &mut world);
+    *status = args.json_status_fd;
+    let print = |text: &str| super::print(text, 0).map(Prepared::Done);
+    match read? {
+        Outcome::Help { long } => return print(&help(long)),
+        Outcome::Version => return print(super::VERSION),
         Outcome::Complete => {}
     }
     let (dry_run, print_bwrap, verbose) = (args.dry_run, args.print_bwrap, args.verbose);
@@ -61,7 +95,7 @@ pub(super) fn run(line: CommandLine) -> Result<u8, Error> {
         let as_bwrap::Line { text, notes } =
             as_bwrap::line(&spec).map_err(|error| words::placed(&seen, &origins, error))?;
         notes.iter().for_each(|note| words::say(note.as_bytes()));
-        return Ok(if super::write(1, &text) { 0 } else { FAILED });
+        return super::print(text, 0).map(Prepared::Done);
     }
     let program = line.words().first().copied().unwrap_or_default().to_owned();
     let door = Native { origins, seen, status: spec.report.json_status_fd, failed: RefCell::default() };
@@ -70,18 +104,14 @@ pub(super) fn run(line: CommandLine) -> Result<u8, Error> {
     plan.dropped.extend(unguarded);
     plan.dropped.extend(unheld.into_iter().map(|unheld| unprotected(&unheld)));
     match dry_run {
-        Some(Format::Text) => return Ok(super::print(&dry_run::text(&plan, &door.origins, &world::is_skipped))),
-        Some(Format::Json) => return Ok(super::print(&dry_run::json(&plan, &door.origins, &world::is_skipped))),
+        Some(Format::Text) => return print(&dry_run::text(&plan, &door.origins, &world::is_skipped)),
+        Some(Format::Json) => return print(&dry_run::json(&plan, &door.origins, &world::is_skipped)),
         None => {}
     }
     if verbose {
-        super::write(2, dry_run::text(&plan, &door.origins, &world::is_skipped).as_bytes());
+        super::tell(dry_run::text(&plan, &door.origins, &world::is_skipped).as_bytes());
     }
-    drop(environment);
-    // This process ends with the run. To take the plan apart before would write to hundreds of places in pages that the
-    // half inside shares, each of which is copied for it.
-    let (plan, door) = (ManuallyDrop::new(plan), ManuallyDrop::new(door));
-    carry_out(&plan, line, &door)
+    Ok(Prepared::Box(Box::new((plan, door))))
 }
 
 /// What the help says first.
@@ -109,19 +139,20 @@ fn not_enforced(what: &str, why: Vec<u8>) -> Dropped {
 fn carry_out(plan: &Plan, line: CommandLine, door: &Native) -> Result<u8, Error> {
     let ended = supervise::run(plan, Some(line), door).map_err(as_ours);
     if let Err(error) = &ended {
-        let (stage, errno) = door.failed.borrow().map_or((None, None), |(stage, errno)| (Some(stage), Some(errno)));
-        door.report(
-            plan,
-            &serde_json::json!({
-                "error": String::from_utf8_lossy(&error.message),
-                "step": stage.map(Stage::step),
-                "errno": errno.filter(|&errno| errno != 0),
-                "hint": error.hint,
-                "exit-code": error.code,
-            }),
-        );
+        door.report(plan, &report(error, *door.failed.borrow()));
     }
     ended
+}
+
+/// The line of the JSON status about an error, and where the engine met it.
+fn report(error: &Error, failed: Option<(Stage, i32)>) -> serde_json::Value {
+    serde_json::json!({
+        "error": String::from_utf8_lossy(&error.message),
+        "step": failed.map(|(stage, _)| stage.step()),
+        "errno": failed.map(|(_, errno)| errno).filter(|&errno| errno != 0),
+        "hint": error.hint,
+        "exit-code": error.code,
+    })
 }
 
 /// Errors of the engine end the tool with 1, as bubblewrap's do; here that is the program's own.

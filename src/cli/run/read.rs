@@ -58,11 +58,32 @@ struct Item {
     origin: Origin,
 }
 
-/// Reads `words` (those after `pinfold run`) into `args`.
+/// Reads `words` (those after `pinfold run`) into `args`. Where that fails, `args` still says to whom failures are to be
+/// reported, if the words have said so before.
 pub(crate) fn command_line(args: &mut RunArgs, words: &[&CStr], outside: &mut dyn Outside) -> Result<Outcome, Error> {
+    let mut items = Vec::new();
+    let read = options(words, &mut items, &mut args.command);
+    let mut reader = Reader { args, outside, open: Vec::new(), done: Vec::new() };
+    let (status, items): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| item.opt.name == "--json-status-fd");
+    let told = status.into_iter().try_for_each(|item| reader.set(item));
+    match read? {
+        Outcome::Complete => told?,
+        asked => return Ok(asked),
+    }
+    if !items.iter().any(|item| matches!(item.opt.action, Action::Splice)) {
+        let default = reader.outside.profile(DEFAULT_PROFILE)?;
+        reader.profile(default)?;
+    }
+    for item in items {
+        reader.set(item)?;
+    }
+    Ok(Outcome::Complete)
+}
+
+/// The options among `words`, and behind them the words of the command.
+fn options(words: &[&CStr], items: &mut Vec<Item>, command: &mut Vec<CString>) -> Result<Outcome, Error> {
     let words: Vec<OsString> = words.iter().map(|word| OsStr::from_bytes(word.to_bytes()).to_owned()).collect();
     let mut parser = lexopt::Parser::from_args(words);
-    let mut items = Vec::new();
     while let Some(word) = parser.next().map_err(|error| Error::new(FAILED, error.to_string()))? {
         let is_short = matches!(word, Arg::Short(_));
         let opt = match word {
@@ -73,9 +94,9 @@ pub(crate) fn command_line(args: &mut RunArgs, words: &[&CStr], outside: &mut dy
             },
             Arg::Long(name) => known(format!("--{name}").as_bytes())?,
             Arg::Value(program) => {
-                args.command.push(text(program)?);
+                command.push(text(program)?);
                 for word in parser.raw_args().map_err(|error| Error::new(FAILED, error.to_string()))? {
-                    args.command.push(text(word)?);
+                    command.push(text(word)?);
                 }
                 break;
             }
@@ -85,14 +106,6 @@ pub(crate) fn command_line(args: &mut RunArgs, words: &[&CStr], outside: &mut dy
             Action::Version => return Ok(Outcome::Version),
             _ => items.push(item(opt, is_short, &mut parser)?),
         }
-    }
-    let mut reader = Reader { args, outside, open: Vec::new(), done: Vec::new() };
-    if !items.iter().any(|item| matches!(item.opt.action, Action::Splice)) {
-        let default = reader.outside.profile(DEFAULT_PROFILE)?;
-        reader.profile(default)?;
-    }
-    for item in items {
-        reader.set(item)?;
     }
     Ok(Outcome::Complete)
 }

@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::ffi::{CStr, CString, OsStr};
+use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -15,7 +16,7 @@ use crate::plan::failure::{Act, Failure, Stage};
 use crate::plan::{LandlockRule, Plan, hint};
 use crate::spec::{Conflict, FdNumber};
 use crate::supervise::{Door, Note};
-use crate::sys::{Errno, error_text, file};
+use crate::sys::{Errno, Result as SysResult, error_text, file};
 use crate::workspace;
 
 /// The program was found but cannot be executed.
@@ -116,11 +117,17 @@ impl Native {
 
     /// One line of JSON for whoever asked for it.
     pub(super) fn report(&self, plan: &Plan, line: &serde_json::Value) {
-        let Some(fd) = self.status else { return };
-        let text = printable_json(&format!("{line}\n"));
-        // A reader that is gone does not want to know.
-        let _told = plan.descriptor(fd).and_then(|fd| file::write_all(fd, text.as_bytes())).is_ok();
+        if let Some(fd) = self.status {
+            report(plan.descriptor(fd), line);
+        }
     }
+}
+
+/// One line of JSON to `to`.
+pub(super) fn report(to: SysResult<BorrowedFd<'_>>, line: &serde_json::Value) {
+    let text = printable_json(&format!("{line}\n"));
+    // A reader that is gone does not want to know.
+    let _told = to.and_then(|fd| file::write_all(fd, text.as_bytes())).is_ok();
 }
 
 /// One line on standard error.
