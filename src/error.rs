@@ -136,7 +136,10 @@ pub(crate) fn printable_json(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for letter in json.chars() {
         if is_hidden(letter) || letter == '\x7f' {
-            out.push_str(&format!("\\u{:04x}", u32::from(letter)));
+            // Beyond the first 65536 it takes two (RFC 8259, section 7).
+            let units =
+                letter.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
+            out.push_str(&units);
         } else {
             out.push(letter);
         }
@@ -144,9 +147,14 @@ pub(crate) fn printable_json(json: &str) -> String {
     out
 }
 
-/// Control characters beyond ASCII, and those that turn the direction of writing around (Unicode, annex 9).
+/// Control characters beyond ASCII, those that turn the direction of writing around (Unicode, annex 9; CVE-2021-42574),
+/// and those that show nothing at all: spaces without width, joiners, fillers, the byte order mark, tags.
 fn is_hidden(letter: char) -> bool {
-    matches!(letter, '\u{80}'..='\u{9f}' | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    matches!(
+        letter,
+        '\u{80}'..='\u{9f}' | '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+    )
 }
 
 #[cfg(test)]
@@ -161,6 +169,11 @@ mod tests {
         let mut out = Vec::new();
         push_printable(&mut out, "é\u{9b}2J\u{202e}\u{2069}ß");
         assert_eq!(String::from_utf8(out).unwrap(), r"é\u{9b}2J\u{202e}\u{2069}ß");
+        for range in [0x200b..=0x200f, 0x202a..=0x202e, 0x2060..=0x2064, 0x2066..=0x2069, 0xfeff..=0xfeff_u32] {
+            for letter in range.filter_map(char::from_u32) {
+                assert_eq!(printable(letter.to_string()), format!("\\u{{{:x}}}", u32::from(letter)));
+            }
+        }
     }
 
     #[test]
@@ -182,9 +195,9 @@ mod tests {
 
     #[test]
     fn json_says_the_same_with_what_cannot_be_seen_escaped() {
-        let text = "é\u{9b}\u{202e}\u{7f}";
+        let text = "é\u{9b}\u{202e}\u{7f}\u{e0041}";
         let json = printable_json(&serde_json::json!({ "é": text }).to_string());
-        assert_eq!(json, r#"{"é":"é\u009b\u202e\u007f"}"#);
+        assert_eq!(json, r#"{"é":"é\u009b\u202e\u007f\udb40\udc41"}"#);
         assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap()["é"], text);
     }
 

@@ -1,7 +1,9 @@
 //! `pinfold profile …`: lists, shows, checks and compares profiles. Nothing here runs when a box is started.
 
 use std::ffi::{CStr, CString, OsStr};
+use std::io::{self, IsTerminal};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use crate::cli::render;
 use crate::cli::run::look::Desk;
@@ -44,7 +46,7 @@ pub(super) fn run(words: &[&CStr], environment: &[&CStr]) -> Result<Output, Erro
     let mut desk = Desk::new(environment);
     match (sub.name, rest) {
         ("list", []) => Ok((list(&mut desk), 0)),
-        ("show", [name]) => Ok((desk.text(name)?, 0)),
+        ("show", [name]) => Ok((shown(desk.text(name)?, io::stdout().is_terminal()), 0)),
         ("diff", [old, new]) => diff(&mut desk, old, new),
         ("check", [name, command @ ..]) => {
             let command = command.strip_prefix(&[c"--"]).unwrap_or(command);
@@ -55,6 +57,24 @@ pub(super) fn run(words: &[&CStr], environment: &[&CStr]) -> Result<Output, Erro
             Err(verbs::wrong_count("profile", sub, &words))
         }
     }
+}
+
+/// The text of a profile as it is to be printed. What somebody else wrote must not move the cursor of a terminal, and
+/// show something that is not there (CVE-2023-28101); a file gets it to the byte.
+fn shown(text: Vec<u8>, on_terminal: bool) -> Vec<u8> {
+    if !on_terminal {
+        return text;
+    }
+    let mut out = Vec::with_capacity(text.len());
+    for piece in text.split_inclusive(|byte| b"\t\n".contains(byte)) {
+        let (piece, end) = match piece.split_last() {
+            Some((end, piece)) if b"\t\n".contains(end) => (piece, Some(*end)),
+            _ => (piece, None),
+        };
+        push_printable(&mut out, OsStr::from_bytes(piece));
+        out.extend(end);
+    }
+    out
 }
 
 fn list(desk: &mut Desk<'_>) -> Vec<u8> {
@@ -71,12 +91,9 @@ fn list(desk: &mut Desk<'_>) -> Vec<u8> {
             &mut out,
             OsStr::from_bytes(first.trim_ascii_start().strip_prefix(b"#").unwrap_or(b"").trim_ascii()),
         );
-        if let Some(path) = path {
-            out.extend_from_slice(b" [");
-            push_printable(&mut out, path);
-            out.push(b']');
-        }
-        out.push(b'\n');
+        out.extend_from_slice(b" [");
+        push_printable(&mut out, path.as_deref().unwrap_or(Path::new("built in")));
+        out.extend_from_slice(b"]\n");
     }
     out
 }

@@ -128,6 +128,8 @@ const FLAGS: &[&str] = &[
 impl Reader<'_> {
     /// Reads `text`; `file` is its name in messages.
     pub(crate) fn read(&self, file: &str, text: &[u8]) -> Result<Profile, Error> {
+        // RFC 8259, section 8.1: a byte order mark may be ignored.
+        let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
         let value: Value =
             serde_json::from_slice(text).or_else(|error| refuse(file, format!("this is no JSON: {error}")))?;
         let top = Object::new(

@@ -20,6 +20,7 @@ mod powers;
 mod processes;
 mod profiles;
 mod seccomp;
+mod shapes;
 mod workspace;
 
 use support::{Actor, Place};

@@ -122,14 +122,26 @@ impl Library {
         let text = match file::read_regular(path, LONGEST) {
             Ok(text) => text,
             Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
-            Err(errno) => return Err(failed(error_text(errno as i32))),
+            Err(errno) => return Err(failed(&unreadable(errno, LONGEST))),
         };
+        // Editors of another system put a byte order mark in front. It says nothing here.
+        let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&text);
         // Its real name: two ways to one file are one profile, and the guard against writable places must not be led
         // astray by links.
         let real = std::fs::canonicalize(path).map_err(|error| failed(&error.to_string()))?;
         let name = Rc::from(real.clone().into_os_string().into_vec());
         self.used.push(real);
         Ok(Some(Text { name, text: Rc::from(text) }))
+    }
+}
+
+/// Why a profile of the one kind or the other, which may have `most` bytes, cannot be read.
+pub(super) fn unreadable(errno: Errno, most: u64) -> String {
+    match errno {
+        // So `file::read_regular` has it.
+        Errno::EINVAL => "it is not a regular file".into(),
+        Errno::EFBIG => format!("it is too large: a profile has {} MiB at most", most >> 20),
+        errno => error_text(errno as i32).into(),
     }
 }
 

@@ -135,7 +135,8 @@ fn item(opt: Known, is_short: bool, parser: &mut lexopt::Parser) -> Result<Item,
     let mut word = opt.name.as_bytes().to_vec();
     if let Some(value) = &value {
         word.push(if matches!(opt.action, Action::Maybe(_)) { b'=' } else { b' ' });
-        word.extend_from_slice(value.to_bytes());
+        // What is empty has to be seen.
+        word.extend_from_slice(if value.is_empty() { b"''" } else { value.to_bytes() });
     }
     Ok(Item { opt, value, origin: Origin { profile: None, word: word.into() } })
 }
@@ -291,17 +292,18 @@ fn without_name(error: Error, name: &CStr) -> Error {
 
 /// A line of a profile: the name of an option, with or without its dashes, and the rest of the line as its value.
 fn item_of_line(line: &[u8], origin: Origin) -> Result<Item, Error> {
-    if line.iter().any(u8::is_ascii_control) {
-        return refuse("a line of a profile has no control characters in it");
-    }
     let at = line.iter().position(|byte| b" \t=".contains(byte)).unwrap_or(line.len());
     let (name, rest) = line.split_at(at);
+    // Tabs are blanks, as long as they stand before the value.
+    let value = rest.strip_prefix(b"=").unwrap_or(rest).trim_ascii();
+    if name.iter().chain(value).any(u8::is_ascii_control) {
+        return refuse("a line of a profile has no control characters in it");
+    }
     let bare = name.strip_prefix(b"--").unwrap_or(name);
     let opt = known(&[b"--", bare].concat())?;
     if let Some(error) = table::not_in_a_profile(opt.name) {
         return Err(error);
     }
-    let value = rest.strip_prefix(b"=").unwrap_or(rest).trim_ascii();
     match (opt.action.arity(), value.is_empty() && !rest.starts_with(b"=")) {
         (0, true) => Ok(Item { opt, value: None, origin }),
         (0, false) => refuse(format!("{} takes no value", opt.name)),

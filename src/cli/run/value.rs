@@ -4,7 +4,7 @@ use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 
 use super::args::refuse;
-use crate::error::{Error, push_printable};
+use crate::error::{Error, push_printable, quoted};
 use crate::nearest::nearest;
 use crate::spec::FdNumber;
 
@@ -38,10 +38,28 @@ pub(super) fn from_profile(text: &[u8], variables: &[(&'static str, CString)]) -
     if !path.starts_with(b"/") {
         return refuse("a path in a profile begins with /, ~/ or a variable such as ${HOME}");
     }
-    if path.split(|&byte| byte == b'/').any(|part| part == b"..") {
-        return refuse("a path in a profile has no `..` in it");
+    match goes_up(&path) {
+        true => Err(upwards(text, &path, variables)),
+        false => Ok(path),
     }
-    Ok(path)
+}
+
+/// Whether a part of `path` is `..`.
+fn goes_up(path: &[u8]) -> bool {
+    path.split(|&byte| byte == b'/').any(|part| part == b"..")
+}
+
+/// The refusal of `path`, which `text` makes: where it is a variable that has the `..`, that is named.
+fn upwards(text: &[u8], path: &[u8], variables: &[(&'static str, CString)]) -> Error {
+    let is_in = |value: &[u8]| goes_up(value) && path.windows(value.len()).any(|part| part == value);
+    match variables.iter().find(|(_, value)| !goes_up(text) && is_in(value.to_bytes())) {
+        Some((name, value)) => {
+            let value = quoted(OsStr::from_bytes(value.to_bytes()));
+            let message = format!("the variable {name} is {value}, and a path in a profile has no `..` in it");
+            Error::new(super::FAILED, message).with_hint(Some(format!("give {name} the same path without `..`")))
+        }
+        None => Error::new(super::FAILED, "a path in a profile has no `..` in it"),
+    }
 }
 
 /// `text` with each `${NAME}` replaced.
@@ -196,6 +214,12 @@ mod tests {
         for wrong in ["", "x", "./x", "~u/x", "/a/../b", "~/..", "..", "${UID}"] {
             assert!(path(wrong).is_err(), "{wrong}");
         }
+        let odd = [("HOME", c"/home/u/../v".into()), ("XDG_CACHE_HOME", c"/home/u/../v/.cache".into())];
+        for place in ["~", "~/x", "${XDG_CACHE_HOME}/x"] {
+            let said = text(from_profile(place.as_bytes(), &odd));
+            assert!(said.contains("the variable HOME is /home/u/../v, "), "{place}: {said}");
+        }
+        assert!(!text(from_profile(b"~/../x", &odd)).contains("HOME"));
         assert!(text(path("${HOEM}/x")).contains("${HOEM} (known: HOME, UID)"));
         assert!(text(path("/${HOME")).contains("no }"));
     }

@@ -335,7 +335,8 @@ fn operation(plan: &Plan, failure: &Failure) -> Vec<u8> {
 
 fn with(before: &[u8], subject: &CStr) -> Vec<u8> {
     let mut out = before.to_vec();
-    push_printable(&mut out, OsStr::from_bytes(subject.to_bytes()));
+    // What is empty has to be seen.
+    push_printable(&mut out, OsStr::from_bytes(if subject.is_empty() { b"''" } else { subject.to_bytes() }));
     out
 }
 

@@ -9,7 +9,7 @@ use super::args::{Origin, RunArgs};
 use super::lower::{self, Facts, Found, Meant};
 use super::profile::Library;
 use super::read::{Outside, Text};
-use super::{value, words};
+use super::{profile, value, words};
 use crate::error::{Error, push_printable};
 use crate::host::Caller;
 use crate::spec::path::MAX_LINKS;
@@ -232,6 +232,6 @@ pub(super) fn is_skipped(op: &FsOp) -> bool {
 /// The content of a seccomp profile.
 pub(super) fn read_file(path: &CStr) -> Result<Vec<u8>, Error> {
     file::read_regular(path, LONGEST).or_else(|errno| {
-        value::about("cannot read the seccomp profile ", path, &format!(": {}", error_text(errno as i32)))
+        value::about("cannot read the seccomp profile ", path, &format!(": {}", profile::unreadable(errno, LONGEST)))
     })
 }

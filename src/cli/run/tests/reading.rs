@@ -87,7 +87,7 @@ fn what_is_wrong_is_named_with_its_place() {
         ("--ro --rw /a x", "--ro takes a value"),
         ("--ro --rw /a x", "written --ro=--rw"),
         ("--workspace=1 x", "--workspace takes no value"),
-        ("--ro= x", "--ro : the path is empty"),
+        ("--ro= x", "--ro '': the path is empty"),
         ("--ro /a: x", "--ro /a:: the path is empty"),
         ("--uid -1 x", "--uid -1: an id is a number"),
         ("--net hots x", "--net hots: unknown word hots (known: none, host)\nhint: did you mean host?"),
