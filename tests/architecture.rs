@@ -19,7 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cli", &["error", "spec"]),
     ("cli/mod.rs", &["error", "host", "spec", "sys"]),
     ("cli/profile.rs", &["error"]),
-    ("cli/run/mod.rs", &["error", "host", "plan", "supervise", "workspace"]),
+    ("cli/run/mod.rs", &["error", "host", "plan", "spec", "supervise", "sys", "workspace"]),
     ("cli/run/dry_run.rs", &["error", "plan", "spec"]),
     ("cli/run/lower.rs", &["error", "nearest", "spec", "workspace"]),
     ("cli/run/footprint.rs", &["error", "plan", "spec"]),
@@ -33,7 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cli/verbs.rs", &["error", "nearest"]),
     // Compiled into tests only.
     ("cli/render/files", &["seccomp", "spec"]),
-    ("cli/seccomp.rs", &["error", "nearest", "seccomp", "spec"]),
+    ("cli/seccomp.rs", &["error", "nearest", "plan", "seccomp", "spec"]),
     ("cli/doctor.rs", &["doctor", "error"]),
     ("cli/bwrap/mod.rs", &["error", "host", "plan", "spec", "supervise", "sys"]),
     ("cli/bwrap/parse.rs", &["error", "nearest", "spec"]),

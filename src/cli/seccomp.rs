@@ -1,7 +1,7 @@
 //! `pinfold seccomp …`: shows, checks and compiles seccomp profiles. Nothing here runs when a box is started.
 
 use std::collections::BTreeSet;
-use std::ffi::{CStr, OsStr, OsString};
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Read};
 use std::os::unix::ffi::OsStrExt;
@@ -11,13 +11,14 @@ use lexopt::prelude::{Long, Short, Value};
 use super::verbs::{self, SECCOMP, Sub};
 use crate::error::{Error, printable};
 use crate::nearest::{did_you_mean, nearest};
+use crate::plan;
 use crate::seccomp::arch::Arch;
 use crate::seccomp::policy::{Decision, Idle, Policy, Target, resolve};
 use crate::seccomp::profile::{Profile, Reader, Rule, kernel_version};
 use crate::seccomp::table::{self, Table};
 use crate::seccomp::verdict::{ENOSYS, Verdict};
 use crate::seccomp::{Program, compile, proof, shipped};
-use crate::spec::{CapSet, LAST_KNOWN_CAP};
+use crate::spec::{CapSet, LAST_KNOWN_CAP, ProfileText};
 
 pub(super) const USAGE: &str = "\
 usage: pinfold seccomp list
@@ -192,6 +193,14 @@ impl Words {
         then(&resolve(profile, &target, &Table::new())?)
     }
 
+    /// Finds what keeps every program from starting under a profile on this machine.
+    fn look_over(&self, text: ProfileText) -> Result<(), Error> {
+        let caps = self.caps.iter().filter_map(|name| CapSet::parse(name.as_bytes(), LAST_KNOWN_CAP));
+        let (major, minor) = self.kernel.unwrap_or_else(running_kernel);
+        let kernel = CString::new(format!("{major}.{minor}")).unwrap_or_default();
+        plan::look_over_profile(text, caps.fold(CapSet::EMPTY, CapSet::with), &kernel)
+    }
+
     fn compile(&self, name: &OsStr) -> Result<Program, Error> {
         let profile = load(name)?;
         self.with_policies(&profile, self.arch()?, compile).map_err(|error| within(name, error))
@@ -214,11 +223,23 @@ pub(super) fn deliver(filter: &[u8], path: &OsStr) -> Result<u8, Error> {
 
 /// The profile that `name` names.
 fn load(name: &OsStr) -> Result<Profile, Error> {
+    parsed(&text(name)?)
+}
+
+fn parsed(text: &ProfileText) -> Result<Profile, Error> {
     let table = Table::new();
     let reader = Reader { table: &table, shipped: &shipped::text, is_cap: &CapSet::is_name };
+    match text {
+        ProfileText::Shipped(name) => reader.read(name, shipped::find(name)?.as_bytes()),
+        ProfileText::File { name, text } => reader.read(&printable(OsStr::from_bytes(name.to_bytes())), text),
+    }
+}
+
+/// The text of the profile that `name` names.
+fn text(name: &OsStr) -> Result<ProfileText, Error> {
     let word = name.to_string_lossy();
-    if let Some(text) = shipped::text(&word) {
-        return reader.read(&word, text.as_bytes());
+    if shipped::text(&word).is_some() {
+        return Ok(ProfileText::Shipped(word.into_owned()));
     }
     if !name.as_bytes().iter().any(|byte| b"/.".contains(byte)) {
         let near = did_you_mean(nearest(&word, shipped::names()));
@@ -228,7 +249,8 @@ fn load(name: &OsStr) -> Result<Profile, Error> {
         Ok(text) if text.len() as u64 > LONGEST => {
             wrong(format!("cannot read {}: a profile has {} MiB at most", printable(name), LONGEST >> 20))
         }
-        Ok(text) => reader.read(&printable(name), &text),
+        // It was a word of the command line, so there is no NUL in it.
+        Ok(text) => Ok(ProfileText::File { name: CString::new(name.as_bytes()).unwrap_or_default(), text }),
         Err(error) => wrong(format!("cannot read {}: {}", printable(name), errno_text(&error))),
     }
 }
@@ -282,7 +304,8 @@ fn show(name: &OsStr) -> Result<String, Error> {
 
 /// Reads, compiles for every architecture, and tries each program against the letter of the profile.
 fn check(words: &Words, name: &OsStr) -> Result<String, Error> {
-    let profile = load(name)?;
+    let text = text(name)?;
+    let profile = parsed(&text)?;
     let mut out = String::new();
     let arches = match words.arch {
         Some(arch) => vec![arch],
@@ -291,19 +314,28 @@ fn check(words: &Words, name: &OsStr) -> Result<String, Error> {
     if arches.is_empty() {
         return wrong(format!("{}: this profile is for none of x86_64, aarch64 and riscv64", printable(name)));
     }
-    let mut notes = BTreeSet::new();
+    let (mut notes, mut refuses) = (BTreeSet::new(), false);
+    let is_native = arches.iter().any(|arch| Some(*arch) == Arch::here());
     for arch in arches {
         let line = words.with_policies(&profile, arch, |policies| {
             let program = compile(policies)?;
             let tried = proof::prove(policies, &program)?;
             let with: Vec<&str> = policies.iter().map(|policy| policy.arch.name()).collect();
             notes.extend(policies.iter().flat_map(|policy| &policy.idle).map(note));
+            refuses |= policies.iter().any(Policy::refuses);
             Ok(format!("{}: {} instructions, {tried} calls tried", with.join(" and "), program.len()))
         });
         write_line(&mut out, format_args!("{}", line.map_err(|error| within(name, error))?));
     }
     for note in notes {
         write_line(&mut out, format_args!("{note}"));
+    }
+    if !refuses {
+        write_line(&mut out, format_args!("note: it refuses nothing"));
+    }
+    if is_native && let Err(error) = words.look_over(text) {
+        let why = String::from_utf8_lossy(&error.message);
+        write_line(&mut out, format_args!("note: no program could be started, and `pinfold run` refuses it: {why}"));
     }
     Ok(out)
 }
@@ -395,7 +427,7 @@ fn wrong<T>(message: impl Into<Vec<u8>>) -> Result<T, Error> {
 
 /// `error` with the name of the profile in front.
 fn within(name: &OsStr, error: Error) -> Error {
-    Error::new(125, [printable(name).as_bytes(), b": ", &error.message].concat())
+    Error { message: [printable(name).as_bytes(), b": ", &error.message].concat(), code: 125, ..error }
 }
 
 /// The version of the running kernel; the oldest where it cannot be read, which leaves out what asks for a newer one.

@@ -21,8 +21,8 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use crate::error::{About, Error};
 use crate::host::{Caller, Host};
 use crate::spec::{
-    CapSet, FdNumber, Fds, Ids, LandlockTier, Lifecycle, Namespaces, NestedUserNs, Op, Process, Report, Spec, Unshare,
-    UserNs, env,
+    CapSet, FdNumber, Fds, Ids, LandlockTier, Lifecycle, Namespaces, NestedUserNs, Op, Process, ProfileText, Report,
+    Seccomp, Spec, Unshare, UserNs, env,
 };
 use crate::sys::ns::NsSet;
 use crate::sys::{Errno, Result as SysResult, file};
@@ -354,6 +354,13 @@ pub(crate) fn look_over(spec: &Spec, kernel: Option<&CStr>) -> Result<(), Error>
     let around = filter::Surroundings { caps, kernel, init: spec.namespaces.pid, is_plain: false };
     filter::filters(spec.lockdown.seccomp.clone(), around)?;
     Denials::of(&spec.ops).map(drop)
+}
+
+/// Finds what in a seccomp profile keeps every program from starting under it, on this architecture.
+pub(crate) fn look_over_profile(text: ProfileText, caps: CapSet, kernel: &CStr) -> Result<(), Error> {
+    let around = filter::Surroundings { caps, kernel: Some(kernel), init: true, is_plain: false };
+    let wish = Seccomp::Profile { text, deny: Vec::new(), allow: Vec::new() };
+    filter::filters(wish, around).map(drop)
 }
 
 /// Refuses what this host cannot do.

@@ -1,5 +1,7 @@
 //! Fields of a JSON object by name and type, with errors that say where.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use crate::error::Error;
@@ -8,6 +10,46 @@ use crate::nearest::{did_you_mean, nearest};
 /// A failure that the author of a profile can mend.
 pub(super) fn refuse<T>(place: &str, reason: impl AsRef<str>) -> Result<T, Error> {
     Err(Error::new(125, format!("{place}: {}", reason.as_ref())))
+}
+
+/// The first name that an object of `json` has twice, and its line, counted from 1. `json` has been read before, without
+/// an error: a reader takes the last of two, silently, and a person may have looked at the first (RFC 8259, section 4).
+pub(super) fn repeated(json: &[u8]) -> Option<(String, usize)> {
+    let (mut open, mut line) = (Vec::<BTreeSet<String>>::new(), 1);
+    let (mut last, mut rest) = (&b""[..], json);
+    while let Some((&byte, after)) = rest.split_first() {
+        let mut length = 1;
+        match byte {
+            b'{' => open.push(BTreeSet::new()),
+            b'}' => drop(open.pop()),
+            b'\n' => line += 1,
+            b'"' => {
+                length += text_length(after) + 1;
+                last = rest.get(..length)?;
+            }
+            // Outside of strings it stands behind a name only.
+            b':' => {
+                let name: String = serde_json::from_slice(last).ok()?;
+                if !open.last_mut()?.insert(name.clone()) {
+                    return Some((name, line));
+                }
+            }
+            _ => {}
+        }
+        rest = rest.get(length..)?;
+    }
+    None
+}
+
+/// Bytes up to the quote that ends a string.
+fn text_length(text: &[u8]) -> usize {
+    let mut is_escaped = false;
+    let is_end = |&byte: &u8| {
+        let is_end = byte == b'"' && !is_escaped;
+        is_escaped = byte == b'\\' && !is_escaped;
+        is_end
+    };
+    text.iter().position(is_end).unwrap_or(text.len())
 }
 
 /// An object whose fields are all known.

@@ -33,6 +33,17 @@ pub(crate) struct Policy<'p> {
     pub(crate) idle: Vec<Idle<'p>>,
 }
 
+impl Policy<'_> {
+    /// Whether there is any call that it does not let through.
+    pub(crate) fn refuses(&self) -> bool {
+        let refuses = |verdict: Verdict| !Verdict::lets_through(verdict.code());
+        let decides = |decision: &Decision<'_>| {
+            refuses(decision.otherwise(self.default)) || decision.cases.iter().any(|case| refuses(case.verdict))
+        };
+        refuses(self.default) || self.calls.values().any(decides)
+    }
+}
+
 /// A rule without effect on one call.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Idle<'p> {

@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use super::arch::{self, Arch};
-use super::json::{Object, refuse};
+use super::json::{Object, refuse, repeated};
 use super::table::{FOREIGN, Table};
 use super::verdict::{ACTIONS, EPERM, MAX_ERRNO, Verdict, errno_number};
 use crate::error::Error;
@@ -132,6 +132,9 @@ impl Reader<'_> {
         let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
         let value: Value =
             serde_json::from_slice(text).or_else(|error| refuse(file, format!("this is no JSON: {error}")))?;
+        if let Some((name, line)) = repeated(text) {
+            return refuse(file, format!("field {name:?} is there twice (line {line})"));
+        }
         let top = Object::new(
             &value,
             format!("{file}: "),

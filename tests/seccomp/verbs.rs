@@ -58,6 +58,53 @@ fn check_tries_every_architecture() {
     assert_eq!(said(&["check", &data("docker-2015.json")]).lines().count(), 1, "it is for x86_64 alone");
 }
 
+/// What `pinfold run` would refuse, and what it would take although it is no protection.
+#[test]
+fn check_says_that_a_profile_is_of_no_use() {
+    let check = |name: &str, text: &str| {
+        let path = stage::stage().join(name);
+        fs::write(&path, text).unwrap();
+        said(&["check", path.to_str().unwrap()])
+    };
+    let nothing = "note: it refuses nothing\n";
+    let all = check("all.json", r#"{"defaultAction": "SCMP_ACT_ALLOW"}"#);
+    assert!(all.ends_with(nothing) && !all.contains("no program"), "{all}");
+    let log = check("log.json", r#"{"defaultAction": "SCMP_ACT_LOG", "syscalls": []}"#);
+    assert!(log.ends_with(nothing), "{log}");
+    let one = r#"{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["ptrace"], "action": "SCMP_ACT_ERRNO"}]}"#;
+    assert!(!check("one.json", one).contains("note"));
+    let native = "note: no program could be started, and `pinfold run` refuses it: the system call filter refuses ";
+    let none = check("none.json", r#"{"defaultAction": "SCMP_ACT_KILL_PROCESS"}"#);
+    assert!(none.contains(native) && !none.contains(nothing), "{none}");
+    assert!(!said(&["check", "strict"]).contains("no program could be started"));
+}
+
+/// Which of the two counts is a matter of the reader; a person may have looked at the other one.
+#[test]
+fn a_field_that_is_there_twice_is_refused() {
+    for (text, wanted) in [
+        (
+            "{\"defaultAction\": \"SCMP_ACT_ERRNO\",\n\"defaultAction\": \"SCMP_ACT_ALLOW\"}",
+            r#"field "defaultAction" is there twice (line 2)"#,
+        ),
+        (
+            r#"{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["a\\\"{"], "nam\u0065s": ["sync"]}]}"#,
+            r#"field "names" is there twice (line 1)"#,
+        ),
+    ] {
+        let path = stage::stage().join("twice.json");
+        fs::write(&path, text).unwrap();
+        let error = refused(&["check", path.to_str().unwrap()]);
+        assert!(error.contains(wanted), "{error}");
+    }
+    // The same name in two objects is none.
+    let text = r#"{"defaultAction": "SCMP_ACT_ERRNO", "comment": "\"comment\": {", "syscalls": [
+        {"names": ["sync"], "action": "SCMP_ACT_ALLOW"}, {"names": ["read"], "action": "SCMP_ACT_ALLOW"}]}"#;
+    let path = stage::stage().join("once.json");
+    fs::write(&path, text).unwrap();
+    said(&["check", path.to_str().unwrap()]);
+}
+
 /// What the profiles of Docker and Podman have learnt since the copies in tests/seccomp/data.
 const SINCE: &str = r#"{
     "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38, "defaultErrno": "ENOSYS",
@@ -83,7 +130,12 @@ fn newer_profiles_of_others_are_read() {
     let path = stage::stage().join("since.json");
     fs::write(&path, SINCE).unwrap();
     let path = path.to_str().unwrap();
-    assert_eq!(said(&["check", path]).lines().count(), 3, "aarch64 has no entry, and so no arm beside it");
+    let lines = said(&["check", path]);
+    assert_eq!(
+        lines.lines().filter(|line| !line.starts_with("note: ")).count(),
+        3,
+        "aarch64 has no entry, and so no arm beside it"
+    );
     let explain = |call: &str| said(&["explain", call, "--profile", path, "--arch", "x86_64"]);
     assert!(explain("socket").contains("allowed where the lower half of argument 0 is less than 0xc"));
     assert!(explain("perf_event_open").contains("EPERM"));
