@@ -46,8 +46,11 @@ pub(super) fn run(words: &[&CStr], environment: &[&CStr]) -> Result<(String, u8)
     let (here, (spec, door)) = match desk.meant(PROFILE, program()) {
         Ok(meant) => (None, meant),
         Err(error) => {
-            let refusal = Refusal { directory: desk.directory(), error, is_of_place: !desk.is_workspace() };
-            (Some(refusal), desk.meant(ANYWHERE, program())?)
+            let other = desk.meant(ANYWHERE, program());
+            let (is_of_place, is_of_all) = (!desk.is_workspace() && other.is_ok(), other.is_err());
+            let refusal = Refusal { directory: desk.directory(), error, is_of_place, is_of_all };
+            // The host may be able to do it all the same.
+            (Some(refusal), other.or_else(|_| Desk::of_nobody().meant(ANYWHERE, program()))?)
         }
     };
     let report = doctor::examine(&spec, here, environment, &door)?;

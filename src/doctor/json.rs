@@ -32,7 +32,7 @@ pub(super) fn json(report: &Report) -> String {
         "kernel": facts.release,
         "works": report.works(),
         "error": error(&rehearsals.full),
-        "here": here.as_ref().map(|Refusal { directory, error, is_of_place }| json!({
+        "here": here.as_ref().map(|Refusal { directory, error, is_of_place, is_of_all: _ }| json!({
             "directory": directory,
             "message": String::from_utf8_lossy(&error.message),
             "hint": error.hint,

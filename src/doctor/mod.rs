@@ -30,7 +30,7 @@ use crate::sys::{error_text, file, process};
 
 use facts::Facts;
 use rehearsal::Rehearsals;
-use trials::Trials;
+use trials::{Trial, Trials, Tried};
 use verdict::Verdict;
 
 /// Everything that was found out.
@@ -50,6 +50,9 @@ pub(crate) struct Refusal {
     pub(crate) error: Error,
     /// Whether it would begin in a directory that somebody works in.
     pub(crate) is_of_place: bool,
+    /// Whether it begins nothing with any profile either: then something is wrong with what the user or the host has set
+    /// up.
+    pub(crate) is_of_all: bool,
 }
 
 impl Report {
@@ -76,7 +79,7 @@ impl Report {
 /// their own. The calling process must have one thread.
 ///
 /// # Errors
-/// The file of this program gives it privileges, or the tool cannot even try: no process or socket can be made.
+/// The file of this program gives it privileges, or it cannot have descriptors 0 to 2.
 pub(crate) fn examine(
     wish: &Spec,
     here: Option<Refusal>,
@@ -92,8 +95,14 @@ pub(crate) fn examine(
     file::occupy_standard_numbers().map_err(failed)?;
     let caller = Caller::probe();
     let facts = Facts::read(Path::new("/"), caller);
-    let trials = Trials::run(caller).map_err(failed)?;
-    let rehearsals = Rehearsals::run(wish, caller, inherited, door).map_err(failed)?;
-    let verdict = Verdict::of(&facts, &trials, &rehearsals);
+    let trials = Trials::run(caller);
+    let has_landlock = trials.get(Trial::Landlock) == Tried::Works;
+    // That no process can be made is a finding like others.
+    let rehearsals = match trials.stuck {
+        None => Rehearsals::run(wish, has_landlock, caller, inherited, door).unwrap_or_else(Rehearsals::none),
+        Some(errno) => Rehearsals::none(errno),
+    };
+    let mut verdict = Verdict::of(&facts, &trials, &rehearsals);
+    verdict.areas.extend(here.as_ref().filter(|here| here.is_of_all).map(verdict::set_up));
     Ok(Report { facts, trials, rehearsals, verdict, here })
 }

@@ -8,11 +8,11 @@ use crate::error::Error;
 use crate::host::{Caller, Host};
 use crate::plan::failure::{self, Failure};
 use crate::plan::{self, Plan};
-use crate::spec::{FsOp, Spec};
+use crate::spec::{FsOp, LandlockTier, Spec};
 use crate::supervise::{self, Door, Note};
 use crate::sys::ns::NsSet;
 use crate::sys::process::{self, Cloned, End, SingleThread};
-use crate::sys::{Result as SysResult, file, socket};
+use crate::sys::{Errno, Result as SysResult, error_text, file, socket};
 
 /// How one box went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,22 +34,45 @@ impl Outcome {
 pub(super) struct Rehearsals {
     /// As it was asked for.
     pub(super) full: Outcome,
-    /// The same without a procfs of its own.
+    /// The same without Landlock, where this host has none: one wall less.
+    pub(super) no_landlock: Outcome,
+    /// That without a procfs of its own.
     pub(super) no_proc: Outcome,
 }
 
 impl Rehearsals {
-    pub(super) fn run(wish: &Spec, caller: Caller, inherited: &[&CStr], door: &dyn Door) -> SysResult<Rehearsals> {
+    /// Makes the box `wish`, and where that does not work, others that want less. `has_landlock` says whether that is
+    /// here.
+    pub(super) fn run(
+        wish: &Spec,
+        has_landlock: bool,
+        caller: Caller,
+        inherited: &[&CStr],
+        door: &dyn Door,
+    ) -> SysResult<Rehearsals> {
         let full = rehearse(wish.clone(), caller, inherited, door)?;
-        let no_proc = if full.works() {
+        let mut less = wish.clone();
+        let no_landlock = if full.works() || has_landlock {
+            full.clone()
+        } else {
+            less.lockdown.landlock.tier = LandlockTier::Off;
+            rehearse(less.clone(), caller, inherited, door)?
+        };
+        let no_proc = if no_landlock.works() {
             // It does less than what has worked.
             Outcome::Works
         } else {
-            let mut less = wish.clone();
             less.ops.retain(|op| !matches!(op.fs, FsOp::Proc { .. }));
             rehearse(less, caller, inherited, door)?
         };
-        Ok(Rehearsals { full, no_proc })
+        Ok(Rehearsals { full, no_landlock, no_proc })
+    }
+
+    /// Where nothing could even be tried.
+    pub(super) fn none(why: Errno) -> Rehearsals {
+        let message = format!("cannot try anything here: {}", error_text(why as i32));
+        let fails = Outcome::Fails { message, hint: None, failure: None };
+        Rehearsals { full: fails.clone(), no_landlock: fails.clone(), no_proc: fails }
     }
 }
 

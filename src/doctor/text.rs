@@ -24,7 +24,7 @@ pub(super) fn text(report: &Report) -> String {
     }
     out.push('\n');
     match &report.here {
-        _ if !report.rehearsals.full.works() => {
+        here if !report.rehearsals.full.works() || here.as_ref().is_some_and(|here| here.is_of_all) => {
             line(&mut out, format_args!("`pinfold run true` would not work: see what is marked FAIL."));
         }
         Some(refusal) => here(&mut out, refusal),
@@ -35,7 +35,7 @@ pub(super) fn text(report: &Report) -> String {
 
 /// Boxes work, but not this one in this directory.
 fn here(out: &mut String, refusal: &Refusal) {
-    let Refusal { directory, error, is_of_place } = refusal;
+    let Refusal { directory, error, is_of_place, is_of_all: _ } = refusal;
     let directory =
         directory.as_ref().map_or_else(String::new, |directory| format!(" (in {})", super::printable(directory)));
     line(out, format_args!("`pinfold run true` would not work here{directory}: it refuses to start."));

@@ -86,12 +86,19 @@ pub(super) struct Trials {
     results: [Tried; Trial::ALL.len()],
     /// The version of Landlock; 0 for none.
     pub(super) landlock_abi: u32,
+    /// Why nothing could be tried: no process can be made.
+    pub(super) stuck: Option<Errno>,
 }
 
 impl Trials {
     /// The same result for everything.
     pub(super) fn all(tried: Tried, landlock_abi: u32) -> Trials {
-        Trials { results: [tried; Trial::ALL.len()], landlock_abi }
+        Trials { results: [tried; Trial::ALL.len()], landlock_abi, stuck: None }
+    }
+
+    /// Nothing could be tried.
+    pub(super) fn none() -> Trials {
+        Trials::all(Tried::Not, kernel::landlock_abi().unwrap_or(0))
     }
 
     pub(super) fn get(&self, trial: Trial) -> Tried {
@@ -104,8 +111,12 @@ impl Trials {
     }
 
     /// Tries everything.
-    pub(super) fn run(caller: Caller) -> Result<Trials> {
-        let mut trials = Trials::all(Tried::Not, kernel::landlock_abi().unwrap_or(0));
+    pub(super) fn run(caller: Caller) -> Trials {
+        Trials::begin(caller).unwrap_or_else(|errno| Trials { stuck: Some(errno), ..Trials::none() })
+    }
+
+    fn begin(caller: Caller) -> Result<Trials> {
+        let mut trials = Trials::none();
         // Without a procfs no box can be made, which the rehearsal says.
         let Ok(proc) = file::open_path(c"/proc", true) else { return Ok(trials) };
         let thread = SingleThread::check(proc.as_fd())?;

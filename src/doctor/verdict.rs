@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::Refusal;
 use super::causes::{blocks, no_user_namespace, raise_limit, refused, why_not};
 use super::facts::{Facts, Surroundings};
 use super::rehearsal::{Outcome, Rehearsals};
@@ -64,7 +65,7 @@ impl Area {
 /// What works here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tiers {
-    /// A box with everything.
+    /// A box with everything, but for the second wall of Landlock where this host has none.
     pub(super) full: bool,
     /// A box without a procfs of its own.
     pub(super) no_proc: bool,
@@ -88,12 +89,13 @@ impl Verdict {
             mounts(facts, trials),
             proc(facts, trials),
             seccomp(facts, trials),
-            landlock(facts, trials),
+            landlock(facts, trials, rehearsals),
             overlay(facts, trials),
             cgroups(&facts.cgroup),
             id_ranges(&facts.ids),
             terminal(facts),
         ];
+        areas.extend(trials.stuck.map(|errno| processes(facts, errno)));
         say_each_cause_once(&mut areas);
         let findings = || areas.iter().flat_map(|area| &area.findings);
         match &rehearsals.full {
@@ -109,21 +111,38 @@ impl Verdict {
             Outcome::Fails { .. } if findings().any(|finding| finding.severity == Severity::Blocks) => {}
             Outcome::Fails { message, hint, failure: _ } => {
                 let fix = hint.clone().unwrap_or_else(|| "pinfold run --profile base true shows it again".into());
-                areas.push(Area::new(
-                    "a real box",
-                    "fails".into(),
-                    vec![blocks("box-fails", super::printable(message), vec![super::printable(&fix)])],
-                ));
+                let finding = blocks("box-fails", in_one_line(message), vec![in_one_line(&fix)]);
+                let cost = "the box that `pinfold run` makes without options cannot be made".into();
+                areas.push(Area::new("a real box", "fails".into(), vec![Finding { cost, ..finding }]));
             }
         }
         let landlock_only = works(trials, Trial::Landlock) && works(trials, Trial::Filter);
-        let tiers = Tiers { full: rehearsals.full.works(), no_proc: rehearsals.no_proc.works(), landlock_only };
+        let tiers = Tiers { full: rehearsals.no_landlock.works(), no_proc: rehearsals.no_proc.works(), landlock_only };
         Verdict { areas, tiers }
     }
 
     pub(super) fn findings(&self) -> impl Iterator<Item = (&'static str, &Finding)> {
         self.areas.iter().flat_map(|area| area.findings.iter().map(|finding| (area.name, finding)))
     }
+}
+
+/// The lines of a message one behind the other.
+fn in_one_line(message: &str) -> String {
+    super::printable(message.lines().map(str::trim).collect::<Vec<_>>().join(" "))
+}
+
+/// No process can be made, and so nothing be tried.
+fn processes(facts: &Facts, errno: Errno) -> Area {
+    Area::new("processes", "cannot be made".into(), vec![refused(facts, errno, "no-process", "a new process")])
+}
+
+/// What the user or the host has set up keeps every box from being made.
+pub(super) fn set_up(Refusal { error, .. }: &Refusal) -> Area {
+    let look = "mend that file, or take it away; `pinfold profile list` shows where profiles come from";
+    let fix = error.hint.as_deref().unwrap_or(look);
+    let finding = blocks("set-up", String::from_utf8_lossy(&error.message), vec![fix.to_owned()]);
+    let cost = "`pinfold run` refuses to start anything; `pinfold bwrap` is not concerned".into();
+    Area::new("set-up", "is in the way".into(), vec![Finding { cost, ..finding }])
 }
 
 /// One cause is one finding, however much it spoils: the first has the words, and what the others cost is its cost.
@@ -196,6 +215,8 @@ fn user_namespaces(facts: &Facts, trials: &Trials) -> Area {
     }
     let value = if !findings.is_empty() {
         "cannot be made".into()
+    } else if trials.get(Trial::UserNs) == Tried::Not {
+        "not tried".into()
     } else if facts.in_userns {
         "can be made, below the one that this runs in".into()
     } else {
@@ -341,7 +362,11 @@ fn seccomp(facts: &Facts, trials: &Trials) -> Area {
         findings.push(costs("seccomp-actions", what, "profiles that use it cannot be enforced", "use a newer kernel"));
     }
     let around = if facts.obstacles.filtered { "; a filter is installed already" } else { "" };
-    let value = if works(trials, Trial::Filter) { format!("filters work{around}") } else { "no filters".into() };
+    let value = match trials.get(Trial::Filter) {
+        Tried::Works => format!("filters work{around}"),
+        Tried::Not => format!("not tried{around}"),
+        Tried::Fails(_) | Tried::Killed => "no filters".into(),
+    };
     Area::new("seccomp", value, findings)
 }
 
@@ -360,9 +385,12 @@ const LANDLOCK: [(u32, &str, &str); 9] = [
 /// The version from which on Landlock alone keeps a program from the processes around it.
 const LANDLOCK_SCOPES: u32 = 6;
 
-fn landlock(facts: &Facts, trials: &Trials) -> Area {
+fn landlock(facts: &Facts, trials: &Trials, rehearsals: &Rehearsals) -> Area {
     let abi = trials.landlock_abi;
     let mut findings = Vec::new();
+    if trials.get(Trial::Landlock) == Tried::Not {
+        return Area::new("landlock", "not tried".into(), findings);
+    }
     if works(trials, Trial::Landlock) && abi < LANDLOCK_SCOPES {
         let missing = LANDLOCK.iter().filter(|(level, ..)| (abi + 1..=LANDLOCK_SCOPES).contains(level));
         let missing: Vec<String> = missing.map(|(_, since, what)| format!("{what} (Linux {since})")).collect();
@@ -387,10 +415,22 @@ fn landlock(facts: &Facts, trials: &Trials) -> Area {
                     .into(),
             ),
             Errno::ENOSYS => ("this kernel has no Landlock", "use Linux 5.13 or newer".into()),
-            _ => ("Landlock is refused here", "allow landlock_restrict_self in the filter around this program".into()),
+            _ => (
+                "a filter around this program refuses Landlock",
+                "allow landlock_create_ruleset, landlock_add_rule and landlock_restrict_self in that filter".into(),
+            ),
         };
         let cost = "no second wall behind the mounts, no rules for TCP ports, and no box without namespaces";
-        findings.push(costs("landlock-missing", what, cost, &fix));
+        let mut finding = costs("landlock-missing", what, cost, &fix);
+        if rehearsals.no_landlock.works() && !rehearsals.full.works() {
+            // What is asked for and not there is refused, and without options it is asked for.
+            finding.severity = Severity::Blocks;
+            finding.cost.push_str("; `pinfold run` without options refuses to start");
+            let less = "without any change of the host: pinfold run --landlock off does without this wall, and so does \
+                        --best-effort, which says so";
+            finding.fix.insert(0, less.into());
+        }
+        findings.push(finding);
     }
     let value = if works(trials, Trial::Landlock) { format!("version {abi}") } else { "none".into() };
     Area::new("landlock", value, findings)

@@ -209,10 +209,67 @@ fn a_filter_around_it_is_told_apart() {
         assert_eq!(document["facts"]["filtered"], true);
         assert!(document.to_string().contains("refuses pivot_root(2) (it kills whoever tries)"), "{document}");
     }
-    // Without clone it cannot try anything, and says so.
-    let said = under_filter("no-clone.bpf", Actor::User, &["doctor"]).run();
-    assert_eq!(said.ending(), "exit 1", "{said}");
-    assert!(said.stderr_text().contains("cannot try anything here"), "{said}");
+    // Without clone it cannot try anything, which is a finding too.
+    let document = told(|words| under_filter("no-clone.bpf", Actor::User, words));
+    assert_eq!(blocking(&document), ["seccomp-around"], "{document}");
+    assert!(document["error"]["message"].as_str().unwrap().starts_with("cannot try anything here"), "{document}");
+    assert!(document["trials"].as_object().unwrap().values().all(Value::is_null), "{document}");
+}
+
+/// However Landlock is missing, it is one wall, and what does without it is named.
+#[test]
+fn a_host_without_landlock_can_do_the_rest() {
+    for (name, errno, wanted) in [
+        ("landlock-enosys.bpf", libc::ENOSYS, "this kernel has no Landlock, or a filter around this program hides it"),
+        ("landlock-off.bpf", libc::EOPNOTSUPP, "Landlock is off since boot"),
+        ("landlock-eperm.bpf", libc::EPERM, "a filter around this program refuses Landlock"),
+    ] {
+        let action = format!(r#""action": "SCMP_ACT_ERRNO", "errnoRet": {errno}"#);
+        make_filter(name, "landlock_create_ruleset", &action);
+        for actor in actors() {
+            let under = |words: &[&str]| under_filter(name, actor, words).run();
+            let (text, json) = (under(&["doctor"]), under(&["doctor", "--json"]));
+            assert_eq!((text.ending(), json.ending()), ("exit 1".into(), "exit 1".into()), "{text}");
+            let document: Value = serde_json::from_str(&json.stdout_text()).unwrap();
+            assert_eq!(blocking(&document), ["landlock-missing"], "{document}");
+            let tiers = &document["tiers"];
+            assert_eq!(
+                (&tiers["full"], &tiers["no_proc"], &tiers["landlock_only"]),
+                (&true.into(), &true.into(), &false.into())
+            );
+            let text = text.stdout_text();
+            assert!(text.contains("FAIL landlock") && text.contains(wanted), "{text}");
+            assert!(!text.contains("\\n") && !text.contains("no box of namespaces can be made"), "{text}");
+            assert!(text.contains("pinfold run --landlock off") && text.contains("--best-effort"), "{text}");
+            // And that is true.
+            for (option, works) in [("--landlock=off", true), ("--best-effort", true), ("--new-session", false)] {
+                assert_eq!(under(&["run", option, "true"]).ending() == "exit 0", works, "{option}");
+            }
+        }
+    }
+}
+
+/// What is set up for the caller is no fact of the host, but it keeps every box from being made.
+#[test]
+fn a_configuration_that_cannot_be_read_is_a_finding() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = support::Place::new("doctor-set-up", Actor::User);
+    place.file("closed/.config/pinfold/profiles/x.profile", "profile base\n");
+    let closed = place.home.join("closed");
+    fs::set_permissions(closed.join(".config"), fs::Permissions::from_mode(0o000)).unwrap();
+    let launch =
+        |words: &[&str]| plainly(Actor::User, words).dir(&place.project).env("HOME", closed.to_str().unwrap()).run();
+    let (text, json, real) = (launch(&["doctor"]), launch(&["doctor", "--json"]), launch(&["run", "true"]));
+    fs::set_permissions(closed.join(".config"), fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(real.ending(), "exit 125", "{real}");
+    assert_eq!((text.ending(), json.ending()), ("exit 1".into(), "exit 1".into()), "{text}");
+    let document: Value = serde_json::from_str(&json.stdout_text()).unwrap();
+    assert_eq!((blocking(&document), &document["tiers"]["full"]), (vec!["set-up"], &true.into()), "{document}");
+    assert_eq!(document["here"]["works_elsewhere"], false);
+    let text = text.stdout_text();
+    assert!(text.contains("FAIL set-up") && text.contains("Permission denied"), "{text}");
+    assert!(text.contains("fix:  profiles are looked for in ") && text.contains("is HOME your home?"), "{text}");
+    assert!(text.ends_with("`pinfold run true` would not work: see what is marked FAIL.\n"), "{text}");
 }
 
 /// The shipped profile refuses user namespaces, as the filters of container engines do.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::args::RunArgs;
 use super::lower::Meant;
+use super::profile::Library;
 use super::read::{self, Outside as _};
 use super::words::Native;
 use super::world::World;
@@ -27,6 +28,11 @@ impl<'a> Desk<'a> {
     /// The desk of the caller, whose environment this is.
     pub(in crate::cli) fn new(environment: &'a [&'a CStr]) -> Desk<'a> {
         Desk { world: World::probe(environment), environment }
+    }
+
+    /// The desk of somebody who has set up nothing, on a host where nobody has.
+    pub(in crate::cli) fn of_nobody() -> Desk<'static> {
+        Desk { world: World { library: Library::default(), ..World::probe(&[]) }, environment: &[] }
     }
 
     /// Every name, with the file where it is not one of ours.

@@ -34,7 +34,7 @@ const SUFFIX: &str = ".profile";
 const LONGEST: u64 = 1 << 20;
 
 /// Where profiles are looked for.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Library {
     /// Directories, the strongest first.
     directories: Vec<PathBuf>,
@@ -122,7 +122,16 @@ impl Library {
         let text = match file::read_regular(path, LONGEST) {
             Ok(text) => text,
             Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
-            Err(errno) => return Err(failed(&unreadable(errno, LONGEST))),
+            Err(errno) => {
+                let is_own =
+                    |own: &&PathBuf| path.starts_with(own) && !SYSTEM.iter().any(|system| *own == Path::new(system));
+                let own = self.directories.iter().find(is_own).filter(|_| errno == Errno::EACCES);
+                let hint = own.map(|own| {
+                    let own = printable(own);
+                    format!("profiles are looked for in {own}, which must be yours to enter: is HOME your home?")
+                });
+                return Err(failed(&unreadable(errno, LONGEST)).with_hint(hint));
+            }
         };
         // Editors of another system put a byte order mark in front. It says nothing here.
         let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&text);

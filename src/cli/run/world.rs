@@ -37,7 +37,7 @@ pub(super) struct World {
     pub(super) cwd: Option<CString>,
     /// What `${…}` in a profile can be.
     pub(super) variables: Vec<(&'static str, CString)>,
-    library: Library,
+    pub(super) library: Library,
     /// Who called.
     pub(super) caller: Caller,
 }

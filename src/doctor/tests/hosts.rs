@@ -87,7 +87,12 @@ impl Host {
 
     /// What is said about it where the trials went like this, and a real box so.
     pub(super) fn report(&self, trials: Trials, full: Outcome, no_proc: Outcome) -> Report {
-        let (facts, rehearsals) = (self.facts(), Rehearsals { full, no_proc });
+        let no_landlock = full.clone();
+        self.report_of(trials, Rehearsals { full, no_landlock, no_proc })
+    }
+
+    pub(super) fn report_of(&self, trials: Trials, rehearsals: Rehearsals) -> Report {
+        let facts = self.facts();
         let verdict = Verdict::of(&facts, &trials, &rehearsals);
         Report { facts, trials, rehearsals, verdict, here: None }
     }
