@@ -101,7 +101,7 @@ fn what_is_probably_not_meant_is_said() {
     for wanted in [
         "odd.profile:2: ro-try /etc/hostname: hidden by a later one: tmpfs on /etc",
         "odd.profile:4: deny /no/such: can never match",
-        "--tcp-connect and --tcp-bind can never matter",
+        "odd.profile:5: tcp-connect 80: can never matter",
     ] {
         assert!(said.contains(wanted), "{wanted}: {said}");
     }
@@ -198,6 +198,64 @@ fn the_line_for_bubblewrap_works() {
     let uid = Actor::User.ids().map_or(nix::unistd::getuid().as_raw(), |(uid, _)| uid);
     assert_eq!(said, format!("inside\n{uid}\nproject\n"));
     assert!(place.project.join("made").exists());
+}
+
+/// Lines that do nothing, or that end every run.
+#[test]
+fn a_line_that_cannot_count_is_said_with_its_place() {
+    let place = Place::new("idle", Actor::User);
+    let base = place.file("base.profile", "profile base\nhostname one\nenv A=1\nnet none\n");
+    let base = format!("profile {}\n", base.display());
+    for (lines, wanted) in [
+        ("tmpfs /x\ndeny /x/**/.env", "3: deny /x/**/.env: can never match: nothing is there inside\n"),
+        ("deny /x/*\ntmpfs /x", "2: deny /x/*: can never match: nothing is there inside\n"),
+        ("workspace\ntmpfs /x\ndeny /x/y/*", "4: deny /x/y/*: can never match: nothing is there inside\n"),
+        // That may be in the workspace, or is what was put there.
+        ("tmpfs /x\nworkspace\ndeny /x/*", ""),
+        ("tmpfs /x\nfile /etc/hosts:/x/hosts\ndeny /x/*", ""),
+        ("deny /usr/lib/*", ""),
+        (
+            "syscall-allow mount,sync\nsyscall-deny sync",
+            "2: syscall-allow mount,sync: line 3 refuses the same, and is stronger\n",
+        ),
+        ("hostname a\nhostname b", "2: hostname a: never counts: line 3 says something else\n"),
+        ("seccomp strict\nseccomp build", "2: seccomp strict: never counts: line 3 says something else\n"),
+        ("net host\nnet=none", "2: net host: never counts: line 3 says something else\n"),
+        ("workdir /usr\nworkdir /tmp", "2: workdir /usr: never counts: line 3 says something else\n"),
+        ("uid 1\nuid 2", "2: uid 1: never counts: line 3 says something else\n"),
+        ("env B=1\n--env=B=2", "2: env B=1: never counts: line 3 says something else\n"),
+        ("env B\nenv B=2", "2: env B: never counts: line 3 says something else\n"),
+        // A value of last resort, and what a profile says instead of one that it builds on.
+        ("env B=2\nenv B", ""),
+        ("hostname two\nenv A=2\nnet host", ""),
+        ("workdir /nowhere", "2: workdir /nowhere: no run can start: the directory is not there inside\n"),
+        ("workspace\nworkdir /nowhere", "3: workdir /nowhere: no run can start: the directory is not there inside\n"),
+        ("workdir /usr/bin", ""),
+        (
+            "rw /no/such:/y",
+            "2: rw /no/such:/y: no run can start: it does not exist on the host (the -try form skips it then)\n",
+        ),
+        ("tmpfs /x\nfile /no/such:/x/y", "3: file /no/such:/x/y: no run can start: it does not exist on the host\n"),
+        ("tcp-bind 80", "2: tcp-bind 80: can never matter: there is no network but the loopback device\n"),
+    ] {
+        let file = place.file("idle.profile", &format!("{base}{lines}\n"));
+        let outcome = place.pinfold(&["profile", "check", file.to_str().unwrap()]).run();
+        let wanted = if wanted.is_empty() { String::new() } else { format!("{}:{wanted}", file.display()) };
+        let ending = if wanted.is_empty() { "exit 0" } else { "exit 1" };
+        assert_eq!((outcome.stdout_text(), outcome.ending()), (wanted, ending.into()), "{lines}: {outcome}");
+    }
+}
+
+#[test]
+fn a_program_that_nobody_can_execute_is_told_from_one_that_is_not_there() {
+    let place = Place::new("no-exec", Actor::User);
+    let script = place.file("project/net.py", "#!/opt/no/such\n");
+    let check = |word: &str| place.pinfold(&["profile", "check", "workspace", word]).run().stdout_text();
+    assert_eq!(check("./net.py"), format!("program {} is not executable\n", script.display()));
+    assert_eq!(check("./nut.py"), "program ./nut.py is not visible inside, or not in its PATH\n");
+    fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let wanted = format!("interpreter /opt/no/such, which {} needs, is not visible inside\n", script.display());
+    assert_eq!(check("./net.py"), wanted);
 }
 
 /// What can only be told once everything is read is told by the line that it is about too, by a run as by a check.

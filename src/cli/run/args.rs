@@ -90,6 +90,13 @@ impl Origin {
         out
     }
 
+    /// The value behind the name of `option`, with or without dashes.
+    pub(crate) fn value(&self, option: &str) -> &[u8] {
+        let bare = self.word.strip_prefix(b"--").unwrap_or(&self.word);
+        let value = bare.strip_prefix(option.trim_start_matches('-').as_bytes()).unwrap_or_default().trim_ascii_start();
+        value.strip_prefix(b"=").unwrap_or(value).trim_ascii()
+    }
+
     /// `--ro /x`, or `FILE:LINE: ro /x`.
     pub(crate) fn push(&self, out: &mut Vec<u8>) {
         if let Some((file, line)) = &self.profile {

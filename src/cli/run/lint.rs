@@ -9,41 +9,153 @@ use std::path::{Path, PathBuf};
 
 use super::args::Origin;
 use super::view::{Seen, View};
+use super::words;
 use crate::error::push_printable;
-use crate::spec::{FsOp, Op, Spec, env};
+use crate::spec::path::first_wildcard;
+use crate::spec::{FsOp, Op, Source, Spec, env};
 
 /// As much of a program is read to find out what it needs, in bytes.
 const HEAD: usize = 4096;
 
-/// Lines that say what is odd about `spec`, each with the place of the word it is about.
-pub(in crate::cli) fn lint(spec: &Spec, origins: &[Origin]) -> Vec<Vec<u8>> {
+/// What is looked at.
+pub(in crate::cli) struct Subject<'a> {
+    /// What it comes to.
+    pub spec: &'a Spec,
+    /// Where its operations come from.
+    pub origins: &'a [Origin],
+    /// Every option that was set, and where it stands.
+    pub seen: &'a [(&'static str, Origin)],
+    /// The workspace is not among the operations, and could be any directory.
+    pub is_anywhere: bool,
+}
+
+/// Lines that say what is odd about it, each with the place of the word it is about.
+pub(in crate::cli) fn lint(subject: &Subject<'_>) -> Vec<Vec<u8>> {
+    let Subject { spec, origins, seen, .. } = subject;
     let mut notes = Vec::new();
-    let mut note = |op: &Op, text: Vec<u8>| {
-        notes.push(match origins.get(op.word) {
-            Some(origin) => origin.before(&text),
-            None => text,
-        });
+    let mut note = |origin: Option<&Origin>, text: &[u8]| {
+        notes.push(origin.map_or_else(|| text.to_vec(), |origin| origin.before(text)));
     };
     for (index, op) in spec.ops.iter().enumerate() {
+        let origin = origins.get(op.word);
         if let Some(later) = shadow(op, &spec.ops[index + 1..]) {
-            note(op, [b"hidden by a later one: ", &later.fs.in_words()[..]].concat());
+            note(origin, &[b"hidden by a later one: ", &later.fs.in_words()[..]].concat());
         }
-        if let FsOp::Deny { path, is_pattern: false } = &op.fs
-            && View::new(&spec.ops).at(Path::new(OsStr::from_bytes(path.to_bytes()))) == Seen::Nothing
-        {
-            note(op, b"can never match: nothing is there inside".to_vec());
+        if never_matches(op, subject) {
+            note(origin, b"can never match: nothing is there inside");
+        }
+        if is_missing(&op.fs) {
+            let skip = if matches!(op.fs, FsOp::CopyFile { .. }) { "" } else { " (the -try form skips it then)" };
+            note(origin, format!("no run can start: it does not exist on the host{skip}").as_bytes());
         }
     }
+    if let Some(dir) = spec.process.chdir.as_deref().map(words::to_os).map(Path::new)
+        && View::new(&spec.ops).at(dir) == Seen::Nothing
+        && !(subject.is_anywhere && dir.exists())
+    {
+        note(words::last(seen, "--workdir"), b"no run can start: the directory is not there inside");
+    }
     let landlock = &spec.lockdown.landlock;
-    if spec.namespaces.net && (landlock.connect_tcp.is_some() || landlock.bind_tcp.is_some()) {
-        notes.push(
-            b"--tcp-connect and --tcp-bind can never matter: there is no network but the loopback device".to_vec(),
-        );
+    for (option, ports) in [("--tcp-connect", &landlock.connect_tcp), ("--tcp-bind", &landlock.bind_tcp)] {
+        if spec.namespaces.net && ports.is_some() {
+            note(words::last(seen, option), b"can never matter: there is no network but the loopback device");
+        }
+    }
+    for (origin, text) in overruled(seen) {
+        note(Some(origin), text.as_bytes());
     }
     if !spec.process.command.is_empty() {
         notes.extend(program(spec));
     }
     notes
+}
+
+/// Whether `op` denies what is not there when the box starts, and patterns are matched.
+fn never_matches(op: &Op, Subject { spec, origins, is_anywhere, .. }: &Subject<'_>) -> bool {
+    let FsOp::Deny { path, is_pattern } = &op.fs else { return false };
+    let path = Path::new(words::to_os(path));
+    if !is_pattern {
+        return View::new(&spec.ops).at(path) == Seen::Nothing;
+    }
+    // The directory in which the pattern begins, and what is uppermost there.
+    let above = |path: &Path| first_wildcard(path.as_os_str().as_bytes()).is_some();
+    let Some(start) = path.ancestors().find(|ancestor| !above(ancestor)) else { return false };
+    let dest = |op: &Op| op.fs.dest().map(|dest| Path::new(words::to_os(dest)).to_owned());
+    let meets = |op: &&Op| {
+        let is_nothing = matches!(op.fs, FsOp::Deny { .. } | FsOp::RemountReadOnly { .. } | FsOp::Chmod { .. });
+        !is_nothing && dest(op).is_some_and(|dest| start.starts_with(&dest) || dest.starts_with(start))
+    };
+    let Some(last) = spec.ops.iter().rfind(meets) else { return false };
+    // What comes after a directory in memory may be the workspace, which can be anywhere.
+    let workspace = origins.iter().position(|origin| [&b"workspace"[..], b"--workspace"].contains(&&*origin.word));
+    let is_last = !is_anywhere || workspace.is_none_or(|word| word < last.word);
+    matches!(last.fs, FsOp::Tmpfs { .. }) && dest(last).is_some_and(|dest| start.starts_with(dest)) && is_last
+}
+
+/// Whether the source of `op`, without which it fails, is not there.
+fn is_missing(op: &FsOp) -> bool {
+    let sources = match op {
+        FsOp::Bind { source: Source::Path(source), flags, .. } if !flags.optional => std::slice::from_ref(source),
+        FsOp::CopyFile { source, .. } => std::slice::from_ref(source),
+        FsOp::Overlay { layers, .. } => layers,
+        _ => &[],
+    };
+    let is_missing = |source: &CString| {
+        Path::new(words::to_os(source)).metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+    };
+    sources.iter().any(is_missing)
+}
+
+/// Options of which the last one counts.
+const SINGLE: &[&str] = &["--hostname", "--uid", "--gid", "--workdir", "--seccomp", "--net", "--landlock"];
+
+/// A line of a profile: the option, and where it stands.
+type Line = (&'static str, Origin);
+
+/// Lines that a line of the same file takes the meaning from, each with what to say about it. A profile that builds on
+/// another one may well overrule that.
+fn overruled(seen: &[Line]) -> Vec<(&Origin, String)> {
+    let mut found = Vec::new();
+    for (index, (option, origin)) in seen.iter().enumerate() {
+        let Some((file, _)) = &origin.profile else { continue };
+        let is_near = |(_, other): &&Line| other.profile.as_ref().is_some_and(|(other, _)| other == file);
+        let number = |(_, other): &Line| other.profile.as_ref().map_or(0, |(_, line)| *line);
+        if let Some(later) = seen[index + 1..].iter().filter(is_near).rfind(|later| is_instead(later, option, origin)) {
+            found.push((origin, format!("never counts: line {} says something else", number(later))));
+        }
+        if *option == "--syscall-allow"
+            && let Some(deny) = seen.iter().filter(is_near).find(|other| refuses(other, origin))
+        {
+            found.push((origin, format!("line {} refuses the same, and is stronger", number(deny))));
+        }
+    }
+    found
+}
+
+/// Whether `later` counts instead of `option`, which stands at `origin`.
+fn is_instead((other, later): &Line, option: &str, origin: &Origin) -> bool {
+    let (name, _) = variable(origin.value(option));
+    let is_same = match option {
+        "--env" => variable(later.value(other)) == (name, true),
+        option => SINGLE.contains(&option),
+    };
+    *other == option && is_same
+}
+
+/// Whether `other` refuses a system call that is allowed at `allowed`.
+fn refuses((other, denied): &Line, allowed: &Origin) -> bool {
+    let names = |value: &[u8]| value.split(|&byte| byte == b',').map(|name| name.trim_ascii().to_vec()).collect();
+    let own: Vec<Vec<u8>> = names(allowed.value("--syscall-allow"));
+    let denied: Vec<Vec<u8>> = names(denied.value(other));
+    *other == "--syscall-deny" && denied.iter().any(|name| own.contains(name))
+}
+
+/// The name in the value of `env`, and whether it is set, rather than passed on where it is there.
+fn variable(value: &[u8]) -> (&[u8], bool) {
+    match value.iter().position(|&byte| byte == b'=') {
+        Some(at) => (&value[..at], true),
+        None => (value, false),
+    }
 }
 
 /// The later mount that hides all that `op` makes.
@@ -71,9 +183,13 @@ fn program(spec: &Spec) -> Option<Vec<u8>> {
         out.extend_from_slice(why.as_bytes());
         out
     };
-    let Some((inside, mut host)) = find(command, spec, &view, &environment) else {
-        let why = " is not visible inside, or not in its PATH";
-        return Some(named("program ", Path::new(OsStr::from_bytes(command.to_bytes())), why));
+    let (inside, mut host) = match find(command, spec, &view, &environment) {
+        Search::Found(inside, host) => (inside, host),
+        Search::NotExecutable(path) => return Some(named("program ", &path, " is not executable")),
+        Search::Nothing => {
+            let why = " is not visible inside, or not in its PATH";
+            return Some(named("program ", Path::new(words::to_os(command)), why));
+        }
     };
     let mut user = inside;
     // A script's interpreter may be a script itself, up to four deep (execve(2)).
@@ -97,27 +213,38 @@ fn program(spec: &Spec) -> Option<Vec<u8>> {
     None
 }
 
-/// The program as it is called inside, and its file on the host.
-fn find(command: &CStr, spec: &Spec, view: &View<'_>, environment: &[CString]) -> Option<(PathBuf, PathBuf)> {
-    let name = Path::new(OsStr::from_bytes(command.to_bytes()));
-    let start = spec.process.chdir.as_deref().unwrap_or(c"/");
-    let start = Path::new(OsStr::from_bytes(start.to_bytes()));
+/// What the search for a program comes to.
+enum Search {
+    /// The program as it is called inside, and its file on the host.
+    Found(PathBuf, PathBuf),
+    /// There is something of this name that nobody can execute.
+    NotExecutable(PathBuf),
+    Nothing,
+}
+
+fn find(command: &CStr, spec: &Spec, view: &View<'_>, environment: &[CString]) -> Search {
+    let name = Path::new(words::to_os(command));
+    let start = Path::new(words::to_os(spec.process.chdir.as_deref().unwrap_or(c"/")));
+    // By its parts, which leaves out those that are a dot.
+    let whole = |path: PathBuf| path.components().collect::<PathBuf>();
     let candidates: Vec<PathBuf> = match command.to_bytes().contains(&b'/') {
-        true => vec![start.join(name)],
+        true => vec![whole(start.join(name))],
         false => env::value(environment, c"PATH")
             .unwrap_or(b"/bin:/usr/bin")
             .split(|&byte| byte == b':')
-            .map(|directory| start.join(OsStr::from_bytes(directory)).join(name))
+            .map(|directory| whole(start.join(OsStr::from_bytes(directory)).join(name)))
             .collect(),
     };
-    candidates.into_iter().find_map(|inside| match view.at(&inside) {
-        Seen::Host(host) => {
-            let is_program =
-                host.metadata().is_ok_and(|about| about.is_file() && about.permissions().mode() & 0o111 != 0);
-            is_program.then_some((inside, host))
+    let mut search = Search::Nothing;
+    for inside in candidates {
+        let Seen::Host(host) = view.at(&inside) else { continue };
+        match host.metadata().is_ok_and(|about| about.is_file() && about.permissions().mode() & 0o111 != 0) {
+            true => return Search::Found(inside, host),
+            false if matches!(search, Search::Nothing) => search = Search::NotExecutable(inside),
+            false => {}
         }
-        Seen::Own | Seen::Nothing => None,
-    })
+    }
+    search
 }
 
 /// What a program needs to be started.

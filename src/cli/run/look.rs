@@ -4,7 +4,8 @@ use std::cell::RefCell;
 use std::ffi::{CStr, CString};
 use std::path::PathBuf;
 
-use super::args::RunArgs;
+use super::args::{Origin, RunArgs};
+use super::lint::Subject;
 use super::lower::Meant;
 use super::profile::Library;
 use super::read::{self, Outside as _};
@@ -47,7 +48,7 @@ impl<'a> Desk<'a> {
 
     /// Its options, and those of the profiles that it builds on, where these stand.
     pub(in crate::cli) fn lines(&mut self, name: &CStr) -> Result<Vec<Vec<u8>>, Error> {
-        Ok(self.read(name)?.seen.iter().map(|(name, origin)| line(name, &origin.word)).collect())
+        Ok(self.read(name)?.seen.iter().map(|(name, origin)| line(name, origin)).collect())
     }
 
     /// What is probably not meant, one line each. What would end every run with this profile is an error.
@@ -65,7 +66,8 @@ impl<'a> Desk<'a> {
         if !is_started {
             spec.process.command.clear();
         }
-        Ok(lint::lint(&spec, &origins))
+        let is_anywhere = !is_started && words::last(&seen, "--workspace").is_some();
+        Ok(lint::lint(&Subject { spec: &spec, origins: &origins, seen: &seen, is_anywhere }))
     }
 
     /// The current directory.
@@ -110,10 +112,8 @@ impl<'a> Desk<'a> {
 }
 
 /// An option in one form, however it was written: its name without dashes, a blank, the value.
-fn line(name: &str, word: &[u8]) -> Vec<u8> {
-    let bare = word.strip_prefix(b"--").unwrap_or(word);
+fn line(name: &str, origin: &Origin) -> Vec<u8> {
+    let value = origin.value(name);
     let name = name.trim_start_matches('-').as_bytes();
-    let value = bare.strip_prefix(name).unwrap_or_default().trim_ascii_start();
-    let value = value.strip_prefix(b"=").unwrap_or(value).trim_ascii();
     if value.is_empty() { name.to_vec() } else { [name, b" ", value].concat() }
 }
