@@ -180,6 +180,10 @@ pub(super) fn refused(facts: &Facts, errno: Errno, id: &'static str, what: &str)
             "there are as many as the sysctls user.max_*_namespaces allow, here or in a namespace above".to_owned(),
             "end other sandboxes, or start pinfold outside of the one that this runs in",
         ),
+        Errno::EAGAIN => (
+            "this user, or the control group, has as many processes as it may have".to_owned(),
+            "end some of them, or raise the limit (ulimit -u, pids.max of the control group)",
+        ),
         _ => (
             format!("a security module{modules}, or a chroot on a mount point of its own"),
             "look for the refusal in the kernel's log (journalctl -k -g denied) and allow it for this program only",

@@ -9,7 +9,7 @@ use hosts::{Case, Host, USER, all_work, cases, failing, fails, without_userns};
 
 use super::facts::{Facts, Surroundings};
 use super::ids::Helper;
-use super::rehearsal::Outcome;
+use super::rehearsal::{Outcome, Rehearsals};
 use super::trials::{Trial, Trials, Tried};
 use super::verdict::{Finding, Severity, Verdict};
 use super::{json, text};
@@ -142,6 +142,19 @@ fn landlock_alone_is_a_tier_and_its_versions_have_a_price() {
     let report = off.report(failing(&[(Trial::Landlock, Errno::EOPNOTSUPP)]), Outcome::Works, Outcome::Works);
     let fix = &report.verdict.findings().next().unwrap().1.fix[0];
     assert!(fix.contains("lsm=landlock,capability,yama"), "{fix}");
+}
+
+/// Nothing is known then but that.
+#[test]
+fn that_no_process_can_be_made_is_a_finding() {
+    let mut trials = Trials::all(Tried::Not, 7);
+    trials.stuck = Some(Errno::EAGAIN);
+    let report = Host::healthy().report_of(trials, Rehearsals::none(Errno::EAGAIN));
+    let found = blocking(&report.verdict);
+    assert_eq!(found.iter().map(|finding| finding.id).collect::<Vec<_>>(), ["no-process"]);
+    assert!(found[0].what.contains("as many processes") && found[0].fix[0].contains("pids.max"), "{found:?}");
+    let said = text::text(&report);
+    assert!(said.contains("user namespaces  not tried") && said.contains("landlock         not tried"), "{said}");
 }
 
 /// The one finding of a host that is healthy but for `files`.
