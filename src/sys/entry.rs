@@ -69,6 +69,14 @@ pub(crate) fn set_mode_of_place(place: BorrowedFd<'_>, mode: u32) -> Result<()> 
     )
 }
 
+/// A number that nobody can guess. Before the kernel has collected enough for one, after boot, it is zero.
+pub(crate) fn random() -> u64 {
+    let mut number = [0; 8];
+    // SAFETY: `number` lives through the call, and the kernel is told its size.
+    unsafe { libc::getrandom(number.as_mut_ptr().cast(), number.len(), libc::GRND_NONBLOCK) };
+    u64::from_ne_bytes(number)
+}
+
 /// The clock that file systems take times from (nanoseconds since 1970), and one that nobody sets (since boot).
 ///
 /// The first is the coarse one (`current_time` in fs/inode.c): nothing that is changed from now on gets an earlier time

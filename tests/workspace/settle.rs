@@ -60,6 +60,11 @@ const ON_REPOSITORIES: &[Attack] = &[
         "git init -q s; git -C s config extensions.worktreeConfig true; evil e; mv e/config s/.git/config.worktree",
         "cd s; git status",
     ),
+    // All names that a number makes for what is set aside.
+    Attack(
+        "git init -q s; hook s/.git/hooks; cd s/.git; mkdir hooks.from-sandbox; for i in $(seq 2000); do mkdir hooks.from-sandbox.$i; done",
+        "cd s; commit",
+    ),
     // A submodule by the index alone: `git status` in the repository around it goes in.
     Attack(
         "git init -q s; cd s; commit; git config core.fsmonitor \"$M\"; cd ..

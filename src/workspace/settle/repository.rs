@@ -14,8 +14,8 @@ const LONGEST: u64 = 1 << 20;
 /// Names that are dealt with by themselves, whatever they are.
 const OWN: [&CStr; 4] = [c"hooks", c"config", c"config.worktree", c"commondir"];
 
-/// So many names are tried for what is set aside.
-const MOST_NAMES: u32 = 1000;
+/// So many short names are tried for what is set aside; then as many that the program could not guess, and so not take.
+const MOST_NAMES: u32 = 10;
 
 /// A git directory on the walk.
 pub(super) struct Repository {
@@ -153,10 +153,12 @@ impl Repository {
 /// Gives something a name that git does not know. False, and said, where that fails.
 pub(super) fn set_aside(dir: BorrowedFd<'_>, name: &'static CStr, why: &str, deeds: &mut Deeds) -> bool {
     let mut result = Err(Errno::EEXIST);
-    for number in 0..MOST_NAMES {
+    for number in 0..2 * MOST_NAMES {
         let mut to = [name.to_bytes(), b".from-sandbox"].concat();
-        if number > 0 {
-            to.extend_from_slice(format!(".{number}").as_bytes());
+        match number {
+            0 => {}
+            1..MOST_NAMES => to.extend_from_slice(format!(".{number}").as_bytes()),
+            _ => to.extend_from_slice(format!(".{:016x}", entry::random()).as_bytes()),
         }
         let to = CString::new(to).unwrap_or_default();
         result = with_write(dir, || entry::rename_new(dir, name, &to));
