@@ -65,6 +65,18 @@ const ON_REPOSITORIES: &[Attack] = &[
         "git init -q s; hook s/.git/hooks; cd s/.git; mkdir hooks.from-sandbox; for i in $(seq 2000); do mkdir hooks.from-sandbox.$i; done",
         "cd s; commit",
     ),
+    // The name of a remote as an option of a git that git starts.
+    Attack(
+        "git init -q s; cd s; commit; printf '[remote \"origin\"]\n\turl = .\n[remote \"--upload-pack=%s; git-upload-pack\"]\n\tfetch = x\n' \"$M\" >>.git/config",
+        "cd s; git fetch --all",
+    ),
+    // Objects that are missing are asked for, by ssh here.
+    Attack(
+        "git init -q s; cd s; git config core.repositoryFormatVersion 1; git config extensions.partialClone o
+         git config remote.o.promisor true; git config remote.o.url ssh://h/x
+         echo 1234567890123456789012345678901234567890 >.git/HEAD",
+        "cd s; GIT_SSH_COMMAND=\"sh -c '$M'\" git status",
+    ),
     // A submodule by the index alone: `git status` in the repository around it goes in.
     Attack(
         "git init -q s; cd s; commit; git config core.fsmonitor \"$M\"; cd ..

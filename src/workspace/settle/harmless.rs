@@ -19,6 +19,9 @@ enum Value {
     WorkTree,
 }
 
+/// Not here: what makes a partial clone of a repository. git asks the remote for what is missing, whose URL may be
+/// anybody's, as soon as somebody looks (`git status`, `git log`).
+///
 /// Section and key, with `*` between them where the section has a name of its own (`remote "origin"`).
 const HARMLESS: &[(&str, Value)] = &[
     ("core.repositoryformatversion", Value::Any),
@@ -51,7 +54,6 @@ const HARMLESS: &[(&str, Value)] = &[
     ("extensions.compatobjectformat", Value::Word),
     // Newer ones may name a place (gitformat: `files://PATH`).
     ("extensions.refstorage", Value::Word),
-    ("extensions.partialclone", Value::Url),
     ("extensions.worktreeconfig", Value::Any),
     ("extensions.relativeworktrees", Value::Any),
     ("extensions.preciousobjects", Value::Any),
@@ -62,8 +64,6 @@ const HARMLESS: &[(&str, Value)] = &[
     ("remote.*.push", Value::Any),
     ("remote.*.mirror", Value::Any),
     ("remote.*.tagopt", Value::One(&["--tags", "--no-tags"])),
-    ("remote.*.promisor", Value::Any),
-    ("remote.*.partialclonefilter", Value::Any),
     ("remote.*.prune", Value::Any),
     ("remote.*.prunetags", Value::Any),
     ("remote.*.skipdefaultupdate", Value::Any),
@@ -250,6 +250,14 @@ impl Setting {
         let middle: &[u8] = if self.name.is_some() { b".*." } else { b"." };
         let whole = [&self.section, middle, &self.key].concat();
         let Some((_, rule)) = HARMLESS.iter().find(|(name, _)| name.as_bytes() == whole) else { return false };
+        // git gives it to itself as an argument (`git fetch --all`), and takes it for the URL where there is none.
+        if self
+            .name
+            .as_deref()
+            .is_some_and(|name| name.starts_with(b"-") || whole.starts_with(b"remote.") && !is_plain_url(name))
+        {
+            return false;
+        }
         let value = self.value.as_deref();
         match rule {
             Value::Any => true,
@@ -342,7 +350,8 @@ mod tests {
                    extensions.refStorage=files:///x safe.directory=* receive.procReceiveRefs=x web.browser=x \
                    remote.x.url=ext::sh remote.x.url=foo://x remote.x.url=-oProxyCommand=x remote.x.url=ssh://-x/y \
                    remote.x.url=ssh://a@-x/y branch.x.remote=ext::sh remote.x.tagOpt=--upload-pack=x core.bare.x=y \
-                   remote.url=x x.y=z";
+                   remote.url=x x.y=z remote.--upload-pack.fetch=y remote.ext::sh.prune=true branch.-x.rebase=true \
+                   remote.x.promisor=true remote.x.partialCloneFilter=blob:none extensions.partialClone=x";
         for setting in bad.split_whitespace() {
             let (name, value) = setting.split_once('=').unwrap();
             let (section, rest) = name.split_once('.').unwrap();
