@@ -77,6 +77,13 @@ const ON_REPOSITORIES: &[Attack] = &[
          echo 1234567890123456789012345678901234567890 >.git/HEAD",
         "cd s; GIT_SSH_COMMAND=\"sh -c '$M'\" git status",
     ),
+    // A work tree that lies in a git directory: git outside writes its hooks.
+    Attack(
+        "git init -q e; hook e/h; mv e/h e/hooks; git -C e add .; cd e; commit; cd ..; mkdir -p .git/modules s
+         mv e/.git .git/modules/s; echo gitdir: ../.git/modules/s >s/.git; echo gitdir: modules/s >.git/.git
+         git -C s config core.worktree ../..",
+        "(cd s; git reset -q --hard); commit",
+    ),
     // A submodule by the index alone: `git status` in the repository around it goes in.
     Attack(
         "git init -q s; cd s; commit; git config core.fsmonitor \"$M\"; cd ..

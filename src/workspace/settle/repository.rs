@@ -1,7 +1,7 @@
 //! One git directory: what git would execute, obey, or write through (gitrepository-layout(5)).
 
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::{Deeds, Facts, Told, harmless, pointer, shown};
 use crate::sys::dir::{self, Entries, For};
@@ -210,7 +210,8 @@ fn is_below_refs(target: &CStr) -> bool {
 }
 
 /// Whether `tree`, relative to a git directory, is a directory of the workspace that says itself that it belongs to
-/// that one, as the work tree of a submodule does. No link is followed.
+/// that one, as the work tree of a submodule does. No link is followed. It is not one in a git directory: from there,
+/// `git checkout` writes hooks and configuration that the program itself could not.
 fn is_work_tree(facts: &Facts<'_>, git_dir: BorrowedFd<'_>, tree: &[u8]) -> Result<bool> {
     let tree = CString::new(tree).map_err(|_| Errno::EINVAL)?;
     let tree = entry::open_without_links_at(git_dir, &tree)?;
@@ -221,5 +222,26 @@ fn is_work_tree(facts: &Facts<'_>, git_dir: BorrowedFd<'_>, tree: &[u8]) -> Resu
     let path = file::read_link(&link)?;
     let is_in = |top: &[u8]| path.to_bytes().strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest[0] == b'/');
     let is_inside = facts.tops.iter().any(|top| is_in(top.path.to_bytes()));
-    Ok(is_inside && file::fstat(back.as_fd())?.is_same_file(file::fstat(git_dir)?))
+    let is_gits = path.to_bytes().split(|&byte| byte == b'/').any(|part| part.eq_ignore_ascii_case(b".git"));
+    let leads_back = file::fstat(back.as_fd())?.is_same_file(file::fstat(git_dir)?);
+    Ok(is_inside && !is_gits && leads_back && !lies_in_git_dir(facts, tree)?)
+}
+
+/// Whether a directory of the workspace, or one above it there, is a git directory by its content.
+fn lies_in_git_dir(facts: &Facts<'_>, mut dir: OwnedFd) -> Result<bool> {
+    loop {
+        let has = |name| entry::look_at(dir.as_fd(), name).map(|about| about.is_some());
+        if has(c"HEAD")? && (has(c"commondir")? || has(c"objects")? && has(c"refs")?) {
+            return Ok(true);
+        }
+        let about = file::fstat(dir.as_fd())?;
+        if facts.tops.iter().any(|top| top.identity == (about.device, about.inode)) {
+            return Ok(false);
+        }
+        let above = dir::open_any_mount(dir.as_fd(), c"..", For::Names)?;
+        if file::fstat(above.as_fd())?.is_same_file(about) {
+            return Ok(false);
+        }
+        dir = above;
+    }
 }
