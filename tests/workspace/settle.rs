@@ -5,8 +5,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime};
 
-use crate::Place;
-use crate::support::Actor;
+use crate::support::{Actor, Launch};
+use crate::{Place, as_author, sandbox};
 
 /// What the program does, and what is done outside afterwards. `$M` is a command that leaves a mark, `$V` a file that
 /// nobody may write.
@@ -298,4 +298,23 @@ fn no_tree_is_too_deep() {
     assert_eq!(place.host("r", "find . -type d -perm 0 -print 2>/dev/null | wc -l"), "1\n");
     place.host("r", &down("-e \".git/hooks.from-sandbox/x\" or exit 1"));
     place.host("r", "rm -r dir");
+}
+
+/// Levels of git directories, each with a pointer file beside it, cost no more than their number: with a copy of each
+/// path, these would take gigabytes.
+#[test]
+fn deep_repositories_take_little_memory() {
+    let place = Place::new("settle-nest", Actor::User);
+    place.repository("r");
+    let nest = "perl -e 'mkdir \"nest\"; chdir \"nest\"; $d = \"d\" x 60; for (1..3000) { symlink \"x\", \".git\"; mkdir \"objects\"; mkdir \"refs\";
+                open F, \">\", \"HEAD\"; mkdir $d; chdir $d or exit 1 }'";
+    place.host(".", "printf '#!/bin/sh\\nulimit -v 300000; exec \"$@\"\\n' >limited; chmod 755 limited");
+    let dir = place.path.join("r");
+    let words = [sandbox().to_str().unwrap(), dir.to_str().unwrap(), "/usr/bin/sh", "-ec", nest];
+    let outcome = as_author(Launch::program(&place.path.join("limited"), Actor::User, &words)).dir(&dir).run();
+    // Too deep for the end of a test.
+    place.host("r", "rm -r nest");
+    assert_eq!(outcome.ending(), "exit 0", "{outcome}");
+    let said = outcome.stderr_text();
+    assert!(said.lines().count() == 21 && said.len() < 21 * 3000, "{said}");
 }

@@ -31,6 +31,9 @@ const MOST_LINES: usize = 20;
 /// So many things are said of one repository, for the same reason.
 const MOST_DEEDS: usize = 6;
 
+/// No call takes a longer path, in bytes (`PATH_MAX`, with the NUL); nothing that was there at the start has one.
+const LONGEST_PATH: usize = 4095;
+
 /// Something that was put in order, or that could not be looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Settled {
@@ -92,6 +95,21 @@ struct Facts<'a> {
 }
 
 impl Facts<'_> {
+    /// Whether `path` was held. Without a look at one that is too long for that: a tree of the program's can be deeper
+    /// than looking is quick.
+    fn is_held(&self, path: &[u8]) -> bool {
+        path.len() <= LONGEST_PATH && self.held.contains(path)
+    }
+
+    /// The same for `name` in the directory `path`.
+    fn is_held_in(&self, path: &[u8], name: &[u8]) -> bool {
+        path.len() < LONGEST_PATH && self.is_held(&[path, b"/", name].concat())
+    }
+
+    fn is_known(&self, path: &[u8]) -> bool {
+        path.len() <= LONGEST_PATH && self.known.contains(path)
+    }
+
     /// Whether this was changed during the run, as far as can be told. Some file systems keep whole seconds only.
     fn is_changed(&self, about: Stat) -> bool {
         const SECOND: i64 = 1_000_000_000;
@@ -128,7 +146,7 @@ impl Told<'_> {
 
     fn unseen(&mut self, path: &[u8], errno: Errno) {
         let why = format!("cannot look for repositories that the program has made in it: {}", error_text(errno as i32));
-        self.say(&Settled { path: path_of(path).to_owned(), deeds: vec![why], undo: None });
+        self.say(&Settled { path: shortened(path), deeds: vec![why], undo: None });
     }
 
     /// Says how much was not said.
@@ -141,8 +159,8 @@ impl Told<'_> {
 }
 
 /// What was done to one repository.
+#[derive(Default)]
 struct Deeds {
-    path: Vec<u8>,
     said: Vec<String>,
     more: usize,
     /// New names, and old ones.
@@ -150,10 +168,6 @@ struct Deeds {
 }
 
 impl Deeds {
-    fn new(path: &[u8]) -> Deeds {
-        Deeds { path: path.to_owned(), said: Vec::new(), more: 0, moved: Vec::new() }
-    }
-
     fn add(&mut self, deed: impl FnOnce() -> String) {
         if self.said.len() < MOST_DEEDS {
             self.said.push(deed());
@@ -172,16 +186,18 @@ impl Deeds {
         self.add(|| format!("{what}: {}", error_text(errno as i32)));
     }
 
-    fn tell(mut self, told: &mut Told<'_>) {
+    /// `at` is the path of the repository.
+    fn tell(mut self, at: &[u8], told: &mut Told<'_>) {
         if self.said.is_empty() {
             return;
         }
         if self.more > 0 {
             self.said.push(format!("and {} more like this", self.more));
         }
-        let path = path_of(&self.path).to_owned();
+        let path = shortened(at);
         let moves = self.moved.iter().map(|(to, name)| format!(" && mv -T {to} {name}"));
-        let undo = (!self.moved.is_empty()).then(|| format!("cd {}{}", quoted(&path), moves.collect::<String>()));
+        let can_undo = !self.moved.is_empty() && at.len() <= LONGEST_PATH;
+        let undo = can_undo.then(|| format!("cd {}{}", quoted(&path), moves.collect::<String>()));
         told.say(&Settled { path, deeds: self.said, undo });
     }
 }
@@ -197,6 +213,15 @@ fn open_top(top: &SettleTop) -> Result<OwnedFd, Errno> {
     let open = file::open_dir_without_links(&top.path)?;
     let about = file::fstat(open.as_fd())?;
     if (about.device, about.inode) == top.identity { Ok(open) } else { Err(Errno::ESTALE) }
+}
+
+/// A path for a message: of one that no command takes, the ends.
+fn shortened(path: &[u8]) -> PathBuf {
+    const END: usize = 200;
+    if path.len() <= LONGEST_PATH {
+        return path_of(path).to_owned();
+    }
+    path_of(&[&path[..END], b"[...]", &path[path.len() - END..]].concat()).to_owned()
 }
 
 /// A text of the program's in a message.

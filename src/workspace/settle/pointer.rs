@@ -44,11 +44,16 @@ fn settle_in(dir: BorrowedFd<'_>, place: &[u8], git_dirs: &HashSet<(u64, u64)>, 
     if leads_to.is_ok_and(|end| git_dirs.contains(&(end.device, end.inode))) {
         return Ok(());
     }
-    let mut deeds = Deeds::new(place);
     let why = format!("leads to {}, which is no git directory of the workspace", shown(&target));
-    repository::set_aside(dir, NAME, &why, &mut deeds);
-    deeds.tell(told);
+    set_aside(dir, place, &why, told);
     Ok(())
+}
+
+/// The same wherever it leads, at a place where nobody but a program has one.
+pub(super) fn set_aside(dir: BorrowedFd<'_>, place: &[u8], why: &str, told: &mut Told<'_>) {
+    let mut deeds = Deeds::default();
+    repository::set_aside(dir, NAME, why, &mut deeds);
+    deeds.tell(place, told);
 }
 
 /// What a pointer file says.

@@ -3,10 +3,11 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use super::{Deeds, Facts, Told, harmless, pointer, shown};
+use super::{Deeds, Facts, Told, harmless, pointer, shortened, shown};
+use crate::error::printable;
 use crate::sys::dir::{self, Entries, For};
 use crate::sys::file::{self, Kind, Stat};
-use crate::sys::{Errno, Result, entry};
+use crate::sys::{Errno, Result, entry, error_text};
 
 /// A configuration that is longer was made by no git, in bytes.
 const LONGEST: u64 = 1 << 20;
@@ -26,19 +27,18 @@ pub(super) struct Repository {
 }
 
 impl Repository {
-    pub(super) fn new(path: &[u8], is_known: bool) -> Repository {
-        Repository { is_known, deeds: Deeds::new(path) }
+    pub(super) fn new(is_known: bool) -> Repository {
+        Repository { is_known, deeds: Deeds::default() }
     }
 
-    pub(super) fn tell(self, told: &mut Told<'_>) {
-        self.deeds.tell(told);
+    pub(super) fn tell(self, path: &[u8], told: &mut Told<'_>) {
+        self.deeds.tell(path, told);
     }
 
-    /// Deals with hooks, configuration and `commondir`.
-    pub(super) fn settle(&mut self, facts: &Facts<'_>, dir: BorrowedFd<'_>, is_worktree: bool) {
+    /// Deals with hooks, configuration and `commondir` of the git directory `path`.
+    pub(super) fn settle(&mut self, facts: &Facts<'_>, dir: BorrowedFd<'_>, path: &[u8], is_worktree: bool) {
         for name in OWN {
-            let path = [&self.deeds.path, &b"/"[..], name.to_bytes()].concat();
-            if facts.held.contains(path.as_slice()) {
+            if facts.is_held_in(path, name.to_bytes()) {
                 continue;
             }
             let about = match entry::look_at(dir, name) {
@@ -112,33 +112,36 @@ impl Repository {
         }
     }
 
-    /// Removes those of `links` in the directory `path`, which is this git directory (`is_top`) or lies in it: git
-    /// writes files without asking whether they are links. What was a link at the start stays one.
+    /// Removes those of `links` in the directory `path`, of which this git directory is the first `top` bytes, or all:
+    /// git writes files without asking whether they are links. What was a link at the start stays one.
     pub(super) fn remove_links(
         &mut self,
         facts: &Facts<'_>,
         dir: BorrowedFd<'_>,
         path: &[u8],
         links: &[CString],
-        is_top: bool,
+        top: usize,
     ) {
+        let is_top = path.len() == top;
         for name in links {
             if is_top && OWN.contains(&name.as_c_str()) || name.as_c_str() == c".git" {
                 continue;
             }
-            let whole = [path, b"/", name.to_bytes()].concat();
-            let shown_name = || super::tree::path_of(whole.get(self.deeds.path.len() + 1..).unwrap_or_default());
             let (Ok(Some(about)), Ok(target)) = (entry::look_at(dir, name), file::read_link_at(dir, name)) else {
                 continue;
             };
             let is_branch = is_top && name.as_c_str() == c"HEAD" && is_below_refs(&target);
-            if self.is_known && !facts.is_changed(about) || is_branch || facts.held.contains(whole.as_slice()) {
+            if self.is_known && !facts.is_changed(about) || is_branch || facts.is_held_in(path, name.to_bytes()) {
                 continue;
             }
-            let link = format!("the link {} -> {}", crate::error::printable(shown_name()), shown(&target));
+            let link = || {
+                let whole = [path.get(top + 1..).unwrap_or_default(), b"/", name.to_bytes()].concat();
+                let whole = shortened(whole.strip_prefix(b"/").unwrap_or(&whole));
+                format!("the link {} -> {}", printable(whole), shown(&target))
+            };
             match with_write(dir, || file::unlink_at(dir, name)) {
-                Ok(()) => self.deeds.add(|| format!("{link} is removed")),
-                Err(errno) => self.deeds.failed(&format!("cannot remove {link}"), errno),
+                Ok(()) => self.deeds.add(|| format!("{} is removed", link())),
+                Err(errno) => self.deeds.add(|| format!("cannot remove {}: {}", link(), error_text(errno as i32))),
             }
         }
     }

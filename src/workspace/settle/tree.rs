@@ -8,13 +8,16 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::repository::Repository;
-use super::{Facts, Found, Told};
+use super::{Facts, Found, LONGEST_PATH, Told, pointer};
 use crate::sys::dir::{self, Entries, For};
 use crate::sys::file::{self, Kind, Stat};
 use crate::sys::{Errno, Result, entry};
 
 /// Levels that are kept open.
 const OPEN: usize = 32;
+
+/// So many pointer files are followed; there are as many as submodules and worktrees otherwise.
+const MOST_POINTERS: usize = 10_000;
 
 /// A directory on the way from the top to where the walk is.
 struct Level {
@@ -79,7 +82,7 @@ impl<'t, 'f, 'l> Tree<'t, 'f, 'l> {
             self.path.truncate(level.path);
             self.path.push(b'/');
             self.path.extend_from_slice(name.to_bytes());
-            if self.facts.held.contains(self.path.as_slice()) {
+            if self.facts.is_held(&self.path) {
                 self.note_held(&name);
                 continue;
             }
@@ -150,31 +153,45 @@ impl<'t, 'f, 'l> Tree<'t, 'f, 'l> {
         let depth = self.levels.len();
         let is_git_dir = self.path.ends_with(b"/.git") || list.is_git_dir();
         let mut repository = is_git_dir.then(|| {
-            let is_known = self.facts.known.contains(self.path.as_slice());
             self.found.git_dirs.insert((about.device, about.inode));
-            Repository::new(&self.path, is_known)
+            Repository::new(self.facts.is_known(&self.path))
         });
         if let Some(repository) = &mut repository {
             // `worktrees/NAME` of a git directory.
             let is_worktree = above.is_some_and(|git| git + 2 == depth) && parent_name(&self.path) == b"worktrees";
-            repository.settle(self.facts, open.as_fd(), is_worktree);
+            repository.settle(self.facts, open.as_fd(), &self.path, is_worktree);
         }
         let git = if is_git_dir { Some(depth) } else { above };
-        let around = repository.as_mut().or_else(|| self.levels.get_mut(git?)?.repository.as_mut());
-        if let Some(around) = around {
-            around.remove_links(self.facts, open.as_fd(), &self.path, &list.links, is_git_dir);
+        let around = match &mut repository {
+            Some(repository) => Some((self.path.len(), repository)),
+            None => git
+                .and_then(|git| self.levels.get_mut(git))
+                .and_then(|level| Some((level.path, level.repository.as_mut()?))),
+        };
+        if let Some((top, around)) = around {
+            around.remove_links(self.facts, open.as_fd(), &self.path, &list.links, top);
             // Loose objects of a repository that has always been there: hundreds of directories that git never writes
             // to through a link.
             if around.is_known && name == c"objects" && above.is_some_and(|git| git + 1 == depth) {
                 list.dirs.retain(|name| name.count_bytes() != 2);
             }
         }
-        if list.pointer && !self.facts.held.contains([&self.path, &b"/.git"[..]].concat().as_slice()) {
-            self.found.pointers.push(self.path.clone());
+        if list.pointer && !self.facts.is_held_in(&self.path, b".git") {
+            self.note_pointer(open.as_fd());
         }
         let (ahead, path) = (list.dirs, self.path.len());
         self.levels.push(Level { open: Some(open), about, ahead, path, git, repository, mode });
         Ok(())
+    }
+
+    /// Keeps the place of a pointer file for later. More of them, or deeper ones, than anybody has are set aside at
+    /// once: they would take memory without end.
+    fn note_pointer(&mut self, dir: BorrowedFd<'_>) {
+        if self.path.len() <= LONGEST_PATH && self.found.pointers.len() < MOST_POINTERS {
+            self.found.pointers.push(self.path.clone());
+        } else {
+            pointer::set_aside(dir, &self.path, "is one too many, or too deep", self.told);
+        }
     }
 
     fn list(&mut self, open: BorrowedFd<'_>) -> Result<List> {
@@ -195,7 +212,7 @@ impl<'t, 'f, 'l> Tree<'t, 'f, 'l> {
     fn leave(&mut self) {
         let Some(level) = self.levels.pop() else { return };
         if let Some(repository) = level.repository {
-            repository.tell(self.told);
+            repository.tell(&self.path[..level.path], self.told);
         }
         if let Some(above) = self.levels.last_mut()
             && above.open.is_none()
