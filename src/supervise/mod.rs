@@ -113,6 +113,8 @@ fn supervise(plan: &Plan, line: Option<CommandLine>, door: &dyn Door) -> Result<
         abandon(&child);
     }
     if plan.life.looks_afterwards() {
+        // Whoever reads the messages may have gone (`2>&1 | head`): what the program has left is no better then.
+        process::ignore_sigpipe().map_err(at(Stage::Signals))?;
         if !outcome.as_ref().is_ok_and(|ended| ended.is_empty) {
             outlast(plan, &child);
         }

@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use crate::support::{Actor, Fd, Launch};
+use crate::support::{Actor, Fd, Launch, pinfold};
 use crate::{Place, actors};
 
 impl Place {
@@ -73,6 +73,28 @@ fn what_is_set_aside_is_reported_on_both_ways() {
         assert!(lines.contains(&wanted), "{status}");
         place.host(&undo);
         assert_eq!(place.host("cat sub/.git/hooks/pre-commit"), "x\n");
+    }
+}
+
+/// What there is to say has nobody to read it: all is done the same, to the last.
+#[test]
+fn nothing_depends_on_who_listens() {
+    for actor in actors() {
+        let place = Place::new("workspace-pipe", actor);
+        if !repository(&place) {
+            return;
+        }
+        let inside = "echo x >.envrc; for i in 1 2 3 4 5; do git init -q s$i; echo x >s$i/.git/hooks/x; done";
+        // The reader has gone before the program ends.
+        let script = format!(
+            "{{ '{}' run -- sh -c 'cat; {inside}' <end 2>&1 1>/dev/null; }} | exec 0<&- 3>end",
+            pinfold().display()
+        );
+        let launch = Launch::program(Path::new("/bin/sh"), actor, &["-ec", &format!("mkfifo end; {script}")]);
+        let home = place.project.parent().unwrap().to_str().unwrap();
+        let outcome = launch.dir(&place.project).env("HOME", home).run();
+        assert_eq!(outcome.ending(), "exit 0", "{outcome}");
+        assert_eq!(place.host("ls -d s*/.git/hooks.from-sandbox | wc -l"), "5\n");
     }
 }
 

@@ -62,7 +62,7 @@ impl Settled {
 
 /// Puts in order what the program has left, and tells each repository where something was done.
 pub(crate) fn settle(wish: &Settle, tell: &mut dyn FnMut(&Settled)) {
-    let mut told = Told { tell, lines: 0, more: 0 };
+    let mut told = Told { lines: Vec::new(), more: 0 };
     let facts = Facts {
         held: wish.held.iter().map(|path| path.to_bytes()).collect(),
         known: wish.known.iter().map(|path| path.to_bytes()).collect(),
@@ -80,7 +80,8 @@ pub(crate) fn settle(wish: &Settle, tell: &mut dyn FnMut(&Settled)) {
     for place in &found.pointers {
         pointer::settle(place, &found.git_dirs, &mut told);
     }
-    told.finish();
+    // Whoever listens may make one wait.
+    told.finish(tell);
 }
 
 /// What is known before the walk.
@@ -127,18 +128,16 @@ struct Found {
     pointers: Vec<Vec<u8>>,
 }
 
-/// Who listens, and how much there was to say.
-struct Told<'a> {
-    tell: &'a mut dyn FnMut(&Settled),
-    lines: usize,
+/// What there is to say.
+struct Told {
+    lines: Vec<Settled>,
     more: usize,
 }
 
-impl Told<'_> {
-    fn say(&mut self, settled: &Settled) {
-        if self.lines < MOST_LINES {
-            self.lines += 1;
-            (self.tell)(settled);
+impl Told {
+    fn say(&mut self, settled: Settled) {
+        if self.lines.len() < MOST_LINES {
+            self.lines.push(settled);
         } else {
             self.more += 1;
         }
@@ -146,15 +145,16 @@ impl Told<'_> {
 
     fn unseen(&mut self, path: &[u8], errno: Errno) {
         let why = format!("cannot look for repositories that the program has made in it: {}", error_text(errno as i32));
-        self.say(&Settled { path: shortened(path), deeds: vec![why], undo: None });
+        self.say(Settled { path: shortened(path), deeds: vec![why], undo: None });
     }
 
-    /// Says how much was not said.
-    fn finish(self) {
+    /// Says it all, and how much was not kept.
+    fn finish(mut self, tell: &mut dyn FnMut(&Settled)) {
         if self.more > 0 {
             let deeds = vec![format!("{} more repositories or directories like these", self.more)];
-            (self.tell)(&Settled { path: PathBuf::from("(all)"), deeds, undo: None });
+            self.lines.push(Settled { path: PathBuf::from("(all)"), deeds, undo: None });
         }
+        self.lines.iter().for_each(tell);
     }
 }
 
@@ -187,7 +187,7 @@ impl Deeds {
     }
 
     /// `at` is the path of the repository.
-    fn tell(mut self, at: &[u8], told: &mut Told<'_>) {
+    fn tell(mut self, at: &[u8], told: &mut Told) {
         if self.said.is_empty() {
             return;
         }
@@ -198,7 +198,7 @@ impl Deeds {
         let moves = self.moved.iter().map(|(to, name)| format!(" && mv -T {to} {name}"));
         let can_undo = !self.moved.is_empty() && at.len() <= LONGEST_PATH;
         let undo = can_undo.then(|| format!("cd {}{}", quoted(&path), moves.collect::<String>()));
-        told.say(&Settled { path, deeds: self.said, undo });
+        told.say(Settled { path, deeds: self.said, undo });
     }
 }
 

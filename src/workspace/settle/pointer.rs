@@ -14,7 +14,7 @@ const NAME: &CStr = c".git";
 const LONGEST: u64 = 8192;
 
 /// Sets the `.git` of the directory `place` aside, unless it leads to one of `git_dirs`.
-pub(super) fn settle(place: &[u8], git_dirs: &HashSet<(u64, u64)>, told: &mut Told<'_>) {
+pub(super) fn settle(place: &[u8], git_dirs: &HashSet<(u64, u64)>, told: &mut Told) {
     let done = open(place).and_then(|dir| settle_in(dir.as_fd(), place, git_dirs, told));
     match done {
         // Somebody works here.
@@ -27,7 +27,7 @@ fn open(place: &[u8]) -> Result<std::os::fd::OwnedFd> {
     file::open_dir_without_links(&CString::new(place).map_err(|_| Errno::EINVAL)?)
 }
 
-fn settle_in(dir: BorrowedFd<'_>, place: &[u8], git_dirs: &HashSet<(u64, u64)>, told: &mut Told<'_>) -> Result<()> {
+fn settle_in(dir: BorrowedFd<'_>, place: &[u8], git_dirs: &HashSet<(u64, u64)>, told: &mut Told) -> Result<()> {
     let Some(about) = entry::look_at(dir, NAME)? else { return Ok(()) };
     let target = match about.kind() {
         Some(Kind::Link) => file::read_link_at(dir, NAME)?,
@@ -50,7 +50,7 @@ fn settle_in(dir: BorrowedFd<'_>, place: &[u8], git_dirs: &HashSet<(u64, u64)>, 
 }
 
 /// The same wherever it leads, at a place where nobody but a program has one.
-pub(super) fn set_aside(dir: BorrowedFd<'_>, place: &[u8], why: &str, told: &mut Told<'_>) {
+pub(super) fn set_aside(dir: BorrowedFd<'_>, place: &[u8], why: &str, told: &mut Told) {
     let mut deeds = Deeds::default();
     repository::set_aside(dir, NAME, why, &mut deeds);
     deeds.tell(place, told);

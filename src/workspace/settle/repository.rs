@@ -31,7 +31,7 @@ impl Repository {
         Repository { is_known, deeds: Deeds::default() }
     }
 
-    pub(super) fn tell(self, path: &[u8], told: &mut Told<'_>) {
+    pub(super) fn tell(self, path: &[u8], told: &mut Told) {
         self.deeds.tell(path, told);
     }
 

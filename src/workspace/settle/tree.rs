@@ -56,17 +56,17 @@ pub(super) struct List {
     pointer: bool,
 }
 
-pub(super) struct Tree<'t, 'f, 'l> {
+pub(super) struct Tree<'t, 'f> {
     facts: &'t Facts<'f>,
     found: &'t mut Found,
-    told: &'t mut Told<'l>,
+    told: &'t mut Told,
     levels: Vec<Level>,
     path: Vec<u8>,
     entries: Entries,
 }
 
-impl<'t, 'f, 'l> Tree<'t, 'f, 'l> {
-    pub(super) fn new(facts: &'t Facts<'f>, found: &'t mut Found, told: &'t mut Told<'l>) -> Tree<'t, 'f, 'l> {
+impl<'t, 'f> Tree<'t, 'f> {
+    pub(super) fn new(facts: &'t Facts<'f>, found: &'t mut Found, told: &'t mut Told) -> Tree<'t, 'f> {
         Tree { facts, found, told, levels: Vec::new(), path: Vec::new(), entries: Entries::new() }
     }
 
