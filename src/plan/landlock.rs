@@ -157,7 +157,7 @@ fn rights_of(abi: u32) -> Rights {
 
 fn too_old(abi: u32, since: u32, why: &str) -> String {
     match abi {
-        0 => "there is no Landlock: the kernel has none, or it is switched off, or a filter around this program hides it \
+        0 => "there is no Landlock: the kernel has none, or it is switched off (lsm=), or a filter around this program hides it \
               (`pinfold doctor` says which)"
             .into(),
         _ => format!("Landlock of this kernel is of ABI {abi}, and {why} before ABI {since}"),
