@@ -256,6 +256,18 @@ fn a_program_that_nobody_can_execute_is_told_from_one_that_is_not_there() {
     fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let wanted = format!("interpreter /opt/no/such, which {} needs, is not visible inside\n", script.display());
     assert_eq!(check("./net.py"), wanted);
+    // An interpreter that nobody writes to is not waited for.
+    let fifo = place.project.join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::from_bits_truncate(0o755)).unwrap();
+    fs::write(&script, format!("#!{}\n", fifo.display())).unwrap();
+    assert_eq!(check("./net.py"), "");
+    // A program header that begins where no file ends.
+    let mut header = [&b"\x7fELF\x02"[..], &[0; 59]].concat();
+    header[0x20..0x28].fill(0xff);
+    header[0x36] = 56;
+    header[0x38] = 1;
+    fs::write(&script, header).unwrap();
+    assert_eq!(check("./net.py"), "");
 }
 
 /// What can only be told once everything is read is told by the line that it is about too, by a run as by a check.

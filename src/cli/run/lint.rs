@@ -258,15 +258,17 @@ enum Needs {
 
 fn needs(program: &Path) -> Needs {
     let mut head = Vec::new();
-    let read = File::open(program).and_then(|file| file.take(HEAD as u64).read_to_end(&mut head));
-    match read {
-        Ok(_) if head.starts_with(b"#!") => {
+    // Nothing waits for the other end of a FIFO.
+    let is_file = program.metadata().is_ok_and(|about| about.is_file());
+    let read = || File::open(program)?.take(HEAD as u64).read_to_end(&mut head);
+    match is_file.then(read) {
+        Some(Ok(_)) if head.starts_with(b"#!") => {
             let line = head[2..].split(|&byte| byte == b'\n').next().unwrap_or_default().trim_ascii();
             let word = line.split(|byte| byte.is_ascii_whitespace()).next().unwrap_or_default();
             Needs::Interpreter(std::ffi::OsString::from_vec(word.to_vec()).into())
         }
-        Ok(_) => loader(&head).map_or(Needs::Nothing, Needs::Loader),
-        Err(_) => Needs::Nothing,
+        Some(Ok(_)) => loader(&head).map_or(Needs::Nothing, Needs::Loader),
+        Some(Err(_)) | None => Needs::Nothing,
     }
 }
 
@@ -277,10 +279,11 @@ fn loader(head: &[u8]) -> Option<PathBuf> {
         [0x7f, b'E', b'L', b'F', class] => *class == 2,
         _ => return None,
     };
-    let u16_at = |at: usize| Some(usize::from(u16::from_ne_bytes(head.get(at..at + 2)?.try_into().ok()?)));
-    let u32_at = |at: usize| Some(u32::from_ne_bytes(head.get(at..at + 4)?.try_into().ok()?));
+    // The offsets are whatever the file says.
+    let u16_at = |at: usize| Some(usize::from(u16::from_ne_bytes(*head.get(at..)?.first_chunk()?)));
+    let u32_at = |at: usize| Some(u32::from_ne_bytes(*head.get(at..)?.first_chunk()?));
     let word_at = |at: usize| match is_64 {
-        true => usize::try_from(u64::from_ne_bytes(head.get(at..at + 8)?.try_into().ok()?)).ok(),
+        true => usize::try_from(u64::from_ne_bytes(*head.get(at..)?.first_chunk()?)).ok(),
         false => usize::try_from(u32_at(at)?).ok(),
     };
     let (table, size, count) = match is_64 {
