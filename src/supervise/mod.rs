@@ -39,7 +39,7 @@ pub(crate) enum Note {
     Dropped(Failure),
     /// A watched name is there after the run ([`crate::spec::Lifecycle::watch`]).
     Appeared { path: CString, removed: bool },
-    /// A directory of watched names is gone, or another one.
+    /// A directory of watched names is gone, or another one, or cannot be looked into.
     Unseen { path: CString },
     /// The same, known before anything was begun.
     NotEnforced(Dropped),

@@ -57,16 +57,22 @@ impl Sweep {
     pub(super) fn after(&self, plan: &Plan, door: &dyn Door) {
         for dir in self.dirs.iter().filter(|dir| !dir.absent.is_empty()) {
             let Some(watch) = plan.life.watch.get(dir.watch) else { continue };
+            let unseen = || door.note(plan, &Note::Unseen { path: watch.dir.clone() });
             let Ok(open) = dir.open_again(&watch.dir) else {
-                door.note(plan, &Note::Unseen { path: watch.dir.clone() });
+                unseen();
                 continue;
             };
             let present = present(open.as_fd(), watch, &dir.absent);
-            // Where one cannot look, the worst is taken for true.
+            // Where one cannot look, what is to be removed is removed all the same, if it is there.
             for &index in present.as_ref().unwrap_or(&dir.absent) {
                 let name = &watch.names[index];
                 let removed = watch.on_appear == OnAppear::Remove && file::unlink_at(open.as_fd(), name).is_ok();
-                door.note(plan, &Note::Appeared { path: join(&watch.dir, name), removed });
+                if removed || present.is_ok() {
+                    door.note(plan, &Note::Appeared { path: join(&watch.dir, name), removed });
+                }
+            }
+            if present.is_err() {
+                unseen();
             }
         }
     }

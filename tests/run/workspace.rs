@@ -3,7 +3,7 @@
 //! What is held in it and how git works there is tested in tests/workspace.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use crate::support::{Actor, Fd, Launch, pinfold};
@@ -51,6 +51,22 @@ fn what_appeared_is_reported_on_both_ways() {
         assert!(lines.contains(&serde_json::json!({ "appeared": commondir, "removed": true })), "{status}");
         assert_eq!(place.host("git log --format=%s"), "one\n");
     }
+}
+
+/// One line for a directory, and not one for each name that might be in it.
+#[test]
+fn a_directory_that_is_closed_is_said_to_be_unseen() {
+    let place = Place::new("workspace-closed", Actor::User);
+    let outcome = place.sh("--json-status-fd 5", "chmod 0 .").fd(5, Fd::Out).run();
+    let project = place.project.display();
+    fs::set_permissions(&place.project, fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(outcome.ending(), "exit 0", "{outcome}");
+    let said = outcome.stderr_text();
+    assert!(said.starts_with(&format!("pinfold: cannot look whether anything appeared in {project}\n")), "{said}");
+    assert!(!said.contains("appeared during the run"), "{said}");
+    let status = String::from_utf8_lossy(&outcome.outs[&5]).into_owned();
+    let lines: Vec<serde_json::Value> = status.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.contains(&serde_json::json!({ "unseen": project.to_string() })), "{status}");
 }
 
 #[test]

@@ -87,7 +87,10 @@ impl Door for Native {
                     &serde_json::json!({ "appeared": String::from_utf8_lossy(path.to_bytes()), "removed": removed }),
                 );
             }
-            Note::Unseen { path } => say(&with(b"cannot look whether anything appeared in ", path)),
+            Note::Unseen { path } => {
+                say(&with(b"cannot look whether anything appeared in ", path));
+                self.report(plan, &serde_json::json!({ "unseen": String::from_utf8_lossy(path.to_bytes()) }));
+            }
         }
     }
 
