@@ -251,7 +251,10 @@ fn what(plan: &Plan, failure: &Failure) -> Vec<u8> {
         Stage::Prepare => "cannot prepare the supervisor",
         Stage::Control => "cannot talk to the half inside",
         Stage::Report => "cannot write the report",
-        Stage::Watch => "cannot watch a directory of the workspace",
+        Stage::Watch => {
+            let watched = plan.life.watch.get(failure.index as usize);
+            return with(b"cannot look for names in ", watched.map_or(c"", |watch| &watch.dir));
+        }
         Stage::Reap => "cannot wait for the program",
         Stage::NoNewPrivs => "cannot set no_new_privs",
         Stage::BoundingSet => "cannot reduce the bounding set",
