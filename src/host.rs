@@ -83,7 +83,8 @@ pub struct Host {
     pub has_selinux: bool,
     /// The terminal at standard output: its path. Only probed for a new `/dev`.
     pub tty: Option<CString>,
-    /// Whether the caller may write to this program's file, or give itself the right to. Only probed where somebody wants to know about the box.
+    /// Whether the caller may write to this program's file, or give itself the right to. Only probed where somebody wants
+    /// to know about the box.
     pub owns_program: bool,
     /// Version of the kernel's Landlock ABI; 0 where it has none. Only probed where a spec wants rules.
     pub landlock_abi: u32,

@@ -44,7 +44,7 @@ that comes with pinfold. What `compile` writes is for `bwrap --seccomp FD`:
 pinfold-seccomp(7) describes profiles and groups.
 ";
 
-/// A name is a word without a slash or a dot; anything else is a file.
+/// The profile that `explain` asks where none is named.
 const SHIPPED: &str = "default";
 
 /// The longest file that is read as a profile, in bytes; the same as for `pinfold run`.
@@ -207,8 +207,7 @@ impl Words {
     }
 }
 
-/// Writes a filter to the file `path`, or to standard output for `-`.
-/// Returns the exit code.
+/// Writes a filter to the file `path`, or to standard output for `-`, and returns the exit code.
 pub(super) fn deliver(filter: &[u8], path: &OsStr) -> Result<u8, Error> {
     if path != "-" {
         let failed =
@@ -235,7 +234,7 @@ fn parsed(text: &ProfileText) -> Result<Profile, Error> {
     }
 }
 
-/// The text of the profile that `name` names.
+/// The text of the profile that `name` names: a word without a slash or a dot is one of ours, anything else is a file.
 fn text(name: &OsStr) -> Result<ProfileText, Error> {
     let word = name.to_string_lossy();
     if shipped::text(&word).is_some() {

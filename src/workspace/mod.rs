@@ -8,7 +8,8 @@
 //! includes, `core.hooksPath`, files that it names as commands, `commondir`, `gitdir`, the pointer file `.git`
 //! (gitrepository-layout(5), git-config(1)); and the files of [`later::TABLE`]. What holds one of them may not be
 //! moved out of the way either: it is a mount on itself, since the kernel moves and removes no mount point (rename(2),
-//! EBUSY). The same holds a link on the way to one of them, and what it leads to is held as well. The price is that the program cannot rename or link between such a directory and the rest (EXDEV).
+//! EBUSY). The same holds a link on the way to one of them, and what it leads to is held as well. The price is that the
+//! program cannot rename or link between such a directory and the rest (EXDEV).
 //!
 //! Not held, since a program that may work here must be able to write it: what a build executes (`Makefile`,
 //! `package.json`, `build.rs`, `node_modules`), scripts that a hook calls, `.gitattributes` and `info/attributes` (they
