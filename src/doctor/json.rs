@@ -61,7 +61,7 @@ fn error(outcome: &Outcome) -> Value {
             "message": message,
             "hint": hint,
             "stage": failure.as_ref().map(|failure| failure.stage.step()),
-            "errno": failure.as_ref().map(|failure| failure.errno),
+            "errno": failure.as_ref().map(|failure| failure.errno).filter(|&errno| errno != 0),
         }),
     }
 }

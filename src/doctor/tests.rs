@@ -280,10 +280,14 @@ fn the_document_keeps_its_schema() {
 /// What failed is called as the lines of JSON of a run call it.
 #[test]
 fn the_step_of_a_failure_has_its_stable_name() {
-    let failure = Some(Failure::new(Stage::UidMap, Errno::EPERM as i32));
-    let outcome = Outcome::Fails { message: "no".into(), hint: None, failure };
-    let document = json::json(&Host::healthy().report(all_work(), outcome, Outcome::Works));
-    let document: serde_json::Value = serde_json::from_str(&document).unwrap();
-    assert_eq!((&document["error"]["stage"], &document["error"]["errno"]), (&"ids".into(), &1.into()));
+    let error_of = |stage, errno| {
+        let outcome = Outcome::Fails { message: "no".into(), hint: None, failure: Some(Failure::new(stage, errno)) };
+        let document = json::json(&Host::healthy().report(all_work(), outcome, Outcome::Works));
+        let document: serde_json::Value = serde_json::from_str(&document).unwrap();
+        (document["error"]["stage"].clone(), document["error"]["errno"].clone())
+    };
+    assert_eq!(error_of(Stage::UidMap, Errno::EPERM as i32), ("ids".into(), 1.into()));
+    // No call has failed.
+    assert_eq!(error_of(Stage::Unproven, 0), ("lockdown".into(), serde_json::Value::Null));
     assert!(Stage::ALL.iter().all(|stage| stage.step().bytes().all(|byte| byte.is_ascii_lowercase())));
 }
