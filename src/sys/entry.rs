@@ -1,12 +1,14 @@
 //! One name in a directory that somebody else may have written: looked at, opened and moved without following a link.
 
 use std::ffi::CStr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag};
 use nix::sys::stat::Mode;
 
-use super::file::{self, Stat};
+use super::file::Stat;
 use super::{Errno, Result};
 
 /// What `name` in `dir` is; a link is looked at itself. `None` where there is nothing.
@@ -30,7 +32,12 @@ pub(crate) fn read_at(dir: BorrowedFd<'_>, name: &CStr, most: u64) -> Result<Vec
     if about.st_size.unsigned_abs() > most {
         return Err(Errno::EFBIG);
     }
-    file::read_to_end(fd.as_fd())
+    let mut text = Vec::new();
+    // It may grow meanwhile.
+    match File::from(fd).take(most).read_to_end(&mut text) {
+        Ok(_) => Ok(text),
+        Err(error) => Err(error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)),
+    }
 }
 
 /// Opens `path`, relative to `dir`, as a place only; a link anywhere on the way or at its end is refused (`ELOOP`).

@@ -274,6 +274,26 @@ fn what_is_said_is_short_and_plain() {
     assert_eq!(place.host("r", "find m -name .git; find .git -type l"), "");
 }
 
+/// What is closed as a whole can be opened again by its owner, and was open to the program.
+#[test]
+fn a_closed_workspace_is_settled_and_closed_again() {
+    for mode in ["0", "200", "400"] {
+        let place = Place::new("settle-closed", Actor::User);
+        place.repository("r");
+        let make = format!(
+            "git init -q s; mkdir s/.git/hooks.d; printf 'exit 1\\n' >s/.git/hooks/pre-commit; chmod {mode} s/.git s ."
+        );
+        let outcome = place.inside("r", &make);
+        assert_eq!(outcome.ending(), "exit 0", "{outcome}");
+        assert!(outcome.stderr_text().contains("hooks holds what git would execute"), "{mode}: {outcome}");
+        assert_eq!(place.host(".", "stat -c %a r; chmod 700 r r/s r/s/.git"), format!("{mode}\n"));
+        assert_eq!(
+            place.host("r/s/.git", "ls hooks; ls hooks.from-sandbox/pre-commit"),
+            "hooks.from-sandbox/pre-commit\n"
+        );
+    }
+}
+
 /// A path that is longer than any call takes (PATH_MAX), and directories that are closed on the way.
 #[test]
 fn no_tree_is_too_deep() {

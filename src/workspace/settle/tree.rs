@@ -128,10 +128,12 @@ impl<'t, 'f> Tree<'t, 'f> {
         };
         match dir::open_any_mount(above, name, For::Listing) {
             Err(Errno::EACCES) => {
-                let place = dir::open_any_mount(above, name, For::Names)?;
-                let about = file::fstat(place.as_fd())?;
+                // The top is at hand, and while it is closed not even `.` is found in it.
+                let found = if name == c"." { None } else { Some(dir::open_any_mount(above, name, For::Names)?) };
+                let place = found.as_ref().map_or(above, OwnedFd::as_fd);
+                let about = file::fstat(place)?;
                 let Some(mode) = mode_to_restore(about) else { return Ok(None) };
-                entry::set_mode_of_place(place.as_fd(), mode | 0o700)?;
+                entry::set_mode_of_place(place, mode | 0o700)?;
                 let open = dir::open_any_mount(above, name, For::Listing)?;
                 Ok(Some(Dir { open, about, mode: Some(mode) }))
             }
