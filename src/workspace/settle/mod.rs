@@ -62,7 +62,7 @@ impl Settled {
 
 /// Puts in order what the program has left, and tells each repository where something was done.
 pub(crate) fn settle(wish: &Settle, tell: &mut dyn FnMut(&Settled)) {
-    let mut told = Told { lines: Vec::new(), more: 0 };
+    let mut told = Told::default();
     let facts = Facts {
         held: wish.held.iter().map(|path| path.to_bytes()).collect(),
         known: wish.known.iter().map(|path| path.to_bytes()).collect(),
@@ -128,16 +128,19 @@ struct Found {
     pointers: Vec<Vec<u8>>,
 }
 
-/// What there is to say.
+/// What there is to say. What could not be done comes first: a program can make as much of the rest as it likes.
+#[derive(Default)]
 struct Told {
-    lines: Vec<Settled>,
+    undone: Vec<Settled>,
+    done: Vec<Settled>,
     more: usize,
 }
 
 impl Told {
-    fn say(&mut self, settled: Settled) {
-        if self.lines.len() < MOST_LINES {
-            self.lines.push(settled);
+    fn say(&mut self, settled: Settled, is_done: bool) {
+        let lines = if is_done { &mut self.done } else { &mut self.undone };
+        if lines.len() < MOST_LINES {
+            lines.push(settled);
         } else {
             self.more += 1;
         }
@@ -145,16 +148,16 @@ impl Told {
 
     fn unseen(&mut self, path: &[u8], errno: Errno) {
         let why = format!("cannot look for repositories that the program has made in it: {}", error_text(errno as i32));
-        self.say(Settled { path: shortened(path), deeds: vec![why], undo: None });
+        self.say(Settled { path: shortened(path), deeds: vec![why], undo: None }, false);
     }
 
     /// Says it all, and how much was not kept.
     fn finish(mut self, tell: &mut dyn FnMut(&Settled)) {
         if self.more > 0 {
             let deeds = vec![format!("{} more repositories or directories like these", self.more)];
-            self.lines.push(Settled { path: PathBuf::from("(all)"), deeds, undo: None });
+            self.done.push(Settled { path: PathBuf::from("(all)"), deeds, undo: None });
         }
-        self.lines.iter().for_each(tell);
+        self.undone.iter().chain(&self.done).for_each(tell);
     }
 }
 
@@ -162,6 +165,7 @@ impl Told {
 #[derive(Default)]
 struct Deeds {
     said: Vec<String>,
+    has_failed: bool,
     more: usize,
     /// New names, and old ones.
     moved: Vec<(String, &'static str)>,
@@ -183,7 +187,13 @@ impl Deeds {
     }
 
     fn failed(&mut self, what: &str, errno: Errno) {
-        self.add(|| format!("{what}: {}", error_text(errno as i32)));
+        let said = format!("{what}: {}", error_text(errno as i32));
+        // Never among those that are only counted.
+        match self.has_failed {
+            true => self.add(|| said),
+            false => self.said.insert(0, said),
+        }
+        self.has_failed = true;
     }
 
     /// `at` is the path of the repository.
@@ -198,7 +208,7 @@ impl Deeds {
         let moves = self.moved.iter().map(|(to, name)| format!(" && mv -T {to} {name}"));
         let can_undo = !self.moved.is_empty() && at.len() <= LONGEST_PATH;
         let undo = can_undo.then(|| format!("cd {}{}", quoted(&path), moves.collect::<String>()));
-        told.say(Settled { path, deeds: self.said, undo });
+        told.say(Settled { path, deeds: self.said, undo }, !self.has_failed);
     }
 }
 
@@ -227,4 +237,29 @@ fn shortened(path: &[u8]) -> PathBuf {
 /// A text of the program's in a message.
 fn shown(text: &CStr) -> String {
     printable(path_of(text.to_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_done_is_said_first_however_much_was_done() {
+        let mut told = Told::default();
+        for number in 0..MOST_LINES + 3 {
+            let mut deeds = Deeds::default();
+            (0..MOST_DEEDS + 1).for_each(|_| deeds.add(|| "is removed".into()));
+            deeds.tell(format!("/w/{number}").as_bytes(), &mut told);
+        }
+        let mut deeds = Deeds::default();
+        (0..MOST_DEEDS + 1).for_each(|_| deeds.add(|| "is removed".into()));
+        deeds.failed("hooks cannot be renamed", Errno::EIO);
+        deeds.tell(b"/w/last", &mut told);
+        told.unseen(b"/w/closed", Errno::EACCES);
+        let mut said = Vec::new();
+        told.finish(&mut |settled| said.push(String::from_utf8(settled.line()).unwrap()));
+        assert!(said[0].starts_with("/w/last: hooks cannot be renamed: "), "{said:?}");
+        assert!(said[1].starts_with("/w/closed: cannot look for "), "{said:?}");
+        assert!(said.len() == MOST_LINES + 3 && said.last().unwrap().contains("3 more "), "{said:?}");
+    }
 }
