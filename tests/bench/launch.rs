@@ -260,7 +260,7 @@ fn memory_and_size(stage: &Stage, verdicts: &mut Verdicts) -> Result<()> {
     }
     let size = std::fs::metadata(stage.pinfold())?.len() as f64;
     println!("\nsize of the program: {} bytes", grouped(size));
-    verdicts.at_most("size of the program in MB", 1.95, Some(Ratio::alone(size / 1e6)));
+    verdicts.at_most("size of the program in MB", 2.0, Some(Ratio::alone(size / 1e6)));
     Ok(())
 }
 
