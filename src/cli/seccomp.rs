@@ -47,8 +47,8 @@ pinfold-seccomp(7) describes profiles and groups.
 /// The profile that `explain` asks where none is named.
 const SHIPPED: &str = "default";
 
-/// The longest file that is read as a profile, in bytes; the same as for `pinfold run`.
-const LONGEST: u64 = 16 << 20;
+/// The longest file that is read as a profile, in bytes, by `pinfold run` as well.
+pub(super) const LONGEST: u64 = 16 << 20;
 
 /// What the words say.
 #[derive(Debug, Default)]

@@ -4,13 +4,13 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use super::root::{NewRoot, join};
+use super::root::NewRoot;
 use super::sources::c_string;
 use super::ways::Ways;
 use super::{At, Outcome, Tag, report, walk};
 use crate::plan::Plan;
 use crate::plan::failure::{Act, Failure, Stage};
-use crate::spec::path::MAX_LINKS;
+use crate::spec::path::{MAX_LINKS, join};
 use crate::spec::{FsOp, OverlayKind, mode};
 use crate::sys::file::{self, Kind, Open, Stat};
 use crate::sys::mount::{self, Attr, Propagation};

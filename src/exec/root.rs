@@ -11,7 +11,7 @@ use super::{At, Outcome};
 use crate::plan::Object;
 use crate::plan::failure::{Act, Failure, Stage};
 use crate::spec::mode;
-use crate::spec::path::MAX_LINKS;
+use crate::spec::path::{MAX_LINKS, join};
 use crate::sys::file::Open;
 use crate::sys::mount::{self, AT_FDCWD, Attr, FsOption};
 use crate::sys::{Errno, Result, file};
@@ -314,12 +314,6 @@ fn without_last_part(path: &CStr) -> Option<CString> {
     let bytes = path.to_bytes();
     let at = bytes.iter().rposition(|&byte| byte == b'/').filter(|&at| at > 0)?;
     CString::new(&bytes[..at]).ok()
-}
-
-/// The path of `name` in `parent`; from the root where that is empty.
-pub(super) fn join(parent: &CStr, name: &CStr) -> CString {
-    let bytes = [parent.to_bytes(), b"/", name.to_bytes()].concat();
-    CString::new(bytes).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -3,11 +3,10 @@
 use std::ffi::CStr;
 use std::os::fd::{AsFd, OwnedFd};
 
-use super::root::join as join_path;
 use super::{At, Outcome, join};
 use crate::plan::failure::{Failure, Stage};
 use crate::plan::{IdMaps, Maps, Plan, Switch};
-use crate::spec::FsOp;
+use crate::spec::{FsOp, path};
 use crate::sys::mount::AT_FDCWD;
 use crate::sys::ns::{self, NsSet};
 use crate::sys::{Errno, Result, caps, file, process};
@@ -57,8 +56,8 @@ pub(super) fn leave_behind(plan: &Plan) -> Outcome<()> {
 /// What is mounted there may be anything. Whether the limit holds is tried afterwards ([`Stage::UserNsNotDisabled`]).
 fn own_limit(plan: &Plan) -> Option<OwnedFd> {
     let dest = plan.ops.iter().rev().find_map(|op| if let FsOp::Proc { dest } = &op.fs { Some(dest) } else { None });
-    let path = join_path(dest.filter(|_| plan.fresh_proc)?, LIMIT);
-    let limit = file::open_write_at(AT_FDCWD, &path).ok()?;
+    let own = path::join(dest.filter(|_| plan.fresh_proc)?, LIMIT);
+    let limit = file::open_write_at(AT_FDCWD, &own).ok()?;
     file::is_procfs(limit.as_fd()).is_ok_and(|is_it| is_it).then_some(limit)
 }
 

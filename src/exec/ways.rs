@@ -12,11 +12,11 @@ use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::deny::{Deny, Found, Ground};
-use super::root::{join, split};
+use super::root::split;
 use super::{At, Outcome};
 use crate::plan::failure::Act;
 use crate::plan::pattern::Pattern;
-use crate::spec::path::MAX_LINKS;
+use crate::spec::path::{MAX_LINKS, join};
 use crate::sys::dir::{self, For};
 use crate::sys::file::{self, Open};
 use crate::sys::{Errno, Result, mount};

@@ -3,12 +3,13 @@
 //! No directory is held open meanwhile, there may be more than descriptors. Instead its number is remembered: what is
 //! found by the path afterwards, on which no link is followed, must be the same directory.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::{Door, Note};
 use crate::plan::Plan;
 use crate::plan::failure::{Failure, Stage};
+use crate::spec::path::join;
 use crate::spec::{OnAppear, Watch};
 use crate::sys::dir::{self, Entries, For};
 use crate::sys::file::Stat;
@@ -36,11 +37,8 @@ impl Sweep {
     pub(super) fn before(plan: &Plan) -> std::result::Result<Sweep, Failure> {
         let look = |(index, watch): (usize, &Watch)| {
             let failed = |errno: Errno| Failure::nth(Stage::Watch, index, errno as i32);
-            if let Some(wrong) = watch.names.iter().position(|name| !is_name(name)) {
-                return Err(Failure {
-                    detail: watch.names.get(wrong).map(|name| (**name).to_owned()),
-                    ..failed(Errno::EINVAL)
-                });
+            if let Some(wrong) = watch.names.iter().find(|name| !is_name(name)) {
+                return Err(Failure { detail: Some((**wrong).to_owned()), ..failed(Errno::EINVAL) });
             }
             let open = file::open_dir_without_links(&watch.dir).map_err(failed)?;
             let was = file::fstat(open.as_fd()).map_err(failed)?;
@@ -109,11 +107,6 @@ fn present(dir: BorrowedFd<'_>, watch: &Watch, sorted: &[usize]) -> Result<Vec<u
 /// Whether this is a name, and no path.
 fn is_name(name: &CStr) -> bool {
     !matches!(name.to_bytes(), b"" | b"." | b"..") && !name.to_bytes().contains(&b'/')
-}
-
-fn join(dir: &CStr, name: &CStr) -> CString {
-    let dir = dir.to_bytes().strip_suffix(b"/").unwrap_or(dir.to_bytes());
-    CString::new([dir, b"/", name.to_bytes()].concat()).unwrap_or_default()
 }
 
 impl Dir {

@@ -432,6 +432,7 @@ fn first_line(file: &Path) -> Option<Vec<u8>> {
     (!text.is_empty()).then_some(text)
 }
 
-fn path_of(bytes: &[u8]) -> &Path {
+/// A path as the standard library has it.
+pub(super) fn path_of(bytes: &[u8]) -> &Path {
     Path::new(OsStr::from_bytes(bytes))
 }

@@ -10,6 +10,7 @@ use super::lower::{self, Facts, Found, Meant};
 use super::profile::Library;
 use super::read::{Outside, Text};
 use super::{profile, value, words};
+use crate::cli::seccomp::LONGEST;
 use crate::error::{Error, push_printable};
 use crate::host::Caller;
 use crate::spec::path::MAX_LINKS;
@@ -27,9 +28,6 @@ fn is_of_the_system(home: &[u8]) -> bool {
     let home = Path::new(OsStr::from_bytes(home));
     SYSTEM.iter().any(|system| home.starts_with(system))
 }
-
-/// The longest seccomp profile that is read, in bytes.
-const LONGEST: u64 = 16 << 20;
 
 /// The surroundings.
 pub(super) struct World {

@@ -2,9 +2,9 @@
 //! in order, so that git outside executes nothing of them and writes nothing through them.
 //!
 //! All that could be written is walked through once more. What was held is left alone, and so is what was not changed
-//! since the start in repositories that were there, by the time that no program can set (inode(7), `ctime`). The tree is the program's:
-//! everything happens along descriptors, no link is followed, nothing recurs on the stack, and what cannot be looked at
-//! is said.
+//! since the start in repositories that were there, by the time that no program can set (inode(7), `ctime`). The tree is
+//! the program's: everything happens along descriptors, no link is followed, nothing recurs on the stack, and what cannot
+//! be looked at is said.
 //!
 //! Nothing is lost: what git would obey gets another name beside the old one. Links only are removed, and their targets
 //! said.
@@ -19,11 +19,12 @@ use std::ffi::CStr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
+use super::git::path_of;
 use crate::error::{printable, push_printable, quoted};
 use crate::spec::{Settle, SettleTop};
 use crate::sys::file::Stat;
 use crate::sys::{Errno, entry, error_text, file, process};
-use tree::{Tree, path_of};
+use tree::Tree;
 
 /// So many lines are said of one run; a program can make repositories without number.
 const MOST_LINES: usize = 20;

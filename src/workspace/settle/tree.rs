@@ -2,10 +2,8 @@
 //!
 //! One directory is open for each of the last levels. Those above are found again by `..`, and must be the same then.
 
-use std::ffi::{CStr, CString, OsStr};
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 
 use super::repository::Repository;
 use super::{Facts, Found, LONGEST_PATH, Told, pointer};
@@ -262,9 +260,4 @@ impl List {
 /// The name of the directory around the last part of a path.
 fn parent_name(path: &[u8]) -> &[u8] {
     path.split(|&byte| byte == b'/').rev().nth(1).unwrap_or_default()
-}
-
-/// A path as the standard library has it.
-pub(super) fn path_of(bytes: &[u8]) -> &Path {
-    Path::new(OsStr::from_bytes(bytes))
 }
