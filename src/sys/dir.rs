@@ -107,8 +107,9 @@ pub(crate) fn is_read_only(fd: BorrowedFd<'_>) -> Result<bool> {
 
 /// Entries of a directory, a buffer at a time.
 pub(crate) struct Entries {
+    /// What the last read filled. The room behind it is never touched: pages of it would be made for nothing, and
+    /// copied for the half inside.
     buffer: Vec<u8>,
-    filled: usize,
 }
 
 /// Room for some hundred entries, in bytes; as much as the C library asks for.
@@ -121,21 +122,24 @@ const NAME: usize = 19;
 
 impl Entries {
     pub(crate) fn new() -> Entries {
-        Entries { buffer: vec![0; ROOM], filled: 0 }
+        Entries { buffer: Vec::with_capacity(ROOM) }
     }
 
     /// Reads the next entries of `dir`; false at its end.
     pub(crate) fn read(&mut self, dir: BorrowedFd<'_>) -> Result<bool> {
-        // SAFETY: `buffer` lives through the call, and the kernel is told its size.
-        let filled = check(unsafe {
-            libc::syscall(libc::SYS_getdents64, dir.as_raw_fd(), self.buffer.as_mut_ptr(), self.buffer.len())
-        })?;
-        self.filled = usize::try_from(filled).map_err(|_| Errno::EIO)?;
-        Ok(self.filled > 0)
+        self.buffer.clear();
+        let room = self.buffer.spare_capacity_mut();
+        // SAFETY: `room` lives through the call, and the kernel is told its size.
+        let filled =
+            check(unsafe { libc::syscall(libc::SYS_getdents64, dir.as_raw_fd(), room.as_mut_ptr(), room.len()) })?;
+        let filled = usize::try_from(filled).map_err(|_| Errno::EIO)?;
+        // SAFETY: the kernel has written so many bytes from the beginning of the room on.
+        unsafe { self.buffer.set_len(filled) };
+        Ok(filled > 0)
     }
 
     fn records(&self) -> impl Iterator<Item = &[u8]> {
-        let mut rest = &self.buffer[..self.filled];
+        let mut rest = &self.buffer[..];
         std::iter::from_fn(move || {
             let length: [u8; 2] = rest.get(LENGTH..LENGTH + 2)?.try_into().ok()?;
             let (record, behind) = rest.split_at_checked(usize::from(u16::from_ne_bytes(length)))?;
