@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::assemble::{
     AND, IF_ANY_BIT, IF_EQUAL, IF_GREATER, IF_NOT_LESS, Instruction, JUMP, LOAD, MAX_INSTRUCTIONS, Program, RETURN,
 };
-use super::compile::{ARCH, ARGS, NUMBER};
+use super::compile::{ARCH, ARGS, INSTRUCTION_POINTER, NUMBER};
 
 /// A system call as a filter sees it: `struct seccomp_data`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,12 +17,12 @@ pub(crate) struct Data {
 }
 
 impl Data {
-    /// The word at `offset`. The instruction pointer counts as zero: no filter of ours looks at it.
+    /// The word at `offset`. The instruction pointer counts as zero: nothing depends on it in a filter of ours.
     fn word(&self, offset: u32) -> Option<u32> {
         match offset {
             NUMBER => Some(self.number),
             ARCH => Some(self.arch),
-            8 | 12 => Some(0),
+            INSTRUCTION_POINTER | 12 => Some(0),
             _ => {
                 let at = offset.checked_sub(ARGS).filter(|at| at % 4 == 0)?;
                 let register = self.args.get(at as usize / 8)?;
