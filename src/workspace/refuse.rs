@@ -1,5 +1,6 @@
 //! Directories that no program gets to write as a whole, because they are more than a project.
 
+use std::cell::OnceCell;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -18,10 +19,12 @@ const WHOLE: &[&str] = &["/proc", "/sys", "/dev", "/run", "/etc", "/boot"];
 
 /// What a workspace may not be, for one user.
 pub(super) struct Limits {
+    uid: u32,
     homes: Vec<PathBuf>,
     runtime: Vec<PathBuf>,
-    system: Vec<PathBuf>,
-    whole: Vec<PathBuf>,
+    /// Where links among the system's directories lead (`/home -> /var/home`), as long as somebody has asked.
+    system: OnceCell<Vec<PathBuf>>,
+    whole: OnceCell<Vec<PathBuf>>,
 }
 
 impl Limits {
@@ -31,8 +34,7 @@ impl Limits {
         let homes = both_forms(around.home.map(Path::to_owned).into_iter().chain(recorded));
         let runtime = format!("/run/user/{}", around.uid);
         let runtime = both_forms(around.runtime_dir.map(Path::to_owned).into_iter().chain([runtime.into()]));
-        let list = |names: &[&str]| both_forms(names.iter().map(PathBuf::from));
-        Limits { homes, runtime, system: list(SYSTEM), whole: list(WHOLE) }
+        Limits { uid: around.uid, homes, runtime, system: OnceCell::new(), whole: OnceCell::new() }
     }
 
     /// Why `dir` may not be written as a whole though its path says nothing, if so: a home is often mounted at two places
@@ -46,22 +48,41 @@ impl Limits {
 
     /// Why `dir` (absolute, without links) may not be written as a whole, if so.
     pub(super) fn refusal(&self, dir: &Path) -> Option<&'static str> {
-        let is_or_above = |places: &[PathBuf]| places.iter().any(|place| place.starts_with(dir));
-        let is_in = |places: &[PathBuf]| places.iter().any(|place| dir.starts_with(place));
         if dir == Path::new("/") {
             return Some("it is the root of the whole system");
         }
-        if is_or_above(&self.homes) {
+        if is_or_above(dir, &self.homes) {
             return Some("it is your home directory, or holds it");
         }
-        if is_or_above(&self.runtime) || is_in(&self.runtime) {
+        if is_or_above(dir, &self.runtime) || is_in(dir, &self.runtime) {
             return Some("the sockets of your session are there ($XDG_RUNTIME_DIR)");
         }
-        if is_or_above(&self.system) || is_or_above(&self.whole) || is_in(&self.whole) {
-            return Some("it belongs to the system, or to everybody");
-        }
-        None
+        self.is_of_the_system(dir).then_some("it belongs to the system, or to everybody")
     }
+
+    fn is_of_the_system(&self, dir: &Path) -> bool {
+        if is_or_above(dir, SYSTEM) || is_or_above(dir, WHOLE) || is_in(dir, WHOLE) {
+            return true;
+        }
+        let whole = self.whole.get_or_init(|| real(WHOLE));
+        if is_or_above(dir, whole) || is_in(dir, whole) {
+            return true;
+        }
+        // What is the user's own is not the system's, wherever a link of the system's leads: nothing has to be followed.
+        let is_own = self.uid != 0 && fs::metadata(dir).is_ok_and(|about| about.uid() == self.uid);
+        !is_own && is_or_above(dir, self.system.get_or_init(|| real(SYSTEM)))
+    }
+}
+
+/// Whether `dir` is one of `places`, or has one below it.
+fn is_or_above(dir: &Path, places: &[impl AsRef<Path>]) -> bool {
+    let length = dir.as_os_str().len();
+    places.iter().map(AsRef::as_ref).any(|place| place.as_os_str().len() >= length && place.starts_with(dir))
+}
+
+/// Whether `dir` is one of `places`, or lies below one.
+fn is_in(dir: &Path, places: &[impl AsRef<Path>]) -> bool {
+    places.iter().any(|place| dir.starts_with(place))
 }
 
 /// Each path as it is written and without links. One that is not absolute names nothing that is anybody's.
@@ -69,9 +90,15 @@ fn both_forms(paths: impl Iterator<Item = PathBuf>) -> Vec<PathBuf> {
     let mut forms: Vec<PathBuf> = paths.filter(|path| path.is_absolute() && path != Path::new("/")).collect();
     // What the environment and the system say of a home is mostly the same.
     forms.dedup();
-    let real: Vec<PathBuf> = forms.iter().filter_map(|path| path.canonicalize().ok()).collect();
-    forms.extend(real.into_iter().filter(|path| !forms.contains(path)).collect::<Vec<_>>());
+    let real = real(&forms);
+    forms.extend(real);
     forms
+}
+
+/// The paths of `places` without links, of those that have any.
+fn real(places: &[impl AsRef<Path>]) -> Vec<PathBuf> {
+    let real = |place: &Path| place.canonicalize().ok().filter(|real| real != place);
+    places.iter().filter_map(|place| real(place.as_ref())).collect()
 }
 
 /// The home of user `uid` in the text of passwd(5).
@@ -124,6 +151,25 @@ mod tests {
         for dir in "/data/people/me/x /data/people/you /tmp/x /var/tmp/x /usr/src/x /home/x /opt/x /root/x".split(' ') {
             assert_eq!(limits.refusal(Path::new(dir)), None, "{dir}");
         }
+    }
+
+    #[test]
+    fn what_is_the_users_own_is_not_the_systems_wherever_its_links_lead() {
+        let dir = PathBuf::from(format!("/var/tmp/pinfold-workspace-{}-led-to", std::process::id()));
+        fs::create_dir(&dir).unwrap();
+        // As root, give it away.
+        let owner = if std::os::unix::fs::chown(&dir, Some(54321), None).is_ok() {
+            54321
+        } else {
+            fs::metadata(&dir).unwrap().uid()
+        };
+        let refused = |uid| {
+            let around = Surroundings { cwd: Path::new("/x"), home: None, runtime_dir: None, uid };
+            let led_to = OnceCell::from(vec![dir.join("usr")]);
+            Limits { system: led_to, ..Limits::new(&around) }.refusal(&dir).is_some()
+        };
+        assert!(!refused(owner) && refused(owner + 1) && refused(0));
+        fs::remove_dir(&dir).unwrap();
     }
 
     #[test]

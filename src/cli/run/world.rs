@@ -170,9 +170,8 @@ fn path_of(text: &CStr) -> PathBuf {
 /// The host's directory or file that a writable bind shows.
 fn writable_source(op: &FsOp) -> Option<PathBuf> {
     match op {
-        FsOp::Bind { source: Source::Path(source) | Source::Real(source), flags, .. } if !flags.read_only => {
-            Some(real(&path_of(source)))
-        }
+        FsOp::Bind { source: Source::Path(source), flags, .. } if !flags.read_only => Some(real(&path_of(source))),
+        FsOp::Bind { source: Source::Real(source), flags, .. } if !flags.read_only => Some(path_of(source)),
         _ => None,
     }
 }
@@ -184,14 +183,15 @@ fn real(path: &Path) -> PathBuf {
     let (mut real, mut rest) = (PathBuf::new(), reversed(path));
     let (mut links, mut is_missing) = (0, false);
     while let Some(part) = rest.pop() {
+        // A `/` at the beginning takes the place of all before it.
+        let is_known = part == "/" || part == "..";
         if part == ".." {
             real.pop();
-            is_missing = false;
-            continue;
+        } else {
+            real.push(part);
         }
-        // The `/` at the beginning of a target takes the place of all before it.
-        real.push(part);
-        if is_missing {
+        is_missing &= !is_known;
+        if is_known || is_missing {
             continue;
         }
         match std::fs::read_link(&real) {
