@@ -82,7 +82,10 @@ fn supervise(plan: &Plan, line: Option<CommandLine>, door: &dyn Door) -> Result<
     process::default_sigchld().map_err(at(Stage::Prepare))?;
     process::set_no_new_privs().map_err(at(Stage::NoNewPrivs))?;
     let parent = watch_parent(plan)?;
-    let sweep = Sweep::before(plan)?;
+    let mut sweep = Sweep::default();
+    if !plan.net_meanwhile {
+        sweep = Sweep::before(plan)?;
+    }
     join(plan, plan.joins.user, NsSet::USER, Stage::JoinUser)?;
     join(plan, plan.joins.pid, NsSet::PID, Stage::JoinPid)?;
     let (control, inside) = socket::pair().map_err(at(Stage::Prepare))?;
@@ -107,7 +110,7 @@ fn supervise(plan: &Plan, line: Option<CommandLine>, door: &dyn Door) -> Result<
     } else {
         child
     };
-    let outcome = attend(plan, &control, &child, parent.as_ref(), door);
+    let outcome = attend(plan, &control, &child, parent.as_ref(), &mut sweep, door);
     if outcome.is_err() {
         // Whatever went wrong: nothing of a box that could not be looked after stays behind.
         abandon(&child);
@@ -144,16 +147,19 @@ fn attend(
     control: &OwnedFd,
     child: &Child,
     parent: Option<&OwnedFd>,
+    sweep: &mut Sweep,
     door: &dyn Door,
 ) -> Result<Ended, Trouble> {
     if !release(plan, control, child, parent)? {
         return Ok(die_with_parent(child));
     }
-    if plan.net_meanwhile
-        && let Err(failure) = make_network(control, child)
-    {
-        // What went wrong inside came first.
-        return Err(failure_told(plan, control, door).unwrap_or(failure).into());
+    if plan.net_meanwhile {
+        // The program does not run before it has its network, and the half inside is busy until then.
+        *sweep = Sweep::before(plan)?;
+        if let Err(failure) = make_network(control, child) {
+            // What went wrong inside came first.
+            return Err(failure_told(plan, control, door).unwrap_or(failure).into());
+        }
     }
     let signals =
         plan.life.orderly.then(|| Signals::watch(!plan.new_session)).transpose().map_err(at(Stage::Signals))?;

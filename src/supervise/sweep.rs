@@ -15,7 +15,8 @@ use crate::sys::dir::{self, Entries, For};
 use crate::sys::file::Stat;
 use crate::sys::{Errno, Result, file};
 
-/// What is looked for.
+/// What is looked for; nothing by default.
+#[derive(Default)]
 pub(super) struct Sweep {
     dirs: Vec<Dir>,
 }
@@ -76,20 +77,22 @@ impl Sweep {
     }
 }
 
-/// Which of the names of `watch`, given by their indices in order, are in `dir`.
+/// Which of the names of `watch`, given by their indices in the order of the names, are in `dir`; in the same order.
 fn present(dir: BorrowedFd<'_>, watch: &Watch, sorted: &[usize]) -> Result<Vec<usize>> {
     let listed = if sorted.len() > FEW { dir::open_any_mount(dir, c".", For::Listing) } else { Err(Errno::EACCES) };
     let mut present = Vec::new();
     match listed {
         Ok(listed) => {
             let mut entries = Entries::new();
+            let mut places = Vec::new();
             while entries.read(listed.as_fd())? {
-                let find = |name: &CStr| sorted.binary_search_by(|&index| (*watch.names[index]).cmp(name)).ok();
-                present.extend(entries.iter().filter_map(|(name, _)| find(name)).map(|at| sorted[at]));
+                let place = |name: &CStr| sorted.binary_search_by(|&index| (*watch.names[index]).cmp(name)).ok();
+                places.extend(entries.iter().filter_map(|(name, _)| place(name)));
             }
             // A name can be listed twice while others change the directory.
-            present.sort_unstable();
-            present.dedup();
+            places.sort_unstable();
+            places.dedup();
+            present.extend(places.into_iter().map(|place| sorted[place]));
         }
         // One may know names in a directory that one cannot list.
         Err(Errno::EACCES) => {
