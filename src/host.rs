@@ -194,7 +194,8 @@ fn owns_program(proc: &OwnedFd, caller: Caller) -> Result<bool, Error> {
 }
 
 fn has_namespace(proc: &OwnedFd, kind: &CStr) -> Result<bool, Error> {
-    file::exists_at(proc.as_fd(), kind).map_err(|errno| failed("Can't look into /proc/self/ns", errno))
+    // The link itself: what it leads to is made for whoever follows it.
+    file::has_name(proc.as_fd(), kind).map_err(|errno| failed("Can't look into /proc/self/ns", errno))
 }
 
 /// Whether the `PWD` that the spec leaves in the environment names the current directory (`get_current_dir_name(3)`).

@@ -188,11 +188,19 @@ impl<'a> NewRoot<'a> {
     }
 
     fn open_or_make_within(&self, path: &CStr, mode: u32, links: u32) -> Result<OwnedFd> {
+        let parts = split(path);
+        if let Some((parent, name)) = &parts
+            && parent.is_empty()
+            && file::make_dir_at(self.top(), name, mode).is_ok()
+        {
+            // Directly in the root it is mostly new: three calls less than to look first.
+            return file::open_dir_at(self.top(), name);
+        }
         match self.open(path, Open::Dir) {
             Err(Errno::ENOENT) => {}
             result => return result,
         }
-        let Some((parent, name)) = split(path) else {
+        let Some((parent, name)) = parts else {
             // It ends in `..` below something that is missing: make that first.
             let parent = without_last_part(path).ok_or(Errno::ENOENT)?;
             self.open_or_make_within(&parent, mode, links)?;
