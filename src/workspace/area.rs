@@ -50,7 +50,7 @@ pub(super) struct Area {
     /// Directories that are writable with all that is in them, but for what is held.
     regions: Vec<PathBuf>,
     unheld: BTreeMap<PathBuf, Unheld>,
-    watch: BTreeMap<(PathBuf, OnAppear), BTreeSet<Cow<'static, CStr>>>,
+    watch: BTreeMap<(PathBuf, OnAppear), Vec<Cow<'static, CStr>>>,
 }
 
 impl Area {
@@ -231,29 +231,36 @@ impl Area {
         if let (Some(dir), Some(name)) = (path.parent(), path.file_name())
             && self.can_change(path)
         {
-            let name = c_path(Path::new(name));
-            self.watch.entry((dir.to_owned(), on_appear)).or_default().insert(name.into());
+            let name = Cow::Owned(c_path(Path::new(name)));
+            let names = self.watch.entry((dir.to_owned(), on_appear)).or_default();
+            if !names.contains(&name) {
+                names.push(name);
+            }
         }
     }
 
     /// Holds what the host executes or obeys in the top directory of a project. `names` is what is in that, where it is
     /// known.
     pub(super) fn protect_later(&mut self, top: &Path, names: Option<&BTreeSet<OsString>>) {
-        let mut absent = BTreeSet::new();
+        let mut absent = Vec::with_capacity(TABLE.len());
         for (path, _) in TABLE {
-            let name = OsStr::from_bytes(path.to_bytes());
-            let first = Path::new(name).iter().next().unwrap_or(name);
+            let text = path.to_bytes();
+            let end = text.iter().position(|&byte| byte == b'/').unwrap_or(text.len());
+            let first = OsStr::from_bytes(&text[..end]);
             // No call for each name that is not there.
             match names.is_some_and(|names| !names.contains(first)) {
-                true if first == name => drop(absent.insert(Cow::Borrowed(*path))),
+                true if end == text.len() => absent.push(Cow::Borrowed(*path)),
                 true => self.watch(&top.join(first), OnAppear::Report),
-                false => self.hold(&top.join(name), Missing::Watch(OnAppear::Report)),
+                false => self.hold(&top.join(OsStr::from_bytes(text)), Missing::Watch(OnAppear::Report)),
             }
         }
         // What is true of one name that is not there is true of all of them.
         let is_open = absent.first().is_some_and(|name| self.can_change(&top.join(OsStr::from_bytes(name.to_bytes()))));
         if is_open {
-            self.watch.entry((top.to_owned(), OnAppear::Report)).or_default().append(&mut absent);
+            let names = self.watch.entry((top.to_owned(), OnAppear::Report)).or_default();
+            // A link of one name can lead to another one.
+            absent.retain(|name| !names.contains(name));
+            names.append(&mut absent);
         }
     }
 
@@ -267,11 +274,8 @@ impl Area {
             **access == Access::Write || nearest(path) != Some(&Access::Read)
         });
         let ops = needed.map(|(path, access)| bind(path, *access)).collect();
-        let watch = self.watch.into_iter().map(|((dir, on_appear), names)| Watch {
-            dir: c_path(&dir),
-            names: names.into_iter().collect(),
-            on_appear,
-        });
+        let watch = self.watch.into_iter();
+        let watch = watch.map(|((dir, on_appear), names)| Watch { dir: c_path(&dir), names, on_appear });
         let unheld = self.unheld.into_values().collect();
         Ok(Workspace { identity: Vec::new(), ops, unheld, watch: watch.collect(), settle })
     }

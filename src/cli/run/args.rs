@@ -134,6 +134,9 @@ pub(crate) enum EnvWish {
     Set(CString, CString),
 }
 
+/// So many operations have room from the beginning.
+const ROOM: usize = 64;
+
 /// What [`RunArgs::share`] understands.
 pub(crate) const KINDS: &[&str] = &["net", "ipc", "pid", "uts", "cgroup"];
 
@@ -162,6 +165,18 @@ pub(crate) enum Format {
 }
 
 impl RunArgs {
+    /// Arguments that nobody has given yet, with `variables` for profiles.
+    pub(super) fn new(variables: Vec<(&'static str, CString)>) -> RunArgs {
+        // Room for the default profile. What grows is copied, each time into pages that are made for it.
+        RunArgs {
+            wishes: Vec::with_capacity(ROOM),
+            origins: Vec::with_capacity(ROOM),
+            seen: Vec::with_capacity(2 * ROOM),
+            variables,
+            ..RunArgs::default()
+        }
+    }
+
     pub(super) fn add(&mut self, wish: Wish) {
         self.wishes.push(wish);
         self.origins.push(self.here.clone());
@@ -197,7 +212,7 @@ impl RunArgs {
     /// `FIRST:SECOND`, both of them given.
     pub(super) fn both(&self, value: &CStr, form: &str) -> Result<(Vec<u8>, CString), Error> {
         match value::split_pair(value.to_bytes()) {
-            (first, Some(second)) => Ok((first, self.path(&second)?)),
+            (first, Some(second)) => Ok((first.into_owned(), self.path(&second)?)),
             (_, None) => refuse(format!("{form} is wanted; a colon that belongs to a path is written \\:")),
         }
     }

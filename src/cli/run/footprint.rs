@@ -18,7 +18,9 @@ type Look<'a> = &'a dyn Fn(&CStr) -> Result<Found, Error>;
 
 /// Says which operation would leave something on the host, or undo a protection of the workspace.
 pub(super) fn check(ops: &[Op], origins: &[Origin], look: Look<'_>) -> Result<(), Error> {
-    for (index, op) in ops.iter().enumerate() {
+    // Nothing of the host can be changed before something is mounted that is writable, which most boxes have last.
+    let first = ops.iter().position(|op| matches!(&op.fs, FsOp::Bind { flags, .. } if !flags.read_only));
+    for (index, op) in ops.iter().enumerate().skip(first.map_or(ops.len(), |first| first + 1)) {
         let before = &ops[..index];
         let refused = match footprint(&op.fs, before, look)? {
             Some(refused) => Some(refused),

@@ -105,7 +105,7 @@ impl<'a> Desk<'a> {
     }
 
     fn read(&mut self, name: &CStr) -> Result<RunArgs, Error> {
-        let mut args = RunArgs { variables: self.world.variables.clone(), ..RunArgs::default() };
+        let mut args = RunArgs::new(self.world.variables.clone());
         read::profile(&mut args, name, &mut self.world)?;
         Ok(args)
     }

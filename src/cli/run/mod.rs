@@ -76,7 +76,7 @@ enum Prepared {
 fn prepare(line: &CommandLine, status: &mut Option<FdNumber>) -> Result<Prepared, Error> {
     let environment = line.environment();
     let mut world = World::probe(&environment);
-    let mut args = RunArgs { variables: world.variables.clone(), ..RunArgs::default() };
+    let mut args = RunArgs::new(world.variables.clone());
     let read = read::command_line(&mut args, line.words().get(2..).unwrap_or_default(), &mut world);
     *status = args.json_status_fd;
     let print = |text: &str| super::print(text, 0).map(Prepared::Done);

@@ -163,10 +163,12 @@ fn text(word: OsString) -> Result<CString, Error> {
 
 /// The option called `name`, dashes included.
 fn known(name: &[u8]) -> Result<Known, Error> {
-    match opts(TABLE).find(|opt| opt.name.as_bytes() == name) {
-        Some(opt) => Ok(opt),
-        None => unknown(name),
-    }
+    name.strip_prefix(b"--").and_then(named).map_or_else(|| unknown(name), Ok)
+}
+
+/// The option called `--BARE`.
+fn named(bare: &[u8]) -> Option<Known> {
+    opts(TABLE).find(|opt| opt.name.as_bytes().strip_prefix(b"--") == Some(bare))
 }
 
 fn unknown<T>(name: &[u8]) -> Result<T, Error> {
@@ -300,7 +302,7 @@ fn item_of_line(line: &[u8], origin: Origin) -> Result<Item, Error> {
         return refuse("a line of a profile has no control characters in it");
     }
     let bare = name.strip_prefix(b"--").unwrap_or(name);
-    let opt = known(&[b"--", bare].concat())?;
+    let opt = named(bare).map_or_else(|| unknown(&[b"--", bare].concat()), Ok)?;
     if let Some(error) = table::not_in_a_profile(opt.name) {
         return Err(error);
     }

@@ -1,5 +1,6 @@
 //! Values of the native options: paths with variables, pairs, sizes, lists.
 
+use std::borrow::Cow;
 use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 
@@ -9,9 +10,9 @@ use crate::nearest::nearest;
 use crate::spec::FdNumber;
 
 /// The two halves of `FIRST:SECOND`. A backslash takes the meaning of a colon, or of another backslash, away.
-pub(super) fn split_pair(value: &[u8]) -> (Vec<u8>, Option<Vec<u8>>) {
+pub(super) fn split_pair(value: &[u8]) -> (Cow<'_, [u8]>, Option<Vec<u8>>) {
     if !value.iter().any(|byte| b":\\".contains(byte)) {
-        return (value.to_vec(), None);
+        return (value.into(), None);
     }
     let (mut first, mut second) = (Vec::new(), None);
     let mut bytes = value.iter().copied().peekable();
@@ -24,7 +25,7 @@ pub(super) fn split_pair(value: &[u8]) -> (Vec<u8>, Option<Vec<u8>>) {
         let byte = if is_escape { bytes.next().unwrap_or(byte) } else { byte };
         second.as_mut().unwrap_or(&mut first).push(byte);
     }
-    (first, second)
+    (first.into(), second)
 }
 
 /// A path of a profile: `~` and `${NAME}` replaced, absolute, and without `..`, so that it means the same wherever it is
@@ -64,7 +65,8 @@ fn upwards(text: &[u8], path: &[u8], variables: &[(&'static str, CString)]) -> E
 
 /// `text` with each `${NAME}` replaced.
 pub(super) fn replaced(text: &[u8], variables: &[(&'static str, CString)]) -> Result<Vec<u8>, Error> {
-    let mut out = Vec::with_capacity(text.len());
+    // With room for the NUL that comes behind most of them.
+    let mut out = Vec::with_capacity(text.len() + 1);
     let mut rest = text;
     while let Some(at) = rest.windows(2).position(|pair| pair == b"${") {
         out.extend_from_slice(&rest[..at]);
@@ -196,7 +198,7 @@ mod tests {
     fn a_colon_separates_unless_a_backslash_stands_before_it() {
         let split = |value: &str| {
             let (first, second) = split_pair(value.as_bytes());
-            (String::from_utf8(first).unwrap(), second.map(|second| String::from_utf8(second).unwrap()))
+            (String::from_utf8(first.into_owned()).unwrap(), second.map(|second| String::from_utf8(second).unwrap()))
         };
         assert_eq!(split("/a"), ("/a".into(), None));
         assert_eq!(split("/a:/b"), ("/a".into(), Some("/b".into())));

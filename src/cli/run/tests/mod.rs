@@ -35,7 +35,7 @@ fn words(line: &str) -> Vec<CString> {
 
 fn read(line: &str, profiles: &[(&'static str, &'static str)]) -> Result<(Outcome, RunArgs), String> {
     let variables = vec![("HOME", c"/home/u".into()), ("UID", c"1000".into())];
-    let mut args = RunArgs { variables, ..RunArgs::default() };
+    let mut args = RunArgs::new(variables);
     let words = words(line);
     let words: Vec<&CStr> = words.iter().map(CString::as_c_str).collect();
     match read::command_line(&mut args, &words, &mut Shelf(profiles.iter().copied().collect())) {
