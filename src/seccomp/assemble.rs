@@ -5,7 +5,7 @@
 //!
 //! seccompiler 0.5 is no back end for this: a filter of it has one verdict for every match, where profiles mix EPERM,
 //! ENOSYS and others; its conditions are only to be had inside a finished rule whose fall-through is fixed; and it knows
-//! neither i386 nor arm.
+//! neither i386 nor arm. It is the second opinion in the tests instead (tests/oracle.rs), for what both can say.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,6 @@
 //! Tests of the compiler that need no kernel: reading, meaning, and what the programs answer.
 
+mod oracle;
 mod overrule;
 mod programs;
 mod reading;
@@ -12,7 +13,7 @@ use super::arch::Arch;
 use super::assemble::Program;
 use super::compile::compile;
 use super::interpret::Data;
-use super::policy::{Target, resolve};
+use super::policy::{Policy, Target, resolve};
 use super::profile::{Profile, Reader};
 use super::proof::prove;
 use super::table::Table;
@@ -84,3 +85,50 @@ fn rule(name: &str, action: &str, args: &str) -> String {
 fn arg(index: u8, op: &str, value: u64, two: u64) -> String {
     format!(r#"{{"index": {index}, "op": "SCMP_CMP_{op}", "value": {value}, "valueTwo": {two}}}"#)
 }
+
+/// Hands `check` the policies of `text` on `arch`, with their program.
+fn with_policies(text: &str, arch: Arch, check: impl FnOnce(&[Policy<'_>], &Program)) {
+    let profile = read(text).unwrap();
+    let caps = BTreeSet::new();
+    let policies = resolve(&profile, &Target { arch, kernel: (6, 18), caps: &caps }, &Table::new()).unwrap();
+    check(&policies, &compile(&policies).unwrap());
+}
+
+/// xorshift64*: the same profiles at every run.
+struct Dice(u64);
+
+impl Dice {
+    fn throw(&mut self, sides: usize) -> usize {
+        (self.bits() % sides as u64) as usize
+    }
+
+    fn bits(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16 | self.0 << 48
+    }
+
+    fn pick<'a, T: ?Sized>(&mut self, from: &[&'a T]) -> &'a T {
+        from[self.throw(from.len())]
+    }
+}
+
+/// Values where a comparison of halves goes wrong first.
+const VALUES: &[u64] = &[
+    0,
+    1,
+    5,
+    0x7fff_ffff,
+    0x8000_0000,
+    0xffff_fffe,
+    0xffff_ffff,
+    0x1_0000_0000,
+    0x1_0000_0001,
+    0x5_0000_0005,
+    0x7fff_ffff_ffff_ffff,
+    0x8000_0000_0000_0000,
+    0xffff_ffff_0000_0000,
+    0xffff_ffff_ffff_fffb,
+    u64::MAX,
+];

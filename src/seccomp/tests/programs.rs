@@ -2,47 +2,8 @@
 
 use super::*;
 use crate::seccomp::assemble::{Assembler, IF_EQUAL, JUMP, LOAD, MAX_INSTRUCTIONS, RETURN};
-use crate::seccomp::policy::{Decision, Policy};
+use crate::seccomp::policy::Decision;
 use crate::seccomp::proof::arguments;
-
-/// xorshift64*: the same profiles at every run.
-struct Dice(u64);
-
-impl Dice {
-    fn throw(&mut self, sides: usize) -> usize {
-        (self.bits() % sides as u64) as usize
-    }
-
-    fn bits(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16 | self.0 << 48
-    }
-
-    fn pick<'a, T: ?Sized>(&mut self, from: &[&'a T]) -> &'a T {
-        from[self.throw(from.len())]
-    }
-}
-
-/// Values where a comparison of halves goes wrong first.
-const VALUES: &[u64] = &[
-    0,
-    1,
-    5,
-    0x7fff_ffff,
-    0x8000_0000,
-    0xffff_fffe,
-    0xffff_ffff,
-    0x1_0000_0000,
-    0x1_0000_0001,
-    0x5_0000_0005,
-    0x7fff_ffff_ffff_ffff,
-    0x8000_0000_0000_0000,
-    0xffff_ffff_0000_0000,
-    0xffff_ffff_ffff_fffb,
-    u64::MAX,
-];
 
 fn made_up_condition(dice: &mut Dice) -> String {
     let op = dice.pick(&["EQ", "NE", "LT", "LE", "GT", "GE", "MASKED_EQ"]);
@@ -63,14 +24,6 @@ fn made_up_profile(dice: &mut Dice, names: &[&str]) -> String {
     let arches = r#"["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM", "SCMP_ARCH_RISCV64"]"#;
     let rules = rules.join(",");
     format!(r#"{{"defaultAction": "SCMP_ACT_{default}", "architectures": {arches}, "syscalls": [{rules}]}}"#)
-}
-
-/// Hands `check` the policies of `text` on `arch`, with their program.
-fn with_policies(text: &str, arch: Arch, check: impl FnOnce(&[Policy<'_>], &Program)) {
-    let profile = read(text).unwrap();
-    let caps = BTreeSet::new();
-    let policies = resolve(&profile, &Target { arch, kernel: (6, 18), caps: &caps }, &Table::new()).unwrap();
-    check(&policies, &compile(&policies).unwrap());
 }
 
 #[test]
