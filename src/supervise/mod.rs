@@ -154,6 +154,9 @@ fn attend(
         return Ok(die_with_parent(child));
     }
     if plan.net_meanwhile {
+        // Linux often starts a process on the processor of its maker, where it waits until that sleeps, although others
+        // are idle (kernel/sched/fair.c, select_task_rq_fair). Here that would be a millisecond of five.
+        process::leave_processor();
         // The program does not run before it has its network, and the half inside is busy until then.
         *sweep = Sweep::before(plan)?;
         if let Err(failure) = make_network(control, child) {

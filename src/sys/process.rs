@@ -24,6 +24,19 @@ impl SingleThread {
     }
 }
 
+/// Continues on another processor, if this process may use more than one, and leaves this one to whoever waits for it.
+///
+/// Which may be used stays as it was (`sched_setaffinity(2)`). It cannot fail: at worst, both share one.
+pub(crate) fn leave_processor() {
+    use nix::sched::{sched_getaffinity, sched_getcpu, sched_setaffinity};
+    let this = Pid::from_raw(0);
+    let (Ok(all), Ok(here)) = (sched_getaffinity(this), sched_getcpu()) else { return };
+    let mut others = all;
+    if others.unset(here).is_ok() && sched_setaffinity(this, &others).is_ok() {
+        let _as_before = sched_setaffinity(this, &all).is_ok();
+    }
+}
+
 /// What [`clone`] returns, once in each process.
 pub(crate) enum Cloned {
     /// In the caller: the new process.

@@ -40,6 +40,20 @@ fn signals_are_ignored_and_blocked_as_the_caller_has_them() {
     }
 }
 
+/// The half outside goes to another processor while the half inside begins, which is nobody else's concern.
+#[test]
+fn the_processors_are_those_of_the_caller() {
+    let allowed = |status: &str| {
+        let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).expect("a line of status");
+        list.trim().to_owned()
+    };
+    let own = allowed(&std::fs::read_to_string("/proc/self/status").unwrap());
+    let first: usize = own.split([',', '-']).next().unwrap().parse().unwrap();
+    let launch = || inside(Actor::User, TYPICAL, &["grep", "Cpus_allowed_list", "/proc/self/status"]);
+    assert_eq!(allowed(&launch().run().done()), own);
+    assert_eq!(allowed(&launch().tweak(Tweak::Processor(first)).run().done()), first.to_string());
+}
+
 /// A caller that ignores SIGCHLD makes the kernel throw away exit codes; one that blocks it delays what waits for it.
 #[test]
 fn a_caller_that_wants_no_sigchld_gets_the_exit_code_all_the_same() {

@@ -70,6 +70,8 @@ pub(crate) enum Tweak {
     /// The caller blocks this signal.
     Block(i32),
     Umask(u32),
+    /// No other processor may be used.
+    Processor(usize),
     /// The limit of open files.
     Files(u64),
     /// Standard input is the controlling terminal.
@@ -220,6 +222,11 @@ fn surround(numbers: &[(RawFd, RawFd)], closed: &[RawFd], tweaks: &[Tweak]) -> i
                     check(libc::sigprocmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()))?;
                 }
                 Tweak::Umask(mask) => drop(libc::umask(mask)),
+                Tweak::Processor(number) => {
+                    let mut set: libc::cpu_set_t = std::mem::zeroed();
+                    libc::CPU_SET(number, &mut set);
+                    check(libc::sched_setaffinity(0, size_of_val(&set), &raw const set))?;
+                }
                 Tweak::Terminal => drop(check(libc::ioctl(0, libc::TIOCSCTTY, 0))?),
                 Tweak::Files(limit) => {
                     let limit = libc::rlimit { rlim_cur: limit, rlim_max: limit };
