@@ -182,16 +182,25 @@ pub(super) fn set_aside(dir: BorrowedFd<'_>, name: &'static CStr, why: &str, dee
 
 /// Changes something in a directory, also in one that the user has closed to themselves.
 fn with_write<T>(dir: BorrowedFd<'_>, change: impl Fn() -> Result<T>) -> Result<T> {
-    match change() {
-        Err(Errno::EACCES) => {
-            let mode = file::fstat(dir)?.permissions();
-            entry::set_mode(dir, mode | 0o700)?;
-            let result = change();
-            entry::set_mode(dir, mode)?;
-            result
-        }
-        result => result,
+    opened_for(change, || Ok(file::fstat(dir)?.permissions()), |mode| entry::set_mode(dir, mode))
+}
+
+/// The result is that of `change`, whether or not the permissions are what they were afterwards: nothing depends on
+/// that, the user can do the same, and whoever hears of a failure takes the change for not made.
+fn opened_for<T>(
+    change: impl Fn() -> Result<T>,
+    mode: impl FnOnce() -> Result<u32>,
+    set_mode: impl Fn(u32) -> Result<()>,
+) -> Result<T> {
+    let result = change();
+    if !matches!(result, Err(Errno::EACCES)) {
+        return result;
     }
+    // One of somebody else cannot be opened; what counts is that it is closed.
+    let Some(mode) = mode().ok().filter(|mode| set_mode(mode | 0o700).is_ok()) else { return result };
+    let result = change();
+    let _closed_again = set_mode(mode).is_ok();
+    result
 }
 
 /// Whether the directory `name` of `dir` has an entry like that.
@@ -246,5 +255,32 @@ fn lies_in_git_dir(facts: &Facts<'_>, mut dir: OwnedFd) -> Result<bool> {
             return Ok(false);
         }
         dir = above;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+
+    use super::*;
+
+    #[test]
+    fn a_change_counts_also_where_the_directory_cannot_be_closed_again() {
+        for (fails_at, result, expected) in
+            [(0, Err(Errno::EACCES), &[0o755][..]), (1, Ok(()), &[0o755, 0o555]), (2, Ok(()), &[0o755, 0o555])]
+        {
+            let (modes, is_open) = (RefCell::new(Vec::new()), Cell::new(false));
+            let change = || if is_open.get() { Ok(()) } else { Err(Errno::EACCES) };
+            let set_mode = |mode| {
+                modes.borrow_mut().push(mode);
+                if modes.borrow().len() == fails_at + 1 {
+                    return Err(Errno::EPERM);
+                }
+                is_open.set(mode & 0o200 != 0);
+                Ok(())
+            };
+            assert_eq!(opened_for(change, || Ok(0o555), set_mode), result, "{fails_at}");
+            assert_eq!(*modes.borrow(), expected, "{fails_at}");
+        }
     }
 }
