@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime};
 
-use crate::support::{Actor, Launch};
+use crate::support::{Actor, Launch, Outcome};
 use crate::{Place, as_author, sandbox};
 
 /// What the program does, and what is done outside afterwards. `$M` is a command that leaves a mark, `$V` a file that
@@ -168,6 +168,9 @@ fn honest_work_is_left_alone() {
         "echo x >y; git add y; commit; git gc -q; git repack -adq; git stash -q; git tag t",
         "git init -q -b main a; cd a; commit; git config branch.main.remote .; git config branch.main.merge refs/heads/main
          git commit-graph write --reachable; git checkout -qb b; git rebase -q main; rm .git/hooks/*; rm -r .git/hooks",
+        "git init -q a; cd a; git config color.ui auto; git config color.status.added green; git config pull.rebase true
+         git config advice.detachedHead false; git config commit.gpgSign false; git config pager.branch false
+         git config core.commentChar ';'; git config branch.sort -committerdate; git config log.date iso; commit",
         "mkdir -p src/objects src/refs src/hooks src/config; echo x >src/hooks/useThis; ln -s hooks src/link; touch src/.gitignore",
     ];
     for script in honest {
@@ -196,8 +199,8 @@ fn the_new_configuration_says_the_rest() {
     let outcome = place.inside("r", script);
     let path = place.path.display();
     let expected = format!(
-        "bwrap: {path}/r/s/.git: config has settings that may do harm (a new one has the others), and is now \
-         config.from-sandbox; if you trust it: cd {path}/r/s/.git && mv -T config.from-sandbox config\n"
+        "bwrap: {path}/r/s/.git: config has settings that may do harm (core.pager, branch.m.remote; a new one has the \
+         others), and is now config.from-sandbox; if you trust it: cd {path}/r/s/.git && mv -T config.from-sandbox config\n"
     );
     assert_eq!(outcome.stderr_text(), expected);
     let list = |file: &str| place.host("r", &format!("git config -z --list --file {file} | tr '\\0' '@'"));
@@ -328,13 +331,30 @@ fn deep_repositories_take_little_memory() {
     place.repository("r");
     let nest = "perl -e 'mkdir \"nest\"; chdir \"nest\"; $d = \"d\" x 60; for (1..3000) { symlink \"x\", \".git\"; mkdir \"objects\"; mkdir \"refs\";
                 open F, \">\", \"HEAD\"; mkdir $d; chdir $d or exit 1 }'";
-    place.host(".", "printf '#!/bin/sh\\nulimit -v 300000; exec \"$@\"\\n' >limited; chmod 755 limited");
-    let dir = place.path.join("r");
-    let words = [sandbox().to_str().unwrap(), dir.to_str().unwrap(), "/usr/bin/sh", "-ec", nest];
-    let outcome = as_author(Launch::program(&place.path.join("limited"), Actor::User, &words)).dir(&dir).run();
+    let outcome = in_little_memory(&place, nest);
     // Too deep for the end of a test.
     place.host("r", "rm -r nest");
     assert_eq!(outcome.ending(), "exit 0", "{outcome}");
     let said = outcome.stderr_text();
     assert!(said.lines().count() == 21 && said.len() < 21 * 3000, "{said}");
+}
+
+/// As many settings as a file takes, in a section with a long name: with a copy of that for each, half a gigabyte.
+#[test]
+fn many_settings_take_little_memory() {
+    let place = Place::new("settle-many-settings", Actor::User);
+    place.repository("r");
+    let script = "mkdir s; cd s; git init -q; perl -e 'print \"[x \\\"\", \"n\" x 1000, \"\\\"]\\n\", \"a\\n\" x 520000' >.git/config";
+    let outcome = in_little_memory(&place, script);
+    assert_eq!(outcome.ending(), "exit 0", "{outcome}");
+    let name = format!("x.{}...{}.a", "n".repeat(18), "n".repeat(18));
+    assert!(outcome.stderr_text().contains(&format!("settings that may do harm ({name}; a new one ")), "{outcome}");
+}
+
+/// Runs a script in a box, with so little that a few hundred megabytes are too much.
+fn in_little_memory(place: &Place, script: &str) -> Outcome {
+    place.host(".", "printf '#!/bin/sh\\nulimit -v 300000; exec \"$@\"\\n' >limited; chmod 755 limited");
+    let dir = place.path.join("r");
+    let words = [sandbox().to_str().unwrap(), dir.to_str().unwrap(), "/usr/bin/sh", "-ec", script];
+    as_author(Launch::program(&place.path.join("limited"), Actor::User, &words)).dir(&dir).run()
 }

@@ -12,6 +12,7 @@
 mod harmless;
 mod pointer;
 mod repository;
+mod settings;
 mod tree;
 
 use std::collections::HashSet;

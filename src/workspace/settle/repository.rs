@@ -3,7 +3,8 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use super::{Deeds, Facts, Told, harmless, pointer, shortened, shown};
+use super::harmless::{self, Rest};
+use super::{Deeds, Facts, Told, pointer, shortened, shown};
 use crate::error::printable;
 use crate::sys::dir::{self, Entries, For};
 use crate::sys::file::{self, Kind, Stat};
@@ -87,17 +88,17 @@ impl Repository {
 
     fn settle_config(&mut self, facts: &Facts<'_>, dir: BorrowedFd<'_>, name: &'static CStr) {
         let is_tree = |tree: &[u8]| is_work_tree(facts, dir, tree) == Ok(true);
-        let fresh = match entry::read_at(dir, name, LONGEST) {
-            Ok(text) => match harmless::without_the_rest(&text, &is_tree) {
+        let Rest { text, why } = match entry::read_at(dir, name, LONGEST) {
+            Ok(text) => match harmless::rest(&text, &is_tree) {
                 None => return,
-                Some(fresh) => fresh,
+                Some(rest) => rest,
             },
-            Err(_) => Vec::new(),
+            Err(_) => Rest { text: Vec::new(), why: "is no file of settings (a new one is empty)".into() },
         };
-        if set_aside(dir, name, "has settings that may do harm (a new one has the others)", &mut self.deeds) {
+        if set_aside(dir, name, &why, &mut self.deeds) {
             let written = with_write(dir, || {
                 let file = file::create_new_at(dir, name, 0o644)?;
-                file::write_all(file.as_fd(), &fresh)
+                file::write_all(file.as_fd(), &text)
             });
             self.note_failure("cannot write a new configuration", written);
         }

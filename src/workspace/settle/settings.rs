@@ -1,0 +1,206 @@
+//! The settings that may stay in a repository made by somebody else (git-config(1)): those that certainly neither
+//! execute anything, nor have git read or write elsewhere.
+//!
+//! Not here, though they look it:
+//! - What makes a partial clone of a repository. git asks the remote for what is missing, whose URL may be anybody's, as
+//!   soon as somebody looks (`git status`, `git log`).
+//! - Formats: `%x0a` is a line of its own in what `git rebase -i` executes (`rebase.instructionFormat`), `%x1b` a command
+//!   to the terminal (`format.pretty`, `pretty.*`).
+//! - Merge strategies (`pull.twohead`), tools (`diff.tool`, `merge.tool`) and aliases: they name what is executed.
+//! - Options without saying so: `remotes.*`, `showBranch.default`, `push.pushOption`.
+//! - Names of files, whatever they are for: `blame.ignoreRevsFile`, `commit.template`, `user.signingKey` (with ssh), and
+//!   `fsck.skipList`, thus all of `fsck.*`.
+//! - What takes a protection away: `core.protectNTFS`, `clean.requireForce`, `core.sharedRepository` (others may write).
+//! - All that `git gui` keeps: it is written in a language that takes text for commands.
+
+use Value::{Any, One, Url, Word, WorkTree};
+
+/// What is asked of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Value {
+    /// Nothing: it is a switch, a number, a name.
+    Any,
+    /// It names a repository, or is the name of a remote: no program and no option comes of it.
+    Url,
+    /// It is one of these, with blanks between them.
+    One(&'static str),
+    /// A name without a path or a scheme in it.
+    Word,
+    /// A directory of the workspace that is the work tree already.
+    WorkTree,
+}
+
+const SWITCH: Value = One("true yes on 1 false no off 0");
+
+/// A check that users may have for all their repositories is not switched off in one.
+const ON: Value = One("true yes on 1");
+
+/// To make or to check a signature, git starts a program. Which one, only users say (`gpg.program` is not here), but it
+/// would be started on what somebody else has made, or with a key that somebody else chose (`user.email`). Off is what
+/// programs without a key set.
+const OFF: Value = One("false no off 0");
+
+/// Not a format: strftime(3) fills as much memory as one asks for (`%999999999d`).
+const DATE: Value =
+    One("default human iso iso8601 iso-strict iso8601-strict iso-local local raw relative rfc rfc2822 short \
+     short-local unix");
+
+/// Not all fields: `signature` has gpg look at every commit (git-for-each-ref(1)).
+const SORT: Value =
+    One("authordate -authordate committerdate -committerdate creatordate -creatordate refname -refname taggerdate \
+     -taggerdate v:refname -v:refname version:refname -version:refname");
+
+/// What no line begins with that `git rebase -i` executes.
+const COMMENT: Value = One("auto # ; @ ! $ % ^ & | : //");
+
+/// Others may be modules that the C library has to load, and some have commands to the terminal in them.
+const ENCODING: Value = One("utf-8 UTF-8 utf8 UTF8");
+
+/// Section, keys with blanks between them (`*` for all of the section), and what is asked of their values; in lower
+/// case. With `.*` where the section has a name of its own (`remote "origin"`).
+const HARMLESS: &[(&str, &str, Value)] = &[
+    ("add", "ignoreerrors", Any),
+    // Switches.
+    ("advice", "*", Any),
+    ("am", "keepcr threeway", Any),
+    ("apply", "ignorewhitespace whitespace", Any),
+    ("author", "email name", Any),
+    ("blame", "blankboundary coloring markignoredlines markunblamablelines showemail showroot", Any),
+    ("blame", "date", DATE),
+    ("branch", "autosetupmerge autosetuprebase", Any),
+    ("branch", "sort", SORT),
+    ("branch.*", "description gh-merge-base merge rebase vscode-merge-base", Any),
+    ("branch.*", "pushremote remote", Url),
+    ("checkout", "defaultremote guess", Any),
+    // Switches and colors.
+    ("color", "*", Any),
+    ("color.*", "*", Any),
+    ("column", "branch clean status tag ui", Any),
+    ("commit", "cleanup status verbose", Any),
+    ("commit", "gpgsign", OFF),
+    ("commitgraph", "changedpathsversion generationversion maxnewfilters readchangedpaths", Any),
+    ("committer", "email name", Any),
+    (
+        "core",
+        "abbrev autocrlf bare bigfilethreshold checkstat commitgraph compression eol filemode fsync fsyncmethod \
+         fsyncobjectfiles ignorecase logallrefupdates loosecompression multipackindex precomposeunicode preloadindex \
+         quotepath repositoryformatversion safecrlf sparsecheckout sparsecheckoutcone splitindex symlinks trustctime \
+         untrackedcache warnambiguousrefs whitespace",
+        Any,
+    ),
+    ("core", "commentchar commentstring", COMMENT),
+    // Anything but a switch is a command.
+    ("core", "fsmonitor", One("false")),
+    ("core", "worktree", WorkTree),
+    (
+        "diff",
+        "algorithm autorefreshindex colormoved colormovedws context dirstat ignoresubmodules indentheuristic \
+         interhunkcontext mnemonicprefix noprefix relative renamelimit renames statgraphwidth statnamewidth submodule \
+         suppressblankempty wserrorhighlight",
+        Any,
+    ),
+    ("extensions", "noop preciousobjects relativeworktrees worktreeconfig", Any),
+    // Newer ones of `refstorage` may name a place (gitformat: `files://PATH`).
+    ("extensions", "compatobjectformat objectformat refstorage", Word),
+    ("feature", "manyfiles", Any),
+    (
+        "fetch",
+        "all negotiationalgorithm output parallel prune prunetags recursesubmodules showforcedupdates unpacklimit \
+         writecommitgraph",
+        Any,
+    ),
+    ("fetch", "fsckobjects", ON),
+    ("format", "pretty", One("oneline short medium full fuller reference email mboxrd raw")),
+    ("gc", "auto autodetach autopacklimit cruftpacks packrefs writecommitgraph", Any),
+    ("grep", "column extendedregexp fullname linenumber patterntype threads", Any),
+    ("http", "lowspeedlimit lowspeedtime postbuffer", Any),
+    ("http", "version", One("HTTP/1.1 HTTP/2")),
+    ("i18n", "commitencoding logoutputencoding", ENCODING),
+    ("index", "recordendofindexentries recordoffsettable skiphash sparse threads version", Any),
+    ("init", "defaultbranch", Any),
+    ("interactive", "singlekey", Any),
+    ("lfs", "repositoryformatversion", Any),
+    (
+        "log",
+        "abbrevcommit decorate diffmerges excludedecoration follow graphcolors initialdecorationset mailmap showroot",
+        Any,
+    ),
+    ("log", "date", DATE),
+    ("log", "showsignature", OFF),
+    ("maintenance", "auto autodetach strategy", Any),
+    (
+        "merge",
+        "autostash branchdesc conflictstyle defaulttoupstream directoryrenames ff log renamelimit renames renormalize \
+         stat suppressdest verbosity",
+        Any,
+    ),
+    ("merge", "verifysignatures", OFF),
+    (
+        "pack",
+        "allowpackreuse compression deltacachelimit deltacachesize depth indexversion packsizelimit readreverseindex \
+         threads usebitmaps usesparse window windowmemory writebitmaphashcache writebitmaplookuptable writereverseindex",
+        Any,
+    ),
+    // Anything but a switch is a command; with one, the pager is the user's.
+    ("pager", "*", SWITCH),
+    ("protocol", "version", Any),
+    ("pull", "ff rebase", Any),
+    ("push", "autosetupremote default followtags negotiate recursesubmodules usebitmaps useforceifincludes", Any),
+    ("push", "gpgsign", OFF),
+    (
+        "rebase",
+        "abbreviatecommands autosquash autostash backend forkpoint missingcommitscheck rebasemerges \
+         reschedulefailedexec stat updaterefs",
+        Any,
+    ),
+    (
+        "receive",
+        "advertisepushoptions autogc denycurrentbranch denydeletecurrent denydeletes denynonfastforwards unpacklimit \
+         updateserverinfo",
+        Any,
+    ),
+    ("receive", "fsckobjects", ON),
+    ("remote", "pushdefault", Url),
+    ("remote.*", "fetch followremotehead gh-resolved mirror prune prunetags push skipdefaultupdate skipfetchall", Any),
+    ("remote.*", "pushurl url", Url),
+    ("remote.*", "tagopt", One("--tags --no-tags")),
+    ("repack", "packkeptobjects updateserverinfo usedeltabaseoffset usedeltaislands writebitmaps", Any),
+    ("rerere", "autoupdate enabled", Any),
+    ("revert", "reference", Any),
+    ("sparse", "expectfilesoutsideofpatterns", Any),
+    ("splitindex", "maxpercentchange", Any),
+    ("stash", "showincludeuntracked showpatch showstat", Any),
+    (
+        "status",
+        "aheadbehind branch displaycommentprefix relativepaths renamelimit renames short showstash showuntrackedfiles \
+         submodulesummary",
+        Any,
+    ),
+    ("submodule", "active fetchjobs propagatebranches recurse", Any),
+    ("submodule", "alternateerrorstrategy", One("die info ignore")),
+    ("submodule", "alternatelocation", One("no superproject")),
+    ("submodule.*", "active branch fetchrecursesubmodules ignore", Any),
+    // `!COMMAND` is executed.
+    ("submodule.*", "update", One("checkout rebase merge none")),
+    ("submodule.*", "url", Url),
+    ("tag", "forcesignannotated gpgsign", OFF),
+    ("tag", "sort", SORT),
+    ("tar", "umask", Any),
+    ("transfer", "credentialsinurl", One("warn die")),
+    ("transfer", "fsckobjects", ON),
+    ("transfer", "unpacklimit", Any),
+    ("uploadpack", "allowfilter", Any),
+    ("user", "email name useconfigonly", Any),
+    ("versionsort", "suffix", Any),
+    ("worktree", "guessremote userelativepaths", Any),
+];
+
+/// What is asked of the value of a setting; `None` where it is not harmless. Both in lower case.
+pub(super) fn rule(section: &[u8], is_named: bool, key: &[u8]) -> Option<Value> {
+    let is_section = |pattern: &str| match pattern.strip_suffix(".*") {
+        Some(plain) => is_named && plain.as_bytes() == section,
+        None => !is_named && pattern.as_bytes() == section,
+    };
+    let is_key = |keys: &str| keys.split(' ').any(|one| one == "*" || one.as_bytes() == key);
+    HARMLESS.iter().find(|(pattern, keys, _)| is_section(pattern) && is_key(keys)).map(|(_, _, value)| *value)
+}
