@@ -148,12 +148,18 @@ pub(crate) fn printable_json(json: &str) -> String {
 }
 
 /// Control characters beyond ASCII, those that turn the direction of writing around (Unicode, annex 9; CVE-2021-42574),
-/// and those that show nothing at all: spaces without width, joiners, fillers, the byte order mark, tags.
+/// and those that show nothing at all: spaces without width, joiners, fillers, variation selectors, the byte order mark,
+/// tags.
 fn is_hidden(letter: char) -> bool {
+    // Down to the next comment this is Default_Ignorable_Code_Point (Unicode, DerivedCoreProperties.txt).
     matches!(
         letter,
-        '\u{80}'..='\u{9f}' | '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}'
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
+            // C1 controls, ends of lines and paragraphs, a pattern of Braille without a dot, marks of annotations.
+            | '\u{80}'..='\u{9f}' | '\u{2028}'..='\u{2029}' | '\u{2800}' | '\u{fff9}'..='\u{fffb}'
     )
 }
 
@@ -169,9 +175,37 @@ mod tests {
         let mut out = Vec::new();
         push_printable(&mut out, "é\u{9b}2J\u{202e}\u{2069}ß");
         assert_eq!(String::from_utf8(out).unwrap(), r"é\u{9b}2J\u{202e}\u{2069}ß");
-        for range in [0x200b..=0x200f, 0x202a..=0x202e, 0x2060..=0x2064, 0x2066..=0x2069, 0xfeff..=0xfeff_u32] {
+    }
+
+    #[test]
+    fn what_shows_nothing_is_escaped_and_its_neighbours_are_kept() {
+        for range in [
+            0xad..=0xad_u32,
+            0x34f..=0x34f,
+            0x61c..=0x61c,
+            0x115f..=0x1160,
+            0x17b4..=0x17b5,
+            0x180b..=0x180f,
+            0x200b..=0x200f,
+            0x2028..=0x202e,
+            0x2060..=0x206f,
+            0x2800..=0x2800,
+            0x3164..=0x3164,
+            0xfe00..=0xfe0f,
+            0xfeff..=0xfeff,
+            0xffa0..=0xffa0,
+            0xfff0..=0xfffb,
+            0x1bca0..=0x1bca3,
+            0x1d173..=0x1d17a,
+            0xe0000..=0xe0fff,
+        ] {
+            for outside in [range.start() - 1, range.end() + 1].into_iter().filter_map(char::from_u32) {
+                assert_eq!(printable(outside.to_string()), outside.to_string(), "{:x}", u32::from(outside));
+            }
             for letter in range.filter_map(char::from_u32) {
                 assert_eq!(printable(letter.to_string()), format!("\\u{{{:x}}}", u32::from(letter)));
+                let octal: String = letter.to_string().bytes().map(in_octal).collect();
+                assert_eq!(quoted(letter.to_string()), format!("$'{octal}'"));
             }
         }
     }
