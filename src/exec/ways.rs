@@ -7,14 +7,14 @@
 //! rename it, and where the name of the directory counts. A link on the way becomes a mount of itself likewise, for no
 //! price.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::deny::{Deny, Found, Ground};
 use super::root::split;
 use super::{At, Outcome};
-use crate::plan::failure::Act;
+use crate::plan::failure::{Act, Failure};
 use crate::plan::pattern::Pattern;
 use crate::spec::path::{MAX_LINKS, join};
 use crate::sys::dir::{self, For};
@@ -96,9 +96,13 @@ impl Ways {
 
     /// Keeps them where they are. Whatever is to be covered is covered already: it is seen through the new mounts too.
     pub(super) fn hold(&self, deny: &Deny<'_, '_>) -> Outcome<()> {
+        // One line says that a denial is not held: where there is no room for a mount, there is none for thousands.
+        let mut told = HashSet::new();
         for (path, way) in &self.0 {
-            if let Err(failure) = way.hold(path, deny).op(way.op, Act::Whole) {
-                deny.fail(failure)?;
+            if let Err(failure) = way.hold(path, deny).op(way.op, Act::Keep)
+                && told.insert(way.op)
+            {
+                deny.fail(Failure { detail: Some(path.clone()), ..failure })?;
             }
         }
         Ok(())

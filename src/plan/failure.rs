@@ -157,6 +157,8 @@ pub enum Act {
     Match,
     /// What is denied belongs to one process of many.
     OfProcess,
+    /// Keeping a directory or link above what is denied, which is [`Failure::detail`], where it is.
+    Keep,
 }
 
 /// One failure.
@@ -316,7 +318,7 @@ impl Stage {
 
 impl Act {
     /// Every act, in the order of the numbers.
-    pub const ALL: [Act; 22] = [
+    pub const ALL: [Act; 23] = [
         Act::Whole,
         Act::Source,
         Act::Race,
@@ -339,6 +341,7 @@ impl Act {
         Act::Look,
         Act::Match,
         Act::OfProcess,
+        Act::Keep,
     ];
 }
 

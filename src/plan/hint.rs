@@ -57,7 +57,13 @@ pub fn advice(failure: &Failure, op: Option<&FsOp>, host: &Obstacles, terms: &Te
         (Stage::Op, Act::Look, Errno::EACCES) => {
             "its files can be opened by name, but not be found: begin the pattern further down, or deny the directory"
         }
-        (Stage::Op, Act::Look, Errno::EMFILE) => {
+        (Stage::Op, Act::Whole | Act::Attach | Act::Match | Act::Keep, Errno::ENOSPC)
+            if matches!(op, Some(FsOp::Deny { .. })) =>
+        {
+            "there are too many mounts for this namespace, one for each match and one for each directory that is kept in \
+             its place: deny a directory above them, begin the pattern with **, or raise the sysctl fs.mount-max"
+        }
+        (Stage::Op, Act::Look | Act::Match, Errno::EMFILE) => {
             "each directory on the way down is held open: raise the limit of open files (ulimit -n)"
         }
         (Stage::Op, Act::Whole | Act::Match, Errno::EBUSY) if matches!(op, Some(FsOp::Deny { .. })) => {
@@ -73,7 +79,7 @@ pub fn advice(failure: &Failure, op: Option<&FsOp>, host: &Obstacles, terms: &Te
                 terms.no_new_procfs
             ));
         }
-        (Stage::Op, Act::Attach | Act::Part | Act::Match, Errno::ENOSPC) => {
+        (Stage::Op, Act::Attach | Act::Part, Errno::ENOSPC) => {
             "there are too many mounts for this namespace: raise the sysctl fs.mount-max or bind fewer paths"
         }
         (_, _, Errno::ENOSYS) => {
@@ -255,5 +261,10 @@ mod tests {
         let queue = FsOp::Mqueue { dest: c"/x".into() };
         let refused = with_op(Stage::Op, Act::NewFs, Errno::EPERM, Obstacles::default(), Some(&queue)).unwrap();
         assert!(refused.contains("NEW-IPC"), "{refused}");
+        let deny = FsOp::Deny { path: c"/w/*/.env".into(), is_pattern: true };
+        for act in [Act::Whole, Act::Attach, Act::Match, Act::Keep] {
+            let full = with_op(Stage::Op, act, Errno::ENOSPC, Obstacles::default(), Some(&deny)).unwrap();
+            assert!(full.contains("fs.mount-max") && full.contains("deny a directory above"), "{act:?}: {full}");
+        }
     }
 }

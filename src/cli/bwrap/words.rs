@@ -298,6 +298,11 @@ fn op_text(plan: &Plan, failure: &Failure, out: &mut Vec<u8>) -> Reason {
             with_path(out, ", which matches ", dest);
             Reason::MountErrno
         }
+        Act::Keep => {
+            with_path(out, "Can't deny ", dest);
+            with_path(out, ": keeping in its place ", failure.detail.as_deref().unwrap_or_default());
+            Reason::MountErrno
+        }
         Act::NewFs | Act::Attach | Act::Flags | Act::Whole => whole_text(&op.fs, failure, out),
     }
 }

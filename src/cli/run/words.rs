@@ -329,6 +329,7 @@ fn operation(plan: &Plan, failure: &Failure) -> Vec<u8> {
         Act::NoMatch => ": nothing matches it",
         Act::Look => ": looking into",
         Act::Match => ": covering the match",
+        Act::Keep => ": keeping in its place",
         Act::OfProcess => ": it belongs to one process, and every other has its own",
     };
     out.extend_from_slice(part.as_bytes());
