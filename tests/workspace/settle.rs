@@ -169,7 +169,7 @@ fn honest_work_is_left_alone() {
         "git init -q -b main a; cd a; commit; git config branch.main.remote .; git config branch.main.merge refs/heads/main
          git commit-graph write --reachable; git checkout -qb b; git rebase -q main; rm .git/hooks/*; rm -r .git/hooks",
         "git init -q a; cd a; git config color.ui auto; git config color.status.added green; git config pull.rebase true
-         git config advice.detachedHead false; git config commit.gpgSign false; git config pager.branch false
+         git config advice.detachedHead false; git config commit.gpgSign false; git config pager.branch true
          git config core.commentChar ';'; git config branch.sort -committerdate; git config log.date iso; commit",
         "mkdir -p src/objects src/refs src/hooks src/config; echo x >src/hooks/useThis; ln -s hooks src/link; touch src/.gitignore",
     ];

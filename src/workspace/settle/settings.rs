@@ -1,5 +1,6 @@
 //! The settings that may stay in a repository made by somebody else (git-config(1)): those that certainly neither
-//! execute anything, nor have git read or write elsewhere.
+//! execute anything, nor have git read or write elsewhere. Colors can hide something from whoever looks, as attributes
+//! in the repository's files can.
 //!
 //! Not here, though they look it:
 //! - What makes a partial clone of a repository. git asks the remote for what is missing, whose URL may be anybody's, as
@@ -10,7 +11,10 @@
 //! - Options without saying so: `remotes.*`, `showBranch.default`, `push.pushOption`.
 //! - Names of files, whatever they are for: `blame.ignoreRevsFile`, `commit.template`, `user.signingKey` (with ssh), and
 //!   `fsck.skipList`, thus all of `fsck.*`.
-//! - What takes a protection away: `core.protectNTFS`, `clean.requireForce`, `core.sharedRepository` (others may write).
+//! - What takes a protection or a check away: `core.protectNTFS`, `clean.requireForce`, `core.sharedRepository` and
+//!   `tar.umask` (others may write), `core.fsync`, `merge.verifySignatures`.
+//! - What has no bound on memory, threads or time: `core.bigFileThreshold`, `grep.threads`, `pack.window`, `*.renameLimit`.
+//! - What takes in what somebody else has prepared: `rerere.autoUpdate` stages resolutions from `rr-cache`.
 //! - All that `git gui` keeps: it is written in a language that takes text for commands.
 
 use Value::{Any, One, Url, Word, WorkTree};
@@ -30,14 +34,12 @@ pub(super) enum Value {
     WorkTree,
 }
 
-const SWITCH: Value = One("true yes on 1 false no off 0");
-
-/// A check that users may have for all their repositories is not switched off in one.
+/// A check that users may have for all their repositories is not switched off in one. git takes them in any case, and
+/// programs write them like this.
 const ON: Value = One("true yes on 1");
 
-/// To make or to check a signature, git starts a program. Which one, only users say (`gpg.program` is not here), but it
-/// would be started on what somebody else has made, or with a key that somebody else chose (`user.email`). Off is what
-/// programs without a key set.
+/// To make a signature, git starts a program. Which one, only users say (`gpg.program` is not here), but it would use a key
+/// that somebody else chose (`user.email`). Off is what programs without a key set.
 const OFF: Value = One("false no off 0");
 
 /// Not a format: strftime(3) fills as much memory as one asks for (`%999999999d`).
@@ -82,10 +84,9 @@ const HARMLESS: &[(&str, &str, Value)] = &[
     ("committer", "email name", Any),
     (
         "core",
-        "abbrev autocrlf bare bigfilethreshold checkstat commitgraph compression eol filemode fsync fsyncmethod \
-         fsyncobjectfiles ignorecase logallrefupdates loosecompression multipackindex precomposeunicode preloadindex \
-         quotepath repositoryformatversion safecrlf sparsecheckout sparsecheckoutcone splitindex symlinks trustctime \
-         untrackedcache warnambiguousrefs whitespace",
+        "abbrev autocrlf bare checkstat commitgraph compression eol filemode ignorecase logallrefupdates loosecompression \
+         multipackindex precomposeunicode preloadindex quotepath repositoryformatversion safecrlf sparsecheckout \
+         sparsecheckoutcone splitindex symlinks trustctime untrackedcache whitespace",
         Any,
     ),
     ("core", "commentchar commentstring", COMMENT),
@@ -95,7 +96,7 @@ const HARMLESS: &[(&str, &str, Value)] = &[
     (
         "diff",
         "algorithm autorefreshindex colormoved colormovedws context dirstat ignoresubmodules indentheuristic \
-         interhunkcontext mnemonicprefix noprefix relative renamelimit renames statgraphwidth statnamewidth submodule \
+         interhunkcontext mnemonicprefix noprefix relative renames statgraphwidth statnamewidth submodule \
          suppressblankempty wserrorhighlight",
         Any,
     ),
@@ -105,14 +106,13 @@ const HARMLESS: &[(&str, &str, Value)] = &[
     ("feature", "manyfiles", Any),
     (
         "fetch",
-        "all negotiationalgorithm output parallel prune prunetags recursesubmodules showforcedupdates unpacklimit \
-         writecommitgraph",
+        "all negotiationalgorithm output parallel prune prunetags recursesubmodules unpacklimit writecommitgraph",
         Any,
     ),
-    ("fetch", "fsckobjects", ON),
+    ("fetch", "fsckobjects showforcedupdates", ON),
     ("format", "pretty", One("oneline short medium full fuller reference email mboxrd raw")),
     ("gc", "auto autodetach autopacklimit cruftpacks packrefs writecommitgraph", Any),
-    ("grep", "column extendedregexp fullname linenumber patterntype threads", Any),
+    ("grep", "column extendedregexp fullname linenumber patterntype", Any),
     ("http", "lowspeedlimit lowspeedtime postbuffer", Any),
     ("http", "version", One("HTTP/1.1 HTTP/2")),
     ("i18n", "commitencoding logoutputencoding", ENCODING),
@@ -126,53 +126,48 @@ const HARMLESS: &[(&str, &str, Value)] = &[
         Any,
     ),
     ("log", "date", DATE),
-    ("log", "showsignature", OFF),
     ("maintenance", "auto autodetach strategy", Any),
     (
         "merge",
-        "autostash branchdesc conflictstyle defaulttoupstream directoryrenames ff log renamelimit renames renormalize \
-         stat suppressdest verbosity",
+        "autostash branchdesc conflictstyle defaulttoupstream directoryrenames ff log renames renormalize stat \
+         suppressdest verbosity",
         Any,
     ),
-    ("merge", "verifysignatures", OFF),
     (
         "pack",
-        "allowpackreuse compression deltacachelimit deltacachesize depth indexversion packsizelimit readreverseindex \
-         threads usebitmaps usesparse window windowmemory writebitmaphashcache writebitmaplookuptable writereverseindex",
+        "allowpackreuse compression indexversion packsizelimit readreverseindex usebitmaps usesparse writebitmaphashcache \
+         writebitmaplookuptable writereverseindex",
         Any,
     ),
-    // Anything but a switch is a command; with one, the pager is the user's.
-    ("pager", "*", SWITCH),
+    // Anything but a switch is a command; and without the user's pager, commands in texts get to the terminal.
+    ("pager", "*", ON),
     ("protocol", "version", Any),
     ("pull", "ff rebase", Any),
-    ("push", "autosetupremote default followtags negotiate recursesubmodules usebitmaps useforceifincludes", Any),
+    ("push", "autosetupremote default followtags negotiate usebitmaps", Any),
     ("push", "gpgsign", OFF),
+    ("push", "useforceifincludes", ON),
     (
         "rebase",
-        "abbreviatecommands autosquash autostash backend forkpoint missingcommitscheck rebasemerges \
-         reschedulefailedexec stat updaterefs",
+        "abbreviatecommands autosquash autostash backend forkpoint rebasemerges reschedulefailedexec stat updaterefs",
         Any,
     ),
-    (
-        "receive",
-        "advertisepushoptions autogc denycurrentbranch denydeletecurrent denydeletes denynonfastforwards unpacklimit \
-         updateserverinfo",
-        Any,
-    ),
-    ("receive", "fsckobjects", ON),
+    ("rebase", "missingcommitscheck", One("warn error")),
+    ("receive", "advertisepushoptions autogc unpacklimit updateserverinfo", Any),
+    ("receive", "denycurrentbranch", One("refuse updateInstead")),
+    ("receive", "denydeletecurrent denydeletes denynonfastforwards fsckobjects", ON),
     ("remote", "pushdefault", Url),
     ("remote.*", "fetch followremotehead gh-resolved mirror prune prunetags push skipdefaultupdate skipfetchall", Any),
     ("remote.*", "pushurl url", Url),
     ("remote.*", "tagopt", One("--tags --no-tags")),
     ("repack", "packkeptobjects updateserverinfo usedeltabaseoffset usedeltaislands writebitmaps", Any),
-    ("rerere", "autoupdate enabled", Any),
+    ("rerere", "enabled", Any),
     ("revert", "reference", Any),
     ("sparse", "expectfilesoutsideofpatterns", Any),
     ("splitindex", "maxpercentchange", Any),
     ("stash", "showincludeuntracked showpatch showstat", Any),
     (
         "status",
-        "aheadbehind branch displaycommentprefix relativepaths renamelimit renames short showstash showuntrackedfiles \
+        "aheadbehind branch displaycommentprefix relativepaths renames short showstash showuntrackedfiles \
          submodulesummary",
         Any,
     ),
@@ -185,8 +180,7 @@ const HARMLESS: &[(&str, &str, Value)] = &[
     ("submodule.*", "url", Url),
     ("tag", "forcesignannotated gpgsign", OFF),
     ("tag", "sort", SORT),
-    ("tar", "umask", Any),
-    ("transfer", "credentialsinurl", One("warn die")),
+    ("transfer", "credentialsinurl", One("die")),
     ("transfer", "fsckobjects", ON),
     ("transfer", "unpacklimit", Any),
     ("uploadpack", "allowfilter", Any),
