@@ -19,10 +19,9 @@ const WHOLE: &[&str] = &["/proc", "/sys", "/dev", "/run", "/etc", "/boot"];
 
 /// What a workspace may not be, for one user.
 pub(super) struct Limits {
-    uid: u32,
     homes: Vec<PathBuf>,
     runtime: Vec<PathBuf>,
-    /// Where links among the system's directories lead (`/home -> /var/home`), as long as somebody has asked.
+    /// Where links among the system's directories lead (`/home -> /var/home`), once somebody has asked.
     system: OnceCell<Vec<PathBuf>>,
     whole: OnceCell<Vec<PathBuf>>,
 }
@@ -34,7 +33,7 @@ impl Limits {
         let homes = both_forms(around.home.map(Path::to_owned).into_iter().chain(recorded));
         let runtime = format!("/run/user/{}", around.uid);
         let runtime = both_forms(around.runtime_dir.map(Path::to_owned).into_iter().chain([runtime.into()]));
-        Limits { uid: around.uid, homes, runtime, system: OnceCell::new(), whole: OnceCell::new() }
+        Limits { homes, runtime, system: OnceCell::new(), whole: OnceCell::new() }
     }
 
     /// Why `dir` may not be written as a whole though its path says nothing, if so: a home is often mounted at two places
@@ -68,16 +67,15 @@ impl Limits {
         if is_or_above(dir, whole) || is_in(dir, whole) {
             return true;
         }
-        // What is the user's own is not the system's, wherever a link of the system's leads: nothing has to be followed.
-        let is_own = self.uid != 0 && fs::metadata(dir).is_ok_and(|about| about.uid() == self.uid);
-        !is_own && is_or_above(dir, self.system.get_or_init(|| real(SYSTEM)))
+        is_or_above(dir, self.system.get_or_init(|| real(SYSTEM)))
     }
 }
 
 /// Whether `dir` is one of `places`, or has one below it.
 fn is_or_above(dir: &Path, places: &[impl AsRef<Path>]) -> bool {
-    let length = dir.as_os_str().len();
-    places.iter().map(AsRef::as_ref).any(|place| place.as_os_str().len() >= length && place.starts_with(dir))
+    // Nearly all places are shorter than where somebody works, and need not be taken apart.
+    let is_long_enough = |place: &&Path| place.as_os_str().len() >= dir.as_os_str().len();
+    places.iter().map(AsRef::as_ref).filter(is_long_enough).any(|place| place.starts_with(dir))
 }
 
 /// Whether `dir` is one of `places`, or lies below one.
@@ -97,8 +95,8 @@ fn both_forms(paths: impl Iterator<Item = PathBuf>) -> Vec<PathBuf> {
 
 /// The paths of `places` without links, of those that have any.
 fn real(places: &[impl AsRef<Path>]) -> Vec<PathBuf> {
-    let real = |place: &Path| place.canonicalize().ok().filter(|real| real != place);
-    places.iter().filter_map(|place| real(place.as_ref())).collect()
+    let followed = |place: &Path| place.canonicalize().ok().filter(|real| real != place);
+    places.iter().filter_map(|place| followed(place.as_ref())).collect()
 }
 
 /// The home of user `uid` in the text of passwd(5).
@@ -154,22 +152,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_the_users_own_is_not_the_systems_wherever_its_links_lead() {
-        let dir = PathBuf::from(format!("/var/tmp/pinfold-workspace-{}-led-to", std::process::id()));
-        fs::create_dir(&dir).unwrap();
-        // As root, give it away.
-        let owner = if std::os::unix::fs::chown(&dir, Some(54321), None).is_ok() {
-            54321
-        } else {
-            fs::metadata(&dir).unwrap().uid()
-        };
-        let refused = |uid| {
-            let around = Surroundings { cwd: Path::new("/x"), home: None, runtime_dir: None, uid };
-            let led_to = OnceCell::from(vec![dir.join("usr")]);
-            Limits { system: led_to, ..Limits::new(&around) }.refusal(&dir).is_some()
-        };
-        assert!(!refused(owner) && refused(owner + 1) && refused(0));
-        fs::remove_dir(&dir).unwrap();
+    fn what_the_systems_links_lead_to_is_refused_with_what_is_above_it() {
+        let around = Surroundings { cwd: Path::new("/x"), home: None, runtime_dir: None, uid: 54321 };
+        let led_to = OnceCell::from(vec![PathBuf::from("/data/disk/tmp")]);
+        let limits = Limits { system: led_to, ..Limits::new(&around) };
+        assert!(["/data/disk/tmp", "/data/disk", "/data"].iter().all(|dir| limits.refusal(Path::new(dir)).is_some()));
+        assert!(["/data/disk/tmp/x", "/data/x"].iter().all(|dir| limits.refusal(Path::new(dir)).is_none()));
     }
 
     #[test]
