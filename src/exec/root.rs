@@ -193,7 +193,7 @@ impl<'a> NewRoot<'a> {
             && parent.is_empty()
             && file::make_dir_at(self.top(), name, mode).is_ok()
         {
-            // Directly in the root it is mostly new: three calls less than to look first.
+            // Directly in the root it is mostly new: three calls fewer than with a look first.
             return file::open_dir_at(self.top(), name);
         }
         match self.open(path, Open::Dir) {

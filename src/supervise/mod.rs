@@ -82,10 +82,8 @@ fn supervise(plan: &Plan, line: Option<CommandLine>, door: &dyn Door) -> Result<
     process::default_sigchld().map_err(at(Stage::Prepare))?;
     process::set_no_new_privs().map_err(at(Stage::NoNewPrivs))?;
     let parent = watch_parent(plan)?;
-    let mut sweep = Sweep::default();
-    if !plan.net_meanwhile {
-        sweep = Sweep::before(plan)?;
-    }
+    // Where there is time for it later, it is done then.
+    let sweep = if plan.net_meanwhile { None } else { Some(Sweep::before(plan)?) };
     join(plan, plan.joins.user, NsSet::USER, Stage::JoinUser)?;
     join(plan, plan.joins.pid, NsSet::PID, Stage::JoinPid)?;
     let (control, inside) = socket::pair().map_err(at(Stage::Prepare))?;
@@ -110,7 +108,10 @@ fn supervise(plan: &Plan, line: Option<CommandLine>, door: &dyn Door) -> Result<
     } else {
         child
     };
-    let outcome = attend(plan, &control, &child, parent.as_ref(), &mut sweep, door);
+    let begun = begin(plan, &control, &child, parent.as_ref(), sweep, door);
+    // The program has not run, and nothing is looked for that it might have left.
+    let Some(sweep) = begun.inspect_err(|_| abandon(&child))? else { return Ok(die_with_parent(&child).code) };
+    let outcome = attend(plan, &control, &child, parent.as_ref(), door);
     if outcome.is_err() {
         // Whatever went wrong: nothing of a box that could not be looked after stays behind.
         abandon(&child);
@@ -142,28 +143,37 @@ struct Ended {
     signal: Option<u8>,
 }
 
+/// Gives the half inside what the program does not run without, and says what is watched: `sweep`, or what is found now.
+/// Nothing when the caller ended meanwhile, and the box shall end with it.
+fn begin(
+    plan: &Plan,
+    control: &OwnedFd,
+    child: &Child,
+    parent: Option<&OwnedFd>,
+    sweep: Option<Sweep>,
+    door: &dyn Door,
+) -> Result<Option<Sweep>, Trouble> {
+    if !release(plan, control, child, parent)? {
+        return Ok(None);
+    }
+    if sweep.is_some() {
+        return Ok(sweep);
+    }
+    // Linux often starts a process on the processor of its maker, where it waits until that sleeps, although others are
+    // idle (kernel/sched/fair.c, select_task_rq_fair).
+    process::leave_processor();
+    let made = Sweep::before(plan).and_then(|sweep| make_network(control, child).map(|()| sweep));
+    // What went wrong inside came first.
+    made.map(Some).map_err(|failure| failure_told(plan, control, door).unwrap_or(failure).into())
+}
+
 fn attend(
     plan: &Plan,
     control: &OwnedFd,
     child: &Child,
     parent: Option<&OwnedFd>,
-    sweep: &mut Sweep,
     door: &dyn Door,
 ) -> Result<Ended, Trouble> {
-    if !release(plan, control, child, parent)? {
-        return Ok(die_with_parent(child));
-    }
-    if plan.net_meanwhile {
-        // Linux often starts a process on the processor of its maker, where it waits until that sleeps, although others
-        // are idle (kernel/sched/fair.c, select_task_rq_fair). Here that would be a millisecond of five.
-        process::leave_processor();
-        // The program does not run before it has its network, and the half inside is busy until then.
-        *sweep = Sweep::before(plan)?;
-        if let Err(failure) = make_network(control, child) {
-            // What went wrong inside came first.
-            return Err(failure_told(plan, control, door).unwrap_or(failure).into());
-        }
-    }
     let signals =
         plan.life.orderly.then(|| Signals::watch(!plan.new_session)).transpose().map_err(at(Stage::Signals))?;
     let_go(plan, control, child, [parent.map(AsRawFd::as_raw_fd), signals.as_ref().map(AsRawFd::as_raw_fd)])?;

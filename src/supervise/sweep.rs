@@ -15,8 +15,7 @@ use crate::sys::dir::{self, Entries, For};
 use crate::sys::file::Stat;
 use crate::sys::{Errno, Result, file};
 
-/// What is looked for; nothing by default.
-#[derive(Default)]
+/// What is looked for.
 pub(super) struct Sweep {
     dirs: Vec<Dir>,
 }

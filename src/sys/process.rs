@@ -26,14 +26,16 @@ impl SingleThread {
 
 /// Continues on another processor, if this process may use more than one, and leaves this one to whoever waits for it.
 ///
-/// Which may be used stays as it was (`sched_setaffinity(2)`). It cannot fail: at worst, both share one.
+/// Which may be used is what it was (`sched_setaffinity(2)`). Where the kernel, or a filter of the caller's, answers with
+/// an error, both share one processor.
 pub(crate) fn leave_processor() {
     use nix::sched::{sched_getaffinity, sched_getcpu, sched_setaffinity};
     let this = Pid::from_raw(0);
     let (Ok(all), Ok(here)) = (sched_getaffinity(this), sched_getcpu()) else { return };
     let mut others = all;
     if others.unset(here).is_ok() && sched_setaffinity(this, &others).is_ok() {
-        let _as_before = sched_setaffinity(this, &all).is_ok();
+        // Otherwise this process, which only waits, keeps to the others.
+        let _all_again = sched_setaffinity(this, &all).is_ok();
     }
 }
 

@@ -134,8 +134,8 @@ pub(crate) enum EnvWish {
     Set(CString, CString),
 }
 
-/// So many operations have room from the beginning.
-const ROOM: usize = 64;
+/// As many operations as the default profile has, with some to spare.
+const MOST_OFTEN: usize = 64;
 
 /// What [`RunArgs::share`] understands.
 pub(crate) const KINDS: &[&str] = &["net", "ipc", "pid", "uts", "cgroup"];
@@ -169,9 +169,9 @@ impl RunArgs {
     pub(super) fn new(variables: Vec<(&'static str, CString)>) -> RunArgs {
         // Room for the default profile. What grows is copied, each time into pages that are made for it.
         RunArgs {
-            wishes: Vec::with_capacity(ROOM),
-            origins: Vec::with_capacity(ROOM),
-            seen: Vec::with_capacity(2 * ROOM),
+            wishes: Vec::with_capacity(MOST_OFTEN),
+            origins: Vec::with_capacity(MOST_OFTEN),
+            seen: Vec::with_capacity(2 * MOST_OFTEN),
             variables,
             ..RunArgs::default()
         }

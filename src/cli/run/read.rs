@@ -302,7 +302,10 @@ fn item_of_line(line: &[u8], origin: Origin) -> Result<Item, Error> {
         return refuse("a line of a profile has no control characters in it");
     }
     let bare = name.strip_prefix(b"--").unwrap_or(name);
-    let opt = named(bare).map_or_else(|| unknown(&[b"--", bare].concat()), Ok)?;
+    let opt = match named(bare) {
+        Some(opt) => opt,
+        None => return unknown(&[b"--", bare].concat()),
+    };
     if let Some(error) = table::not_in_a_profile(opt.name) {
         return Err(error);
     }
