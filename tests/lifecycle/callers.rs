@@ -49,9 +49,18 @@ fn the_processors_are_those_of_the_caller() {
     };
     let own = allowed(&std::fs::read_to_string("/proc/self/status").unwrap());
     let first: usize = own.split([',', '-']).next().unwrap().parse().unwrap();
-    let launch = || inside(Actor::User, TYPICAL, &["grep", "Cpus_allowed_list", "/proc/self/status"]);
-    assert_eq!(allowed(&launch().run().done()), own);
-    assert_eq!(allowed(&launch().tweak(Tweak::Processor(first)).run().done()), first.to_string());
+    let launch = || inside(Actor::User, TYPICAL, &["sh", "-c", "cat /proc/self/status; read line"]).fd(0, Fd::In);
+    for (launch, wanted) in [(launch(), own), (launch().tweak(Tweak::Processor(first)), first.to_string())] {
+        let mut running = launch.start();
+        assert_eq!(
+            allowed(&running.read_until(1, |said| said.contains("Cpus_allowed_list:") && said.ends_with('\n'))),
+            wanted
+        );
+        let outside = std::fs::read_to_string(format!("/proc/{}/status", running.pid())).unwrap();
+        assert_eq!(allowed(&outside), wanted);
+        running.feed(0, "\n");
+        running.finish().done();
+    }
 }
 
 /// A caller that ignores SIGCHLD makes the kernel throw away exit codes; one that blocks it delays what waits for it.
