@@ -1,14 +1,16 @@
 //! What a system call filter costs: when it is installed, and at every call.
 
 use std::ffi::OsString;
-use std::io::{Error, Result};
+use std::io::{Error, Read, Result, Write, stdin};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use pinfold::Sandbox;
 use pinfold::spec::{ProfileText, Seccomp};
+use seccompiler::{BpfProgram, sock_filter};
 
-use crate::rounds::{Contestant, Times, interleave};
+use crate::rounds::{Contestant, Ratio, Times, interleave, median, plain};
 use crate::stage::Stage;
 use crate::verdict::Verdicts;
 
@@ -16,6 +18,9 @@ use crate::verdict::Verdicts;
 pub(crate) const BOX_WORD: &str = "filtered";
 /// First word of this program when it is to ask for its parent again and again: `getppid TIMES`.
 pub(crate) const LOOP_WORD: &str = "getppid";
+
+/// First word of this program when it is to attach the filter that it reads, and to say how long that took.
+pub(crate) const ATTACH_WORD: &str = "attach";
 
 /// No filter, one that allows everything at once, and the profile that most boxes will have.
 const FILTERS: [&str; 3] = ["none", "allow", "default"];
@@ -30,6 +35,14 @@ pub(crate) fn measure(stage: &Stage, quick: bool, verdicts: &mut Verdicts) -> Re
     let launches = compare(stage, &["/bin/true".into()], rounds)?;
     verdicts.at_most("default profile adds to a launch, in µs", 150., Some(launches[2].less(&launches[0])));
     verdicts.note("  a filter of one instruction adds", Some(launches[1].less(&launches[0])));
+    // The same without all the rest of a launch, whose time differs by more from one to the next.
+    let default = plain(Command::new(stage.native())).args(["seccomp", "compile", FILTERS[2]]).output()?.stdout;
+    let rounds = if quick { 50 } else { 1_000 };
+    println!("\nattaching a filter, in a process of its own ({rounds} rounds)");
+    let [one, default] = attaching(stage, [&ALLOW, &default], rounds)?;
+    println!("  {:12} {one} µs\n  {:12} {default} µs", FILTERS[1], FILTERS[2]);
+    verdicts.at_most("attaching the default profile, in µs", 150., Some(default));
+    verdicts.note("  attaching a filter of one instruction", Some(one));
     let (rounds, calls) = (if quick { 10 } else { 100 }, 500_000);
     println!("\n{calls} calls of getppid in a box with a filter ({rounds} rounds)");
     let loops = compare(stage, &["/launch".into(), LOOP_WORD.into(), calls.to_string().into()], rounds)?;
@@ -58,6 +71,39 @@ fn compare(stage: &Stage, command: &[OsString], rounds: usize) -> Result<Vec<Tim
         );
     }
     Ok(times)
+}
+
+/// How long it takes to attach each of `programs`, in microseconds.
+fn attaching<const N: usize>(stage: &Stage, programs: [&[u8]; N], rounds: usize) -> Result<[Ratio; N]> {
+    let mut times = [const { Vec::new() }; N];
+    for _ in 0..rounds {
+        for (program, times) in programs.iter().zip(&mut times) {
+            let mut command = plain(Command::new(stage.this_program()));
+            let mut child = command.arg(ATTACH_WORD).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+            child.stdin.take().expect("a pipe").write_all(program)?;
+            let said = child.wait_with_output()?;
+            times.push(String::from_utf8_lossy(&said.stdout).trim().parse::<f64>().map_err(Error::other)?);
+        }
+    }
+    let of_minima = |times: &[f64]| times.iter().copied().fold(f64::INFINITY, f64::min);
+    Ok(times.map(|times| Ratio { median: median(&times), of_minima: of_minima(&times) }))
+}
+
+/// Attaches the filter that it reads, and says how many microseconds that took.
+pub(crate) fn attach() -> Result<u8> {
+    let mut bytes = Vec::new();
+    stdin().read_to_end(&mut bytes)?;
+    let one = |&[a, b, jt, jf, c, d, e, f]: &[u8; 8]| sock_filter {
+        code: u16::from_le_bytes([a, b]),
+        jt,
+        jf,
+        k: u32::from_le_bytes([c, d, e, f]),
+    };
+    let program: BpfProgram = bytes.as_chunks().0.iter().map(one).collect();
+    let start = Instant::now();
+    seccompiler::apply_filter(&program).map_err(Error::other)?;
+    println!("{}", start.elapsed().as_secs_f64() * 1e6);
+    Ok(0)
 }
 
 /// The box of `words`: filtered FILTER COMMAND...

@@ -39,6 +39,8 @@ fn main() -> ExitCode {
         filter::box_of(&words)
     } else if is(0, filter::LOOP_WORD) {
         Ok(filter::ask(&words))
+    } else if is(0, filter::ATTACH_WORD) {
+        filter::attach()
     } else if is(0, MEASURE_WORD) {
         measure(&Stage::at(words[1].clone().into()), is(2, "--quick")).map(|()| 0)
     } else {

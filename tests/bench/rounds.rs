@@ -108,7 +108,7 @@ pub(crate) fn interleave(rounds: usize, mut contestants: Vec<Contestant>) -> Res
     Ok(times)
 }
 
-fn median(values: &[f64]) -> f64 {
+pub(crate) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     match (sorted.len(), sorted.len() / 2) {
