@@ -52,12 +52,29 @@ impl Program {
         self.counted(data).map_or(usize::MAX, |(_, steps)| steps)
     }
 
+    /// Whether the kernel can tell at load time what the filter returns for a call: it follows it as long as nothing but
+    /// the number and the architecture is looked at (kernel/seccomp.c, seccomp_is_const_allow).
+    #[cfg(test)]
+    pub(super) fn is_tried_at_load(&self, arch: u32, number: u32) -> bool {
+        let word = |offset| match offset {
+            NUMBER => Some(number),
+            ARCH => Some(arch),
+            _ => None,
+        };
+        self.followed(word).is_some()
+    }
+
     fn counted(&self, data: &Data) -> Option<(u32, usize)> {
+        self.followed(|offset| data.word(offset))
+    }
+
+    /// What the filter returns, and after how many instructions; nothing where a word is wanted that is not given.
+    fn followed(&self, word: impl Fn(u32) -> Option<u32>) -> Option<(u32, usize)> {
         let (mut at, mut accumulator, mut steps) = (0, Some(0), 0);
         // Every step goes forward, so that this ends.
         loop {
             steps += 1;
-            match self.step(at, &mut accumulator, |offset| data.word(offset).map(Some))? {
+            match self.step(at, &mut accumulator, |offset| word(offset).map(Some))? {
                 Next::At(next) => at = next,
                 Next::Either(..) => return None,
                 Next::Return(value) => return Some((value, steps)),

@@ -1,8 +1,6 @@
 //! What the shipped profiles promise, on every architecture.
 
 use super::*;
-use crate::seccomp::assemble::{IF_EQUAL, IF_NOT_LESS, Instruction, JUMP, LOAD, RETURN};
-use crate::seccomp::compile::{ARCH, NUMBER};
 use crate::seccomp::shipped::{names, text};
 use crate::seccomp::table::GROUPS;
 
@@ -214,33 +212,11 @@ fn no_rule_of_ours_is_without_effect() {
     }
 }
 
-/// Whether the kernel can tell at load time what `program` says of a number: it follows it as long as nothing but the
-/// number and the architecture is looked at (kernel/seccomp.c, seccomp_is_const_allow).
-fn is_tried_at_load(program: &Program, arch: Arch, number: u32) -> bool {
-    let (mut at, mut word) = (0, 0);
-    loop {
-        let Instruction { code, jt, jf, k } = program.0[at];
-        let branch = |holds| usize::from(if holds { jt } else { jf });
-        at += 1 + match code {
-            LOAD if k == NUMBER || k == ARCH => {
-                word = if k == NUMBER { number } else { arch.audit() };
-                0
-            }
-            LOAD => return false,
-            RETURN => return true,
-            JUMP => k as usize,
-            IF_EQUAL => branch(word == k),
-            IF_NOT_LESS => branch(word >= k),
-            code => panic!("{code:#x}"),
-        };
-    }
-}
-
 #[test]
 fn only_calls_of_the_native_architecture_are_tried_at_load() {
     for (kernel, arch) in everywhere() {
         let program = compiled("default", kernel).program;
-        let tried = (0..480).filter(|&number| is_tried_at_load(&program, arch, number)).count();
+        let tried = (0..480).filter(|&number| program.is_tried_at_load(arch.audit(), number)).count();
         assert!(if kernel == arch { tried > 440 } else { tried == 0 }, "{arch} on {kernel}: {tried}");
     }
 }
