@@ -1,6 +1,5 @@
 //! Directories that no program gets to write as a whole, because they are more than a project.
 
-use std::cell::OnceCell;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -21,9 +20,10 @@ const WHOLE: &[&str] = &["/proc", "/sys", "/dev", "/run", "/etc", "/boot"];
 pub(super) struct Limits {
     homes: Vec<PathBuf>,
     runtime: Vec<PathBuf>,
-    /// Where links among the system's directories lead (`/home -> /var/home`), once somebody has asked.
-    system: OnceCell<Vec<PathBuf>>,
-    whole: OnceCell<Vec<PathBuf>>,
+    /// Where links among [`SYSTEM`] lead (`/home -> /var/home`).
+    system: Vec<PathBuf>,
+    /// The same of [`WHOLE`].
+    whole: Vec<PathBuf>,
 }
 
 impl Limits {
@@ -33,7 +33,7 @@ impl Limits {
         let homes = both_forms(around.home.map(Path::to_owned).into_iter().chain(recorded));
         let runtime = format!("/run/user/{}", around.uid);
         let runtime = both_forms(around.runtime_dir.map(Path::to_owned).into_iter().chain([runtime.into()]));
-        Limits { homes, runtime, system: OnceCell::new(), whole: OnceCell::new() }
+        Limits { homes, runtime, system: real(SYSTEM), whole: real(WHOLE) }
     }
 
     /// Why `dir` may not be written as a whole though its path says nothing, if so: a home is often mounted at two places
@@ -56,18 +56,13 @@ impl Limits {
         if is_or_above(dir, &self.runtime) || is_in(dir, &self.runtime) {
             return Some("the sockets of your session are there ($XDG_RUNTIME_DIR)");
         }
-        self.is_of_the_system(dir).then_some("it belongs to the system, or to everybody")
-    }
-
-    fn is_of_the_system(&self, dir: &Path) -> bool {
-        if is_or_above(dir, SYSTEM) || is_or_above(dir, WHOLE) || is_in(dir, WHOLE) {
-            return true;
-        }
-        let whole = self.whole.get_or_init(|| real(WHOLE));
-        if is_or_above(dir, whole) || is_in(dir, whole) {
-            return true;
-        }
-        is_or_above(dir, self.system.get_or_init(|| real(SYSTEM)))
+        let is_of_the_system = is_or_above(dir, SYSTEM)
+            || is_or_above(dir, &self.system)
+            || is_or_above(dir, WHOLE)
+            || is_or_above(dir, &self.whole)
+            || is_in(dir, WHOLE)
+            || is_in(dir, &self.whole);
+        is_of_the_system.then_some("it belongs to the system, or to everybody")
     }
 }
 
@@ -154,8 +149,7 @@ mod tests {
     #[test]
     fn what_the_systems_links_lead_to_is_refused_with_what_is_above_it() {
         let around = Surroundings { cwd: Path::new("/x"), home: None, runtime_dir: None, uid: 54321 };
-        let led_to = OnceCell::from(vec![PathBuf::from("/data/disk/tmp")]);
-        let limits = Limits { system: led_to, ..Limits::new(&around) };
+        let limits = Limits { system: vec!["/data/disk/tmp".into()], ..Limits::new(&around) };
         assert!(["/data/disk/tmp", "/data/disk", "/data"].iter().all(|dir| limits.refusal(Path::new(dir)).is_some()));
         assert!(["/data/disk/tmp/x", "/data/x"].iter().all(|dir| limits.refusal(Path::new(dir)).is_none()));
     }

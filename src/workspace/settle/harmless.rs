@@ -70,11 +70,13 @@ fn why(left_out: &[Setting]) -> String {
     let mut named: Vec<&Setting> = Vec::new();
     let mut has_more = false;
     for setting in left_out {
-        let is_named = named.iter().any(|other| other.key == setting.key && other.header == setting.header);
-        match named.len() < MOST_NAMES {
-            _ if is_named => {}
-            true => named.push(setting),
-            false => has_more = true,
+        if named.iter().any(|other| other.key == setting.key && other.header == setting.header) {
+            continue;
+        }
+        if named.len() < MOST_NAMES {
+            named.push(setting);
+        } else {
+            has_more = true;
         }
     }
     if named.is_empty() {
