@@ -10,7 +10,7 @@ use pinfold::Sandbox;
 use pinfold::spec::{ProfileText, Seccomp};
 use seccompiler::{BpfProgram, sock_filter};
 
-use crate::rounds::{Contestant, Ratio, Times, interleave, median, plain};
+use crate::rounds::{Contestant, Times, interleave, plain};
 use crate::stage::Stage;
 use crate::verdict::Verdicts;
 
@@ -39,10 +39,9 @@ pub(crate) fn measure(stage: &Stage, quick: bool, verdicts: &mut Verdicts) -> Re
     let default = plain(Command::new(stage.native())).args(["seccomp", "compile", FILTERS[2]]).output()?.stdout;
     let rounds = if quick { 50 } else { 1_000 };
     println!("\nattaching a filter, in a process of its own ({rounds} rounds)");
-    let [one, default] = attaching(stage, [&ALLOW, &default], rounds)?;
-    println!("  {:12} {one} µs\n  {:12} {default} µs", FILTERS[1], FILTERS[2]);
-    verdicts.at_most("attaching the default profile, in µs", 150., Some(default));
-    verdicts.note("  attaching a filter of one instruction", Some(one));
+    let attached = attaching(stage, [&ALLOW, &default], rounds)?;
+    verdicts.at_most("attaching the default profile, in µs", 150., Some(attached[1].alone()));
+    verdicts.note("  attaching a filter of one instruction", Some(attached[0].alone()));
     let (rounds, calls) = (if quick { 10 } else { 100 }, 500_000);
     println!("\n{calls} calls of getppid in a box with a filter ({rounds} rounds)");
     let loops = compare(stage, &["/launch".into(), LOOP_WORD.into(), calls.to_string().into()], rounds)?;
@@ -73,20 +72,22 @@ fn compare(stage: &Stage, command: &[OsString], rounds: usize) -> Result<Vec<Tim
     Ok(times)
 }
 
-/// How long it takes to attach each of `programs`, in microseconds.
-fn attaching<const N: usize>(stage: &Stage, programs: [&[u8]; N], rounds: usize) -> Result<[Ratio; N]> {
-    let mut times = [const { Vec::new() }; N];
+/// How long it takes to attach each of `programs`, those of [`FILTERS`] that are any.
+fn attaching(stage: &Stage, programs: [&[u8]; 2], rounds: usize) -> Result<[Times; 2]> {
+    let mut attached = [Times::of(FILTERS[1]), Times::of(FILTERS[2])];
     for _ in 0..rounds {
-        for (program, times) in programs.iter().zip(&mut times) {
+        for (program, times) in programs.iter().zip(&mut attached) {
             let mut command = plain(Command::new(stage.this_program()));
             let mut child = command.arg(ATTACH_WORD).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
             child.stdin.take().expect("a pipe").write_all(program)?;
             let said = child.wait_with_output()?;
-            times.push(String::from_utf8_lossy(&said.stdout).trim().parse::<f64>().map_err(Error::other)?);
+            times.add(String::from_utf8_lossy(&said.stdout).trim().parse().map_err(Error::other)?);
         }
     }
-    let of_minima = |times: &[f64]| times.iter().copied().fold(f64::INFINITY, f64::min);
-    Ok(times.map(|times| Ratio { median: median(&times), of_minima: of_minima(&times) }))
+    for one in &attached {
+        println!("  {:12} min {:>9.0}  median {:>9.0}", one.name, one.min(), one.median());
+    }
+    Ok(attached)
 }
 
 /// Attaches the filter that it reads, and says how many microseconds that took.

@@ -52,6 +52,19 @@ pub(crate) struct Times {
 }
 
 impl Times {
+    pub(crate) fn of(name: &'static str) -> Times {
+        Times { name, rounds: Vec::new() }
+    }
+
+    pub(crate) fn add(&mut self, microseconds: f64) {
+        self.rounds.push(microseconds);
+    }
+
+    /// These times as they are, compared with nobody's.
+    pub(crate) fn alone(&self) -> Ratio {
+        Ratio { median: self.median(), of_minima: self.min() }
+    }
+
     pub(crate) fn min(&self) -> f64 {
         self.rounds.iter().copied().fold(f64::INFINITY, f64::min)
     }
@@ -93,8 +106,7 @@ impl fmt::Display for Ratio {
 
 /// Lets every contestant run once in each of `rounds` rounds, after a few that do not count.
 pub(crate) fn interleave(rounds: usize, mut contestants: Vec<Contestant>) -> Result<Vec<Times>> {
-    let mut times: Vec<Times> =
-        contestants.iter().map(|who| Times { name: who.name, rounds: Vec::with_capacity(rounds) }).collect();
+    let mut times: Vec<Times> = contestants.iter().map(|who| Times::of(who.name)).collect();
     for _warm_up in 0..rounds.min(25) / 5 {
         for contestant in &mut contestants {
             contestant.once()?;
@@ -102,13 +114,13 @@ pub(crate) fn interleave(rounds: usize, mut contestants: Vec<Contestant>) -> Res
     }
     for _round in 0..rounds {
         for (contestant, times) in contestants.iter_mut().zip(&mut times) {
-            times.rounds.push(contestant.once()?);
+            times.add(contestant.once()?);
         }
     }
     Ok(times)
 }
 
-pub(crate) fn median(values: &[f64]) -> f64 {
+fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     match (sorted.len(), sorted.len() / 2) {
