@@ -34,10 +34,19 @@ fn every_call_fails_in_turn() {
 
 /// A skip is loud, and an error where all is required.
 fn skip(reason: &str) {
-    use std::io::Write;
-
     let required = std::env::var("PINFOLD_TEST_REQUIRE").is_ok_and(|value| value == "all");
     assert!(!required, "cannot be skipped (PINFOLD_TEST_REQUIRE=all): {reason}");
+    say_skip(reason);
+}
+
+/// What takes root cannot be required of anybody else.
+fn leave_to_root(reason: &str) {
+    say_skip(&format!("{reason}: needs root"));
+}
+
+fn say_skip(reason: &str) {
+    use std::io::Write;
+
     // Not eprintln!, which libtest keeps for itself when a test succeeds.
     _ = writeln!(std::io::stderr(), "SKIP: fault injection: {reason}");
 }

@@ -29,7 +29,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{Pid, Uid, mkdtemp};
 
-use crate::skip;
+use crate::{leave_to_root, skip};
 use launch::{DOOR, LAUNCHES, Launch, User};
 use pool::Tally;
 use worker::{JOB, Job, Mode};
@@ -65,7 +65,7 @@ fn campaign(mode: Mode, what: &str) {
             continue;
         }
         if launch.user == User::Root && !Uid::effective().is_root() {
-            skip(&format!("{}: needs root", launch.name));
+            leave_to_root(launch.name);
             continue;
         }
         let tally = pool::run(&place.job(launch, mode), available_parallelism().map_or(1, usize::from));
@@ -138,8 +138,7 @@ impl Place {
         let place = Place(mkdtemp("/var/tmp/pinfold-fault-XXXXXX")?);
         fs::set_permissions(&place.0, fs::Permissions::from_mode(0o755))?;
         executable::copy(Path::new(&tool), &place.tool());
-        example::build(DOOR);
-        executable::copy(&example::path(DOOR), &place.0.join(DOOR));
+        executable::copy(&example::built(DOOR, &["tests/landlock", "src"]), &place.0.join(DOOR));
         Ok(place)
     }
 

@@ -85,6 +85,7 @@ pub(crate) fn mount_id(words: &[OsString]) -> Answer {
 /// * `flags:DIR:FLAG,FLAG` gives the mount at DIR these flags
 /// * `bind:FROM:TO` shows a directory at another place too
 /// * `hide:DIR:KEEP` mounts an empty file system on DIR, with only its subdirectory KEEP as before
+/// * `share` lets mounts made here appear in namespaces made from this one and back, as systemd does on most hosts
 /// * `limit:N` allows N user namespaces below this one
 pub(crate) fn nest(words: &[OsString]) -> Answer {
     let end = words.iter().position(|word| word == "--").ok_or_else(|| io::Error::other("no --"))?;
@@ -102,6 +103,7 @@ pub(crate) fn nest(words: &[OsString]) -> Answer {
             }
             ["bind", from, to] => mount(&c_string(from)?, &c_string(to)?, c"", libc::MS_BIND)?,
             ["hide", dir, keep] => hide(dir, keep)?,
+            ["share"] => mount(c"", c"/", c"", libc::MS_REC | libc::MS_SHARED)?,
             ["limit", number] => fs::write("/proc/sys/user/max_user_namespaces", number)?,
             _ => return Err(io::Error::other(format!("no such step: {parts:?}"))),
         }

@@ -75,11 +75,7 @@ pub(crate) fn probe() -> &'static Path {
 
 /// Path of a copy of the example `name`, built again where it is older than one of its `sources` (directories).
 pub(crate) fn example(name: &str, sources: &[&str]) -> PathBuf {
-    let (built, root) = (super::example::path(name), Path::new(env!("CARGO_MANIFEST_DIR")));
-    if sources.iter().any(|source| stale(&built, &root.join(source))) {
-        super::example::build(name);
-    }
-    staged(&built, name)
+    staged(&super::example::built(name, sources), name)
 }
 
 /// A program that runs boxes by the library; its words are those of tests/landlock/door.rs.
@@ -87,16 +83,6 @@ pub(crate) fn door() -> &'static Tool {
     static DOOR: OnceLock<Tool> = OnceLock::new();
     // It holds the library, so any source may have changed.
     DOOR.get_or_init(|| Tool { name: "door", program: example("door", &["tests/landlock", "src"]), prefix: Vec::new() })
-}
-
-/// Whether `built` is missing or older than a file below `sources`.
-fn stale(built: &Path, sources: &Path) -> bool {
-    let changed = |path: &Path| path.metadata().and_then(|about| about.modified());
-    let Ok(made) = changed(built) else { return true };
-    fs::read_dir(sources).expect("list sources").flatten().any(|entry| {
-        let path = entry.path();
-        if path.is_dir() { stale(built, &path) } else { changed(&path).is_ok_and(|time| time > made) }
-    })
 }
 
 /// Every reference that is here; at least the installed one, or a loud skip.

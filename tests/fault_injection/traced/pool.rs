@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd::Uid;
 
 use super::calls::Call;
+use super::example;
 use super::judge::Verdict;
 use super::worker::{JOB, Job, Line};
 
@@ -94,7 +96,7 @@ fn run_shard(mut job: Job) -> Tally {
 
 /// Starts a tracing process and listens to it. Returns the number of the injection at which it hung, if it did.
 fn follow(job: &Job, tally: &mut Tally) -> io::Result<Option<usize>> {
-    let mut child = Command::new(std::env::current_exe()?)
+    let mut child = tracing_process(&std::env::current_exe()?)
         .args(["--ignored", "--exact", "traced::tracing_process", "--nocapture", "--test-threads=1"])
         .env(JOB, job.to_words())
         .stdin(Stdio::null())
@@ -108,6 +110,17 @@ fn follow(job: &Job, tally: &mut Tally) -> io::Result<Option<usize>> {
     }
     end(&mut child)?;
     outcome.map(|_| None)
+}
+
+/// A command that starts `program` with a table of mounts that nobody else changes. Root's tracing process makes one for
+/// itself; an ordinary user needs a user namespace for that, which a program of several threads cannot make.
+fn tracing_process(program: &Path) -> Command {
+    if Uid::effective().is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new(example::built("probe", &["tests/probe"]));
+    command.args(["nest", "share", "--"]).arg(program);
+    command
 }
 
 /// Ends the tracer if it has not ended; PTRACE_O_EXITKILL takes all that it traces along.
