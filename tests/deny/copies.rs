@@ -17,7 +17,7 @@ fn content_and_mode_are_copied_and_the_host_keeps_its_own() {
         let options = format!("{copies} --file {{w}}/big:/big");
         let script = "cd /new/dir; stat -c '%n %a %u' *; stat -c %s /big; cat m755 link; echo changed > m600; cat m600; stat -c %a ..";
         let said = tree.run(&options, &["/bin/sh", "-c", script]).done();
-        let uid = actor.ids().map_or(0, |ids| ids.0);
+        let uid = actor.uid();
         let modes = ["link 755", "m000 0", "m2711 711", "m444 444", "m4755 755", "m600 600", "m755 755"];
         let lines: String = modes.iter().map(|line| format!("{line} {uid}\n")).collect();
         let found: String = said.lines().take(7).map(|line| format!("{line}\n")).collect();

@@ -84,7 +84,8 @@ fn a_tmpfs_of_the_host_is_the_hosts() {
     let tree = Tree::new("shm", Actor::User, "mkdir w");
     let shm = std::path::PathBuf::from(format!("/dev/shm/pinfold-test-deny-{}", std::process::id()));
     fs::create_dir(&shm).unwrap();
-    std::os::unix::fs::chown(&shm, Some(1000), Some(1000)).unwrap();
+    let (uid, gid) = Actor::User.ids().unzip();
+    std::os::unix::fs::chown(&shm, uid, gid).unwrap();
     let outcome = tree.run(&format!("--rw {}:/w --deny /w/new", shm.display()), &["true"]);
     let left = fs::read_dir(&shm).unwrap().count();
     fs::remove_dir_all(&shm).unwrap();

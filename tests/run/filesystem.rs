@@ -20,7 +20,7 @@ fn the_system_is_read_only_and_the_rest_is_empty() {
         // The way to the home of these tests.
         let stage = place.home.parent().unwrap().file_name().unwrap().to_string_lossy();
         let (start, root) = said.split_once("\nbin\n").unwrap_or_else(|| panic!("{said}"));
-        let uid = actor.ids().map_or(nix::unistd::getuid().as_raw(), |(uid, _)| uid);
+        let uid = actor.uid();
         assert_eq!(start, format!("{home}\nproject\n/run/user/{uid}:\n\n/tmp:\n\n/var/tmp:\n{stage}"), "{said}");
         assert!(!root.contains("root\n") && !root.contains("opt\n") && !root.contains("sys\n"), "{said}");
     }

@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use super::running::{Outcome, Running};
-use super::{is_root, skip};
+use super::{is_root, leave_to_root};
 
 /// Who runs the tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,11 +29,16 @@ impl Actor {
         (self == Actor::User && is_root()).then_some((1000, 1000))
     }
 
+    /// The user id that the tool runs with.
+    pub(crate) fn uid(self) -> u32 {
+        self.ids().map_or_else(|| nix::unistd::geteuid().as_raw(), |(uid, _)| uid)
+    }
+
     /// Whether the tests can act as this one; says so loudly if not.
     pub(crate) fn here(self) -> bool {
         let here = self == Actor::User || is_root();
         if !here {
-            skip("not root: nothing is tested as root");
+            leave_to_root("not root: nothing is tested as root");
         }
         here
     }
@@ -193,7 +198,8 @@ impl Launch {
     }
 }
 
-/// In the child: a new session, exactly the wanted descriptors, the tweaks. Only async-signal-safe calls.
+/// In the child: a new session, exactly the wanted descriptors, no signal ignored, the tweaks. Only async-signal-safe
+/// calls.
 fn surround(numbers: &[(RawFd, RawFd)], closed: &[RawFd], tweaks: &[Tweak]) -> io::Result<()> {
     /// Above every number that a test asks for.
     const AWAY: RawFd = 500;
@@ -212,6 +218,11 @@ fn surround(numbers: &[(RawFd, RawFd)], closed: &[RawFd], tweaks: &[Tweak]) -> i
         }
         for number in closed {
             libc::close(*number);
+        }
+        // Who runs the tests in the background of a script, or by nohup(1), ignores some signals. KILL and STOP are
+        // refused here, and so are the two that the C library keeps for itself.
+        for signal in 1..=libc::SIGRTMAX() {
+            libc::signal(signal, libc::SIG_DFL);
         }
         for tweak in tweaks {
             match *tweak {

@@ -1,8 +1,9 @@
 //! What several test files need: the binaries under test, launching them, fixtures, normalised output.
 //!
 //! Tests find the references (Debian's `bwrap`) by themselves; one that is absent is a loud skip, and a failure under
-//! `PINFOLD_TEST_REQUIRE=all`. `PINFOLD_TEST_TOOL=/path` puts another program in place of the tool under test,
-//! `PINFOLD_TEST_BWRAP=/path` another one in place of the installed `bwrap`.
+//! `PINFOLD_TEST_REQUIRE=all`. What only root can test is skipped for everybody else, and fails for nobody: a machine
+//! that must test everything runs the tests twice. `PINFOLD_TEST_TOOL=/path` puts another program in place of the tool
+//! under test, `PINFOLD_TEST_BWRAP=/path` another one in place of the installed `bwrap`.
 #![allow(dead_code, unused_imports)] // each test file uses its own part of this module
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a helper that cannot do its work must stop the test
 
@@ -16,6 +17,7 @@ pub(crate) mod place;
 pub(crate) mod running;
 pub(crate) mod stage;
 pub(crate) mod terminal;
+pub(crate) mod toolchain;
 
 pub(crate) use fixture::Fixture;
 pub(crate) use inside::{TYPICAL, inside, inside_nest, line, nest};
@@ -28,13 +30,22 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::Mutex;
 
-/// Says on the real standard error, once, that something was not tested, or fails where everything is required.
-///
-/// The test harness keeps what a passing test prints; a skip must be seen, so it goes past the harness.
+/// Says that something was not tested, or fails where everything is required.
 pub(crate) fn skip(reason: &str) {
-    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let required = std::env::var_os("PINFOLD_TEST_REQUIRE").is_some_and(|value| value == "all");
     assert!(!required, "required, but skipped: {reason}");
+    say_skip(reason);
+}
+
+/// Says that something was not tested because it takes root. Nobody can require that of an ordinary user.
+pub(crate) fn leave_to_root(reason: &str) {
+    assert!(!is_root(), "root must test this: {reason}");
+    say_skip(reason);
+}
+
+/// Says it on the real standard error, once: the test harness keeps what a passing test prints.
+fn say_skip(reason: &str) {
+    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     if SAID.lock().expect("no test panics here").insert(reason.to_owned()) {
         writeln!(std::io::stderr(), "SKIP: {reason}").expect("write to stderr");
     }

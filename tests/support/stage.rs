@@ -163,15 +163,14 @@ static STAGE: OnceLock<(u32, PathBuf)> = OnceLock::new();
 /// The one directory in which this test process leaves anything.
 pub(crate) fn stage() -> &'static Path {
     let (_, path) = STAGE.get_or_init(|| {
-        let pid = std::process::id();
-        let path = PathBuf::from(format!("/var/tmp/pinfold-test-{pid}"));
-        // A run that was killed leaves its directory behind, and process ids come round again.
-        super::fixture::remove(&path);
-        fs::create_dir(&path).expect("make the test directory");
+        // What tests make has the modes that they expect, whoever runs them; so has what the tool makes.
+        nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
+        // Nobody else's: other users run tests beside this one, and a run that was killed leaves its directory behind.
+        let path = nix::unistd::mkdtemp("/var/tmp/pinfold-test-XXXXXX").expect("make the test directory");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("open the test directory to all");
         // SAFETY: `sweep` is an `extern "C"` function that neither unwinds nor returns into anything freed.
         unsafe { libc::atexit(sweep) };
-        (pid, path)
+        (std::process::id(), path)
     });
     path
 }
