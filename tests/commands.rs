@@ -138,6 +138,7 @@ fn a_reader_that_is_gone_is_no_failure_to_speak_of() {
             let script = format!("{trap} exec \"$@\"");
             let mut shell = Command::new("sh");
             shell.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_pinfold")]).args(words.split(' '));
+            shell.env("XDG_CONFIG_HOME", NO_PROFILES);
             let Output { status, stderr, .. } = shell.stdout(writer.try_clone().unwrap()).output().unwrap();
             let said = String::from_utf8(stderr).unwrap();
             assert!(!said.contains("standard output"), "{words}: {said}");
@@ -146,15 +147,19 @@ fn a_reader_that_is_gone_is_no_failure_to_speak_of() {
     }
 }
 
+/// Whoever runs the tests may have profiles of those names; `XDG_CONFIG_HOME` leads away from them.
+const NO_PROFILES: &str = "/nonexistent";
+
 fn command(words: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pinfold"));
-    command.args(words.split(' '));
+    command.args(words.split(' ')).env("XDG_CONFIG_HOME", NO_PROFILES);
     command
 }
 
 /// Exit code, standard output and standard error of the tool.
 fn pinfold(words: &[&str]) -> (i32, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_pinfold")).args(words).output().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pinfold"));
+    let output = command.args(words).env("XDG_CONFIG_HOME", NO_PROFILES).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }

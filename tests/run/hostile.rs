@@ -204,7 +204,8 @@ fn words_of_the_command_are_never_options() {
     let all: Vec<u8> = (1..=255).collect();
     let word = std::ffi::OsStr::from_bytes(&all);
     let mut command = std::process::Command::new(pinfold());
-    command.args(["run", "--profile", "base", "printf", "%s"]).arg(word).current_dir(&place.project);
+    command.args(["run", "--profile", "base", "printf", "%s"]).arg(word);
+    command.current_dir(&place.project).env("HOME", &place.home);
     let output = command.output().unwrap();
     assert_eq!(output.stdout, all, "{}", String::from_utf8_lossy(&output.stderr));
     // As names of options and of files they are refused in printable characters.
