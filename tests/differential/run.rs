@@ -21,16 +21,33 @@ pub(crate) fn table(name: &str, table: &[Case], actor: Actor) {
     let only = std::env::var("PINFOLD_TEST_CASE").unwrap_or_default();
     let mut faults = Vec::new();
     for case in table.iter().filter(|case| acts(case, actor) && case.name.contains(&only)) {
-        // A hang is a panic of the launcher: it is a fault of this row, and the other rows are still worth seeing.
-        let mut found = Vec::new();
-        let checked = catch_unwind(AssertUnwindSafe(|| check(case, actor, &fixture, &mut found)));
-        faults.append(&mut found);
-        if let Err(panic) = checked {
-            let text = panic.downcast_ref::<String>().cloned().unwrap_or_default();
-            faults.push(format!("{}\n  {text}", title(case)));
-        }
+        faults.append(&mut undisturbed(|found| {
+            // A hang is a panic of the launcher: it is a fault of this row, and the other rows are still worth seeing.
+            let checked = catch_unwind(AssertUnwindSafe(|| check(case, actor, &fixture, found)));
+            if let Err(panic) = checked {
+                let text = panic.downcast_ref::<String>().cloned().unwrap_or_default();
+                found.push(format!("{}\n  {text}", title(case)));
+            }
+        }));
     }
     assert!(faults.is_empty(), "{} of {} as {actor:?} differ\n{}", faults.len(), name, faults.join("\n"));
+}
+
+/// The faults that `look` finds. A box shows mounts of the host, which others may change between the launches that are
+/// compared: what is found while they do is looked for again.
+fn undisturbed(mut look: impl FnMut(&mut Vec<String>)) -> Vec<String> {
+    const TRIES: usize = 20;
+    let mounts = || std::fs::read("/proc/self/mountinfo").expect("the host's mounts");
+    let mut faults = Vec::new();
+    for _ in 0..TRIES {
+        let before = mounts();
+        faults.clear();
+        look(&mut faults);
+        if faults.is_empty() || mounts() == before {
+            break;
+        }
+    }
+    faults
 }
 
 /// Runs `script` with the tool and with every reference; what it tells of each must be the same.
@@ -39,16 +56,18 @@ pub(crate) fn compare(name: &str, actor: Actor, script: impl Fn(&Tool, &Fixture)
         return;
     }
     let fixture = Fixture::new(&format!("{name}-{actor:?}"), actor);
-    let ours = script(tool(), &fixture);
-    let mut faults = Vec::new();
-    for reference in references() {
+    let faults = undisturbed(|faults| {
         fixture.refill();
-        let known = known::difference(name, actor, reference);
-        if known.is_none_or(|known| known.what != What::Hangs) {
-            let against = format!("[{name}] ({actor:?}, against {} {:?})", reference.tool.name, reference.version);
-            judge(&against, &script(&reference.tool, &fixture), &ours, known, &mut faults);
+        let ours = script(tool(), &fixture);
+        for reference in references() {
+            fixture.refill();
+            let known = known::difference(name, actor, reference);
+            if known.is_none_or(|known| known.what != What::Hangs) {
+                let against = format!("[{name}] ({actor:?}, against {} {:?})", reference.tool.name, reference.version);
+                judge(&against, &script(&reference.tool, &fixture), &ours, known, faults);
+            }
         }
-    }
+    });
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
