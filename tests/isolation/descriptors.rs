@@ -68,7 +68,7 @@ fn pid_1_keeps_one_descriptor_beside_the_standard_ones() {
         entries.map(|entry| std::fs::read_link(entry.path()).unwrap_or_default().display().to_string()).collect()
     };
     // It starts the program first and closes then: give it time, but not for ever.
-    let patience = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    let patience = std::time::Instant::now() + crate::support::running::DEADLINE;
     while held().len() > 4 && std::time::Instant::now() < patience {
         std::thread::yield_now();
     }

@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::fcntl::{FcntlArg, fcntl};
 
+use crate::support::running::DEADLINE;
 use crate::support::{Actor, Fd, Fixture, Launch, TYPICAL, executable, inside, line, tool};
 
 /// The half inside ends with a packet unread, which the kernel tells the supervisor before what that half had to say.
@@ -23,7 +24,7 @@ fn a_report_ends_before_the_box_begins() {
     let options = format!("{TYPICAL} --info-fd 8 --block-fd 9");
     let mut waiting = inside(Actor::User, &options, &["true"]).fd(8, Fd::Out).fd(9, Fd::In).start();
     waiting.read_until(8, |said| said.contains('}'));
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + DEADLINE;
     while waiting.is_held(8) {
         assert!(Instant::now() < deadline, "somebody holds the report open while the box waits");
         std::thread::yield_now();
@@ -54,7 +55,7 @@ fn a_lock_outlives_other_descriptors_of_its_file() {
     running.end_feed(0);
     assert_eq!(running.finish().ending(), "exit 1");
     // Init ends some time after the tool.
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + DEADLINE;
     while fcntl(&file, FcntlArg::F_SETLK(&wanted)).is_err() {
         assert!(Instant::now() < deadline, "somebody holds the lock still");
         std::thread::yield_now();

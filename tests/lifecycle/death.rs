@@ -6,7 +6,7 @@ use std::path::Path;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::running::{descendants, gone, lives, pidfd};
+use crate::support::running::{DEADLINE, descendants, gone, lives, pidfd};
 use crate::support::{Actor, Fd, Launch, Running, TYPICAL, inside, line, probe};
 
 /// A program inside that says `ready` on 8 and ends with 7.
@@ -58,7 +58,7 @@ fn the_end_of_the_thread_that_started_it_is_not_the_callers_end() {
             starter.join().expect("the thread that starts")
         });
         // Joined means that it does no more; the signal comes at the very end of it.
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+        let deadline = std::time::Instant::now() + DEADLINE;
         while Path::new(&format!("/proc/self/task/{thread}")).exists() {
             assert!(std::time::Instant::now() < deadline, "the thread does not end");
             std::thread::yield_now();

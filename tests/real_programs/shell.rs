@@ -4,16 +4,14 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{Pid, tcgetpgrp};
 
+use crate::support::running::DEADLINE;
 use crate::support::{Actor, Fd, Running};
 use crate::{actors, installed, program};
-
-/// No answer takes a hundredth of this.
-const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A terminal, and bash in a box on the other side of it.
 struct Session {

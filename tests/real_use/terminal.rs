@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use crate::installed;
+use crate::support::running::DEADLINE;
 use crate::support::{Actor, Fd, Place, Tweak};
 
 /// Types `lines` into `command` in a box at a terminal, each after its prompt has been said, and returns all that it says.
@@ -34,7 +35,7 @@ fn typed(place: &Place, command: &[&str], lines: &[(&str, &str)]) -> String {
 fn read(terminal: &mut std::fs::File, said: &mut String) -> Option<()> {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     let mut waiting = [PollFd::new(terminal.as_fd(), PollFlags::POLLIN)];
-    if poll(&mut waiting, PollTimeout::from(30_000u16)).expect("wait for the terminal") == 0 {
+    if poll(&mut waiting, PollTimeout::try_from(DEADLINE).unwrap()).expect("wait for the terminal") == 0 {
         return None;
     }
     let mut buffer = [0; 4096];
