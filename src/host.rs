@@ -164,7 +164,7 @@ fn open_proc() -> Result<OwnedFd, Error> {
         return Ok(proc);
     }
     drop(proc);
-    file::occupy_standard_numbers().map_err(|errno| failed("Can't create an eventfd", errno))?;
+    file::occupy_standard_numbers().map_err(|errno| failed("Can't create an epoll instance", errno))?;
     file::open_path(c"/proc", true).map_err(no_proc)
 }
 

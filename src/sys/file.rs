@@ -178,11 +178,12 @@ pub(crate) fn access(fd: BorrowedFd<'_>) -> Result<Access> {
 }
 
 /// Gives the numbers 0 to 2, as far as the caller has closed them, to descriptors that lead nowhere and end with exec:
-/// what is printed must not land in a socket of ours that has got the number.
+/// what is printed must not land in a socket of ours that has got the number. An epoll instance, because every write to
+/// one fails (EINVAL): an eventfd may count the text, and then have the writer wait.
 pub(crate) fn occupy_standard_numbers() -> Result<()> {
     loop {
         // SAFETY: plain numbers.
-        let fd = Errno::result(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) })?;
+        let fd = Errno::result(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
         if fd > 2 {
             drop(own(fd));
             return Ok(());
