@@ -51,6 +51,7 @@
 //! | who commits in a workspace | `workspace/identity.rs` |
 //! | what must not be made on the host | `cli/run/footprint.rs` |
 //! | what is looked for after the run | `supervise/sweep.rs` |
+//! | how findings are told, whatever the program did to standard error | `supervise/findings.rs`; `sys/output.rs` |
 //! | a system call | `sys/`, the only place with `unsafe`, `libc` and `nix` |
 //!
 //! Two rules hold everything together. What was asked and cannot be enforced ends the run before the program starts.
@@ -78,7 +79,7 @@ pub use error::{About, Error};
 pub use sandbox::Sandbox;
 
 /// Runs the program that `spec` asks for and waits until it has ended. Returns its exit code, 128 + n where signal n
-/// ended it.
+/// ended it; 125 where there is something to say about what it has left, and standard error could not take it.
 ///
 /// The calling process must have one thread: the box begins as a copy of it (an error otherwise). For good it loses the
 /// right to gain privileges by exec (`no_new_privs`), and its descriptors above 2, as the program that has nothing else

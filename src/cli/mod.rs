@@ -70,7 +70,10 @@ const VERSION: &str = concat!("pinfold ", env!("CARGO_PKG_VERSION"), "\n");
 
 /// `pinfold run …`.
 fn run_door(line: CommandLine) -> u8 {
-    end("pinfold", run::run(line))
+    run::run(line).unwrap_or_else(|error| {
+        run::tell(&complaint("pinfold", "", &error));
+        error.code
+    })
 }
 
 /// `pinfold profile …`.
@@ -122,13 +125,17 @@ fn print(text: impl AsRef<[u8]>, code: u8) -> Result<u8, Error> {
 
 /// Prints the one error of this run, in one piece.
 fn complain(program: &str, level: &str, error: &Error) {
+    tell(&complaint(program, level, error));
+}
+
+fn complaint(program: &str, level: &str, error: &Error) -> Vec<u8> {
     let mut text = format!("{level}{program}: ").into_bytes();
     text.extend_from_slice(&error.message);
     text.push(b'\n');
     if let Some(hint) = &error.hint {
         text.extend_from_slice(format!("hint: {hint}\n").as_bytes());
     }
-    tell(&text);
+    text
 }
 
 /// Writes to standard error; who has closed it wants to hear nothing.

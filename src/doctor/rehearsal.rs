@@ -9,7 +9,7 @@ use crate::host::{Caller, Host};
 use crate::plan::failure::{self, Failure};
 use crate::plan::{self, Plan};
 use crate::spec::{FsOp, LandlockTier, Spec};
-use crate::supervise::{self, Door, Note};
+use crate::supervise::{self, Door, Findings, Found, Note};
 use crate::sys::ns::NsSet;
 use crate::sys::process::{self, Cloned, End, SingleThread};
 use crate::sys::{Errno, Result as SysResult, error_text, file, socket};
@@ -156,7 +156,9 @@ impl Door for Recorder<'_> {
     fn note(&self, _: &Plan, _: &Note) {}
 
     // A rehearsal shows no workspace.
-    fn settle(&self, _: &Plan) {}
+    fn settle(&self, _: &Plan, _: &[Found]) -> Findings {
+        Findings::default()
+    }
 }
 
 /// What came from the process of its own.

@@ -1,10 +1,10 @@
 //! The half outside: makes the box, tells whoever wants to know, and waits for its end.
 #![forbid(unsafe_code)]
 
+mod findings;
 mod status;
 mod sweep;
 
-use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 
 use crate::error::Error;
@@ -17,6 +17,8 @@ use crate::sys::ns::{self, NsSet};
 use crate::sys::process::{self, Child, Cloned, End, SingleThread};
 use crate::sys::signals::Signals;
 use crate::sys::{Errno, Result as SysResult, caps, file, net, socket};
+pub(crate) use findings::{Findings, Found, PATIENCE};
+use findings::{Outlet, UNSAID};
 use sweep::Sweep;
 
 /// The front door that was used: makes words of what happens, in its own manner.
@@ -24,24 +26,20 @@ pub(crate) trait Door {
     /// The words of a failure that ends the run.
     fn error(&self, plan: &Plan, failure: &Failure) -> Error;
 
-    /// Says something that does not end the run.
+    /// Says something that does not end the run. The program has not run yet.
     fn note(&self, plan: &Plan, note: &Note);
 
-    /// Puts in order what the program has left ([`crate::spec::Lifecycle::settle`]), and says so. Nothing lives inside
-    /// any more.
-    fn settle(&self, plan: &Plan);
+    /// Puts in order what the program has left ([`crate::spec::Lifecycle::settle`]). Nothing lives inside any more.
+    /// Returns words for that and for `found`, and says nothing: that may wait until all is done.
+    fn settle(&self, plan: &Plan, found: &[Found]) -> Findings;
 }
 
-/// Something worth a line that does not end the run.
+/// A restriction that could not be had, where as much as possible is wanted ([`crate::spec::Spec::best_effort`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Note {
-    /// A restriction that could not be had, where as much as possible is wanted ([`crate::spec::Spec::best_effort`]).
+    /// Found out while the box was made.
     Dropped(Failure),
-    /// A watched name is there after the run ([`crate::spec::Lifecycle::watch`]).
-    Appeared { path: CString, removed: bool },
-    /// A directory of watched names is gone, or another one, or cannot be looked into.
-    Unseen { path: CString },
-    /// The same, known before anything was begun.
+    /// Known before anything was begun.
     NotEnforced(Dropped),
 }
 
@@ -83,7 +81,7 @@ fn supervise(plan: &Plan, line: Option<CommandLine>, door: &dyn Door) -> Result<
     process::set_no_new_privs().map_err(at(Stage::NoNewPrivs))?;
     let parent = watch_parent(plan)?;
     // Where there is time for it later, it is done then.
-    let sweep = if plan.net_meanwhile { None } else { Some(Sweep::before(plan)?) };
+    let before = if plan.net_meanwhile { None } else { Some(Before::look(plan)?) };
     join(plan, plan.joins.user, NsSet::USER, Stage::JoinUser)?;
     join(plan, plan.joins.pid, NsSet::PID, Stage::JoinPid)?;
     let (control, inside) = socket::pair().map_err(at(Stage::Prepare))?;
@@ -108,61 +106,98 @@ fn supervise(plan: &Plan, line: Option<CommandLine>, door: &dyn Door) -> Result<
     } else {
         child
     };
-    let begun = begin(plan, &control, &child, parent.as_ref(), sweep, door);
+    let begun = begin(plan, &control, &child, parent.as_ref(), before, door);
     // The program has not run, and nothing is looked for that it might have left.
-    let Some(sweep) = begun.inspect_err(|_| abandon(&child))? else { return Ok(die_with_parent(&child).code) };
+    let Some(before) = begun.inspect_err(|_| abandon(&child))? else { return Ok(die_with_parent(&child).code) };
     let outcome = attend(plan, &control, &child, parent.as_ref(), door);
     if outcome.is_err() {
         // Whatever went wrong: nothing of a box that could not be looked after stays behind.
         abandon(&child);
     }
-    if plan.life.looks_afterwards() {
+    let told = if plan.life.looks_afterwards() {
         // Whoever reads the messages may have gone (`2>&1 | head`): what the program has left is no better then.
-        process::ignore_sigpipe().map_err(at(Stage::Signals))?;
+        process::ignore_signals_of_writing().map_err(at(Stage::Signals))?;
         if !outcome.as_ref().is_ok_and(|ended| ended.is_empty) {
             outlast(plan, &child);
         }
-        sweep.after(plan, door);
-        if !plan.life.settle.is_empty() {
-            door.settle(plan);
-        }
-    }
+        let findings = door.settle(plan, &before.sweep.after(plan));
+        before.tell(plan, &outcome, &findings)
+    } else if let Ok(Ended { code, is_own: true, .. }) = outcome {
+        status::exit_code(plan, code).map(|()| true).inspect_err(|_| abandon(&child)).map_err(at(Stage::Report))
+    } else {
+        Ok(true)
+    };
     if let Ok(Ended { signal: Some(signal), .. }) = outcome {
         // As if it had ended this process at once: the caller sees a death by signal.
         process::die_of(signal);
     }
-    outcome.map(|ended| ended.code)
+    let ended = outcome?;
+    Ok(if told? { ended.code } else { UNSAID })
 }
 
 /// How a box has ended.
 struct Ended {
     code: u8,
+    /// The code is that of the program.
+    is_own: bool,
     /// It is known that nothing lives inside any more but its first process, which is ours.
     is_empty: bool,
     /// The signal to this process that has ended it.
     signal: Option<u8>,
 }
 
-/// Gives the half inside what the program does not run without, and says what is watched: `sweep`, or what is found now.
+/// What is to be known before the program can change anything.
+struct Before {
+    sweep: Sweep,
+    stderr: Outlet,
+    /// Where events are reported, if anywhere.
+    status: Option<Outlet>,
+}
+
+impl Before {
+    fn look(plan: &Plan) -> Result<Before, Failure> {
+        let sweep = Sweep::before(plan)?;
+        let stderr = Outlet::before(plan, 2);
+        Ok(Before { sweep, stderr, status: plan.report.json_status_fd.map(|fd| Outlet::before(plan, fd)) })
+    }
+
+    /// Tells how the program has ended, and what was found. False where standard error does not have all of it.
+    fn tell(&self, plan: &Plan, outcome: &Result<Ended, Trouble>, findings: &Findings) -> Result<bool, Failure> {
+        let mut status = match outcome {
+            Ok(Ended { code, is_own: true, .. }) => status::end(*code).into_bytes(),
+            _ => Vec::new(),
+        };
+        status.extend_from_slice(&findings.status);
+        let reported = self.status.as_ref().map_or(Ok(()), |outlet| outlet.tell(plan, &status));
+        let is_said = self.stderr.tell(plan, &findings.text).is_ok();
+        reported.map_err(at(Stage::Report))?;
+        if let Some(outlet) = self.status.as_ref().filter(|_| !is_said) {
+            outlet.tell(plan, status::unsaid(findings).as_bytes()).map_err(at(Stage::Report))?;
+        }
+        Ok(is_said)
+    }
+}
+
+/// Gives the half inside what the program does not run without, and says what was before: `before`, or what is found now.
 /// Nothing when the caller ended meanwhile, and the box shall end with it.
 fn begin(
     plan: &Plan,
     control: &OwnedFd,
     child: &Child,
     parent: Option<&OwnedFd>,
-    sweep: Option<Sweep>,
+    before: Option<Before>,
     door: &dyn Door,
-) -> Result<Option<Sweep>, Trouble> {
+) -> Result<Option<Before>, Trouble> {
     if !release(plan, control, child, parent)? {
         return Ok(None);
     }
-    if sweep.is_some() {
-        return Ok(sweep);
+    if before.is_some() {
+        return Ok(before);
     }
     // Linux often starts a process on the processor of its maker, where it waits until that sleeps, although others are
     // idle (kernel/sched/fair.c, select_task_rq_fair).
     process::leave_processor();
-    let made = Sweep::before(plan).and_then(|sweep| make_network(control, child).map(|()| sweep));
+    let made = Before::look(plan).and_then(|before| make_network(control, child).map(|()| before));
     // What went wrong inside came first.
     made.map(Some).map_err(|failure| failure_told(plan, control, door).unwrap_or(failure).into())
 }
@@ -353,7 +388,9 @@ fn wait(plan: &Plan, control: &OwnedFd, child: &Child, others: Others<'_>, door:
         }
         match Said::of(&packet[..length]) {
             Some(Said::Ready) => ready = true,
-            Some(Said::Ended(code, is_empty)) if ready => return finish(plan, Ended { code, is_empty, signal: None }),
+            Some(Said::Ended(code, is_empty)) if ready => {
+                return Ok(Ended { code, is_own: true, is_empty, signal: None });
+            }
             // Its process was killed before everything was set up: then the program never was.
             Some(Said::Ended(code, _)) => return Err(Trouble::Silent(End::from_exit_code(code))),
             Some(Said::Failed(failure)) => return Err(Trouble::Failed(failure)),
@@ -366,7 +403,7 @@ fn wait(plan: &Plan, control: &OwnedFd, child: &Child, others: Others<'_>, door:
     }
     let end = process::wait(child.as_fd()).map_err(at(Stage::Reap))?;
     if ready {
-        finish(plan, Ended { code: end.exit_code(), is_empty: true, signal: None })
+        Ok(Ended { code: end.exit_code(), is_own: true, is_empty: true, signal: None })
     } else {
         Err(Trouble::Silent(end))
     }
@@ -391,17 +428,13 @@ fn ended_by_others(event: BorrowedFd<'_>, child: &Child, others: Others<'_>) -> 
         let Some(signals) = signals.filter(|_| signalled) else { continue };
         if let Some(signal) = signals.next().map_err(at(Stage::Signals))? {
             abandon(child);
-            return Ok(Some(Ended { code: End::Signal(signal).exit_code(), is_empty: false, signal: Some(signal) }));
+            let code = End::Signal(signal).exit_code();
+            return Ok(Some(Ended { code, is_own: false, is_empty: false, signal: Some(signal) }));
         }
     }
 }
 
 fn die_with_parent(child: &Child) -> Ended {
     abandon(child);
-    Ended { code: End::Signal(9).exit_code(), is_empty: false, signal: None }
-}
-
-fn finish(plan: &Plan, ended: Ended) -> Result<Ended, Trouble> {
-    status::exit_code(plan, ended.code).map_err(at(Stage::Report))?;
-    Ok(ended)
+    Ended { code: End::Signal(9).exit_code(), is_own: false, is_empty: false, signal: None }
 }

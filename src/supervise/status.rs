@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::os::fd::AsFd;
 
+use super::Findings;
 use crate::plan::Plan;
 use crate::sys::ns::NsSet;
 use crate::sys::{Result, file};
@@ -43,9 +44,20 @@ pub(super) fn announce(plan: &Plan, pid: i32) -> Result<()> {
 /// Says how the program ended.
 pub(super) fn exit_code(plan: &Plan, code: u8) -> Result<()> {
     match plan.report.json_status_fd {
-        Some(fd) => write(plan, fd, &format!("{{ \"exit-code\": {code} }}\n")),
+        Some(fd) => write(plan, fd, &end(code)),
         None => Ok(()),
     }
+}
+
+/// The line about the end.
+pub(super) fn end(code: u8) -> String {
+    format!("{{ \"exit-code\": {code} }}\n")
+}
+
+/// The line about findings that standard error does not have: how many lines.
+pub(super) fn unsaid(findings: &Findings) -> String {
+    let lines = findings.text.iter().filter(|&&byte| byte == b'\n').count();
+    format!("{{ \"unsaid\": {lines} }}\n")
 }
 
 fn namespaces(plan: &Plan, pid: i32) -> Result<Vec<(&'static str, u64)>> {

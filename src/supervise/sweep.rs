@@ -6,7 +6,7 @@
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use super::{Door, Note};
+use super::Found;
 use crate::plan::Plan;
 use crate::plan::failure::{Failure, Stage};
 use crate::spec::path::join;
@@ -51,13 +51,13 @@ impl Sweep {
         plan.life.watch.iter().enumerate().map(look).collect::<std::result::Result<_, _>>().map(|dirs| Sweep { dirs })
     }
 
-    /// Looks again, removes what is to be removed, and says so.
-    pub(super) fn after(&self, plan: &Plan, door: &dyn Door) {
+    /// Looks again, removes what is to be removed, and returns what there is to say.
+    pub(super) fn after(&self, plan: &Plan) -> Vec<Found> {
+        let mut found = Vec::new();
         for dir in self.dirs.iter().filter(|dir| !dir.absent.is_empty()) {
             let Some(watch) = plan.life.watch.get(dir.watch) else { continue };
-            let unseen = || door.note(plan, &Note::Unseen { path: watch.dir.clone() });
             let Ok(open) = dir.open_again(&watch.dir) else {
-                unseen();
+                found.push(Found::Unseen { path: watch.dir.clone() });
                 continue;
             };
             let present = present(open.as_fd(), watch, &dir.absent);
@@ -66,13 +66,14 @@ impl Sweep {
                 let name = &watch.names[index];
                 let removed = watch.on_appear == OnAppear::Remove && file::unlink_at(open.as_fd(), name).is_ok();
                 if removed || present.is_ok() {
-                    door.note(plan, &Note::Appeared { path: join(&watch.dir, name), removed });
+                    found.push(Found::Appeared { path: join(&watch.dir, name), removed });
                 }
             }
             if present.is_err() {
-                unseen();
+                found.push(Found::Unseen { path: watch.dir.clone() });
             }
         }
+        found
     }
 }
 

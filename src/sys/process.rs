@@ -251,6 +251,16 @@ pub(crate) fn ignore_sigpipe() -> Result<()> {
     unsafe { nix::sys::signal::signal(Signal::SIGPIPE, SigHandler::SigIgn) }.map(drop)
 }
 
+/// No end and no stop by writing: to what has no reader any more, beyond the limit of a file's size, or to a terminal
+/// where processes in the background may not write (`stty tostop`).
+pub(crate) fn ignore_signals_of_writing() -> Result<()> {
+    for signal in [Signal::SIGPIPE, Signal::SIGXFSZ, Signal::SIGTTOU] {
+        // SAFETY: SIG_IGN installs no handler.
+        unsafe { nix::sys::signal::signal(signal, SigHandler::SigIgn) }?;
+    }
+    Ok(())
+}
+
 /// What [`unblock_sigchld`] does.
 pub(crate) const UNBLOCK: Call = Call::new("rt_sigprocmask", libc::SYS_rt_sigprocmask);
 

@@ -10,6 +10,7 @@ mod filter;
 mod hold;
 mod mounts;
 mod reach;
+mod spoil;
 mod state;
 mod tamper;
 
@@ -44,6 +45,7 @@ const COMMANDS: &[Row] = &[
     ("tiocsti", "FD", acts::tiocsti),
     ("syscall", "NUMBER [ARGUMENT...]", filter::syscall),
     ("refuse", "NUMBER:ERRNO... -- PROGRAM [WORD...]", filter::refuse),
+    ("spoil", "WAY FD", spoil::spoil),
     ("zombies", "N", hold::zombies),
     ("pause", "[FD]", hold::pause),
     ("hold", "user|user2|pid", hold::hold),

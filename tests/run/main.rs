@@ -19,6 +19,7 @@ mod network;
 mod powers;
 mod processes;
 mod profiles;
+mod report;
 mod seccomp;
 mod shapes;
 mod workspace;

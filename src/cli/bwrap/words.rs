@@ -8,7 +8,7 @@ use crate::error::{Error, push_printable};
 use crate::plan::failure::{Act, Failure, Stage};
 use crate::plan::{LandlockRule, Plan, hint};
 use crate::spec::{Conflict, DataFile, FsOp, OverlayKind, Source};
-use crate::supervise::{Door, Note};
+use crate::supervise::{Door, Findings, Found, Note};
 use crate::sys::{Errno, error_text, file};
 use crate::workspace;
 
@@ -21,33 +21,21 @@ impl Door for Bubblewrap {
     }
 
     fn note(&self, plan: &Plan, note: &Note) {
-        let mut line = b"bwrap: ".to_vec();
+        let mut line = b"bwrap: not enforced: ".to_vec();
         match note {
-            Note::Dropped(failure) => {
-                line.extend_from_slice(b"not enforced: ");
-                line.extend_from_slice(&bubblewrap(plan, failure).message);
-            }
-            Note::Appeared { path, removed } => {
-                with_path(&mut line, "", path);
-                let end =
-                    if *removed { " appeared during the run and was removed" } else { " appeared during the run" };
-                line.extend_from_slice(end.as_bytes());
-            }
-            Note::Unseen { path } => {
-                with_path(&mut line, "cannot look whether anything appeared in ", path);
-            }
-            Note::NotEnforced(dropped) => {
-                line.extend_from_slice(b"not enforced: ");
-                line.extend_from_slice(&dropped.line());
-            }
+            Note::Dropped(failure) => line.extend_from_slice(&bubblewrap(plan, failure).message),
+            Note::NotEnforced(dropped) => line.extend_from_slice(&dropped.line()),
         }
         say(line);
     }
 
-    fn settle(&self, plan: &Plan) {
+    fn settle(&self, plan: &Plan, found: &[Found]) -> Findings {
+        let mut findings = Findings::default();
+        found.iter().for_each(|found| findings.say("bwrap", &found.line()));
         for wish in &plan.life.settle {
-            workspace::settle(wish, &mut |settled| say([b"bwrap: ", &settled.line()[..]].concat()));
+            workspace::settle(wish, &mut |settled| findings.say("bwrap", &settled.line()));
         }
+        findings
     }
 }
 

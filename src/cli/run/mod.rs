@@ -26,7 +26,7 @@ use crate::plan::failure::Stage;
 use crate::plan::{self, Dropped, Plan};
 use crate::spec::FdNumber;
 use crate::supervise;
-use crate::sys::file;
+use crate::sys::{file, output};
 use crate::workspace::Unheld;
 use args::{Format, RunArgs};
 use lower::Meant;
@@ -142,6 +142,11 @@ fn carry_out(plan: &Plan, line: CommandLine, door: &Native) -> Result<u8, Error>
         door.report(plan, &report(error, *door.failed.borrow()));
     }
     ended
+}
+
+/// Writes to standard error, which the program may have left as a full pipe that nobody reads.
+pub(super) fn tell(text: &[u8]) {
+    let _told = file::callers_fd(2).and_then(|fd| output::write_within(fd, text, supervise::PATIENCE)).is_ok();
 }
 
 /// The line of the JSON status about an error, and where the engine met it.

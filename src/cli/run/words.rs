@@ -15,8 +15,8 @@ use crate::host::Obstacles;
 use crate::plan::failure::{Act, Failure, Stage};
 use crate::plan::{LandlockRule, Plan, hint};
 use crate::spec::{Conflict, FdNumber};
-use crate::supervise::{Door, Note};
-use crate::sys::{Errno, Result as SysResult, error_text, file};
+use crate::supervise::{Door, Findings, Found, Note, PATIENCE};
+use crate::sys::{Errno, Result as SysResult, error_text, file, output};
 use crate::workspace;
 
 /// The program was found but cannot be executed.
@@ -78,36 +78,30 @@ impl Door for Native {
                 self.dropped(plan, &what);
             }
             Note::NotEnforced(dropped) => self.dropped(plan, &dropped.line()),
-            Note::Appeared { path, removed } => {
-                let end =
-                    if *removed { " appeared during the run and was removed" } else { " appeared during the run" };
-                say(&[&with(b"", path)[..], end.as_bytes()].concat());
-                self.report(
-                    plan,
-                    &serde_json::json!({ "appeared": String::from_utf8_lossy(path.to_bytes()), "removed": removed }),
-                );
-            }
-            Note::Unseen { path } => {
-                say(&with(b"cannot look whether anything appeared in ", path));
-                self.report(plan, &serde_json::json!({ "unseen": String::from_utf8_lossy(path.to_bytes()) }));
-            }
         }
     }
 
-    fn settle(&self, plan: &Plan) {
+    fn settle(&self, plan: &Plan, found: &[Found]) -> Findings {
+        let mut findings = Findings::default();
+        for found in found {
+            findings.say("pinfold", &found.line());
+            let status = match found {
+                Found::Appeared { path, removed } => {
+                    serde_json::json!({ "appeared": String::from_utf8_lossy(path.to_bytes()), "removed": removed })
+                }
+                Found::Unseen { path } => serde_json::json!({ "unseen": String::from_utf8_lossy(path.to_bytes()) }),
+            };
+            findings.status.extend(json_line(&status));
+        }
         for wish in &plan.life.settle {
             workspace::settle(wish, &mut |settled| {
-                say(&settled.line());
-                self.report(
-                    plan,
-                    &serde_json::json!({
-                        "settled": settled.path.to_string_lossy(),
-                        "done": settled.deeds,
-                        "undo": settled.undo,
-                    }),
-                );
+                findings.say("pinfold", &settled.line());
+                let path = settled.path.to_string_lossy();
+                let status = serde_json::json!({ "settled": path, "done": settled.deeds, "undo": settled.undo });
+                findings.status.extend(json_line(&status));
             });
         }
+        findings
     }
 }
 
@@ -128,9 +122,12 @@ impl Native {
 
 /// One line of JSON to `to`.
 pub(super) fn report(to: SysResult<BorrowedFd<'_>>, line: &serde_json::Value) {
-    let text = printable_json(&format!("{line}\n"));
-    // A reader that is gone does not want to know.
-    let _told = to.and_then(|fd| file::write_all(fd, text.as_bytes())).is_ok();
+    // A reader that is gone, or does not read, does not want to know.
+    let _told = to.and_then(|fd| output::write_within(fd, &json_line(line), PATIENCE)).is_ok();
+}
+
+fn json_line(line: &serde_json::Value) -> Vec<u8> {
+    printable_json(&format!("{line}\n")).into_bytes()
 }
 
 /// One line on standard error.
