@@ -1,8 +1,8 @@
 //! What the look at the end has found, and how it is told.
 //!
-//! The program had the same descriptors, and can have left them so that nothing arrives: nobody reads, a file is written
-//! over from its start, a terminal shows nothing. What can be undone is undone before. What could still not be told
-//! decides the exit code: a report that has vanished must not look like one with nothing in it.
+//! The program had the same descriptors, and can have left them so that nothing arrives: nobody reads, a file is
+//! written over from its start, a terminal shows nothing. What can be undone is undone before. What could still not be
+//! told decides the exit code: a report that has vanished must not look like one with nothing in it.
 
 use std::ffi::{CString, OsStr};
 use std::os::fd::{AsFd, BorrowedFd};

@@ -178,8 +178,8 @@ impl Before {
     }
 }
 
-/// Gives the half inside what the program does not run without, and says what was before: `before`, or what is found now.
-/// Nothing when the caller ended meanwhile, and the box shall end with it.
+/// Gives the half inside what the program does not run without, and says what was before: `before`, or what is found
+/// now. Nothing when the caller ended meanwhile, and the box shall end with it.
 fn begin(
     plan: &Plan,
     control: &OwnedFd,

@@ -1,8 +1,8 @@
 //! What a program can do to an output that it shares, undone: as whoever writes there next has to find it.
 //!
-//! The program has a copy of the descriptor, and both lead to one open file description (open(2), NOTES): its flags, its
-//! offset and the state of what lies behind it outlive the program. To open the same anew does not help: a program can
-//! forbid that (fchmod(2), TIOCEXCL), and a pipe of another user cannot be opened at all.
+//! The program has a copy of the descriptor, and both lead to one open file description (open(2), NOTES): its flags,
+//! its offset and the state of what lies behind it outlive the program. To open the same anew does not help: a program
+//! can forbid that (fchmod(2), TIOCEXCL), and a pipe of another user cannot be opened at all.
 
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -23,8 +23,9 @@ pub(crate) struct Flags<'a> {
 impl<'a> Flags<'a> {
     /// Lets `fd` write in the ordinary way, and with `at_end` behind all that a file holds.
     ///
-    /// Off is O_DIRECT, with which a file takes whole blocks only, and the reader of a pipe loses what does not fit into
-    /// its buffer (open(2), pipe(2)); and O_ASYNC, with which a signal is sent to somebody of the program's choice.
+    /// Off is O_DIRECT, with which a file takes whole blocks only, and the reader of a pipe loses what does not fit
+    /// into its buffer (open(2), pipe(2)); and O_ASYNC, with which a signal is sent to somebody of the program's
+    /// choice.
     pub(crate) fn ordinary(fd: BorrowedFd<'a>, at_end: bool) -> Result<Flags<'a>> {
         let before = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
         let odd = OFlag::O_DIRECT | OFlag::O_ASYNC;
@@ -40,7 +41,8 @@ impl Drop for Flags<'_> {
     }
 }
 
-/// Makes room for `bytes` in a pipe, whether or not anybody reads; more than `pipe-max-size` is not to be had (pipe(7)).
+/// Makes room for `bytes` in a pipe, whether or not anybody reads; more than `pipe-max-size` is not to be had
+/// (pipe(7)).
 pub(crate) fn make_room(pipe: BorrowedFd<'_>, bytes: usize) {
     let Ok(size) = fcntl(pipe, FcntlArg::F_GETPIPE_SZ) else { return };
     let more = i32::try_from(bytes).ok().and_then(|bytes| size.checked_add(bytes));
@@ -51,8 +53,8 @@ pub(crate) fn make_room(pipe: BorrowedFd<'_>, bytes: usize) {
 pub(crate) fn restart_terminal(fd: BorrowedFd<'_>) -> bool {
     /// include/uapi/linux/tty.h
     const N_TTY: libc::c_int = 0;
-    // With another line discipline (N_NULL) nothing can be written, and isatty(3) says no. It is asked for first: to set
-    // the one that is there already waits for all who read (kernel, `tty_set_ldisc`).
+    // With another line discipline (N_NULL) nothing can be written, and isatty(3) says no. It is asked for first: to
+    // set the one that is there already waits for all who read (kernel, `tty_set_ldisc`).
     let mut discipline: libc::c_int = 0;
     // SAFETY: TIOCGETD writes one int, which lives through the call.
     if Errno::result(unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCGETD, &raw mut discipline) }).is_err() {
@@ -63,8 +65,8 @@ pub(crate) fn restart_terminal(fd: BorrowedFd<'_>) -> bool {
         // SAFETY: TIOCSETD reads one int, which lives through the call.
         let _set = Errno::result(unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCSETD, &raw const ordinary) }).is_ok();
     }
-    // TCOON alone continues what TCOOFF has stopped, but not what was stopped by a key (kernel, `n_tty_ioctl_helper`). A
-    // program can make any key the one that stops.
+    // TCOON alone continues what TCOOFF has stopped, but not what was stopped by a key (kernel, `n_tty_ioctl_helper`).
+    // A program can make any key the one that stops.
     for action in [libc::TCOOFF, libc::TCOON] {
         // SAFETY: TCXONC takes a plain number.
         let _flows = Errno::result(unsafe { libc::ioctl(fd.as_raw_fd(), libc::TCXONC, action) }).is_ok();
@@ -72,8 +74,8 @@ pub(crate) fn restart_terminal(fd: BorrowedFd<'_>) -> bool {
     true
 }
 
-/// Writes all of `bytes`, but gives up with ETIMEDOUT when nothing is taken for as long as `patience`, whether or not `fd`
-/// blocks.
+/// Writes all of `bytes`, but gives up with ETIMEDOUT when nothing is taken for as long as `patience`, whether or not
+/// `fd` blocks.
 ///
 /// It is not made non-blocking, which others would notice who share it: the call is interrupted by a timer instead.
 pub(crate) fn write_within(fd: BorrowedFd<'_>, mut bytes: &[u8], patience: Duration) -> Result<()> {
