@@ -55,7 +55,10 @@ impl Plan {
             Filters::HandedOn(program) => vec![words(program)],
             Filters::ReadLate(fd) => vec![format!("the filter that descriptor {fd} yields")],
         };
-        let for_ports = self.tcp_filter.as_ref().map(|_| "no MPTCP, SMC, TCP Fast Open and io_uring".to_owned());
+        let for_ports = self.tcp_filter.as_ref().map(|_| {
+            "for ports: no sockets but of UNIX, netlink, TCP, UDP and ping, no TCP Fast Open, TCP_ULP and io_uring"
+                .into()
+        });
         let all: Vec<String> = programs.into_iter().chain(for_ports).collect();
         if all.is_empty() { "no filter".into() } else { all.join("; ") }
     }

@@ -125,6 +125,7 @@ const ERRNOS: &[(&str, u16)] = &[
     ("ERANGE", 34),
     ("ENAMETOOLONG", 36),
     ("ENOSYS", ENOSYS),
+    ("ENOPROTOOPT", 92),
     ("EPROTONOSUPPORT", 93),
     ("ESOCKTNOSUPPORT", 94),
     ("EOPNOTSUPP", 95),

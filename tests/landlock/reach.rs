@@ -42,7 +42,8 @@ fn only_the_ports_that_are_named_can_be_bound() {
     }
 }
 
-/// Other protocols fall back to TCP, and data can be sent along with the first packet: neither asks at connect(2).
+/// Other protocols fall back to TCP, a socket of TCP can be turned into one of SMC, and data can be sent along with the
+/// first packet: nothing of it asks at connect(2).
 #[test]
 fn there_is_no_other_way_to_speak_tcp() {
     let shut = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -54,11 +55,21 @@ def attempt(what):
     try: what(); print("through")
     except OSError as e: print(e.errno)
 to = ("127.0.0.1", {port})
+def connect_later():
+    s = socket.socket()
+    s.setsockopt(socket.IPPROTO_TCP, 30, 1)  # TCP_FASTOPEN_CONNECT
+    s.connect(to)
+    s.sendall(b"x")
 attempt(lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262).connect(to))
 attempt(lambda: socket.socket().sendto(b"x", socket.MSG_FASTOPEN, to))
 attempt(lambda: socket.socket().sendmsg([b"x"], [], socket.MSG_FASTOPEN, to))
 attempt(lambda: socket.socket(43, socket.SOCK_STREAM, 0))
+attempt(lambda: socket.socketpair(43, socket.SOCK_STREAM, 0))
+attempt(lambda: socket.socket().setsockopt(socket.IPPROTO_TCP, 31, b"smc"))
+attempt(lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM, 132))
+attempt(connect_later)
 attempt(lambda: socket.socket().connect(to))
+attempt(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).connect(to))
 attempt(lambda: socket.socket(socket.AF_UNIX))
 "#
     );
@@ -67,9 +78,12 @@ attempt(lambda: socket.socket(socket.AF_UNIX))
             let wishes = format!("{wishes} pid {TYPICAL}");
             through(actor, &wishes, &["python3", "-c", &program]).run().done()
         };
-        assert_eq!(run("no-port"), "93\n95\n95\n97\n13\nthrough\n");
+        assert_eq!(run("no-port"), "93\n95\n95\n97\n97\n92\n93\n13\n13\nthrough\nthrough\n");
         let free = run("mirror");
-        assert!(free.starts_with("through\nthrough\nthrough\n") && free.ends_with("through\nthrough\n"), "{free}");
+        assert!(
+            free.starts_with("through\nthrough\nthrough\n") && free.ends_with("through\nthrough\nthrough\nthrough\n"),
+            "{free}"
+        );
     }
 }
 

@@ -74,3 +74,101 @@ fn tcp_ports_can_be_named() {
     connect("--tcp-bind none").done();
     assert_eq!(place.run("--tcp-bind none", &["/probe", "loopback"]).run().refused(), libc::EACCES);
 }
+
+/// Doors of the kernel that go round rules for ports: what they are, the call as x86_64 has it and as i386 has it, and
+/// the answer of the filter.
+#[cfg(target_arch = "x86_64")]
+const ROUND: &[(&str, &str, &str, i32)] = &[
+    ("socket MPTCP", "41 2 1 262", "359 2 1 262", libc::EPROTONOSUPPORT),
+    ("socket MPTCP over IPv6, with SOCK_CLOEXEC", "41 10 0x80001 262", "359 10 0x80001 262", libc::EPROTONOSUPPORT),
+    ("socket SMC by its protocol", "41 2 1 256", "359 2 1 256", libc::EPROTONOSUPPORT),
+    ("socket SCTP", "41 2 1 132", "359 2 1 132", libc::EPROTONOSUPPORT),
+    ("socket SCTP as a sequence of packets", "41 10 5 132", "359 10 5 132", libc::EPROTONOSUPPORT),
+    ("socket DCCP", "41 2 6 33", "359 2 6 33", libc::EPROTONOSUPPORT),
+    ("socket UDP-Lite", "41 2 2 136", "359 2 2 136", libc::EPROTONOSUPPORT),
+    ("socket of raw packets", "41 2 3 255", "359 2 3 255", libc::EPROTONOSUPPORT),
+    ("socket AF_PACKET", "41 17 3 0", "359 17 3 0", libc::EAFNOSUPPORT),
+    ("socket AF_RDS", "41 21 5 0", "359 21 5 0", libc::EAFNOSUPPORT),
+    ("socket AF_TIPC", "41 30 1 0", "359 30 1 0", libc::EAFNOSUPPORT),
+    ("socket AF_VSOCK", "41 40 1 0", "359 40 1 0", libc::EAFNOSUPPORT),
+    ("socket AF_KCM", "41 41 5 0", "359 41 5 0", libc::EAFNOSUPPORT),
+    ("socket AF_QIPCRTR", "41 42 2 0", "359 42 2 0", libc::EAFNOSUPPORT),
+    ("socket AF_SMC", "41 43 1 0", "359 43 1 0", libc::EAFNOSUPPORT),
+    ("socket AF_XDP", "41 44 3 0", "359 44 3 0", libc::EAFNOSUPPORT),
+    ("socketpair AF_SMC", "53 43 1 0 0", "360 43 1 0 0", libc::EAFNOSUPPORT),
+    ("socketpair AF_VSOCK", "53 40 1 0 0", "360 40 1 0 0", libc::EAFNOSUPPORT),
+    ("socketpair AF_TIPC", "53 30 1 0 0", "360 30 1 0 0", libc::EAFNOSUPPORT),
+    ("socketpair MPTCP", "53 2 1 262 0", "360 2 1 262 0", libc::EPROTONOSUPPORT),
+    // Of a descriptor that is not open: only the filter can say anything but EBADF.
+    ("setsockopt TCP_ULP", "54 99 6 31 @smc 4", "366 99 6 31 @smc 4", libc::ENOPROTOOPT),
+    ("sendto MSG_FASTOPEN", "44 99 @x 1 0x20000000", "369 99 @x 1 0x20000000", libc::EOPNOTSUPP),
+    ("sendmsg MSG_FASTOPEN", "46 99 0 0x20004000", "370 99 0 0x20004000", libc::EOPNOTSUPP),
+    ("sendmmsg MSG_FASTOPEN", "307 99 0 1 0x20000000", "345 99 0 1 0x20000000", libc::EOPNOTSUPP),
+    ("io_uring_setup", "425 1 0", "425 1 0", libc::ENOSYS),
+    ("io_uring_enter", "426 99 0 0 0 0", "426 99 0 0 0 0", libc::ENOSYS),
+    ("io_uring_register", "427 99 0 0 0", "427 99 0 0 0", libc::ENOSYS),
+    ("x32: socket", "0x40000029 2 1 262", "102 1 0", libc::ENOSYS),
+    ("x32: setsockopt (or socketcall)", "0x4000021d 99 6 31 @smc 4", "102 14 0", libc::ENOSYS),
+    ("x32: connect (or socketcall)", "0x4000002a 99 0 0", "102 3 0", libc::ENOSYS),
+];
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn where_ports_are_named_every_door_around_is_shut() {
+    for actor in actors() {
+        for bits in ["64", "32"] {
+            let Some(program) = super::seccomp::calls(bits) else { continue };
+            let place = Place::new(&format!("doors-{bits}"), actor);
+            let ask = |options: &str, words: &str| {
+                let options = format!("--ro {}:/calls --net host {options}", program.display());
+                let command: Vec<&str> = ["/calls"].into_iter().chain(words.split(' ')).collect();
+                let said = place.run(&options, &command).run().done();
+                said.lines().map(|answer| answer.parse().unwrap()).collect::<Vec<i32>>()
+            };
+            let is_64 = bits == "64";
+            let calls: Vec<&str> =
+                ROUND.iter().map(|&(_, wide, narrow, _)| if is_64 { wide } else { narrow }).collect();
+            // Whatever other filter there is or is not.
+            for options in ["--tcp-connect 1 --seccomp off", "--tcp-bind none --seccomp off", "--tcp-connect none"] {
+                for ((what, .., wanted), answer) in ROUND.iter().zip(ask(options, &calls.join(" -- "))) {
+                    assert_eq!(-answer, *wanted, "{options}, {bits} bits: {what}");
+                }
+                // TCP, UDP, ping over both, UNIX and netlink, which the kernel may refuse but no filter does.
+                let (socket, pair, option) = if is_64 { (41, 53, 54) } else { (359, 360, 366) };
+                let open = format!(
+                    "{socket} 2 1 0 -- {socket} 10 0x80801 6 -- {socket} 2 2 17 -- {socket} 1 5 0 -- {socket} 16 3 0 \
+                     -- {pair} 1 1 0 0 -- {option} 99 6 1 0 0"
+                );
+                let answers = ask(options, &open);
+                let (made, others) = answers.split_at(5);
+                let is_made = |answer: &i32| *answer >= 3 || *answer == -libc::EAFNOSUPPORT;
+                assert!(made.iter().all(is_made) && made[0] >= 3, "{options}, {bits} bits: {answers:?}");
+                assert_eq!(others, [-libc::EFAULT, -libc::EBADF], "{options}, {bits} bits");
+            }
+        }
+    }
+}
+
+/// `TCP_ULP` makes a socket of TCP one of SMC, which Landlock asks nothing about.
+#[test]
+fn a_connected_socket_of_tcp_stays_one() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let program = format!(
+        r#"
+import socket
+def attempt(name):
+    s = socket.socket()
+    s.connect(("127.0.0.1", {port}))
+    try: s.setsockopt(socket.IPPROTO_TCP, 31, name); print("turned")
+    except OSError as e: print(e.errno)
+    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1); s.sendall(b"x")
+attempt(b"smc"); attempt(b"tls")
+"#
+    );
+    let place = Place::new("ulp", Actor::User);
+    for options in ["", "--seccomp off"] {
+        let options = format!("--net host --tcp-connect {port} {options}");
+        assert_eq!(place.run(&options, &["/usr/bin/python3", "-c", &program]).run().done(), "92\n92\n", "{options}");
+    }
+}

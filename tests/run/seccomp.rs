@@ -60,21 +60,34 @@ fn calls_of_x32_do_not_exist() {
     }
 }
 
-/// Built here, since a machine may have the compiler but not the headers of 32 bits.
+/// tests/seccomp/calls.c as a program of `bits` bits; nothing where it cannot be had or run. Built here, since a machine
+/// may have the compiler but not the headers of 32 bits.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn calls(bits: &str) -> Option<std::path::PathBuf> {
+    static BUILT: [std::sync::OnceLock<bool>; 2] = [std::sync::OnceLock::new(), std::sync::OnceLock::new()];
+    let program = crate::support::stage().join(format!("calls{bits}-of-run"));
+    let is_here = BUILT[usize::from(bits == "64")].get_or_init(|| {
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/seccomp/calls.c");
+        let flags = "-O1 -nostdlib -static -ffreestanding -fno-pic -no-pie -fno-stack-protector -fcf-protection=none";
+        let mut gcc = std::process::Command::new("gcc");
+        gcc.arg(format!("-m{bits}")).args(flags.split(' ')).arg(source).arg("-o").arg(&program);
+        if !gcc.output().is_ok_and(|output| output.status.success()) {
+            crate::support::skip(&format!("gcc builds no program of {bits} bits here"));
+            return false;
+        }
+        if !std::process::Command::new(&program).status().is_ok_and(|status| status.success()) {
+            crate::support::skip(&format!("this kernel runs no programs of {bits} bits"));
+            return false;
+        }
+        true
+    });
+    is_here.then_some(program)
+}
+
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn a_program_of_32_bits_runs_under_the_same_policy() {
-    let program = crate::support::stage().join("calls32-of-run");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/seccomp/calls.c");
-    let flags = "-m32 -O1 -nostdlib -static -ffreestanding -fno-pic -no-pie -fno-stack-protector -fcf-protection=none";
-    let mut gcc = std::process::Command::new("gcc");
-    gcc.args(flags.split(' ')).arg(source).arg("-o").arg(&program);
-    if !gcc.output().is_ok_and(|output| output.status.success()) {
-        return crate::support::skip("gcc builds no program of 32 bits here");
-    }
-    if !std::process::Command::new(&program).status().is_ok_and(|status| status.success()) {
-        return crate::support::skip("this kernel runs no programs of 32 bits");
-    }
+    let Some(program) = calls("32") else { return };
     let place = Place::new("seccomp-32", Actor::User);
     let show = format!("--ro {}:/calls", program.display());
     // getppid, mount, unshare of a user namespace, ptrace, io_uring_setup, x32's bit.

@@ -2,7 +2,7 @@
  *
  *   calls [int80] NUMBER [ARGUMENT...] [-- [int80] NUMBER ...]
  *
- * Numbers are hexadecimal with 0x, or decimal. `int80` makes the call by the gate of 32-bit programs, with the registers
+ * Numbers are hexadecimal with 0x, or decimal; `@TEXT` is the address of TEXT. `int80` makes the call by the gate of 32-bit programs, with the registers
  * of 64 bits that are given. Without a C library: it is built for x86_64 and for i386 on machines that have no 32-bit
  * one, and makes no call but the wanted ones, write and exit.
  */
@@ -71,6 +71,8 @@ static void say(long value)
 static word number(const char *text)
 {
 	word base = 10, value = 0;
+	if (text[0] == '@')
+		return (word)(text + 1);
 	if (text[0] == '0' && text[1] == 'x') {
 		base = 16;
 		text += 2;

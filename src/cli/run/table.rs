@@ -347,8 +347,9 @@ const RESTRICTIONS: &[Opt] = &[
         &["PORTS"],
         One(|args, value| args::add_ports(&mut args.connect_tcp, value)),
         "Connect to these TCP ports only; `none` is none",
-        "With commas between them. It counts for the network that the program has; see {--net}. Other protocols are not \
-         restricted by it.",
+        "With commas between them. It counts for the network that the program has; see {--net}. UDP, ping, UNIX sockets \
+         and netlink are not restricted by it. Every other kind of socket is refused, because some of them speak TCP past \
+         these rules: MPTCP, SMC, SCTP, raw sockets and more.",
     ),
     Opt::new(
         "--tcp-bind",
@@ -356,7 +357,8 @@ const RESTRICTIONS: &[Opt] = &[
         One(|args, value| args::add_ports(&mut args.bind_tcp, value)),
         "Bind TCP sockets to these ports only; `none` is none",
         "bind(2) is what the kernel asks about. A socket that listens without it gets a free port of the kernel's choice, \
-         which no rule sees: with {--net} host that can be reached from outside.",
+         which no rule sees: with {--net} host that can be reached from outside. The same sockets are refused as with \
+         {--tcp-connect}.",
     ),
     Opt::new(
         "--cap-add",

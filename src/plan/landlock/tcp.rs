@@ -1,5 +1,11 @@
-//! What the rules for TCP ports need beside them: Landlock asks at connect(2) and bind(2) of a TCP socket, and there are
-//! other ways to speak TCP. A small system call filter closes those; programs that try one of them fall back.
+//! The system call filter that stands beside the rules for TCP ports.
+//!
+//! Landlock looks at a port in connect(2) and bind(2), and only where the socket is one of TCP itself. The kernel has more
+//! ways to speak TCP, and gets new ones. So this filter lists what may be made, not what may not: sockets that cannot
+//! speak TCP, and TCP itself. Programs that try something else fall back.
+//!
+//! One way is left: a TCP socket that listens without bind(2) gets a free port. A filter cannot tell it from a socket of
+//! another kind, and the manual says so (`--tcp-bind`).
 
 use std::collections::BTreeSet;
 
@@ -10,22 +16,38 @@ use crate::seccomp::profile::Reader;
 use crate::seccomp::table::Table;
 use crate::seccomp::{compile, shipped};
 
-/// MPTCP (protocol 262) and SMC (protocol 256, address family 43) fall back to plain TCP with a peer that knows
-/// nothing else, and have no rules (<https://github.com/landlock-lsm/linux/issues/54>). `MSG_FASTOPEN` connects without
-/// connect(2). What io_uring does is seen by no filter, and the arguments of the old socketcall(2) lie in memory.
-const PROFILE: &str = r#"{
-  "defaultAction": "SCMP_ACT_ALLOW",
-  "architectures": [
-    "SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM", "SCMP_ARCH_RISCV64"
-  ],
-  "syscalls": [
-    { "names": ["socket"], "action": "SCMP_ACT_ERRNO", "errnoRet": 93,
-      "args": [{ "index": 2, "value": 262, "op": "SCMP_CMP_EQ" }] },
-    { "names": ["socket"], "action": "SCMP_ACT_ERRNO", "errnoRet": 93,
-      "args": [{ "index": 2, "value": 256, "op": "SCMP_CMP_EQ" }] },
-    { "names": ["socket"], "action": "SCMP_ACT_ERRNO", "errnoRet": 97,
-      "args": [{ "index": 0, "value": 43, "op": "SCMP_CMP_EQ" }] },
-    { "names": ["sendto", "sendmmsg"], "action": "SCMP_ACT_ERRNO", "errnoRet": 95,
+/// The kinds of AF_INET and AF_INET6 that may be made, as type and protocol: TCP, UDP, and the echo requests of
+/// ping(8). 0 is the protocol that belongs to the type.
+///
+/// So there is no MPTCP (262) and no SMC (256): both fall back to plain TCP with a peer that knows nothing else, and
+/// Landlock has no rules for them (<https://github.com/landlock-lsm/linux/issues/54>). Nor is there a raw socket, which
+/// can send packets of TCP where the program has CAP_NET_RAW.
+const OF_INET: [(u8, u8); 6] =
+    [(STREAM, 0), (STREAM, TCP), (DATAGRAM, 0), (DATAGRAM, 17), (DATAGRAM, 1), (DATAGRAM, 58)];
+/// `SOCK_STREAM`
+const STREAM: u8 = 1;
+/// `SOCK_DGRAM`
+const DATAGRAM: u8 = 2;
+/// `IPPROTO_TCP`
+const TCP: u8 = 6;
+
+/// What is said of other sockets, and of sockets of TCP:
+///
+/// * AF_UNIX (1) and AF_NETLINK (16, the C library lists addresses by it) are the other families. Of those that are not
+///   named, AF_SMC speaks TCP at once, and AF_RDS where its module is there.
+/// * `TCP_ULP` (31) turns a socket of TCP into one of SMC by the name "smc". It turns on TLS in the kernel too, without
+///   which TLS libraries do their work themselves.
+/// * `MSG_FASTOPEN` (0x20000000) connects without connect(2).
+/// * What io_uring does is seen by no filter, and the arguments of the old socketcall(2) lie in memory.
+const REST: &str = r#"
+    { "names": ["socket", "socketpair"], "action": "SCMP_ACT_ALLOW",
+      "args": [{ "index": 0, "value": 1, "op": "SCMP_CMP_EQ" }, { "index": 0, "value": 16, "op": "SCMP_CMP_EQ" }] },
+    { "names": ["socket", "socketpair"], "action": "SCMP_ACT_ERRNO", "errnoRet": 93,
+      "args": [{ "index": 0, "value": 2, "op": "SCMP_CMP_EQ" }, { "index": 0, "value": 10, "op": "SCMP_CMP_EQ" }] },
+    { "names": ["socket", "socketpair"], "action": "SCMP_ACT_ERRNO", "errnoRet": 97 },
+    { "names": ["setsockopt"], "action": "SCMP_ACT_ERRNO", "errnoRet": 92,
+      "args": [{ "index": 1, "value": 6, "op": "SCMP_CMP_EQ" }, { "index": 2, "value": 31, "op": "SCMP_CMP_EQ" }] },
+    { "names": ["send", "sendto", "sendmmsg"], "action": "SCMP_ACT_ERRNO", "errnoRet": 95,
       "args": [{ "index": 3, "value": 536870912, "valueTwo": 536870912, "op": "SCMP_CMP_MASKED_EQ" }] },
     { "names": ["sendmsg"], "action": "SCMP_ACT_ERRNO", "errnoRet": 95,
       "args": [{ "index": 2, "value": 536870912, "valueTwo": 536870912, "op": "SCMP_CMP_MASKED_EQ" }] },
@@ -33,15 +55,129 @@ const PROFILE: &str = r#"{
   ]
 }"#;
 
+/// The profile that the filter is made of.
+fn profile() -> String {
+    let mut text = r#"{
+  "defaultAction": "SCMP_ACT_ALLOW",
+  "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM", "SCMP_ARCH_RISCV64"],
+  "syscalls": ["#
+        .to_owned();
+    for family in [2, 10] {
+        for (kind, protocol) in OF_INET {
+            // Flags (SOCK_CLOEXEC, SOCK_NONBLOCK) stand above the four bits of the type.
+            text.push_str(&format!(
+                r#"
+    {{ "names": ["socket", "socketpair"], "action": "SCMP_ACT_ALLOW",
+      "args": [{{ "index": 0, "value": {family}, "op": "SCMP_CMP_EQ" }},
+               {{ "index": 1, "value": 15, "valueTwo": {kind}, "op": "SCMP_CMP_MASKED_EQ" }},
+               {{ "index": 2, "value": {protocol}, "op": "SCMP_CMP_EQ" }}] }},"#
+            ));
+        }
+    }
+    text + REST
+}
+
 /// The filter, as `Seccomp::Programs` has them. An error on a machine for which no filter can be made.
 pub(crate) fn filter() -> Result<Vec<u8>, Error> {
-    let Some(arch) = Arch::here() else {
-        return Err(Error::new(1, "TCP ports: no system call filter can be made for this machine, and they need one"));
-    };
+    match Arch::here() {
+        Some(arch) => filter_for(arch),
+        None => Err(Error::new(1, "TCP ports: no system call filter can be made for this machine, and they need one")),
+    }
+}
+
+fn filter_for(arch: Arch) -> Result<Vec<u8>, Error> {
     let table = Table::new();
     let reader = Reader { table: &table, shipped: &shipped::text, is_cap: &|_| false };
-    let profile = reader.read("the filter of TCP ports", PROFILE.as_bytes())?;
+    let profile = reader.read("the filter of TCP ports", profile().as_bytes())?;
     // Nothing in it depends on the kernel's version or on capabilities.
     let policies = resolve(&profile, &Target { arch, kernel: (5, 13), caps: &BTreeSet::new() }, &table)?;
     Ok(compile(&policies)?.bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seccomp::Program;
+    use crate::seccomp::verdict::Verdict;
+
+    const ALLOW: u32 = 0x7fff_0000;
+
+    /// Every convention of every kernel, with the answer to a call of the name that is given.
+    fn everywhere(check: impl Fn(Arch, &dyn Fn(&str, [u64; 4]) -> Option<u32>)) {
+        let table = Table::new();
+        for kernel in Arch::KERNELS {
+            let program = Program::of_bytes(&filter_for(kernel).unwrap());
+            for arch in [Some(kernel), kernel.compat()].into_iter().flatten() {
+                check(arch, &|name, [a, b, c, d]| {
+                    let args = [Some(a), Some(b), Some(c), Some(d), Some(0), Some(0)];
+                    let number = table.find(name).unwrap().number(arch)?;
+                    let answers = program.answers(arch.audit(), number, args).unwrap();
+                    assert_eq!(answers.len(), 1, "everything is known");
+                    answers.first().copied()
+                });
+            }
+        }
+    }
+
+    fn errno(number: u16) -> u32 {
+        Verdict::Errno(number).code()
+    }
+
+    /// ICMP, TCP, UDP, DCCP, ICMPv6, L2TP, SCTP, UDP-Lite, raw, SMC, MPTCP, and what belongs to the type.
+    const PROTOCOLS: [u64; 12] = [0, 1, 6, 17, 33, 58, 115, 132, 136, 255, 256, 262];
+
+    /// Every family and type that a kernel can have.
+    #[test]
+    fn of_all_sockets_those_are_made_that_are_listed() {
+        let inet = [(1, 0), (1, 6), (2, 0), (2, 17), (2, 1), (2, 58)];
+        everywhere(|arch, answer| {
+            for call in ["socket", "socketpair"] {
+                let kinds = (0..48).flat_map(|family| (0..16).map(move |kind| (family, kind)));
+                for (family, kind, protocol) in
+                    kinds.flat_map(|(family, kind)| PROTOCOLS.map(move |protocol| (family, kind, protocol)))
+                {
+                    let wanted = match family {
+                        1 | 16 => ALLOW,
+                        2 | 10 if inet.contains(&(kind, protocol)) => ALLOW,
+                        2 | 10 => errno(93),
+                        _ => errno(97),
+                    };
+                    let said = answer(call, [family, kind | 0o2_004_000, protocol, 0]).unwrap();
+                    assert_eq!(said, wanted, "{arch} {call} {family} {kind} {protocol}");
+                }
+                for high in [1 << 32, 0xffff_ffff << 32] {
+                    assert_eq!(answer(call, [2 | high, 1 | high, 262 | high, 0]), Some(errno(93)), "{arch} {call}");
+                    assert_eq!(answer(call, [43 | high, 1, 0, 0]), Some(errno(97)), "{arch} {call}");
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn a_socket_of_tcp_stays_one_and_connects_by_connect_alone() {
+        const FASTOPEN: u64 = 0x2000_0000;
+        everywhere(|arch, answer| {
+            for high in [0, 1 << 32, 0xffff_ffff << 32] {
+                let said = |name, args| answer(name, args).unwrap_or(errno(95));
+                assert_eq!(said("setsockopt", [3, 6 | high, 31 | high, 0]), errno(92), "{arch}");
+                for name in ["send", "sendto", "sendmmsg"] {
+                    assert_eq!(said(name, [3, 0, 0, FASTOPEN | 0x4000 | high]), errno(95), "{arch} {name}");
+                }
+                assert_eq!(said("sendmsg", [3, 0, FASTOPEN | high, 0]), errno(95), "{arch}");
+            }
+            // TCP_NODELAY, SO_KEEPALIVE, an option of another level, and data without the flag.
+            for (name, args) in [
+                ("setsockopt", [3, 6, 1, 0]),
+                ("setsockopt", [3, 1, 9, 0]),
+                ("setsockopt", [3, 0, 31, 0]),
+                ("sendto", [3, 0, 0, 0x4000]),
+                ("sendmsg", [3, 0, 0x4000, FASTOPEN]),
+            ] {
+                assert_eq!(answer(name, args), Some(ALLOW), "{arch} {name} {args:x?}");
+            }
+            for name in ["io_uring_setup", "io_uring_enter", "io_uring_register", "socketcall"] {
+                assert!(answer(name, [3, 0, 0, 0]).is_none_or(|said| said == errno(38)), "{arch} {name}");
+            }
+        });
+    }
 }
