@@ -63,6 +63,11 @@ const CALLS_64: &[Row] = &[
     ("ioctl TCGETS on a file", "16 0 0x5401 0", -25, false),
     ("socket AF_VSOCK", "41 40 1 0", -97, false),
     ("socket AF_ALG", "41 38 5 0", -97, false),
+    ("socket AF_PACKET by its old name, SOCK_PACKET of AF_INET", "41 2 10 0", -97, true),
+    ("socketpair AF_VSOCK", "53 40 1 0 0", -97, false),
+    ("socketpair AF_TIPC", "53 30 1 0 0", -97, false),
+    ("socketpair AF_SMC", "53 43 1 0 0", -97, false),
+    ("socketpair AF_UNIX to nowhere", "53 1 1 0 0", -14, false),
     ("personality: ask", "135 0xffffffff", 0, false),
     ("personality ADDR_NO_RANDOMIZE", "135 0x40000", EPERM, true),
     ("x32: getpid", "0x40000027", ENOSYS, false),
@@ -82,7 +87,9 @@ const CALLS_32: &[Row] = &[
     ("ioctl TIOCSTI", "54 0 0x5412 0", EPERM, true),
     ("ioctl TCGETS on a file", "54 0 0x5401 0", -25, false),
     ("socket AF_VSOCK", "359 40 1 0", -97, false),
+    ("socketpair AF_TIPC", "360 30 1 0 0", -97, false),
     ("socketcall: socket", "102 1 0", ENOSYS, true),
+    ("socketcall: socketpair", "102 8 0", ENOSYS, true),
     ("socketcall: connect", "102 3 0", -14, false),
     ("modify_ldt", "123 0 0 0", EPERM, false),
     ("a number that no kernel has", "0x7ff", ENOSYS, false),
@@ -123,9 +130,10 @@ fn the_gate_of_32_bit_programs_is_no_way_around() {
 #[test]
 fn upper_halves_at_the_gate_change_nothing() {
     let words = "int80 54 0 0x100005412 0 -- int80 54 0 0xffffffff0000541c 0 -- int80 102 0x100000001 0 \
-                 -- int80 120 0x110000011 -- int80 359 0x100000028 1 0 -- int80 136 0xf00040000";
+                 -- int80 120 0x110000011 -- int80 359 0x100000028 1 0 -- int80 136 0xf00040000 \
+                 -- int80 102 0x100000008 0";
     let Some(answers) = answers(Some("default"), "64", words) else { return };
-    assert_eq!(answers, [EPERM, EPERM, ENOSYS, EPERM, -97, EPERM]);
+    assert_eq!(answers, [EPERM, EPERM, ENOSYS, EPERM, -97, EPERM, ENOSYS]);
 }
 
 #[test]

@@ -115,13 +115,17 @@ fn sockets_are_of_the_four_families_that_programs_use() {
             let compiled = compiled(name, kernel);
             for family in 0..50 {
                 let wanted = if [1, 2, 10, 16].contains(&family) { ALLOW } else { errno(97) };
-                assert_eq!(compiled.on(arch, "socket", &[family, 1]), wanted, "{name} {arch} {family}");
+                assert_eq!(compiled.on(arch, call, &[family, 1]), wanted, "{name} {arch} {call} {family}");
+                // SOCK_PACKET, which makes AF_INET to AF_PACKET, with SOCK_CLOEXEC and with what the kernel ignores.
+                for kind in [10, 0x8000a, 1 << 32 | 10] {
+                    assert_eq!(compiled.on(arch, call, &[family, kind]), errno(97), "{name} {arch} {call} {family}");
+                }
             }
         }
     }
     // The multiplexer hides the family: there is no way to a socket by it.
     let compiled = compiled("default", Arch::X86_64);
-    assert_eq!(compiled.on(Arch::I386, "socketcall", &[1]), errno(38));
+    assert_eq!([1, 8].map(|what| compiled.on(Arch::I386, "socketcall", &[what])), [errno(38); 2]);
     assert_eq!(compiled.on(Arch::I386, "socketcall", &[3]), ALLOW);
 }
 
