@@ -84,7 +84,7 @@ pub fn advice(failure: &Failure, op: Option<&FsOp>, host: &Obstacles, terms: &Te
         }
         (_, _, Errno::ENOSYS) => {
             "pinfold needs Linux 5.12 or newer (mount_setattr, openat2, close_range, pidfd_open), and no filter that \
-             hides these calls"
+             hides these calls: inside one of `pinfold run`, begin that with --allow-userns --landlock off"
         }
         (Stage::Op, Act::Source, Errno::ENOENT) => match op {
             Some(FsOp::Bind { source: Source::Path(_), .. }) => {
@@ -237,7 +237,14 @@ mod tests {
             assert!(text.contains(word), "{text}");
             assert!(!text.contains('\n'));
             // What both doors have, or the sandbox around this.
-            assert!(!text.replace("--tmpfs", "").replace("--landlock off", "").contains("--"), "{text}");
+            assert!(
+                !text
+                    .replace("--tmpfs", "")
+                    .replace("--allow-userns --landlock off", "")
+                    .replace("--landlock off", "")
+                    .contains("--"),
+                "{text}"
+            );
         }
         let masked = with(Stage::Op, Act::NewFs, Errno::EPERM, Obstacles { proc_is_masked: true, ..none });
         assert!(masked.unwrap().contains(": NO-PROC, or"));

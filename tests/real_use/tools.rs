@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::installed;
 use crate::support::toolchain::with_toolchain;
-use crate::support::{Actor, Outcome, Place, pinfold, skip, stage};
+use crate::support::{Actor, Launch, Outcome, Place, pinfold, skip, stage};
 
 /// `script` in the box that `options` make, in `place`'s project; it must succeed.
 fn sh(place: &Place, options: &str, script: &str) -> Outcome {
@@ -225,6 +225,43 @@ fn a_browser_keeps_its_own_sandbox_with_one_option() {
     assert!(said.contains(">42<"), "{said}");
     let refused = place.run("--profile desktop", &words).run();
     assert!(refused.ending() != "exit 0" && refused.stderr_text().contains("sandbox"), "{refused}");
+}
+
+/// What tools do with set-user-ID and set-group-ID bits: mostly nothing, and else they say that they may not.
+#[test]
+fn tools_go_on_without_set_id_bits() {
+    let place = Place::new("set-id-tools", Actor::User);
+    place.file("project/prepare", "chmod 4755 tool; tar cf both.tar tool; mkdir shared tree; chmod 2775 shared tree");
+    place.file("project/tool", "#!/bin/sh\n");
+    // Outside.
+    let outside = Launch::program(Path::new("/bin/sh"), place.actor, &["-e", "prepare"]).dir(&place.project).run();
+    outside.done();
+    let usual = "cp tool copy; install -m 755 tool installed; mkdir x; tar xf both.tar -C x; cp -r tree copied
+                 cd shared; mkdir -p -m 755 below; install -d -m 755 also; git init -q own; git clone -q own cloned
+                 /usr/bin/python3 -c 'import shutil; shutil.copy2(\"../copy\", \"mine\")'
+                 stat -c %A ../copy ../installed ../x/tool below own/.git";
+    let modes = "-rwxr-xr-x\n-rwxr-xr-x\n-rwxr-xr-x\ndrwxr-sr-x\ndrwxr-sr-x\n";
+    assert_eq!(sh(&place, "", &format!("umask 022; {usual}")).stdout_text(), modes);
+    for refused in [
+        "cp -p tool $to",
+        "install -m 4755 tool $to/set",
+        "tar xpf both.tar -C $to",
+        "cp -a tree $to",
+        "chmod 2750 $to",
+        "git init -q --shared $to/team",
+    ] {
+        let outcome = place.sh("", &format!("to=$(mktemp -d ./XXXXXX); {refused}")).run();
+        let said = outcome.stderr_text();
+        assert!(outcome.ending() != "exit 0", "{refused}: {outcome}");
+        assert!(said.contains("Operation not permitted") || said.contains("writable by group"), "{refused}: {outcome}");
+        let allowed = "--syscall-allow chmod,fchmod,fchmodat,fchmodat2";
+        sh(&place, allowed, &format!("to=$(mktemp -d ./XXXXXX); {refused}"));
+    }
+    // What builds packages as if it were root asks for them, and is content without.
+    if installed("/usr/bin/fakeroot", "fakeroot") {
+        let said = sh(&place, "", "fakeroot sh -c 'cp copy fake; chmod 4755 fake; stat -c %A fake'; stat -c %A fake");
+        assert_eq!(said.stdout_text(), "-rwsr-xr-x\n-rwxr-xr-x\n");
+    }
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod processes;
 mod profiles;
 mod report;
 mod seccomp;
+mod set_id;
 mod shapes;
 mod workspace;
 

@@ -68,6 +68,23 @@ const CALLS_64: &[Row] = &[
     ("socketpair AF_TIPC", "53 30 1 0 0", -97, false),
     ("socketpair AF_SMC", "53 43 1 0 0", -97, false),
     ("socketpair AF_UNIX to nowhere", "53 1 1 0 0", -14, false),
+    ("chmod u+s", "90 0 0x9ed", EPERM, true),
+    ("chmod g+s", "90 0 0x5ed", EPERM, true),
+    ("chmod u+s with bits that the kernel ignores", "90 0 0x1000f09ed", EPERM, true),
+    ("chmod without them", "90 0 0x3ff", -14, false),
+    ("fchmod u+s", "91 99 0x9ed", EPERM, true),
+    ("fchmodat u+s", "268 0xffffff9c 0 0x9ed", EPERM, true),
+    ("fchmodat2 g+s", "452 0xffffff9c 0 0x5ed 0", EPERM, true),
+    ("creat u+s", "85 0 0x9ed", EPERM, true),
+    ("open O_CREAT u+s", "2 0 0x41 0x9ed", EPERM, true),
+    ("open O_TMPFILE g+s", "2 0 0x410002 0x5ed", EPERM, true),
+    ("open for reading, with a mode that says nothing", "2 0 0 0x9ed", -14, false),
+    ("openat O_CREAT u+s", "257 0xffffff9c 0 0x41 0x9ed", EPERM, true),
+    ("openat O_TMPFILE u+s", "257 0xffffff9c 0 0x410002 0x9ed", EPERM, true),
+    ("openat for reading, with a mode that says nothing", "257 0xffffff9c 0 0 0x9ed", -14, false),
+    ("openat2", "437 0xffffff9c 0 0 0", ENOSYS, true),
+    ("mknod u+s", "133 0 0x89ed 0", EPERM, true),
+    ("mknodat g+s", "259 0xffffff9c 0 0x85ed 0", EPERM, true),
     ("personality: ask", "135 0xffffffff", 0, false),
     ("personality ADDR_NO_RANDOMIZE", "135 0x40000", EPERM, true),
     ("x32: getpid", "0x40000027", ENOSYS, false),
@@ -88,6 +105,17 @@ const CALLS_32: &[Row] = &[
     ("ioctl TCGETS on a file", "54 0 0x5401 0", -25, false),
     ("socket AF_VSOCK", "359 40 1 0", -97, false),
     ("socketpair AF_TIPC", "360 30 1 0 0", -97, false),
+    ("chmod u+s", "15 0 0x9ed", EPERM, true),
+    ("fchmod g+s", "94 99 0x5ed", EPERM, true),
+    ("fchmodat u+s", "306 0xffffff9c 0 0x9ed", EPERM, true),
+    ("fchmodat2 g+s", "452 0xffffff9c 0 0x5ed 0", EPERM, true),
+    ("creat u+s", "8 0 0x9ed", EPERM, true),
+    ("open O_CREAT u+s", "5 0 0x41 0x9ed", EPERM, true),
+    ("open for reading, with a mode that says nothing", "5 0 0 0x9ed", -14, false),
+    ("openat O_TMPFILE u+s", "295 0xffffff9c 0 0x410002 0x9ed", EPERM, true),
+    ("openat2", "437 0xffffff9c 0 0 0", ENOSYS, true),
+    ("mknod u+s", "14 0 0x89ed 0", EPERM, true),
+    ("mknodat g+s", "297 0xffffff9c 0 0x85ed 0", EPERM, true),
     ("socketcall: socket", "102 1 0", ENOSYS, true),
     ("socketcall: socketpair", "102 8 0", ENOSYS, true),
     ("socketcall: connect", "102 3 0", -14, false),
@@ -131,9 +159,9 @@ fn the_gate_of_32_bit_programs_is_no_way_around() {
 fn upper_halves_at_the_gate_change_nothing() {
     let words = "int80 54 0 0x100005412 0 -- int80 54 0 0xffffffff0000541c 0 -- int80 102 0x100000001 0 \
                  -- int80 120 0x110000011 -- int80 359 0x100000028 1 0 -- int80 136 0xf00040000 \
-                 -- int80 102 0x100000008 0";
+                 -- int80 102 0x100000008 0 -- int80 15 0 0x1000009ed -- int80 5 0 0x100000041 0x1000005ed";
     let Some(answers) = answers(Some("default"), "64", words) else { return };
-    assert_eq!(answers, [EPERM, EPERM, ENOSYS, EPERM, -97, EPERM, ENOSYS]);
+    assert_eq!(answers, [EPERM, EPERM, ENOSYS, EPERM, -97, EPERM, ENOSYS, EPERM, EPERM]);
 }
 
 #[test]

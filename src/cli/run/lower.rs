@@ -46,6 +46,9 @@ const DEFAULT_FILTER: &str = "default";
 /// What a filter of ours lets through besides where user namespaces are allowed: what Chromium and bubblewrap make
 /// their own sandboxes with.
 const FOR_USERNS: &[&str] = &["clone", "@namespace", "@mount"];
+/// What it lets through besides where mounts can be made as well: pinfold makes no box without it, and this is where one
+/// can run inside another.
+const FOR_BOXES: &str = "openat2";
 
 /// What a command line asks for.
 #[derive(Debug)]
@@ -205,7 +208,8 @@ fn seccomp(args: &RunArgs, facts: &Facts<'_>) -> Result<(Seccomp, bool), Error> 
     };
     let is_ours = matches!(text, ProfileText::Shipped(_));
     if args.allow_userns && is_ours {
-        allow.extend(FOR_USERNS.iter().map(|&name| name.to_owned()));
+        let for_boxes = (args.landlock == Some(LandlockTier::Off)).then_some(&FOR_BOXES);
+        allow.extend(FOR_USERNS.iter().chain(for_boxes).map(|&name| name.to_owned()));
     }
     Ok((Seccomp::Profile { text, deny: args.syscall_deny.clone(), allow }, is_ours))
 }

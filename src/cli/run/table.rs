@@ -284,7 +284,8 @@ const NAMESPACES: &[Opt] = &[
         Flag(|args| args.allow_userns = true),
         "Let the program make user namespaces",
         "For browsers and others that sandbox themselves: the filter lets their calls through, unless {--seccomp} names \
-         a file. Mounts stay refused as long as Landlock is on.",
+         a file. Mounts stay refused as long as Landlock is on. With {--landlock} off, openat2(2) is let through too, which \
+         a pinfold inside needs and which can make set-user-ID files.",
     ),
 ];
 
@@ -324,7 +325,8 @@ const RESTRICTIONS: &[Opt] = &[
             Ok(())
         }),
         "Allow these system calls, whatever the filter says",
-        "{--syscall-deny} is stronger.",
+        "{--syscall-deny} is stronger. A program that must set set-user-ID or set-group-ID bits needs \
+         chmod,fchmod,fchmodat,fchmodat2.",
     ),
     Opt::new(
         "--landlock",

@@ -79,8 +79,12 @@ fn who_commits_is_said_only_in_a_home_of_the_boxs_own() {
 fn user_namespaces_are_let_through_by_every_filter_of_ours() {
     for line in ["--allow-userns x", "--seccomp desktop --allow-userns x"] {
         let Seccomp::Profile { allow, .. } = spec(line).lockdown.seccomp else { panic!("{line}") };
-        assert!(allow.contains(&"@namespace".into()), "{line}");
+        assert!(allow.contains(&"@namespace".into()) && !allow.contains(&"openat2".into()), "{line}");
     }
+    // A box inside the box takes mounts as well.
+    let allow_boxes = spec("--allow-userns --landlock off x").lockdown.seccomp;
+    let Seccomp::Profile { allow, .. } = allow_boxes else { panic!() };
+    assert!(allow.contains(&"openat2".into()));
     let Seccomp::Profile { allow, .. } = spec("--seccomp ./f.json --allow-userns x").lockdown.seccomp else { panic!() };
     assert_eq!(allow, Vec::<String>::new());
 }
