@@ -47,7 +47,8 @@
 //! | seccomp profiles, how they become filters | `seccomp/`; the verb: `cli/seccomp.rs` |
 //! | what `pinfold doctor` looks at, finds and advises | `doctor/`; the verb: `cli/doctor.rs` |
 //! | what is mounted for a workspace, what is held in it | `workspace/`; files besides git's: `workspace/later.rs` |
-//! | what is set aside of repositories that the program makes | `workspace/settle/`; settings that may stay: `workspace/settle/settings.rs` |
+//! | what is set aside of repositories that the program makes | `workspace/settle/`; settings that may stay: `workspace/settle/settings.rs`; bounds: `workspace/settle/judge.rs` |
+//! | which links in git directories may stay | `workspace/links.rs` |
 //! | who commits in a workspace | `workspace/identity.rs` |
 //! | what must not be made on the host | `cli/run/footprint.rs` |
 //! | what is looked for after the run | `supervise/sweep.rs` |

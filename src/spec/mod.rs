@@ -203,10 +203,8 @@ pub struct Settle {
     pub tops: Vec<SettleTop>,
     /// Absolute paths, without links, of what it cannot change in them: with all that is below they are left alone.
     pub held: Vec<CString>,
-    /// Git directories that are there already, as absolute paths without links.
-    pub known: Vec<CString>,
-    /// What was changed before is not the program's doing.
-    pub since: Moment,
+    /// Links in git directories that were there before. Every other one is removed.
+    pub links: Vec<SettleLink>,
 }
 
 /// A directory, and which one it is.
@@ -218,13 +216,17 @@ pub struct SettleTop {
     pub identity: (u64, u64),
 }
 
-/// A point in time, in nanoseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Moment {
-    /// By the clock that file systems take times from: since 1970.
-    pub wall: i64,
-    /// By one that nobody sets: since boot.
-    pub boot: i64,
+/// A symbolic link in a git directory. It stays as long as it is the same, and leads to the same place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettleLink {
+    /// An absolute path. Only its last part is a link.
+    pub path: CString,
+    /// What the link says.
+    pub target: CString,
+    /// Where it leads in the end: an absolute path without links.
+    pub leads_to: CString,
+    /// Whether there is something.
+    pub is_there: bool,
 }
 
 /// Names in a directory of the host that are not there, and shall not be afterwards. No mount can hold a name that

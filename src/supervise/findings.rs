@@ -13,6 +13,7 @@ use crate::error::push_printable;
 use crate::plan::Plan;
 use crate::sys::file::{self, Kind};
 use crate::sys::{Errno, Result, output};
+use crate::workspace::Settled;
 
 /// The exit code of a run with findings of which standard error does not have all.
 pub(super) const UNSAID: u8 = 125;
@@ -27,6 +28,8 @@ pub(crate) enum Found {
     Appeared { path: CString, removed: bool },
     /// A directory of watched names is gone, or another one, or cannot be looked into.
     Unseen { path: CString },
+    /// What the program has left was put in order ([`crate::spec::Lifecycle::settle`]), or could not be.
+    Settled(Settled),
 }
 
 impl Found {
@@ -35,6 +38,7 @@ impl Found {
         let (before, path, after) = match self {
             Found::Appeared { path, removed: false } => ("", path, " appeared during the run"),
             Found::Appeared { path, removed: true } => ("", path, " appeared during the run and was removed"),
+            Found::Settled(settled) => return settled.line(),
             Found::Unseen { path } => ("cannot look whether anything appeared in ", path, ""),
         };
         let mut line = before.as_bytes().to_vec();

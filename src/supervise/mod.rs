@@ -19,6 +19,7 @@ use crate::sys::signals::Signals;
 use crate::sys::{Errno, Result as SysResult, caps, file, net, socket};
 pub(crate) use findings::{Findings, Found, PATIENCE};
 use findings::{Outlet, UNSAID};
+use crate::workspace;
 use sweep::Sweep;
 
 /// The front door that was used: makes words of what happens, in its own manner.
@@ -29,9 +30,8 @@ pub(crate) trait Door {
     /// Says something that does not end the run. The program has not run yet.
     fn note(&self, plan: &Plan, note: &Note);
 
-    /// Puts in order what the program has left ([`crate::spec::Lifecycle::settle`]). Nothing lives inside any more.
-    /// Returns words for that and for `found`, and says nothing: that may wait until all is done.
-    fn settle(&self, plan: &Plan, found: &[Found]) -> Findings;
+    /// Words for what was found after the run. All is done by then: to say it may take as long as a reader likes.
+    fn findings(&self, found: &[Found]) -> Findings;
 }
 
 /// A restriction that could not be had, where as much as possible is wanted ([`crate::spec::Spec::best_effort`]).
@@ -117,11 +117,8 @@ fn supervise(plan: &Plan, line: Option<CommandLine>, door: &dyn Door) -> Result<
     let told = if plan.life.looks_afterwards() {
         // Whoever reads the messages may have gone (`2>&1 | head`): what the program has left is no better then.
         process::ignore_signals_of_writing().map_err(at(Stage::Signals))?;
-        if !outcome.as_ref().is_ok_and(|ended| ended.is_empty) {
-            outlast(plan, &child);
-        }
-        let findings = door.settle(plan, &before.sweep.after(plan));
-        before.tell(plan, &outcome, &findings)
+        let found = look_afterwards(plan, &child, &outcome, &before.sweep);
+        before.tell(plan, &outcome, &door.findings(&found))
     } else if let Ok(Ended { code, is_own: true, .. }) = outcome {
         status::exit_code(plan, code).map(|()| true).inspect_err(|_| abandon(&child)).map_err(at(Stage::Report))
     } else {
@@ -133,6 +130,16 @@ fn supervise(plan: &Plan, line: Option<CommandLine>, door: &dyn Door) -> Result<
     }
     let ended = outcome?;
     Ok(if told? { ended.code } else { UNSAID })
+}
+
+/// Looks at what the program has left on the host, and puts it in order. Returns what there is to say about it.
+fn look_afterwards(plan: &Plan, child: &Child, outcome: &Result<Ended, Trouble>, sweep: &Sweep) -> Vec<Found> {
+    if !outcome.as_ref().is_ok_and(|ended| ended.is_empty) {
+        outlast(plan, child);
+    }
+    let mut found = sweep.after(plan);
+    found.extend(plan.life.settle.iter().flat_map(workspace::settle).map(Found::Settled));
+    found
 }
 
 /// How a box has ended.

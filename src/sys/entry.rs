@@ -83,23 +83,3 @@ pub(crate) fn random() -> u64 {
     unsafe { libc::getrandom(number.as_mut_ptr().cast(), number.len(), libc::GRND_NONBLOCK) };
     u64::from_ne_bytes(number)
 }
-
-/// The clock that file systems take times from (nanoseconds since 1970), and one that nobody sets (since boot).
-///
-/// The first is the coarse one (`current_time` in fs/inode.c): nothing that is changed from now on gets an earlier time
-/// of a file system of this machine.
-pub(crate) fn clocks() -> (i64, i64) {
-    let read = |clock| {
-        // SAFETY: all-zero bytes are a valid `timespec`.
-        let mut now: libc::timespec = unsafe { std::mem::zeroed() };
-        // SAFETY: `now` lives through the call, which cannot fail for these clocks.
-        unsafe { libc::clock_gettime(clock, &raw mut now) };
-        nanoseconds(now.tv_sec, now.tv_nsec)
-    };
-    (read(libc::CLOCK_REALTIME_COARSE), read(libc::CLOCK_BOOTTIME))
-}
-
-/// One number for a time.
-pub(super) fn nanoseconds(seconds: i64, nanoseconds: i64) -> i64 {
-    seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds)
-}

@@ -22,8 +22,6 @@ pub(crate) struct Stat {
     pub(crate) owner: u32,
     /// Device number of a device node.
     pub(crate) rdev: u64,
-    /// Last change of it or of what is known about it (`st_ctime`), which nobody can set: nanoseconds since 1970.
-    pub(crate) changed: i64,
     mode: u32,
 }
 
@@ -105,7 +103,6 @@ impl From<nix::sys::stat::FileStat> for Stat {
             links: stat.st_nlink,
             owner: stat.st_uid,
             rdev: stat.st_rdev,
-            changed: super::entry::nanoseconds(stat.st_ctime, stat.st_ctime_nsec),
             mode: stat.st_mode,
         }
     }

@@ -13,7 +13,7 @@ use super::later::TABLE;
 use super::{Unheld, Workspace};
 use crate::error::quoted;
 use crate::spec::path::MAX_LINKS;
-use crate::spec::{BindFlags, FsOp, Moment, OnAppear, Settle, SettleTop, Source, Watch};
+use crate::spec::{BindFlags, FsOp, OnAppear, Settle, SettleLink, SettleTop, Source, Watch};
 
 /// How a place is mounted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -265,9 +265,9 @@ impl Area {
     }
 
     /// What to mount: what lies deeper comes later.
-    pub(super) fn finish(mut self, known: BTreeSet<PathBuf>, since: Moment) -> io::Result<Workspace> {
+    pub(super) fn finish(mut self, links: Vec<SettleLink>) -> io::Result<Workspace> {
         self.pin_ways();
-        let settle = self.settlement(&known, since)?;
+        let settle = self.settlement(links)?;
         let nearest = |path: &Path| path.ancestors().skip(1).find_map(|above| self.mounts.get(above));
         let needed = self.mounts.iter().filter(|(path, access)| {
             // What is read-only below something that is needs no mount of its own.
@@ -281,7 +281,7 @@ impl Area {
     }
 
     /// What is put in order afterwards: all that can be written, but for what is held.
-    fn settlement(&self, known: &BTreeSet<PathBuf>, since: Moment) -> io::Result<Settle> {
+    fn settlement(&self, links: Vec<SettleLink>) -> io::Result<Settle> {
         let held = self.mounts.iter().filter(|(_, access)| **access != Access::Write);
         let top = |region: &PathBuf| {
             let about = fs::metadata(region)?;
@@ -290,8 +290,7 @@ impl Area {
         Ok(Settle {
             tops: self.regions.iter().map(top).collect::<io::Result<_>>()?,
             held: held.map(|(path, _)| c_path(path)).collect(),
-            known: known.iter().map(|path| c_path(path)).collect(),
-            since,
+            links,
         })
     }
 
@@ -322,7 +321,7 @@ pub(super) fn c_path(path: &Path) -> CString {
     CString::new(path.as_os_str().as_bytes()).unwrap_or_default()
 }
 
-fn parts(path: &Path) -> VecDeque<OsString> {
+pub(super) fn parts(path: &Path) -> VecDeque<OsString> {
     let part = |part: Component<'_>| match part {
         Component::Normal(_) | Component::ParentDir => Some(part.as_os_str().to_owned()),
         Component::Prefix(_) | Component::RootDir | Component::CurDir => None,

@@ -15,6 +15,8 @@
 //! `package.json`, `build.rs`, `node_modules`), scripts that a hook calls, `.gitattributes` and `info/attributes` (they
 //! name drivers, which `config` defines), and the state of a rebase in progress.
 //!
+//! A link in a git directory is held where it leads into the work tree, with that. Others are written down ([`links`]).
+//!
 //! What is not there yet cannot be held, so it is looked for at the end of the run ([`settle()`]): repositories that the
 //! program makes itself, pointer files, links in git directories, and a `commondir` in a git directory that has none,
 //! which git obeys (setup.c, `get_common_dir`). Until then, a git that runs outside meanwhile obeys them; and so it does
@@ -35,6 +37,7 @@ mod config;
 mod git;
 mod identity;
 mod later;
+mod links;
 mod refuse;
 mod settle;
 #[cfg(test)]
@@ -44,11 +47,10 @@ mod walk;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, push_printable};
-use crate::spec::{FsOp, Moment, Settle, Watch};
-use crate::sys::entry;
+use crate::spec::{FsOp, Settle, Watch};
 use area::Area;
 pub(crate) use identity::identity;
-pub(crate) use settle::settle;
+pub(crate) use settle::{Settled, settle};
 
 /// Where somebody works, and what is theirs.
 #[derive(Debug, Clone, Copy)]
@@ -134,7 +136,6 @@ pub(crate) fn find(around: &Surroundings<'_>) -> Result<Workspace, Error> {
     if let Some(reason) = limits.refusal(&cwd).or_else(|| limits.refusal_of_place(&cwd)) {
         return Err(refuse::error(&cwd, reason));
     }
-    let (wall, boot) = entry::clocks();
     let mut area = Area::new(&cwd);
     let mut repositories = git::Repositories::new(around, &limits);
     repositories.find_own(&mut area, &cwd)?;
@@ -145,5 +146,6 @@ pub(crate) fn find(around: &Surroundings<'_>) -> Result<Workspace, Error> {
     for top in repositories.tops().filter(|top| *top != cwd) {
         area.protect_later(top, walk::names(top).as_ref());
     }
-    area.finish(repositories.into_known(), Moment { wall, boot }).map_err(failed)
+    let links = links::find(&mut area, &repositories.into_known());
+    area.finish(links).map_err(failed)
 }

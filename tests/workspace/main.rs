@@ -10,6 +10,7 @@ mod settle;
 #[path = "../support/mod.rs"]
 mod support;
 mod sweep;
+mod unread;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};

@@ -1,10 +1,6 @@
 //! Repositories that the program has made itself: afterwards git outside executes nothing of them, and writes nothing
 //! through them. What is honest stays as it is, and nothing is said about it.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::time::{Duration, SystemTime};
-
 use crate::support::{Actor, Launch, Outcome};
 use crate::{Place, as_author, sandbox};
 
@@ -109,6 +105,50 @@ const ON_FILES: &[Attack] = &[
     Attack("mkdir -p .git/objects/info; ln -s $V .git/objects/info/commit-graph", "git commit-graph write --reachable"),
     Attack("git init -q s; ln -s $V s/.git/COMMIT_EDITMSG", "cd s; commit"),
 ];
+
+/// Things made ready in one run, and moved into place in the next one, by what does not change their own times: moving
+/// the directory around them, or a directory on the way of a link.
+const IN_TWO_RUNS: &[(&str, Attack)] = &[
+    (
+        "mkdir -p .git/objects/zz; ln -s $V .git/objects/zz/HEAD",
+        Attack("mv .git/logs .git/l; mv .git/objects/zz .git/logs", "commit"),
+    ),
+    ("mkdir x; ln -s $V x/HEAD", Attack("mv .git/logs .git/l; mv x .git/logs", "commit")),
+    ("mkdir -p x/y/logs; ln -s $V x/y/logs/HEAD", Attack("mv .git/logs l; mv x/y/logs .git/logs", "commit")),
+    ("git init -q s; mkdir x; ln -s $V x/HEAD", Attack("rm -rf s/.git/logs; mv x s/.git/logs", "cd s; commit")),
+    ("mkdir -p .git/objects/zz; evil e; mv e .git/objects/zz/", Attack("mv .git/objects/zz/e s", "cd s; git x")),
+    ("evil x; mv x/HEAD x/h", Attack("mv x s; mv s/h s/HEAD", "cd s; git x")),
+    ("mkdir -p s x; hook x/hooks", Attack("git init -q s; rm -r s/.git/hooks; mv x/hooks s/.git", "cd s; commit")),
+    // The user has a link from a git directory to a file that does not exist.
+    ("true", Attack("ln -s $V msg", "commit")),
+];
+
+#[test]
+fn what_was_ready_before_the_run_comes_to_nothing() {
+    let place = Place::new("settle-two-runs", Actor::User);
+    place.host(".", "mkdir w");
+    place.repository("w/r");
+    let path = place.path.display();
+    let words = format!("M='touch {path}/mark; false'; V={path}/victim; {EVIL}\ncommit() {{ {COMMIT}; }}\n");
+    place.host("w/r", "ln -sf ../msg .git/COMMIT_EDITMSG");
+    place.host(".", "cp -a w pristine");
+    for (before, Attack(attack, afterwards)) in IN_TWO_RUNS {
+        for in_box in [false, true] {
+            place.host(".", "rm -rf w mark; cp -a pristine w; rm -f victim; echo kept >victim");
+            let run = |script: &str| {
+                let script = format!("{words}{script}");
+                let outcome = if in_box { place.inside("w/r", &script) } else { place.on_host("w/r", &script) };
+                assert_eq!(outcome.ending(), "exit 0", "{script}: {outcome}");
+                outcome
+            };
+            let said = run(before).stderr_text() + &run(attack).stderr_text();
+            let _any = place.on_host("w/r", &format!("{words} set +e; {afterwards}; true"));
+            let done = place.host(".", "test ! -e mark || echo mark; cat victim 2>&1");
+            assert_eq!(done == "kept\n", in_box, "{attack} (in a box: {in_box}): {done}{said}");
+            assert_eq!(said.is_empty(), !in_box, "{attack}: {said}");
+        }
+    }
+}
 
 /// Each attack without a box, where it must succeed, and with one, where it must come to nothing.
 fn come_to_nothing(name: &str, attacks: &[Attack]) {
@@ -228,12 +268,6 @@ fn what_was_there_stays() {
         "r",
         "git init -q s; echo x >s/.git/hooks/update; git -C s config core.pager cat; ln -s /nowhere s/.git/old",
     );
-    let changed = fs::symlink_metadata(place.path.join("r/s/.git/old")).unwrap();
-    let changed = Duration::new(changed.ctime().unsigned_abs(), changed.ctime_nsec() as u32);
-    // Until the coarse clock of the kernel says something later.
-    while SystemTime::now() < SystemTime::UNIX_EPOCH + changed + Duration::from_millis(30) {
-        std::thread::sleep(Duration::from_millis(5));
-    }
     let before = place.names();
     let outcome = place.inside("r", &format!("{COMMIT}; git -C s add .; ln -s /x .git/new; mkdir s/n; touch s/n/f"));
     let path = place.path.display();
@@ -339,7 +373,8 @@ fn deep_repositories_take_little_memory() {
     assert!(said.lines().count() == 21 && said.len() < 21 * 3000, "{said}");
 }
 
-/// As many settings as a file takes, in a section with a long name: with a copy of that for each, half a gigabyte.
+/// As many settings as a file takes, in a section with a long name: with a copy of that for each, half a gigabyte. They
+/// are too many to be looked at.
 #[test]
 fn many_settings_take_little_memory() {
     let place = Place::new("settle-many-settings", Actor::User);
@@ -347,8 +382,8 @@ fn many_settings_take_little_memory() {
     let script = "mkdir s; cd s; git init -q; perl -e 'print \"[x \\\"\", \"n\" x 1000, \"\\\"]\\n\", \"a\\n\" x 520000' >.git/config";
     let outcome = in_little_memory(&place, script);
     assert_eq!(outcome.ending(), "exit 0", "{outcome}");
-    let name = format!("x.{}...{}.a", "n".repeat(18), "n".repeat(18));
-    assert!(outcome.stderr_text().contains(&format!("settings that may do harm ({name}; a new one ")), "{outcome}");
+    assert!(outcome.stderr_text().contains("config was not read, since there are more settings"), "{outcome}");
+    assert_eq!(place.host("r", "cat s/.git/config; stat -c %s s/.git/config.from-sandbox"), "1041007\n");
 }
 
 /// Runs a script in a box, with so little that a few hundred megabytes are too much.
@@ -357,4 +392,52 @@ fn in_little_memory(place: &Place, script: &str) -> Outcome {
     let dir = place.path.join("r");
     let words = [sandbox().to_str().unwrap(), dir.to_str().unwrap(), "/usr/bin/sh", "-ec", script];
     as_author(Launch::program(&place.path.join("limited"), Actor::User, &words)).dir(&dir).run()
+}
+
+/// One configuration of a megabyte, under the names of many repositories: all are set aside, and it is read once (a test
+/// of the module counts that).
+#[test]
+fn a_configuration_of_many_repositories_is_set_aside_in_all() {
+    let place = Place::new("settle-hard-links", Actor::User);
+    place.repository("r");
+    let script = "perl -e 'print \"[x]\\n\", \"a\\n\" x 520000' >big
+                  for i in $(seq 300); do mkdir -p s$i/.git/objects s$i/.git/refs; : >s$i/.git/HEAD; ln big s$i/.git/config; done";
+    let outcome = place.inside("r", script);
+    assert_eq!(outcome.ending(), "exit 0", "{outcome}");
+    assert!(outcome.stderr_text().contains("config was not read, since there are more settings"), "{outcome}");
+    assert!(outcome.stderr_text().contains("280 more repositories"), "{outcome}");
+    assert_eq!(
+        place.host("r", "find . -path './s*/.git/config' -empty | wc -l; find . -name config.from-sandbox | wc -l"),
+        "300\n300\n"
+    );
+}
+
+/// Links of the user's in git directories stay where they are and lead where they did.
+#[test]
+fn links_of_the_user_stay_while_they_are_the_same() {
+    let place = Place::new("settle-own-links", Actor::User);
+    place.repository("r");
+    place.host(
+        "r",
+        "git init -q s; rm -r s/.git/info; ln -s ../../.git/info s/.git/info; ln -s /nowhere .git/out
+         mkdir shared; ln -s ../shared .git/shared; ln -s /nowhere .git/info/out; mkdir hop; ln -s /tmp hop/x
+         ln -s ../hop/x .git/hop",
+    );
+    let before = place.names();
+    let outcome = place.inside("r", &format!("{COMMIT}; git -C s add ."));
+    assert_eq!(outcome.stderr_text(), "", "{outcome}");
+    assert_eq!(place.host("r", "find . -type l | wc -l"), "6\n", "{before}");
+    // What a link leads to in the work tree cannot get links of the program.
+    let outcome = place.inside("r", "! ln -s /x shared/x 2>/dev/null; ! mv shared shared2 2>/dev/null");
+    assert_eq!(outcome.ending(), "exit 0", "{outcome}");
+    // The same path, and the same words in it, but another end.
+    let outcome = place.inside("r", "rm hop/x; ln -s /var hop/x; rm .git/out; ln -s /other .git/out");
+    let path = place.path.display();
+    let said = outcome.stderr_text();
+    assert!(
+        said.contains("the link hop -> ../hop/x is removed") && said.contains("the link out -> /other is removed"),
+        "{said}"
+    );
+    assert_eq!(said.lines().count(), 1, "{path}: {said}");
+    assert_eq!(place.host("r", "find . -type l | wc -l"), "4\n");
 }

@@ -10,7 +10,6 @@ use crate::plan::{LandlockRule, Plan, hint};
 use crate::spec::{Conflict, DataFile, FsOp, OverlayKind, Source};
 use crate::supervise::{Door, Findings, Found, Note};
 use crate::sys::{Errno, error_text, file};
-use crate::workspace;
 
 /// The `bwrap` door, and what library users get.
 pub(crate) struct Bubblewrap;
@@ -29,12 +28,9 @@ impl Door for Bubblewrap {
         say(line);
     }
 
-    fn settle(&self, plan: &Plan, found: &[Found]) -> Findings {
+    fn findings(&self, found: &[Found]) -> Findings {
         let mut findings = Findings::default();
         found.iter().for_each(|found| findings.say("bwrap", &found.line()));
-        for wish in &plan.life.settle {
-            workspace::settle(wish, &mut |settled| findings.say("bwrap", &settled.line()));
-        }
         findings
     }
 }

@@ -17,7 +17,6 @@ use crate::plan::{LandlockRule, Plan, hint};
 use crate::spec::{Conflict, FdNumber};
 use crate::supervise::{Door, Findings, Found, Note, PATIENCE};
 use crate::sys::{Errno, Result as SysResult, error_text, file, output};
-use crate::workspace;
 
 /// The program was found but cannot be executed.
 const NOT_EXECUTABLE: u8 = 126;
@@ -81,7 +80,7 @@ impl Door for Native {
         }
     }
 
-    fn settle(&self, plan: &Plan, found: &[Found]) -> Findings {
+    fn findings(&self, found: &[Found]) -> Findings {
         let mut findings = Findings::default();
         for found in found {
             findings.say("pinfold", &found.line());
@@ -90,16 +89,13 @@ impl Door for Native {
                     serde_json::json!({ "appeared": String::from_utf8_lossy(path.to_bytes()), "removed": removed })
                 }
                 Found::Unseen { path } => serde_json::json!({ "unseen": String::from_utf8_lossy(path.to_bytes()) }),
+                Found::Settled(settled) => serde_json::json!({
+                    "settled": settled.path.to_string_lossy(),
+                    "done": settled.deeds,
+                    "undo": settled.undo,
+                }),
             };
             findings.status.extend(json_line(&status));
-        }
-        for wish in &plan.life.settle {
-            workspace::settle(wish, &mut |settled| {
-                findings.say("pinfold", &settled.line());
-                let path = settled.path.to_string_lossy();
-                let status = serde_json::json!({ "settled": path, "done": settled.deeds, "undo": settled.undo });
-                findings.status.extend(json_line(&status));
-            });
         }
         findings
     }

@@ -38,9 +38,13 @@ struct Setting {
     value: Option<Vec<u8>>,
 }
 
+/// There are more settings than are looked at.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct TooMany;
+
 /// `None` where all that `text` says is harmless; otherwise a new text, with that of it which is. `is_tree` tells the
-/// directory that may be the work tree.
-pub(super) fn rest(text: &[u8], is_tree: &dyn Fn(&[u8]) -> bool) -> Option<Rest> {
+/// directory that may be the work tree. `most` is how many settings may be looked at; those of `text` are taken off it.
+pub(super) fn rest(text: &[u8], most: &mut usize, is_tree: &dyn Fn(&[u8]) -> bool) -> Result<Option<Rest>, TooMany> {
     let mut is_odd = false;
     let mut header = None;
     let mut settings = Vec::new();
@@ -48,10 +52,15 @@ pub(super) fn rest(text: &[u8], is_tree: &dyn Fn(&[u8]) -> bool) -> Option<Rest>
         match read_line(line.strip_suffix(b"\r").unwrap_or(line)) {
             Some(Line::Nothing) => {}
             Some(Line::Section(next)) => header = Some(Rc::new(next)),
-            Some(Line::Setting(key, value)) => match &header {
-                Some(header) => settings.push(Setting { header: Rc::clone(header), key, value }),
-                None => is_odd = true,
-            },
+            Some(Line::Setting(key, value)) => {
+                let left = most.checked_sub(1);
+                *most = left.unwrap_or(0);
+                left.ok_or(TooMany)?;
+                match &header {
+                    Some(header) => settings.push(Setting { header: Rc::clone(header), key, value }),
+                    None => is_odd = true,
+                }
+            }
             None => {
                 // What follows a header that was not understood belongs to it.
                 if without_blanks(line).starts_with(b"[") {
@@ -62,7 +71,7 @@ pub(super) fn rest(text: &[u8], is_tree: &dyn Fn(&[u8]) -> bool) -> Option<Rest>
         }
     }
     let (kept, left_out): (Vec<_>, Vec<_>) = settings.into_iter().partition(|setting| setting.is_harmless(is_tree));
-    (is_odd || !left_out.is_empty()).then(|| Rest { text: written(&kept), why: why(&left_out) })
+    Ok((is_odd || !left_out.is_empty()).then(|| Rest { text: written(&kept), why: why(&left_out) }))
 }
 
 /// Names the first settings of those that were left out; none were where only the writing was not git's.
@@ -263,6 +272,10 @@ fn push_escaped(out: &mut Vec<u8>, text: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn rest(text: &[u8], is_tree: &dyn Fn(&[u8]) -> bool) -> Option<Rest> {
+        super::rest(text, &mut usize::MAX.clone(), is_tree).unwrap()
+    }
 
     fn fresh(text: &str) -> Option<String> {
         rest(text.as_bytes(), &|tree| tree == b"../here").map(|rest| String::from_utf8(rest.text).unwrap())

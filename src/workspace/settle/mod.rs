@@ -1,30 +1,39 @@
 //! What is done when nothing lives in the box any more: git repositories that the program has made or completed are put
 //! in order, so that git outside executes nothing of them and writes nothing through them.
 //!
-//! All that could be written is walked through once more. What was held is left alone, and so is what was not changed
-//! since the start in repositories that were there, by the time that no program can set (inode(7), `ctime`). The tree is
-//! the program's: everything happens along descriptors, no link is followed, nothing recurs on the stack, and what cannot
-//! be looked at is said.
+//! All that could be written is walked through once more. Only what was held is left alone, and links that were written
+//! down before the program started. No time in the file system counts: a program can have things ready since an earlier
+//! run, and move the directory around them into place, which changes no time of theirs. The tree is the program's:
+//! everything happens along descriptors, no link is followed, nothing recurs on the stack, and what cannot be looked at
+//! is said.
 //!
 //! Nothing is lost: what git would obey gets another name beside the old one. Links only are removed, and their targets
 //! said.
+//!
+//! The look ends, however much the program has made: there are bounds on what is read and on time ([`judge`]). Signals
+//! wait until then, which is a few seconds. And nothing is said before all is done: whoever reads the lines may make
+//! this process wait for ever.
 
 mod harmless;
+mod judge;
 mod pointer;
 mod repository;
 mod settings;
 mod tree;
 
-use std::collections::HashSet;
-use std::ffi::CStr;
+use std::collections::{HashMap, HashSet};
+use std::ffi::{CStr, OsStr};
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::git::path_of;
+use super::links;
 use crate::error::{printable, push_printable, quoted};
-use crate::spec::{Settle, SettleTop};
-use crate::sys::file::Stat;
-use crate::sys::{Errno, entry, error_text, file, process};
+use crate::spec::{Settle, SettleLink, SettleTop};
+use crate::sys::{Errno, error_text, file, process};
+use judge::{Judge, LIMITS, Limits};
 use tree::Tree;
 
 /// So many lines are said of one run; a program can make repositories without number.
@@ -62,36 +71,39 @@ impl Settled {
     }
 }
 
-/// Puts in order what the program has left, and tells each repository where something was done.
-pub(crate) fn settle(wish: &Settle, tell: &mut dyn FnMut(&Settled)) {
+/// Puts in order what the program has left. Returns each repository where something was done or could not be, for
+/// whoever says so.
+pub(crate) fn settle(wish: &Settle) -> Vec<Settled> {
+    settle_within(wish, LIMITS)
+}
+
+fn settle_within(wish: &Settle, limits: Limits) -> Vec<Settled> {
     let mut told = Told::default();
+    let mut judge = Judge::new(limits);
     let facts = Facts {
         held: wish.held.iter().map(|path| path.to_bytes()).collect(),
-        known: wish.known.iter().map(|path| path.to_bytes()).collect(),
-        since: since(wish),
+        links: wish.links.iter().map(|link| (link.path.to_bytes(), link)).collect(),
         tops: &wish.tops,
         user: process::real_ids().0,
     };
     let mut found = Found::default();
     for top in &wish.tops {
         match open_top(top) {
-            Ok(open) => Tree::new(&facts, &mut found, &mut told).walk(open, &top.path),
+            Ok(open) => Tree::new(&facts, &mut judge, &mut found, &mut told).walk(open, &top.path),
             Err(errno) => told.unseen(top.path.to_bytes(), errno),
         }
     }
     for place in &found.pointers {
         pointer::settle(place, &found.git_dirs, &mut told);
     }
-    // Whoever listens may make one wait.
-    told.finish(tell);
+    told.finish()
 }
 
 /// What is known before the walk.
 struct Facts<'a> {
     held: HashSet<&'a [u8]>,
-    known: HashSet<&'a [u8]>,
-    /// What was changed before is old, in nanoseconds since 1970.
-    since: i64,
+    /// Links that were there before, by their paths.
+    links: HashMap<&'a [u8], &'a SettleLink>,
     tops: &'a [SettleTop],
     /// Whoever runs this.
     user: u32,
@@ -109,15 +121,15 @@ impl Facts<'_> {
         path.len() < LONGEST_PATH && self.is_held(&[path, b"/", name].concat())
     }
 
-    fn is_known(&self, path: &[u8]) -> bool {
-        path.len() <= LONGEST_PATH && self.known.contains(path)
-    }
-
-    /// Whether this was changed during the run, as far as can be told. Some file systems keep whole seconds only.
-    fn is_changed(&self, about: Stat) -> bool {
-        const SECOND: i64 = 1_000_000_000;
-        let since = if about.changed % SECOND == 0 { self.since - self.since.rem_euclid(SECOND) } else { self.since };
-        about.changed >= since
+    /// Whether the link `name` in the directory `path` was there before, and leads where it did.
+    fn is_old_link(&self, path: &[u8], name: &CStr, target: &CStr) -> bool {
+        if self.links.is_empty() || path.len() >= LONGEST_PATH {
+            return false;
+        }
+        let whole = [path, b"/", name.to_bytes()].concat();
+        let old = self.links.get(&whole[..]).filter(|old| *old.target == *target);
+        let end = || links::End::of(Path::new(OsStr::from_bytes(&whole)));
+        old.is_some_and(|old| end().is_some_and(|end| end.is_that_of(old)))
     }
 }
 
@@ -136,6 +148,8 @@ struct Told {
     undone: Vec<Settled>,
     done: Vec<Settled>,
     more: usize,
+    /// There was no time for all.
+    is_cut_short: bool,
 }
 
 impl Told {
@@ -153,13 +167,27 @@ impl Told {
         self.say(Settled { path: shortened(path), deeds: vec![why], undo: None }, false);
     }
 
-    /// Says it all, and how much was not kept.
-    fn finish(mut self, tell: &mut dyn FnMut(&Settled)) {
+    /// Says once that there was no time for all. `path` is where the look ended.
+    fn cut_short(&mut self, path: &[u8], time: Duration) {
+        if std::mem::replace(&mut self.is_cut_short, true) {
+            return;
+        }
+        let seconds = time.as_secs();
+        let why = format!(
+            "the look for repositories that the program has made ended here after {seconds} seconds: there are too \
+             many directories, and git may execute what the others hold"
+        );
+        self.undone.insert(0, Settled { path: shortened(path), deeds: vec![why], undo: None });
+    }
+
+    /// All there is to say, with how much was not kept.
+    fn finish(mut self) -> Vec<Settled> {
         if self.more > 0 {
             let deeds = vec![format!("{} more repositories or directories like these", self.more)];
             self.done.push(Settled { path: PathBuf::from("(all)"), deeds, undo: None });
         }
-        self.undone.iter().chain(&self.done).for_each(tell);
+        self.undone.append(&mut self.done);
+        self.undone
     }
 }
 
@@ -214,13 +242,6 @@ impl Deeds {
     }
 }
 
-/// The start, by the clock as it is now: where somebody has set that back meanwhile, times of the run may lie before it.
-fn since(wish: &Settle) -> i64 {
-    let (wall, boot) = entry::clocks();
-    let lasted = boot.saturating_sub(wish.since.boot);
-    wish.since.wall.min(wall.saturating_sub(lasted))
-}
-
 fn open_top(top: &SettleTop) -> Result<OwnedFd, Errno> {
     let open = file::open_dir_without_links(&top.path)?;
     let about = file::fstat(open.as_fd())?;
@@ -258,10 +279,66 @@ mod tests {
         deeds.failed("hooks cannot be renamed", Errno::EIO);
         deeds.tell(b"/w/last", &mut told);
         told.unseen(b"/w/closed", Errno::EACCES);
-        let mut said = Vec::new();
-        told.finish(&mut |settled| said.push(String::from_utf8(settled.line()).unwrap()));
+        let said: Vec<String> =
+            told.finish().iter().map(|settled| String::from_utf8(settled.line()).unwrap()).collect();
         assert!(said[0].starts_with("/w/last: hooks cannot be renamed: "), "{said:?}");
         assert!(said[1].starts_with("/w/closed: cannot look for "), "{said:?}");
         assert!(said.len() == MOST_LINES + 3 && said.last().unwrap().contains("3 more "), "{said:?}");
+    }
+
+    /// A directory for one test, removed at its end.
+    struct Place(PathBuf);
+
+    impl Place {
+        /// With a repository `s` in it, whose settings are harmful, and many directories.
+        fn new(name: &str) -> Place {
+            let path = PathBuf::from(format!("/var/tmp/pinfold-settle-{}-{name}", std::process::id()));
+            for dir in ["s/.git/objects", "s/.git/refs", "s/.git/hooks", "s/deep/er", "t"] {
+                std::fs::create_dir_all(path.join(dir)).unwrap();
+            }
+            std::fs::write(path.join("s/.git/HEAD"), "ref: refs/heads/x").unwrap();
+            std::fs::write(path.join("s/.git/config"), "[core]\npager=x\nbare\n").unwrap();
+            std::fs::write(path.join("s/.git/hooks/update"), "x").unwrap();
+            Place(path)
+        }
+
+        fn settle(&self, limits: Limits) -> Vec<String> {
+            use std::os::unix::fs::MetadataExt;
+            let about = std::fs::metadata(&self.0).unwrap();
+            let path = std::ffi::CString::new(self.0.as_os_str().as_bytes()).unwrap();
+            let top = SettleTop { path, identity: (about.dev(), about.ino()) };
+            let settled = settle_within(&Settle { tops: vec![top], ..Settle::default() }, limits);
+            settled.iter().map(|settled| String::from_utf8(settled.line()).unwrap()).collect()
+        }
+    }
+
+    impl Drop for Place {
+        fn drop(&mut self) {
+            assert!(std::fs::remove_dir_all(&self.0).is_ok() || std::thread::panicking(), "left behind");
+        }
+    }
+
+    /// Without time for reading, the walk goes on.
+    #[test]
+    fn what_is_not_read_is_set_aside() {
+        let place = Place::new("unread");
+        let said = place.settle(Limits { reading: Duration::ZERO, ..LIMITS });
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(said[0].contains("hooks holds what git would execute, and is now hooks.from-sandbox"), "{said:?}");
+        assert!(said[0].contains("config was not read, since there are more settings in all than "), "{said:?}");
+        let git = place.0.join("s/.git");
+        assert_eq!(std::fs::read(git.join("config")).unwrap(), b"");
+        assert!(git.join("config.from-sandbox").exists() && git.join("hooks.from-sandbox/update").exists());
+    }
+
+    /// Without any time, it ends at once and says so.
+    #[test]
+    fn a_walk_without_time_says_where_it_ended() {
+        let place = Place::new("late");
+        let said = place.settle(Limits { all: Duration::ZERO, ..LIMITS });
+        assert_eq!(said.len(), 1, "{said:?}");
+        let start = format!("{}: the look for repositories that the program has made ended here ", place.0.display());
+        assert!(said[0].starts_with(&start), "{said:?}");
+        assert!(!place.0.join("s/.git/config.from-sandbox").exists());
     }
 }

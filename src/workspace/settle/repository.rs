@@ -3,15 +3,12 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use super::harmless::{self, Rest};
+use super::judge::{Judge, LIMITS, Verdict};
 use super::{Deeds, Facts, Told, pointer, shortened, shown};
 use crate::error::printable;
 use crate::sys::dir::{self, Entries, For};
-use crate::sys::file::{self, Kind, Stat};
-use crate::sys::{Errno, Result, entry, error_text};
-
-/// A configuration that is longer was made by no git, in bytes.
-const LONGEST: u64 = 1 << 20;
+use crate::sys::file::{self, Stat};
+use crate::sys::{Errno, Result, entry};
 
 /// Names that are dealt with by themselves, whatever they are.
 const OWN: [&CStr; 4] = [c"hooks", c"config", c"config.worktree", c"commondir"];
@@ -19,25 +16,27 @@ const OWN: [&CStr; 4] = [c"hooks", c"config", c"config.worktree", c"commondir"];
 /// So many short names are tried for what is set aside; then as many that the program could not guess, and so not take.
 const MOST_NAMES: u32 = 10;
 
-/// A git directory on the walk.
+/// A git directory on the walk. Whether it was there before makes no difference: what was there of what git obeys is
+/// held, and the rest the program could write, or put together of things that it had ready for long.
+#[derive(Default)]
 pub(super) struct Repository {
-    /// It was there at the start; what is held in it was then. Otherwise the program has made it, or a run before that
-    /// was killed.
-    pub(super) is_known: bool,
     deeds: Deeds,
 }
 
 impl Repository {
-    pub(super) fn new(is_known: bool) -> Repository {
-        Repository { is_known, deeds: Deeds::default() }
-    }
-
     pub(super) fn tell(self, path: &[u8], told: &mut Told) {
         self.deeds.tell(path, told);
     }
 
     /// Deals with hooks, configuration and `commondir` of the git directory `path`.
-    pub(super) fn settle(&mut self, facts: &Facts<'_>, dir: BorrowedFd<'_>, path: &[u8], is_worktree: bool) {
+    pub(super) fn settle(
+        &mut self,
+        facts: &Facts<'_>,
+        judge: &mut Judge,
+        dir: BorrowedFd<'_>,
+        path: &[u8],
+        is_worktree: bool,
+    ) {
         for name in OWN {
             if facts.is_held_in(path, name.to_bytes()) {
                 continue;
@@ -50,34 +49,24 @@ impl Repository {
                     continue;
                 }
             };
-            let is_new = !self.is_known || facts.is_changed(about);
             match name.to_bytes() {
-                b"hooks" => self.settle_hooks(facts, dir, about, is_new),
-                b"commondir" if is_new => self.settle_common_dir(dir, is_worktree),
-                _ if is_new => self.settle_config(facts, dir, name),
-                _ => {}
+                b"hooks" => self.settle_hooks(judge, dir, about),
+                b"commondir" => self.settle_common_dir(dir, is_worktree),
+                _ => self.settle_config(facts, judge, dir, name, about),
             }
         }
     }
 
-    fn settle_hooks(&mut self, facts: &Facts<'_>, dir: BorrowedFd<'_>, about: Stat, is_new: bool) {
+    fn settle_hooks(&mut self, judge: &Judge, dir: BorrowedFd<'_>, about: Stat) {
         const NAME: &CStr = c"hooks";
-        let is_set_aside = match about.kind() {
-            Some(Kind::Dir) => {
-                let is_hook = |hooks: BorrowedFd<'_>, name: &CStr| {
-                    let is_changed = || {
-                        is_new || !matches!(entry::look_at(hooks, name), Ok(Some(about)) if !facts.is_changed(about))
-                    };
-                    !name.to_bytes().ends_with(b".sample") && is_changed()
-                };
-                // What cannot be listed is taken for the worst.
-                if has_entry(dir, NAME, is_hook) == Ok(false) {
-                    return;
-                }
-                set_aside(dir, NAME, "holds what git would execute", &mut self.deeds)
+        let is_set_aside = if about.is_dir() {
+            // What cannot be listed is taken for the worst.
+            if has_hook(judge, dir, NAME) == Ok(false) {
+                return;
             }
-            _ if is_new => set_aside(dir, NAME, "is no directory", &mut self.deeds),
-            _ => return,
+            set_aside(dir, NAME, "holds what git would execute", &mut self.deeds)
+        } else {
+            set_aside(dir, NAME, "is no directory", &mut self.deeds)
         };
         if is_set_aside {
             // A repository has one: without it the next box could not protect it.
@@ -86,19 +75,21 @@ impl Repository {
         }
     }
 
-    fn settle_config(&mut self, facts: &Facts<'_>, dir: BorrowedFd<'_>, name: &'static CStr) {
+    fn settle_config(
+        &mut self,
+        facts: &Facts<'_>,
+        judge: &mut Judge,
+        dir: BorrowedFd<'_>,
+        name: &'static CStr,
+        about: Stat,
+    ) {
         let is_tree = |tree: &[u8]| is_work_tree(facts, dir, tree) == Ok(true);
-        let Rest { text, why } = match entry::read_at(dir, name, LONGEST) {
-            Ok(text) => match harmless::rest(&text, &is_tree) {
-                None => return,
-                Some(rest) => rest,
-            },
-            Err(_) => Rest { text: Vec::new(), why: "is no file of settings (a new one is empty)".into() },
-        };
-        if set_aside(dir, name, &why, &mut self.deeds) {
+        let verdict = judge.config(dir, name, about, &is_tree);
+        let Verdict::Replace(rest) = &*verdict else { return };
+        if set_aside(dir, name, &rest.why, &mut self.deeds) {
             let written = with_write(dir, || {
                 let file = file::create_new_at(dir, name, 0o644)?;
-                file::write_all(file.as_fd(), &text)
+                file::write_all(file.as_fd(), &rest.text)
             });
             self.note_failure("cannot write a new configuration", written);
         }
@@ -114,25 +105,39 @@ impl Repository {
     }
 
     /// Removes those of `links` in the directory `path`, of which this git directory is the first `top` bytes, or all:
-    /// git writes files without asking whether they are links. What was a link at the start stays one.
+    /// git writes files without asking whether they are links. Those that were there before stay ([`links`]). False
+    /// where there was no time for all.
+    ///
+    /// [`links`]: crate::workspace::links
     pub(super) fn remove_links(
         &mut self,
         facts: &Facts<'_>,
+        judge: &Judge,
         dir: BorrowedFd<'_>,
         path: &[u8],
         links: &[CString],
         top: usize,
-    ) {
+    ) -> bool {
         let is_top = path.len() == top;
         for name in links {
             if is_top && OWN.contains(&name.as_c_str()) || name.as_c_str() == c".git" {
                 continue;
             }
-            let (Ok(Some(about)), Ok(target)) = (entry::look_at(dir, name), file::read_link_at(dir, name)) else {
-                continue;
+            if judge.is_late() {
+                return false;
+            }
+            let target = match file::read_link_at(dir, name) {
+                Ok(target) => target,
+                // Somebody works here.
+                Err(Errno::ENOENT | Errno::EINVAL) => continue,
+                Err(errno) => {
+                    self.deeds.failed("cannot look at a link", errno);
+                    continue;
+                }
             };
             let is_branch = is_top && name.as_c_str() == c"HEAD" && is_below_refs(&target);
-            if self.is_known && !facts.is_changed(about) || is_branch || facts.is_held_in(path, name.to_bytes()) {
+            let is_held = facts.is_held_in(path, name.to_bytes());
+            if is_branch || is_held || facts.is_old_link(path, name, &target) {
                 continue;
             }
             let link = || {
@@ -142,9 +147,10 @@ impl Repository {
             };
             match with_write(dir, || file::unlink_at(dir, name)) {
                 Ok(()) => self.deeds.add(|| format!("{} is removed", link())),
-                Err(errno) => self.deeds.add(|| format!("cannot remove {}: {}", link(), error_text(errno as i32))),
+                Err(errno) => self.deeds.failed(&format!("cannot remove {}", link()), errno),
             }
         }
+        true
     }
 
     fn note_failure(&mut self, what: &str, done: Result<()>) {
@@ -204,12 +210,12 @@ fn opened_for<T>(
     result
 }
 
-/// Whether the directory `name` of `dir` has an entry like that.
-fn has_entry(dir: BorrowedFd<'_>, name: &CStr, is_it: impl Fn(BorrowedFd<'_>, &CStr) -> bool) -> Result<bool> {
+/// Whether the directory `name` of `dir` has anything in it but examples.
+fn has_hook(judge: &Judge, dir: BorrowedFd<'_>, name: &CStr) -> Result<bool> {
     let open = dir::open_any_mount(dir, name, For::Listing)?;
     let mut entries = Entries::new();
     while entries.read(open.as_fd())? {
-        if entries.iter().any(|(name, _)| is_it(open.as_fd(), name)) {
+        if judge.is_late() || entries.iter().any(|(name, _)| !name.to_bytes().ends_with(b".sample")) {
             return Ok(true);
         }
     }
@@ -228,7 +234,7 @@ fn is_below_refs(target: &CStr) -> bool {
 fn is_work_tree(facts: &Facts<'_>, git_dir: BorrowedFd<'_>, tree: &[u8]) -> Result<bool> {
     let tree = CString::new(tree).map_err(|_| Errno::EINVAL)?;
     let tree = entry::open_without_links_at(git_dir, &tree)?;
-    let text = entry::read_at(tree.as_fd(), c".git", LONGEST)?;
+    let text = entry::read_at(tree.as_fd(), c".git", LIMITS.file_bytes)?;
     let back = pointer::target(&text).ok_or(Errno::EINVAL)?;
     let back = entry::open_without_links_at(tree.as_fd(), &back)?;
     let link = CString::new(format!("/proc/self/fd/{}", file::number(tree.as_fd()))).map_err(|_| Errno::EINVAL)?;

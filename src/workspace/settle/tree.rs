@@ -5,6 +5,7 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use super::judge::Judge;
 use super::repository::Repository;
 use super::{Facts, Found, LONGEST_PATH, Told, pointer};
 use crate::sys::dir::{self, Entries, For};
@@ -56,6 +57,7 @@ pub(super) struct List {
 
 pub(super) struct Tree<'t, 'f> {
     facts: &'t Facts<'f>,
+    judge: &'t mut Judge,
     found: &'t mut Found,
     told: &'t mut Told,
     levels: Vec<Level>,
@@ -64,8 +66,13 @@ pub(super) struct Tree<'t, 'f> {
 }
 
 impl<'t, 'f> Tree<'t, 'f> {
-    pub(super) fn new(facts: &'t Facts<'f>, found: &'t mut Found, told: &'t mut Told) -> Tree<'t, 'f> {
-        Tree { facts, found, told, levels: Vec::new(), path: Vec::new(), entries: Entries::new() }
+    pub(super) fn new(
+        facts: &'t Facts<'f>,
+        judge: &'t mut Judge,
+        found: &'t mut Found,
+        told: &'t mut Told,
+    ) -> Tree<'t, 'f> {
+        Tree { facts, judge, found, told, levels: Vec::new(), path: Vec::new(), entries: Entries::new() }
     }
 
     /// Walks through `top`, an open place, and all below it, with what is mounted there.
@@ -107,13 +114,23 @@ impl<'t, 'f> Tree<'t, 'f> {
     /// Opens the directory `name` of `above` and does what is to be done in it.
     fn visit(&mut self, above: BorrowedFd<'_>, name: &CStr) {
         let done = self.open(above, name).and_then(|open| match open {
-            Some(dir) => self.enter(dir, name),
+            Some(dir) => self.enter(dir),
             None => Ok(()),
         });
         match done {
             // Somebody works here.
             Ok(()) | Err(Errno::ENOENT | Errno::ENOTDIR) => {}
+            Err(Errno::ETIME) => self.cut_short(),
             Err(errno) => self.told.unseen(&self.path, errno),
+        }
+    }
+
+    /// Ends the walk, since its time is over, and says where. The way back to the top is gone, on which directories are
+    /// closed again.
+    fn cut_short(&mut self) {
+        self.told.cut_short(&self.path, self.judge.time());
+        for level in &mut self.levels {
+            level.ahead = Vec::new();
         }
     }
 
@@ -147,19 +164,23 @@ impl<'t, 'f> Tree<'t, 'f> {
         }
     }
 
-    fn enter(&mut self, Dir { open, about, mode }: Dir, name: &CStr) -> Result<()> {
-        let mut list = self.list(open.as_fd())?;
+    fn enter(&mut self, Dir { open, about, mode }: Dir) -> Result<()> {
+        let list = self.list(open.as_fd());
+        if let (Err(_), Some(mode)) = (&list, mode) {
+            let _closed_again = entry::set_mode(open.as_fd(), mode).is_ok();
+        }
+        let mut list = list?;
         let above = self.levels.last().and_then(|level| level.git);
         let depth = self.levels.len();
         let is_git_dir = self.path.ends_with(b"/.git") || list.is_git_dir();
         let mut repository = is_git_dir.then(|| {
             self.found.git_dirs.insert((about.device, about.inode));
-            Repository::new(self.facts.is_known(&self.path))
+            Repository::default()
         });
         if let Some(repository) = &mut repository {
             // `worktrees/NAME` of a git directory.
             let is_worktree = above.is_some_and(|git| git + 2 == depth) && parent_name(&self.path) == b"worktrees";
-            repository.settle(self.facts, open.as_fd(), &self.path, is_worktree);
+            repository.settle(self.facts, self.judge, open.as_fd(), &self.path, is_worktree);
         }
         let git = if is_git_dir { Some(depth) } else { above };
         let around = match &mut repository {
@@ -168,20 +189,23 @@ impl<'t, 'f> Tree<'t, 'f> {
                 .and_then(|git| self.levels.get_mut(git))
                 .and_then(|level| Some((level.path, level.repository.as_mut()?))),
         };
-        if let Some((top, around)) = around {
-            around.remove_links(self.facts, open.as_fd(), &self.path, &list.links, top);
-            // Loose objects of a repository that has always been there: hundreds of directories that git never writes
-            // to through a link.
-            if around.is_known && name == c"objects" && above.is_some_and(|git| git + 1 == depth) {
-                list.dirs.retain(|name| name.count_bytes() != 2);
+        let is_done = match around {
+            Some((top, around)) => {
+                around.remove_links(self.facts, self.judge, open.as_fd(), &self.path, &list.links, top)
             }
-        }
+            None => true,
+        };
         if list.pointer && !self.facts.is_held_in(&self.path, b".git") {
             self.note_pointer(open.as_fd());
         }
+        // The next one to be visited is the last: first what is most often used.
+        if let Some(place) = list.dirs.iter().position(|name| name.as_c_str() == c".git") {
+            let last = list.dirs.len() - 1;
+            list.dirs.swap(place, last);
+        }
         let (ahead, path) = (list.dirs, self.path.len());
         self.levels.push(Level { open: Some(open), about, ahead, path, git, repository, mode });
-        Ok(())
+        if is_done { Ok(()) } else { Err(Errno::ETIME) }
     }
 
     /// Keeps the place of a pointer file for later. More of them, or deeper ones, than anybody has are set aside at
@@ -197,6 +221,9 @@ impl<'t, 'f> Tree<'t, 'f> {
     fn list(&mut self, open: BorrowedFd<'_>) -> Result<List> {
         let mut list = List::default();
         while self.entries.read(open)? {
+            if self.judge.is_late() {
+                return Err(Errno::ETIME);
+            }
             for (name, kind) in self.entries.iter() {
                 let kind = match kind {
                     Some(kind) => Some(kind),

@@ -2,6 +2,7 @@
 
 mod identity;
 mod layouts;
+mod links;
 mod refusals;
 
 use std::borrow::Cow;

@@ -1,0 +1,149 @@
+//! Symbolic links that are in git directories before the program starts.
+//!
+//! git opens its files without asking whether they are links, so a link that the program leaves in a git directory lets
+//! git outside write where the program could not. At the end of the run such links are removed. A few people have links
+//! there themselves (git-new-workdir, `repo` of Android), and those stay. Nothing in the file system tells who made a
+//! link, nor when it came to its place: moving the directory around a link changes no time of the link. So those that
+//! are there are written down before the program starts.
+//!
+//! This look may miss some: a link that is not written down is removed. Therefore it is short, and leaves out where
+//! nobody has links.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::ffi::{CString, OsStr};
+use std::fs;
+use std::io::ErrorKind;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+
+use super::area::{Area, Missing, c_path, parts};
+use crate::spec::SettleLink;
+use crate::spec::path::MAX_LINKS;
+use crate::sys::dir::{self, Entries, For};
+use crate::sys::file::{self, Kind};
+use crate::sys::{entry, mount};
+
+/// So many directories of one git directory are read, the upper ones first. A usual one has about twenty.
+const MOST_DIRS: usize = 200;
+
+/// So many are read in all.
+const MOST_DIRS_IN_ALL: usize = 2000;
+
+/// So many links are written down in all.
+const MOST_LINKS: usize = 1000;
+
+/// Finds the links in those of `git_dirs` that the program can write.
+///
+/// One that leads to something in the work trees is held with that: the program could put other links there, and
+/// nobody looks for links outside of git directories.
+pub(super) fn find(area: &mut Area, git_dirs: &BTreeSet<PathBuf>) -> Vec<SettleLink> {
+    let mut found = Vec::new();
+    let mut left = MOST_DIRS_IN_ALL;
+    for git_dir in git_dirs.iter().filter(|dir| area.contains(dir)).cloned().collect::<Vec<_>>() {
+        let most = left.min(MOST_DIRS);
+        left -= look(&git_dir, git_dirs, most, &mut found);
+    }
+    found.truncate(MOST_LINKS);
+    let mut kept = Vec::with_capacity(found.len());
+    for (path, target) in found {
+        let Some(end) = End::of(&path) else { continue };
+        let is_gits = || end.path.ancestors().any(|above| git_dirs.contains(above));
+        if end.is_there && area.contains(&end.path) && !is_gits() {
+            area.hold(&path, Missing::Ignore);
+        } else {
+            let End { path: leads_to, is_there } = end;
+            kept.push(SettleLink { path: c_path(&path), target, leads_to: c_path(&leads_to), is_there });
+        }
+    }
+    kept
+}
+
+/// Collects the links below `git_dir` with their targets. Returns how many directories were read, at most `most`.
+fn look(git_dir: &Path, git_dirs: &BTreeSet<PathBuf>, most: usize, found: &mut Vec<(PathBuf, CString)>) -> usize {
+    let mut entries = Entries::new();
+    let mut waiting = VecDeque::from([git_dir.to_owned()]);
+    let mut read = 0;
+    while let Some(dir) = waiting.pop_front().filter(|_| read < most && found.len() < MOST_LINKS) {
+        read += 1;
+        // What cannot be read has no link that stays.
+        let Ok(open) = dir::open_any_mount(mount::AT_FDCWD, &c_path(&dir), For::Listing) else { continue };
+        let is_objects = dir.file_name() == Some(OsStr::new("objects"));
+        while entries.read(open.as_fd()).unwrap_or(false) {
+            for (name, kind) in entries.iter() {
+                let kind = kind.or_else(|| entry::look_at(open.as_fd(), name).ok().flatten()?.kind());
+                let path = || dir.join(OsStr::from_bytes(name.to_bytes()));
+                match kind {
+                    Some(Kind::Link) => {
+                        found.extend(file::read_link_at(open.as_fd(), name).map(|target| (path(), target)));
+                    }
+                    Some(Kind::Dir) if !(is_objects && is_fan_out(name.to_bytes())) => waiting.push_back(path()),
+                    _ => {}
+                }
+            }
+        }
+        // A git directory in this one is looked at by itself.
+        waiting.retain(|dir| !git_dirs.contains(dir));
+    }
+    read
+}
+
+/// Whether a directory in one called `objects` is one of the hundreds over which files are spread by their hashes, as
+/// git, git-lfs and git-annex do. Nobody has links in those.
+fn is_fan_out(name: &[u8]) -> bool {
+    matches!(name.len(), 2 | 3)
+}
+
+/// Where a link leads.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct End {
+    /// An absolute path. As far as it exists, nothing in it is a link.
+    pub(super) path: PathBuf,
+    /// Whether there is something.
+    pub(super) is_there: bool,
+}
+
+impl End {
+    /// Follows `path`, which is absolute, to its end. `None` where it cannot be followed.
+    pub(super) fn of(path: &Path) -> Option<End> {
+        match fs::canonicalize(path) {
+            Ok(path) => Some(End { path, is_there: true }),
+            Err(error) if error.kind() == ErrorKind::NotFound => End::of_missing(path),
+            Err(_) => None,
+        }
+    }
+
+    /// The same where something on the way is missing: a link that is put there later leads elsewhere.
+    fn of_missing(path: &Path) -> Option<End> {
+        let (mut done, mut ahead, mut links) = (PathBuf::from("/"), parts(path), 0);
+        while let Some(part) = ahead.pop_front() {
+            if part == Component::ParentDir.as_os_str() {
+                done.pop();
+                continue;
+            }
+            done.push(part);
+            let Ok(about) = fs::symlink_metadata(&done) else {
+                done.extend(ahead);
+                break;
+            };
+            if !about.is_symlink() {
+                continue;
+            }
+            links += 1;
+            let target = fs::read_link(&done).ok().filter(|_| links <= MAX_LINKS)?;
+            done.pop();
+            if target.is_absolute() {
+                done = PathBuf::from("/");
+            }
+            let mut next = parts(&target);
+            next.append(&mut ahead);
+            ahead = next;
+        }
+        Some(End { path: done, is_there: false })
+    }
+
+    /// Whether this is where `link` has led before the program started.
+    pub(super) fn is_that_of(&self, link: &SettleLink) -> bool {
+        self.is_there == link.is_there && self.path.as_os_str().as_bytes() == link.leads_to.to_bytes()
+    }
+}
