@@ -5,7 +5,9 @@ use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::root::NewRoot;
-use super::sources::c_string;
+use super::sources::Upper;
+use super::twins::Twins;
+use super::views::{self, Overlay, Views};
 use super::ways::Ways;
 use super::{At, Outcome, Tag, report, walk};
 use crate::plan::Plan;
@@ -36,6 +38,8 @@ pub(super) struct Own {
     filesystems: Vec<u64>,
     /// Ids of the mounts that are a new `/dev`.
     devs: Vec<u64>,
+    /// Overlays.
+    overlays: Vec<Overlay>,
 }
 
 impl Own {
@@ -50,6 +54,13 @@ impl Own {
         }
         Ok(())
     }
+
+    /// To be called when an overlay is mounted: its layers are needed still.
+    pub(super) fn keep(&mut self, root: &NewRoot<'_>, mut layers: Vec<OwnedFd>, upper: Option<Upper>) -> Result<()> {
+        layers.extend(upper.map(|upper| upper.upper));
+        self.overlays.push(Overlay { mount: file::place_at(root.newest(), c"")?.0, layers });
+        Ok(())
+    }
 }
 
 /// Covers everything that the plan denies.
@@ -59,22 +70,27 @@ pub(super) fn enforce(plan: &Plan, root: &mut NewRoot<'_>, own: &Own, control: &
     }
     let covers = make_covers(root.scratch()).stage(Stage::Root)?;
     let base = file::fstat(root.base()).stage(Stage::Root)?.device;
-    let mut deny = Deny { plan, root, own, control, covers, base, ways: Ways::default() };
+    let twins = Twins::of(Views::read(plan, root, &own.overlays).stage(Stage::Root)?);
+    let mut deny = Deny { plan, root, own, control, covers, base, ways: Ways::default(), twins };
     // All are looked up before any is covered: what is found does not depend on the order then.
     let mut found = Vec::new();
     for &index in &plan.denials.paths {
         match deny.find(index) {
-            Ok(Some(object)) => found.push((index, object)),
+            Ok(Some((object, way))) => found.push((index, object, way)),
             Ok(None) => {}
             Err(failure) => deny.fail(failure)?,
         }
     }
-    for (index, object) in found {
+    for (index, object, way) in &found {
+        deny.note(object.as_fd(), way, *index)?;
+    }
+    for (index, object, _) in found {
         if let Err(failure) = deny.cover(object.as_fd(), index) {
             deny.fail(failure)?;
         }
     }
     walk::walk(&mut deny, &plan.denials.patterns)?;
+    std::mem::take(&mut deny.twins).cover(&mut deny)?;
     std::mem::take(&mut deny.ways).hold(&deny)
 }
 
@@ -95,13 +111,15 @@ pub(super) struct Deny<'a, 'r> {
     pub(super) plan: &'a Plan,
     pub(super) root: &'a mut NewRoot<'r>,
     own: &'a Own,
-    control: &'a OwnedFd,
+    pub(super) control: &'a OwnedFd,
     /// The covers. Other things that are seen inside may lie on the same filesystem.
     covers: [Stat; 4],
     /// Device number of the tmpfs at the bottom.
     base: u64,
     /// What leads to what is denied.
     pub(super) ways: Ways,
+    /// Other names of it.
+    twins: Twins,
 }
 
 /// What a path leads to.
@@ -134,15 +152,29 @@ impl Deny<'_, '_> {
         Ok(())
     }
 
-    /// What denial number `index` must cover, if anything.
-    fn find(&mut self, index: usize) -> Outcome<Option<OwnedFd>> {
+    /// The overlays of the plan.
+    pub(super) fn overlays(&self) -> &[Overlay] {
+        &self.own.overlays
+    }
+
+    /// Notes what is denied at `way`, a path without links, for the sake of its other names. To be called before it is
+    /// covered.
+    pub(super) fn note(&mut self, object: BorrowedFd<'_>, way: &CStr, index: usize) -> Outcome<()> {
+        let mut twins = std::mem::take(&mut self.twins);
+        let noted = twins.note(object, way, index, self);
+        self.twins = twins;
+        noted.or_else(|failure| self.fail(failure))
+    }
+
+    /// What denial number `index` must cover, if anything, and its path without links.
+    fn find(&mut self, index: usize) -> Outcome<Option<(OwnedFd, CString)>> {
         let Some(FsOp::Deny { path, is_pattern: _ }) = self.plan.ops.get(index).map(|op| &op.fs) else {
             return Ok(None);
         };
         let grounds = match self.look(path).op(index, Act::Whole)? {
             Found::Object(object) => {
-                self.hold_way(path, object.as_fd(), index).op(index, Act::Whole)?;
-                return Ok(Some(object));
+                let way = self.hold_way(path, object.as_fd(), index).op(index, Act::Whole)?;
+                return Ok(Some((object, way)));
             }
             Found::Closed => return Ok(None),
             Found::Missing(grounds) => grounds,
@@ -245,11 +277,14 @@ impl Deny<'_, '_> {
     }
 
     /// Has the way held that `path` takes to what it leads to, links included. To be called while nothing on it is
-    /// covered.
-    pub(super) fn hold_way(&mut self, path: &CStr, object: BorrowedFd<'_>, index: usize) -> Result<()> {
+    /// covered. Returns the way without links.
+    pub(super) fn hold_way(&mut self, path: &CStr, object: BorrowedFd<'_>, index: usize) -> Result<CString> {
         let way = self.path_of(object)?;
         self.ways.lead_to(&way, index);
-        if *path == *way { Ok(()) } else { self.hold_links(path, index) }
+        if *path != *way {
+            self.hold_links(path, index)?;
+        }
+        Ok(way)
     }
 
     fn hold_links(&mut self, path: &CStr, index: usize) -> Result<()> {
@@ -294,9 +329,9 @@ impl Deny<'_, '_> {
         mount::attach(cover.as_fd(), object, c"")
     }
 
-    /// The path inside: the new root lies on the one that this process has still, where every path begins.
+    /// The path inside.
     pub(super) fn path_of(&self, object: BorrowedFd<'_>) -> Result<CString> {
-        file::read_link_at(self.plan.proc.as_fd(), &c_string(format!("self/fd/{}", file::number(object))))
+        views::path_of(self.plan, object)
     }
 
     /// Whether an object of a procfs lies in the directory of a process or thread: `/proc/self` leads every process to

@@ -6,6 +6,7 @@
 
 mod deny;
 mod devices;
+mod hardlinks;
 mod landlock;
 mod layers;
 mod lockdown;
@@ -13,7 +14,9 @@ mod mounts;
 mod pid1;
 mod root;
 mod sources;
+mod twins;
 mod userns;
+mod views;
 mod walk;
 mod ways;
 
@@ -48,6 +51,8 @@ pub(crate) enum Tag {
     Ended,
     /// Something could not be enforced, and need not be; the failure follows.
     Dropped,
+    /// Something that the caller should know, and that takes nothing from what was asked for. It has the form of a failure.
+    Remark,
 }
 
 /// A packet as the half outside understands it.
@@ -62,6 +67,8 @@ pub(crate) enum Said {
     Ended(u8, bool),
     /// [`Tag::Dropped`].
     Dropped(Failure),
+    /// [`Tag::Remark`].
+    Remark(Failure),
 }
 
 impl Said {
@@ -76,6 +83,7 @@ impl Said {
             tag if tag == Tag::Ready as u8 => Some(Said::Ready),
             tag if tag == Tag::Failed as u8 => Failure::decode(rest).map(Said::Failed),
             tag if tag == Tag::Dropped as u8 => Failure::decode(rest).map(Said::Dropped),
+            tag if tag == Tag::Remark as u8 => Failure::decode(rest).map(Said::Remark),
             tag if tag == Tag::Ended as u8 => {
                 rest.first().map(|&code| Said::Ended(code, rest.get(1).is_some_and(|&empty| empty != 0)))
             }

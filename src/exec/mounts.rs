@@ -34,7 +34,7 @@ pub(super) fn build<'a>(plan: &Plan, control: &OwnedFd, fence: Fence<'a>) -> Out
     let mut root = NewRoot::make(plan.file_label.as_deref(), wants_scratch, fence)?;
     let mut own = Own::default();
     for (index, (op, held)) in plan.ops.iter().zip(held).enumerate() {
-        match carry_out(plan, &mut root, index, &op.fs, held) {
+        match carry_out(plan, (&mut root, &mut own), index, &op.fs, held) {
             // In a container with a masked /proc the kernel refuses a new one ("mount too revealing"). A box that has
             // none shows no more.
             Err(failure) if plan.best_effort && is_refused_proc(&op.fs, &failure) => {
@@ -69,7 +69,13 @@ pub(super) fn write_label(plan: &Plan, path: &CStr, label: &CStr) -> crate::sys:
     file::write_all(fd.as_fd(), label.to_bytes_with_nul())
 }
 
-fn carry_out(plan: &Plan, root: &mut NewRoot<'_>, index: usize, op: &FsOp, held: Held) -> Outcome<()> {
+fn carry_out(
+    plan: &Plan,
+    (root, own): (&mut NewRoot<'_>, &mut Own),
+    index: usize,
+    op: &FsOp,
+    held: Held,
+) -> Outcome<()> {
     match (op, held) {
         (_, Held::Skip) => Ok(()),
         (FsOp::Bind { dest, .. }, Held::Tree { mount, is_dir }) => {
@@ -81,7 +87,8 @@ fn carry_out(plan: &Plan, root: &mut NewRoot<'_>, index: usize, op: &FsOp, held:
         }
         (FsOp::Overlay { dest, kind, layers: _ }, Held::Layers { lower, upper }) => {
             let fs = layers::overlay(root, &lower, upper.as_ref(), kind, index)?;
-            bind(root, dest, fs, (true, mode::CLOSED), index)
+            bind(root, dest, fs, (true, mode::CLOSED), index)?;
+            if plan.denials.is_empty() { Ok(()) } else { own.keep(root, lower, upper).op(index, Act::Whole) }
         }
         (FsOp::RemountReadOnly { dest }, _) => remount_read_only(root, dest, index),
         (FsOp::Proc { dest }, _) => devices::proc(plan, root, dest, index),

@@ -358,7 +358,12 @@ impl Walk<'_, '_, '_> {
             }
         };
         self.mark(&held);
-        match self.hold_way(&full, found.as_fd(), hits, has_link).and_then(|()| self.deny.cover(found.as_fd(), 0)) {
+        let op = hits.first().map_or(0, |state| self.patterns[state.pattern].op);
+        let way = match self.hold_way(&full, found.as_fd(), hits, has_link) {
+            Ok(way) => self.deny.note(found.as_fd(), way.as_deref().unwrap_or(&full), op).map(drop),
+            Err(failure) => Err(failure),
+        };
+        match way.and_then(|()| self.deny.cover(found.as_fd(), 0)) {
             Ok(()) => Ok(()),
             Err(failure) => {
                 let act = if failure.act == Act::Whole { Act::Match } else { failure.act };
@@ -367,14 +372,21 @@ impl Walk<'_, '_, '_> {
         }
     }
 
-    /// Has the way to what was found held, as far as its names count; all of it, where there are links on it.
-    fn hold_way(&mut self, path: &CStr, found: BorrowedFd<'_>, hits: &[State], has_link: bool) -> Outcome<()> {
+    /// Has the way to what was found held, as far as its names count; all of it, where there are links on it, and returns
+    /// it without them.
+    fn hold_way(
+        &mut self,
+        path: &CStr,
+        found: BorrowedFd<'_>,
+        hits: &[State],
+        has_link: bool,
+    ) -> Outcome<Option<CString>> {
         for state in hits {
             self.deny.ways.lead_to_match(path, &self.patterns[state.pattern]);
         }
         match hits.first().map(|state| self.patterns[state.pattern].op) {
-            Some(op) if has_link => self.deny.hold_way(path, found, op).op(op, Act::Whole),
-            _ => Ok(()),
+            Some(op) if has_link => self.deny.hold_way(path, found, op).map(Some).op(op, Act::Whole),
+            _ => Ok(None),
         }
     }
 

@@ -159,6 +159,13 @@ pub enum Act {
     OfProcess,
     /// Keeping a directory or link above what is denied, which is [`Failure::detail`], where it is.
     Keep,
+    /// Covering what is denied at another path, which is [`Failure::detail`].
+    Elsewhere,
+    /// [`Failure::count`] denied files have hard links that were not found, and that may lie in a directory which cannot
+    /// be listed: [`Failure::detail`].
+    Unlisted,
+    /// [`Failure::count`] denied files have hard links outside of what the sandbox shows.
+    Outside,
 }
 
 /// One failure.
@@ -172,6 +179,8 @@ pub struct Failure {
     pub index: u32,
     /// Error number of the kernel; 0 where none applies.
     pub errno: i32,
+    /// How many things it concerns, where they are counted.
+    pub count: u32,
     /// A path or content that only the half inside knows.
     pub detail: Option<CString>,
 }
@@ -179,12 +188,14 @@ pub struct Failure {
 /// Longest detail that is reported, in bytes; a longer one is cut.
 const DETAIL: usize = 1024;
 /// Room that every encoded failure fits into, in bytes.
-pub(crate) const WIRE: usize = 10 + DETAIL;
+pub(crate) const WIRE: usize = HEAD + DETAIL;
+/// Bytes of an encoded failure before its detail.
+const HEAD: usize = 14;
 
 impl Failure {
     /// A failure of a stage as a whole.
     pub fn new(stage: Stage, errno: i32) -> Failure {
-        Failure { stage, act: Act::Whole, index: 0, errno, detail: None }
+        Failure { stage, act: Act::Whole, index: 0, errno, count: 0, detail: None }
     }
 
     /// A failure of number `index` of a stage.
@@ -201,18 +212,20 @@ impl Failure {
         wire[6..10].copy_from_slice(&self.errno.to_ne_bytes());
         let detail = self.detail.as_deref().map_or(&b""[..], CStr::to_bytes);
         let length = detail.len().min(DETAIL);
-        wire[10..10 + length].copy_from_slice(&detail[..length]);
-        (wire, 10 + length)
+        wire[10..HEAD].copy_from_slice(&self.count.to_ne_bytes());
+        wire[HEAD..HEAD + length].copy_from_slice(&detail[..length]);
+        (wire, HEAD + length)
     }
 
     /// Reads what [`Failure::encode`] wrote; `None` for anything else.
     pub(crate) fn decode(wire: &[u8]) -> Option<Failure> {
-        let (head, detail) = wire.split_at_checked(10)?;
+        let (head, detail) = wire.split_at_checked(HEAD)?;
         Some(Failure {
             stage: *Stage::ALL.get(usize::from(head[0]))?,
             act: *Act::ALL.get(usize::from(head[1]))?,
             index: u32::from_ne_bytes(head[2..6].try_into().ok()?),
             errno: i32::from_ne_bytes(head[6..10].try_into().ok()?),
+            count: u32::from_ne_bytes(head[10..HEAD].try_into().ok()?),
             detail: if detail.is_empty() { None } else { Some(CString::new(detail).ok()?) },
         })
     }
@@ -318,7 +331,7 @@ impl Stage {
 
 impl Act {
     /// Every act, in the order of the numbers.
-    pub const ALL: [Act; 23] = [
+    pub const ALL: [Act; 26] = [
         Act::Whole,
         Act::Source,
         Act::Race,
@@ -342,6 +355,9 @@ impl Act {
         Act::Match,
         Act::OfProcess,
         Act::Keep,
+        Act::Elsewhere,
+        Act::Unlisted,
+        Act::Outside,
     ];
 }
 
@@ -359,7 +375,7 @@ mod tests {
     fn what_is_encoded_is_decoded() {
         for (stage, act) in Stage::ALL.into_iter().zip(Act::ALL.into_iter().cycle()) {
             for detail in [None, Some(CString::from(c"/a b"))] {
-                let failure = Failure { stage, act, index: 70_000, errno: 13, detail };
+                let failure = Failure { stage, act, index: 70_000, errno: 13, count: 80_000, detail };
                 let (wire, length) = failure.encode();
                 assert_eq!(Failure::decode(&wire[..length]), Some(failure));
             }
@@ -373,6 +389,6 @@ mod tests {
         assert_eq!(length, WIRE);
         assert!(Failure::decode(&wire).is_some());
         assert_eq!(Failure::decode(&[255; 20]), None);
-        assert_eq!(Failure::decode(&wire[..9]), None);
+        assert_eq!(Failure::decode(&wire[..HEAD - 1]), None);
     }
 }

@@ -19,6 +19,18 @@ pub struct Terms {
     pub new_ipc: &'static str,
 }
 
+/// Denied files that have other names, as far as these could not be found. A directory's name may follow.
+pub(crate) fn links_left(failure: &Failure) -> String {
+    let files = match failure.count {
+        1 => "1 file has more hard links".to_owned(),
+        count => format!("{count} files have more hard links"),
+    };
+    match failure.act {
+        Act::Unlisted => files + ", which may be in a directory that cannot be listed,",
+        _ => files + " outside of what this sandbox shows, where other programs can read it",
+    }
+}
+
 /// One line of advice, where the cause is known. `op` is the operation that failed, where it was one, and `terms` are the
 /// words of whoever reads it.
 pub fn advice(failure: &Failure, op: Option<&FsOp>, host: &Obstacles, terms: &Terms) -> Option<String> {
@@ -57,7 +69,11 @@ pub fn advice(failure: &Failure, op: Option<&FsOp>, host: &Obstacles, terms: &Te
         (Stage::Op, Act::Look, Errno::EACCES) => {
             "its files can be opened by name, but not be found: begin the pattern further down, or deny the directory"
         }
-        (Stage::Op, Act::Whole | Act::Attach | Act::Match | Act::Keep, Errno::ENOSPC)
+        (Stage::Op, Act::Unlisted, _) => {
+            "remove the other links (find -inum, or find -samefile, shows them), deny that directory too, or leave out \
+             what shows it"
+        }
+        (Stage::Op, Act::Whole | Act::Attach | Act::Match | Act::Keep | Act::Elsewhere, Errno::ENOSPC)
             if matches!(op, Some(FsOp::Deny { .. })) =>
         {
             "there are too many mounts for this namespace, one for each match and one for each directory that is kept in \

@@ -164,8 +164,10 @@ pub enum FsOp {
     },
     /// Cover something with an empty object of the same type that nobody can open (`EACCES`), remove, rename or change.
     ///
-    /// All denials are carried out after all other operations, whatever their position: no later mount undoes one. A path
-    /// inside is denied, not a file: another name of it, by a second bind or a hard link, is another path. A link is
+    /// All denials are carried out after all other operations, whatever their position: no later mount undoes one. The
+    /// file is denied, and not the path alone: where another mount or an overlay shows it too, and by each hard link that
+    /// can be seen inside. A directory is denied with all of its files. What is mounted in it is denied at that path only.
+    /// Hard links outside of what can be seen are counted, and the caller is told. A symbolic link is
     /// followed; it may be made to lead elsewhere by the program, and what it led to stays covered. A directory above
     /// may be renamed by the program where it may write to it, and takes the cover along. What somebody outside replaces
     /// by renaming a new file over it, while the program runs, is not covered any more: the kernel takes mounts away with

@@ -34,12 +34,15 @@ pub(crate) trait Door {
     fn findings(&self, found: &[Found]) -> Findings;
 }
 
-/// A restriction that could not be had, where as much as possible is wanted ([`crate::spec::Spec::best_effort`]).
+/// Something worth a line before the program runs, which does not end the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Note {
+    /// A restriction that could not be had, where as much as possible is wanted ([`crate::spec::Spec::best_effort`]).
     /// Found out while the box was made.
     Dropped(Failure),
-    /// Known before anything was begun.
+    /// Something about what was asked for, all of which holds.
+    Remark(Failure),
+    /// The same, known before anything was begun.
     NotEnforced(Dropped),
 }
 
@@ -333,6 +336,7 @@ fn failure_told(plan: &Plan, control: &OwnedFd, door: &dyn Door) -> Option<Failu
         match Said::of(&packet[..length]) {
             Some(Said::Failed(failure)) => return Some(failure),
             Some(Said::Dropped(failure)) => door.note(plan, &Note::Dropped(failure)),
+            Some(Said::Remark(failure)) => door.note(plan, &Note::Remark(failure)),
             _ => return None,
         }
     }
@@ -402,7 +406,8 @@ fn wait(plan: &Plan, control: &OwnedFd, child: &Child, others: Others<'_>, door:
             Some(Said::Ended(code, _)) => return Err(Trouble::Silent(End::from_exit_code(code))),
             Some(Said::Failed(failure)) => return Err(Trouble::Failed(failure)),
             Some(Said::Dropped(failure)) if !ready => door.note(plan, &Note::Dropped(failure)),
-            Some(Said::Hello | Said::Dropped(_)) | None => return Err(Trouble::Silent(End::Code(1))),
+            Some(Said::Remark(failure)) if !ready => door.note(plan, &Note::Remark(failure)),
+            Some(Said::Hello | Said::Dropped(_) | Said::Remark(_)) | None => return Err(Trouble::Silent(End::Code(1))),
         }
     }
     if let Some(ended) = ended_by_others(child.as_fd(), child, others)? {

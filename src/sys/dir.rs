@@ -49,6 +49,37 @@ pub(crate) fn kind_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<Option<Kind>> 
     Ok(Stat::from(about).kind())
 }
 
+/// A name in a directory, and the file behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Named {
+    /// The id of the mount on which it is found.
+    pub(crate) mount: u64,
+    /// Device and inode, in the form of [`super::file::place_at`].
+    pub(crate) file: (u64, u64),
+    /// Number of hard links.
+    pub(crate) links: u32,
+    pub(crate) kind: Option<Kind>,
+}
+
+/// What `name` in `dir` is, with what is mounted there; a link is one. An empty name means `dir` itself.
+pub(crate) fn named_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<Named> {
+    // SAFETY: all-zero bytes are a valid `statx`.
+    let mut found: libc::statx = unsafe { std::mem::zeroed() };
+    let mask = libc::STATX_TYPE | libc::STATX_NLINK | libc::STATX_INO | libc::STATX_MNT_ID;
+    let flags = libc::AT_EMPTY_PATH | libc::AT_SYMLINK_NOFOLLOW | libc::AT_NO_AUTOMOUNT;
+    // SAFETY: the name is a string, `found` lives through the call and is what the kernel fills in.
+    Errno::result(unsafe { libc::statx(dir.as_raw_fd(), name.as_ptr(), flags, mask, &raw mut found) })?;
+    if found.stx_mask & mask != mask {
+        return Err(Errno::ENOSYS);
+    }
+    Ok(Named {
+        mount: found.stx_mnt_id,
+        file: (u64::from(found.stx_dev_major) << 32 | u64::from(found.stx_dev_minor), found.stx_ino),
+        links: found.stx_nlink,
+        kind: Kind::of_entry((found.stx_mode >> 12) as u8),
+    })
+}
+
 /// Makes a fifo or a socket without anybody behind it, with mode 0; it must not exist.
 pub(crate) fn make_special_at(dir: BorrowedFd<'_>, name: &CStr, is_socket: bool) -> Result<()> {
     let kind = if is_socket { nix::sys::stat::SFlag::S_IFSOCK } else { nix::sys::stat::SFlag::S_IFIFO };
@@ -100,6 +131,15 @@ pub(crate) fn marks_last(fd: BorrowedFd<'_>) -> Result<bool> {
     nix::sys::statfs::fstatfs(fd).map(|fs| fs.filesystem_type() == nix::sys::statfs::EXT4_SUPER_MAGIC)
 }
 
+/// Whether the filesystem of `fd` lists files with the inode number that `stat(2)` has for them, and without those of
+/// another device in between. An overlay does not always, nor do many in user space. A filesystem that is missing here
+/// costs time only.
+pub(crate) fn lists_inodes(fd: BorrowedFd<'_>) -> Result<bool> {
+    use nix::sys::statfs::{BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, F2FS_SUPER_MAGIC, TMPFS_MAGIC, XFS_SUPER_MAGIC};
+    let known = [BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, F2FS_SUPER_MAGIC, TMPFS_MAGIC, XFS_SUPER_MAGIC];
+    nix::sys::statfs::fstatfs(fd).map(|fs| known.contains(&fs.filesystem_type()))
+}
+
 /// Whether nothing can be changed at `fd` through its mount (`fstatvfs(3)`).
 pub(crate) fn is_read_only(fd: BorrowedFd<'_>) -> Result<bool> {
     nix::sys::statvfs::fstatvfs(fd).map(|fs| fs.flags().contains(nix::sys::statvfs::FsFlags::ST_RDONLY))
@@ -114,7 +154,8 @@ pub(crate) struct Entries {
 
 /// Room for some hundred entries, in bytes; as much as the C library asks for.
 const ROOM: usize = 32768;
-/// Offsets in `struct linux_dirent64`: that of the next entry, the length of the record, the type, the name.
+/// Offsets in `struct linux_dirent64`: the inode at 0, that of the next entry, the length of the record, the type, the
+/// name.
 const NEXT: usize = 8;
 const LENGTH: usize = 16;
 const TYPE: usize = 18;
@@ -150,10 +191,16 @@ impl Entries {
 
     /// What the last read found, without `.` and `..`: names, and what they are where the filesystem tells.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&CStr, Option<Kind>)> {
+        self.numbered().map(|(name, kind, _)| (name, kind))
+    }
+
+    /// The same, with the inode that each has in the list of the directory, whatever is mounted there.
+    pub(crate) fn numbered(&self) -> impl Iterator<Item = (&CStr, Option<Kind>, u64)> {
         let named = self.records().map_while(|record| {
-            Some((CStr::from_bytes_until_nul(record.get(NAME..)?).ok()?, Kind::of_entry(record[TYPE])))
+            let inode = u64::from_ne_bytes(record.get(..NEXT)?.try_into().ok()?);
+            Some((CStr::from_bytes_until_nul(record.get(NAME..)?).ok()?, Kind::of_entry(record[TYPE]), inode))
         });
-        named.filter(|(name, _)| !matches!(name.to_bytes(), b"." | b".."))
+        named.filter(|(name, ..)| !matches!(name.to_bytes(), b"." | b".."))
     }
 
     /// Whether nothing follows what the last read found. Where [`marks_last`] is false, it may be true of anything.

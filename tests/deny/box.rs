@@ -4,9 +4,11 @@ use std::ffi::{CString, OsString};
 use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
 
-use pinfold::spec::{BindFlags, CapSet, DataFile, FsOp, LAST_KNOWN_CAP, Op, Source, Spec, Unshare, UserNs};
+use pinfold::spec::{
+    BindFlags, CapSet, DataFile, FsOp, LAST_KNOWN_CAP, Op, OverlayKind, Source, Spec, Unshare, UserNs,
+};
 
-const USAGE: &str = "deny-box [--ro SRC:DEST | --rw SRC:DEST | --dev-bind SRC:DEST | --file SRC:DEST | --bind-data FD:DEST | --tmpfs PATH | \
+const USAGE: &str = "deny-box [--ro SRC:DEST | --rw SRC:DEST | --dev-bind SRC:DEST | --overlay SRC:DEST | --file SRC:DEST | --bind-data FD:DEST | --tmpfs PATH | \
                      --proc PATH | --dev PATH | --symlink TARGET:DEST | --remount-ro PATH | --dir PATH | --deny PATH | \
                      --caps | --own-caps | --no-userns | --best-effort]... -- COMMAND...";
 
@@ -66,6 +68,10 @@ fn op(name: &[u8], value: Vec<u8>) -> Option<FsOp> {
         b"--ro" => bind(true, false)?,
         b"--rw" => bind(false, false)?,
         b"--dev-bind" => bind(false, true)?,
+        b"--overlay" => {
+            let (layer, dest) = pair()?;
+            FsOp::Overlay { layers: vec![layer], kind: OverlayKind::Tmp, dest }
+        }
         b"--file" => {
             let (source, dest) = pair()?;
             FsOp::CopyFile { source, dest }

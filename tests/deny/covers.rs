@@ -238,22 +238,6 @@ fn mounts_are_denied() {
     }
 }
 
-/// A path inside is denied, not a file: where the same tree is mounted twice, only by the name that was given.
-#[test]
-fn the_same_file_elsewhere_is_another_path() {
-    let tree =
-        Tree::new("twice", Actor::User, "mkdir own own/dir; echo secret > file; ln file own/hard; echo x > own/file");
-    let options = "--rw {w}:/w --rw {w}:/v --deny /w/file";
-    assert_eq!(tree.probe(options, &["cat", "/w/file"]).refused(), libc::EACCES);
-    assert_eq!(tree.probe(options, &["cat", "/v/file"]).done(), "secret\n");
-    assert_eq!(tree.probe(options, &["cat", "/w/own/hard"]).done(), "secret\n");
-    // But by the other name it cannot be put out of the way.
-    let outcome = tree.run(options, &["/bin/sh", "-c", "mv /v/own/file /v/file; rm -f /v/file; cat /w/file"]);
-    assert!(outcome.stdout.is_empty() && outcome.stderr_text().contains("busy"), "{outcome}");
-    let options = "--rw {w}:/w --rw {w}:/v --deny /w/file --deny /v/file";
-    assert_eq!(tree.probe(options, &["cat", "/v/file"]).refused(), libc::EACCES);
-}
-
 #[test]
 fn the_root_and_what_each_process_has_are_refused() {
     for actor in actors() {

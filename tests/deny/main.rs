@@ -4,6 +4,7 @@
 //! * `missing.rs`: what does not exist
 //! * `patterns.rs`: what patterns find
 //! * `walk.rs`: what finding costs
+//! * `twins.rs`: other names of what is denied
 //! * `ways.rs`: what is denied stays at its path
 //! * `copies.rs`: files that are copied
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test ends at the first surprise
@@ -14,6 +15,7 @@ mod missing;
 mod patterns;
 #[path = "../support/mod.rs"]
 mod support;
+mod twins;
 mod walk;
 mod ways;
 

@@ -152,3 +152,59 @@ fn best_effort_goes_on_without_it_and_says_so_once() {
     assert_eq!(line["dropped"], wanted.trim_end().trim_start_matches("pinfold: not enforced: "));
     assert_eq!(listing(&place), before);
 }
+
+/// `ln .env other` before the run, by a program of an earlier one say: no name of the file shows what is in it.
+#[test]
+fn no_other_name_of_it_opens_it() {
+    for actor in actors() {
+        let place = secrets("deny-names", actor);
+        let link = |from: &str, to: &str| fs::hard_link(place.home.join(from), place.home.join(to)).unwrap();
+        fs::create_dir(place.home.join("elsewhere")).unwrap();
+        place.own(&place.home.join("elsewhere"));
+        link("project/secret", "project/own/other");
+        link("project/keys/deep/two", "project/sub/two");
+        let before = listing(&place);
+        let script = "cat secret own/other keys/deep/two sub/two; echo end";
+        let plain = place.sh("", script).run().done();
+        assert_eq!(plain, "of the host\n".repeat(4) + "end\n");
+        let denied = place.sh("--deny secret --deny keys", script).run();
+        assert_eq!(denied.stdout_text(), "end\n", "{denied}");
+        assert_eq!(denied.stderr_text().matches("Permission denied").count(), 4, "{denied}");
+        // The same tree at another path, and the project within all of the host.
+        let (project, home) = (place.project.display(), place.home.display());
+        for (options, names) in [
+            (format!("--ro {project}:/other"), "secret own/other /other/secret /other/own/other"),
+            (format!("--ro {home}:/home2 --overlay {project}:/o"), "/home2/project/secret /o/secret /o/own/other"),
+            ("--ro /".into(), "secret own/other"),
+        ] {
+            let script = format!("cat {names}; echo end");
+            let plain = place.sh(&options, &script).run().done();
+            assert_eq!(plain.lines().count(), names.split(' ').count() + 1, "{options}: {plain}");
+            let denied = place.sh(&format!("{options} --deny secret"), &script).run();
+            assert_eq!(denied.stdout_text(), "end\n", "{actor:?} {options}: {denied}");
+        }
+        // A name that the box does not show is nobody's inside: it runs, and the caller is told once.
+        link("project/secret", "elsewhere/third");
+        link("project/secret", "elsewhere/fourth");
+        let outcome =
+            place.sh("--json-status-fd 5 --deny secret", "cat secret own/other; echo end").fd(5, Fd::Out).run();
+        assert_eq!(outcome.stdout_text(), "end\n", "{outcome}");
+        let told = format!(
+            "mounts: deny {project}/secret: 1 file has more hard links outside of what this sandbox shows, where other \
+             programs can read it (--deny secret)"
+        );
+        assert!(outcome.stderr_text().starts_with(&format!("pinfold: {told}\n")), "{outcome}");
+        let report = String::from_utf8_lossy(&outcome.outs[&5]).into_owned();
+        let remarks: Vec<serde_json::Value> = report
+            .lines()
+            .filter(|line| line.contains("remark"))
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        assert_eq!(remarks, [serde_json::json!({ "remark": told })], "{report}");
+        assert_eq!(listing(&place), before);
+        // Where it is shown it is covered as well.
+        let shown = format!("--ro {home}/elsewhere --deny secret");
+        let outcome = place.sh(&shown, &format!("cat {home}/elsewhere/*; echo end")).run();
+        assert_eq!((outcome.stdout_text().as_str(), outcome.stderr_text().lines().count()), ("end\n", 2), "{outcome}");
+    }
+}

@@ -20,12 +20,12 @@ impl Door for Bubblewrap {
     }
 
     fn note(&self, plan: &Plan, note: &Note) {
-        let mut line = b"bwrap: not enforced: ".to_vec();
-        match note {
-            Note::Dropped(failure) => line.extend_from_slice(&bubblewrap(plan, failure).message),
-            Note::NotEnforced(dropped) => line.extend_from_slice(&dropped.line()),
-        }
-        say(line);
+        let (what, text) = match note {
+            Note::Dropped(failure) => ("not enforced: ", bubblewrap(plan, failure).message),
+            Note::NotEnforced(dropped) => ("not enforced: ", dropped.line()),
+            Note::Remark(failure) => ("", bubblewrap(plan, failure).message),
+        };
+        say([b"bwrap: ", what.as_bytes(), &text].concat());
     }
 
     fn findings(&self, found: &[Found]) -> Findings {
@@ -286,6 +286,20 @@ fn op_text(plan: &Plan, failure: &Failure, out: &mut Vec<u8>) -> Reason {
             with_path(out, "Can't deny ", dest);
             with_path(out, ": keeping in its place ", failure.detail.as_deref().unwrap_or_default());
             Reason::MountErrno
+        }
+        Act::Elsewhere => {
+            with_path(out, "Can't deny ", dest);
+            with_path(out, ": covering the same at ", failure.detail.as_deref().unwrap_or_default());
+            Reason::MountErrno
+        }
+        Act::Unlisted => {
+            with_path(out, "Can't deny ", dest);
+            out.extend_from_slice(format!(": {} ", hint::links_left(failure)).as_bytes());
+            with_path(out, "", failure.detail.as_deref().unwrap_or_default())
+        }
+        Act::Outside => {
+            with_path(out, "Denied ", dest);
+            with_text(out, &format!(": {}", hint::links_left(failure)))
         }
         Act::NewFs | Act::Attach | Act::Flags | Act::Whole => whole_text(&op.fs, failure, out),
     }

@@ -76,6 +76,12 @@ impl Door for Native {
                 *self.failed.borrow_mut() = None;
                 self.dropped(plan, &what);
             }
+            Note::Remark(failure) => {
+                let what = self.error(plan, failure).message;
+                *self.failed.borrow_mut() = None;
+                say(&what);
+                self.report(plan, &serde_json::json!({ "remark": String::from_utf8_lossy(&what) }));
+            }
             Note::NotEnforced(dropped) => self.dropped(plan, &dropped.line()),
         }
     }
@@ -324,6 +330,12 @@ fn operation(plan: &Plan, failure: &Failure) -> Vec<u8> {
         Act::Match => ": covering the match",
         Act::Keep => ": keeping in its place",
         Act::OfProcess => ": it belongs to one process, and every other has its own",
+        Act::Elsewhere => ": covering the same at",
+        Act::Unlisted | Act::Outside => {
+            out.extend_from_slice(b": ");
+            out.extend_from_slice(hint::links_left(failure).as_bytes());
+            ""
+        }
     };
     out.extend_from_slice(part.as_bytes());
     if let Some(detail) = &failure.detail {

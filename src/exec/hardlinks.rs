@@ -1,0 +1,343 @@
+//! Hard links to what is denied.
+//!
+//! They are looked for only where a denied file has more than one name: then what the sandbox shows of its filesystem is
+//! walked once, what can be written to first, until as many names are found as the file has (`st_nlink`). A name that is
+//! left lies where this sandbox shows nothing, and the caller is told. If a directory cannot be listed, it may lie there,
+//! and the denial does not hold.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
+
+use super::deny::{Deny, Ground};
+use super::twins::Place;
+use super::views::{Spot, Views};
+use super::{At, Outcome, Tag, report};
+use crate::plan::failure::{Act, Failure, Stage};
+use crate::sys::dir::{self, Entries, For, Named};
+use crate::sys::file::{self, Kind};
+use crate::sys::{Errno, mount};
+
+/// Device and inode.
+type File = (u64, u64);
+
+/// The denied files that have more than one name, and the names that have been found.
+#[derive(Default)]
+pub(super) struct HardLinks {
+    views: Rc<Views>,
+    files: HashMap<File, Links>,
+    /// How many of them have names that are not found yet.
+    incomplete: usize,
+    /// Filesystems on which they lie.
+    filesystems: BTreeSet<u64>,
+    /// Names that were counted one by one.
+    names: HashSet<Spot>,
+    /// Directories of which each name was counted, by place, with all that is in them.
+    trees: HashSet<Spot>,
+    /// Directories that have been listed: none is counted twice, however many mounts show it.
+    listed: HashSet<File>,
+    /// By filesystem, the first directory that cannot be listed, and in which names may be opened.
+    unlisted: HashMap<u64, CString>,
+    entries: Option<Entries>,
+}
+
+struct Links {
+    /// The denial.
+    op: usize,
+    fs: u64,
+    wanted: u32,
+    found: u32,
+}
+
+/// What the files of a tree are looked through for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Goal {
+    /// It is denied, by this operation: to count the links of all files.
+    Count(usize),
+    /// It is not: to find names of the files that are counted.
+    Find,
+}
+
+/// How a tree is looked through.
+#[derive(Clone, Copy)]
+struct Search {
+    goal: Goal,
+    /// The list of a directory says which inode each file has: the others need not be looked at.
+    skips: bool,
+    /// It tells the end with its last entries.
+    ends_early: bool,
+}
+
+/// A directory on the way down.
+struct Dir {
+    fd: OwnedFd,
+    place: Spot,
+}
+
+impl HardLinks {
+    pub(super) fn of(views: Rc<Views>) -> HardLinks {
+        HardLinks { views, ..HardLinks::default() }
+    }
+
+    /// Notes something that is denied, before it is covered.
+    pub(super) fn note(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        about: Named,
+        spot: &Spot,
+        op: usize,
+        deny: &Deny<'_, '_>,
+    ) -> Outcome<()> {
+        match about.kind {
+            Some(Kind::Dir) => self.count_tree(fd, spot, op, deny),
+            Some(Kind::Link) | None => Ok(()),
+            Some(_) if about.links > 1 => {
+                self.links(about, spot.fs, op);
+                self.name(about.file, spot);
+                Ok(())
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Looks for the names that are missing, and covers them.
+    pub(super) fn cover(&mut self, deny: &Deny<'_, '_>) -> Outcome<()> {
+        if self.incomplete == 0 {
+            return Ok(());
+        }
+        self.find(deny)?;
+        self.tell(deny)
+    }
+
+    fn count_tree(&mut self, fd: BorrowedFd<'_>, spot: &Spot, op: usize, deny: &Deny<'_, '_>) -> Outcome<()> {
+        let ground = file::fstat(fd).and_then(|about| deny.ground(fd, about)).op(op, Act::Whole)?;
+        // Nobody has made hard links there.
+        if deny.is_kernels(fd).op(op, Act::Whole)? || ground == Ground::Own {
+            return Ok(());
+        }
+        self.trees.insert(spot.clone());
+        self.walk(fd, spot.clone(), Goal::Count(op), deny)
+    }
+
+    fn links(&mut self, about: Named, fs: u64, op: usize) {
+        let incomplete = &mut self.incomplete;
+        self.files.entry(about.file).or_insert_with(|| {
+            *incomplete += 1;
+            Links { op, fs, wanted: about.links, found: 0 }
+        });
+        self.filesystems.insert(fs);
+    }
+
+    fn found(&mut self, file: File) {
+        let Some(links) = self.files.get_mut(&file) else { return };
+        links.found += 1;
+        self.incomplete -= usize::from(links.found == links.wanted);
+    }
+
+    /// Counts a name of its own; false where it is counted already.
+    fn name(&mut self, file: File, spot: &Spot) -> bool {
+        let is_new = !self.is_in_tree(spot) && self.names.insert(spot.clone());
+        if is_new {
+            self.found(file);
+        }
+        is_new
+    }
+
+    fn is_in_tree(&self, spot: &Spot) -> bool {
+        if self.trees.is_empty() {
+            return false;
+        }
+        let ends = spot.path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(end, _)| end);
+        ends.into_iter().any(|end| self.trees.contains(&Spot { fs: spot.fs, path: spot.path[..end].to_vec() }))
+    }
+
+    /// Looks for the names that are missing.
+    fn find(&mut self, deny: &Deny<'_, '_>) -> Outcome<()> {
+        for view in self.views.0.clone() {
+            if self.incomplete == 0 {
+                break;
+            }
+            if !self.filesystems.contains(&view.root.fs) {
+                continue;
+            }
+            let root = match view.layer {
+                Some((overlay, layer)) => deny.overlays()[overlay].layers[layer].try_clone().ok(),
+                None => view.open(deny).stage(Stage::Root)?,
+            };
+            let Some(root) = root else { continue };
+            let about = dir::named_at(root.as_fd(), c"").stage(Stage::Root)?;
+            if about.kind == Some(Kind::Dir) {
+                self.walk(root.as_fd(), view.root, Goal::Find, deny)?;
+            } else if self.files.contains_key(&about.file) {
+                self.hit(about.file, view.root, deny)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Says what is left.
+    fn tell(&self, deny: &Deny<'_, '_>) -> Outcome<()> {
+        let left = || self.files.values().filter(|links| links.found < links.wanted);
+        let Some(op) = left().map(|links| links.op).min() else { return Ok(()) };
+        let failure = |count: usize, errno, act, detail| Failure {
+            act,
+            count: count.try_into().unwrap_or(u32::MAX),
+            detail,
+            ..Failure::nth(Stage::Op, op, errno)
+        };
+        let hidden = left().filter(|links| self.unlisted.contains_key(&links.fs));
+        if let Some(first) = hidden.clone().next() {
+            let dir = self.unlisted.get(&first.fs).cloned();
+            return deny.fail(failure(hidden.count(), Errno::EACCES as i32, Act::Unlisted, dir));
+        }
+        report(deny.control, Tag::Remark, &failure(left().count(), 0, Act::Outside, None));
+        Ok(())
+    }
+
+    /// Looks through the directory `root` and all below it, on its own mount.
+    fn walk(&mut self, root: BorrowedFd<'_>, place: Spot, goal: Goal, deny: &Deny<'_, '_>) -> Outcome<()> {
+        // A copy of the mount, on which nothing is mounted: what is covered can be listed there too. The kernel makes none
+        // where something of the host is mounted below (mount_namespaces(7), "locked"). What that hides, nobody opens.
+        let copy = mount::clone_here(root).or_else(|_| dir::open_any_mount(root, c".", For::Names));
+        let search = |fd: BorrowedFd<'_>| {
+            let skips = goal == Goal::Find && dir::lists_inodes(fd)?;
+            Ok(Search { goal, skips, ends_early: dir::marks_last(fd)? })
+        };
+        let opened = copy.and_then(|fd| Ok((search(fd.as_fd())?, fd)));
+        let (search, fd) = opened.map_err(|errno| self.failed(errno, &place, goal))?;
+        let mut waiting = vec![(Rc::new(Dir { fd, place }), c".".to_owned())];
+        while let Some((parent, name)) = waiting.pop() {
+            if goal == Goal::Find && self.incomplete == 0 {
+                break;
+            }
+            let place = parent.place.at(&name);
+            let fd = match dir::open_same_mount(parent.fd.as_fd(), &name, For::Listing) {
+                Ok(fd) => fd,
+                // It has gone meanwhile, or is another mount, which is looked through by itself.
+                Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP | Errno::EXDEV) => continue,
+                Err(Errno::EACCES) => {
+                    self.unlisted(&parent, &name, &place, goal, deny)?;
+                    continue;
+                }
+                Err(errno) => return Err(self.failed(errno, &place, goal)),
+            };
+            drop(parent);
+            let dir = Rc::new(Dir { fd, place });
+            let below = self.directory(&dir, search, deny)?;
+            waiting.extend(below.into_iter().map(|name| (dir.clone(), name)));
+        }
+        Ok(())
+    }
+
+    /// Looks through one directory; returns the names of those in it.
+    fn directory(&mut self, dir: &Dir, search: Search, deny: &Deny<'_, '_>) -> Outcome<Vec<CString>> {
+        let Search { goal, skips, ends_early } = search;
+        let fd = dir.fd.as_fd();
+        let failed = |links: &HardLinks, errno| links.failed(errno, &dir.place, goal);
+        let about = dir::named_at(fd, c"").map_err(|errno| failed(self, errno))?;
+        if !self.listed.insert(about.file) {
+            return Ok(Vec::new());
+        }
+        let mut below = Vec::new();
+        let mut entries = self.entries.take().unwrap_or_else(Entries::new);
+        loop {
+            match entries.read(fd) {
+                Ok(true) => {}
+                Ok(false) | Err(Errno::ENOENT) => break,
+                Err(errno) => return Err(failed(self, errno)),
+            }
+            for (name, kind, inode) in entries.numbered() {
+                match kind {
+                    Some(Kind::Dir) => below.push(name.to_owned()),
+                    Some(Kind::Link) => {}
+                    Some(_) if skips && !self.files.contains_key(&(about.file.0, inode)) => {}
+                    _ => match dir::named_at(fd, name) {
+                        Ok(found) if found.kind == Some(Kind::Dir) => below.push(name.to_owned()),
+                        // Something is mounted there.
+                        Ok(found) if found.mount != about.mount => {}
+                        Ok(found) => self.file(found, dir, name, goal, deny)?,
+                        Err(Errno::ENOENT) => {}
+                        // Nobody can open anything in it.
+                        Err(Errno::EACCES) => {}
+                        Err(errno) => return Err(failed(self, errno)),
+                    },
+                }
+            }
+            if ends_early && entries.is_last() {
+                break;
+            }
+        }
+        self.entries = Some(entries);
+        Ok(below)
+    }
+
+    /// Looks at one name that is no directory.
+    fn file(&mut self, found: Named, dir: &Dir, name: &CStr, goal: Goal, deny: &Deny<'_, '_>) -> Outcome<()> {
+        match goal {
+            _ if found.kind == Some(Kind::Link) || found.links < 2 => Ok(()),
+            Goal::Count(op) => {
+                self.links(found, dir.place.fs, op);
+                if self.names.is_empty() || !self.names.contains(&dir.place.at(name)) {
+                    self.found(found.file);
+                }
+                Ok(())
+            }
+            Goal::Find if self.files.contains_key(&found.file) => self.hit(found.file, dir.place.at(name), deny),
+            Goal::Find => Ok(()),
+        }
+    }
+
+    /// Covers another name of a denied file, wherever it is seen.
+    fn hit(&mut self, file: File, spot: Spot, deny: &Deny<'_, '_>) -> Outcome<()> {
+        let op = self.files.get(&file).map_or(0, |links| links.op);
+        if !self.name(file, &spot) {
+            return Ok(());
+        }
+        for (view, path) in self.views.places(&spot, false) {
+            let place = Place { path, mount: view.mount, file: view.layer.is_none().then_some(file), op };
+            if let Err(failure) = place.cover(deny) {
+                deny.fail(failure)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A directory that cannot be listed. Where nobody inside can open anything in it, nothing is to be done.
+    fn unlisted(&mut self, parent: &Dir, name: &CStr, place: &Spot, goal: Goal, deny: &Deny<'_, '_>) -> Outcome<()> {
+        let place_inside = self.inside(place);
+        let is_closed = |dir: BorrowedFd<'_>| file::fstat(dir).and_then(|about| deny.is_closed(dir, about));
+        let is_closed = match dir::open_same_mount(parent.fd.as_fd(), name, For::Names) {
+            Ok(dir) => is_closed(dir.as_fd()),
+            Err(_) => is_closed(parent.fd.as_fd()),
+        };
+        match (is_closed, goal) {
+            (Ok(true), _) => Ok(()),
+            (_, Goal::Count(_)) => deny.fail(self.failed(Errno::EACCES, place, goal)),
+            (_, Goal::Find) => {
+                self.unlisted.entry(place.fs).or_insert(place_inside);
+                Ok(())
+            }
+        }
+    }
+
+    fn failed(&self, errno: Errno, place: &Spot, goal: Goal) -> Failure {
+        let first = || self.files.values().map(|links| links.op).min().unwrap_or(0);
+        let op = if let Goal::Count(op) = goal { op } else { first() };
+        Failure { act: Act::Look, detail: Some(self.inside(place)), ..Failure::nth(Stage::Op, op, errno as i32) }
+    }
+
+    /// A path inside for people.
+    fn inside(&self, place: &Spot) -> CString {
+        let found = self.views.places(place, false).map(|(_, path)| path).next();
+        found.unwrap_or_else(|| CString::new(place.path.as_slice()).unwrap_or_default())
+    }
+}
+
+impl Spot {
+    /// The place of `name` in this directory, or its own.
+    fn at(&self, name: &CStr) -> Spot {
+        let path = if name == c"." { self.path.clone() } else { [&self.path, &b"/"[..], name.to_bytes()].concat() };
+        Spot { fs: self.fs, path }
+    }
+}

@@ -1,0 +1,228 @@
+//! What the mounts of the sandbox show of each filesystem: two of them may show the same file, at two paths.
+//!
+//! A path inside becomes a place in a filesystem, and that becomes every path inside at which it is seen. A layer of an
+//! overlay is seen through the overlay. The kernel's own list of mounts is read for it (`proc_pid_mountinfo(5)`), because
+//! a bind brings along what the host has mounted below it.
+
+use std::collections::HashMap;
+use std::ffi::CString;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use super::root::NewRoot;
+use super::sources::c_string;
+use crate::plan::Plan;
+use crate::sys::{Errno, Result, file};
+
+/// A file or directory by its place in its filesystem.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Spot {
+    /// The device number of the filesystem in the list of mounts. That in `stat(2)` may be another (btrfs has one for
+    /// each subvolume, whose paths are one tree).
+    pub(super) fs: u64,
+    /// The path from the filesystem's own root; empty for that itself.
+    pub(super) path: Vec<u8>,
+}
+
+/// A mount of an overlay that the plan asks for, with the layers of the host that it shows.
+pub(super) struct Overlay {
+    pub(super) mount: u64,
+    pub(super) layers: Vec<OwnedFd>,
+}
+
+/// A part of a filesystem, as it is seen inside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct View {
+    /// The mount that shows it, by its id.
+    pub(super) mount: u64,
+    /// What is seen.
+    pub(super) root: Spot,
+    /// Where it is seen; empty for the root.
+    pub(super) point: Vec<u8>,
+    pub(super) is_writable: bool,
+    /// It is layer number `.1` of overlay number `.0`.
+    pub(super) layer: Option<(usize, usize)>,
+}
+
+/// All views of the sandbox.
+#[derive(Default)]
+pub(super) struct Views(pub(super) Vec<View>);
+
+impl Views {
+    /// Reads them, when everything is mounted and nothing is covered yet.
+    pub(super) fn read(plan: &Plan, root: &NewRoot<'_>, overlays: &[Overlay]) -> Result<Views> {
+        let list = file::open_read_at(plan.proc.as_fd(), c"self/mountinfo")?;
+        let mounts = parse(&file::read_to_end(list.as_fd())?).ok_or(Errno::EBADMSG)?;
+        let mut views = inside(&mounts, file::place_at(root.base(), c"")?.0);
+        for (number, overlay) in overlays.iter().enumerate() {
+            let Some(shown) = views.iter().find(|view| view.mount == overlay.mount).cloned() else { continue };
+            for (layer, dir) in overlay.layers.iter().enumerate() {
+                let lies_on = file::place_at(dir.as_fd(), c"")?.0;
+                let mount = mounts.get(&lies_on).ok_or(Errno::ESTALE)?;
+                let root = mount.spot(path_of(plan, dir.as_fd())?.to_bytes()).ok_or(Errno::ESTALE)?;
+                views.push(View { root, layer: Some((number, layer)), ..shown.clone() });
+            }
+        }
+        // What can be written to comes first: it is there that somebody could have made another name.
+        views.sort_by_key(|view| !view.is_writable);
+        Ok(Views(views))
+    }
+
+    /// The view that mount `id` is.
+    pub(super) fn of_mount(&self, id: u64) -> Option<&View> {
+        self.0.iter().find(|view| view.mount == id && view.layer.is_none())
+    }
+
+    /// Where `spot` is seen, and where a part of it is, if it is a directory.
+    pub(super) fn places(&self, spot: &Spot, is_dir: bool) -> impl Iterator<Item = (&View, CString)> {
+        let place = move |view: &View, spot: &Spot| {
+            if view.root.fs != spot.fs {
+                return None;
+            }
+            match below(&spot.path, &view.root.path) {
+                Some(rest) => Some([&view.point, rest].concat()),
+                None if is_dir && below(&view.root.path, &spot.path).is_some() => Some(view.point.clone()),
+                None => None,
+            }
+        };
+        let spot = spot.clone();
+        self.0.iter().filter_map(move |view| Some((view, CString::new(place(view, &spot)?).ok()?)))
+    }
+}
+
+impl View {
+    /// The place in the filesystem of `path`, which leads through this view.
+    pub(super) fn spot(&self, path: &[u8]) -> Option<Spot> {
+        let rest = below(path, &self.point)?;
+        Some(Spot { fs: self.root.fs, path: [&self.root.path, rest].concat() })
+    }
+}
+
+/// The path of `object`: that inside, where it lies in the new root, which covers the one that this process has still.
+pub(super) fn path_of(plan: &Plan, object: BorrowedFd<'_>) -> Result<CString> {
+    file::read_link_at(plan.proc.as_fd(), &c_string(format!("self/fd/{}", file::number(object))))
+}
+
+/// What of `path` follows `dir`, with the slash; `None` where it does not lie in it.
+pub(super) fn below<'a>(path: &'a [u8], dir: &[u8]) -> Option<&'a [u8]> {
+    let path = if path == b"/" { b"" } else { path };
+    path.strip_prefix(dir).filter(|rest| rest.is_empty() || rest.starts_with(b"/"))
+}
+
+/// A line of the list.
+struct Mount {
+    parent: u64,
+    root: Spot,
+    point: Vec<u8>,
+    is_writable: bool,
+}
+
+impl Mount {
+    fn spot(&self, path: &[u8]) -> Option<Spot> {
+        let rest = below(path, &self.point)?;
+        Some(Spot { fs: self.root.fs, path: [&self.root.path, rest].concat() })
+    }
+}
+
+fn parse(list: &[u8]) -> Option<HashMap<u64, Mount>> {
+    list.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).map(line).collect()
+}
+
+/// Id, parent, device, root, mount point and options.
+fn line(line: &[u8]) -> Option<(u64, Mount)> {
+    let mut fields = line.split(|&byte| byte == b' ');
+    let mut next = || fields.next();
+    let (id, parent) = (number(next()?)?, number(next()?)?);
+    let device = next()?;
+    let colon = device.iter().position(|&byte| byte == b':')?;
+    let fs = number(&device[..colon])? << 32 | number(&device[colon + 1..])?;
+    let (path, point) = (unescaped(next()?), unescaped(next()?));
+    let is_writable = next()?.split(|&byte| byte == b',').any(|option| option == b"rw");
+    Some((id, Mount { parent, root: Spot { fs, path }, point, is_writable }))
+}
+
+fn number(text: &[u8]) -> Option<u64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// A path of the list, without its escapes (`\040`), and without the slash of a root.
+fn unescaped(field: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(field.len());
+    let mut rest = if field == b"/" { b"" } else { field };
+    while let Some((&byte, behind)) = rest.split_first() {
+        let digits = behind.get(..3).filter(|digits| byte == b'\\' && digits.iter().all(|d| (b'0'..b'8').contains(d)));
+        let value = digits.map(|digits| digits.iter().fold(0u32, |value, digit| value * 8 + u32::from(digit - b'0')));
+        out.push(value.map_or(byte, |value| value as u8));
+        rest = if value.is_some() { &behind[3..] } else { behind };
+    }
+    out
+}
+
+/// The views of the mounts that stand on mount `base`, itself included: the others are the host's.
+fn inside(mounts: &HashMap<u64, Mount>, base: u64) -> Vec<View> {
+    let is_inside = |mut id: u64| {
+        while id != base {
+            match mounts.get(&id) {
+                Some(mount) if mount.parent != id => id = mount.parent,
+                _ => return false,
+            }
+        }
+        true
+    };
+    let mut found: Vec<u64> = mounts.keys().copied().filter(|&id| is_inside(id)).collect();
+    found.sort_unstable();
+    let view = |id: u64| {
+        let Mount { root, point, is_writable, parent: _ } = mounts.get(&id)?;
+        Some(View { mount: id, root: root.clone(), point: point.clone(), is_writable: *is_writable, layer: None })
+    };
+    found.into_iter().filter_map(view).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIST: &[u8] = b"21 1 254:0 / / rw,relatime shared:1 - ext4 /dev/root rw\n\
+        30 21 0:40 / / rw,nosuid - tmpfs tmpfs rw\n\
+        31 30 254:0 /home/a/p\\040q /w rw,nosuid master:1 - ext4 /dev/root rw\n\
+        28 30 254:0 /home /h ro,nosuid - ext4 /dev/root rw\n\
+        33 31 254:0 /home/a/p\\040q/.git /w/.git ro - ext4 /dev/root rw\n\
+        34 21 0:41 / /proc rw - proc proc rw\n";
+
+    fn views() -> Views {
+        Views(inside(&parse(LIST).unwrap(), 30))
+    }
+
+    fn places(path: &str, is_dir: bool) -> Vec<String> {
+        let spot = Spot { fs: 254 << 32, path: path.into() };
+        views().places(&spot, is_dir).map(|(_, place)| place.into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn the_mounts_of_the_box_are_told_from_the_hosts() {
+        let ids: Vec<u64> = views().0.iter().map(|view| view.mount).collect();
+        assert_eq!(ids, [28, 30, 31, 33]);
+        assert_eq!(views().of_mount(31).unwrap().root.path, b"/home/a/p q");
+        assert!(views().of_mount(31).unwrap().is_writable && !views().of_mount(28).unwrap().is_writable);
+    }
+
+    #[test]
+    fn a_file_is_found_wherever_it_is_seen() {
+        let spot = views().of_mount(31).unwrap().spot(b"/w/.env").unwrap();
+        assert_eq!(spot, Spot { fs: 254 << 32, path: b"/home/a/p q/.env".to_vec() });
+        assert_eq!(places("/home/a/p q/.env", false), ["/h/a/p q/.env", "/w/.env"]);
+        assert_eq!(places("/home/a/p q/.git/x", false), ["/h/a/p q/.git/x", "/w/.git/x", "/w/.git/x"]);
+        assert_eq!(places("/home/a/p", false), ["/h/a/p"]);
+        assert_eq!(places("/srv", true), [""; 0]);
+        // What is shown of a directory is denied with it.
+        assert_eq!(places("/home/a", true), ["/h/a", "/w", "/w/.git"]);
+        assert_eq!(places("/home/a", false), ["/h/a"]);
+    }
+
+    #[test]
+    fn a_list_that_is_none_is_refused() {
+        for list in [&b"x"[..], b"1 2 3", b"1 2 8:0 / /", b"1 2 8 / / rw"] {
+            assert!(parse(list).is_none());
+        }
+        assert_eq!(unescaped(b"/a\\040b\\134c\\9\\"), b"/a b\\c\\9\\");
+    }
+}
