@@ -1,9 +1,9 @@
 //! Hard links to what is denied.
 //!
-//! They are looked for only where a denied file has more than one name: then what the sandbox shows of its filesystem is
-//! walked once, what can be written to first, until as many names are found as the file has (`st_nlink`). A name that is
-//! left lies where this sandbox shows nothing, and the caller is told. If a directory cannot be listed, it may lie there,
-//! and the denial does not hold.
+//! They are looked for only where a denied file has more than one name. Then what the sandbox shows of its filesystem
+//! is walked once, what can be written to first, until as many names are found as the file has (`st_nlink`). A name
+//! that is left lies where this sandbox shows nothing, and the caller is told. If a directory cannot be listed, it may
+//! lie there, and the denial does not hold.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::{CStr, CString};
@@ -197,8 +197,9 @@ impl HardLinks {
 
     /// Looks through the directory `root` and all below it, on its own mount.
     fn walk(&mut self, root: BorrowedFd<'_>, place: Spot, goal: Goal, deny: &Deny<'_, '_>) -> Outcome<()> {
-        // A copy of the mount, on which nothing is mounted: what is covered can be listed there too. The kernel makes none
-        // where something of the host is mounted below (mount_namespaces(7), "locked"). What that hides, nobody opens.
+        // A copy of the mount, on which nothing is mounted: what is covered can be listed there too. The kernel makes
+        // none where something of the host is mounted below (mount_namespaces(7), "locked"). What that hides, nobody
+        // opens.
         let copy = mount::clone_here(root).or_else(|_| dir::open_any_mount(root, c".", For::Names));
         let search = |fd: BorrowedFd<'_>| {
             let skips = goal == Goal::Find && dir::lists_inodes(fd)?;

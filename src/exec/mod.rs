@@ -51,7 +51,8 @@ pub(crate) enum Tag {
     Ended,
     /// Something could not be enforced, and need not be; the failure follows.
     Dropped,
-    /// Something that the caller should know, and that takes nothing from what was asked for. It has the form of a failure.
+    /// Something that the caller should know, and that takes nothing from what was asked for. It has the form of a
+    /// failure.
     Remark,
 }
 

@@ -134,8 +134,8 @@ struct Seen<'a> {
 }
 
 impl Seen<'_> {
-    /// Keeps the directories above `path` in their places, which shows the same. A directory that is kept through one mount
-    /// is kept for all of them.
+    /// Keeps the directories above `path`, which shows the same, in their places. A directory that is kept through one
+    /// mount is kept for all of them.
     fn hold(self, path: &CStr, op: usize, deny: &mut Deny<'_, '_>) {
         let bytes = path.to_bytes();
         let top = if self.is_held { bytes.strip_suffix(self.rest).map(|top| [top, b"/."].concat()) } else { None };

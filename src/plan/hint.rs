@@ -27,7 +27,7 @@ pub(crate) fn links_left(failure: &Failure) -> String {
     };
     match failure.act {
         Act::Unlisted => files + ", which may be in a directory that cannot be listed,",
-        _ => files + " outside of what this sandbox shows, where other programs can read it",
+        _ => files + " outside of what this sandbox shows",
     }
 }
 

@@ -24,10 +24,7 @@ fn closed(tree: &Tree, options: &str, denials: &str, files: &str) {
 }
 
 fn outside(path: &str, files: &str) -> String {
-    format!(
-        "bwrap: Denied {path}: {files} more hard links outside of what this sandbox shows, where other programs can read \
-         it\n"
-    )
+    format!("bwrap: Denied {path}: {files} more hard links outside of what this sandbox shows\n")
 }
 
 #[test]
