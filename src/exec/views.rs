@@ -1,8 +1,8 @@
 //! What the mounts of the sandbox show of each filesystem: two of them may show the same file, at two paths.
 //!
 //! A path inside becomes a place in a filesystem, and that becomes every path inside at which it is seen. A layer of an
-//! overlay is seen through the overlay. The kernel's own list of mounts is read for it (`proc_pid_mountinfo(5)`), because
-//! a bind brings along what the host has mounted below it.
+//! overlay is seen through the overlay. The kernel's own list of mounts is read for it (`proc_pid_mountinfo(5)`),
+//! because a bind brings along what the host has mounted below it.
 
 use std::collections::HashMap;
 use std::ffi::CString;

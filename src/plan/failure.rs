@@ -161,8 +161,8 @@ pub enum Act {
     Keep,
     /// Covering what is denied at another path, which is [`Failure::detail`].
     Elsewhere,
-    /// [`Failure::count`] denied files have hard links that were not found, and that may lie in a directory which cannot
-    /// be listed: [`Failure::detail`].
+    /// [`Failure::count`] denied files have hard links that were not found, and that may lie in a directory which
+    /// cannot be listed: [`Failure::detail`].
     Unlisted,
     /// [`Failure::count`] denied files have hard links outside of what the sandbox shows.
     Outside,
