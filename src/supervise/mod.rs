@@ -38,12 +38,11 @@ pub(crate) trait Door {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Note {
     /// A restriction that could not be had, where as much as possible is wanted ([`crate::spec::Spec::best_effort`]).
-    /// Found out while the box was made.
     Dropped(Failure),
-    /// Something about what was asked for, all of which holds.
-    Remark(Failure),
     /// The same, known before anything was begun.
     NotEnforced(Dropped),
+    /// Something about what was asked for, all of which holds.
+    Remark(Failure),
 }
 
 /// What went wrong outside.
