@@ -10,16 +10,8 @@ use super::{Result, check};
 
 pub(crate) use nix::fcntl::AT_FDCWD;
 
-// From include/uapi/linux/mount.h; libc 0.2 does not carry them for glibc.
-const OPEN_TREE_CLONE: u32 = 1;
+/// `OPEN_TREE_CLOEXEC` (include/uapi/linux/mount.h) is `O_CLOEXEC` in the type of the flags.
 const OPEN_TREE_CLOEXEC: u32 = libc::O_CLOEXEC as u32;
-const MOVE_MOUNT_F_EMPTY_PATH: u32 = 0x4;
-const MOVE_MOUNT_T_EMPTY_PATH: u32 = 0x40;
-const FSOPEN_CLOEXEC: u32 = 1;
-const FSCONFIG_SET_FLAG: u32 = 0;
-const FSCONFIG_SET_STRING: u32 = 1;
-const FSCONFIG_CMD_CREATE: u32 = 6;
-const FSMOUNT_CLOEXEC: u32 = 1;
 
 /// Flags of a mount (`MOUNT_ATTR_*` of `mount_setattr(2)`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,10 +19,10 @@ pub(crate) struct Attr(u64);
 
 impl Attr {
     pub(crate) const NONE: Attr = Attr(0);
-    pub(crate) const READ_ONLY: Attr = Attr(0x1);
-    pub(crate) const NO_SUID: Attr = Attr(0x2);
-    pub(crate) const NO_DEV: Attr = Attr(0x4);
-    pub(crate) const NO_EXEC: Attr = Attr(0x8);
+    pub(crate) const READ_ONLY: Attr = Attr(libc::MOUNT_ATTR_RDONLY);
+    pub(crate) const NO_SUID: Attr = Attr(libc::MOUNT_ATTR_NOSUID);
+    pub(crate) const NO_DEV: Attr = Attr(libc::MOUNT_ATTR_NODEV);
+    pub(crate) const NO_EXEC: Attr = Attr(libc::MOUNT_ATTR_NOEXEC);
 
     pub(crate) const fn with(self, other: Attr) -> Attr {
         Attr(self.0 | other.0)
@@ -42,14 +34,6 @@ impl Attr {
 pub(crate) enum Propagation {
     Keep,
     Private,
-}
-
-#[repr(C)]
-struct MountAttr {
-    attr_set: u64,
-    attr_clr: u64,
-    propagation: u64,
-    userns_fd: u64,
 }
 
 /// A detached copy of the mount at `path`, with what is mounted below it where `recursive`.
@@ -70,7 +54,7 @@ pub(crate) fn clone_link(path: &CStr) -> Result<OwnedFd> {
 }
 
 fn open_tree(dir: BorrowedFd<'_>, path: &CStr, flags: i32) -> Result<OwnedFd> {
-    let flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags as u32;
+    let flags = libc::OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags as u32;
     // SAFETY: `path` is a valid string for the time of the call; the kernel writes to no memory of ours.
     let fd = check(unsafe { libc::syscall(libc::SYS_open_tree, dir.as_raw_fd(), path.as_ptr(), flags) })?;
     // SAFETY: the kernel has just given this descriptor to us; nobody else owns it.
@@ -79,7 +63,7 @@ fn open_tree(dir: BorrowedFd<'_>, path: &CStr, flags: i32) -> Result<OwnedFd> {
 
 /// A detached copy of the mount at `place` itself, with nothing below it.
 pub(crate) fn clone_here(place: BorrowedFd<'_>) -> Result<OwnedFd> {
-    let flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | libc::AT_EMPTY_PATH as u32;
+    let flags = libc::OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | libc::AT_EMPTY_PATH as u32;
     // SAFETY: the empty string is static; the kernel writes to no memory of ours.
     let fd = check(unsafe { libc::syscall(libc::SYS_open_tree, place.as_raw_fd(), c"".as_ptr(), flags) })?;
     // SAFETY: the kernel has just given this descriptor to us; nobody else owns it.
@@ -88,7 +72,7 @@ pub(crate) fn clone_here(place: BorrowedFd<'_>) -> Result<OwnedFd> {
 
 /// Adds `attr` to the mount that `mount` refers to. Flags that are set already stay set: nothing is weakened.
 pub(crate) fn set_attr(mount: BorrowedFd<'_>, attr: Attr, propagation: Propagation, recursive: bool) -> Result<()> {
-    let wanted = MountAttr {
+    let wanted = libc::mount_attr {
         attr_set: attr.0,
         attr_clr: 0,
         propagation: match propagation {
@@ -106,7 +90,7 @@ pub(crate) fn set_attr(mount: BorrowedFd<'_>, attr: Attr, propagation: Propagati
             c"".as_ptr(),
             flags,
             &raw const wanted,
-            size_of::<MountAttr>(),
+            size_of::<libc::mount_attr>(),
         )
     })?;
     Ok(())
@@ -114,7 +98,7 @@ pub(crate) fn set_attr(mount: BorrowedFd<'_>, attr: Attr, propagation: Propagati
 
 /// Attaches a detached mount at `name` in `dir`; an empty name means `dir` itself. A final link is not followed.
 pub(crate) fn attach(mount: BorrowedFd<'_>, dir: BorrowedFd<'_>, name: &CStr) -> Result<()> {
-    let flags = MOVE_MOUNT_F_EMPTY_PATH | if name.is_empty() { MOVE_MOUNT_T_EMPTY_PATH } else { 0 };
+    let flags = libc::MOVE_MOUNT_F_EMPTY_PATH | if name.is_empty() { libc::MOVE_MOUNT_T_EMPTY_PATH } else { 0 };
     // SAFETY: both strings live through the call; the kernel only reads them.
     check(unsafe {
         libc::syscall(libc::SYS_move_mount, mount.as_raw_fd(), c"".as_ptr(), dir.as_raw_fd(), name.as_ptr(), flags)
@@ -132,20 +116,20 @@ pub(crate) enum FsOption<'a> {
 /// A new, detached mount of filesystem `kind`.
 pub(crate) fn new_fs(kind: &CStr, options: &[FsOption<'_>], attr: Attr) -> Result<OwnedFd> {
     // SAFETY: `kind` lives through the call.
-    let fs = check(unsafe { libc::syscall(libc::SYS_fsopen, kind.as_ptr(), FSOPEN_CLOEXEC) })?;
+    let fs = check(unsafe { libc::syscall(libc::SYS_fsopen, kind.as_ptr(), libc::FSOPEN_CLOEXEC) })?;
     // SAFETY: the kernel has just given this descriptor to us.
     let fs = unsafe { OwnedFd::from_raw_fd(fs as i32) };
     // What mount(8) shows as the device; programs know these filesystems by it.
-    fsconfig(&fs, FSCONFIG_SET_STRING, Some(c"source"), Some(kind))?;
+    fsconfig(&fs, libc::FSCONFIG_SET_STRING, Some(c"source"), Some(kind))?;
     for option in options {
         match option {
-            FsOption::Flag(key) => fsconfig(&fs, FSCONFIG_SET_FLAG, Some(key), None)?,
-            FsOption::String(key, value) => fsconfig(&fs, FSCONFIG_SET_STRING, Some(key), Some(value))?,
+            FsOption::Flag(key) => fsconfig(&fs, libc::FSCONFIG_SET_FLAG, Some(key), None)?,
+            FsOption::String(key, value) => fsconfig(&fs, libc::FSCONFIG_SET_STRING, Some(key), Some(value))?,
         }
     }
-    fsconfig(&fs, FSCONFIG_CMD_CREATE, None, None)?;
+    fsconfig(&fs, libc::FSCONFIG_CMD_CREATE, None, None)?;
     // SAFETY: plain numbers only.
-    let fd = check(unsafe { libc::syscall(libc::SYS_fsmount, fs.as_raw_fd(), FSMOUNT_CLOEXEC, attr.0) })?;
+    let fd = check(unsafe { libc::syscall(libc::SYS_fsmount, fs.as_raw_fd(), libc::FSMOUNT_CLOEXEC, attr.0) })?;
     // SAFETY: the kernel has just given this descriptor to us.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
