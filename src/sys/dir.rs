@@ -212,7 +212,6 @@ impl Entries {
 
 /// Whether a selinuxfs is mounted at `path`.
 pub(crate) fn is_selinuxfs(path: &CStr) -> bool {
-    // From include/uapi/linux/magic.h.
-    const SELINUX_MAGIC: i64 = 0xf97c_ff8c;
-    nix::sys::statfs::statfs(path).is_ok_and(|fs| fs.filesystem_type().0 == SELINUX_MAGIC)
+    // The C libraries disagree about the sign of the field, and the magic number needs the highest of 32 bits.
+    nix::sys::statfs::statfs(path).is_ok_and(|fs| fs.filesystem_type().0 as u32 == libc::SELINUX_MAGIC as u32)
 }

@@ -9,7 +9,7 @@ use nix::fcntl::{OFlag, OpenHow, ResolveFlag};
 use nix::sys::stat::Mode;
 
 use super::file::Stat;
-use super::{Errno, Result};
+use super::{Errno, Result, check};
 
 /// What `name` in `dir` is; a link is looked at itself. `None` where there is nothing.
 pub(crate) fn look_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<Option<Stat>> {
@@ -48,7 +48,19 @@ pub(crate) fn open_without_links_at(dir: BorrowedFd<'_>, path: &CStr) -> Result<
 
 /// Gives `from` in `dir` the name `to`, which nothing may have (EEXIST).
 pub(crate) fn rename_new(dir: BorrowedFd<'_>, from: &CStr, to: &CStr) -> Result<()> {
-    match nix::fcntl::renameat2(dir, from, dir, to, nix::fcntl::RenameFlags::RENAME_NOREPLACE) {
+    // By number: nix has it for glibc alone.
+    // SAFETY: both names live through the call; the kernel only reads them.
+    let renamed = check(unsafe {
+        libc::syscall(
+            libc::SYS_renameat2,
+            dir.as_raw_fd(),
+            from.as_ptr(),
+            dir.as_raw_fd(),
+            to.as_ptr(),
+            libc::RENAME_NOREPLACE,
+        )
+    });
+    match renamed {
         // A file system that cannot do that at once (rename(2)).
         Err(Errno::EINVAL | Errno::ENOSYS) => {
             if look_at(dir, to)?.is_some() {
@@ -56,7 +68,7 @@ pub(crate) fn rename_new(dir: BorrowedFd<'_>, from: &CStr, to: &CStr) -> Result<
             }
             nix::fcntl::renameat(dir, from, dir, to)
         }
-        result => result,
+        result => result.map(drop),
     }
 }
 
