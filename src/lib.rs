@@ -78,6 +78,8 @@ use std::ffi::{CStr, CString};
 
 pub use error::{About, Error};
 pub use sandbox::Sandbox;
+#[doc(hidden)] // for the binary: a library does not choose the allocator
+pub use sys::Arena;
 
 /// Runs the program that `spec` asks for and waits until it has ended. Returns its exit code, 128 + n where signal n
 /// ended it; 125 where there is something to say about what it has left, and standard error could not take it.

@@ -8,6 +8,9 @@ use std::ffi::{c_char, c_int};
 
 use pinfold::cli::{self, CommandLine};
 
+#[global_allocator]
+static ARENA: pinfold::Arena = pinfold::Arena::new();
+
 /// Called by the C runtime.
 #[allow(unsafe_code)]
 // SAFETY: there is one `main` in this program; its signature is that of the C standard.

@@ -3,6 +3,7 @@
 //! Nothing here decides or prints.
 #![allow(unsafe_code)]
 
+mod arena;
 pub(crate) mod caps;
 pub(crate) mod cmdline;
 pub(crate) mod dir;
@@ -18,6 +19,7 @@ pub(crate) mod process;
 pub(crate) mod signals;
 pub(crate) mod socket;
 
+pub use arena::Arena;
 pub(crate) use nix::errno::Errno;
 
 /// Result of one kernel call.
