@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 /// always use its own module. An arrow never points back; `lib` is what the crate itself offers, such as `run`.
 const ARROWS: &[(&str, &[&str])] = &[
     ("build.rs", &["error", "seccomp"]),
-    ("main.rs", &["cli"]),
-    ("lib.rs", &["cli", "error", "host", "plan", "sandbox", "spec", "supervise"]),
+    ("main.rs", &["cli", "lib"]),
+    ("lib.rs", &["cli", "error", "host", "plan", "sandbox", "spec", "supervise", "sys"]),
     ("sandbox.rs", &["error", "host", "lib", "spec", "workspace"]),
     // Words in, a spec out: pure, but for the door itself and the words of a failure.
     ("cli", &["error", "spec"]),
@@ -33,7 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cli/verbs.rs", &["error", "nearest"]),
     // Compiled into tests only.
     ("cli/render/files", &["seccomp", "spec"]),
-    ("cli/seccomp.rs", &["error", "nearest", "plan", "seccomp", "spec"]),
+    ("cli/seccomp.rs", &["error", "nearest", "plan", "seccomp", "spec", "sys"]),
     ("cli/doctor.rs", &["doctor", "error"]),
     ("cli/bwrap/mod.rs", &["error", "host", "plan", "spec", "supervise", "sys"]),
     ("cli/bwrap/parse.rs", &["error", "nearest", "spec"]),

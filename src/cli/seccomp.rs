@@ -19,6 +19,7 @@ use crate::seccomp::table::{self, Table};
 use crate::seccomp::verdict::{ENOSYS, Verdict};
 use crate::seccomp::{Program, compile, proof, shipped};
 use crate::spec::{CapSet, LAST_KNOWN_CAP, ProfileText};
+use crate::sys::io_error_text;
 
 pub(super) const USAGE: &str = "\
 usage: pinfold seccomp list
@@ -211,7 +212,7 @@ impl Words {
 pub(super) fn deliver(filter: &[u8], path: &OsStr) -> Result<u8, Error> {
     if path != "-" {
         let failed =
-            |error: io::Error| Error::new(125, format!("cannot write {}: {}", printable(path), errno_text(&error)));
+            |error: io::Error| Error::new(125, format!("cannot write {}: {}", printable(path), io_error_text(&error)));
         return std::fs::write(path, filter).map(|()| 0).map_err(failed);
     }
     if std::io::stdout().is_terminal() {
@@ -250,7 +251,7 @@ fn text(name: &OsStr) -> Result<ProfileText, Error> {
         }
         // It was a word of the command line, so there is no NUL in it.
         Ok(text) => Ok(ProfileText::File { name: CString::new(name.as_bytes()).unwrap_or_default(), text }),
-        Err(error) => wrong(format!("cannot read {}: {}", printable(name), errno_text(&error))),
+        Err(error) => wrong(format!("cannot read {}: {}", printable(name), io_error_text(&error))),
     }
 }
 
@@ -260,12 +261,6 @@ fn read(name: &OsStr) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     std::fs::File::open(name)?.take(LONGEST + 1).read_to_end(&mut text)?;
     Ok(text)
-}
-
-/// Why something failed, without the number that the standard library adds.
-fn errno_text(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error ").next().unwrap_or_default().to_owned()
 }
 
 fn list() -> String {

@@ -8,6 +8,7 @@ pub(crate) mod caps;
 pub(crate) mod cmdline;
 pub(crate) mod dir;
 pub(crate) mod entry;
+mod errno;
 pub(crate) mod file;
 pub(crate) mod kernel;
 pub(crate) mod landlock;
@@ -20,6 +21,7 @@ pub(crate) mod signals;
 pub(crate) mod socket;
 
 pub use arena::Arena;
+pub(crate) use errno::{error_text, io_error_text};
 pub(crate) use nix::errno::Errno;
 
 /// Result of one kernel call.
@@ -44,12 +46,4 @@ impl Call {
 /// Turns the return value of `libc::syscall` into a result.
 fn check(value: libc::c_long) -> Result<libc::c_long> {
     if value < 0 { Err(Errno::last()) } else { Ok(value) }
-}
-
-/// The kernel's words for an error number, as `strerror(3)` has them.
-pub(crate) fn error_text(errno: i32) -> &'static str {
-    // SAFETY: strerror returns a valid string for every number. It may be overwritten by a later call for an
-    // *unknown* number only; there is one thread, and known numbers point to constant text in glibc.
-    let text = unsafe { std::ffi::CStr::from_ptr(libc::strerror(errno)) };
-    text.to_str().unwrap_or("Unknown error")
 }
