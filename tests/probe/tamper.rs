@@ -70,10 +70,11 @@ fn c_string(path: &Path) -> io::Result<CString> {
 
 fn exchange(one: &Path, other: &Path) -> io::Result<()> {
     let (one, other) = (c_string(one)?, c_string(other)?);
+    let (here, flags) = (libc::AT_FDCWD, libc::RENAME_EXCHANGE);
+    // By number: not every musl has the function.
     // SAFETY: both strings live through the call.
-    let result =
-        unsafe { libc::renameat2(libc::AT_FDCWD, one.as_ptr(), libc::AT_FDCWD, other.as_ptr(), libc::RENAME_EXCHANGE) };
-    checked(result.into()).map(drop)
+    let result = unsafe { libc::syscall(libc::SYS_renameat2, here, one.as_ptr(), here, other.as_ptr(), flags) };
+    checked(result).map(drop)
 }
 
 fn mount_over(path: &Path) -> io::Result<()> {
