@@ -5,10 +5,11 @@ use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
+use nix::NixPath;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag};
 use nix::sys::stat::Mode;
 
-use super::file::Stat;
+use super::file::{Kind, Stat};
 use super::{Errno, Result, check};
 
 /// What `name` in `dir` is; a link is looked at itself. `None` where there is nothing.
@@ -20,21 +21,45 @@ pub(crate) fn look_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<Option<Stat>> 
     }
 }
 
-/// The content of the regular file `name` in `dir`, which may have `most` bytes (EFBIG otherwise). A link is refused
-/// (ELOOP), and so is anything else (EINVAL); a fifo is not waited for.
+/// How a file is opened that somebody else may have put there: nothing is waited for, and no terminal becomes this
+/// process's own.
+const READ: OFlag = OFlag::O_RDONLY.union(OFlag::O_NONBLOCK).union(OFlag::O_NOCTTY).union(OFlag::O_CLOEXEC);
+
+/// The content of the regular file `name` in `dir`, which may have `most` bytes: see [`read_open`]. A link is refused
+/// (ELOOP).
 pub(crate) fn read_at(dir: BorrowedFd<'_>, name: &CStr, most: u64) -> Result<Vec<u8>> {
-    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
-    let fd = nix::fcntl::openat(dir, name, flags, Mode::empty())?;
+    read_open(nix::fcntl::openat(dir, name, READ | OFlag::O_NOFOLLOW, Mode::empty())?, most)
+}
+
+/// The content of the regular file `path`, which may have `most` bytes: see [`read_open`]. A link anywhere on the way
+/// or at its end is refused (ELOOP).
+pub(crate) fn read_without_links(path: &CStr, most: u64) -> Result<Vec<u8>> {
+    let how = OpenHow::new().flags(READ).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
+    read_open(nix::fcntl::openat2(nix::fcntl::AT_FDCWD, path, how)?, most)
+}
+
+/// The content of the regular file `path`, which may have `most` bytes: see [`read_open`]. Links are followed: for
+/// names that the user has typed.
+pub(crate) fn read_regular<P: ?Sized + NixPath>(path: &P, most: u64) -> Result<Vec<u8>> {
+    read_open(nix::fcntl::open(path, READ, Mode::empty())?, most)
+}
+
+/// Reads an open file to its end. It must be a regular one (EINVAL, EISDIR): others may have no end, or make the
+/// reader wait. It has `most` bytes at most (EFBIG), also where somebody lets it grow meanwhile: a part is never taken
+/// for all.
+fn read_open(fd: OwnedFd, most: u64) -> Result<Vec<u8>> {
     let about = nix::sys::stat::fstat(&fd)?;
-    if !Stat::from(about).is_file() {
-        return Err(Errno::EINVAL);
+    match Stat::from(about).kind() {
+        Some(Kind::File) => {}
+        Some(Kind::Dir) => return Err(Errno::EISDIR),
+        _ => return Err(Errno::EINVAL),
     }
     if about.st_size.unsigned_abs() > most {
         return Err(Errno::EFBIG);
     }
     let mut text = Vec::new();
-    // It may grow meanwhile.
-    match File::from(fd).take(most).read_to_end(&mut text) {
+    match File::from(fd).take(most + 1).read_to_end(&mut text) {
+        Ok(length) if length as u64 > most => Err(Errno::EFBIG),
         Ok(_) => Ok(text),
         Err(error) => Err(error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)),
     }

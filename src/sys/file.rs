@@ -304,20 +304,6 @@ pub(crate) fn read_link(path: &CStr) -> Result<CString> {
     read_link_at(crate::sys::mount::AT_FDCWD, path)
 }
 
-/// The content of the regular file `path`, which may have `most` bytes (EFBIG otherwise). Nothing else is waited for:
-/// a FIFO or a device is refused (EINVAL).
-pub(crate) fn read_regular<P: ?Sized + NixPath>(path: &P, most: u64) -> Result<Vec<u8>> {
-    let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-    let fd = nix::fcntl::open(path, flags, Mode::empty())?;
-    let about = nix::sys::stat::fstat(&fd)?;
-    match about.st_mode & libc::S_IFMT {
-        libc::S_IFREG if about.st_size.unsigned_abs() <= most => read_to_end(std::os::fd::AsFd::as_fd(&fd)),
-        libc::S_IFREG => Err(Errno::EFBIG),
-        libc::S_IFDIR => Err(Errno::EISDIR),
-        _ => Err(Errno::EINVAL),
-    }
-}
-
 pub(crate) fn unlink_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<()> {
     nix::unistd::unlinkat(dir, name, nix::unistd::UnlinkatFlags::NoRemoveDir)
 }

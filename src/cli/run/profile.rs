@@ -12,7 +12,7 @@ use super::FAILED;
 use super::read::Text;
 use crate::error::{Error, printable, push_printable};
 use crate::nearest::nearest;
-use crate::sys::{Errno, error_text, file};
+use crate::sys::{Errno, entry, error_text};
 
 /// Name and text of those that come with pinfold, in the order to show them.
 pub(crate) const SHIPPED: &[(&str, &str)] = &[
@@ -119,7 +119,7 @@ impl Library {
             message.extend_from_slice(reason.as_bytes());
             Error::new(FAILED, message)
         };
-        let text = match file::read_regular(path, LONGEST) {
+        let text = match entry::read_regular(path, LONGEST) {
             Ok(text) => text,
             Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
             Err(errno) => {
@@ -147,7 +147,7 @@ impl Library {
 /// Why a profile of the one kind or the other, which may have `most` bytes, cannot be read.
 pub(super) fn unreadable(errno: Errno, most: u64) -> String {
     match errno {
-        // So `file::read_regular` has it.
+        // So `entry::read_regular` has it.
         Errno::EINVAL => "it is not a regular file".into(),
         Errno::EFBIG => format!("it is too large: a profile has {} MiB at most", most >> 20),
         errno => error_text(errno as i32).into(),

@@ -15,7 +15,7 @@ use crate::error::{Error, push_printable};
 use crate::host::Caller;
 use crate::spec::path::MAX_LINKS;
 use crate::spec::{FsOp, Op, ProfileText, Seccomp, Source, Spec};
-use crate::sys::{Errno, error_text, file};
+use crate::sys::{Errno, entry, error_text, file};
 use crate::workspace::{self, Surroundings, Workspace};
 
 /// Where a program finds its home whose caller has none.
@@ -229,7 +229,7 @@ pub(super) fn is_skipped(op: &FsOp) -> bool {
 
 /// The content of a seccomp profile.
 pub(super) fn read_file(path: &CStr) -> Result<Vec<u8>, Error> {
-    file::read_regular(path, LONGEST).or_else(|errno| {
+    entry::read_regular(path, LONGEST).or_else(|errno| {
         value::about("cannot read the seccomp profile ", path, &format!(": {}", profile::unreadable(errno, LONGEST)))
     })
 }
