@@ -5,7 +5,7 @@
 use std::ffi::{CStr, CString, OsString};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::error::Error;
 use crate::spec::{FdNumber, FsOp, LAST_KNOWN_CAP, Landlock, ProfileText, Seccomp, Spec, Unshare, UserNs, env};
@@ -41,9 +41,9 @@ impl Caller {
     }
 }
 
-/// The caller's home (`$HOME`) and the directory of its session's sockets (`$XDG_RUNTIME_DIR`), where they are set.
-pub(crate) fn own_directories() -> [Option<PathBuf>; 2] {
-    ["HOME", "XDG_RUNTIME_DIR"].map(|name| std::env::var_os(name).filter(|dir| !dir.is_empty()).map(PathBuf::from))
+/// A variable of the environment of this process.
+pub(crate) fn variable(name: &str) -> Option<Vec<u8>> {
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(OsString::into_vec)
 }
 
 /// The environment of this process: `NAME=VALUE`, in order. For programs that have no [`crate::cli::CommandLine`].

@@ -1,13 +1,13 @@
 //! The way in for library users: a sandbox put together call by call.
 
-use std::ffi::{CString, OsStr};
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::ffi::{CString, OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::host::{self, Caller};
 use crate::spec::{BindFlags, DieWith, EnvOp, FsOp, Op, Source, Spec, Unshare, UserNs};
-use crate::workspace::{self, Surroundings, Workspace};
+use crate::workspace::{self, GitConfig, Surroundings, Workspace};
 
 /// A sandbox in the making. What it is not told to share or to mount is not there.
 ///
@@ -77,12 +77,14 @@ impl Sandbox {
     /// directory), or something in it cannot be protected.
     #[must_use]
     pub fn workspace(mut self, dir: impl AsRef<Path>) -> Sandbox {
-        let [home, runtime_dir] = host::own_directories();
+        let path = |name| host::variable(name).map(|path| PathBuf::from(OsString::from_vec(path)));
+        let [home, runtime_dir, config] = ["HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"].map(path);
         let around = Surroundings {
             cwd: dir.as_ref(),
             home: home.as_deref(),
             runtime_dir: runtime_dir.as_deref(),
             uid: Caller::probe().uid,
+            git_config: &GitConfig::new(home.as_deref(), config.as_deref(), &host::variable),
         };
         match workspace::find(&around).and_then(|found| found.refusal().map_or(Ok(found), Err)) {
             Ok(Workspace { ops, watch, settle, unheld: _, identity: _ }) => {

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fs::{self, Metadata};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
 
 use super::later::TABLE;
@@ -14,6 +14,7 @@ use super::{Unheld, Workspace};
 use crate::error::quoted;
 use crate::spec::path::MAX_LINKS;
 use crate::spec::{BindFlags, FsOp, OnAppear, Settle, SettleLink, SettleTop, Source, Watch};
+use crate::sys::{Errno, entry};
 
 /// How a place is mounted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,22 +42,28 @@ pub(super) enum End {
     There(PathBuf, Metadata),
     /// To nothing: this is the first part that is missing, with the rest behind it.
     Missing { first: PathBuf, whole: PathBuf },
-    /// It cannot be followed.
-    Unknown(PathBuf),
+    /// It cannot be followed beyond this. Whether nobody can, git neither: otherwise the attempt has failed.
+    Unknown { place: PathBuf, is_barred: bool },
 }
 
 pub(super) struct Area {
+    /// The user.
+    uid: u32,
     mounts: BTreeMap<PathBuf, Access>,
     /// Directories that are writable with all that is in them, but for what is held.
     regions: Vec<PathBuf>,
+    /// Directories elsewhere that are no links, and paths where nothing is: a few that were met, and are met again.
+    plain: Vec<PathBuf>,
+    absent: Vec<PathBuf>,
     unheld: BTreeMap<PathBuf, Unheld>,
     watch: BTreeMap<(PathBuf, OnAppear), Vec<Cow<'static, CStr>>>,
 }
 
 impl Area {
-    pub(super) fn new(cwd: &Path) -> Area {
-        let mut area =
-            Area { mounts: BTreeMap::new(), regions: Vec::new(), unheld: BTreeMap::new(), watch: BTreeMap::new() };
+    pub(super) fn new(cwd: &Path, uid: u32) -> Area {
+        let (mounts, unheld, watch) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let (regions, plain, absent) = (Vec::new(), Vec::new(), Vec::new());
+        let mut area = Area { uid, mounts, regions, plain, absent, unheld, watch };
         area.add_region(cwd);
         area
     }
@@ -89,11 +96,23 @@ impl Area {
 
     /// Says that something cannot be held.
     pub(super) fn give_up(&mut self, path: &Path, why: &'static str, remedy: String) {
-        self.unheld.entry(path.to_owned()).or_insert_with(|| Unheld { path: path.to_owned(), why, remedy });
+        // What stops the run comes before what does not.
+        if !self.unheld.get(path).is_some_and(|known| known.stops) {
+            self.unheld.insert(path.to_owned(), Unheld { path: path.to_owned(), why, remedy, stops: true });
+        }
+    }
+
+    /// Says something that does not keep a run from being safe, but that somebody must know.
+    pub(super) fn tell(&mut self, path: &Path, why: &'static str) {
+        let told = || Unheld { path: path.to_owned(), why, remedy: String::new(), stops: false };
+        self.unheld.entry(path.to_owned()).or_insert_with(told);
     }
 
     /// Follows `path` (absolute) to its end. A link that the program could exchange on the way is held.
     pub(super) fn follow(&mut self, path: &Path) -> End {
+        if let Some(first) = self.absent.iter().find(|absent| path.starts_with(absent)) {
+            return End::Missing { first: first.clone(), whole: path.to_owned() };
+        }
         let (mut done, mut rest) = self.known_part(path);
         let (mut links, mut about) = (0, None);
         while let Some(part) = rest.pop_front() {
@@ -105,20 +124,30 @@ impl Area {
             done.push(part);
             let found = match fs::symlink_metadata(&done) {
                 Ok(found) => found,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Err(error) if error.kind() == ErrorKind::NotFound => {
                     let whole = rest.iter().fold(done.clone(), |whole, part| whole.join(part));
+                    self.remember(&done, false);
                     return End::Missing { first: done, whole };
                 }
-                Err(_) => return End::Unknown(done),
+                Err(error) => {
+                    let barred = [Errno::EACCES, Errno::ELOOP, Errno::ENAMETOOLONG, Errno::ENOTDIR];
+                    let is_barred = error.raw_os_error().is_some_and(|errno| barred.contains(&Errno::from_raw(errno)));
+                    return End::Unknown { place: done, is_barred };
+                }
             };
             if !found.is_symlink() {
+                if found.is_dir() {
+                    self.remember(&done, true);
+                }
                 about = Some(found);
                 continue;
             }
-            let Ok(target) = fs::read_link(&done) else { return End::Unknown(done) };
+            let Ok(target) = fs::read_link(&done) else {
+                return End::Unknown { place: done, is_barred: false };
+            };
             links += 1;
             if links > MAX_LINKS {
-                return End::Unknown(done);
+                return End::Unknown { place: done, is_barred: true };
             }
             if self.can_change(&done) {
                 self.mounts.insert(done.clone(), Access::Link);
@@ -134,23 +163,37 @@ impl Area {
         }
         match about.or_else(|| fs::symlink_metadata(&done).ok()) {
             Some(about) => End::There(done, about),
-            None => End::Unknown(done),
+            None => End::Unknown { place: done, is_barred: false },
+        }
+    }
+
+    fn remember(&mut self, place: &Path, is_there: bool) {
+        const MOST: usize = 16;
+        if self.contains(place) {
+            return;
+        }
+        let known = if is_there { &mut self.plain } else { &mut self.absent };
+        if known.len() < MOST {
+            known.push(place.to_owned());
         }
     }
 
     /// How far `path` is known to have no links, and the parts of the rest: most lie in the region, which was followed
     /// when it was added.
     fn known_part(&self, path: &Path) -> (PathBuf, VecDeque<OsString>) {
-        let around = self.regions.iter().filter(|region| path.starts_with(region));
-        let known = around.max_by_key(|region| region.as_os_str().len()).cloned().unwrap_or_else(|| PathBuf::from("/"));
+        let around = self.regions.iter().chain(&self.plain).filter(|known| path.starts_with(known));
+        let known = around.max_by_key(|known| known.as_os_str().len()).cloned().unwrap_or_else(|| PathBuf::from("/"));
         let rest = parts(path.strip_prefix(&known).unwrap_or(path));
         (known, rest)
     }
 
-    /// Sees to it that what `path` leads to can neither be changed nor replaced.
-    pub(super) fn hold(&mut self, path: &Path, missing: Missing) {
+    /// Sees to it that what `path` leads to can neither be changed nor replaced. Returns where that is, if it is there.
+    pub(super) fn hold(&mut self, path: &Path, missing: Missing) -> Option<(PathBuf, Metadata)> {
         match self.follow(path) {
-            End::There(place, about) => self.hold_place(&place, &about),
+            End::There(place, about) => {
+                self.hold_place(&place, &about);
+                return Some((place, about));
+            }
             End::Missing { first, whole } if self.can_change(&first) => match missing {
                 Missing::Make(command) => {
                     let mut remedy = format!("make it once: {command} ");
@@ -161,12 +204,42 @@ impl Area {
                 Missing::Ignore => {}
             },
             End::Missing { .. } => {}
-            End::Unknown(place) if !self.can_change(&place) => {}
-            End::Unknown(place) => {
+            End::Unknown { place, is_barred } if is_barred && !self.can_change(&place) => {}
+            End::Unknown { place, .. } => {
                 let why = "cannot be followed, and so not be protected";
                 self.give_up(&place, why, "see that it can be looked at (ls -l)".into());
             }
         }
+        None
+    }
+
+    /// The text of the configuration `file`, which [`Area::hold`] has found at `place`. Whatever is no regular file may
+    /// have no end, or one that the program decides about: it is not even opened.
+    pub(super) fn read(&mut self, file: &Path, (place, about): &(PathBuf, Metadata), most: u64) -> Option<Vec<u8>> {
+        /// Major and minor number of `/dev/null`, which git reads as nothing (null(4)).
+        const NULL: u64 = 1 << 8 | 3;
+        if about.file_type().is_char_device() && about.rdev() == NULL {
+            return None;
+        }
+        if !about.is_file() && self.unheld.contains_key(place) {
+            return None;
+        }
+        let read = || entry::read_without_links(&c_path(place), most);
+        match if about.is_file() { read() } else { Err(Errno::EINVAL) } {
+            Ok(text) => return Some(text),
+            // git cannot read it either, and the program cannot change it.
+            Err(Errno::EACCES) if !self.can_change(place) => {}
+            Err(_) => {
+                let why = "cannot be read as a configuration of git (a regular file of at most 1 MiB), so what it names \
+                           cannot be protected";
+                self.give_up(
+                    file,
+                    why,
+                    format!("look at it, and remove it if it is not yours: ls -l {}", quoted(file)),
+                );
+            }
+        }
+        None
     }
 
     fn hold_place(&mut self, place: &Path, about: &Metadata) {
@@ -178,25 +251,44 @@ impl Area {
         if !self.can_change(place) {
             return;
         }
-        self.check_names(place, about);
+        self.check_file(place, about);
         self.mounts.insert(place.to_owned(), Access::Read);
         if about.is_dir() {
             self.hold_targets(place);
         }
     }
 
-    /// Another name of the same file may lie where it can be written.
-    fn check_names(&mut self, place: &Path, about: &Metadata) {
+    /// Another name of the same file may lie where it can be written. And a fifo can be written to in a read-only mount
+    /// (open(2), EROFS is for regular files).
+    fn check_file(&mut self, place: &Path, about: &Metadata) {
+        if about.file_type().is_fifo() {
+            let why = "is a fifo, in which the program could write to whoever reads it";
+            self.give_up(place, why, format!("remove it if it is not yours: rm {}", quoted(place)));
+        }
         if about.is_file() && about.nlink() > 1 {
             let remedy = "give it a file of its own: cp -p FILE FILE.new && mv FILE.new FILE".into();
             self.give_up(place, "has another name (a hard link), under which the program could write to it", remedy);
         }
     }
 
+    fn is_own(&self, path: &Path) -> bool {
+        fs::symlink_metadata(path).is_ok_and(|about| about.uid() == self.uid)
+    }
+
     /// What links in a held directory lead to is held too. They themselves cannot be changed any more.
     fn hold_targets(&mut self, dir: &Path) {
-        let Ok(entries) = fs::read_dir(dir) else { return };
-        for path in entries.flatten().map(|entry| entry.path()) {
+        let entries = match fs::read_dir(dir).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
+            Ok(entries) => entries,
+            // Somebody works here; and nobody reaches what no path leads to.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidFilename) => return,
+            // Closed to the program as well; but the owner can open it.
+            Err(error) if error.kind() == ErrorKind::PermissionDenied && !self.is_own(dir) => return,
+            Err(_) => {
+                let why = "cannot be listed, so what links in it lead to cannot be protected";
+                return self.give_up(dir, why, "see that it can be looked at (ls -l)".into());
+            }
+        };
+        for path in entries.into_iter().map(|entry| entry.path()) {
             match fs::symlink_metadata(&path) {
                 Ok(about) if about.is_dir() => self.hold_targets(&path),
                 Ok(about) if about.is_symlink() => {
@@ -204,7 +296,7 @@ impl Area {
                         self.hold(&path, Missing::Make("touch"));
                     }
                 }
-                Ok(about) => self.check_names(&path, &about),
+                Ok(about) => self.check_file(&path, &about),
                 Err(_) => {}
             }
         }
@@ -219,11 +311,14 @@ impl Area {
         }
     }
 
-    /// Makes a directory read-only with all that is in it.
-    pub(super) fn close(&mut self, dir: &Path) {
-        if self.can_change(dir) && !self.regions.iter().any(|region| region.starts_with(dir)) {
+    /// Makes a directory read-only with all that is in it. False where it is writable, and must stay so.
+    pub(super) fn close(&mut self, dir: &Path) -> bool {
+        let is_changeable = self.can_change(dir);
+        let is_around = self.regions.iter().any(|region| region.starts_with(dir));
+        if is_changeable && !is_around {
             self.mounts.insert(dir.to_owned(), Access::Read);
         }
+        !is_around
     }
 
     /// Has `path` looked for at the end.
@@ -251,7 +346,7 @@ impl Area {
             match names.is_some_and(|names| !names.contains(first)) {
                 true if end == text.len() => absent.push(Cow::Borrowed(*path)),
                 true => self.watch(&top.join(first), OnAppear::Report),
-                false => self.hold(&top.join(OsStr::from_bytes(text)), Missing::Watch(OnAppear::Report)),
+                false => drop(self.hold(&top.join(OsStr::from_bytes(text)), Missing::Watch(OnAppear::Report))),
             }
         }
         // What is true of one name that is not there is true of all of them.

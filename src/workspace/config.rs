@@ -55,7 +55,34 @@ const COMMANDS: &[&str] = &[
     "tar.command",
 ];
 
-/// The words of `value`, where `key` makes it a command, that may name a file.
+/// Keys whose value is the path of a file or a directory that git executes or obeys, with the command that makes one.
+const OBEYED: &[(&str, &str)] = &[
+    ("core.hookspath", "mkdir -p"),
+    // What `git init` and `git clone` put into a new repository: hooks.
+    ("init.templatedir", "mkdir -p"),
+    // Says which of the filters run.
+    ("core.attributesfile", "touch"),
+    // Says whose signatures are good.
+    ("gpg.allowedsignersfile", "touch"),
+];
+
+/// The command that makes what `key` has the path of, where that is something that git executes or obeys.
+pub(super) fn maker(key: &str) -> Option<&'static str> {
+    OBEYED.iter().find(|(known, _)| *known == key).map(|(_, maker)| *maker)
+}
+
+/// Whether a path is the same wherever somebody is.
+pub(super) fn is_absolute(path: &[u8]) -> bool {
+    path.starts_with(b"/") || path.starts_with(b"~/")
+}
+
+/// Whether a word of a command can only be meant as a path.
+pub(super) fn is_path(word: &[u8]) -> bool {
+    is_absolute(word) || word.starts_with(b"./") || word.starts_with(b"../")
+}
+
+/// The words of `value`, where `key` makes it a command, that may name a file. The command itself does so only with a
+/// slash: without one it is looked for in `PATH`.
 pub(super) fn command_words<'a>(key: &str, value: &'a [u8]) -> Option<impl Iterator<Item = &'a [u8]>> {
     let is_alias = key.starts_with("alias.");
     let is_marked = (is_alias || key == "submodule.update") && value.starts_with(b"!");
@@ -63,9 +90,17 @@ pub(super) fn command_words<'a>(key: &str, value: &'a [u8]) -> Option<impl Itera
     if !is_command {
         return None;
     }
-    let words = value.split(|byte| b" \t\n!'\"=;|&()".contains(byte));
+    let words = value.split(|byte| b" \t\n!'\"=;|&()".contains(byte)).filter(|word| !word.is_empty());
     // An alias is often a longer line with names of branches and files that are only shown.
-    Some(words.filter(move |word| !word.is_empty() && (!is_alias || word.contains(&b'/'))))
+    let is_argument = move |at| at > 0 && !is_alias;
+    Some(words.enumerate().filter(move |(at, word)| is_argument(*at) || word.contains(&b'/')).map(|(_, word)| word))
+}
+
+/// A key as [`Setting`] has it: `Filter.lfs.Clean` is `filter.clean`.
+pub(super) fn plain_key(key: &[u8]) -> String {
+    let mut parts = key.split(|&byte| byte == b'.');
+    let (section, name) = (parts.next().unwrap_or_default(), parts.next_back().unwrap_or_default());
+    String::from_utf8_lossy(&[section, b".", name].concat()).to_ascii_lowercase()
 }
 
 /// All settings of `text`, in order.
@@ -208,6 +243,20 @@ mod tests {
             read(text);
         }
         assert_eq!(read("[core]\nhooksPath=x"), [("core.hookspath".into(), "x".into())]);
+    }
+
+    #[test]
+    fn words_of_commands_may_name_files() {
+        let words = |key, value: &'static str| {
+            let words = command_words(key, value.as_bytes())?;
+            Some(words.map(|word| std::str::from_utf8(word).unwrap()).collect::<Vec<_>>())
+        };
+        assert_eq!(words("core.editor", "vim"), Some(vec![]));
+        assert_eq!(words("core.editor", "./vim"), Some(vec!["./vim"]));
+        assert_eq!(words("filter.clean", "python3 clean.py %f"), Some(vec!["clean.py", "%f"]));
+        assert_eq!(words("alias.x", "!sh tools/x HEAD"), Some(vec!["tools/x"]));
+        assert_eq!(words("alias.x", "log tools/x"), None);
+        assert_eq!(words("user.name", "./x"), None);
     }
 
     #[test]

@@ -1,14 +1,19 @@
 //! Repositories: where their parts are, and what of them the host executes or obeys (gitrepository-layout(5)).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::area::{Area, End, Missing};
+pub(super) use super::layout::path_of;
+use super::layout::{
+    checkout, common_dir, directories, first_line, is_git_dir, is_module, is_too_deep, is_worktree, is_worktree_of,
+    leads_to, named_work_tree, work_tree,
+};
 use super::refuse::Limits;
+use super::scopes::Scopes;
 use super::walk::Found;
 use super::{CODE, Surroundings, config};
 use crate::error::{Error, push_printable, quoted};
@@ -18,6 +23,7 @@ use crate::spec::OnAppear;
 pub(super) struct Repositories<'a> {
     around: &'a Surroundings<'a>,
     limits: &'a Limits,
+    scopes: Scopes<'a>,
     /// Git directories with the tops of their work trees, as far as known.
     dirs: BTreeMap<PathBuf, BTreeSet<PathBuf>>,
     /// Git directories of worktrees in reach: `worktrees/NAME` of another one.
@@ -55,6 +61,7 @@ impl<'a> Repositories<'a> {
         Repositories {
             around,
             limits,
+            scopes: Scopes::new(around.home),
             dirs: BTreeMap::new(),
             worktrees: BTreeSet::new(),
             bare: BTreeSet::new(),
@@ -117,6 +124,9 @@ impl<'a> Repositories<'a> {
 
     /// Adds what a walk through the workspace has found.
     pub(super) fn add_nested(&mut self, area: &mut Area, found: &Found) {
+        if let Some(above) = &found.too_deep {
+            area.tell(above, TOO_DEEP);
+        }
         for dot_git in &found.dot_gits {
             // One that leads astray is held, and what it leads to is not in the box.
             let _astray = self.add(area, dot_git).is_err();
@@ -138,7 +148,7 @@ impl<'a> Repositories<'a> {
         let is_link = dot_git.is_symlink();
         let (place, about) = match area.follow(dot_git) {
             End::There(place, about) => (place, about),
-            End::Missing { .. } | End::Unknown(_) => return Err(BROKEN),
+            End::Missing { .. } | End::Unknown { .. } => return Err(BROKEN),
         };
         if is_link && !area.contains(&place) {
             return Err(("is a symbolic link that leads outside: anybody could have put it there", FORGED.1));
@@ -175,7 +185,7 @@ impl<'a> Repositories<'a> {
         let named = top.join(path_of(text.strip_prefix(b"gitdir: ").ok_or(BROKEN)?));
         let git_dir = match area.follow(&named) {
             End::There(git_dir, about) if about.is_dir() => git_dir,
-            End::There(..) | End::Missing { .. } | End::Unknown(_) => return Err(BROKEN),
+            End::There(..) | End::Missing { .. } | End::Unknown { .. } => return Err(BROKEN),
         };
         let Some(common) = common_dir(&git_dir) else { return Err(BROKEN) };
         if !is_git_dir(&common) {
@@ -196,12 +206,18 @@ impl<'a> Repositories<'a> {
         if !is_own || self.limits.refusal(&common).is_some() { Err(NOT_YOURS) } else { Ok(Target { git_dir, common }) }
     }
 
-    /// Holds what must be held of every repository.
-    pub(super) fn protect(&mut self, area: &mut Area) {
+    /// Holds what must be held of every repository, and what the user's configuration names in `cwd`.
+    pub(super) fn protect(&mut self, area: &mut Area, cwd: &Path) {
+        self.scopes.read_common(area, self.around.git_config, cwd);
         let mut done = BTreeSet::new();
-        while let Some(git_dir) = self.dirs.keys().find(|dir| !done.contains(*dir)).cloned() {
-            self.protect_one(area, &git_dir);
-            done.insert(git_dir);
+        loop {
+            // Each may lead to more of them.
+            let ahead: Vec<PathBuf> = self.dirs.keys().filter(|dir| !done.contains(*dir)).cloned().collect();
+            if ahead.is_empty() {
+                return;
+            }
+            ahead.iter().for_each(|git_dir| self.protect_one(area, git_dir));
+            done.extend(ahead);
         }
     }
 
@@ -213,11 +229,9 @@ impl<'a> Repositories<'a> {
         };
         area.pin(git_dir);
         area.hold(&git_dir.join("hooks"), hooks);
-        area.hold(&git_dir.join("config"), config);
         // Only a worktree has one; git obeys it everywhere (setup.c, get_common_dir).
         let commondir = git_dir.join("commondir");
-        let is_of_worktree = git_dir.parent().and_then(Path::file_name) == Some(OsStr::new("worktrees"));
-        if !is_of_worktree && fs::symlink_metadata(&commondir).is_ok() {
+        if !is_worktree(git_dir) && fs::symlink_metadata(&commondir).is_ok() {
             // No worktree: git never makes one there, and a run before may have, that was killed.
             area.give_up(
                 &commondir,
@@ -229,78 +243,33 @@ impl<'a> Repositories<'a> {
         if let Some(common) = common_dir(git_dir).filter(|common| common != git_dir && area.contains(common)) {
             self.dirs.entry(common).or_default();
         }
-        let own_config = self.protect_settings(area, git_dir);
+        let own_config = self.protect_settings(area, git_dir, config);
         self.protect_worktrees(area, git_dir, own_config);
-        self.protect_modules(git_dir);
+        self.protect_modules(area, git_dir);
     }
 
-    /// Holds what the configuration names. Returns what is to be done about a missing `config.worktree`.
-    fn protect_settings(&mut self, area: &mut Area, git_dir: &Path) -> Missing {
-        let mut tops = self.dirs.get(git_dir).cloned().unwrap_or_default();
-        tops.extend(work_tree(git_dir));
-        if tops.is_empty() {
-            // Hooks run in the git directory then (githooks(5)).
-            tops.insert(git_dir.to_owned());
-        }
-        let mut settings = Vec::new();
-        self.read_config(area, &git_dir.join("config"), &mut settings, 0);
+    /// Holds the configuration, `missing` or not, and what it names. Returns what is to be done about a missing
+    /// `config.worktree`.
+    fn protect_settings(&mut self, area: &mut Area, git_dir: &Path, missing: Missing) -> Missing {
+        let mut settings = self.scopes.read(area, &git_dir.join("config"), missing);
         let is_extended = |(key, value): &config::Setting| key == "extensions.worktreeconfig" && config::is_true(value);
         let is_obeyed = settings.iter().any(is_extended);
         // Where git does not obey it, it will as soon as somebody needs it for something else (git-sparse-checkout(1)).
         let missing = if is_obeyed { Missing::Make("touch") } else { Missing::Watch(OnAppear::Remove) };
-        area.hold(&git_dir.join("config.worktree"), missing);
-        self.read_config(area, &git_dir.join("config.worktree"), &mut settings, 0);
-        for (key, value) in &settings {
-            for top in &tops {
-                if key == "core.hookspath" && !value.is_empty() {
-                    area.hold(&self.expand(value, top), Missing::Make("mkdir -p"));
-                } else if let Some(words) = config::command_words(key, value) {
-                    self.protect_command(area, words, top);
-                }
-            }
+        settings.extend(self.scopes.read(area, &git_dir.join("config.worktree"), missing));
+        let mut tops = self.dirs.get(git_dir).cloned().unwrap_or_default();
+        tops.extend(named_work_tree(git_dir, settings.iter()));
+        if tops.is_empty() {
+            // Hooks run in the git directory then (githooks(5)).
+            tops.insert(git_dir.to_owned());
         }
+        tops.iter().for_each(|top| self.scopes.hold_named(area, &settings, top));
         missing
-    }
-
-    /// Files that the words of a command name.
-    fn protect_command<'v>(&self, area: &mut Area, words: impl Iterator<Item = &'v [u8]>, top: &Path) {
-        for path in words.map(|word| self.expand(word, top)) {
-            if path.is_file() {
-                area.hold(&path, Missing::Ignore);
-            }
-        }
-    }
-
-    /// Reads a file of settings with all that it includes, on whatever condition, and holds those.
-    fn read_config(&self, area: &mut Area, file: &Path, settings: &mut Vec<config::Setting>, depth: u32) {
-        /// As git has it (config.c, MAX_INCLUDE_DEPTH).
-        const DEEPEST: u32 = 10;
-        /// More settings than any file of people has: a file that includes itself ten times, ten deep, has 10^10.
-        const MOST: usize = 20_000;
-        if settings.len() > MOST {
-            return area.give_up(file, "is included too often to be read", "look into it; git stops there too".into());
-        }
-        // Only regular files: a fifo would never end.
-        let Some(text) = fs::metadata(file).ok().filter(fs::Metadata::is_file).and_then(|_| fs::read(file).ok()) else {
-            return;
-        };
-        for (key, value) in config::parse(&text) {
-            if (key == "include.path" || key == "includeif.path") && depth < DEEPEST {
-                let included = self.expand(&value, file.parent().unwrap_or(file));
-                area.hold(&included, Missing::Make("touch"));
-                self.read_config(area, &included, settings, depth + 1);
-            }
-            settings.push((key, value));
-        }
-    }
-
-    fn expand(&self, value: &[u8], base: &Path) -> PathBuf {
-        expand(self.around.home, value, base)
     }
 
     /// `worktrees/NAME` keep the files that lead from one part to the other.
     fn protect_worktrees(&mut self, area: &mut Area, git_dir: &Path, own_config: Missing) {
-        for dir in directories(&git_dir.join("worktrees")) {
+        for dir in listed(area, &git_dir.join("worktrees")) {
             self.known.insert(dir.clone());
             if !self.worktrees.contains(&dir) && !keep_elsewhere(area, &dir, own_config) {
                 area.close(&dir);
@@ -309,29 +278,47 @@ impl<'a> Repositories<'a> {
             area.pin(&dir);
             area.hold(&dir.join("gitdir"), Missing::Make("git worktree repair #"));
             area.hold(&dir.join("commondir"), Missing::Make("git worktree repair #"));
-            area.hold(&dir.join("config.worktree"), own_config);
+            let settings = self.scopes.read(area, &dir.join("config.worktree"), own_config);
             if let Some(top) = checkout(&dir) {
-                let mut settings = Vec::new();
-                self.read_config(area, &dir.join("config.worktree"), &mut settings, 0);
-                for (_, value) in settings.iter().filter(|(key, _)| key == "core.hookspath") {
-                    area.hold(&self.expand(value, &top), Missing::Make("mkdir -p"));
-                }
+                self.scopes.hold_named(area, &settings, &top);
             }
-            self.protect_modules(&dir);
+            self.protect_modules(area, &dir);
         }
     }
 
     /// Git directories of submodules: `modules/NAME`, where a name may have slashes.
-    fn protect_modules(&mut self, git_dir: &Path) {
-        let mut waiting = directories(&git_dir.join("modules"));
+    fn protect_modules(&mut self, area: &mut Area, git_dir: &Path) {
+        let mut waiting = listed(area, &git_dir.join("modules"));
         while let Some(dir) = waiting.pop() {
-            if is_git_dir(&dir) {
+            if is_too_deep(dir.as_os_str().as_bytes()) {
+                area.tell(&dir, TOO_DEEP);
+            } else if is_git_dir(&dir) {
                 self.dirs.entry(dir).or_default();
             } else {
-                waiting.extend(directories(&dir));
+                waiting.extend(listed(area, &dir));
             }
         }
     }
+}
+
+/// Why something that is too deep for a mount is not held.
+pub(super) const TOO_DEEP: &str =
+    "holds a repository too deep to be protected during the run, since no call takes such a path";
+
+/// Directories in one where git directories lie. What cannot be listed is read-only as a whole.
+fn listed(area: &mut Area, dir: &Path) -> Vec<PathBuf> {
+    directories(dir).unwrap_or_else(|_| {
+        if area.close(dir) {
+            area.tell(dir, "cannot be listed, and is read-only with all that is in it");
+        } else {
+            area.give_up(
+                dir,
+                "cannot be listed, and so not be protected",
+                "see that it can be looked at (ls -l)".into(),
+            );
+        }
+        Vec::new()
+    })
 }
 
 /// A worktree elsewhere: its files are not shown, but its pointer file is. A worktree without one seems to be gone, and
@@ -350,89 +337,9 @@ fn keep_elsewhere(area: &mut Area, git_dir: &Path, own_config: Missing) -> bool 
     is_kept
 }
 
-/// A path of the configuration, relative to `base`.
-pub(super) fn expand(home: Option<&Path>, value: &[u8], base: &Path) -> PathBuf {
-    match (value.strip_prefix(b"~/"), home) {
-        (Some(rest), Some(home)) => home.join(path_of(rest)),
-        _ => base.join(path_of(value)),
-    }
-}
-
-/// Whether a pointer file, which is no link, leads to `git_dir`.
-fn leads_to(dot_git: &Path, git_dir: &Path) -> bool {
-    let named = || {
-        let text = first_line(dot_git)?;
-        dot_git.parent()?.join(path_of(text.strip_prefix(b"gitdir: ")?)).canonicalize().ok()
-    };
-    !dot_git.is_symlink() && named().is_some_and(|named| named == git_dir)
-}
-
 fn inside(cwd: &Path) -> Error {
     let mut message = b"Refusing to let the program write ".to_vec();
     push_printable(&mut message, cwd);
     message.extend_from_slice(b": it lies inside of a git directory, whose hooks the host executes");
     Error::new(CODE, message).with_hint(Some("cd into the work tree".into()))
-}
-
-/// Whether git takes this for a git directory (setup.c, `is_git_directory`).
-fn is_git_dir(dir: &Path) -> bool {
-    let has_parts = || dir.join("objects").is_dir() && dir.join("refs").is_dir();
-    dir.join("HEAD").symlink_metadata().is_ok() && (has_parts() || dir.join("commondir").is_file())
-}
-
-/// Where objects, hooks and configuration of a git directory are. `None` where its `commondir` leads nowhere.
-fn common_dir(git_dir: &Path) -> Option<PathBuf> {
-    let file = git_dir.join("commondir");
-    if file.symlink_metadata().is_err() {
-        return Some(git_dir.to_owned());
-    }
-    git_dir.join(path_of(&first_line(&file)?)).canonicalize().ok()
-}
-
-fn is_worktree_of(git_dir: &Path, common: &Path) -> bool {
-    git_dir.parent().is_some_and(|parent| parent.file_name() == Some(OsStr::new("worktrees")))
-        && git_dir.ancestors().nth(2) == Some(common)
-}
-
-/// The top of the worktree whose git directory this is, by its back pointer.
-fn checkout(git_dir: &Path) -> Option<PathBuf> {
-    let dot_git = git_dir.join(path_of(&first_line(&git_dir.join("gitdir"))?));
-    let is_dot_git = dot_git.file_name() == Some(OsStr::new(".git"));
-    dot_git.parent().filter(|_| is_dot_git)?.canonicalize().ok()
-}
-
-/// Whether this lies in `modules` of another git directory.
-fn is_module(git_dir: &Path) -> bool {
-    let is_modules = |dir: &&Path| dir.file_name() == Some(OsStr::new("modules"));
-    git_dir.ancestors().skip(1).filter(is_modules).any(|modules| modules.parent().is_some_and(is_git_dir))
-}
-
-/// The work tree that a git directory names (`core.worktree`).
-fn work_tree(git_dir: &Path) -> Option<PathBuf> {
-    let read = |name| fs::read(git_dir.join(name)).map(|text| config::parse(&text)).unwrap_or_default();
-    let settings = read("config").into_iter().chain(read("config.worktree"));
-    let (_, tree) = settings.rev().find(|(key, _)| key == "core.worktree")?;
-    git_dir.join(path_of(&tree)).canonicalize().ok()
-}
-
-/// Directories in `dir`; a link is none.
-fn directories(dir: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect()
-}
-
-/// What a file of one line says. One that is longer than any path says nothing.
-fn first_line(file: &Path) -> Option<Vec<u8>> {
-    const LONGEST: u64 = 8192;
-    fs::metadata(file).ok().filter(|about| about.is_file() && about.len() <= LONGEST)?;
-    let mut text = fs::read(file).ok()?;
-    while text.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
-        text.pop();
-    }
-    (!text.is_empty()).then_some(text)
-}
-
-/// A path as the standard library has it.
-pub(super) fn path_of(bytes: &[u8]) -> &Path {
-    Path::new(OsStr::from_bytes(bytes))
 }

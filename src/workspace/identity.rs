@@ -4,12 +4,13 @@
 //! programs and keys that the box has not (`commit.gpgSign` would make every commit fail). The environment is no way to
 //! pass a name on, since there it overrules that of the repository (git-commit(1), "COMMIT INFORMATION").
 
-use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use super::area::c_path;
-use super::{config, git};
+use super::config;
+use super::layout::{LONGEST, expand};
 use crate::spec::FsOp;
+use crate::sys::entry;
 
 /// What is passed on: who commits, and how the first branch of a new repository is called, which `git init` explains at
 /// length otherwise.
@@ -23,9 +24,6 @@ const KEPT: &[&str] = &[
     "committer.email",
     "init.defaultbranch",
 ];
-
-/// The longest file that is read, in bytes.
-const LONGEST: u64 = 1 << 20;
 
 /// As git has it (config.c, MAX_INCLUDE_DEPTH).
 const DEEPEST: u32 = 10;
@@ -50,12 +48,11 @@ impl Files<'_> {
     /// Adds what remains of the file `source`, to be at `dest`.
     fn add(&mut self, source: &Path, dest: &Path, depth: u32) {
         let is_plain = dest.starts_with(self.home) && dest.components().all(|part| part != Component::ParentDir);
-        // Only regular files: a fifo would never end.
-        let is_file = || fs::metadata(source).is_ok_and(|about| about.is_file() && about.len() <= LONGEST);
-        if depth > DEEPEST || !is_plain || self.done.iter().any(|done| done == dest) || !is_file() {
+        if depth > DEEPEST || !is_plain || self.done.iter().any(|done| done == dest) {
             return;
         }
-        let Ok(text) = fs::read(source) else { return };
+        // Links are followed: many people keep these files elsewhere. Without one, nobody commits.
+        let Ok(text) = entry::read_regular(source, LONGEST) else { return };
         self.done.push(dest.to_owned());
         let kept = self.kept(&text, source, depth);
         if !kept.is_empty() {
@@ -68,7 +65,7 @@ impl Files<'_> {
         for (header, (key, value)) in config::parse_with_headers(text) {
             let Some((section, name)) = key.split_once('.') else { continue };
             if matches!(key.as_str(), "include.path" | "includeif.path") {
-                let included = git::expand(Some(self.home), &value, source.parent().unwrap_or(source));
+                let included = expand(Some(self.home), &value, source.parent().unwrap_or(source));
                 self.add(&included, &included, depth + 1);
                 setting(&mut out, header, name, c_path(&included).as_bytes());
             } else if KEPT.contains(&key.as_str()) && header.eq_ignore_ascii_case(section.as_bytes()) {

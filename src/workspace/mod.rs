@@ -6,7 +6,8 @@
 //!
 //! Held is, by a mount of its own that is read-only: of each repository in reach `hooks`, `config` with all that it
 //! includes, `core.hooksPath`, files that it names as commands, `commondir`, `gitdir`, the pointer file `.git`
-//! (gitrepository-layout(5), git-config(1)); and the files of [`later::TABLE`]. What holds one of them may not be
+//! (gitrepository-layout(5), git-config(1)); what the user's and the system's configuration names in the same way
+//! ([`scopes`]); and the files of [`later::TABLE`]. What holds one of them may not be
 //! moved out of the way either: it is a mount on itself, since the kernel moves and removes no mount point (rename(2),
 //! EBUSY). The same holds a link on the way to one of them, and what it leads to is held as well. The price is that the
 //! program cannot rename or link between such a directory and the rest (EXDEV).
@@ -17,10 +18,16 @@
 //!
 //! A link in a git directory is held where it leads into the work tree, with that. Others are written down ([`links`]).
 //!
-//! What is not there yet cannot be held, so it is looked for at the end of the run ([`settle()`]): repositories that the
-//! program makes itself, pointer files, links in git directories, and a `commondir` in a git directory that has none,
-//! which git obeys (setup.c, `get_common_dir`). Until then, a git that runs outside meanwhile obeys them; and so it does
-//! after a run that was ended by SIGKILL to this tool, whose remains the next run takes for the user's.
+//! All that is read here may have been written by a stranger, or by the program of an earlier box. Only regular files
+//! of at most 1 MiB are read, nothing is waited for, and no link is followed that is not held. What cannot be read is
+//! never taken for empty: a configuration stops the run, a pointer leads nowhere, a directory of git directories is
+//! read-only as a whole. The walk goes along descriptors; what is too deep for a mount is said, and put in order at
+//! the end.
+//!
+//! What is not there yet cannot be held, so it is looked for at the end of the run ([`settle()`]): repositories that
+//! the program makes itself, pointer files, links in git directories, and a `commondir` in a git directory that has
+//! none, which git obeys (setup.c, `get_common_dir`). Until then, a git that runs outside meanwhile obeys them; and so
+//! it does after a run that was ended by SIGKILL to this tool, whose remains the next run takes for the user's.
 //!
 //! A mount ends when the host puts something else in the place of the file below it (rename(2) of another mount
 //! namespace; kernel commit 8ed936b5671b): after a `git config` outside, the box can write `config` until it ends.
@@ -38,7 +45,9 @@ mod git;
 mod identity;
 mod later;
 mod links;
+mod layout;
 mod refuse;
+mod scopes;
 mod settle;
 #[cfg(test)]
 mod tests;
@@ -50,6 +59,7 @@ use crate::error::{Error, push_printable};
 use crate::spec::{FsOp, Settle, Watch};
 use area::Area;
 pub(crate) use identity::identity;
+pub(crate) use scopes::Common as GitConfig;
 pub(crate) use settle::{Settled, settle};
 
 /// Where somebody works, and what is theirs.
@@ -63,6 +73,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) runtime_dir: Option<&'a Path>,
     /// The user.
     pub(crate) uid: u32,
+    /// What is configured for every repository.
+    pub(crate) git_config: &'a GitConfig,
 }
 
 /// What is mounted for a workspace, and what is looked for afterwards.
@@ -72,7 +84,7 @@ pub(crate) struct Workspace {
     pub(crate) identity: Vec<FsOp>,
     /// Binds, in order.
     pub(crate) ops: Vec<FsOp>,
-    /// What must be held and cannot be.
+    /// What must be held and cannot be, and what is held in a manner that somebody must know.
     pub(crate) unheld: Vec<Unheld>,
     /// Names that are not there yet.
     pub(crate) watch: Vec<Watch>,
@@ -88,6 +100,8 @@ pub(crate) struct Unheld {
     pub(crate) why: &'static str,
     /// What to do about it.
     pub(crate) remedy: String,
+    /// Whether no run begins with it. Otherwise it is only said.
+    pub(crate) stops: bool,
 }
 
 impl Unheld {
@@ -104,11 +118,13 @@ impl Unheld {
 impl Workspace {
     /// The error that the first thing unheld is, where the run shall not be without it.
     pub(crate) fn refusal(&self) -> Option<Error> {
-        let first = self.unheld.first()?;
+        let mut stopping = self.unheld.iter().filter(|unheld| unheld.stops);
+        let first = stopping.next()?;
         let mut message = b"Can't protect the workspace: ".to_vec();
         message.extend_from_slice(&first.message());
-        if self.unheld.len() > 1 {
-            message.extend_from_slice(format!(" ({} more like this)", self.unheld.len() - 1).as_bytes());
+        let more = stopping.count();
+        if more > 0 {
+            message.extend_from_slice(format!(" ({more} more like this)").as_bytes());
         }
         Some(Error::new(CODE, message).with_hint(Some(first.remedy.clone())))
     }
@@ -136,12 +152,12 @@ pub(crate) fn find(around: &Surroundings<'_>) -> Result<Workspace, Error> {
     if let Some(reason) = limits.refusal(&cwd).or_else(|| limits.refusal_of_place(&cwd)) {
         return Err(refuse::error(&cwd, reason));
     }
-    let mut area = Area::new(&cwd);
+    let mut area = Area::new(&cwd, around.uid);
     let mut repositories = git::Repositories::new(around, &limits);
     repositories.find_own(&mut area, &cwd)?;
     let found = walk::walk(&cwd, around.uid)?;
     repositories.add_nested(&mut area, &found);
-    repositories.protect(&mut area);
+    repositories.protect(&mut area, &cwd);
     area.protect_later(&cwd, Some(&found.names));
     for top in repositories.tops().filter(|top| *top != cwd) {
         area.protect_later(top, walk::names(top).as_ref());

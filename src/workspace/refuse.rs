@@ -118,6 +118,7 @@ pub(super) fn error(dir: &Path, reason: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workspace::GitConfig;
 
     #[test]
     fn the_home_is_found_in_the_user_database() {
@@ -133,6 +134,7 @@ mod tests {
             home: Some(Path::new("/data/people/me")),
             runtime_dir: Some(Path::new("/data/run/me")),
             uid: 54321,
+            git_config: &GitConfig::default(),
         };
         let limits = Limits::new(&around);
         let refused = "/ /data /data/people /data/people/me /data/run /data/run/me /data/run/me/x /usr /tmp /var \
@@ -148,7 +150,13 @@ mod tests {
 
     #[test]
     fn what_the_systems_links_lead_to_is_refused_with_what_is_above_it() {
-        let around = Surroundings { cwd: Path::new("/x"), home: None, runtime_dir: None, uid: 54321 };
+        let around = Surroundings {
+            cwd: Path::new("/x"),
+            home: None,
+            runtime_dir: None,
+            uid: 54321,
+            git_config: &GitConfig::default(),
+        };
         let limits = Limits { system: vec!["/data/disk/tmp".into()], ..Limits::new(&around) };
         assert!(["/data/disk/tmp", "/data/disk", "/data"].iter().all(|dir| limits.refusal(Path::new(dir)).is_some()));
         assert!(["/data/disk/tmp/x", "/data/x"].iter().all(|dir| limits.refusal(Path::new(dir)).is_none()));
@@ -156,7 +164,13 @@ mod tests {
 
     #[test]
     fn a_home_of_slash_does_not_refuse_everything() {
-        let around = Surroundings { cwd: Path::new("/x"), home: Some(Path::new("/")), runtime_dir: None, uid: 54321 };
+        let around = Surroundings {
+            cwd: Path::new("/x"),
+            home: Some(Path::new("/")),
+            runtime_dir: None,
+            uid: 54321,
+            git_config: &GitConfig::default(),
+        };
         assert_eq!(Limits::new(&around).refusal(Path::new("/data/x")), None);
     }
 }

@@ -57,7 +57,8 @@ fn no_profile_is_taken_from_a_place_that_the_program_can_write_to() {
 fn a_place_for_profiles_is_where_its_links_lead_to_whether_it_exists_or_not() {
     let place = Place::new("dangling", Actor::User);
     std::os::unix::fs::symlink("project/./missing/../options", place.home.join(".config")).unwrap();
-    let refused = place.sh("--workspace", "echo it ran").run();
+    // Not as a workspace, where git's configuration, which would lie there too, is looked for before.
+    let refused = place.sh(&format!("--profile base --rw {}", place.project.display()), "echo it ran").run();
     assert_eq!((refused.ending(), refused.stdout_text()), ("exit 125".into(), String::new()), "{refused}");
     assert!(refused.stderr_text().contains("project/options/pinfold/profiles"), "{refused}");
 }

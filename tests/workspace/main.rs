@@ -6,6 +6,8 @@
 
 mod commit;
 mod hold;
+mod prepared;
+mod scopes;
 mod settle;
 #[path = "../support/mod.rs"]
 mod support;
@@ -56,6 +58,28 @@ impl Place {
         let dir = self.path.join(dir);
         let words = [options, &[dir.to_str().unwrap(), "/usr/bin/sh", "-ec", script]].concat();
         as_author(Launch::program(sandbox(), self.actor, &words)).dir(&dir).run()
+    }
+
+    /// The same with `pinfold run`, as the owner of the home `home` in this place. It gets no more memory than any run
+    /// needs, so that the machine outlives one that would read without end.
+    fn pinfold(&self, env: &[(&str, &str)], dir: &str, script: &str) -> Outcome {
+        let limited = "ulimit -v 1000000; exec \"$0\" run -- /bin/sh -ec \"$1\"";
+        let words = ["-c", limited, stage::pinfold().to_str().unwrap(), script];
+        let launch = Launch::program(Path::new("/bin/sh"), self.actor, &words).dir(&self.path.join(dir));
+        self.at_home(launch, env).run()
+    }
+
+    /// A script on the host, as the owner of that home.
+    fn host_at_home(&self, env: &[(&str, &str)], dir: &str, script: &str) -> Outcome {
+        let launch = Launch::program(Path::new("/bin/sh"), self.actor, &["-ec", script]).dir(&self.path.join(dir));
+        self.at_home(launch, env).run()
+    }
+
+    /// In values of the environment, `{}` is this place.
+    fn at_home(&self, launch: Launch, env: &[(&str, &str)]) -> Launch {
+        let place = self.path.to_str().unwrap();
+        let launch = launch.env("HOME", &format!("{place}/home"));
+        env.iter().fold(launch, |launch, (name, value)| launch.env(name, &value.replace("{}", place)))
     }
 
     /// Every name below this place, but for what a commit makes: objects.

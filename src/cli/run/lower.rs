@@ -59,7 +59,7 @@ pub(crate) struct Meant {
     pub origins: Vec<Origin>,
     /// Every option that was set, and where it stands.
     pub seen: Vec<(&'static str, Origin)>,
-    /// Parts of the workspace that cannot be protected, which is all right with the caller.
+    /// Parts of the workspace that cannot be protected, which is all right with the caller, or of which they must know.
     pub unheld: Vec<Unheld>,
 }
 

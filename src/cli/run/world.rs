@@ -16,7 +16,7 @@ use crate::host::Caller;
 use crate::spec::path::MAX_LINKS;
 use crate::spec::{FsOp, Op, ProfileText, Seccomp, Source, Spec};
 use crate::sys::{Errno, entry, error_text, file};
-use crate::workspace::{self, Surroundings, Workspace};
+use crate::workspace::{self, GitConfig, Surroundings, Workspace};
 
 /// Where a program finds its home whose caller has none.
 const NO_HOME: &CStr = c"/home/user";
@@ -36,6 +36,8 @@ pub(super) struct World {
     /// What `${…}` in a profile can be.
     pub(super) variables: Vec<(&'static str, CString)>,
     pub(super) library: Library,
+    /// What the caller and the system have configured for every repository.
+    pub(super) git_config: GitConfig,
     /// Who called.
     pub(super) caller: Caller,
 }
@@ -60,7 +62,11 @@ impl World {
         let wayland = variable("WAYLAND_DISPLAY").filter(|name| !name.is_empty() && !name.contains(&b'/'));
         let config = below_home("XDG_CONFIG_HOME", b"/.config");
         // Without a home there is no configuration either, rather than one at a place that somebody else may own.
-        let library = has_home.is_some().then(|| PathBuf::from(OsString::from_vec(config.clone())));
+        let as_path = |path: Vec<u8>| PathBuf::from(OsString::from_vec(path));
+        let library = has_home.is_some().then(|| as_path(config.clone()));
+        let git_home = has_home.map(as_path);
+        let variable = |name: &str| variable(name).map(<[u8]>::to_vec);
+        let git_config = GitConfig::new(git_home.as_deref(), library.as_deref(), &variable);
         let variables = [
             ("HOME", home.clone()),
             ("UID", caller.uid.to_string().into_bytes()),
@@ -75,6 +81,7 @@ impl World {
             // They come from C strings, so there is no NUL in them.
             variables: variables.map(|(name, value)| (name, CString::new(value).unwrap_or_default())).to_vec(),
             library: Library::new(library.as_deref()),
+            git_config,
             caller,
         }
     }
@@ -97,6 +104,7 @@ impl World {
             home: home.as_deref(),
             runtime_dir: known("XDG_RUNTIME_DIR").as_deref(),
             uid: self.caller.uid,
+            git_config: &self.git_config,
         })?;
         let identity = home.zip(config).map(|(home, config)| workspace::identity(&home, &config));
         Ok(Workspace { identity: identity.unwrap_or_default(), ..found })

@@ -11,7 +11,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::{Surroundings, Workspace, find};
+use super::{GitConfig, Surroundings, Workspace, find};
 use crate::error::Error;
 use crate::spec::{BindFlags, FsOp, OnAppear, Source, Watch};
 
@@ -63,7 +63,8 @@ impl Place {
     fn find(&self, dir: &str) -> Result<Workspace, Error> {
         let home = self.path.join("home");
         let uid = fs::metadata(&self.path).map(|about| std::os::unix::fs::MetadataExt::uid(&about)).unwrap();
-        find(&Surroundings { cwd: &self.path.join(dir), home: Some(&home), runtime_dir: None, uid })
+        let git_config = &GitConfig::new(Some(&home), None, &|_| None);
+        find(&Surroundings { cwd: &self.path.join(dir), home: Some(&home), runtime_dir: None, uid, git_config })
     }
 
     /// The mounts in order: `w` or `r`, and the path below this place.

@@ -1,0 +1,134 @@
+//! Where the parts of a repository are, by the files that lead from one to the other (gitrepository-layout(5)).
+//!
+//! Anybody may have written these files. Each is read by [`entry::read_without_links`] or not at all, and one that
+//! cannot be read leads nowhere.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::area::c_path;
+use super::config;
+use crate::sys::{Errno, entry};
+
+/// The longest file that is read, in bytes. git reads no longer pointer files (setup.c, `read_gitfile_gently`), and
+/// people write no longer configurations.
+pub(super) const LONGEST: u64 = 1 << 20;
+
+/// Whether git takes this for a git directory (setup.c, `is_git_directory`).
+pub(super) fn is_git_dir(dir: &Path) -> bool {
+    let has_parts = || dir.join("objects").is_dir() && dir.join("refs").is_dir();
+    dir.join("HEAD").symlink_metadata().is_ok() && (has_parts() || dir.join("commondir").is_file())
+}
+
+/// Where objects, hooks and configuration of a git directory are. `None` where its `commondir` leads nowhere.
+pub(super) fn common_dir(git_dir: &Path) -> Option<PathBuf> {
+    let file = git_dir.join("commondir");
+    if file.symlink_metadata().is_err() {
+        return Some(git_dir.to_owned());
+    }
+    git_dir.join(path_of(&first_line(&file)?)).canonicalize().ok()
+}
+
+/// Whether `git_dir` is an entry of a worktree of `common`, by its place.
+pub(super) fn is_worktree_of(git_dir: &Path, common: &Path) -> bool {
+    is_in_worktrees(git_dir) && git_dir.ancestors().nth(2) == Some(common)
+}
+
+/// Whether this is an entry of a worktree of the repository around it, by its place.
+pub(super) fn is_worktree(git_dir: &Path) -> bool {
+    is_in_worktrees(git_dir) && git_dir.ancestors().nth(2).is_some_and(is_git_dir)
+}
+
+fn is_in_worktrees(git_dir: &Path) -> bool {
+    git_dir.parent().and_then(Path::file_name) == Some(OsStr::new("worktrees"))
+}
+
+/// The top of the worktree whose git directory this is, by its back pointer.
+pub(super) fn checkout(git_dir: &Path) -> Option<PathBuf> {
+    let dot_git = git_dir.join(path_of(&first_line(&git_dir.join("gitdir"))?));
+    let is_dot_git = dot_git.file_name() == Some(OsStr::new(".git"));
+    dot_git.parent().filter(|_| is_dot_git)?.canonicalize().ok()
+}
+
+/// Whether this lies in `modules` of another git directory.
+pub(super) fn is_module(git_dir: &Path) -> bool {
+    let is_modules = |dir: &&Path| dir.file_name() == Some(OsStr::new("modules"));
+    git_dir.ancestors().skip(1).filter(is_modules).any(|modules| modules.parent().is_some_and(is_git_dir))
+}
+
+/// The work tree that a git directory names (`core.worktree`).
+pub(super) fn work_tree(git_dir: &Path) -> Option<PathBuf> {
+    let read = |name| entry::read_without_links(&c_path(&git_dir.join(name)), LONGEST);
+    let files = ["config", "config.worktree"].map(|name| match read(name) {
+        Err(Errno::ENOENT) => Some(Vec::new()),
+        text => text.ok().map(|text| config::parse(&text)),
+    });
+    let [shared, own] = files;
+    named_work_tree(git_dir, shared?.iter().chain(&own?))
+}
+
+/// The same, by its settings.
+pub(super) fn named_work_tree<'s>(
+    git_dir: &Path,
+    settings: impl DoubleEndedIterator<Item = &'s config::Setting>,
+) -> Option<PathBuf> {
+    let (_, tree) = settings.rev().find(|(key, _)| key == "core.worktree")?;
+    git_dir.join(path_of(tree)).canonicalize().ok()
+}
+
+/// Whether a pointer file, which is no link, leads to `git_dir`.
+pub(super) fn leads_to(dot_git: &Path, git_dir: &Path) -> bool {
+    let named = || {
+        let text = first_line(dot_git)?;
+        dot_git.parent()?.join(path_of(text.strip_prefix(b"gitdir: ")?)).canonicalize().ok()
+    };
+    named().is_some_and(|named| named == git_dir)
+}
+
+/// Directories in `dir`; a link is none. One that is not there has none.
+pub(super) fn directories(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
+}
+
+/// What a file of one line says.
+pub(super) fn first_line(file: &Path) -> Option<Vec<u8>> {
+    let mut text = entry::read_without_links(&c_path(file), LONGEST).ok()?;
+    while text.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
+        text.pop();
+    }
+    (!text.is_empty()).then_some(text)
+}
+
+/// A path of the configuration, relative to `base`.
+pub(super) fn expand(home: Option<&Path>, value: &[u8], base: &Path) -> PathBuf {
+    match (value.strip_prefix(b"~/"), home) {
+        (Some(rest), Some(home)) => home.join(path_of(rest)),
+        _ => base.join(path_of(value)),
+    }
+}
+
+/// Whether something at `path` is out of reach of whoever goes by paths, as the mounts of a box do: no call takes a
+/// longer path than `PATH_MAX` (4096 bytes with the NUL), and below a repository there are more names.
+pub(super) fn is_too_deep(path: &[u8]) -> bool {
+    const ROOM: usize = 512;
+    path.len() >= 4096 - ROOM
+}
+
+/// A path as the standard library has it.
+pub(super) fn path_of(bytes: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(bytes))
+}

@@ -1,0 +1,180 @@
+//! The configuration of git in all its scopes (git-config(1), "SCOPES"): the system's, the user's, a repository's, a
+//! worktree's. The same rule holds for each: the file cannot be changed, nor can what it includes, whatever the
+//! condition, and neither what it names that git executes or obeys.
+//!
+//! Text that cannot be read could name anything. So it stops the run: it would not be enough to hold the file itself,
+//! and a fifo can be written to where it is held.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use super::area::{Area, Missing};
+use super::config::{self, Setting};
+use super::layout::{LONGEST, expand, path_of};
+use crate::spec::OnAppear;
+
+/// What the user and the system have configured for every repository.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Common {
+    files: Vec<PathBuf>,
+    settings: Vec<Setting>,
+}
+
+impl Common {
+    /// Where it is (git-config(1), "FILES" and "ENVIRONMENT"), given the two directories and the caller's environment.
+    /// `GIT_CONFIG_SYSTEM` and `GIT_CONFIG_GLOBAL` take the place of other files only for who has them in the
+    /// environment. A git that was built with another `sysconfdir` has the system's file elsewhere.
+    pub(crate) fn new(
+        home: Option<&Path>,
+        config: Option<&Path>,
+        variable: &dyn Fn(&str) -> Option<Vec<u8>>,
+    ) -> Common {
+        let mut files = vec![PathBuf::from("/etc/gitconfig")];
+        files.extend(config.map(|config| config.join("git/config")));
+        files.extend(home.map(|home| home.join(".config/git/config")));
+        files.extend(home.map(|home| home.join(".gitconfig")));
+        let named = ["GIT_CONFIG_SYSTEM", "GIT_CONFIG_GLOBAL"].into_iter().filter_map(variable);
+        files.extend(named.map(|path| path_of(&path).to_owned()));
+        files.retain(|file| file.is_absolute());
+        files.dedup();
+        let count = variable("GIT_CONFIG_COUNT").and_then(|count| String::from_utf8(count).ok()?.parse().ok());
+        let setting = |number| {
+            let key = variable(&format!("GIT_CONFIG_KEY_{number}"))?;
+            Some((config::plain_key(&key), variable(&format!("GIT_CONFIG_VALUE_{number}"))?))
+        };
+        // As git does, which refuses them all where one is missing.
+        let settings = (0..count.unwrap_or(0_usize)).map_while(setting).collect();
+        Common { files, settings }
+    }
+}
+
+/// So much text is read in all. Nobody has that much, and what a stranger has prepared must not keep a run from
+/// beginning.
+const MOST_TEXT: usize = 16 << 20;
+
+/// So many settings are read in all, and so many files looked for that they may name. A file that includes itself ten
+/// times, ten deep, has 10^10.
+const MOST_NAMES: usize = 50_000;
+
+/// As git has it (config.c, MAX_INCLUDE_DEPTH).
+const DEEPEST: u32 = 10;
+
+/// Reads configurations, and holds what they name.
+pub(super) struct Scopes<'a> {
+    home: Option<&'a Path>,
+    /// What the user and the system have set for every repository.
+    common: Vec<Setting>,
+    /// What may still be read, in bytes.
+    text_left: usize,
+    /// How many settings and names may still be looked at.
+    names_left: usize,
+}
+
+impl<'a> Scopes<'a> {
+    pub(super) fn new(home: Option<&'a Path>) -> Scopes<'a> {
+        Scopes { home, common: Vec::new(), text_left: MOST_TEXT, names_left: MOST_NAMES }
+    }
+
+    /// Reads the files of the user and of the system, and holds what they name wherever somebody is. What they name
+    /// from the top of a repository is held with that: [`Scopes::hold_named`]. `cwd` may become one.
+    pub(super) fn read_common(&mut self, area: &mut Area, from: &Common, cwd: &Path) {
+        let mut common = from.settings.clone();
+        // Relative ones are refused where no file includes them.
+        let included = from.settings.iter().filter(|(key, value)| is_include(key) && config::is_absolute(value));
+        let included: Vec<PathBuf> = included.map(|(_, value)| self.expand(value, cwd)).collect();
+        for file in from.files.iter().chain(&included) {
+            self.read_file(area, file, Missing::Make("touch"), &mut common, 0);
+        }
+        self.hold(area, &common, cwd, false);
+        self.common = common;
+    }
+
+    /// Holds a file of a repository, `missing` or not, and all that it includes, and returns its settings.
+    pub(super) fn read(&mut self, area: &mut Area, file: &Path, missing: Missing) -> Vec<Setting> {
+        let mut settings = Vec::new();
+        self.read_file(area, file, missing, &mut settings, 0);
+        settings
+    }
+
+    /// Holds what these settings, and those of the user and the system, name in a repository with the top `top`.
+    pub(super) fn hold_named(&mut self, area: &mut Area, own: &[Setting], top: &Path) {
+        let common = std::mem::take(&mut self.common);
+        for settings in [&common, own] {
+            self.hold(area, settings, top, true);
+        }
+        self.common = common;
+    }
+
+    /// Outside of repositories (`is_repository` is false), what they would have may be missing.
+    fn hold(&mut self, area: &mut Area, settings: &[Setting], top: &Path, is_repository: bool) {
+        for (key, value) in settings {
+            if let Some(maker) = config::maker(key).filter(|_| !value.is_empty()) {
+                let is_obeyed = is_repository || config::is_absolute(value);
+                let missing = if is_obeyed { Missing::Make(maker) } else { Missing::Watch(OnAppear::Report) };
+                area.hold(&self.expand(value, top), missing);
+            } else if let Some(words) = config::command_words(key, value) {
+                for word in words {
+                    if !self.may_look_at(area, top) {
+                        return;
+                    }
+                    self.hold_word(area, word, top);
+                }
+            }
+        }
+    }
+
+    /// A word of a command. It may name a file.
+    fn hold_word(&self, area: &mut Area, word: &[u8], top: &Path) {
+        let path = self.expand(word, top);
+        match fs::metadata(&path) {
+            Ok(about) if !about.is_dir() => drop(area.hold(&path, Missing::Ignore)),
+            Err(error) if error.kind() == ErrorKind::NotFound && config::is_path(word) => {
+                area.hold(&path, Missing::Watch(OnAppear::Report));
+            }
+            _ => {}
+        }
+    }
+
+    fn read_file(&mut self, area: &mut Area, file: &Path, missing: Missing, settings: &mut Vec<Setting>, depth: u32) {
+        let Some(found) = area.hold(file, missing) else { return };
+        let Some(text) = area.read(file, &found, LONGEST) else { return };
+        if self.text_left < text.len() {
+            return give_up(area, file);
+        }
+        self.text_left -= text.len();
+        for (key, value) in config::parse(&text) {
+            if !self.may_look_at(area, file) {
+                return;
+            }
+            if is_include(&key) && depth < DEEPEST {
+                let included = self.expand(&value, file.parent().unwrap_or(file));
+                self.read_file(area, &included, Missing::Make("touch"), settings, depth + 1);
+            }
+            settings.push((key, value));
+        }
+    }
+
+    fn may_look_at(&mut self, area: &mut Area, place: &Path) -> bool {
+        let left = self.names_left.checked_sub(1);
+        self.names_left = left.unwrap_or(0);
+        if left.is_none() {
+            give_up(area, place);
+        }
+        left.is_some()
+    }
+
+    fn expand(&self, value: &[u8], base: &Path) -> PathBuf {
+        expand(self.home, value, base)
+    }
+}
+
+fn is_include(key: &str) -> bool {
+    matches!(key, "include.path" | "includeif.path")
+}
+
+fn give_up(area: &mut Area, place: &Path) {
+    let why =
+        "has more configuration of git, with what it includes, than is read, so what that names cannot be protected";
+    area.give_up(place, why, "look into it, and into the repositories around it".into());
+}
