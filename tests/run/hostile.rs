@@ -35,17 +35,18 @@ fn an_odd_project_is_refused_or_held_and_nothing_hangs() {
     for actor in actors() {
         let place = Place::new("hostile-project", actor);
         odd_project(&place);
-        let outcome = place.sh("", "echo it ran").run();
-        assert_eq!((outcome.ending(), outcome.stdout_text()), ("exit 125".into(), String::new()), "{outcome}");
-        assert!(outcome.stderr_text().contains("/project/.git leads to no git directory"), "{outcome}");
-        fs::remove_file(place.project.join(".git")).unwrap();
+        let refused = |why: &str| {
+            let outcome = place.sh("", "echo it ran").run();
+            assert_eq!((outcome.ending(), outcome.stdout_text()), ("exit 125".into(), String::new()), "{outcome}");
+            assert!(outcome.stderr_text().contains(why), "{outcome}");
+        };
         // A program can write to a fifo also where it is read-only.
-        let outcome = place.sh("", "echo it ran").run();
-        assert_eq!((outcome.ending(), outcome.stdout_text()), ("exit 125".into(), String::new()), "{outcome}");
-        assert!(outcome.stderr_text().contains("/project/.envrc is a fifo"), "{outcome}");
+        refused("/project/.envrc is a fifo");
         for fifo in [".envrc", ".mcp.json", "x/.git"] {
             fs::remove_file(place.project.join(fifo)).unwrap();
         }
+        refused("/project/.git leads to no git directory");
+        fs::remove_file(place.project.join(".git")).unwrap();
         let outcome = place.sh("", "echo it ran; echo x > /etc/canary; echo x > .vscode/canary; exit 0").run();
         assert_eq!(outcome.done(), "it ran\n");
         assert!(!outcome.stderr_text().contains('\u{1b}'), "{outcome}");
