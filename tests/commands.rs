@@ -32,6 +32,7 @@ fn a_wrong_word_gets_one_line_and_a_hint() {
         ("rum", "did you mean run?"),
         ("seccmop", "did you mean seccomp?"),
         ("--ro", "an option stands behind its command: pinfold run [OPTIONS...]"),
+        ("--bind", "that is an option of bubblewrap: pinfold bwrap [OPTIONS...]"),
         ("--versoin", "did you mean --version?"),
         ("xyzzy", "`pinfold --help` lists the commands"),
         ("\u{1b}[2J", "`pinfold --help` lists the commands"),

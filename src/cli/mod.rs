@@ -10,21 +10,39 @@ mod seccomp;
 mod table;
 mod verbs;
 
+use std::ffi::CStr;
+
 use crate::error::{Error, push_printable};
 use crate::host;
 use crate::spec::FdNumber;
 pub use crate::sys::cmdline::CommandLine;
 use crate::sys::{Errno, Result as SysResult, error_text, file};
+use table::Action;
 
 /// Runs the program that `line` asks for, and returns the exit code.
 ///
 /// Installed or linked as `bwrap` it is bubblewrap; `pinfold bwrap …` is the same.
 pub fn main(line: CommandLine) -> u8 {
-    let called = line.words().first().map_or(&b""[..], |word| word.to_bytes()).to_vec();
-    if called.rsplit(|&byte| byte == b'/').next() == Some(b"bwrap") {
+    if is_bubblewrap(&line.words()) {
         return bwrap::run(line, 1);
     }
     pinfold_door(line)
+}
+
+/// Whether a command line is bubblewrap's.
+///
+/// The name decides where it says which program is meant: `flatpak-bwrap` is bubblewrap, `pinfold-1.0` is not. Another
+/// name says nothing: a program that starts itself again through `/proc/self/exe` has that name. Then the first word
+/// decides, which of `pinfold` is a command and no option, but for what both explain about themselves.
+fn is_bubblewrap(words: &[&CStr]) -> bool {
+    let called = words.first().map_or(&b""[..], |word| word.to_bytes());
+    let name = called.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+    let is_part = |part: &[u8]| name.windows(part.len()).any(|window| window == part);
+    let is_bubblewraps = |word: &&CStr| {
+        let own = table::opts(bwrap::TABLE).filter(|opt| !matches!(opt.action, Action::Help | Action::Version));
+        own.into_iter().any(|opt| opt.name.as_bytes() == word.to_bytes())
+    };
+    is_part(b"bwrap") || (!is_part(b"pinfold") && words.get(1).is_some_and(is_bubblewraps))
 }
 
 /// `pinfold VERB …`.
@@ -55,9 +73,11 @@ fn pinfold_door(line: CommandLine) -> u8 {
             let mut message = b"unknown command ".to_vec();
             push_printable(&mut message, to_os(&word));
             let is_option = table::opts(run::table::TABLE).any(|opt| opt.name.as_bytes() == word);
+            let is_bubblewraps = table::opts(bwrap::TABLE).any(|opt| opt.name.as_bytes() == word);
             let hint = match near {
                 Some(near) => format!("did you mean {near}?"),
                 None if is_option => "an option stands behind its command: pinfold run [OPTIONS...]".into(),
+                None if is_bubblewraps => "that is an option of bubblewrap: pinfold bwrap [OPTIONS...]".into(),
                 None => "`pinfold --help` lists the commands".into(),
             };
             complain("pinfold", "", &Error::new(run::FAILED, message).with_hint(Some(hint)));
@@ -151,4 +171,35 @@ fn write(fd: FdNumber, text: &[u8]) -> SysResult<()> {
 fn to_os(bytes: &[u8]) -> &std::ffi::OsStr {
     use std::os::unix::ffi::OsStrExt;
     std::ffi::OsStr::from_bytes(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_decides_and_the_first_word_where_it_says_nothing() {
+        for name in
+            [c"bwrap", c"/usr/bin/bwrap", c"flatpak-bwrap", c"./bwrap-0.12", c"/pinfold/bwrap", c"pinfold-bwrap"]
+        {
+            for rest in [&[][..], &[c"--help"], &[c"true"], &[c"--bogus"], &[c"run"]] {
+                assert!(is_bubblewrap(&[&[name], rest].concat()), "{name:?} {rest:?}");
+            }
+        }
+        for name in [c"pinfold", c"/usr/bin/pinfold", c"pinfold-1.0", c"/bwrap/pinfold"] {
+            for rest in [&[][..], &[c"--help"], &[c"--ro-bind", c"/", c"/"], &[c"bwrap", c"--bind"]] {
+                assert!(!is_bubblewrap(&[&[name], rest].concat()), "{name:?} {rest:?}");
+            }
+        }
+        for name in [c"/proc/self/exe", c"exe", c"", c"/tmp/", c"sandbox"] {
+            for word in [c"--ro-bind", c"--args", c"--unshare-all", c"--setenv", c"--level-prefix"] {
+                assert!(is_bubblewrap(&[name, word]), "{name:?} {word:?}");
+            }
+            for word in [c"--help", c"--version", c"run", c"bwrap", c"--bogus", c"--ro-bind=/", c"--", c""] {
+                assert!(!is_bubblewrap(&[name, word]), "{name:?} {word:?}");
+            }
+            assert!(!is_bubblewrap(&[name]));
+        }
+        assert!(!is_bubblewrap(&[]), "execve(2) with no arguments at all");
+    }
 }

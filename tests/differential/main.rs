@@ -10,6 +10,7 @@ mod join;
 mod known;
 mod law;
 mod live;
+mod names;
 mod run;
 #[path = "../support/mod.rs"]
 mod support;
