@@ -10,7 +10,7 @@ use super::sources::{self, DescriptorRoom, Held, c_string};
 use super::{At, Outcome, Tag, devices, layers, report};
 use crate::plan::Plan;
 use crate::plan::failure::{Act, Failure, Stage};
-use crate::spec::{DataFile, FsOp, OverlayKind, mode};
+use crate::spec::{DataFile, FsOp, OverlayKind, Source, mode};
 use crate::sys::file::{self, Open};
 use crate::sys::mount::{self, Attr, FsOption, Propagation};
 use crate::sys::{Errno, ns};
@@ -78,7 +78,12 @@ fn carry_out(
 ) -> Outcome<()> {
     match (op, held) {
         (_, Held::Skip) => Ok(()),
-        (FsOp::Bind { dest, .. }, Held::Tree { mount, is_dir }) => {
+        (FsOp::Bind { source, dest, .. }, Held::Tree { mount, is_dir }) => {
+            if matches!(source, Source::Fd(_)) {
+                // As bubblewrap does: it compares the descriptor with what lies at the destination, and never finds the
+                // same behind a link.
+                root.refuse_link(dest, mode::CLOSED, index)?;
+            }
             bind(root, dest, mount, (is_dir, mode::CLOSED), index)
         }
         (FsOp::Bind { dest, .. }, Held::Link(mount)) => {

@@ -14,7 +14,7 @@ use crate::spec::mode;
 use crate::spec::path::{MAX_LINKS, join};
 use crate::sys::file::Open;
 use crate::sys::mount::{self, AT_FDCWD, Attr, FsOption};
-use crate::sys::{Errno, Result, file};
+use crate::sys::{Errno, Result, entry, file};
 
 /// Mode of directories and files that are made for something to be mounted on.
 const DIR_MODE: u32 = 0o755;
@@ -114,6 +114,17 @@ impl<'a> NewRoot<'a> {
     pub(super) fn file_for_mount(&mut self, path: &CStr, parents: u32, op: usize) -> Outcome<Place> {
         let make: Make = &|dir, name| file::make_file_at(dir, name, FILE_MODE);
         self.find_or_make(path, make, parents, op, Act::MakeFile)
+    }
+
+    /// Fails where `path` is a link, with the parents made that are missing. With a slash behind it, a path means what the
+    /// link leads to (path_resolution(7)).
+    pub(super) fn refuse_link(&mut self, path: &CStr, parents: u32, op: usize) -> Outcome<()> {
+        let Some((parent, name)) = split(path).filter(|_| !path.to_bytes().ends_with(b"/")) else { return Ok(()) };
+        let dir = self.parent(&parent, parents, op)?;
+        match entry::look_at(dir, &name).op(op, Act::OnLink)? {
+            Some(found) if found.is_link() => Err(Errno::ELOOP).op(op, Act::OnLink),
+            _ => Ok(()),
+        }
     }
 
     /// The name at the end of `path`, to mount something on what has it: a link there is not followed

@@ -166,6 +166,8 @@ pub enum Act {
     Unlisted,
     /// [`Failure::count`] denied files have hard links outside of what the sandbox shows.
     Outside,
+    /// The destination is a link, which this operation does not follow.
+    OnLink,
 }
 
 /// One failure.
@@ -331,7 +333,7 @@ impl Stage {
 
 impl Act {
     /// Every act, in the order of the numbers.
-    pub const ALL: [Act; 26] = [
+    pub const ALL: [Act; 27] = [
         Act::Whole,
         Act::Source,
         Act::Race,
@@ -358,6 +360,7 @@ impl Act {
         Act::Elsewhere,
         Act::Unlisted,
         Act::Outside,
+        Act::OnLink,
     ];
 }
 

@@ -177,6 +177,7 @@ pub(crate) const KNOWN: &[Known] = &[
     known("link-bind", Newer, Result, why::LINK),
     known("link-bind-file", Newer, Result, why::LINK),
     known("link-bind-file-dangling", Newer, Result, why::LINK),
+    known("link-bind-fd-slash", Newer, Result, why::LINK),
     known("link-data", Newer, Result, why::LINK),
     known("link-file", Newer, Result, why::LINK),
     known("link-file-dangling", Newer, Result, why::LINK),

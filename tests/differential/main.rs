@@ -7,6 +7,7 @@
 mod case;
 mod cases;
 mod join;
+mod kinds;
 mod known;
 mod law;
 mod live;

@@ -5,6 +5,7 @@ use std::ffi::{CStr, CString};
 use std::fmt::Write;
 
 use crate::error::{Error, push_printable};
+use crate::host;
 use crate::plan::failure::{Act, Failure, Stage};
 use crate::plan::{LandlockRule, Plan, hint};
 use crate::spec::{Conflict, DataFile, FsOp, OverlayKind, Source};
@@ -68,13 +69,27 @@ fn bubblewrap(plan: &Plan, failure: &Failure) -> Error {
         }
         Reason::InMessage => {}
     }
-    let op = plan.ops.get(failure.index as usize).filter(|_| failure.stage == Stage::Op);
-    Error::new(1, message).with_hint(hint::advice(
-        failure,
-        op.map(|op| &op.fs),
-        &crate::host::Obstacles::probe(),
-        &TERMS,
-    ))
+    let op = plan.ops.get(failure.index as usize).filter(|_| failure.stage == Stage::Op).map(|op| &op.fs);
+    let advice = || hint::advice(failure, op, &host::Obstacles::probe(), &TERMS);
+    Error::new(1, message).with_hint(op.and_then(|op| newer_words(op, failure)).or_else(advice))
+}
+
+/// What bubblewrap 0.12 says where the first line has the words of 0.11: programs look for either.
+fn newer_words(op: &FsOp, failure: &Failure) -> Option<String> {
+    let kind = match (failure.act, Errno::from_raw(failure.errno)) {
+        (Act::MakeDir, Errno::ENOTDIR) => "directory",
+        // Of a file that is written rather than mounted, both have the same words.
+        (Act::MakeFile, Errno::EISDIR) if !is_written(op) => "file",
+        _ => return None,
+    };
+    let mut words = Vec::new();
+    with_path(&mut words, &format!("Destination is not a {kind} "), dest(op));
+    Some(String::from_utf8_lossy(&words).into_owned())
+}
+
+/// Whether an operation opens its destination to write to it.
+fn is_written(op: &FsOp) -> bool {
+    matches!(op, FsOp::Data { how: DataFile::Copy, .. } | FsOp::Text { .. } | FsOp::CopyFile { .. })
 }
 
 pub(crate) fn conflict(conflict: Conflict) -> &'static str {
@@ -238,11 +253,7 @@ fn op_text(plan: &Plan, failure: &Failure, out: &mut Vec<u8>) -> Reason {
         Act::Race => with_text(out, "Race condition binding dirfd"),
         Act::Parents => with_path(out, "Can't mkdir parents for ", dest),
         Act::MakeDir => with_path(out, "Can't mkdir ", dest),
-        Act::MakeFile
-            if matches!(op.fs, FsOp::Data { how: DataFile::Copy, .. } | FsOp::Text { .. } | FsOp::CopyFile { .. }) =>
-        {
-            with_path(out, "Can't create file ", dest)
-        }
+        Act::MakeFile if is_written(&op.fs) => with_path(out, "Can't create file ", dest),
         Act::MakeFile => with_path(out, "Can't create file at ", dest),
         Act::ReadData | Act::WriteData => with_path(out, "Can't write data to file ", dest),
         Act::MakeLink => with_path(out, "Can't make symlink at ", dest),
@@ -301,6 +312,12 @@ fn op_text(plan: &Plan, failure: &Failure, out: &mut Vec<u8>) -> Reason {
             with_path(out, "Denied ", dest);
             with_text(out, &format!(": {}", hint::links_left(failure)))
         }
+        // What it was about is said; the kernel's reason adds nothing.
+        Act::OnLink if failure.errno == Errno::ELOOP as i32 => {
+            with_path(out, "Can't mount on symlink destination ", dest);
+            Reason::InMessage
+        }
+        Act::OnLink => with_path(out, "Can't look at the destination ", dest),
         Act::NewFs | Act::Attach | Act::Flags | Act::Whole => whole_text(&op.fs, failure, out),
     }
 }

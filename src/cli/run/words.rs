@@ -336,6 +336,7 @@ fn operation(plan: &Plan, failure: &Failure) -> Vec<u8> {
             out.extend_from_slice(hint::links_left(failure).as_bytes());
             ""
         }
+        Act::OnLink => ": the destination must not be a link",
     };
     out.extend_from_slice(part.as_bytes());
     if let Some(detail) = &failure.detail {

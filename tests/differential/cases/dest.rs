@@ -1,8 +1,8 @@
 //! Where a destination lies: relative, dotted, through links. Links are resolved inside the new root and work there;
 //! whatever they say, nothing outside it changes (rows called `escape-…` check the host's files).
 
-use crate::case::{Case, case};
-use crate::support::Fd::Text;
+use crate::case::{Case, V0_10, case};
+use crate::support::Fd::{Open, Text};
 
 pub(crate) const CASES: &[Case] = &[
     case("relative", "R --tmpfs tmp --dir tmp/a P tree /tmp"),
@@ -84,6 +84,24 @@ pub(crate) const CASES: &[Case] = &[
         .gives(0, "file\n", ""),
     case("link-bind-file-dangling", "R --tmpfs /tmp --symlink a /tmp/l --ro-bind {d}/file /tmp/l P cat /tmp/a")
         .gives(0, "file\n", ""),
+    case("link-bind-fd", "R --tmpfs /tmp --dir /tmp/a --symlink a /tmp/l --bind-fd 6 /tmp/l true")
+        .fds(&[(6, Open("dir"))])
+        .since(V0_10)
+        .gives(1, "", "bwrap: Can't mount on symlink destination /tmp/l\n"),
+    case("link-bind-fd-file", "R --ro-bind-fd 6 {d}/link true").fds(&[(6, Open("file"))]).since(V0_10).gives(
+        1,
+        "",
+        "bwrap: Can't mount on symlink destination {d}/link\n",
+    ),
+    case("link-bind-fd-other-kind", "R --ro-bind-fd 6 {d}/link true").fds(&[(6, Open("dir"))]).since(V0_10),
+    case("link-bind-fd-dangling", "--bind / / --bind-fd 6 {d}/dangling true").fds(&[(6, Open("dir"))]).since(V0_10),
+    case("link-bind-fd-slash", "R --bind-fd 6 {d}/dirlink/ P tree {d}/dir")
+        .fds(&[(6, Open("low"))])
+        .since(V0_10)
+        .gives(0, "/dir/both mode 100644", ""),
+    case("link-parent-bind-fd", "R --bind-fd 6 {d}/dirlink/sub P tree {d}/dir/sub")
+        .fds(&[(6, Open("low"))])
+        .since(V0_10),
     case("link-data", "R --tmpfs /tmp --file 6 /tmp/a --symlink a /tmp/l --ro-bind-data 7 /tmp/l P cat /tmp/a")
         .fds(&[(6, Text("x")), (7, Text("y"))])
         .gives(0, "y", ""),
