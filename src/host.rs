@@ -158,6 +158,23 @@ pub(crate) fn kernel_for(spec: &Spec) -> Result<Option<CString>, Error> {
     process::kernel_release().map(Some).map_err(|errno| failed("Can't get the kernel's release", errno))
 }
 
+/// The oldest Linux with every call that a new root needs; the newest of them is mount_setattr(2).
+pub(crate) const OLDEST_KERNEL: (u32, u32) = (5, 12);
+
+/// What a failure has for its cause where a call is missing (ENOSYS) and the kernel is older than all that pinfold needs:
+/// words to put before the first line. A filter may hide a call too, and is not meant.
+pub(crate) fn old_kernel(failure: i32) -> Option<String> {
+    let release = process::kernel_release().ok().filter(|_| failure == Errno::ENOSYS as i32)?;
+    too_old(&release.to_string_lossy())
+}
+
+fn too_old(release: &str) -> Option<String> {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|number| number.parse().ok());
+    let version = (numbers.next()?, numbers.next()?);
+    let (major, minor) = OLDEST_KERNEL;
+    (version < OLDEST_KERNEL).then(|| format!("Linux {release} is too old ({major}.{minor} or newer is needed): "))
+}
+
 fn open_proc() -> Result<OwnedFd, Error> {
     let proc = file::open_path(c"/proc", true).map_err(no_proc)?;
     if file::number(proc.as_fd()) > 2 {
@@ -283,6 +300,18 @@ pub(crate) fn covers_of_proc(mountinfo: &str) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_kernel_is_too_old_by_its_release() {
+        let said = |release| format!("Linux {release} is too old (5.12 or newer is needed): ");
+        for release in ["5.10.0-30-amd64", "5.11.22", "4.19", "5.4.0-1-generic"] {
+            assert_eq!(too_old(release), Some(said(release)));
+        }
+        for release in ["5.12", "5.12.0-rc1", "6.1.0-13-amd64", "10.0.1", "", "5", "mine"] {
+            assert_eq!(too_old(release), None, "{release}");
+        }
+        assert_eq!(old_kernel(Errno::EPERM as i32), None);
+    }
 
     #[test]
     fn what_procfs_has_a_place_for_covers_nothing() {

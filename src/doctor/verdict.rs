@@ -8,6 +8,7 @@ use super::facts::{Facts, Surroundings};
 use super::rehearsal::{Outcome, Rehearsals};
 use super::resources::{cgroups, id_ranges, terminal};
 use super::trials::{Trial, Trials, Tried};
+use crate::host::OLDEST_KERNEL;
 use crate::sys::Errno;
 
 /// How bad something is; the order is that of badness.
@@ -185,16 +186,13 @@ const CALLS: [(Trial, &str, (u32, u32)); 6] = [
     (Trial::SetAttr, "mount_setattr", (5, 12)),
 ];
 
-/// The oldest version of Linux that has all of them.
-const OLDEST: (u32, u32) = (5, 12);
-
 fn kernel(facts: &Facts, trials: &Trials) -> Area {
     let mut findings = Vec::new();
     let missing = |&&(trial, _, since): &&(Trial, &str, (u32, u32))| {
         trials.get(trial) == Tried::Fails(Errno::ENOSYS) || trials.get(trial) != Tried::Works && facts.version < since
     };
     let missing: Vec<&str> = CALLS.iter().filter(missing).map(|(_, name, _)| *name).collect();
-    if facts.version != (0, 0) && facts.version < OLDEST {
+    if facts.version != (0, 0) && facts.version < OLDEST_KERNEL {
         let what = format!("Linux {} is too old: {} missing", super::printable(&facts.release), missing.join(", "));
         findings.push(blocks("kernel-old", what, vec!["use Linux 5.12 or newer (2021)".into()]));
     } else if !missing.is_empty() {

@@ -16,7 +16,7 @@ use crate::sys::cmdline::CommandLine;
 use crate::sys::ns::{self, NsSet};
 use crate::sys::process::{self, Child, Cloned, End, SingleThread};
 use crate::sys::signals::Signals;
-use crate::sys::{Errno, Result as SysResult, caps, file, net, socket};
+use crate::sys::{Errno, Result as SysResult, caps, file, mount, net, socket};
 pub(crate) use findings::{Findings, Found, PATIENCE};
 use findings::{Outlet, UNSAID};
 use crate::workspace;
@@ -79,6 +79,10 @@ pub(crate) fn run(plan: &Plan, line: Option<CommandLine>, door: &dyn Door) -> Re
 
 fn supervise(plan: &Plan, line: Option<CommandLine>, door: &dyn Door) -> Result<u8, Trouble> {
     let thread = SingleThread::check(plan.proc.as_fd()).map_err(at(Stage::Prepare))?;
+    if plan.new_root && plan.report.is_wanted() {
+        // Otherwise it is found out in time by the half inside; of a box that cannot be, nobody is told.
+        mount::look_for_set_attr().map_err(at(Stage::Prepare))?;
+    }
     process::default_sigchld().map_err(at(Stage::Prepare))?;
     process::set_no_new_privs().map_err(at(Stage::NoNewPrivs))?;
     let parent = watch_parent(plan)?;

@@ -6,7 +6,7 @@
 use std::ffi::CStr;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-use super::{Result, check};
+use super::{Errno, Result, check};
 
 pub(crate) use nix::fcntl::AT_FDCWD;
 
@@ -94,6 +94,16 @@ pub(crate) fn set_attr(mount: BorrowedFd<'_>, attr: Attr, propagation: Propagati
         )
     })?;
     Ok(())
+}
+
+/// Fails with ENOSYS where the kernel does not know [`set_attr`], the newest call that every new root needs (Linux 5.12).
+pub(crate) fn look_for_set_attr() -> Result<()> {
+    let nothing = std::ptr::null::<libc::mount_attr>();
+    // SAFETY: the empty string is static. No attributes are given, which a kernel that knows the call refuses.
+    match check(unsafe { libc::syscall(libc::SYS_mount_setattr, -1, c"".as_ptr(), 0, nothing, 0usize) }) {
+        Err(Errno::ENOSYS) => Err(Errno::ENOSYS),
+        _ => Ok(()),
+    }
 }
 
 /// Attaches a detached mount at `name` in `dir`; an empty name means `dir` itself. A final link is not followed.

@@ -3,7 +3,9 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
-use crate::support::{Actor, Fd, Fixture, Outcome, TYPICAL, Tweak, executable, inside, probe, tool};
+use crate::support::{
+    Actor, Fd, Fixture, Launch, Outcome, TYPICAL, Tweak, executable, inside, line, pinfold, probe, tool,
+};
 
 /// A mask of the text of `/proc/PID/status`.
 fn mask_of(status: &str, name: &str) -> u64 {
@@ -177,4 +179,48 @@ fn a_command_may_be_called_like_an_option() {
         let said = inside(Actor::User, &options, &[name, "args", "--bind", "/", "/"]).run().done();
         assert_eq!(said, "arg --bind\narg /\narg /\n", "{name}");
     }
+}
+
+/// Who is told of a child waits for what it does, or enters it. The call is the newest that every new root needs.
+#[test]
+fn nobody_is_told_of_a_child_where_the_kernel_lacks_a_call() {
+    let refused = format!("{}:{}", libc::SYS_mount_setattr, libc::ENOSYS);
+    let fixture = Fixture::new("old-kernel", Actor::User);
+    let boxes = [
+        line(&format!("--info-fd 8 {TYPICAL}"), &["true"]),
+        line(&format!("--json-status-fd 8 {TYPICAL}"), &["true"]),
+        line("--unshare-user --userns-block-fd 7 --info-fd 8 --ro-bind / /", &["true"]),
+        [&*pinfold().display().to_string(), "run", "--json-status-fd", "8", "true"].map(String::from).into(),
+    ];
+    for words in boxes {
+        for uname in [&[][..], &["setarch", "--uname-2.6"]] {
+            let around = [&["refuse", &*refused, "--"], uname].concat();
+            let words: Vec<&str> = around.into_iter().chain(words.iter().map(String::as_str)).collect();
+            let launch = Launch::program(probe(), Actor::User, &words);
+            let outcome = launch.fd(7, Fd::In).fd(8, Fd::Out).dir(&fixture.path).run();
+            assert!(["exit 1", "exit 125"].contains(&&*outcome.ending()), "{outcome}");
+            let told = String::from_utf8_lossy(&outcome.outs[&8]);
+            assert!(!told.contains("child-pid"), "{told}");
+            let said = outcome.stderr_text();
+            let first = said.lines().next().unwrap_or_default();
+            let names_kernel =
+                first.contains(": Linux 2.6.") && first.contains(" is too old (5.12 or newer is needed): ");
+            assert_eq!(names_kernel, !uname.is_empty(), "a filter may hide the call as well: {said}");
+            assert!(said.contains("\nhint: pinfold needs Linux 5.12 or newer"), "{said}");
+        }
+    }
+}
+
+/// The same where nobody is told: the first line has the cause, and what could not be done.
+#[test]
+fn a_kernel_that_is_too_old_is_named_first() {
+    let refused = format!("{}:{}", libc::SYS_mount_setattr, libc::ENOSYS);
+    let words = line("--ro-bind /usr /usr", &["true"]);
+    let words =
+        ["refuse", &refused, "--", "setarch", "--uname-2.6"].into_iter().chain(words.iter().map(String::as_str));
+    let outcome = Launch::program(probe(), Actor::User, &words.collect::<Vec<_>>()).run();
+    let said = outcome.stderr_text();
+    let first = said.lines().next().unwrap_or_default();
+    assert!(first.starts_with("bwrap: Linux 2.6."), "{said}");
+    assert!(first.ends_with("): Can't bind mount /usr on /usr: Function not implemented"), "{said}");
 }

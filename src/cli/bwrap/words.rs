@@ -51,7 +51,7 @@ const TERMS: hint::Terms = hint::Terms {
 
 /// The error that a failure of `plan` is to the user of the `bwrap` door.
 fn bubblewrap(plan: &Plan, failure: &Failure) -> Error {
-    let mut message = Vec::new();
+    let mut message = host::old_kernel(failure.errno).unwrap_or_default().into_bytes();
     let reason = what(plan, failure, &mut message);
     match reason {
         Reason::Errno => {

@@ -11,7 +11,7 @@ use super::FAILED;
 use super::args::Origin;
 use super::view::{Seen, View};
 use crate::error::{About, Error, printable_json, push_printable};
-use crate::host::Obstacles;
+use crate::host::{self, Obstacles};
 use crate::plan::failure::{Act, Failure, Stage};
 use crate::plan::{LandlockRule, Plan, hint};
 use crate::spec::{Conflict, FdNumber};
@@ -45,7 +45,8 @@ impl Door for Native {
     fn error(&self, plan: &Plan, failure: &Failure) -> Error {
         *self.failed.borrow_mut() = Some((failure.stage, failure.errno));
         let op = plan.ops.get(failure.index as usize).filter(|_| failure.stage == Stage::Op);
-        let mut message = failure.stage.step().as_bytes().to_vec();
+        let mut message = host::old_kernel(failure.errno).unwrap_or_default().into_bytes();
+        message.extend_from_slice(failure.stage.step().as_bytes());
         message.extend_from_slice(b": ");
         message.extend_from_slice(&what(plan, failure));
         // Of these the words are the reason already.
