@@ -17,7 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sandbox.rs", &["error", "host", "lib", "spec", "workspace"]),
     // Words in, a spec out: pure, but for the door itself and the words of a failure.
     ("cli", &["error", "spec"]),
-    ("cli/mod.rs", &["error", "host", "spec", "sys"]),
+    ("cli/mod.rs", &["error", "exec", "host", "spec", "sys"]),
     ("cli/profile.rs", &["error"]),
     ("cli/run/mod.rs", &["error", "host", "plan", "spec", "supervise", "sys", "workspace"]),
     ("cli/run/dry_run.rs", &["error", "plan", "spec"]),

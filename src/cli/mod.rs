@@ -13,6 +13,7 @@ mod verbs;
 use std::ffi::CStr;
 
 use crate::error::{Error, push_printable};
+use crate::exec;
 use crate::host;
 use crate::spec::FdNumber;
 pub use crate::sys::cmdline::CommandLine;
@@ -21,8 +22,12 @@ use table::Action;
 
 /// Runs the program that `line` asks for, and returns the exit code.
 ///
-/// Installed or linked as `bwrap` it is bubblewrap; `pinfold bwrap …` is the same.
+/// Installed or linked as `bwrap` it is bubblewrap; `pinfold bwrap …` is the same. Inside a box, this program may have
+/// started itself (`exec::resume`).
 pub fn main(line: CommandLine) -> u8 {
+    if line.words().first() == Some(&exec::STARTING) {
+        exec::resume(line);
+    }
     if is_bubblewrap(&line.words()) {
         return bwrap::run(line, 1);
     }

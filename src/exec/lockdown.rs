@@ -5,7 +5,7 @@ use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, OwnedFd};
 
 use super::landlock::Fence;
-use super::{At, Outcome, Tag, mounts};
+use super::{At, Outcome, Tag, mounts, pid1};
 use crate::plan::failure::{Failure, Stage};
 use crate::plan::{Filters, Lock, Plan};
 use crate::spec::DieWith;
@@ -18,6 +18,8 @@ pub(super) struct Locked {
     cwd: usize,
     /// Files on which a lock is held.
     pub(super) locks: Vec<OwnedFd>,
+    /// The copy of this program that PID 1 becomes.
+    pub(super) copy: Option<OwnedFd>,
     /// The program of [`Filters::ReadLate`].
     late_filter: Option<Vec<u8>>,
 }
@@ -55,7 +57,7 @@ pub(super) fn lock(plan: &Plan, control: &OwnedFd, fence: Fence<'_>) -> Outcome<
     }
     // Nothing of the host is opened by its path from here on, and nothing mounted.
     fence.close()?;
-    Ok(Locked { cwd, locks: Vec::new(), late_filter })
+    Ok(Locked { cwd, locks: Vec::new(), copy: None, late_filter })
 }
 
 /// Reads back what was promised: a call that was answered by somebody else (a filter, a debugger) does not count.
@@ -132,18 +134,18 @@ impl Locked {
 
     /// Installs the filters for this process and what it starts.
     pub(super) fn install_filters(&self, plan: &Plan) -> Outcome<()> {
+        pid1::install(self.filters(plan))
+    }
+
+    /// The programs of the filters that are not in force yet, in their order.
+    pub(super) fn filters<'a>(&'a self, plan: &'a Plan) -> impl Iterator<Item = &'a [u8]> {
         let programs = match &plan.lock.seccomp {
             Filters::Programs(programs) => programs.as_slice(),
-            // It is in force.
-            Filters::HandedOn(_) => return Ok(()),
-            Filters::ReadLate(_) => &[],
+            // That is in force, and comes with no other.
+            Filters::HandedOn(_) | Filters::ReadLate(_) => &[],
         };
         let programs = programs.iter().map(AsRef::as_ref).chain(self.late_filter.as_deref());
-        for (index, program) in plan.tcp_filter.as_deref().into_iter().chain(programs).enumerate() {
-            let failed = |errno| Failure::nth(Stage::InstallFilter, index, errno as i32);
-            process::install_filter(program).map_err(failed)?;
-        }
-        Ok(())
+        plan.tcp_filter.as_deref().into_iter().chain(programs)
     }
 }
 

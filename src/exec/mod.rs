@@ -13,6 +13,7 @@ mod lockdown;
 mod mounts;
 mod pid1;
 mod root;
+mod sealed;
 mod sources;
 mod twins;
 mod userns;
@@ -20,10 +21,11 @@ mod views;
 mod walk;
 mod ways;
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use landlock::Fence;
 use lockdown::Locked;
+pub(crate) use sealed::{STARTING, resume};
 
 use crate::plan::failure::{Act, Failure, Stage};
 use crate::plan::{Maps, Plan};
@@ -95,7 +97,7 @@ impl Said {
 
 /// Runs the plan in the process that `clone(2)` has just made, and never returns.
 pub(crate) fn run(plan: &Plan, control: OwnedFd, words: Option<CommandLine>, thread: SingleThread) -> ! {
-    let failure = match set_up(plan, &control, thread) {
+    let failure = match set_up(plan, &control, words.is_some(), thread) {
         Ok(locked) if plan.init => pid1::run(plan, &control, &locked, words, thread),
         Ok(locked) => locked.exec(plan, &control),
         Err(failure) => failure,
@@ -115,7 +117,7 @@ fn report(control: &OwnedFd, tag: Tag, failure: &Failure) {
 }
 
 /// The stages, in order. Each undoes the powers that the next does not need.
-fn set_up(plan: &Plan, control: &OwnedFd, thread: SingleThread) -> Outcome<Locked> {
+fn set_up(plan: &Plan, control: &OwnedFd, is_tool: bool, thread: SingleThread) -> Outcome<Locked> {
     if plan.life.die_with != DieWith::Nobody {
         // Set again when the ids are those of the program, because changing them ends this.
         process::die_with_maker().stage(Stage::DieWithParent)?;
@@ -151,6 +153,7 @@ fn set_up(plan: &Plan, control: &OwnedFd, thread: SingleThread) -> Outcome<Locke
     userns::leave_behind(plan)?;
     let mut locked = lockdown::lock(plan, control, fence)?;
     plan.close_the_rest();
+    locked.copy = sealed::copy(plan, is_tool);
     // Needed no more, and what PID 1 holds when the program starts could be reached through /proc/1/fd.
     match &plan.fds {
         Fds::Inherit => file::close_numbers([file::number(plan.proc.as_fd())]),
@@ -158,6 +161,7 @@ fn set_up(plan: &Plan, control: &OwnedFd, thread: SingleThread) -> Outcome<Locke
             let mut keep = kept.clone();
             keep.push(file::number(control.as_fd()));
             keep.extend(plan.sync());
+            keep.extend(locked.copy.as_ref().map(AsRawFd::as_raw_fd));
             keep.sort_unstable();
             file::close_all_but(&keep).stage(Stage::Control)?;
         }

@@ -4,17 +4,17 @@
 //! is left to reap. It has no capabilities, no descriptors but its own, and the filters of the program.
 
 use std::ffi::CString;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd, RawFd};
 
 use super::lockdown::Locked;
-use super::{At, Outcome, Tag, report};
+use super::{At, Outcome, Tag, report, sealed};
 use crate::plan::failure::{Failure, Stage};
 use crate::plan::{Filters, Plan};
 use crate::spec::{CapSet, DieWith};
 use crate::sys::cmdline::CommandLine;
 use crate::sys::ns::NsSet;
-use crate::sys::process::{self, End, SingleThread};
-use crate::sys::{Errno, caps, file};
+use crate::sys::process::{self, Cloned, End, SingleThread};
+use crate::sys::{Errno, caps, file, socket};
 
 /// Takes the locks that are held as long as anything lives inside, before the program can run without them.
 pub(super) fn take_locks(plan: &Plan) -> Outcome<Vec<OwnedFd>> {
@@ -42,24 +42,74 @@ pub(super) fn run(
     }
     // In a PID namespace nothing outlives its init; elsewhere it may have ended before the program was tied to it.
     let init = if plan.clone.has(NsSet::PID) { None } else { Some(process::getpid()) };
+    if let Some(copy) = &locked.copy {
+        return run_copied(plan, control, locked, (copy, init), thread);
+    }
     if let Filters::HandedOn(filter) = &plan.lock.seccomp
         && let Err(errno) = process::install_filter(filter)
     {
         return Failure::nth(Stage::InstallFilter, 0, errno as i32);
     }
     // What follows until `reap` is in plan/filter.rs too.
-    let program = process::spawn_on_own_stack(thread, || {
-        let failure = match tie_to_init(plan, init) {
-            Ok(()) => locked.exec(plan, control),
-            Err(failure) => failure,
-        };
-        report(control, Tag::Failed, &failure);
-        1
-    });
-    match program.stage(Stage::Spawn).and_then(|program| stay(plan, control, locked).map(|()| program)) {
-        Ok(program) => reap(plan, control, program),
+    let program = process::spawn_on_own_stack(thread, || become_program(plan, control, locked, init));
+    let stays = |program| {
+        stay(plan, control, locked, &[])?;
+        // What `reap` does under them is in plan/filter.rs, where a profile is tried with these calls.
+        locked.install_filters(plan).map(|()| program)
+    };
+    match program.stage(Stage::Spawn).and_then(stays) {
+        Ok(program) => reap(Watch::new(plan, program), control),
         Err(failure) => failure,
     }
+}
+
+/// As `run`, but goes on as `copy` before the program starts.
+fn run_copied(
+    plan: &Plan,
+    control: &OwnedFd,
+    locked: &Locked,
+    (copy, init): (&OwnedFd, Option<i32>),
+    thread: SingleThread,
+) -> Failure {
+    let start = || {
+        let (held, release) = socket::pair().stage(Stage::Control)?;
+        match process::clone(thread, NsSet::NONE, false).stage(Stage::Spawn)? {
+            Cloned::Child => {
+                drop(release);
+                // Without a byte, PID 1 has ended before it could be what it must be.
+                let may_start = file::read(held.as_fd(), &mut [0]) == Ok(1);
+                process::exit_now(if may_start { become_program(plan, control, locked, init) } else { 1 })
+            }
+            Cloned::Parent(program) => {
+                stay(plan, control, locked, &[copy.as_raw_fd(), release.as_raw_fd()])?;
+                // Its other descriptors are closed by that.
+                let _closed = (held.into_raw_fd(), program.pidfd.into_raw_fd());
+                Ok((program.pid, release))
+            }
+        }
+    };
+    let (program, release) = match start() {
+        Ok(started) => started,
+        Err(failure) => return failure,
+    };
+    let watch = Watch::new(plan, program);
+    // Otherwise this goes on, and nobody can look into it.
+    let _closed_still = sealed::become_copy(plan, control, locked, (copy, &release), watch).is_err();
+    let goes_on = file::write_all(release.as_fd(), &[0]).stage(Stage::Control);
+    match goes_on.and_then(|()| locked.install_filters(plan)) {
+        Ok(()) => reap(watch, control),
+        Err(failure) => failure,
+    }
+}
+
+/// Becomes the program. Returns only where that could not be done, and has said why.
+fn become_program(plan: &Plan, control: &OwnedFd, locked: &Locked, init: Option<i32>) -> u8 {
+    let failure = match tie_to_init(plan, init) {
+        Ok(()) => locked.exec(plan, control),
+        Err(failure) => failure,
+    };
+    report(control, Tag::Failed, &failure);
+    1
 }
 
 /// What sets the program apart from the process that started it.
@@ -74,8 +124,8 @@ fn tie_to_init(plan: &Plan, init: Option<i32>) -> Outcome<()> {
     Ok(())
 }
 
-/// Gives up everything that reaping does not need.
-fn stay(plan: &Plan, control: &OwnedFd, locked: &Locked) -> Outcome<()> {
+/// Gives up everything that reaping does not need, but for the descriptors `besides`.
+fn stay(plan: &Plan, control: &OwnedFd, locked: &Locked, besides: &[RawFd]) -> Outcome<()> {
     // The kernel does not kill the first process of a PID namespace for this (pid_namespaces(7), "The namespace init process").
     if !plan.clone.has(NsSet::PID) {
         process::ignore_sigpipe().stage(Stage::Signals)?;
@@ -86,16 +136,38 @@ fn stay(plan: &Plan, control: &OwnedFd, locked: &Locked) -> Outcome<()> {
     let mut keep = vec![control.as_raw_fd()];
     keep.extend(plan.sync());
     keep.extend(locked.locks.iter().map(AsRawFd::as_raw_fd));
+    keep.extend(besides);
     keep.sort_unstable();
-    file::close_all_but(&keep).stage(Stage::Control)?;
-    // What `reap` does under them is in plan/filter.rs, where a profile is tried with these calls.
-    locked.install_filters(plan)
+    file::close_all_but(&keep).stage(Stage::Control)
 }
 
-/// Waits until nothing is left, and says how `program` ended as soon as it has.
-fn reap(plan: &Plan, control: &OwnedFd, program: i32) -> Failure {
-    // Only of the first process of a PID namespace everything is a child, sooner or later.
-    let tells_more = plan.life.looks_afterwards() && plan.clone.has(NsSet::PID);
+/// Installs filters for this process and what it starts.
+pub(super) fn install<'a>(programs: impl Iterator<Item = &'a [u8]>) -> Outcome<()> {
+    for (index, program) in programs.enumerate() {
+        let failed = |errno| Failure::nth(Stage::InstallFilter, index, errno as i32);
+        process::install_filter(program).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// What is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Watch {
+    /// The program's process id.
+    pub(super) program: i32,
+    /// Whether anything else lives inside is told too.
+    pub(super) tells_more: bool,
+}
+
+impl Watch {
+    fn new(plan: &Plan, program: i32) -> Watch {
+        // Only of the first process of a PID namespace everything is a child, sooner or later.
+        Watch { program, tells_more: plan.life.looks_afterwards() && plan.clone.has(NsSet::PID) }
+    }
+}
+
+/// Waits until nothing is left, and says how the program ended as soon as it has.
+pub(super) fn reap(Watch { program, tells_more }: Watch, control: &OwnedFd) -> Failure {
     let mut ended = None;
     loop {
         match (process::wait_for_any(), ended) {

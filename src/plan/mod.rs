@@ -94,6 +94,8 @@ pub struct Plan {
     pub(crate) init: bool,
     /// The tools of the caller may look into this process.
     pub(crate) init_is_open: bool,
+    /// They may once it has become a copy of its program that nobody can change, because that file is the caller's.
+    pub(crate) init_is_sealed: bool,
     /// The name that this process keeps.
     pub(crate) init_name: CString,
     /// Lifetime, and what is held.
@@ -294,6 +296,9 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
     };
     let init = !lifecycle.as_pid_1 && (pid || lifecycle.sync_fd.is_some() || !lifecycle.lock_files.is_empty());
     let userns = new_user || joined_user.is_some();
+    let wants_open = report.is_wanted() && report.is_open;
+    // Root's tools look into any process.
+    let init_is_sealed = wants_open && host.owns_program && init && caller.uid != 0;
     Ok(Plan {
         clone,
         net_meanwhile,
@@ -321,15 +326,17 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
         closed: RefCell::default(),
         lock: {
             // The filter for ports is another one that would have to let us pass.
-            let is_plain = clone.has(NsSet::PID) && lifecycle.sync_fd.is_none() && tcp_filter.is_none();
+            let is_plain =
+                clone.has(NsSet::PID) && lifecycle.sync_fd.is_none() && tcp_filter.is_none() && !init_is_sealed;
             let own = Own { userns, caps: host.capabilities, kernel: kernel.as_deref(), init, is_plain };
             if new_root { lock(lockdown, caller, own, exec_label)? } else { lock_on_host(lockdown, own, exec_label)? }
         },
         init,
         // Whoever can look into the half inside can open its program, by /proc/1/exe on the host's mount, and write to it once it
         // does not run any more, where it belongs to the caller (CVE-2019-5736). Otherwise a caller that asks for its
-        // id may want to enter the box by it (nsenter, flatpak enter), which bubblewrap allows.
-        init_is_open: report.is_wanted() && report.is_open && !host.owns_program,
+        // id may want to enter the box by it (nsenter, flatpak enter), which bubblewrap allows: see exec/sealed.rs.
+        init_is_open: wants_open && !host.owns_program,
+        init_is_sealed,
         init_name: program,
         denials: Denials::of(&ops)?,
         best_effort,

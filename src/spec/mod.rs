@@ -260,7 +260,9 @@ pub struct Report {
     /// JSON documents, one a line: the start, and `exit-code` at the end.
     pub json_status_fd: Option<FdNumber>,
     /// Whoever is told may enter the box by the process that is named (`nsenter`, `flatpak enter`), as with bubblewrap:
-    /// that process can be looked into then, and by the program inside too.
+    /// that process can be looked into then, and by the program inside too. Where the caller may write to the file of
+    /// its program, only the `pinfold` program is open so, by a copy of itself; another program that uses the library
+    /// stays closed.
     pub is_open: bool,
 }
 

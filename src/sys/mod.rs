@@ -17,6 +17,7 @@ pub(crate) mod net;
 pub(crate) mod ns;
 pub(crate) mod output;
 pub(crate) mod process;
+pub(crate) mod sealed;
 pub(crate) mod signals;
 pub(crate) mod socket;
 

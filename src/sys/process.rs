@@ -343,6 +343,11 @@ impl<'a> CStrArray<'a> {
         CStrArray { pointers, strings: std::marker::PhantomData }
     }
 
+    /// For a call that takes such an array.
+    pub(super) fn as_ptr(&self) -> *const *const c_char {
+        self.pointers.as_ptr()
+    }
+
     /// Puts `string` in the place of string number `index`, if there is one. Allocates nothing.
     pub(crate) fn set(&mut self, index: usize, string: &'a CStr) {
         let strings = self.pointers.len() - 1;
@@ -358,7 +363,7 @@ pub(crate) const EXEC: Call = Call::new("execve", libc::SYS_execve);
 /// Replaces this program; returns only the reason why it could not.
 pub(crate) fn exec(path: &CStr, arguments: &CStrArray<'_>, environment: &CStrArray<'_>) -> Errno {
     // SAFETY: `path` is a string, both arrays are null-terminated arrays of strings that they borrow.
-    unsafe { libc::execve(path.as_ptr(), arguments.pointers.as_ptr(), environment.pointers.as_ptr()) };
+    unsafe { libc::execve(path.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
     Errno::last()
 }
 

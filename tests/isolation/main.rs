@@ -17,6 +17,7 @@ mod links;
 mod powers;
 mod processes;
 mod reach;
+mod reported;
 mod root;
 #[path = "../support/mod.rs"]
 mod support;

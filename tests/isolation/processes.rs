@@ -1,9 +1,8 @@
 //! The processes of the host, and those of ours that the box lives next to.
 
 use crate::errno;
-use crate::support::inside::line;
 use crate::support::running::{lives, pidfd};
-use crate::support::{Actor, Fd, Fixture, Launch, TYPICAL, executable, inside, probe, tool};
+use crate::support::{Actor, Fd, Launch, TYPICAL, inside, probe};
 
 #[test]
 fn only_the_boxs_own_processes_are_visible() {
@@ -105,51 +104,6 @@ fn the_tools_own_binary_is_out_of_reach() {
             assert_eq!(said, format!("refused errno {}\n", libc::EACCES), "{options} {pid}");
         }
     }
-}
-
-/// The same where somebody has asked for the id of PID 1, which opens it to the tools of the caller: not where its
-/// program is the caller's to write.
-#[test]
-fn a_binary_of_the_callers_own_is_out_of_reach_whatever_is_reported() {
-    let fixture = Fixture::new("own-binary", Actor::User);
-    let own = fixture.path.join("bwrap");
-    executable::copy(tool().path(), &own);
-    if let Some((uid, gid)) = Actor::User.ids() {
-        std::os::unix::fs::chown(&own, Some(uid), Some(gid)).expect("give the copy to the user");
-    }
-    for report in ["--info-fd", "--json-status-fd"] {
-        for (options, pid) in [(TYPICAL, "1"), ("--ro-bind / / --sync-fd 5", "$PPID")] {
-            let script = format!("exec {} ptrace {pid}", probe().display());
-            let traced = line(&format!("{options} --ro-bind / / {report} 8"), &["sh", "-c", &script]);
-            let script = format!("exec {} cat /proc/{pid}/exe", probe().display());
-            let read = line(&format!("{options} --ro-bind / / --proc /proc {report} 8"), &["sh", "-c", &script]);
-            for (words, refused) in [(traced, errno::PERM), (read, libc::EACCES)] {
-                let words: Vec<&str> = words[1..].iter().map(String::as_str).collect();
-                let launch = Launch::program(&own, Actor::User, &words).fd(5, Fd::Text("")).fd(8, Fd::Out);
-                assert_eq!(launch.run().refused(), refused, "{report} {options}");
-            }
-        }
-    }
-}
-
-/// A caller that asks for the id of PID 1 can enter the box by it, as with bubblewrap (nsenter, flatpak enter).
-#[test]
-fn pid_1_is_open_to_the_caller_that_asked_for_it() {
-    let options = format!("{TYPICAL} --info-fd 8");
-    let mut running =
-        inside(Actor::User, &options, &["sh", "-c", "echo up; read end"]).fd(0, Fd::In).fd(8, Fd::Out).start();
-    running.read_until(1, |said| said.contains("up"));
-    let info = running.read_until(8, |said| said.contains('}'));
-    let pid: String = info.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
-    let outside = Launch::program(probe(), Actor::User, &["cat", &format!("/proc/{pid}/environ")]).run();
-    // A program file that the caller may write to keeps it closed: that of an ordinary user who has built it.
-    if Actor::Root.here() {
-        assert_eq!(outside.ending(), "exit 0", "{outside}");
-    } else {
-        assert_eq!(outside.refused(), libc::EACCES);
-    }
-    running.end_feed(0);
-    running.finish();
 }
 
 /// What the supervisor of a box with the host's processes lets its program see: as [`secretive`], but with pids shared.

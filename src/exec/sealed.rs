@@ -1,0 +1,168 @@
+//! PID 1 in a copy of this program, where the file of the program belongs to the caller.
+//!
+//! A caller that has asked for the id of PID 1 may enter the box by it (`nsenter`, `flatpak enter`). That takes a process
+//! that can be looked into, and whoever looks into a process can open its program, by `/proc/1/exe`: so can the program
+//! inside, and once nobody executes that file, write to it, past every read-only bind (CVE-2019-5736). So PID 1 becomes a
+//! copy in memory that is sealed, before the program starts.
+//!
+//! Not earlier: what is executed from memory has no path, and so loses an AppArmor profile that allows by path to make
+//! namespaces. Where there can be no copy, PID 1 stays what it is, closed to everybody.
+
+use std::ffi::CStr;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use super::lockdown::Locked;
+use super::pid1::{self, Watch};
+use super::{At, Outcome, Tag, report};
+use crate::plan::Plan;
+use crate::plan::failure::Stage;
+use crate::spec::CapSet;
+use crate::sys::cmdline::CommandLine;
+use crate::sys::process::{self, CStrArray};
+use crate::sys::{Errno, caps, file, sealed};
+
+/// What the copy is called while it starts. What follows are the number of the descriptor with its orders, and the name
+/// that PID 1 shows.
+pub(crate) const STARTING: &CStr = c"pinfold: PID 1 of a sandbox";
+
+/// The copy, where one is wanted and can be had. `is_tool`: this program understands [`STARTING`].
+pub(super) fn copy(plan: &Plan, is_tool: bool) -> Option<OwnedFd> {
+    // Root of a namespace is given capabilities by every exec, as far as the bounding set allows. A process that has
+    // gained some is closed again (`commit_creds` in kernel/cred.c).
+    let would_gain = process::real_ids().0 == 0 && plan.lock.caps != Some(CapSet::EMPTY);
+    // In the box, an interpreter would be one of the box's.
+    if !plan.init_is_sealed || !is_tool || would_gain || !sealed::is_static() {
+        return None;
+    }
+    sealed::copy_of_program(plan.proc.as_fd()).ok()
+}
+
+/// Continues as the copy. Returns only where that could not be done; then nothing has changed but what descriptors are
+/// left open by an exec, of which there will be none. `release` is written to when the program may start.
+pub(super) fn become_copy(
+    plan: &Plan,
+    control: &OwnedFd,
+    locked: &Locked,
+    (copy, release): (&OwnedFd, &OwnedFd),
+    watch: Watch,
+) -> Result<(), Errno> {
+    let mut keep: Vec<i32> = locked.locks.iter().map(AsRawFd::as_raw_fd).chain(plan.sync()).collect();
+    keep.push(control.as_raw_fd());
+    keep.sort_unstable();
+    for &fd in keep.iter().chain([&release.as_raw_fd()]) {
+        sealed::keep_open(file::callers_fd(fd)?)?;
+    }
+    let filters = locked.filters(plan).map(<[u8]>::to_vec).collect();
+    let orders = Orders { watch, control: control.as_raw_fd(), release: release.as_raw_fd(), keep, filters };
+    let orders = sealed::holding(&orders.encode())?;
+    sealed::keep_open(orders.as_fd())?;
+    let number = super::sources::c_string(orders.as_raw_fd().to_string());
+    let words = CStrArray::new([STARTING, &number, &plan.init_name]);
+    Err(sealed::exec(copy.as_fd(), &words, &CStrArray::new([])))
+}
+
+/// The copy begins here.
+pub(crate) fn resume(line: CommandLine) -> ! {
+    let begun = {
+        let words = line.words();
+        let number = words.get(1).and_then(|word| word.to_str().ok()?.parse().ok());
+        let orders = number.and_then(|fd| file::read_to_end(file::callers_fd(fd).ok()?).ok());
+        orders.and_then(|orders| Orders::decode(&orders)).zip(words.get(2).map(|&name| name.to_owned()))
+    };
+    // Nobody but this program starts it so.
+    let Some((orders, name)) = begun else { process::exit_now(1) };
+    line.wipe(&name);
+    let control = file::own(orders.control);
+    let failure = match settle(&orders, &name) {
+        Ok(()) => pid1::reap(orders.watch, &control),
+        Err(failure) => failure,
+    };
+    report(&control, Tag::Failed, &failure);
+    process::exit_now(1)
+}
+
+/// Becomes what PID 1 is otherwise after `pid1::stay`, and lets the program start.
+fn settle(orders: &Orders, name: &CStr) -> Outcome<()> {
+    // For people only.
+    let _named = sealed::set_name(name).is_ok();
+    caps::set(caps::Caps::same(0)).stage(Stage::SetCaps)?;
+    // The orders, which are not needed any more. What can fail comes before the program starts.
+    let mut keep = orders.keep.clone();
+    keep.push(orders.release);
+    keep.sort_unstable();
+    file::close_all_but(&keep).stage(Stage::Control)?;
+    file::callers_fd(orders.release).and_then(|fd| file::write_all(fd, &[0])).stage(Stage::Control)?;
+    file::close_numbers([orders.release]);
+    pid1::install(orders.filters.iter().map(Vec::as_slice))
+}
+
+/// What the copy is to do: PID 1's state as far as it needs it.
+#[derive(Debug, PartialEq, Eq)]
+struct Orders {
+    watch: Watch,
+    /// The control socket.
+    control: i32,
+    /// Where a byte lets the program start.
+    release: i32,
+    /// Every descriptor that stays open, sorted.
+    keep: Vec<i32>,
+    /// Programs of system call filters, to be installed in this order.
+    filters: Vec<Vec<u8>>,
+}
+
+impl Orders {
+    fn encode(&self) -> Vec<u8> {
+        let Watch { program, tells_more } = self.watch;
+        let mut bytes = Vec::new();
+        for number in [program, tells_more.into(), self.control, self.release, self.keep.len() as i32] {
+            bytes.extend(number.to_ne_bytes());
+        }
+        bytes.extend(self.keep.iter().flat_map(|fd| fd.to_ne_bytes()));
+        for filter in &self.filters {
+            bytes.extend((filter.len() as i32).to_ne_bytes());
+            bytes.extend(filter);
+        }
+        bytes
+    }
+
+    /// Reads what [`Orders::encode`] wrote; `None` for anything else.
+    fn decode(mut bytes: &[u8]) -> Option<Orders> {
+        let bytes = &mut bytes;
+        let watch = Watch { program: number(bytes)?, tells_more: number(bytes)? != 0 };
+        let (control, release, count) = (number(bytes)?, number(bytes)?, number(bytes)?);
+        let keep: Option<Vec<i32>> = (0..count).map(|_| number(bytes)).collect();
+        let mut filters = Vec::new();
+        while !bytes.is_empty() {
+            let length = number(bytes)?;
+            let (filter, rest) = bytes.split_at_checked(usize::try_from(length).ok()?)?;
+            filters.push(filter.to_vec());
+            *bytes = rest;
+        }
+        (control >= 0).then_some(Orders { watch, control, release, keep: keep?, filters })
+    }
+}
+
+/// Takes a number off the front.
+fn number(bytes: &mut &[u8]) -> Option<i32> {
+    let (number, rest) = bytes.split_first_chunk()?;
+    *bytes = rest;
+    Some(i32::from_ne_bytes(*number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn orders_are_read_as_they_were_given_and_nothing_else_is() {
+        for filters in [vec![], vec![vec![1; 8]], vec![vec![], vec![7; 32_768]]] {
+            let watch = Watch { program: 2, tells_more: true };
+            let orders = Orders { watch, control: 5, release: 9, keep: vec![5, 8], filters };
+            let bytes = orders.encode();
+            assert_eq!(Orders::decode(&bytes), Some(orders));
+            assert_eq!(Orders::decode(&bytes[..27]), None);
+        }
+        assert_eq!(Orders::decode(b""), None);
+        assert_eq!(Orders::decode(&[255; 64]), None);
+    }
+}

@@ -1,0 +1,72 @@
+//! Files in memory, and programs that are executed from there (`memfd_create(2)`, `execveat(2)`).
+
+use std::ffi::{CStr, c_uint};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use nix::fcntl::{FcntlArg, FdFlag, SealFlag, fcntl};
+use nix::unistd::Whence;
+
+use super::process::CStrArray;
+use super::{Errno, Result, check, file};
+
+/// From include/uapi/linux/memfd.h (6.3).
+const MFD_EXEC: c_uint = 0x10;
+
+/// A copy in memory of the program that this process executes, which nobody can change and anybody can execute. `proc` is
+/// a procfs.
+pub(crate) fn copy_of_program(proc: BorrowedFd<'_>) -> Result<OwnedFd> {
+    let program = file::open_read_at(proc, c"self/exe")?;
+    let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
+    let copy = match memfd(flags | MFD_EXEC) {
+        // A kernel that does not know the flag needs none: what is made there can be executed.
+        Err(Errno::EINVAL) => memfd(flags),
+        result => result,
+    }?;
+    file::copy(program.as_fd(), copy.as_fd())?;
+    let seals = SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_SEAL;
+    fcntl(&copy, FcntlArg::F_ADD_SEALS(seals))?;
+    // What anybody holds open for writing cannot be executed (ETXTBSY), sealed or not.
+    let path = std::ffi::CString::new(format!("self/fd/{}", copy.as_raw_fd())).unwrap_or_default();
+    file::open_read_at(proc, &path)
+}
+
+/// A file in memory that holds `bytes`, to be read from its start.
+pub(crate) fn holding(bytes: &[u8]) -> Result<OwnedFd> {
+    let made = memfd(libc::MFD_CLOEXEC)?;
+    file::write_all(made.as_fd(), bytes)?;
+    nix::unistd::lseek(&made, 0, Whence::SeekSet)?;
+    Ok(made)
+}
+
+fn memfd(flags: c_uint) -> Result<OwnedFd> {
+    // SAFETY: the name is a static string; the flags are a plain number.
+    let fd = check(unsafe { libc::syscall(libc::SYS_memfd_create, c"pinfold".as_ptr(), flags) })?;
+    Ok(file::own(fd as i32))
+}
+
+/// Whether this program needs no other file to start: it has no interpreter (`getauxval(3)`, `AT_BASE`).
+pub(crate) fn is_static() -> bool {
+    // SAFETY: a plain number; the value comes from memory that the kernel filled in at exec.
+    unsafe { libc::getauxval(libc::AT_BASE) == 0 }
+}
+
+/// Leaves `fd` open in a program that this process becomes.
+pub(crate) fn keep_open(fd: BorrowedFd<'_>) -> Result<()> {
+    fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty())).map(drop)
+}
+
+/// Replaces this program by the one in `program`; returns only the reason why it could not.
+pub(crate) fn exec(program: BorrowedFd<'_>, arguments: &CStrArray<'_>, environment: &CStrArray<'_>) -> Errno {
+    let (program, path) = (program.as_raw_fd(), c"".as_ptr());
+    // SAFETY: `path` is a string, both arrays are null-terminated arrays of strings that they borrow.
+    unsafe {
+        libc::syscall(libc::SYS_execveat, program, path, arguments.as_ptr(), environment.as_ptr(), libc::AT_EMPTY_PATH)
+    };
+    Errno::last()
+}
+
+/// The name of this process, as `ps(1)` and `/proc/PID/comm` have it (`PR_SET_NAME`, cut to 15 bytes).
+pub(crate) fn set_name(name: &CStr) -> Result<()> {
+    // SAFETY: the kernel reads a string that lives through the call.
+    Errno::result(unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr(), 0, 0, 0) }).map(drop)
+}
