@@ -17,9 +17,9 @@ use crate::sys::ns::{self, NsSet};
 use crate::sys::process::{self, Child, Cloned, End, SingleThread};
 use crate::sys::signals::Signals;
 use crate::sys::{Errno, Result as SysResult, caps, file, mount, net, socket};
+use crate::workspace;
 pub(crate) use findings::{Findings, Found, PATIENCE};
 use findings::{Outlet, UNSAID};
-use crate::workspace;
 use sweep::Sweep;
 
 /// The front door that was used: makes words of what happens, in its own manner.

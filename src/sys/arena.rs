@@ -141,7 +141,7 @@ mod tests {
             // Too large, too strictly aligned, and more than there is room for: the C library's.
             for beyond in [layout(LARGEST + 1, 1), layout(8, 8192)] {
                 let block = ARENA.alloc(beyond);
-                assert!(ARENA.offset(block).is_none() && block as usize % beyond.align() == 0);
+                assert!(ARENA.offset(block).is_none() && (block as usize).is_multiple_of(beyond.align()));
                 block.write_bytes(1, beyond.size());
                 ARENA.dealloc(block, beyond);
             }
