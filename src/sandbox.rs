@@ -43,6 +43,7 @@ impl Sandbox {
         (namespaces.pid, namespaces.net, namespaces.ipc, namespaces.uts) = (true, true, true, true);
         namespaces.cgroup = Unshare::Try;
         sandbox.spec.process.env = vec![EnvOp::Clear, EnvOp::Set(c"PATH".into(), c"/usr/bin:/bin".into())];
+        sandbox.spec.process.new_group = true;
         sandbox.spec.lockdown.settings_covered = true;
         sandbox.spec.lifecycle.die_with = DieWith::Caller;
         sandbox

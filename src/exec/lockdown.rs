@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, CString};
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::landlock::Fence;
 use super::{At, Outcome, Tag, mounts, pid1};
@@ -10,22 +10,24 @@ use crate::plan::failure::{Failure, Stage};
 use crate::plan::{Filters, Lock, Plan};
 use crate::spec::DieWith;
 use crate::sys::process::{self, CStrArray};
-use crate::sys::{Errno, caps, file, socket};
+use crate::sys::{Errno, caps, file, socket, terminal};
 
 /// Everything that the program may not do has been taken away, except what the filters take.
-pub(super) struct Locked {
+pub(super) struct Locked<'a> {
     /// Index of the working directory's candidate that was entered.
     cwd: usize,
     /// Files on which a lock is held.
     pub(super) locks: Vec<OwnedFd>,
     /// The copy of this program that PID 1 becomes.
     pub(super) copy: Option<OwnedFd>,
+    /// The terminal that the program's process group gets; closed by exec.
+    pub(super) terminal: Option<BorrowedFd<'a>>,
     /// The program of [`Filters::ReadLate`].
     late_filter: Option<Vec<u8>>,
 }
 
 /// Locks this process down.
-pub(super) fn lock(plan: &Plan, control: &OwnedFd, fence: Fence<'_>) -> Outcome<Locked> {
+pub(super) fn lock<'a>(plan: &Plan, control: &OwnedFd, fence: Fence<'_>) -> Outcome<Locked<'a>> {
     let Lock { bounding, caps: set, ambient: _, seccomp, limit_userns: _, assert_no_userns: _, exec_label } =
         &plan.lock;
     // Until then the caller's tools may look into this process (they attach a network by /proc/PID/ns), and nobody
@@ -57,7 +59,7 @@ pub(super) fn lock(plan: &Plan, control: &OwnedFd, fence: Fence<'_>) -> Outcome<
     }
     // Nothing of the host is opened by its path from here on, and nothing mounted.
     fence.close()?;
-    Ok(Locked { cwd, locks: Vec::new(), copy: None, late_filter })
+    Ok(Locked { cwd, locks: Vec::new(), copy: None, terminal: None, late_filter })
 }
 
 /// Reads back what was promised: a call that was answered by somebody else (a filter, a debugger) does not count.
@@ -110,7 +112,7 @@ fn enter(path: &CStr) -> crate::sys::Result<()> {
     if file::getcwd()?.to_bytes().starts_with(b"/") { Ok(()) } else { Err(Errno::EXDEV) }
 }
 
-impl Locked {
+impl Locked<'_> {
     /// Takes away what is left and becomes the program. Returns only what went wrong.
     pub(super) fn exec(&self, plan: &Plan, control: &OwnedFd) -> Failure {
         // Laid out before the filters are there and never given back: both may take calls that a filter refuses.
@@ -122,6 +124,13 @@ impl Locked {
     }
 
     fn shed(&self, plan: &Plan, control: &OwnedFd) -> Outcome<()> {
+        if plan.new_group {
+            // Here and not earlier: the group's number is that of the program's process. As the group of PID 1 it would
+            // be 1, and a signal to group 1 goes to every process (kill(2)).
+            terminal::start_group().stage(Stage::NewGroup)?;
+            // A terminal that has gone meanwhile is nobody's.
+            let _has_it = self.terminal.is_some_and(|it| terminal::set_foreground(it, process::getpid()).is_ok());
+        }
         process::unblock_sigchld().stage(Stage::Signals)?;
         caps::raise_ambient(plan.lock.ambient.0).stage(Stage::AmbientCaps)?;
         // A supervisor that is gone cannot be told, and then the program must not start. If it ends after this, the

@@ -21,7 +21,7 @@ mod views;
 mod walk;
 mod ways;
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use landlock::Fence;
 use lockdown::Locked;
@@ -32,7 +32,7 @@ use crate::plan::{Maps, Plan};
 use crate::spec::{DieWith, Fds};
 use crate::sys::cmdline::CommandLine;
 use crate::sys::ns::{self, NsSet};
-use crate::sys::process::{self, Cloned, SingleThread};
+use crate::sys::process::{self, Cloned, End, SingleThread};
 use crate::sys::socket::Received;
 use crate::sys::{Errno, file, net, socket};
 
@@ -49,13 +49,16 @@ pub(crate) enum Tag {
     Ready,
     /// A failure follows.
     Failed,
-    /// The program ended; its exit code follows, then 1 where it is known that nothing else lives inside.
+    /// The program ended; its exit code follows, then 1 where it is known that nothing else lives inside, then 1 where a
+    /// signal has ended it.
     Ended,
     /// Something could not be enforced, and need not be; the failure follows.
     Dropped,
     /// Something that the caller should know, and that takes nothing from what was asked for. It has the form of a
     /// failure.
     Remark,
+    /// The program has stopped; the signal follows.
+    Stopped,
 }
 
 /// A packet as the half outside understands it.
@@ -66,12 +69,14 @@ pub(crate) enum Said {
     Ready,
     /// [`Tag::Failed`].
     Failed(Failure),
-    /// [`Tag::Ended`], with the exit code, and whether nothing else lives inside any more, as far as that was asked.
-    Ended(u8, bool),
+    /// [`Tag::Ended`], with the end, and whether nothing else lives inside any more, as far as that was asked.
+    Ended(End, bool),
     /// [`Tag::Dropped`].
     Dropped(Failure),
     /// [`Tag::Remark`].
     Remark(Failure),
+    /// [`Tag::Stopped`], with the signal.
+    Stopped(u8),
 }
 
 impl Said {
@@ -87,17 +92,34 @@ impl Said {
             tag if tag == Tag::Failed as u8 => Failure::decode(rest).map(Said::Failed),
             tag if tag == Tag::Dropped as u8 => Failure::decode(rest).map(Said::Dropped),
             tag if tag == Tag::Remark as u8 => Failure::decode(rest).map(Said::Remark),
-            tag if tag == Tag::Ended as u8 => {
-                rest.first().map(|&code| Said::Ended(code, rest.get(1).is_some_and(|&empty| empty != 0)))
-            }
+            tag if tag == Tag::Stopped as u8 => rest.first().map(|&signal| Said::Stopped(signal)),
+            tag if tag == Tag::Ended as u8 => match *rest {
+                [code, is_empty, by_signal] => {
+                    let end = if by_signal == 0 { End::Code(code) } else { End::from_exit_code(code) };
+                    Some(Said::Ended(end, is_empty != 0))
+                }
+                _ => None,
+            },
             _ => None,
         }
     }
+
+    /// The packet of [`Tag::Ended`].
+    fn ended(end: End, is_empty: bool) -> [u8; 4] {
+        [Tag::Ended as u8, end.exit_code(), u8::from(is_empty), u8::from(matches!(end, End::Signal(_)))]
+    }
 }
 
-/// Runs the plan in the process that `clone(2)` has just made, and never returns.
-pub(crate) fn run(plan: &Plan, control: OwnedFd, words: Option<CommandLine>, thread: SingleThread) -> ! {
-    let failure = match set_up(plan, &control, words.is_some(), thread) {
+/// Runs the plan in the process that `clone(2)` has just made, and never returns. The program gets `terminal`, if there
+/// is one, for its process group.
+pub(crate) fn run(
+    plan: &Plan,
+    control: OwnedFd,
+    terminal: Option<BorrowedFd<'_>>,
+    words: Option<CommandLine>,
+    thread: SingleThread,
+) -> ! {
+    let failure = match set_up(plan, &control, (terminal, words.is_some()), thread) {
         Ok(locked) if plan.init => pid1::run(plan, &control, &locked, words, thread),
         Ok(locked) => locked.exec(plan, &control),
         Err(failure) => failure,
@@ -117,7 +139,13 @@ fn report(control: &OwnedFd, tag: Tag, failure: &Failure) {
 }
 
 /// The stages, in order. Each undoes the powers that the next does not need.
-fn set_up(plan: &Plan, control: &OwnedFd, is_tool: bool, thread: SingleThread) -> Outcome<Locked> {
+/// `is_tool` is whether this process is the tool itself, and no user of the library.
+fn set_up<'a>(
+    plan: &Plan,
+    control: &OwnedFd,
+    (terminal, is_tool): (Option<BorrowedFd<'a>>, bool),
+    thread: SingleThread,
+) -> Outcome<Locked<'a>> {
     if plan.life.die_with != DieWith::Nobody {
         // Set again when the ids are those of the program, because changing them ends this.
         process::die_with_maker().stage(Stage::DieWithParent)?;
@@ -162,6 +190,7 @@ fn set_up(plan: &Plan, control: &OwnedFd, is_tool: bool, thread: SingleThread) -
             keep.push(file::number(control.as_fd()));
             keep.extend(plan.sync());
             keep.extend(locked.copy.as_ref().map(AsRawFd::as_raw_fd));
+            keep.extend(terminal.map(file::number));
             keep.sort_unstable();
             file::close_all_but(&keep).stage(Stage::Control)?;
         }
@@ -172,6 +201,7 @@ fn set_up(plan: &Plan, control: &OwnedFd, is_tool: bool, thread: SingleThread) -
     } else {
         file::close_numbers(plan.sync());
     }
+    locked.terminal = terminal;
     Ok(locked)
 }
 

@@ -7,13 +7,13 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd, RawFd};
 
 use super::lockdown::Locked;
-use super::{At, Outcome, Tag, report, sealed};
+use super::{At, Outcome, Said, Tag, report, sealed};
 use crate::plan::failure::{Failure, Stage};
 use crate::plan::{Filters, Plan};
 use crate::spec::{CapSet, DieWith};
 use crate::sys::cmdline::CommandLine;
 use crate::sys::ns::NsSet;
-use crate::sys::process::{self, Cloned, End, SingleThread};
+use crate::sys::process::{self, Change, Cloned, SingleThread};
 use crate::sys::{Errno, caps, file, socket};
 
 /// Takes the locks that are held as long as anything lives inside, before the program can run without them.
@@ -32,7 +32,7 @@ pub(super) fn take_locks(plan: &Plan) -> Outcome<Vec<OwnedFd>> {
 pub(super) fn run(
     plan: &Plan,
     control: &OwnedFd,
-    locked: &Locked,
+    locked: &Locked<'_>,
     words: Option<CommandLine>,
     thread: SingleThread,
 ) -> Failure {
@@ -67,7 +67,7 @@ pub(super) fn run(
 fn run_copied(
     plan: &Plan,
     control: &OwnedFd,
-    locked: &Locked,
+    locked: &Locked<'_>,
     (copy, init): (&OwnedFd, Option<i32>),
     thread: SingleThread,
 ) -> Failure {
@@ -103,7 +103,7 @@ fn run_copied(
 }
 
 /// Becomes the program. Returns only where that could not be done, and has said why.
-fn become_program(plan: &Plan, control: &OwnedFd, locked: &Locked, init: Option<i32>) -> u8 {
+fn become_program(plan: &Plan, control: &OwnedFd, locked: &Locked<'_>, init: Option<i32>) -> u8 {
     let failure = match tie_to_init(plan, init) {
         Ok(()) => locked.exec(plan, control),
         Err(failure) => failure,
@@ -125,7 +125,7 @@ fn tie_to_init(plan: &Plan, init: Option<i32>) -> Outcome<()> {
 }
 
 /// Gives up everything that reaping does not need, but for the descriptors `besides`.
-fn stay(plan: &Plan, control: &OwnedFd, locked: &Locked, besides: &[RawFd]) -> Outcome<()> {
+fn stay(plan: &Plan, control: &OwnedFd, locked: &Locked<'_>, besides: &[RawFd]) -> Outcome<()> {
     // The kernel does not kill the first process of a PID namespace for this (pid_namespaces(7), "The namespace init process").
     if !plan.clone.has(NsSet::PID) {
         process::ignore_sigpipe().stage(Stage::Signals)?;
@@ -157,27 +157,32 @@ pub(super) struct Watch {
     pub(super) program: i32,
     /// Whether anything else lives inside is told too.
     pub(super) tells_more: bool,
+    /// Whether a stop of the program is told.
+    pub(super) tells_stops: bool,
 }
 
 impl Watch {
     fn new(plan: &Plan, program: i32) -> Watch {
         // Only of the first process of a PID namespace everything is a child, sooner or later.
-        Watch { program, tells_more: plan.life.looks_afterwards() && plan.clone.has(NsSet::PID) }
+        let tells_more = plan.life.looks_afterwards() && plan.clone.has(NsSet::PID);
+        Watch { program, tells_more, tells_stops: plan.new_group }
     }
 }
 
 /// Waits until nothing is left, and says how the program ended as soon as it has.
-pub(super) fn reap(Watch { program, tells_more }: Watch, control: &OwnedFd) -> Failure {
+pub(super) fn reap(Watch { program, tells_more, tells_stops }: Watch, control: &OwnedFd) -> Failure {
+    // If nobody listens any more, nobody wants to know.
+    let tell = |packet: &[u8]| file::write_all(control.as_fd(), packet).unwrap_or(());
     let mut ended = None;
     loop {
         match (process::wait_for_any(), ended) {
-            (Ok((pid, end)), _) if pid == program => {
-                let code = End::exit_code(end);
-                ended = Some(code);
+            (Ok((pid, Change::Ended(end))), _) if pid == program => {
+                ended = Some(end.exit_code());
                 let is_empty = tells_more && process::has_no_child();
-                // If nobody listens any more, nobody wants to know.
-                let _listening =
-                    file::write_all(control.as_fd(), &[Tag::Ended as u8, code, u8::from(is_empty)]).is_ok();
+                tell(&Said::ended(end, is_empty));
+            }
+            (Ok((pid, Change::Stopped(signal))), _) if pid == program && tells_stops => {
+                tell(&[Tag::Stopped as u8, signal]);
             }
             (Ok(_), _) => {}
             (Err(_), Some(code)) => process::exit_now(code),

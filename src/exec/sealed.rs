@@ -42,7 +42,7 @@ pub(super) fn copy(plan: &Plan, is_tool: bool) -> Option<OwnedFd> {
 pub(super) fn become_copy(
     plan: &Plan,
     control: &OwnedFd,
-    locked: &Locked,
+    locked: &Locked<'_>,
     (copy, release): (&OwnedFd, &OwnedFd),
     watch: Watch,
 ) -> Result<(), Errno> {
@@ -112,9 +112,10 @@ struct Orders {
 
 impl Orders {
     fn encode(&self) -> Vec<u8> {
-        let Watch { program, tells_more } = self.watch;
+        let Watch { program, tells_more, tells_stops } = self.watch;
         let mut bytes = Vec::new();
-        for number in [program, tells_more.into(), self.control, self.release, self.keep.len() as i32] {
+        let flags = i32::from(tells_more) | i32::from(tells_stops) << 1;
+        for number in [program, flags, self.control, self.release, self.keep.len() as i32] {
             bytes.extend(number.to_ne_bytes());
         }
         bytes.extend(self.keep.iter().flat_map(|fd| fd.to_ne_bytes()));
@@ -128,7 +129,8 @@ impl Orders {
     /// Reads what [`Orders::encode`] wrote; `None` for anything else.
     fn decode(mut bytes: &[u8]) -> Option<Orders> {
         let bytes = &mut bytes;
-        let watch = Watch { program: number(bytes)?, tells_more: number(bytes)? != 0 };
+        let (program, flags) = (number(bytes)?, number(bytes)?);
+        let watch = Watch { program, tells_more: flags & 1 != 0, tells_stops: flags & 2 != 0 };
         let (control, release, count) = (number(bytes)?, number(bytes)?, number(bytes)?);
         let keep: Option<Vec<i32>> = (0..count).map(|_| number(bytes)).collect();
         let mut filters = Vec::new();
@@ -155,8 +157,8 @@ mod tests {
 
     #[test]
     fn orders_are_read_as_they_were_given_and_nothing_else_is() {
-        for filters in [vec![], vec![vec![1; 8]], vec![vec![], vec![7; 32_768]]] {
-            let watch = Watch { program: 2, tells_more: true };
+        for (filters, flag) in [(vec![], true), (vec![vec![1; 8]], false), (vec![vec![], vec![7; 32_768]], true)] {
+            let watch = Watch { program: 2, tells_more: flag, tells_stops: !flag };
             let orders = Orders { watch, control: 5, release: 9, keep: vec![5, 8], filters };
             let bytes = orders.encode();
             assert_eq!(Orders::decode(&bytes), Some(orders));

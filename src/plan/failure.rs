@@ -77,6 +77,8 @@ pub enum Stage {
     Chdir,
     /// `setsid(2)`.
     NewSession,
+    /// Starting a process group (`setpgid(2)`).
+    NewGroup,
     /// Opening lock file number `index`.
     OpenLock,
     /// Locking lock file number `index`.
@@ -267,6 +269,7 @@ impl Stage {
             Stage::FileLabel | Stage::ExecLabel => "labels",
             Stage::Chdir
             | Stage::NewSession
+            | Stage::NewGroup
             | Stage::OpenLock
             | Stage::TakeLock
             | Stage::DieWithParent
@@ -277,7 +280,7 @@ impl Stage {
     }
 
     /// Every stage, in the order of the numbers.
-    pub const ALL: [Stage; 50] = [
+    pub const ALL: [Stage; 51] = [
         Stage::Prepare,
         Stage::NoNewPrivs,
         Stage::JoinUser,
@@ -313,6 +316,7 @@ impl Stage {
         Stage::FilterLength,
         Stage::Chdir,
         Stage::NewSession,
+        Stage::NewGroup,
         Stage::OpenLock,
         Stage::TakeLock,
         Stage::FileLabel,

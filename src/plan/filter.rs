@@ -11,7 +11,7 @@ use crate::seccomp::table::Table;
 use crate::seccomp::verdict::Verdict;
 use crate::seccomp::{Program, compile, overrule, shipped};
 use crate::spec::{CapSet, FdNumber, ProfileText, Seccomp};
-use crate::sys::{Call, file, process, socket};
+use crate::sys::{Call, file, process, socket, terminal};
 
 /// The filters, as the half inside installs them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +50,8 @@ const ON_THE_WAY: &[Call] = &[
     process::SPAWN,
     process::DIE_WITH_MAKER,
     process::UNBLOCK,
+    terminal::START_GROUP,
+    terminal::SET_FOREGROUND,
     socket::SEND,
     file::CLOSE_RANGE,
     process::MEMORY[0],
@@ -269,7 +271,19 @@ mod tests {
         assert!(is_handed_on(default(), &[], plain));
         assert!(!is_handed_on(default(), &[], around(true)), "something special is done on the way");
         assert!(!is_handed_on(default(), &[], Surroundings { init: false, ..plain }), "nobody hands it on");
-        for call in ["clone", "prctl", "rt_sigprocmask", "sendto", "close_range", "brk", "mmap", "munmap", "mremap"] {
+        for call in [
+            "clone",
+            "prctl",
+            "rt_sigprocmask",
+            "setpgid",
+            "ioctl",
+            "sendto",
+            "close_range",
+            "brk",
+            "mmap",
+            "munmap",
+            "mremap",
+        ] {
             assert!(!is_handed_on(default(), &[call], plain), "{call}");
         }
         assert!(is_handed_on(default(), &["clone3", "mkdirat", "recvfrom"], plain));
@@ -322,8 +336,8 @@ mod tests {
             ))
         };
         assert!(where_arg("write", 0, 7).unwrap().ends_with("needs: ./mine.json: syscalls[0] (write)"));
-        assert!(where_arg("wait4", 2, 0).is_some() && where_arg("wait4", 3, 0).is_some());
-        assert_eq!(where_arg("wait4", 2, 1), None);
+        assert!(where_arg("wait4", 2, 2).is_some() && where_arg("wait4", 3, 0).is_some());
+        assert_eq!(where_arg("wait4", 2, 4), None);
         let log = r#"{"names": ["write", "execve"], "action": "SCMP_ACT_LOG"}"#;
         assert_eq!(refused(log), None, "what is logged is let through");
         assert!(refused(r#"{"names": ["write"], "action": "SCMP_ACT_TRACE"}"#).is_some(), "there may be no tracer");

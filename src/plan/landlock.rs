@@ -127,8 +127,8 @@ pub(crate) fn beside_mounts(spec: &Spec, abi: u32) -> (Option<Rules>, Vec<Droppe
             "no way to abstract sockets outside, in the shared network namespace",
             no_scopes,
         ),
-        // Not only there: the program inherits the process group of its caller, and kill(2) of 0 reaches that through
-        // any PID namespace.
+        // Not only there: as a second wall, should a process ever be in a group with one outside, which kill(2) of 0
+        // reaches through any PID namespace.
         signals: can(
             mirror && shared_pid,
             SCOPES_SINCE,

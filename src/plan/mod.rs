@@ -88,6 +88,8 @@ pub struct Plan {
     pub exec: Exec,
     /// Start it in a new session.
     pub(crate) new_session: bool,
+    /// Start it in a new process group of this session.
+    pub(crate) new_group: bool,
     /// What it may not do.
     pub(crate) lock: Lock,
     /// A process of ours stays inside: it reaps, holds what is to be held and reports the program's end.
@@ -282,7 +284,7 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
     // No `..`: a field that is added does not compile until it is planned.
     let Spec { namespaces, ids, ops, process, lockdown, lifecycle, report, best_effort, one_tmpfs } = spec;
     let Host { caller, mut environment, program, cwd, pwd_is_cwd, proc, tty, descriptors, kernel, .. } = host;
-    let Process { command, argv0, env: _, chdir, new_session, exec_label, file_label, fds } = process;
+    let Process { command, argv0, env: _, chdir, new_session, new_group, exec_label, file_label, fds } = process;
 
     let (new_user, joined_user) =
         if new_root { user_namespace(namespaces.user, caller, host.has_user_ns) } else { (false, None) };
@@ -321,6 +323,7 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
         exec: Exec::new(command, argv0, &mut environment, cwd.candidates()),
         cwd,
         new_session,
+        new_group: new_group && !new_session,
         fds,
         descriptors,
         closed: RefCell::default(),

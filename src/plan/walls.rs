@@ -23,6 +23,9 @@ impl Plan {
         if self.new_session {
             add("terminal", "a session of its own, without a controlling terminal".into());
         }
+        if self.new_group {
+            add("terminal", "a process group of its own".into());
+        }
         add("seccomp", self.filters_in_words());
         let Some(rules) = &self.landlock else { return walls };
         for rule in &rules.files {

@@ -131,6 +131,9 @@ pub struct Process {
     pub chdir: Option<CString>,
     /// Start in a new session, detached from the controlling terminal (`setsid(2)`).
     pub new_session: bool,
+    /// Start in a process group of its own: no call that takes a group reaches the caller's. Where the caller's group is
+    /// the foreground group of its terminal, the new one is made that. A new session has a new group already.
+    pub new_group: bool,
     /// SELinux label for the program.
     pub exec_label: Option<CString>,
     /// SELinux label for files that the set-up creates.
@@ -312,6 +315,7 @@ impl Spec {
                 env: Vec::new(),
                 chdir: None,
                 new_session: false,
+                new_group: false,
                 exec_label: None,
                 file_label: None,
                 fds: Fds::Inherit,

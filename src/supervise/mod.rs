@@ -2,10 +2,11 @@
 #![forbid(unsafe_code)]
 
 mod findings;
+mod job;
 mod status;
 mod sweep;
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 
 use crate::error::Error;
 use crate::exec::{self, Said};
@@ -15,11 +16,12 @@ use crate::spec::{DieWith, FdNumber};
 use crate::sys::cmdline::CommandLine;
 use crate::sys::ns::{self, NsSet};
 use crate::sys::process::{self, Child, Cloned, End, SingleThread};
-use crate::sys::signals::Signals;
-use crate::sys::{Errno, Result as SysResult, caps, file, mount, net, socket};
+use crate::sys::signals::{self, Signals, Wanted};
+use crate::sys::{Errno, Result as SysResult, caps, file, mount, net, socket, terminal};
 use crate::workspace;
 pub(crate) use findings::{Findings, Found, PATIENCE};
 use findings::{Outlet, UNSAID};
+use job::Job;
 use sweep::Sweep;
 
 /// The front door that was used: makes words of what happens, in its own manner.
@@ -91,7 +93,8 @@ fn supervise(plan: &Plan, line: Option<CommandLine>, door: &dyn Door) -> Result<
     join(plan, plan.joins.user, NsSet::USER, Stage::JoinUser)?;
     join(plan, plan.joins.pid, NsSet::PID, Stage::JoinPid)?;
     let (control, inside) = socket::pair().map_err(at(Stage::Prepare))?;
-    if plan.joins.pid_below {
+    let job = Job::of(plan);
+    if plan.joins.pid_below || job.is_some() {
         socket::pass_credentials(&control).map_err(at(Stage::Prepare))?;
     }
     if !plan.is_met_again() {
@@ -100,7 +103,7 @@ fn supervise(plan: &Plan, line: Option<CommandLine>, door: &dyn Door) -> Result<
     let child = match process::clone(thread, plan.clone, false).map_err(at(Stage::Clone))? {
         Cloned::Child => {
             drop(control);
-            exec::run(plan, inside, line, thread)
+            exec::run(plan, inside, job.as_ref().and_then(Job::for_program), line, thread)
         }
         Cloned::Parent(child) => child,
     };
@@ -114,8 +117,17 @@ fn supervise(plan: &Plan, line: Option<CommandLine>, door: &dyn Door) -> Result<
     };
     let begun = begin(plan, &control, &child, parent.as_ref(), before, door);
     // The program has not run, and nothing is looked for that it might have left.
-    let Some(before) = begun.inspect_err(|_| abandon(&child))? else { return Ok(die_with_parent(&child).code) };
-    let outcome = attend(plan, &control, &child, parent.as_ref(), door);
+    let Some(before) = begun.inspect_err(|_| abandon(&child))? else {
+        return Ok(die_with_parent(&child).end.exit_code());
+    };
+    let outcome =
+        attend(plan, &control, &child, Others { parent: parent.as_ref(), job: job.as_ref(), signals: None }, door);
+    let interrupted = match (&job, &outcome) {
+        (Some(job), Ok(Ended { end, signal: None, .. })) => job.ended(*end),
+        _ => None,
+    };
+    // Before anything is said: it would be said from the background.
+    job.iter().for_each(Job::give_back);
     if outcome.is_err() {
         // Whatever went wrong: nothing of a box that could not be looked after stays behind.
         abandon(&child);
@@ -125,8 +137,11 @@ fn supervise(plan: &Plan, line: Option<CommandLine>, door: &dyn Door) -> Result<
         process::ignore_signals_of_writing().map_err(at(Stage::Signals))?;
         let found = look_afterwards(plan, &child, &outcome, &before.sweep);
         before.tell(plan, &outcome, &door.findings(&found))
-    } else if let Ok(Ended { code, is_own: true, .. }) = outcome {
-        status::exit_code(plan, code).map(|()| true).inspect_err(|_| abandon(&child)).map_err(at(Stage::Report))
+    } else if let Ok(Ended { end, is_own: true, .. }) = outcome {
+        status::exit_code(plan, end.exit_code())
+            .map(|()| true)
+            .inspect_err(|_| abandon(&child))
+            .map_err(at(Stage::Report))
     } else {
         Ok(true)
     };
@@ -135,7 +150,11 @@ fn supervise(plan: &Plan, line: Option<CommandLine>, door: &dyn Door) -> Result<
         process::die_of(signal);
     }
     let ended = outcome?;
-    Ok(if told? { ended.code } else { UNSAID })
+    let told = told?;
+    if let Some(signal) = interrupted.filter(|_| told) {
+        process::die_with_group(signal);
+    }
+    Ok(if told { ended.end.exit_code() } else { UNSAID })
 }
 
 /// Looks at what the program has left on the host, and puts it in order. Returns what there is to say about it.
@@ -150,8 +169,8 @@ fn look_afterwards(plan: &Plan, child: &Child, outcome: &Result<Ended, Trouble>,
 
 /// How a box has ended.
 struct Ended {
-    code: u8,
-    /// The code is that of the program.
+    end: End,
+    /// The end is that of the program.
     is_own: bool,
     /// It is known that nothing lives inside any more but its first process, which is ours.
     is_empty: bool,
@@ -177,7 +196,7 @@ impl Before {
     /// Tells how the program has ended, and what was found. False where standard error does not have all of it.
     fn tell(&self, plan: &Plan, outcome: &Result<Ended, Trouble>, findings: &Findings) -> Result<bool, Failure> {
         let mut status = match outcome {
-            Ok(Ended { code, is_own: true, .. }) => status::end(*code).into_bytes(),
+            Ok(Ended { end, is_own: true, .. }) => status::end(end.exit_code()).into_bytes(),
             _ => Vec::new(),
         };
         status.extend_from_slice(&findings.status);
@@ -219,13 +238,15 @@ fn attend(
     plan: &Plan,
     control: &OwnedFd,
     child: &Child,
-    parent: Option<&OwnedFd>,
+    others: Others<'_>,
     door: &dyn Door,
 ) -> Result<Ended, Trouble> {
-    let signals =
-        plan.life.orderly.then(|| Signals::watch(!plan.new_session)).transpose().map_err(at(Stage::Signals))?;
-    let_go(plan, control, child, [parent.map(AsRawFd::as_raw_fd), signals.as_ref().map(AsRawFd::as_raw_fd)])?;
-    wait(plan, control, child, Others { parent, signals: signals.as_ref() }, door)
+    let jobs = others.job.is_some();
+    let wanted = Wanted { typed: plan.new_session || plan.new_group, jobs, child: jobs && !plan.init };
+    let signals = plan.life.orderly.then(|| Signals::watch(wanted)).transpose().map_err(at(Stage::Signals))?;
+    let others = Others { signals: signals.as_ref(), ..others };
+    let_go(plan, control, child, others)?;
+    wait(plan, control, child, others, door)
 }
 
 fn at(stage: Stage) -> impl Fn(Errno) -> Failure {
@@ -347,12 +368,15 @@ fn failure_told(plan: &Plan, control: &OwnedFd, door: &dyn Door) -> Option<Failu
 
 /// Gives up what waiting does not need: capabilities, and the caller's descriptors, whose other ends would otherwise
 /// wait for this process.
-fn let_go(plan: &Plan, control: &OwnedFd, child: &Child, others: [Option<RawFd>; 2]) -> Result<(), Failure> {
+fn let_go(plan: &Plan, control: &OwnedFd, child: &Child, others: Others<'_>) -> Result<(), Failure> {
     if plan.caller.uid == 0 || plan.joins.user.is_some() || plan.net_meanwhile {
         caps::set(caps::Caps::same(0)).map_err(at(Stage::SetCaps))?;
     }
     let mut keep = vec![control.as_raw_fd(), child.pidfd.as_raw_fd(), plan.proc.as_raw_fd()];
-    keep.extend(others.into_iter().flatten());
+    let Others { parent, signals, job } = others;
+    keep.extend(parent.map(AsRawFd::as_raw_fd));
+    keep.extend(signals.map(AsRawFd::as_raw_fd));
+    keep.extend(job.map(AsRawFd::as_raw_fd));
     keep.extend(plan.report.json_status_fd.filter(|&fd| plan.descriptor(fd).is_ok()));
     keep.sort_unstable();
     file::close_all_but(&keep).map_err(at(Stage::Control))
@@ -382,6 +406,8 @@ struct Others<'a> {
     parent: Option<&'a OwnedFd>,
     /// Signals to this process.
     signals: Option<&'a Signals>,
+    /// Where the program may stop, and go on.
+    job: Option<&'a Job>,
 }
 
 /// Listens to the half inside until the program has ended.
@@ -392,7 +418,11 @@ fn wait(plan: &Plan, control: &OwnedFd, child: &Child, others: Others<'_>, door:
             return Ok(ended);
         }
         let mut packet = [0; Said::WIRE];
-        let length = match file::read(control.as_fd(), &mut packet) {
+        let read = match others.job {
+            Some(_) => socket::receive_with_pid(control.as_fd(), &mut packet),
+            None => file::read(control.as_fd(), &mut packet).map(|length| (length, None)),
+        };
+        let (length, sender) = match read {
             // It ended with a packet of ours unread, which is said once, and before what it had to say itself.
             Err(Errno::ECONNRESET) => continue,
             result => result.map_err(at(Stage::Control))?,
@@ -401,12 +431,16 @@ fn wait(plan: &Plan, control: &OwnedFd, child: &Child, others: Others<'_>, door:
             break;
         }
         match Said::of(&packet[..length]) {
-            Some(Said::Ready) => ready = true,
-            Some(Said::Ended(code, is_empty)) if ready => {
-                return Ok(Ended { code, is_own: true, is_empty, signal: None });
+            Some(Said::Ready) => {
+                ready = true;
+                others.job.iter().for_each(|job| job.started(sender));
+            }
+            Some(Said::Stopped(signal)) => others.job.iter().for_each(|job| job.stopped(signal)),
+            Some(Said::Ended(end, is_empty)) if ready => {
+                return Ok(Ended { end, is_own: true, is_empty, signal: None });
             }
             // Its process was killed before everything was set up: then the program never was.
-            Some(Said::Ended(code, _)) => return Err(Trouble::Silent(End::from_exit_code(code))),
+            Some(Said::Ended(end, _)) => return Err(Trouble::Silent(end)),
             Some(Said::Failed(failure)) => return Err(Trouble::Failed(failure)),
             Some(Said::Dropped(failure)) if !ready => door.note(plan, &Note::Dropped(failure)),
             Some(Said::Remark(failure)) if !ready => door.note(plan, &Note::Remark(failure)),
@@ -417,16 +451,12 @@ fn wait(plan: &Plan, control: &OwnedFd, child: &Child, others: Others<'_>, door:
         return Ok(ended);
     }
     let end = process::wait(child.as_fd()).map_err(at(Stage::Reap))?;
-    if ready {
-        Ok(Ended { code: end.exit_code(), is_own: true, is_empty: true, signal: None })
-    } else {
-        Err(Trouble::Silent(end))
-    }
+    if ready { Ok(Ended { end, is_own: true, is_empty: true, signal: None }) } else { Err(Trouble::Silent(end)) }
 }
 
 /// Waits for `event`, or for what ends the box before: then it is gone, and this says how.
 fn ended_by_others(event: BorrowedFd<'_>, child: &Child, others: Others<'_>) -> Result<Option<Ended>, Failure> {
-    let Others { parent, signals } = others;
+    let Others { parent, signals, job } = others;
     // With nothing else to wait for, the next call waits by itself.
     if parent.is_none() && signals.is_none() {
         return Ok(None);
@@ -441,15 +471,28 @@ fn ended_by_others(event: BorrowedFd<'_>, child: &Child, others: Others<'_>) -> 
             return Ok(None);
         }
         let Some(signals) = signals.filter(|_| signalled) else { continue };
-        if let Some(signal) = signals.next().map_err(at(Stage::Signals))? {
-            abandon(child);
-            let code = End::Signal(signal).exit_code();
-            return Ok(Some(Ended { code, is_own: false, is_empty: false, signal: Some(signal) }));
+        let Some(arrived) = signals.next().map_err(at(Stage::Signals))? else { continue };
+        match job {
+            Some(job) if i32::from(arrived.signal) == signals::CHILD => {
+                let stopped = terminal::stopped(child.as_fd()).map_err(at(Stage::Signals))?;
+                stopped.into_iter().for_each(|signal| job.stopped(signal));
+            }
+            Some(job) if job.takes(arrived) => {}
+            _ => {
+                abandon(child);
+                let signal = arrived.signal;
+                return Ok(Some(Ended {
+                    end: End::Signal(signal),
+                    is_own: false,
+                    is_empty: false,
+                    signal: Some(signal),
+                }));
+            }
         }
     }
 }
 
 fn die_with_parent(child: &Child) -> Ended {
     abandon(child);
-    Ended { code: End::Signal(9).exit_code(), is_own: false, is_empty: false, signal: None }
+    Ended { end: End::Signal(9), is_own: false, is_empty: false, signal: None }
 }

@@ -20,6 +20,7 @@ pub(crate) mod process;
 pub(crate) mod sealed;
 pub(crate) mod signals;
 pub(crate) mod socket;
+pub(crate) mod terminal;
 
 pub use arena::Arena;
 pub(crate) use errno::{error_text, io_error_text};

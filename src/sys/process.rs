@@ -126,20 +126,35 @@ pub(crate) fn wait(child: BorrowedFd<'_>) -> Result<End> {
 /// What [`wait_for_any`] does.
 pub(crate) const WAIT_FOR_ANY: Call =
     // The id is an `int`: what stands in the upper half of its register is the compiler's business.
-    Call { args: [None, None, Some(0), Some(0), None, None], ..Call::new("wait4", libc::SYS_wait4) };
+    Call {
+        args: [None, None, Some(libc::WUNTRACED as u64), Some(0), None, None],
+        ..Call::new("wait4", libc::SYS_wait4)
+    };
 
-/// Waits until any child ends, and removes it; `ECHILD` when there is none left.
-pub(crate) fn wait_for_any() -> Result<(i32, End)> {
+/// What has become of a child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// It has ended, and is removed.
+    Ended(End),
+    /// A signal has stopped it.
+    Stopped(u8),
+}
+
+/// Waits until any child ends or stops; `ECHILD` when there is none left.
+pub(crate) fn wait_for_any() -> Result<(i32, Change)> {
     loop {
         // wait4(2) by number: the init of a box runs under the caller's filter, which may know no newer call.
         let mut status: c_int = 0;
         // SAFETY: `status` lives through the call.
-        let pid = unsafe { libc::wait4(-1, &raw mut status, 0, std::ptr::null_mut()) };
+        let pid = unsafe { libc::wait4(-1, &raw mut status, libc::WUNTRACED, std::ptr::null_mut()) };
+        let change = |status| match () {
+            () if libc::WIFSTOPPED(status) => Change::Stopped(libc::WSTOPSIG(status) as u8),
+            () if libc::WIFSIGNALED(status) => Change::Ended(End::Signal(libc::WTERMSIG(status) as u8)),
+            () => Change::Ended(End::Code(libc::WEXITSTATUS(status) as u8)),
+        };
         match Errno::result(pid) {
             Err(Errno::EINTR) => {}
-            Err(errno) => return Err(errno),
-            Ok(pid) if libc::WIFSIGNALED(status) => return Ok((pid, End::Signal(libc::WTERMSIG(status) as u8))),
-            Ok(pid) => return Ok((pid, End::Code(libc::WEXITSTATUS(status) as u8))),
+            result => return result.map(|pid| (pid, change(status))),
         }
     }
 }
@@ -279,6 +294,11 @@ pub(crate) const DIE_WITH_MAKER: Call = Call::new("prctl", libc::SYS_prctl);
 /// Ends this process by a signal that has been read instead of taking effect.
 pub(crate) fn die_of(signal: u8) {
     super::signals::die_of(signal);
+}
+
+/// Ends this process and its whole group by a signal.
+pub(crate) fn die_with_group(signal: u8) {
+    super::signals::die_with_group(signal);
 }
 
 /// This process is killed when the thread that made it ends (`PR_SET_PDEATHSIG`).

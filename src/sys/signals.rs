@@ -1,4 +1,4 @@
-//! Signals that would end this process, read instead (`signalfd(2)`).
+//! Signals that would end or stop this process, read instead (`signalfd(2)`).
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
@@ -10,36 +10,66 @@ use super::{Errno, Result};
 /// Those that end a program in order: from a terminal, from a session that goes, from `kill(1)`.
 const ENDING: [Signal; 4] = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM];
 
+/// Those that stop a job and let it go on (`credentials(7)`).
+const OF_JOBS: [Signal; 2] = [Signal::SIGTSTP, Signal::SIGCONT];
+
+/// A job goes on.
+pub(crate) const CONTINUE: i32 = libc::SIGCONT;
+/// ^Z.
+pub(crate) const STOP_TYPED: i32 = libc::SIGTSTP;
+/// A child has stopped, or ended.
+pub(crate) const CHILD: i32 = libc::SIGCHLD;
+
+/// What is read besides the signals that end this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    /// INT and QUIT of a terminal: otherwise the program gets them as well, and may live on.
+    pub(crate) typed: bool,
+    /// Signals of job control.
+    pub(crate) jobs: bool,
+    /// Changes of a child.
+    pub(crate) child: bool,
+}
+
 /// The signals of this process from now on.
 pub(crate) struct Signals {
     read: SignalFd,
-    /// What a terminal sends goes to the program as well.
-    shares_terminal: bool,
+    wanted: Wanted,
+}
+
+/// A signal that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Arrived {
+    pub(crate) signal: u8,
+    /// It is INT or QUIT, and the terminal has sent it to the whole group.
+    pub(crate) is_typed: bool,
 }
 
 impl Signals {
-    /// Blocks the signals that would end this process, and reads them from now on. Those that the caller has set to be
-    /// ignored stay ignored (`nohup(1)`). `shares_terminal`: the program is in the session of this process.
-    pub(crate) fn watch(shares_terminal: bool) -> Result<Signals> {
+    /// Blocks the signals that would end this process, and those that are `wanted`, and reads them from now on. Those that
+    /// the caller has set to be ignored stay ignored (`nohup(1)`).
+    pub(crate) fn watch(wanted: Wanted) -> Result<Signals> {
         let mut set = SigSet::empty();
-        for signal in ENDING {
-            if !is_ignored(signal)? {
-                set.add(signal);
+        for signal in ENDING.iter().chain(if wanted.jobs { &OF_JOBS[..] } else { &[] }) {
+            if !is_ignored(*signal)? {
+                set.add(*signal);
             }
+        }
+        if wanted.child {
+            set.add(Signal::SIGCHLD);
         }
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&set), None)?;
         let read = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-        Ok(Signals { read, shares_terminal })
+        Ok(Signals { read, wanted })
     }
 
-    /// The next signal that ends this process. INT and QUIT that a terminal has sent are none where the program has got
-    /// them too: it may live on.
-    pub(crate) fn next(&self) -> Result<Option<u8>> {
+    /// The next signal.
+    pub(crate) fn next(&self) -> Result<Option<Arrived>> {
         while let Some(info) = self.read.read_signal()? {
-            let signal = info.ssi_signo.cast_signed();
-            let is_typed = info.ssi_code == libc::SI_KERNEL && [libc::SIGINT, libc::SIGQUIT].contains(&signal);
-            if !is_typed || !self.shares_terminal {
-                return Ok(u8::try_from(signal).ok());
+            let Ok(signal) = u8::try_from(info.ssi_signo) else { continue };
+            let is_typed = info.ssi_code == libc::SI_KERNEL && is_typed(signal);
+            if !is_typed || self.wanted.typed {
+                return Ok(Some(Arrived { signal, is_typed }));
             }
         }
         Ok(None)
@@ -58,6 +88,44 @@ impl AsRawFd for Signals {
     }
 }
 
+/// Whether `signal` is one that a terminal sends to end what runs in it.
+pub(crate) fn is_typed(signal: u8) -> bool {
+    [libc::SIGINT, libc::SIGQUIT].contains(&signal.into())
+}
+
+/// Whether `signal` stops who reads from a terminal, or sets it, in the background.
+pub(crate) fn wants_terminal(signal: u8) -> bool {
+    [libc::SIGTTIN, libc::SIGTTOU].contains(&signal.into())
+}
+
+/// Whether `signal` waits for this process, which has it blocked.
+pub(crate) fn is_pending(signal: i32) -> bool {
+    // SAFETY: all-zero bytes are a valid set; it lives through both calls.
+    unsafe {
+        let mut set = std::mem::zeroed::<libc::sigset_t>();
+        libc::sigpending(&raw mut set) == 0 && libc::sigismember(&raw const set, signal) == 1
+    }
+}
+
+/// Stops this process as `signal` has stopped the program, with its whole group or alone, and returns when it goes on.
+/// Returns at once where nobody could let it go on: there the kernel ignores the signal (orphaned groups, `_exit(2)`).
+pub(crate) fn stop(signal: u8, with_group: bool) {
+    // SIGSTOP would stop it there too.
+    let by = if wants_terminal(signal) { i32::from(signal) } else { STOP_TYPED };
+    let Ok(signal) = Signal::try_from(by) else { return };
+    let mut set = SigSet::empty();
+    set.add(signal);
+    let mut before = SigSet::empty();
+    let is_sent = match with_group {
+        true => nix::sys::signal::kill(nix::unistd::Pid::from_raw(0), signal),
+        false => nix::sys::signal::raise(signal),
+    };
+    // It stops in here, if it was blocked.
+    if is_sent.is_ok() && sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&set), Some(&mut before)).is_ok() {
+        let _as_before = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&before), None).is_ok();
+    }
+}
+
 fn is_ignored(signal: Signal) -> Result<bool> {
     // SAFETY: the old action is written into a live variable; no new one is set.
     let old = unsafe {
@@ -71,11 +139,23 @@ fn is_ignored(signal: Signal) -> Result<bool> {
 /// Ends this process by `signal`, as it would have ended without anybody reading it.
 pub(super) fn die_of(signal: u8) {
     let Ok(signal) = Signal::try_from(i32::from(signal)) else { return };
+    end_by(signal, || nix::sys::signal::raise(signal));
+}
+
+/// Ends the whole group of this process by `signal`, but for those who ignore it.
+pub(super) fn die_with_group(signal: u8) {
+    let Ok(signal) = Signal::try_from(i32::from(signal)) else { return };
+    if is_ignored(signal).is_ok_and(|is_ignored| !is_ignored) {
+        end_by(signal, || nix::sys::signal::kill(nix::unistd::Pid::from_raw(0), signal));
+    }
+}
+
+fn end_by(signal: Signal, send: impl FnOnce() -> Result<()>) {
     let mut set = SigSet::empty();
     set.add(signal);
     // SAFETY: the default action runs no code of ours.
     let is_default = unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) }.is_ok();
-    let is_sent = is_default && nix::sys::signal::raise(signal).is_ok();
+    let is_sent = is_default && send().is_ok();
     // It is delivered here. Where it was not, the caller gets the code 128 + n instead.
     let _delivered = is_sent && sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&set), None).is_ok();
 }

@@ -1,47 +1,12 @@
 //! A shell at a terminal: job control, an editor, a pager, a terminal of the box's own.
 
-use std::io::{Read, Write};
-use std::os::fd::AsFd;
-use std::sync::Arc;
-
 use crate::installed;
-use crate::support::running::DEADLINE;
-use crate::support::{Actor, Fd, Place, Tweak};
+use crate::support::{Actor, Place, terminal};
 
 /// Types `lines` into `command` in a box at a terminal, each after its prompt has been said, and returns all that it says.
 fn typed(place: &Place, command: &[&str], lines: &[(&str, &str)]) -> String {
-    let pty = nix::pty::openpty(None, None).expect("a pseudo-terminal");
-    let slave = Arc::new(pty.slave);
     let words: Vec<&str> = ["run", "--"].into_iter().chain(command.iter().copied()).collect();
-    let launch = place.pinfold(&words).env("TERM", "xterm").env("PS1", "").tweak(Tweak::Terminal);
-    let launch = [0, 1, 2].iter().fold(launch, |launch, fd| launch.fd(*fd, Fd::Given(slave.clone())));
-    let mut running = launch.start();
-    drop(slave);
-    let mut terminal = std::fs::File::from(pty.master);
-    let (mut said, mut from) = (String::new(), 0);
-    for (prompt, line) in lines {
-        while !said[from..].contains(prompt) {
-            read(&mut terminal, &mut said).unwrap_or_else(|| panic!("no {prompt:?} in {said:?}"));
-        }
-        from = said.len();
-        terminal.write_all(line.as_bytes()).expect("type");
-    }
-    while read(&mut terminal, &mut said).is_some() {}
-    running.wait();
-    said
-}
-
-/// Reads on; `None` at the end, which a terminal without users says as an error (EIO), or when nothing comes for long.
-fn read(terminal: &mut std::fs::File, said: &mut String) -> Option<()> {
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    let mut waiting = [PollFd::new(terminal.as_fd(), PollFlags::POLLIN)];
-    if poll(&mut waiting, PollTimeout::try_from(DEADLINE).unwrap()).expect("wait for the terminal") == 0 {
-        return None;
-    }
-    let mut buffer = [0; 4096];
-    let count = terminal.read(&mut buffer).ok().filter(|count| *count > 0)?;
-    said.push_str(&String::from_utf8_lossy(&buffer[..count]));
-    Some(())
+    terminal::converse(place.pinfold(&words).env("TERM", "xterm").env("PS1", ""), lines)
 }
 
 #[test]

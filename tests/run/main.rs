@@ -13,6 +13,7 @@ mod environment;
 mod exit_codes;
 mod filesystem;
 mod hostile;
+mod jobs;
 mod json;
 mod landlock;
 mod network;

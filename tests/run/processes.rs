@@ -65,7 +65,7 @@ fn nothing_is_typed_into_the_terminal() {
     }
 }
 
-/// The process group of the caller is the program's too, and kill(2) of 0 reaches it through any PID namespace.
+/// kill(2) of 0 reaches a process group through any PID namespace.
 #[test]
 fn the_callers_process_group_is_out_of_reach() {
     for actor in actors() {

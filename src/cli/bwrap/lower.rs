@@ -75,6 +75,7 @@ fn spec(args: Args, facts: &Facts) -> Result<Spec, Error> {
             env: args.env,
             chdir: args.chdir,
             new_session: args.new_session,
+            new_group: false,
             exec_label: args.exec_label,
             file_label: args.file_label,
             fds: Fds::Inherit,

@@ -187,6 +187,7 @@ fn what(plan: &Plan, failure: &Failure, out: &mut Vec<u8>) -> Reason {
         Stage::AmbientCaps => "Adding ambient capability",
         Stage::ReadFilter => "Can't read seccomp data",
         Stage::NewSession => "setsid",
+        Stage::NewGroup => "setpgid",
         Stage::FileLabel => "Unable to set up file label",
         Stage::ExecLabel => "Unable to set up exec label",
         Stage::DieWithParent => "Can't tie the sandbox to its caller for --die-with-parent",

@@ -53,13 +53,17 @@ pub(super) fn line(spec: &Spec) -> Result<Line, Error> {
     }
     let Report { info_fd: _, json_status_fd, is_open: _ } = report;
     words.number("--json-status-fd", json_status_fd.and_then(|fd| u32::try_from(fd).ok()));
-    let Process { command, argv0: _, env: _, chdir, new_session, exec_label: _, file_label: _, fds } = process;
+    let Process { command, argv0: _, env: _, chdir, new_session, new_group, exec_label: _, file_label: _, fds } =
+        process;
     if let Some(chdir) = chdir {
         words.option("--chdir");
         words.word(chdir);
     }
     if *new_session {
         words.option("--new-session");
+    }
+    if *new_group && !*new_session {
+        notes.push("bubblewrap leaves the program in the process group of its caller");
     }
     if matches!(fds, Fds::Only(_)) {
         notes.push("bubblewrap passes every descriptor on that is open");

@@ -115,6 +115,7 @@ pub(crate) fn lower(mut args: RunArgs, facts: &Facts<'_>) -> Result<Meant, Error
             // A terminal that is shared takes words put into it by whoever may (CVE-2017-5226). Our own profiles refuse
             // that; about others nothing is known.
             new_session: args.new_session || !is_ours,
+            new_group: true,
             exec_label: None,
             file_label: None,
             fds: Fds::Only(args.keep_fds),

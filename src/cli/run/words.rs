@@ -291,6 +291,7 @@ fn what(plan: &Plan, failure: &Failure) -> Vec<u8> {
         Stage::FileLabel => "cannot set the label of new files",
         Stage::ExecLabel => "cannot set the label of the program",
         Stage::NewSession => "cannot start a session",
+        Stage::NewGroup => "cannot start a process group",
         Stage::DieWithParent => "cannot tie the sandbox to its caller",
         Stage::Spawn => "cannot make the program's process",
         Stage::Signals => "cannot set signals",

@@ -158,7 +158,7 @@ fn a_bubblewrap_line_and_its_native_twin_are_equal_specs() {
         (native.lifecycle.die_with, twin.lifecycle.die_with) = (DieWith::Nobody, DieWith::Nobody);
         (native.lifecycle.orderly, native.report.is_open) = (false, true);
         (native.lockdown.settings_covered, native.one_tmpfs) = (false, false);
-        native.process.fds = Fds::Inherit;
+        (native.process.fds, native.process.new_group) = (Fds::Inherit, false);
         if native.lockdown.nested_userns == NestedUserNs::Limit {
             native.lockdown.nested_userns = NestedUserNs::SecondNamespace;
         }
@@ -188,7 +188,7 @@ fn what_bubblewrap_cannot_say_is_refused_by_name() {
     let line = as_bwrap::line(&spec("--file /a:/t/b y")).unwrap();
     let text = String::from_utf8(line.text).unwrap();
     assert!(text.contains("--seccomp 11") && text.contains("10</a") && text.contains("compile default)"), "{text}");
-    assert_eq!(line.notes.len(), 2);
+    assert_eq!(line.notes.len(), 3);
 }
 
 /// The words of a line for a shell, as single quotes and backslashes before line ends make them.

@@ -1,0 +1,74 @@
+//! Process groups, and which of them has the terminal (`credentials(7)`, `tty_ioctl(4)`).
+
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+use nix::fcntl::OFlag;
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
+use nix::sys::stat::Mode;
+use nix::unistd::Pid;
+
+use super::{Call, Errno, Result};
+
+/// The controlling terminal of this process. `ENXIO` where it has none.
+pub(crate) fn open() -> Result<OwnedFd> {
+    nix::fcntl::open(c"/dev/tty", OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NOCTTY, Mode::empty())
+}
+
+/// The process group that has the terminal: keys send their signals to it, and it may read.
+pub(crate) fn foreground(terminal: BorrowedFd<'_>) -> Result<i32> {
+    // SAFETY: a plain number.
+    Errno::result(unsafe { libc::tcgetpgrp(terminal.as_raw_fd()) })
+}
+
+/// What [`set_foreground`] does, besides what [`super::process::UNBLOCK`] names.
+pub(crate) const SET_FOREGROUND: Call =
+    Call { args: [None, Some(libc::TIOCSPGRP), None, None, None, None], ..Call::new("ioctl", libc::SYS_ioctl) };
+
+/// Gives the terminal to `group`, a group of this session. SIGTTOU, which stops whoever does that from the background, is
+/// blocked meanwhile.
+pub(crate) fn set_foreground(terminal: BorrowedFd<'_>, group: i32) -> Result<()> {
+    let mut set = SigSet::empty();
+    set.add(Signal::SIGTTOU);
+    let mut before = SigSet::empty();
+    sigprocmask(SigmaskHow::SIG_BLOCK, Some(&set), Some(&mut before))?;
+    // SAFETY: plain numbers.
+    let done = Errno::result(unsafe { libc::tcsetpgrp(terminal.as_raw_fd(), group) });
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&before), None)?;
+    done.map(drop)
+}
+
+/// The process group of this process.
+pub(crate) fn own_group() -> i32 {
+    nix::unistd::getpgrp().as_raw()
+}
+
+/// What [`start_group`] does.
+pub(crate) const START_GROUP: Call =
+    Call { args: [Some(0), Some(0), None, None, None, None], ..Call::new("setpgid", libc::SYS_setpgid) };
+
+/// Puts this process into a new group, which has its number.
+pub(crate) fn start_group() -> Result<()> {
+    nix::unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0))
+}
+
+/// Sends `signal` to every process of `group`. One that has none any more is no error.
+pub(crate) fn signal_group(group: i32, signal: u8) -> Result<()> {
+    // SAFETY: plain numbers.
+    match Errno::result(unsafe { libc::killpg(group, signal.into()) }) {
+        Err(Errno::ESRCH) => Ok(()),
+        result => result.map(drop),
+    }
+}
+
+/// The signal by which the child behind `child` has stopped since this was asked last.
+pub(crate) fn stopped(child: BorrowedFd<'_>) -> Result<Option<u8>> {
+    // SAFETY: all-zero bytes are a valid `siginfo_t`.
+    let mut found: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let number: RawFd = child.as_raw_fd();
+    let options = libc::WSTOPPED | libc::WNOHANG;
+    // SAFETY: `found` lives through the call.
+    Errno::result(unsafe { libc::waitid(libc::P_PIDFD, number as libc::id_t, &raw mut found, options) })?;
+    // SAFETY: waitid(2) filled in the fields of SIGCHLD, or left them zero.
+    let (pid, signal) = unsafe { (found.si_pid(), found.si_status()) };
+    Ok(if pid == 0 { None } else { u8::try_from(signal).ok() })
+}

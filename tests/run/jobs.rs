@@ -1,0 +1,160 @@
+//! The program is a job of the caller's terminal, and no member of the caller's process group.
+
+use crate::support::{Actor, Launch, pinfold, terminal};
+use crate::{Place, actors};
+
+/// A shell with job control outside, at a terminal, in which `$P` runs a box.
+fn shell(place: &Place) -> Launch {
+    let launch = Launch::program(std::path::Path::new("/bin/bash"), place.actor, &["--norc", "-i"]).dir(&place.project);
+    let launch = launch.env("HOME", place.home.to_str().unwrap()).env("PS1", "").env("TERM", "dumb");
+    launch.env("P", &format!("{} run", pinfold().display()))
+}
+
+/// A program that says when it runs in the foreground, and when it goes on there. What is waited for is computed, so that
+/// the echo of what is typed is not taken for it.
+const TELLS: &str = r#"perl -e '$| = 1; $SIG{CONT} = sub { print "again", 5*5, "\n" };
+    print "started", 1+1, "\n"; select(undef, undef, undef, 0.02) while 1'"#;
+
+/// Writes `text` as the script `name` of the project.
+fn script(place: &Place, name: &str, text: &str) {
+    place.file(&format!("project/{name}"), text);
+}
+
+#[test]
+fn nothing_inside_is_in_the_group_of_the_caller() {
+    for actor in actors() {
+        let place = Place::new("own-group", actor);
+        for options in ["", "--landlock off", "--share pid", "--share pid --landlock off", "--new-session"] {
+            // A caller that shares its group with the tool, as every script does.
+            let tool = pinfold().display();
+            let box_of = |inner: &str| {
+                format!("{tool} run {options} sh -c '{inner}' >/dev/null 2>&1; echo the caller lives, nice $(nice)")
+            };
+            for attempt in ["kill -9 0; echo no", "renice 15 -g 0 || perl -e \"setpriority(1, 0, 15)\""] {
+                let launch = Launch::program(std::path::Path::new("/bin/sh"), actor, &["-c", &box_of(attempt)]);
+                let said = launch.dir(&place.project).env("HOME", place.home.to_str().unwrap()).run().done();
+                assert_eq!(said, "the caller lives, nice 0\n", "{actor:?} {options} {attempt}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_program_leads_its_group() {
+    let place = Place::new("leads-group", Actor::User);
+    for options in ["", "--share pid", "--seccomp strict"] {
+        let said = place.sh(options, r#"set -- $(cat /proc/$$/stat); [ "$5" = $$ ] && echo leads"#).run();
+        assert_eq!(said.done(), "leads\n", "{options}");
+    }
+}
+
+#[test]
+fn the_terminal_is_the_programs_and_then_the_callers_again() {
+    let place = Place::new("foreground", Actor::User);
+    // As a password is asked for: from the terminal itself, whatever the standard descriptors are.
+    let asks = r#"$P sh -c 'read x </dev/tty; echo got-$x >/dev/tty' </dev/null >out 2>&1; echo "after$?-"; read y; echo and-$y"#;
+    script(&place, "ask.sh", &format!("echo go$((1+1))\n{asks}\n"));
+    let lines = [
+        ("", "echo ready$((6*7))\n"),
+        ("ready42", "sh ask.sh\n"),
+        ("go2", "secret\n"),
+        // The script, which has no job control, reads the terminal after the box.
+        ("after0-", "more\n"),
+        ("and-more", "echo one | $P sh -c 'cat; read z </dev/tty; echo piped-$z'\n"),
+        ("one\r\n", "two\n"),
+        ("piped-two", "exit\n"),
+    ];
+    let said = terminal::converse(shell(&place), &lines);
+    assert!(said.contains("got-secret"), "{said}");
+}
+
+#[test]
+fn a_typed_stop_stops_the_job_and_fg_continues_it() {
+    let place = Place::new("stops", Actor::User);
+    script(&place, "job.sh", &format!("$P {TELLS}\n"));
+    for options in ["", "--share pid", "--landlock off"] {
+        script(&place, "job.sh", &format!("$P {options} {TELLS}\n"));
+        // A script around the box stops with it.
+        for command in [format!("$P {options} {TELLS}\n"), "sh job.sh\n".into()] {
+            let lines = [
+                ("", "echo ready$((6*7))\n"),
+                ("ready42", command.as_str()),
+                ("started2", "\x1a"),
+                ("Stopped", "echo prompt$((2+2))\n"),
+                ("prompt4", "fg\n"),
+                ("again25", "\x1a"),
+                ("Stopped", "bg\n"),
+                ("again25", "kill %1; wait; echo killed$((1+4))\n"),
+                ("killed5", command.as_str()),
+                ("started2", "\x1a"),
+                ("Stopped", "fg\n"),
+                ("again25", "\x03"),
+                ("^C", "echo interrupted$((3+3))\n"),
+                ("interrupted6", "exit\n"),
+            ];
+            terminal::converse(shell(&place), &lines);
+        }
+    }
+}
+
+/// As an editor does when ^Z is a key like any other to it.
+#[test]
+fn a_program_that_stops_itself_gives_the_shell_its_prompt() {
+    let place = Place::new("stops-itself", Actor::User);
+    let lines = [
+        ("", "echo ready$((6*7))\n"),
+        ("ready42", "$P sh -c 'kill -TSTP 0; echo again$((5*5))'\n"),
+        ("Stopped", "fg\n"),
+        ("again25", "exit\n"),
+    ];
+    terminal::converse(shell(&place), &lines);
+}
+
+#[test]
+fn a_typed_interrupt_ends_the_script_around_the_box() {
+    let place = Place::new("interrupts", Actor::User);
+    for options in ["", "--share pid"] {
+        script(&place, "loop.sh", &format!("$P {options} {TELLS}\necho script goes on\n"));
+        for shell_of_script in ["sh", "bash"] {
+            let lines = [
+                ("", "echo ready$((6*7))\n"),
+                ("ready42", &*format!("{shell_of_script} loop.sh\n")),
+                ("started2", "\x03"),
+                ("^C", "echo code-$?-$((3+3))\n"),
+                ("code-130-6", "exit\n"),
+            ];
+            let said = terminal::converse(shell(&place), &lines);
+            assert!(!said.contains("script goes on"), "{options} {shell_of_script}: {said}");
+        }
+    }
+}
+
+/// One that has nobody to go on with.
+#[test]
+fn without_a_shell_a_typed_stop_does_not_end_in_silence() {
+    let place = Place::new("no-shell", Actor::User);
+    let tells = r#"$| = 1; $SIG{CONT} = sub { print "again", 5*5, "\n"; exit }; print "started", 1+1, "\n";
+        select(undef, undef, undef, 0.02) while 1"#;
+    let launch = place.run("", &["perl", "-e", tells]);
+    let said = terminal::converse(launch, &[("started2", "\x1a"), ("again25", "")]);
+    assert!(said.contains("again25"), "{said}");
+}
+
+#[test]
+fn a_background_job_leaves_the_terminal_alone() {
+    let place = Place::new("background", Actor::User);
+    let lines = [
+        ("", "echo ready$((6*7))\n"),
+        ("ready42", "$P sh -c 'echo started$((1+1)); sleep 1000' &\n"),
+        // The shell reads on, which it could not without the terminal.
+        ("started2", "echo still$((2+2)); kill %1; wait; echo gone$((3+3))\n"),
+        // One that wants the terminal is stopped until it is given that.
+        ("gone6", "$P sh -c 'read x; echo got-$x-$((1+4))' &\n"),
+        ("", "while ! jobs | grep -q 'Stopped'; do :; done; echo waits$((4+4))\n"),
+        ("waits8", "fg\n"),
+        ("read x", "line\n"),
+        ("got-line-5", "exit\n"),
+    ];
+    let said = terminal::converse(shell(&place), &lines);
+    assert!(said.contains("still4"), "{said}");
+}
