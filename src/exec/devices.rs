@@ -38,6 +38,9 @@ const LINKS: [(&CStr, &CStr); 6] = [
 /// Parts of procfs through which root of the host could change the host.
 const PROC_COVERED: [&CStr; 4] = [c"sys", c"sysrq-trigger", c"irq", c"bus"];
 
+/// What tells of keyrings (`keyrings(7)`), which no namespace separates: those of the caller are listed too.
+const PROC_HIDDEN: [&CStr; 2] = [c"keys", c"key-users"];
+
 /// Mounts a minimal device directory on `dest`.
 pub(super) fn dev(plan: &Plan, root: &mut NewRoot<'_>, dest: &CStr, index: usize) -> Outcome<()> {
     let place = root.dir_for_mount(dest, mode::CLOSED, index)?;
@@ -98,6 +101,9 @@ pub(super) fn proc(plan: &Plan, root: &mut NewRoot<'_>, dest: &CStr, index: usiz
         fs
     };
     let dir = root.attach(fs, &place, index)?;
+    if plan.hide_keys {
+        hide_keys(dir, index)?;
+    }
     if plan.cover_proc == Cover::Nothing {
         return Ok(());
     }
@@ -113,6 +119,21 @@ pub(super) fn proc(plan: &Plan, root: &mut NewRoot<'_>, dest: &CStr, index: usiz
         let attr = Attr::READ_ONLY.with(Attr::NO_SUID).with(Attr::NO_DEV);
         part(mount::set_attr(cover.as_fd(), attr, Propagation::Keep, true), name, index)?;
         part(mount::attach(cover.as_fd(), dir, name), name, index)?;
+    }
+    Ok(())
+}
+
+/// Covers [`PROC_HIDDEN`] by something that nobody can open: a device on a mount without devices.
+fn hide_keys(dir: BorrowedFd<'_>, index: usize) -> Outcome<()> {
+    for name in PROC_HIDDEN {
+        let cover = part(mount::clone_tree(AT_FDCWD, c"/dev/null", false), c"/dev/null", index)?;
+        let attr = Attr::READ_ONLY.with(Attr::NO_SUID).with(Attr::NO_DEV).with(Attr::NO_EXEC);
+        part(mount::set_attr(cover.as_fd(), attr, Propagation::Private, false), name, index)?;
+        match mount::attach(cover.as_fd(), dir, name) {
+            // A kernel without keyrings.
+            Err(Errno::ENOENT) => return Ok(()),
+            attached => part(attached, name, index)?,
+        }
     }
     Ok(())
 }

@@ -78,6 +78,8 @@ pub struct Plan {
     pub(crate) fresh_proc: bool,
     /// Writable parts of procfs may exist and are covered read-only.
     pub(crate) cover_proc: Cover,
+    /// The lists of keyrings in procfs are covered.
+    pub(crate) hide_keys: bool,
     /// The terminal that becomes `/dev/console`.
     pub(crate) console: Option<CString>,
     /// SELinux label for new files.
@@ -318,6 +320,9 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
             false if caller.uid == 0 || joined_user.is_some() => Cover::Writable,
             _ => Cover::Nothing,
         },
+        // Where user namespaces can be made inside, the lists are a procfs of one's own away. And of a covered procfs the
+        // kernel gives nobody a new one ("mount too revealing").
+        hide_keys: lockdown.settings_covered && lockdown.nested_userns != NestedUserNs::Allow,
         console: tty,
         file_label,
         exec: Exec::new(command, argv0, &mut environment, cwd.candidates()),

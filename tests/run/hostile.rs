@@ -180,6 +180,35 @@ fn variables_that_name_odd_places_open_nothing() {
     }
 }
 
+/// The variable stands for one socket, and shows nothing else of the runtime directory.
+#[test]
+fn the_display_is_a_socket_or_nothing() {
+    let place = Place::new("hostile-display", Actor::User);
+    let secret = place.file("run/keyring/secret", "s");
+    let runtime = place.home.join("run");
+    std::os::unix::fs::symlink("keyring", runtime.join("link")).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(runtime.join("wayland-7")).unwrap();
+    place.own(&runtime.join("wayland-7"));
+    let shown = |display: &str, options: &str| {
+        let script = format!("test -S $XDG_RUNTIME_DIR/wayland-7 && echo socket; cat {}; true", secret.display());
+        let launch = place.sh(options, &script).env("XDG_RUNTIME_DIR", runtime.to_str().unwrap());
+        launch.env("WAYLAND_DISPLAY", display).run()
+    };
+    for display in [".", "..", "keyring", "link"] {
+        let outcome = shown(display, "--profile desktop");
+        assert_eq!(
+            (outcome.ending(), outcome.stdout_text()),
+            ("exit 125".into(), String::new()),
+            "{display}: {outcome}"
+        );
+        assert!(outcome.stderr_text().contains("WAYLAND_DISPLAY does not name a socket"), "{display}: {outcome}");
+        // Who does not ask for it is not kept from anything.
+        assert_eq!(shown(display, "").ending(), "exit 0", "{display}");
+    }
+    assert_eq!(shown("wayland-7", "--profile desktop").stdout_text(), "socket\n");
+    assert_eq!(shown("wayland-8", "--profile desktop").ending(), "exit 0");
+}
+
 #[test]
 fn thousands_of_variables_and_words_arrive() {
     let place = Place::new("hostile-many", Actor::User);

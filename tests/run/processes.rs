@@ -38,6 +38,22 @@ fn objects_of_system_v_are_its_own() {
     assert!(shared.starts_with("shm found\n"), "{shared}");
 }
 
+/// No namespace separates keyrings: the lists of procfs name those of the caller too.
+#[test]
+fn keyrings_are_not_listed() {
+    for actor in actors() {
+        let place = Place::new("keys", actor);
+        for options in ["", "--seccomp off", "--landlock off", "--share pid"] {
+            for list in ["/proc/keys", "/proc/key-users"] {
+                let outcome = place.run(options, &["/probe", "cat", list]).run();
+                assert_eq!(outcome.refused(), libc::EACCES, "{actor:?} {options} {list}");
+            }
+        }
+        // A box in a box has a procfs of its own, which the kernel would not give it over a covered one.
+        place.run("--allow-userns", &["/probe", "cat", "/proc/keys"]).run().done();
+    }
+}
+
 /// Whatever signal ends pinfold, nothing inside lives on.
 #[test]
 fn the_box_ends_with_the_tool() {

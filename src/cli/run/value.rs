@@ -75,6 +75,7 @@ pub(super) fn replaced(text: &[u8], variables: &[(&'static str, CString)]) -> Re
         };
         let name = &rest[at + 2..at + end];
         match variables.iter().find(|(known, _)| known.as_bytes() == name) {
+            Some((name, value)) if value.is_empty() => return Err(unusable(name)),
             Some((_, value)) => out.extend_from_slice(value.to_bytes()),
             None => return unknown_variable(name, variables),
         }
@@ -82,6 +83,14 @@ pub(super) fn replaced(text: &[u8], variables: &[(&'static str, CString)]) -> Re
     }
     out.extend_from_slice(rest);
     Ok(out)
+}
+
+/// The refusal of a variable whose value names something else than it is for (world.rs, `socket_name`).
+fn unusable(name: &str) -> Error {
+    let message = format!("the variable {name} does not name a socket in the runtime directory");
+    let hint =
+        format!("unset {name}, or set it to the name of a socket there; a directory or a link is not shown for it");
+    Error::new(super::FAILED, message).with_hint(Some(hint))
 }
 
 fn unknown_variable<T>(name: &[u8], variables: &[(&'static str, CString)]) -> Result<T, Error> {

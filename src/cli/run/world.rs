@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use super::FAILED;
@@ -27,6 +28,18 @@ fn is_of_the_system(home: &[u8]) -> bool {
         &["/bin", "/dev", "/etc", "/gnu", "/lib", "/lib64", "/nix", "/proc", "/run", "/sbin", "/sys", "/usr"];
     let home = Path::new(OsStr::from_bytes(home));
     SYSTEM.iter().any(|system| home.starts_with(system))
+}
+
+/// `name`, if it is that of a socket in `directory` or of nothing there. Of anything else a profile would show more than a
+/// socket, `.` being the whole directory: then it is empty, which the reader of profiles refuses.
+fn socket_name(directory: &[u8], name: &[u8]) -> Vec<u8> {
+    let is_name = !matches!(name, b"." | b"..");
+    let path = Path::new(OsStr::from_bytes(directory)).join(OsStr::from_bytes(name));
+    let is_right = match std::fs::symlink_metadata(path) {
+        Ok(found) => found.file_type().is_socket(),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    };
+    if is_name && is_right { name.to_vec() } else { Vec::new() }
 }
 
 /// The surroundings.
@@ -58,8 +71,10 @@ impl World {
         let home = has_home.clone().unwrap_or_else(|| NO_HOME.to_bytes().to_vec());
         let below_home = |name: &str, rest: &[u8]| absolute(name).unwrap_or_else(|| [&home, rest].concat());
         let runtime = format!("/run/user/{}", caller.uid).into_bytes();
+        let runtime = absolute("XDG_RUNTIME_DIR").unwrap_or(runtime);
         // A name in the runtime directory; it may be a path too, which needs no help of ours.
         let wayland = variable("WAYLAND_DISPLAY").filter(|name| !name.is_empty() && !name.contains(&b'/'));
+        let wayland = wayland.map_or(b"wayland-0".to_vec(), |name| socket_name(&runtime, name));
         let config = below_home("XDG_CONFIG_HOME", b"/.config");
         // Without a home there is no configuration either, rather than one at a place that somebody else may own.
         let as_path = |path: Vec<u8>| PathBuf::from(OsString::from_vec(path));
@@ -70,11 +85,11 @@ impl World {
         let variables = [
             ("HOME", home.clone()),
             ("UID", caller.uid.to_string().into_bytes()),
-            ("XDG_RUNTIME_DIR", absolute("XDG_RUNTIME_DIR").unwrap_or(runtime)),
+            ("XDG_RUNTIME_DIR", runtime),
             ("XDG_CONFIG_HOME", config),
             ("XDG_CACHE_HOME", below_home("XDG_CACHE_HOME", b"/.cache")),
             ("XDG_DATA_HOME", below_home("XDG_DATA_HOME", b"/.local/share")),
-            ("WAYLAND_DISPLAY", wayland.unwrap_or(b"wayland-0").to_vec()),
+            ("WAYLAND_DISPLAY", wayland),
         ];
         World {
             cwd: file::getcwd().ok(),
