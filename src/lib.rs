@@ -37,6 +37,7 @@
 //! | mounts, `/dev`, `/proc`, overlays | `exec/mounts.rs`, `exec/devices.rs`, `exec/layers.rs`; their sources: `exec/sources.rs` |
 //! | what is denied | `exec/deny.rs`; what patterns mean: `plan/pattern.rs`; what they find: `exec/walk.rs`; its other names: `exec/twins.rs`, `exec/views.rs`, `exec/hardlinks.rs`; what stays where it is for it: `exec/ways.rs` |
 //! | capabilities, filters, how the program is found | `exec/lockdown.rs` |
+//! | what a program that shares the processes may not do to them | `plan/others.rs` |
 //! | Landlock: what the rules are, when they are made | `plan/landlock.rs`, `plan/landlock/only.rs`, `plan/landlock/tcp.rs`; `exec/landlock.rs` |
 //! | what a host cannot enforce, by name | `plan/dropped.rs` |
 //! | signals to the tool | `sys/signals.rs`, `supervise/mod.rs` |
@@ -52,6 +53,7 @@
 //! | which links in git directories may stay | `workspace/links.rs` |
 //! | who commits in a workspace | `workspace/identity.rs` |
 //! | what must not be made on the host | `cli/run/footprint.rs` |
+//! | links that an earlier box may have left | `cli/run/links.rs` |
 //! | what is looked for after the run | `supervise/sweep.rs` |
 //! | how findings are told, whatever the program did to standard error | `supervise/findings.rs`; `sys/output.rs` |
 //! | a system call | `sys/`, the only place with `unsafe`, `libc` and `nix` |

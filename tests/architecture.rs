@@ -23,6 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cli/run/dry_run.rs", &["error", "plan", "spec"]),
     ("cli/run/lower.rs", &["error", "nearest", "spec", "workspace"]),
     ("cli/run/footprint.rs", &["error", "plan", "spec"]),
+    ("cli/run/links.rs", &["error", "spec"]),
     ("cli/run/look.rs", &["error", "host", "plan", "spec", "supervise", "workspace"]),
     ("cli/run/profile.rs", &["error", "nearest", "sys"]),
     ("cli/run/read.rs", &["error", "nearest"]),
@@ -45,6 +46,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("plan", &["error", "host", "spec", "sys"]),
     ("plan/filter.rs", &["error", "seccomp", "spec", "sys"]),
     ("plan/landlock/tcp.rs", &["error", "seccomp"]),
+    ("plan/others.rs", &["error", "seccomp", "spec"]),
     ("supervise", &["error", "exec", "plan", "spec", "sys", "workspace"]),
     ("exec", &["plan", "spec", "sys"]),
     // Nothing uses it but its verb; it uses the engine.

@@ -97,7 +97,9 @@ pub(super) fn proc(plan: &Plan, root: &mut NewRoot<'_>, dest: &CStr, index: usiz
         mount::new_fs(c"proc", &[], attr).op(index, Act::NewFs)?
     } else {
         let fs = mount::clone_tree(AT_FDCWD, c"/proc", true).op(index, Act::Source)?;
-        mount::set_attr(fs.as_fd(), Attr::NO_SUID.with(Attr::NO_DEV), Propagation::Keep, true).op(index, Act::Flags)?;
+        let read_only = if plan.proc_is_read_only { Attr::READ_ONLY } else { Attr::NONE };
+        let attr = Attr::NO_SUID.with(Attr::NO_DEV).with(read_only);
+        mount::set_attr(fs.as_fd(), attr, Propagation::Keep, true).op(index, Act::Flags)?;
         fs
     };
     let dir = root.attach(fs, &place, index)?;

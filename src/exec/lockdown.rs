@@ -154,7 +154,8 @@ impl Locked<'_> {
             Filters::HandedOn(_) | Filters::ReadLate(_) => &[],
         };
         let programs = programs.iter().map(AsRef::as_ref).chain(self.late_filter.as_deref());
-        plan.tcp_filter.as_deref().into_iter().chain(programs)
+        let own = [&plan.tcp_filter, &plan.others_filter].into_iter().filter_map(|filter| filter.as_deref());
+        own.chain(programs)
     }
 }
 

@@ -11,6 +11,7 @@ pub mod hint;
 mod landlock;
 mod lock;
 pub(crate) mod names;
+mod others;
 pub(crate) mod pattern;
 mod walls;
 
@@ -72,6 +73,8 @@ pub struct Plan {
     pub(crate) filter_name: String,
     /// A system call filter that the rules for ports need; installed before any other.
     pub(crate) tcp_filter: Option<Vec<u8>>,
+    /// The filter that keeps the program from changing processes outside, where it shares their namespace.
+    pub(crate) others_filter: Option<Vec<u8>>,
     /// What was asked for and is not enforced, because as much as possible is wanted.
     pub dropped: Vec<Dropped>,
     /// Mount a new procfs rather than the host's.
@@ -80,6 +83,8 @@ pub struct Plan {
     pub(crate) cover_proc: Cover,
     /// The lists of keyrings in procfs are covered.
     pub(crate) hide_keys: bool,
+    /// The host's procfs is read-only: in it are settings of processes outside, such as `oom_score_adj`.
+    pub(crate) proc_is_read_only: bool,
     /// The terminal that becomes `/dev/console`.
     pub(crate) console: Option<CString>,
     /// SELinux label for new files.
@@ -278,6 +283,7 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
     let (landlock, dropped) = landlock_rules(&spec, &host)?;
     let has_ports = landlock.as_ref().is_some_and(|rules| rules.handled.connect_tcp || rules.handled.bind_tcp);
     let tcp_filter = has_ports.then(landlock::tcp_filter).transpose()?;
+    let others_filter = others::filter(&spec)?;
     let filter_name = filter::name(&spec.lockdown.seccomp);
     let new_root = spec.lockdown.landlock.tier != LandlockTier::Only;
     if !new_root {
@@ -323,6 +329,7 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
         // Where user namespaces can be made inside, the lists are a procfs of one's own away. And of a covered procfs the
         // kernel gives nobody a new one ("mount too revealing").
         hide_keys: lockdown.settings_covered && lockdown.nested_userns != NestedUserNs::Allow,
+        proc_is_read_only: lockdown.settings_covered && !pid && pid_join.is_none(),
         console: tty,
         file_label,
         exec: Exec::new(command, argv0, &mut environment, cwd.candidates()),
@@ -353,6 +360,7 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
         new_root,
         landlock,
         tcp_filter,
+        others_filter,
         filter_name,
         dropped,
         life: lifecycle,

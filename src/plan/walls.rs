@@ -62,7 +62,9 @@ impl Plan {
             "for ports: no sockets but of UNIX, netlink, TCP, UDP and ping, no TCP Fast Open, TCP_ULP and io_uring"
                 .into()
         });
-        let all: Vec<String> = programs.into_iter().chain(for_ports).collect();
+        let of_others =
+            self.others_filter.as_ref().map(|_| "no limits, priorities and processors of other processes".to_owned());
+        let all: Vec<String> = programs.into_iter().chain(for_ports).chain(of_others).collect();
         if all.is_empty() { "no filter".into() } else { all.join("; ") }
     }
 }

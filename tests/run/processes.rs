@@ -1,6 +1,6 @@
 //! Processes, objects and terminals of the host are not there, and nothing inside outlives the box.
 
-use crate::support::{Actor, Fd, terminal};
+use crate::support::{Actor, Fd, Launch, terminal};
 use crate::{Place, actors};
 
 #[test]
@@ -36,6 +36,56 @@ fn objects_of_system_v_are_its_own() {
     }
     assert_eq!(own, "shm absent\nmsg absent\nsem absent\n");
     assert!(shared.starts_with("shm found\n"), "{shared}");
+}
+
+/// A limit of no processor time kills as well as a signal does, which Landlock keeps inside.
+#[test]
+fn shared_processes_cannot_be_changed() {
+    for actor in actors() {
+        let place = Place::new("others", actor);
+        let other = Launch::program(std::path::Path::new("/bin/sleep"), actor, &["1000"]).start();
+        let pid = other.pid().to_string();
+        let call = |number: i64, args: &[&str]| {
+            let number = number.to_string();
+            let command: Vec<&str> = ["/probe", "syscall", &number].iter().chain(args).copied().collect();
+            place.run("--share pid", &command).run()
+        };
+        let uid = actor.ids().map_or_else(|| nix::unistd::getuid().as_raw(), |(uid, _)| uid).to_string();
+        for (number, args) in [
+            (libc::SYS_prlimit64, &[&pid, "7", "0", "0"][..]),
+            (libc::SYS_setpriority, &["0", &pid, "19"]),
+            (libc::SYS_setpriority, &["1", &pid, "19"]),
+            (libc::SYS_setpriority, &["2", "0", "19"]),
+            (libc::SYS_ioprio_set, &["1", &pid, "24576"]),
+            (libc::SYS_ioprio_set, &["3", &uid, "24576"]),
+            (libc::SYS_sched_setscheduler, &[&pid, "0", "0"]),
+            (libc::SYS_sched_setparam, &[&pid, "0"]),
+            (libc::SYS_sched_setattr, &[&pid, "0", "0"]),
+            (libc::SYS_sched_setaffinity, &[&pid, "0", "0"]),
+        ] {
+            assert_eq!(call(number, args).refused(), libc::EPERM, "{actor:?} {number} {args:?}");
+        }
+        // Its own it may set, and whoever names a call means it.
+        call(libc::SYS_prlimit64, &["0", "7", "0", "0"]).done();
+        call(libc::SYS_setpriority, &["0", "0", "5"]).done();
+        call(libc::SYS_ioprio_set, &["1", "0", "24576"]).done();
+        let number = libc::SYS_prlimit64.to_string();
+        let options = "--share pid --syscall-allow prlimit64";
+        place.run(options, &["/probe", "syscall", &number, &pid, "7", "0", "0"]).run().done();
+        for name in ["oom_score_adj", "coredump_filter", "clear_refs", "autogroup"] {
+            let file = format!("/proc/{pid}/{name}");
+            for options in ["--share pid", "--share pid --landlock off --seccomp off"] {
+                let outcome = place.run(options, &["/probe", "write", &file, "5"]).run();
+                assert!(
+                    [libc::EROFS, libc::ENOENT].contains(&outcome.refused()),
+                    "{actor:?} {options} {name}: {outcome}"
+                );
+            }
+        }
+        // What it opens once more lies elsewhere.
+        let again = "exec 3>new; echo again >/proc/self/fd/3; cat new";
+        assert_eq!(place.sh("--share pid", again).run().done(), "again\n");
+    }
 }
 
 /// No namespace separates keyrings: the lists of procfs name those of the caller too.

@@ -54,7 +54,8 @@ pub(crate) fn converse(launch: Launch, lines: &[(&str, &str)]) -> String {
 fn read(terminal: &mut std::fs::File, said: &mut String) -> Option<()> {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     let mut waiting = [PollFd::new(terminal.as_fd(), PollFlags::POLLIN)];
-    if poll(&mut waiting, PollTimeout::try_from(super::running::DEADLINE).unwrap()).expect("wait for the terminal") == 0 {
+    if poll(&mut waiting, PollTimeout::try_from(super::running::DEADLINE).unwrap()).expect("wait for the terminal") == 0
+    {
         return None;
     }
     let mut buffer = [0; 4096];
