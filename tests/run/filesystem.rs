@@ -205,3 +205,52 @@ fn the_settings_of_the_kernel_are_read_only() {
         }
     }
 }
+
+/// `--rw ./out` is said again and again in one project, and a program that works there could have exchanged `out`.
+#[test]
+fn a_link_that_a_box_may_have_left_is_not_followed_out_of_the_project() {
+    let place = Place::new("planted-link", Actor::User);
+    let secret = place.file(".ssh/id", "secret");
+    place.file("project/inside/data", "inside");
+    place.file("lists/own.profile", "profile base\nro ~/project/out/id:/shown\n");
+    place
+        .sh("", "ln -s ../.ssh out; ln -s inside near; ln -s out/id file; mkdir sub; ln -s ../../.ssh sub/deep")
+        .run()
+        .done();
+    let secret = secret.display();
+    let profile = format!("--profile {}/lists/own.profile", place.home.display());
+    for options in [
+        "--rw ./out",
+        "--ro out",
+        "--rw-try ./out:/shown",
+        "--ro out/id:/shown",
+        "--ro ./near/../out/id:/shown",
+        "--ro sub/deep/id:/shown",
+        "--file ./file:/tmp/shown",
+        "--overlay ./out:/shown",
+        "--profile base --rw ./out:/shown",
+        &profile,
+    ] {
+        let outcome = place.sh(options, &format!("cat {secret} /shown /shown/id /tmp/shown")).run();
+        assert_eq!(
+            (outcome.ending(), outcome.stdout_text()),
+            ("exit 125".into(), String::new()),
+            "{options}: {outcome}"
+        );
+        let said = outcome.stderr_text();
+        assert!(said.contains("lies where a sandbox can write") && said.contains("/.ssh"), "{options}: {said}");
+    }
+    // One that stays in there, and one that lies elsewhere.
+    assert_eq!(place.run("--ro ./near:/shown", &["cat", "/shown/data"]).run().done(), "inside");
+    std::os::unix::fs::symlink(".ssh", place.home.join("own")).unwrap();
+    let own = format!("--ro {}/own:/shown", place.home.display());
+    assert_eq!(place.run(&own, &["cat", "/shown/id"]).run().done(), "secret");
+    // Below the home there are links of the user's own, and no workspace.
+    let words = ["run", "--profile", "base", "--ro", "own:/shown", "cat", "/shown/id"];
+    assert_eq!(place.pinfold(&words).dir(&place.home).run().done(), "secret");
+    // What this box writes to is another such place.
+    let shared = place.file("shared/data", "d").parent().unwrap().to_owned();
+    std::os::unix::fs::symlink("../.ssh", shared.join("link")).unwrap();
+    let both = format!("--rw {0} --ro {0}/link:/shown", shared.display());
+    assert_eq!(place.run(&both, &["cat", "/shown/id"]).run().ending(), "exit 125");
+}

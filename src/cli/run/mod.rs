@@ -4,6 +4,7 @@ mod args;
 mod as_bwrap;
 mod dry_run;
 mod footprint;
+mod links;
 mod lint;
 pub(super) mod look;
 mod lower;
@@ -87,6 +88,7 @@ fn prepare(line: &CommandLine, status: &mut Option<FdNumber>) -> Result<Prepared
     }
     let (dry_run, print_bwrap, verbose) = (args.dry_run, args.print_bwrap, args.verbose);
     let Meant { spec, origins, seen, unheld } = world.meant(args, &environment, &|| world.workspace())?;
+    world.guard_links(&spec, &origins)?;
     let unguarded = match world.guard_profiles(&spec, &origins) {
         Err(error) if spec.best_effort => Some(not_enforced("protection of profiles", error.message)),
         guarded => guarded.map(|()| None)?,

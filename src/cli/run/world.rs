@@ -10,11 +10,10 @@ use super::args::{Origin, RunArgs};
 use super::lower::{self, Facts, Found, Meant};
 use super::profile::Library;
 use super::read::{Outside, Text};
-use super::{profile, value, words};
+use super::{links, profile, value, words};
 use crate::cli::seccomp::LONGEST;
 use crate::error::{Error, push_printable};
 use crate::host::Caller;
-use crate::spec::path::MAX_LINKS;
 use crate::spec::{FsOp, Op, ProfileText, Seccomp, Source, Spec};
 use crate::sys::{Errno, entry, error_text, file};
 use crate::workspace::{self, GitConfig, Surroundings, Workspace};
@@ -151,6 +150,18 @@ impl World {
         self.cwd.as_deref().map_or_else(|| path.to_owned(), |cwd| path_of(cwd).join(path))
     }
 
+    /// Refuses paths that lead astray through links which an earlier box may have left: in the current directory, unless
+    /// that is the home directory or above it and so no workspace, and in what this box can write to.
+    pub(super) fn guard_links(&self, spec: &Spec, origins: &[Origin]) -> Result<(), Error> {
+        let cwd = self.cwd.as_deref().map(path_of);
+        let home = self.variables.iter().find(|(name, _)| *name == "HOME").map(|(_, home)| path_of(home));
+        let is_project = |cwd: &&PathBuf| !home.is_some_and(|home| home.starts_with(cwd));
+        let project = cwd.as_ref().filter(is_project).cloned();
+        let writable = spec.ops.iter().filter_map(|op| writable_source(&op.fs));
+        let places: Vec<PathBuf> = project.into_iter().chain(writable).collect();
+        links::guard(&spec.ops, origins, cwd.as_deref(), &places)
+    }
+
     /// Refuses a box that could write to where pinfold reads its profiles: what it planted there would decide about the
     /// next one.
     pub(super) fn guard_profiles(&self, spec: &Spec, origins: &[Origin]) -> Result<(), Error> {
@@ -164,7 +175,7 @@ impl World {
             _ => None,
         };
         for place in self.library.places().map(Path::to_owned).chain(filter) {
-            let place = real(&self.absolute(&place));
+            let place = links::real(&self.absolute(&place), &mut |_| {});
             let meets = |(source, _): &&(PathBuf, usize)| place.starts_with(source) || source.starts_with(&place);
             if let Some((source, word)) = writable.iter().find(meets) {
                 let mut message = b"the program could write to ".to_vec();
@@ -193,41 +204,12 @@ fn path_of(text: &CStr) -> PathBuf {
 /// The host's directory or file that a writable bind shows.
 fn writable_source(op: &FsOp) -> Option<PathBuf> {
     match op {
-        FsOp::Bind { source: Source::Path(source), flags, .. } if !flags.read_only => Some(real(&path_of(source))),
+        FsOp::Bind { source: Source::Path(source), flags, .. } if !flags.read_only => {
+            Some(links::real(&path_of(source), &mut |_| {}))
+        }
         FsOp::Bind { source: Source::Real(source), flags, .. } if !flags.read_only => Some(path_of(source)),
         _ => None,
     }
-}
-
-/// `path` (absolute) without links, whether it exists or not: one that leads into nothing names the place where
-/// something can be made. A call for each part, as far as there is something.
-fn real(path: &Path) -> PathBuf {
-    let reversed = |path: &Path| -> Vec<OsString> { path.iter().rev().map(OsStr::to_owned).collect() };
-    let (mut real, mut rest) = (PathBuf::new(), reversed(path));
-    let (mut links, mut is_missing) = (0, false);
-    while let Some(part) = rest.pop() {
-        // A `/` at the beginning takes the place of all before it.
-        let is_known = part == "/" || part == "..";
-        if part == ".." {
-            real.pop();
-        } else {
-            real.push(part);
-        }
-        is_missing &= !is_known;
-        if is_known || is_missing {
-            continue;
-        }
-        match std::fs::read_link(&real) {
-            Ok(target) if links < MAX_LINKS => {
-                links += 1;
-                real.pop();
-                rest.extend(reversed(&target));
-            }
-            Ok(_) => {}
-            Err(error) => is_missing = error.kind() == std::io::ErrorKind::NotFound,
-        }
-    }
-    real
 }
 
 /// What lies at a path. Where that cannot be told, nothing is taken for granted.
