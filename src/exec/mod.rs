@@ -7,6 +7,7 @@
 mod deny;
 mod devices;
 mod hardlinks;
+mod input;
 mod landlock;
 mod layers;
 mod lockdown;
@@ -33,7 +34,7 @@ use crate::spec::{DieWith, Fds};
 use crate::sys::cmdline::CommandLine;
 use crate::sys::ns::{self, NsSet};
 use crate::sys::process::{self, Cloned, End, SingleThread};
-use crate::sys::socket::Received;
+use crate::sys::socket::Message;
 use crate::sys::{Errno, file, net, socket};
 
 /// What is not yet done, done: or where it failed.
@@ -59,6 +60,8 @@ pub(crate) enum Tag {
     Remark,
     /// The program has stopped; the signal follows.
     Stopped,
+    /// The program has another open file description for its standard input, which comes along.
+    Input,
 }
 
 /// A packet as the half outside understands it.
@@ -77,6 +80,8 @@ pub(crate) enum Said {
     Remark(Failure),
     /// [`Tag::Stopped`], with the signal.
     Stopped(u8),
+    /// [`Tag::Input`].
+    Input,
 }
 
 impl Said {
@@ -92,6 +97,7 @@ impl Said {
             tag if tag == Tag::Failed as u8 => Failure::decode(rest).map(Said::Failed),
             tag if tag == Tag::Dropped as u8 => Failure::decode(rest).map(Said::Dropped),
             tag if tag == Tag::Remark as u8 => Failure::decode(rest).map(Said::Remark),
+            tag if tag == Tag::Input as u8 => Some(Said::Input),
             tag if tag == Tag::Stopped as u8 => rest.first().map(|&signal| Said::Stopped(signal)),
             tag if tag == Tag::Ended as u8 => match *rest {
                 [code, is_empty, by_signal] => {
@@ -171,6 +177,9 @@ fn set_up<'a>(
     userns::become_somebody(plan)?;
     let mut fence = Fence::begin(plan)?;
     if plan.new_root {
+        if matches!(plan.fds, Fds::Only(_)) {
+            input::protect(plan, control)?;
+        }
         fence = mounts::build(plan, control, fence)?;
     } else {
         fence.allow_host_paths(plan)?;
@@ -220,20 +229,20 @@ fn bring_loopback_up() -> Outcome<()> {
 
 /// Enters the network namespace that the supervisor has made meanwhile.
 fn enter_network(control: &OwnedFd) -> Outcome<()> {
-    match socket::receive_descriptor(control.as_fd()).stage(Stage::Control)? {
-        Received::Descriptor(network) => {
+    match socket::receive(control.as_fd(), &mut [0]).stage(Stage::Control)? {
+        Message { descriptor: Some(network), .. } => {
             ns::join(network.as_fd(), NsSet::NET).stage(Stage::JoinNet)?;
             // It is closed with the rest, by PID 1 or by exec: one call less.
             std::mem::forget(network);
             Ok(())
         }
+        // The supervisor is gone, or has a failure to tell.
+        Message { length: 0, .. } => process::exit_now(1),
         // It could not, where this process can.
-        Received::Nothing => {
+        Message { .. } => {
             ns::unshare(NsSet::NET).stage(Stage::Net)?;
             bring_loopback_up()
         }
-        // The supervisor is gone, or has a failure to tell.
-        Received::End => process::exit_now(1),
     }
 }
 

@@ -17,7 +17,7 @@ use crate::sys::cmdline::CommandLine;
 use crate::sys::ns::{self, NsSet};
 use crate::sys::process::{self, Child, Cloned, End, SingleThread};
 use crate::sys::signals::{self, Signals, Wanted};
-use crate::sys::{Errno, Result as SysResult, caps, file, mount, net, socket, terminal};
+use crate::sys::{Errno, Result as SysResult, caps, file, mount, net, offset, socket, terminal};
 use crate::workspace;
 pub(crate) use findings::{Findings, Found, PATIENCE};
 use findings::{Outlet, UNSAID};
@@ -246,7 +246,13 @@ fn attend(
     let signals = plan.life.orderly.then(|| Signals::watch(wanted)).transpose().map_err(at(Stage::Signals))?;
     let others = Others { signals: signals.as_ref(), ..others };
     let_go(plan, control, child, others)?;
-    wait(plan, control, child, others, door)
+    let mut input = None;
+    let ended = wait(plan, control, child, others, door, &mut input);
+    if let (Some(input), Ok(callers)) = (input, file::callers_fd(0)) {
+        // The caller reads on where the program has stopped. One that has closed its input does not.
+        let _moved = offset::copy(input.as_fd(), callers).is_ok();
+    }
+    ended
 }
 
 fn at(stage: Stage) -> impl Fn(Errno) -> Failure {
@@ -285,9 +291,9 @@ fn become_opaque() -> Result<(), Failure> {
 /// The process in the new PID namespace below a joined one: it says hello, and the kernel says who it is.
 fn child_below(control: &OwnedFd, between: Child) -> Result<Child, Trouble> {
     let mut packet = [0; Said::WIRE];
-    let (length, pid) = socket::receive_with_pid(control.as_fd(), &mut packet).map_err(at(Stage::Control))?;
+    let said = socket::receive(control.as_fd(), &mut packet).map_err(at(Stage::Control))?;
     let end = process::wait(between.as_fd()).map_err(at(Stage::Control))?;
-    match (Said::of(&packet[..length]), pid) {
+    match (Said::of(&packet[..said.length]), said.sender) {
         (Some(Said::Hello), Some(pid)) => {
             let pidfd = process::pidfd_open(pid).map_err(at(Stage::Control))?;
             Ok(Child { pid, pidfd })
@@ -345,7 +351,9 @@ fn make_network(control: &OwnedFd, child: &Child) -> Result<(), Failure> {
     net::bring_loopback_up(socket.as_fd()).map_err(at(Stage::Loopback))?;
     let network = net::namespace(socket.as_fd()).map_err(at(Stage::Net))?;
     become_opaque()?;
-    socket::send_descriptor(control.as_fd(), network.as_fd()).or_else(gone_is_fine).map_err(at(Stage::Control))?;
+    socket::send_descriptor(control.as_fd(), &[0], network.as_fd())
+        .or_else(gone_is_fine)
+        .map_err(at(Stage::Control))?;
     // Closed with all the rest in `let_go`: two calls less.
     std::mem::forget((socket, network));
     Ok(())
@@ -361,6 +369,7 @@ fn failure_told(plan: &Plan, control: &OwnedFd, door: &dyn Door) -> Option<Failu
             Some(Said::Failed(failure)) => return Some(failure),
             Some(Said::Dropped(failure)) => door.note(plan, &Note::Dropped(failure)),
             Some(Said::Remark(failure)) => door.note(plan, &Note::Remark(failure)),
+            Some(Said::Input) => {}
             _ => return None,
         }
     }
@@ -410,30 +419,34 @@ struct Others<'a> {
     job: Option<&'a Job>,
 }
 
-/// Listens to the half inside until the program has ended.
-fn wait(plan: &Plan, control: &OwnedFd, child: &Child, others: Others<'_>, door: &dyn Door) -> Result<Ended, Trouble> {
+/// Listens to the half inside until the program has ended. `input` is what it reads, if that is not what the caller has.
+fn wait(
+    plan: &Plan,
+    control: &OwnedFd,
+    child: &Child,
+    others: Others<'_>,
+    door: &dyn Door,
+    input: &mut Option<OwnedFd>,
+) -> Result<Ended, Trouble> {
     let mut ready = false;
     loop {
         if let Some(ended) = ended_by_others(control.as_fd(), child, others)? {
             return Ok(ended);
         }
         let mut packet = [0; Said::WIRE];
-        let read = match others.job {
-            Some(_) => socket::receive_with_pid(control.as_fd(), &mut packet),
-            None => file::read(control.as_fd(), &mut packet).map(|length| (length, None)),
-        };
-        let (length, sender) = match read {
+        let message = match socket::receive(control.as_fd(), &mut packet) {
             // It ended with a packet of ours unread, which is said once, and before what it had to say itself.
             Err(Errno::ECONNRESET) => continue,
             result => result.map_err(at(Stage::Control))?,
         };
-        if length == 0 {
+        if message.length == 0 {
             break;
         }
-        match Said::of(&packet[..length]) {
+        match Said::of(&packet[..message.length]) {
+            Some(Said::Input) => *input = message.descriptor,
             Some(Said::Ready) => {
                 ready = true;
-                others.job.iter().for_each(|job| job.started(sender));
+                others.job.iter().for_each(|job| job.started(message.sender));
             }
             Some(Said::Stopped(signal)) => others.job.iter().for_each(|job| job.stopped(signal)),
             Some(Said::Ended(end, is_empty)) if ready => {

@@ -15,6 +15,7 @@ pub(crate) mod landlock;
 pub(crate) mod mount;
 pub(crate) mod net;
 pub(crate) mod ns;
+pub(crate) mod offset;
 pub(crate) mod output;
 pub(crate) mod process;
 pub(crate) mod sealed;

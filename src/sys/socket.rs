@@ -27,14 +27,24 @@ pub(crate) fn send(fd: BorrowedFd<'_>, message: &[u8]) -> Result<()> {
     }
 }
 
-/// Asks the kernel to attach the sender's process id to each message, see [`receive_with_pid`].
+/// Asks the kernel to attach the sender's process id to each message, see [`receive`].
 pub(crate) fn pass_credentials(fd: &OwnedFd) -> Result<()> {
     socket::setsockopt(fd, sockopt::PassCred, &true)
 }
 
-/// Receives one message with the sender's process id as this process sees it. No bytes: end of file.
-pub(crate) fn receive_with_pid(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<(usize, Option<i32>)> {
-    let mut space = nix::cmsg_space!(libc::ucred);
+/// A message, with what came along.
+pub(crate) struct Message {
+    /// How many bytes it has. None: end of file.
+    pub(crate) length: usize,
+    /// The sender's process id as this process sees it, where [`pass_credentials`] has asked for that.
+    pub(crate) sender: Option<i32>,
+    /// What [`send_descriptor`] sent.
+    pub(crate) descriptor: Option<OwnedFd>,
+}
+
+/// Receives one message.
+pub(crate) fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<Message> {
+    let mut space = nix::cmsg_space!(libc::ucred, [RawFd; 1]);
     let mut slices = [IoSliceMut::new(buffer)];
     let message = loop {
         match socket::recvmsg::<UnixAddr>(fd.as_raw_fd(), &mut slices, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC) {
@@ -42,55 +52,30 @@ pub(crate) fn receive_with_pid(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<
             result => break result?,
         }
     };
-    let pid = message.cmsgs()?.find_map(|control| match control {
-        ControlMessageOwned::ScmCredentials(credentials) => Some(credentials.pid()),
-        _ => None,
-    });
-    Ok((message.bytes, pid))
+    let mut received = Message { length: message.bytes, sender: None, descriptor: None };
+    for control in message.cmsgs()? {
+        match control {
+            ControlMessageOwned::ScmCredentials(credentials) => received.sender = Some(credentials.pid()),
+            ControlMessageOwned::ScmRights(numbers) => {
+                received.descriptor = numbers.first().map(|&number| file::own(number));
+            }
+            _ => {}
+        }
+    }
+    Ok(received)
 }
 
-/// Sends a descriptor; a peer that is gone is `EPIPE`, never a signal.
-pub(crate) fn send_descriptor(fd: BorrowedFd<'_>, descriptor: BorrowedFd<'_>) -> Result<()> {
+/// Sends a message with a descriptor; a peer that is gone is `EPIPE`, never a signal.
+pub(crate) fn send_descriptor(fd: BorrowedFd<'_>, message: &[u8], descriptor: BorrowedFd<'_>) -> Result<()> {
     let numbers = [descriptor.as_raw_fd()];
     let control = [ControlMessage::ScmRights(&numbers)];
     loop {
-        let data = [IoSlice::new(&[0])];
+        let data = [IoSlice::new(message)];
         match socket::sendmsg::<UnixAddr>(fd.as_raw_fd(), &data, &control, MsgFlags::MSG_NOSIGNAL, None) {
             Err(Errno::EINTR) => {}
             result => return result.map(drop),
         }
     }
-}
-
-/// What [`receive_descriptor`] found.
-pub(crate) enum Received {
-    Descriptor(OwnedFd),
-    /// A message without one.
-    Nothing,
-    /// The other end is closed.
-    End,
-}
-
-/// Receives what [`send_descriptor`] sent.
-pub(crate) fn receive_descriptor(fd: BorrowedFd<'_>) -> Result<Received> {
-    let mut space = nix::cmsg_space!([RawFd; 1]);
-    let mut byte = [0];
-    let mut slices = [IoSliceMut::new(&mut byte)];
-    let message = loop {
-        match socket::recvmsg::<UnixAddr>(fd.as_raw_fd(), &mut slices, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC) {
-            Err(Errno::EINTR) => {}
-            result => break result?,
-        }
-    };
-    let number = message.cmsgs()?.find_map(|control| match control {
-        ControlMessageOwned::ScmRights(numbers) => numbers.first().copied(),
-        _ => None,
-    });
-    Ok(match (message.bytes, number) {
-        (_, Some(number)) => Received::Descriptor(file::own(number)),
-        (0, None) => Received::End,
-        (_, None) => Received::Nothing,
-    })
 }
 
 /// Which of the descriptors given to [`wait_any`] can be read or has ended, in order.

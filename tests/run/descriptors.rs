@@ -48,3 +48,36 @@ fn one_that_is_not_open_is_an_error() {
     assert_eq!((outcome.ending(), outcome.stdout_text()), ("exit 125".into(), String::new()), "{outcome}");
     assert!(outcome.stderr_text().contains("33"), "{outcome}");
 }
+
+/// Who has a file open for reading may read it, and nothing else.
+#[test]
+fn a_file_as_standard_input_cannot_be_changed() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    for actor in actors() {
+        let place = Place::new("input", actor);
+        let file = place.file("file", "first\nsecond\nthird\n");
+        let before = std::fs::metadata(&file).unwrap();
+        for options in ["", "--landlock off", "--share pid", "--landlock off --seccomp off"] {
+            let script = r#"(echo changed >/proc/self/fd/0) 2>/dev/null && echo written
+                (echo changed 1<>/proc/self/fd/0) 2>/dev/null && echo written
+                chmod 600 /proc/self/fd/0 2>/dev/null && echo mode
+                touch -d @1 /proc/self/fd/0 2>/dev/null && echo time
+                perl -e 'print "fchmod\n" if chmod 04755, \*STDIN; print "futimens\n" if utime 1, 1, \*STDIN'
+                cat"#;
+            let launch = place.sh(options, script).files(&place.home).fd(0, Fd::Open("file"));
+            assert_eq!(launch.run().done(), "first\nsecond\nthird\n", "{actor:?} {options}");
+        }
+        let after = std::fs::metadata(&file).unwrap();
+        assert_eq!((after.permissions(), after.mtime()), (before.permissions(), before.mtime()), "{actor:?}");
+        assert_eq!(before.permissions().mode() & 0o7000, 0);
+        // The caller reads on where the program has stopped, and the program where the caller has.
+        let tool = crate::support::pinfold().display();
+        let script = format!("read a; {tool} run sh -c 'read b; echo $b'; read c; echo $a $c");
+        let launch = crate::support::Launch::program(std::path::Path::new("/bin/sh"), actor, &["-c", &script]);
+        let launch = launch.dir(&place.project).env("HOME", place.home.to_str().unwrap());
+        let said = launch.files(&place.home).fd(0, Fd::Open("file")).run().done();
+        assert_eq!(said, "second\nfirst third\n", "{actor:?}");
+        // One that has no name any more is read as well.
+        assert_eq!(place.run("", &["cat"]).fd(0, Fd::Text("nameless")).run().done(), "nameless");
+    }
+}
