@@ -29,7 +29,8 @@ const BY_NUMBER: [(&str, u8, u8); 9] = [
 /// The filter, where `spec` shares the processes and has a filter at all. A call that is allowed by name is left out.
 pub(super) fn filter(spec: &Spec) -> Result<Option<Vec<u8>>, Error> {
     let Seccomp::Profile { allow, .. } = &spec.lockdown.seccomp else { return Ok(None) };
-    let Some(arch) = Arch::here().filter(|_| !spec.namespaces.pid && spec.namespaces.pid_join.is_none()) else {
+    let shares = spec.lockdown.settings_covered && !spec.namespaces.pid && spec.namespaces.pid_join.is_none();
+    let Some(arch) = Arch::here().filter(|_| shares) else {
         return Ok(None);
     };
     let rule = |(name, index, value): &(&str, u8, u8)| {

@@ -15,6 +15,9 @@ pub struct Lockdown {
     /// Landlock rules.
     pub landlock: Landlock,
     /// The settings of the kernel in procfs are read-only for whoever is root outside as well.
+    ///
+    /// So are settings of processes outside, where the program shares their PID namespace: the whole procfs is, and under a
+    /// profile limits and priorities can be set for the caller only. And keyrings are not listed.
     pub settings_covered: bool,
     /// Whether anybody inside may make another user namespace.
     pub nested_userns: NestedUserNs,
