@@ -14,6 +14,10 @@ const ROOM: usize = 1 << 20;
 /// Larger blocks, in bytes, are the C library's: it gives their pages back to the kernel.
 const LARGEST: usize = 64 << 10;
 
+/// Every block begins at a multiple of this, as with malloc(3): code that asks for bytes and writes structs into them
+/// relies on it (nix, messages with descriptors).
+const LEAST_ALIGN: usize = 16;
+
 /// Hands out one block after the other, and takes back only the last.
 pub struct Arena {
     room: UnsafeCell<Room>,
@@ -59,7 +63,7 @@ unsafe impl GlobalAlloc for Arena {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let mut used = self.used.load(Ordering::Relaxed);
         loop {
-            let start = used.next_multiple_of(layout.align());
+            let start = used.next_multiple_of(layout.align().max(LEAST_ALIGN));
             let end = start + layout.size().min(ROOM);
             if end > ROOM || layout.size() > LARGEST || layout.align() > align_of::<Room>() {
                 // SAFETY: the caller keeps the rules of `alloc`, which are the same.
@@ -122,8 +126,9 @@ mod tests {
         unsafe {
             let first = ARENA.alloc(layout(3, 1));
             let second = ARENA.alloc(layout(16, 16));
-            assert_eq!(second as usize % 16, 0);
+            assert!((second as usize).is_multiple_of(16));
             assert!(second as usize >= first as usize + 3);
+            assert!((first as usize).is_multiple_of(LEAST_ALIGN));
             ARENA.dealloc(first, layout(3, 1));
             let third = ARENA.alloc(layout(8, 8));
             assert!(third as usize >= second as usize + 16, "a block in the middle is not used again");
