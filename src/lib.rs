@@ -44,6 +44,7 @@
 //! | signals to the tool | `sys/signals.rs`, `supervise/mod.rs` |
 //! | the program at a terminal: ^C, ^Z, `fg` | `supervise/job.rs`, `sys/terminal.rs` |
 //! | what stays inside and reaps | `exec/pid1.rs`; its copy in memory: `exec/sealed.rs` |
+//! | the network of a box | `supervise/network.rs`, `exec/mod.rs` |
 //! | `--info-fd`, `--json-status-fd` | `supervise/status.rs` |
 //! | which filters a program gets, what they must let through | `plan/filter.rs` |
 //! | what is compiled before the library is | `build.rs` |

@@ -3,6 +3,7 @@
 
 mod findings;
 mod job;
+mod network;
 mod status;
 mod sweep;
 
@@ -17,7 +18,7 @@ use crate::sys::cmdline::CommandLine;
 use crate::sys::ns::{self, NsSet};
 use crate::sys::process::{self, Child, Cloned, End, SingleThread};
 use crate::sys::signals::{self, Signals, Wanted};
-use crate::sys::{Errno, Result as SysResult, caps, file, mount, net, offset, socket, terminal};
+use crate::sys::{Errno, Result as SysResult, caps, file, mount, offset, socket, terminal};
 use crate::workspace;
 pub(crate) use findings::{Findings, Found, PATIENCE};
 use findings::{Outlet, UNSAID};
@@ -229,7 +230,7 @@ fn begin(
     // Linux often starts a process on the processor of its maker, where it waits until that sleeps, although others are
     // idle (kernel/sched/fair.c, select_task_rq_fair).
     process::leave_processor();
-    let made = Before::look(plan).and_then(|before| make_network(control, child).map(|()| before));
+    let made = Before::look(plan).and_then(|before| network::make(control, child).map(|()| before));
     // What went wrong inside came first.
     made.map(Some).map_err(|failure| failure_told(plan, control, door).unwrap_or(failure).into())
 }
@@ -329,34 +330,6 @@ fn release(plan: &Plan, control: &OwnedFd, child: &Child, parent: Option<&OwnedF
 /// A half inside that ended early is no failure of sending: what it had to say is read next.
 fn gone_is_fine(errno: Errno) -> SysResult<()> {
     if errno == Errno::EPIPE { Ok(()) } else { Err(errno) }
-}
-
-/// Makes the network namespace of the box while the half inside is busy with its mounts, and hands it over.
-///
-/// It must belong to the user namespace of the box, so this process moves there: a place from where it can do no more
-/// than before, once it has given the capabilities up that it has there.
-fn make_network(control: &OwnedFd, child: &Child) -> Result<(), Failure> {
-    match ns::join(child.as_fd(), NsSet::USER) {
-        // It ended early; what it had to say is read next.
-        Err(Errno::ESRCH) => return Ok(()),
-        // A filter around us that knows clone(2) but not this: the half inside makes its own.
-        Err(Errno::EPERM | Errno::ENOSYS) => {
-            become_opaque()?;
-            return socket::send(control.as_fd(), &[0]).or_else(gone_is_fine).map_err(at(Stage::Control));
-        }
-        result => result.map_err(at(Stage::Net))?,
-    }
-    ns::unshare(NsSet::NET).map_err(at(Stage::Net))?;
-    let socket = net::any_socket().map_err(at(Stage::Prepare))?;
-    net::bring_loopback_up(socket.as_fd()).map_err(at(Stage::Loopback))?;
-    let network = net::namespace(socket.as_fd()).map_err(at(Stage::Net))?;
-    become_opaque()?;
-    socket::send_descriptor(control.as_fd(), &[0], network.as_fd())
-        .or_else(gone_is_fine)
-        .map_err(at(Stage::Control))?;
-    // Closed with all the rest in `let_go`: two calls less.
-    std::mem::forget((socket, network));
-    Ok(())
 }
 
 /// What the half inside has said already, if that is a failure.
