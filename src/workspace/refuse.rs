@@ -1,6 +1,8 @@
 //! Directories that no program gets to write as a whole, because they are more than a project.
 
+use std::ffi::OsString;
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -33,7 +35,8 @@ impl Limits {
         let homes = both_forms(around.home.map(Path::to_owned).into_iter().chain(recorded));
         let runtime = format!("/run/user/{}", around.uid);
         let runtime = both_forms(around.runtime_dir.map(Path::to_owned).into_iter().chain([runtime.into()]));
-        Limits { homes, runtime, system: real(SYSTEM), whole: real(WHOLE) }
+        let links = Links::of_root();
+        Limits { homes, runtime, system: real(links.ways_of(SYSTEM)), whole: real(links.ways_of(WHOLE)) }
     }
 
     /// Why `dir` may not be written as a whole though its path says nothing, if so: a home is often mounted at two places
@@ -83,15 +86,37 @@ fn both_forms(paths: impl Iterator<Item = PathBuf>) -> Vec<PathBuf> {
     let mut forms: Vec<PathBuf> = paths.filter(|path| path.is_absolute() && path != Path::new("/")).collect();
     // What the environment and the system say of a home is mostly the same.
     forms.dedup();
-    let real = real(&forms);
+    let real = real(forms.iter().map(PathBuf::as_path));
     forms.extend(real);
     forms
 }
 
 /// The paths of `places` without links, of those that have any.
-fn real(places: &[impl AsRef<Path>]) -> Vec<PathBuf> {
+fn real<'a>(places: impl Iterator<Item = &'a Path>) -> Vec<PathBuf> {
     let followed = |place: &Path| place.canonicalize().ok().filter(|real| real != place);
-    places.iter().filter_map(|place| followed(place.as_ref())).collect()
+    places.filter_map(followed).collect()
+}
+
+/// The entries of `/` that are links, where it can be listed: one listing says of all what would be a call for each.
+struct Links(Option<Vec<OsString>>);
+
+impl Links {
+    fn of_root() -> Links {
+        let is_link = |entry: &fs::DirEntry| entry.file_type().map_or(true, |kind| kind.is_symlink());
+        let entries = fs::read_dir("/").and_then(Iterator::collect::<io::Result<Vec<_>>>);
+        Links(entries.ok().map(|all| all.iter().filter(|entry| is_link(entry)).map(fs::DirEntry::file_name).collect()))
+    }
+
+    /// Those of `places` that may have links on their way.
+    fn ways_of<'a>(&self, places: &'a [&str]) -> impl Iterator<Item = &'a Path> {
+        let may_lead_on = |place: &&Path| match (&self.0, place.strip_prefix("/")) {
+            (Some(links), Ok(name)) if name.components().count() == 1 => {
+                links.iter().any(|link| link == name.as_os_str())
+            }
+            _ => true,
+        };
+        places.iter().map(Path::new).filter(move |place| may_lead_on(place))
+    }
 }
 
 /// The home of user `uid` in the text of passwd(5).
@@ -160,6 +185,14 @@ mod tests {
         let limits = Limits { system: vec!["/data/disk/tmp".into()], ..Limits::new(&around) };
         assert!(["/data/disk/tmp", "/data/disk", "/data"].iter().all(|dir| limits.refusal(Path::new(dir)).is_some()));
         assert!(["/data/disk/tmp/x", "/data/x"].iter().all(|dir| limits.refusal(Path::new(dir)).is_none()));
+    }
+
+    #[test]
+    fn only_links_in_the_root_are_followed_and_all_where_it_cannot_be_listed() {
+        let places = ["/usr", "/bin", "/var/tmp"];
+        let ways = |links: Option<Vec<OsString>>| Links(links).ways_of(&places).map(Path::to_owned).collect::<Vec<_>>();
+        assert_eq!(ways(Some(vec!["bin".into(), "x".into()])), [Path::new("/bin"), Path::new("/var/tmp")]);
+        assert_eq!(ways(None), places.map(PathBuf::from));
     }
 
     #[test]
