@@ -70,6 +70,10 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// The hint where the kernel does not have a call (ENOSYS), or somebody says so.
+pub(crate) const MISSING_CALL: &str = "pinfold needs Linux 5.12 or newer (mount_setattr, openat2, close_range, pidfd_open), and no filter that hides these \
+     calls: inside one of `pinfold run`, begin that with --allow-userns --landlock off";
+
 /// Appends `text` with control characters escaped (`\n`, `\x1b`, `\u{9b}`), all other bytes as they are.
 ///
 /// A path or argument that came from somebody else must not move the cursor, turn the direction of writing around or

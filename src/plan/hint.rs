@@ -1,5 +1,6 @@
 //! Advice: the likely cause of a failure, and what to do about it. A pure table of (stage, error number, obstacles).
 
+use crate::error::MISSING_CALL;
 use crate::host::Obstacles;
 use crate::plan::failure::{Act, Failure, Stage};
 use crate::spec::{FsOp, Source};
@@ -98,10 +99,7 @@ pub fn advice(failure: &Failure, op: Option<&FsOp>, host: &Obstacles, terms: &Te
         (Stage::Op, Act::Attach | Act::Part, Errno::ENOSPC) => {
             "there are too many mounts for this namespace: raise the sysctl fs.mount-max or bind fewer paths"
         }
-        (_, _, Errno::ENOSYS) => {
-            "pinfold needs Linux 5.12 or newer (mount_setattr, openat2, close_range, pidfd_open), and no filter that \
-             hides these calls: inside one of `pinfold run`, begin that with --allow-userns --landlock off"
-        }
+        (_, _, Errno::ENOSYS) => MISSING_CALL,
         (Stage::Op, Act::Source, Errno::ENOENT) => match op {
             Some(FsOp::Bind { source: Source::Path(_), .. }) => {
                 return Some(format!("the source does not exist on the host; {}", SKIP_MISSING));

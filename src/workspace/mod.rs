@@ -57,6 +57,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, push_printable};
 use crate::spec::{FsOp, Settle, Watch};
+use crate::sys::io_error_text;
 use area::Area;
 pub(crate) use identity::identity;
 pub(crate) use scopes::Common as GitConfig;
@@ -141,7 +142,7 @@ pub(crate) fn find(around: &Surroundings<'_>) -> Result<Workspace, Error> {
     let failed = |error: std::io::Error| {
         let mut message = b"Can't use ".to_vec();
         push_printable(&mut message, around.cwd);
-        message.extend_from_slice(format!(" as the workspace: {error}").as_bytes());
+        message.extend_from_slice(format!(" as the workspace: {}", io_error_text(&error)).as_bytes());
         Error::new(CODE, message)
     };
     let cwd = around.cwd.canonicalize().map_err(failed)?;

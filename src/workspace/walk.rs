@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use super::CODE;
 use super::area::c_path;
 use super::layout::{is_too_deep, path_of};
-use crate::error::{Error, push_printable};
+use crate::error::{Error, MISSING_CALL, push_printable};
 use crate::sys::dir::{self, Entries, For};
 use crate::sys::file::{self, Kind, Stat};
 use crate::sys::mount::AT_FDCWD;
@@ -218,6 +218,7 @@ fn failed(dir: &[u8], errno: Errno) -> Error {
         Errno::EACCES => {
             Some("the program could open it and change the hooks of a repository there: chmod u+rx it, or remove it")
         }
+        Errno::ENOSYS => Some(MISSING_CALL),
         Errno::ESTALE => Some("directories in it were moved meanwhile: try again"),
         _ => None,
     };
