@@ -135,7 +135,9 @@ pub(crate) fn marks_last(fd: BorrowedFd<'_>) -> Result<bool> {
 /// another device in between. An overlay does not always, nor do many in user space. A filesystem that is missing here
 /// costs time only.
 pub(crate) fn lists_inodes(fd: BorrowedFd<'_>) -> Result<bool> {
-    use nix::sys::statfs::{BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, F2FS_SUPER_MAGIC, TMPFS_MAGIC, XFS_SUPER_MAGIC};
+    use nix::sys::statfs::{BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, F2FS_SUPER_MAGIC, FsType, TMPFS_MAGIC};
+    // nix has it for glibc alone.
+    const XFS_SUPER_MAGIC: FsType = FsType(libc::XFS_SUPER_MAGIC as _);
     let known = [BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, F2FS_SUPER_MAGIC, TMPFS_MAGIC, XFS_SUPER_MAGIC];
     nix::sys::statfs::fstatfs(fd).map(|fs| known.contains(&fs.filesystem_type()))
 }

@@ -130,7 +130,7 @@ impl Interrupted {
         let interrupted = Interrupted { action: before, mask };
         let first = libc::timeval {
             tv_sec: time.as_secs().cast_signed(),
-            tv_usec: libc::suseconds_t::from(time.subsec_micros().cast_signed()),
+            tv_usec: time.subsec_micros().cast_signed().into(),
         };
         set_timer(libc::itimerval { it_interval: AGAIN, it_value: first })?;
         Ok(interrupted)
