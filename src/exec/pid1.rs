@@ -4,7 +4,7 @@
 //! is left to reap. It has no capabilities, no descriptors but its own, and the filters of the program.
 
 use std::ffi::CString;
-use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 
 use super::lockdown::Locked;
 use super::{At, Outcome, Said, Tag, report, sealed};
@@ -95,11 +95,18 @@ fn run_copied(
     let watch = Watch::new(plan, program);
     // Otherwise this goes on, and nobody can look into it.
     let _closed_still = sealed::become_copy(plan, control, locked, (copy, &release), watch).is_err();
-    let goes_on = file::write_all(release.as_fd(), &[0]).stage(Stage::Control);
+    let goes_on = let_start(release.as_fd()).stage(Stage::Control);
     match goes_on.and_then(|()| locked.install_filters(plan)) {
         Ok(()) => reap(watch, control),
         Err(failure) => failure,
     }
+}
+
+/// Lets the program's process go on, and waits until that has executed the program, which closes its end: as with
+/// `process::spawn_on_own_stack`, what fails from here on fails after the start.
+pub(super) fn let_start(release: BorrowedFd<'_>) -> Result<(), Errno> {
+    file::write_all(release, &[0])?;
+    file::read(release, &mut [0]).map(drop)
 }
 
 /// Becomes the program. Returns only where that could not be done, and has said why.

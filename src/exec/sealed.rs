@@ -91,7 +91,7 @@ fn settle(orders: &Orders, name: &CStr) -> Outcome<()> {
     keep.push(orders.release);
     keep.sort_unstable();
     file::close_all_but(&keep).stage(Stage::Control)?;
-    file::callers_fd(orders.release).and_then(|fd| file::write_all(fd, &[0])).stage(Stage::Control)?;
+    file::callers_fd(orders.release).and_then(pid1::let_start).stage(Stage::Control)?;
     file::close_numbers([orders.release]);
     pid1::install(orders.filters.iter().map(Vec::as_slice))
 }
