@@ -20,10 +20,22 @@ fn main() -> Result<(), String> {
     let out = std::env::var_os("OUT_DIR").ok_or("cargo gives no OUT_DIR")?;
     let programs = programs().map_err(|error| error.to_string())?;
     // Everything else that this depends on is part of it, and cargo runs it again when it had to be built again.
-    let run_again = b"cargo::rerun-if-changed=src/build.rs\n";
+    let run_again: &[u8] = b"cargo::rerun-if-changed=src/build.rs\n";
+    let run_again = [run_again, static_or_warning()].concat();
     std::fs::write(Path::new(&out).join("programs.rs"), programs)
-        .and_then(|()| std::io::Write::write_all(&mut std::io::stdout(), run_again))
+        .and_then(|()| std::io::Write::write_all(&mut std::io::stdout(), &run_again))
         .map_err(|error| error.to_string())
+}
+
+/// A warning for who builds without the flags of `.cargo/config.toml`: `cargo install`, or another directory.
+fn static_or_warning() -> &'static [u8] {
+    let features = std::env::var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
+    if features.split(',').any(|feature| feature == "crt-static") {
+        b""
+    } else {
+        b"cargo::warning=this pinfold will not be static, so it starts slowly and needs its libraries: build for a *-linux-musl \
+          target, or set RUSTFLAGS='-C target-feature=+crt-static' and name a --target\n"
+    }
 }
 
 /// The text of an array of architecture, name and program.

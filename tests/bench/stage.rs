@@ -9,6 +9,10 @@ use std::process::Command;
 
 /// As many directories wait to be bound.
 pub(crate) const SOURCES: usize = 10_000;
+/// The C library of this build, which the limit program gets too: what differs is then pinfold.
+pub(crate) const C_LIBRARY: &str = if cfg!(target_env = "musl") { "musl" } else { "glibc" };
+/// The compiler that has it.
+const CC: &str = if cfg!(target_env = "musl") { "musl-gcc" } else { "cc" };
 
 /// The directory. Whoever made it removes it.
 pub(crate) struct Stage {
@@ -67,7 +71,7 @@ impl Stage {
         self.path.join("reference")
     }
 
-    /// The limit program. The file is missing where there is no C compiler.
+    /// The limit program, with the C library that pinfold has here. The file is missing where there is no C compiler.
     pub(crate) fn limit(&self) -> PathBuf {
         self.path.join("limit")
     }
@@ -84,14 +88,16 @@ impl Stage {
 
     fn compile_limit(&self) {
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bench/limit.c");
-        let mut cc = Command::new("cc");
-        cc.args(["-O2", "-static", source, "-o"]).arg(self.limit());
+        let mut cc = Command::new(CC);
+        // musl-gcc brings no headers of the kernel.
+        cc.args(["-O2", "-static", "-idirafter", "/usr/include", "-idirafter", "/usr/include/x86_64-linux-gnu"]);
+        cc.args([source, "-o"]).arg(self.limit());
         let said = match cc.status() {
             Ok(status) if status.success() => return,
             Ok(status) => status.to_string(),
             Err(error) => error.to_string(),
         };
-        println!("SKIPPED: cc cannot build the limit program ({said}), so nothing is compared with the limit");
+        println!("SKIPPED: {CC} cannot build the limit program ({said}), so nothing is compared with the limit");
     }
 
     /// Takes everything away again.
