@@ -128,10 +128,8 @@ impl Interrupted {
         let alarm = SigSet::from(Signal::SIGALRM);
         sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&alarm), Some(&mut mask))?;
         let interrupted = Interrupted { action: before, mask };
-        let first = libc::timeval {
-            tv_sec: time.as_secs().cast_signed(),
-            tv_usec: time.subsec_micros().cast_signed().into(),
-        };
+        let first =
+            libc::timeval { tv_sec: time.as_secs().cast_signed(), tv_usec: time.subsec_micros().cast_signed().into() };
         set_timer(libc::itimerval { it_interval: AGAIN, it_value: first })?;
         Ok(interrupted)
     }

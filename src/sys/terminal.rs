@@ -21,8 +21,10 @@ pub(crate) fn foreground(terminal: BorrowedFd<'_>) -> Result<i32> {
 }
 
 /// What [`set_foreground`] does, besides what [`super::process::UNBLOCK`] names.
-pub(crate) const SET_FOREGROUND: Call =
-    Call { args: [None, Some(libc::TIOCSPGRP as u32 as u64), None, None, None, None], ..Call::new("ioctl", libc::SYS_ioctl) };
+pub(crate) const SET_FOREGROUND: Call = Call {
+    args: [None, Some(libc::TIOCSPGRP as u32 as u64), None, None, None, None],
+    ..Call::new("ioctl", libc::SYS_ioctl)
+};
 
 /// Gives the terminal to `group`, a group of this session. SIGTTOU, which stops whoever does that from the background, is
 /// blocked meanwhile.
