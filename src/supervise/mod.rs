@@ -22,7 +22,7 @@ use crate::sys::{Errno, Result as SysResult, caps, file, mount, offset, socket, 
 use crate::workspace;
 pub(crate) use findings::{Findings, Found, PATIENCE};
 use findings::{Outlet, UNSAID};
-use job::Job;
+use job::{Interrupted, Job};
 use sweep::Sweep;
 
 /// The front door that was used: makes words of what happens, in its own manner.
@@ -127,11 +127,17 @@ fn supervise(plan: &Plan, line: Option<CommandLine>, door: &dyn Door) -> Result<
         (Some(job), Ok(Ended { end, signal: None, .. })) => job.ended(*end),
         _ => None,
     };
-    // Before anything is said: it would be said from the background.
-    job.iter().for_each(Job::give_back);
     if outcome.is_err() {
         // Whatever went wrong: nothing of a box that could not be looked after stays behind.
         abandon(&child);
+    }
+    if let Some(job) = &job {
+        // What lives on inside could take the terminal again. The kernel ends it with the box.
+        if job.was_foreground() && !outcome.as_ref().is_ok_and(|ended| ended.is_empty) {
+            outlast(plan, &child);
+        }
+        // Before anything is said: it would be said from the background.
+        job.give_back();
     }
     let told = if plan.life.looks_afterwards() {
         // Whoever reads the messages may have gone (`2>&1 | head`): what the program has left is no better then.
@@ -152,8 +158,10 @@ fn supervise(plan: &Plan, line: Option<CommandLine>, door: &dyn Door) -> Result<
     }
     let ended = outcome?;
     let told = told?;
-    if let Some(signal) = interrupted.filter(|_| told) {
-        process::die_with_group(signal);
+    match interrupted.filter(|_| told) {
+        Some(Interrupted::WithGroup(signal)) => process::die_with_group(signal),
+        Some(Interrupted::Alone(signal)) => process::die_of(signal),
+        None => {}
     }
     Ok(if told { ended.end.exit_code() } else { UNSAID })
 }

@@ -142,11 +142,15 @@ pub(super) fn die_of(signal: u8) {
     end_by(signal, || nix::sys::signal::raise(signal));
 }
 
-/// Ends the whole group of this process by `signal`, but for those who ignore it.
+/// Interrupts the whole group of this process, but for those who ignore that, and ends this process by `signal`.
+///
+/// The others get INT whatever `signal` is: QUIT would make them leave their memory in core files (core(5)).
 pub(super) fn die_with_group(signal: u8) {
-    let Ok(signal) = Signal::try_from(i32::from(signal)) else { return };
-    if is_ignored(signal).is_ok_and(|is_ignored| !is_ignored) {
-        end_by(signal, || nix::sys::signal::kill(nix::unistd::Pid::from_raw(0), signal));
+    let Ok(kind) = Signal::try_from(i32::from(signal)) else { return };
+    if is_ignored(kind).is_ok_and(|is_ignored| !is_ignored) {
+        // Held back here, where it is read instead.
+        let _interrupted = nix::sys::signal::kill(nix::unistd::Pid::from_raw(0), Signal::SIGINT).is_ok();
+        die_of(signal);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-use nix::fcntl::OFlag;
+use nix::fcntl::{FcntlArg, OFlag};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::stat::Mode;
 use nix::unistd::Pid;
@@ -10,8 +10,27 @@ use nix::unistd::Pid;
 use super::{Call, Errno, Result};
 
 /// The controlling terminal of this process. `ENXIO` where it has none.
+///
+/// Somebody may have forbidden to open it again (`TIOCEXCL`, ioctl_tty(2)): then one of the standard descriptors will do.
 pub(crate) fn open() -> Result<OwnedFd> {
-    nix::fcntl::open(c"/dev/tty", OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NOCTTY, Mode::empty())
+    let opened = nix::fcntl::open(c"/dev/tty", OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NOCTTY, Mode::empty());
+    if !matches!(opened, Err(Errno::EBUSY)) {
+        return opened;
+    }
+    let ours = (0..=2).filter_map(|number| super::file::callers_fd(number).ok()).find(|fd| foreground(*fd).is_ok());
+    ours.map_or(opened, |fd| nix::fcntl::fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(3)).map(super::file::own))
+}
+
+/// Whether descriptor `number` is a terminal, whichever.
+pub(crate) fn is_terminal(number: i32) -> bool {
+    // SAFETY: a plain number.
+    unsafe { libc::isatty(number) == 1 }
+}
+
+/// Lets others open the terminal again, where somebody has forbidden it.
+pub(crate) fn share(terminal: BorrowedFd<'_>) {
+    // SAFETY: TIOCNXCL takes no argument.
+    let _shared = Errno::result(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCNXCL as libc::Ioctl) }).is_ok();
 }
 
 /// The process group that has the terminal: keys send their signals to it, and it may read.

@@ -158,3 +158,73 @@ fn a_background_job_leaves_the_terminal_alone() {
     let said = terminal::converse(shell(&place), &lines);
     assert!(said.contains("still4"), "{said}");
 }
+
+/// Who else in a pipeline reads the terminal keeps it, unless the program asks for it.
+#[test]
+fn the_rest_of_a_pipeline_keeps_the_terminal() {
+    let place = Place::new("pipeline", Actor::User);
+    let lines = [
+        ("", "echo ready$((6*7))\n"),
+        // A pager as they are: its keys come from the terminal while the box still runs.
+        (
+            "ready42",
+            "$P sh -c 'echo box$((1+1)); sleep 1000' | sh -c 'read x; echo $x; read k </dev/tty; echo key-$k'\n",
+        ),
+        ("box2", "space\n"),
+        ("key-space", "\x03"),
+        ("^C", "echo code-${PIPESTATUS[0]}-$((3+3))\n"),
+        ("code-130-6", "cat | $P sh -c 'cat; echo end$((4+4))'\n"),
+        ("cat", "typed\n"),
+        ("typed\r\ntyped", "\x04"),
+        ("end8", "$P cat | $P sed -u s/^/inner-/\n"),
+        ("inner", "one\n"),
+        ("inner-one", "\x1a"),
+        ("Stopped", "fg\n"),
+        ("inner", "two\n"),
+        ("inner-two", "\x04"),
+        ("", "echo done$((5+5))\n"),
+        ("done10", "exit\n"),
+    ];
+    terminal::converse(shell(&place), &lines);
+}
+
+#[test]
+fn nothing_of_a_box_keeps_the_terminal() {
+    let place = Place::new("keeps-terminal", Actor::User);
+    // Another group of the box takes the terminal again and again, until it ends with the box.
+    let takes = r#"$SIG{TTOU} = "IGNORE"; if (!fork) { setpgrp(0, 0); $| = 1; require POSIX;
+        POSIX::tcsetpgrp(0, $$) while 1 } select(undef, undef, undef, 0.3)"#;
+    script(&place, "takes.pl", takes);
+    // Nobody may open the terminal any more (TIOCEXCL).
+    script(&place, "excl.pl", "open(my $tty, '<', '/dev/tty') or die; ioctl($tty, 0x540c, 0) or die");
+    script(
+        &place,
+        "both.sh",
+        "$P perl takes.pl; read x; echo script-$x; $P perl excl.pl; $P sh -c 'read y; echo box-$y'\n",
+    );
+    let lines = [
+        ("", "echo ready$((6*7))\n"),
+        ("ready42", "sh both.sh; echo after$((1+1))\n"),
+        ("both.sh", "one\n"),
+        ("script-one", "two\n"),
+        ("after2", "exit\n"),
+    ];
+    let said = terminal::converse(shell(&place), &lines);
+    assert!(said.contains("box-two"), "{said}");
+}
+
+/// It would leave their memory where the next box can read it.
+#[test]
+fn a_quit_of_the_program_is_an_interrupt_to_the_callers_group() {
+    let place = Place::new("quits", Actor::User);
+    script(
+        &place,
+        "quit.sh",
+        "trap 'echo int$((7+7))' INT; trap 'echo quit' QUIT; $P sh -c 'kill -QUIT $$'; echo end$?\n",
+    );
+    let said = terminal::converse(
+        shell(&place),
+        &[("", "echo ready$((6*7))\n"), ("ready42", "bash quit.sh\n"), ("end131", "exit\n")],
+    );
+    assert!(said.contains("int14") && !said.contains("\nquit\r\n"), "{said}");
+}

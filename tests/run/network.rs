@@ -100,6 +100,7 @@ const ROUND: &[(&str, &str, &str, i32)] = &[
     ("socketpair AF_TIPC", "53 30 1 0 0", "360 30 1 0 0", libc::EAFNOSUPPORT),
     ("socketpair MPTCP", "53 2 1 262 0", "360 2 1 262 0", libc::EPROTONOSUPPORT),
     // Of a descriptor that is not open: only the filter can say anything but EBADF.
+    ("setsockopt IP_LOCAL_PORT_RANGE", "54 99 0 51 @port 4", "366 99 0 51 @port 4", libc::ENOPROTOOPT),
     ("setsockopt TCP_ULP", "54 99 6 31 @smc 4", "366 99 6 31 @smc 4", libc::ENOPROTOOPT),
     ("sendto MSG_FASTOPEN", "44 99 @x 1 0x20000000", "369 99 @x 1 0x20000000", libc::EOPNOTSUPP),
     ("sendmsg MSG_FASTOPEN", "46 99 0 0x20004000", "370 99 0 0x20004000", libc::EOPNOTSUPP),

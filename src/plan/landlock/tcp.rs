@@ -37,6 +37,7 @@ const TCP: u8 = 6;
 ///   named, AF_SMC speaks TCP at once, and AF_RDS where its module is there.
 /// * `TCP_ULP` (31) turns a socket of TCP into one of SMC by the name "smc". It turns on TLS in the kernel too, without
 ///   which TLS libraries do their work themselves.
+/// * `IP_LOCAL_PORT_RANGE` (51, of IPv6 sockets too; Linux 6.3) lets listen(2) without bind(2) take the port of one's choice.
 /// * `MSG_FASTOPEN` (0x20000000) connects without connect(2).
 /// * What io_uring does is seen by no filter, and the arguments of the old socketcall(2) lie in memory.
 const REST: &str = r#"
@@ -47,6 +48,8 @@ const REST: &str = r#"
     { "names": ["socket", "socketpair"], "action": "SCMP_ACT_ERRNO", "errnoRet": 97 },
     { "names": ["setsockopt"], "action": "SCMP_ACT_ERRNO", "errnoRet": 92,
       "args": [{ "index": 1, "value": 6, "op": "SCMP_CMP_EQ" }, { "index": 2, "value": 31, "op": "SCMP_CMP_EQ" }] },
+    { "names": ["setsockopt"], "action": "SCMP_ACT_ERRNO", "errnoRet": 92,
+      "args": [{ "index": 1, "value": 0, "op": "SCMP_CMP_EQ" }, { "index": 2, "value": 51, "op": "SCMP_CMP_EQ" }] },
     { "names": ["send", "sendto", "sendmmsg"], "action": "SCMP_ACT_ERRNO", "errnoRet": 95,
       "args": [{ "index": 3, "value": 536870912, "valueTwo": 536870912, "op": "SCMP_CMP_MASKED_EQ" }] },
     { "names": ["sendmsg"], "action": "SCMP_ACT_ERRNO", "errnoRet": 95,
@@ -160,6 +163,7 @@ mod tests {
             for high in [0, 1 << 32, 0xffff_ffff << 32] {
                 let said = |name, args| answer(name, args).unwrap_or(errno(95));
                 assert_eq!(said("setsockopt", [3, 6 | high, 31 | high, 0]), errno(92), "{arch}");
+                assert_eq!(said("setsockopt", [3, high, 51 | high, 0]), errno(92), "{arch}");
                 for name in ["send", "sendto", "sendmmsg"] {
                     assert_eq!(said(name, [3, 0, 0, FASTOPEN | 0x4000 | high]), errno(95), "{arch} {name}");
                 }
