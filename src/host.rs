@@ -8,8 +8,9 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
 use crate::error::Error;
-use crate::spec::{FdNumber, FsOp, LAST_KNOWN_CAP, Landlock, ProfileText, Seccomp, Spec, Unshare, UserNs, env};
-use crate::sys::{self, Errno, caps, dir, file, landlock, process};
+use crate::spec::{FdNumber, Fds, FsOp, LAST_KNOWN_CAP, Landlock, ProfileText, Seccomp, Spec, Unshare, UserNs, env};
+use crate::sys::file::Kind;
+use crate::sys::{self, Errno, caps, dir, file, landlock, process, socket};
 
 /// Facts about the caller that the words of a command line are judged by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +58,26 @@ pub fn environment() -> Vec<CString> {
     std::env::vars_os().filter_map(entry).collect()
 }
 
+/// A descriptor of the caller that would give the program more of the host than what is open there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WayOut {
+    /// Its number.
+    pub fd: FdNumber,
+    /// Where it leads.
+    pub leads_to: LeadsTo,
+}
+
+/// Where a [`WayOut`] leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeadsTo {
+    /// A directory. Calls that take one (`fchmodat(2)`, `utimensat(2)`) reach all of the host's tree by `..` from there.
+    Directory,
+    /// A place that is not open (`O_PATH`), and could be opened.
+    Place,
+    /// The network namespace that the socket was made in: by `connect(2)` it reaches others there. The address family.
+    Network(i32),
+}
+
 /// Everything that planning needs to know of the host.
 #[derive(Debug)]
 pub struct Host {
@@ -72,6 +93,9 @@ pub struct Host {
     pub pwd_is_cwd: bool,
     /// Descriptors that the spec names and that were open before any of ours was.
     pub descriptors: Vec<FdNumber>,
+    /// Descriptors that would give the program more of the host than what is open there. Only probed where the spec says
+    /// which ones the program gets.
+    pub ways_out: Vec<WayOut>,
     /// The host's procfs.
     pub proc: OwnedFd,
     /// Whether the kernel has user namespaces, and they are not switched off. Only probed for root and
@@ -111,6 +135,7 @@ impl Host {
             })
         });
         kept?;
+        let ways_out = ways_out(spec)?;
         let proc = open_proc()?;
         if !file::is_procfs(proc.as_fd()).map_err(no_proc)? {
             return Err(no_proc(Errno::ENOTSUP));
@@ -135,8 +160,49 @@ impl Host {
             landlock_abi: if spec.lockdown.landlock == Landlock::OFF { 0 } else { landlock::abi().unwrap_or(0) },
             environment,
             descriptors,
+            ways_out,
             proc,
         })
+    }
+}
+
+/// Looks at the descriptors that the program gets. Of those that the spec names, the caller wants what they are; but a
+/// network that is not the host's stays so.
+fn ways_out(spec: &Spec) -> Result<Vec<WayOut>, Error> {
+    let Fds::Only(named) = &spec.process.fds else { return Ok(Vec::new()) };
+    let has_own_network = spec.namespaces.net;
+    let standard = (0..=2).filter(|fd| !named.contains(fd)).map(|fd| (fd, false));
+    let named = named.iter().filter(|_| has_own_network).map(|&fd| (fd, true));
+    let mut found = Vec::new();
+    for (fd, is_named) in standard.chain(named) {
+        match way_out(fd, is_named, has_own_network) {
+            Ok(leads_to) => found.extend(leads_to.map(|leads_to| WayOut { fd, leads_to })),
+            // One that is closed leads nowhere.
+            Err(Errno::EBADF) => {}
+            Err(errno) => return Err(failed("Can't look at a file descriptor", errno)),
+        }
+    }
+    Ok(found)
+}
+
+fn way_out(fd: FdNumber, is_named: bool, has_own_network: bool) -> sys::Result<Option<LeadsTo>> {
+    let fd = file::callers_fd(fd)?;
+    let kind = file::fstat(fd)?.kind();
+    if !is_named && kind == Some(Kind::Dir) {
+        return Ok(Some(LeadsTo::Directory));
+    }
+    if !is_named && !file::is_opened(fd)? {
+        return Ok(Some(LeadsTo::Place));
+    }
+    if !has_own_network || kind != Some(Kind::Socket) {
+        return Ok(None);
+    }
+    match socket::family(fd) {
+        Ok(socket::AF_UNIX) => Ok(None),
+        Ok(family) => Ok(Some(LeadsTo::Network(family))),
+        // A file of type socket that is open as a place only: connect(2) takes its path, not the descriptor.
+        Err(Errno::EBADF | Errno::ENOTSOCK) => Ok(None),
+        Err(errno) => Err(errno),
     }
 }
 

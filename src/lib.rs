@@ -57,6 +57,7 @@
 //! | what must not be made on the host | `cli/run/footprint.rs` |
 //! | links that an earlier box may have left | `cli/run/links.rs` |
 //! | what is looked for after the run | `supervise/sweep.rs` |
+//! | descriptors that must not reach the program | `host.rs`; in words: `plan/ways_out.rs` |
 //! | how findings are told, whatever the program did to standard error | `supervise/findings.rs`; `sys/output.rs` |
 //! | a system call | `sys/`, the only place with `unsafe`, `libc` and `nix` |
 //!

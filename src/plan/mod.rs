@@ -15,6 +15,7 @@ mod namespaces;
 mod others;
 pub(crate) mod pattern;
 mod walls;
+mod ways_out;
 
 use std::cell::RefCell;
 use std::ffi::{CStr, CString};
@@ -351,6 +352,9 @@ fn check_host(spec: &Spec, host: &Host) -> Result<(), Error> {
         let message = format!("The program is to get file descriptor {fd}, which is not open");
         let hint = "a shell opens it in front of the program: N<FILE, N>FILE";
         return Err(Error::new(1, message).concerning(About::Wish("keep-fd", Some(nth))).with_hint(Some(hint.into())));
+    }
+    if let Some(error) = ways_out::refusal(&host.ways_out, kept) {
+        return Err(error);
     }
     if spec.lockdown.landlock.tier == LandlockTier::Only {
         // No namespace is made; what asks for one is refused by that name.

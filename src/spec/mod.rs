@@ -147,7 +147,9 @@ pub struct Process {
 pub enum Fds {
     /// All that are not closed on exec.
     Inherit,
-    /// 0 to 2 and these.
+    /// 0 to 2 and these. Refused are a directory and a place (`O_PATH`) on one of 0 to 2 that is not among these; and
+    /// with [`Namespaces::net`] every socket that is not of the UNIX family, because it would be one of the host's
+    /// network.
     Only(Vec<FdNumber>),
 }
 

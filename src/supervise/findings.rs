@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::error::push_printable;
 use crate::plan::Plan;
 use crate::sys::file::{self, Kind};
-use crate::sys::{Errno, Result, output};
+use crate::sys::{Errno, Result, output, socket};
 use crate::workspace::Settled;
 
 /// The exit code of a run with findings of which standard error does not have all.
@@ -70,11 +70,16 @@ impl Findings {
 pub(super) struct Outlet {
     fd: i32,
     name: Option<CString>,
+    /// Of a socket, the address that it was connected to.
+    peer: Option<Vec<u8>>,
 }
 
 impl Outlet {
     pub(super) fn before(plan: &Plan, fd: i32) -> Outlet {
-        Outlet { fd, name: plan.life.looks_afterwards().then(|| name(plan, fd)).flatten() }
+        let name = plan.life.looks_afterwards().then(|| name(plan, fd)).flatten();
+        // The kernel calls a socket `socket:[NUMBER]` (proc_pid_fd(5)); the name of a file begins with a slash.
+        let is_socket = name.as_ref().is_some_and(|name| name.to_bytes().starts_with(b"socket:["));
+        Outlet { fd, name, peer: if is_socket { peer(fd) } else { None } }
     }
 
     /// Writes all of `text`, which is lines, or says why not.
@@ -84,6 +89,10 @@ impl Outlet {
         }
         let fd = file::callers_fd(self.fd)?;
         let kind = file::fstat(fd)?.kind();
+        // A program can connect a socket of the network to somebody else, who is told nothing.
+        if kind == Some(Kind::Socket) && self.name.is_some() && self.peer != peer(self.fd) {
+            return Err(Errno::ESTALE);
+        }
         write(fd, kind, text)?;
         // A program can remove the file, where that lies in its workspace, and put another one in its place.
         let is_where_it_was = kind != Some(Kind::File) || self.name.is_none() || self.name == name(plan, self.fd);
@@ -95,6 +104,11 @@ impl Outlet {
 fn name(plan: &Plan, fd: i32) -> Option<CString> {
     let link = CString::new(format!("self/fd/{fd}")).ok()?;
     file::read_link_at(plan.proc.as_fd(), &link).ok()
+}
+
+/// The address that socket `fd` is connected to; none, where it is not connected.
+fn peer(fd: i32) -> Option<Vec<u8>> {
+    file::callers_fd(fd).and_then(socket::peer).ok()
 }
 
 fn write(fd: BorrowedFd<'_>, kind: Option<Kind>, text: &[u8]) -> Result<()> {

@@ -174,6 +174,12 @@ pub(crate) fn access(fd: BorrowedFd<'_>) -> Result<Access> {
     Ok(Access { read: is_open && mode != OFlag::O_WRONLY, write: is_open && mode != OFlag::O_RDONLY })
 }
 
+/// Whether `fd` is open, and not a place only (`O_PATH`).
+pub(crate) fn is_opened(fd: BorrowedFd<'_>) -> Result<bool> {
+    let flags = OFlag::from_bits_retain(nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_GETFL)?);
+    Ok(!flags.contains(OFlag::O_PATH))
+}
+
 /// Gives the numbers 0 to 2, as far as the caller has closed them, to descriptors that lead nowhere and end with exec:
 /// what is printed must not land in a socket of ours that has got the number. An epoll instance, because every write to
 /// one fails (EINVAL): an eventfd may count the text, and then have the writer wait.

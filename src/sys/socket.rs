@@ -78,6 +78,53 @@ pub(crate) fn send_descriptor(fd: BorrowedFd<'_>, message: &[u8], descriptor: Bo
     }
 }
 
+/// The family of sockets between processes of one machine ([`family`]).
+pub(crate) const AF_UNIX: i32 = libc::AF_UNIX;
+
+/// Names of address families, for messages: those that a service manager or a tool for networks may pass on.
+const FAMILIES: [(i32, &str); 6] = [
+    (libc::AF_INET, "AF_INET"),
+    (libc::AF_INET6, "AF_INET6"),
+    (libc::AF_NETLINK, "AF_NETLINK"),
+    (libc::AF_PACKET, "AF_PACKET"),
+    (libc::AF_BLUETOOTH, "AF_BLUETOOTH"),
+    (libc::AF_VSOCK, "AF_VSOCK"),
+];
+
+/// The name of an address family, where it is a usual one.
+pub(crate) fn family_name(family: i32) -> Option<&'static str> {
+    FAMILIES.iter().find(|(number, _)| *number == family).map(|(_, name)| *name)
+}
+
+/// The address family that a socket was made for (`SO_DOMAIN`, socket(7)).
+pub(crate) fn family(socket: BorrowedFd<'_>) -> Result<i32> {
+    let mut family: libc::c_int = 0;
+    let mut length = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: SO_DOMAIN writes one int, which lives through the call, as does its length.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_DOMAIN,
+            (&raw mut family).cast(),
+            &raw mut length,
+        )
+    };
+    Errno::result(result).map(|_| family)
+}
+
+/// The address that a socket is connected to, as the kernel writes it (`getpeername(2)`).
+pub(crate) fn peer(socket: BorrowedFd<'_>) -> Result<Vec<u8>> {
+    /// No address is longer (`struct sockaddr_storage`).
+    const LONGEST: usize = size_of::<libc::sockaddr_storage>();
+    let mut address = [0u8; LONGEST];
+    let mut length = LONGEST as libc::socklen_t;
+    // SAFETY: the kernel writes no more than `length` bytes into `address`, and both live through the call.
+    let result = unsafe { libc::getpeername(socket.as_raw_fd(), address.as_mut_ptr().cast(), &raw mut length) };
+    Errno::result(result)?;
+    Ok(address[..LONGEST.min(length as usize)].to_vec())
+}
+
 /// Which of the descriptors given to [`wait_any`] can be read or has ended, in order.
 pub(crate) fn wait_any<const N: usize>(fds: [Option<BorrowedFd<'_>>; N], now: bool) -> Result<[bool; N]> {
     // A descriptor that is not waited for is one that never becomes ready: poll(2) ignores events of 0 but would

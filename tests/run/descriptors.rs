@@ -41,6 +41,40 @@ fn no_descriptor_is_a_way_to_a_directory_of_the_host() {
     }
 }
 
+/// From a directory, `..` leads to all others: chmod, utime and stat by it need no opening, which is all that Landlock
+/// holds. A place can be opened where Landlock is off.
+#[test]
+fn a_directory_or_a_place_in_the_stead_of_a_stream_is_refused() {
+    for actor in actors() {
+        let place = Place::new("standard-way-out", actor);
+        place.file("home/file", "");
+        for (number, name) in [(0, "Standard input"), (1, "Standard output"), (2, "Standard error")] {
+            for (given, what) in [
+                (Fd::Open("project"), "is a directory of the host"),
+                (Fd::Path("project"), "is a directory of the host"),
+                (Fd::Path("home/file"), "(O_PATH)"),
+            ] {
+                for options in ["", "--landlock off", "--landlock only", "--net host", "--best-effort"] {
+                    let about = format!("{actor:?} {options} {number} {given:?}");
+                    let files = place.project.parent().unwrap();
+                    let outcome = place.sh(options, "touch ran").files(files).fd(number, given.clone()).run();
+                    assert_eq!(outcome.ending(), "exit 125", "{about}: {outcome}");
+                    assert!(!place.project.join("ran").exists(), "{about}");
+                    if number != 2 {
+                        let said = outcome.stderr_text();
+                        let wanted = format!("pinfold: {name} (file descriptor {number}) ");
+                        assert!(said.starts_with(&wanted) && said.contains(what) && said.contains("--ro"), "{said}");
+                    }
+                }
+            }
+        }
+        // Who names the descriptor wants what it is.
+        assert_eq!(place.sh("--keep-fd 0", "echo it ran").fd(0, Fd::Open("/etc")).run().done(), "it ran\n");
+        // One that is closed leads nowhere.
+        assert_eq!(place.sh("", "echo it ran").fd(0, Fd::Closed).run().done(), "it ran\n");
+    }
+}
+
 #[test]
 fn one_that_is_not_open_is_an_error() {
     let place = Place::new("not-open", Actor::User);

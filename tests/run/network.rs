@@ -1,10 +1,14 @@
 //! No network but a loopback device of its own, and no socket of the host.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixListener};
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::sync::Arc;
 
-use crate::support::Actor;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
+
+use crate::support::{Actor, Fd};
 use crate::{Place, actors};
 
 #[test]
@@ -39,6 +43,51 @@ fn the_hosts_loopback_is_reached_only_when_it_is_shared() {
             libc::ECONNREFUSED
         );
     }
+}
+
+/// A socket stays in the network that it was made in: whoever has one can connect it to others there.
+#[test]
+fn no_socket_of_the_hosts_network_reaches_a_network_of_ones_own() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let connected = TcpStream::connect(address).unwrap();
+    let netlink = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, None).unwrap();
+    let mut sockets: Vec<(OwnedFd, &str)> = vec![
+        (connected.into(), "(AF_INET)"),
+        (UdpSocket::bind("127.0.0.1:0").unwrap().into(), "(AF_INET)"),
+        (listener.try_clone().unwrap().into(), "(AF_INET)"),
+        (netlink, "(AF_NETLINK)"),
+    ];
+    // Hosts without IPv6 have no such socket to pass.
+    let inet6 = socket(AddressFamily::Inet6, SockType::Stream, SockFlag::SOCK_CLOEXEC, None);
+    sockets.extend(inet6.ok().map(|socket| (socket, "(AF_INET6)")));
+    let place = Place::new("passed-socket", Actor::User);
+    for (socket, family) in sockets {
+        let given = Fd::Given(Arc::new(socket));
+        for (number, options) in [(0, ""), (1, ""), (2, ""), (5, "--keep-fd 5"), (0, "--keep-fd 0")] {
+            for more in ["", "--landlock off", "--landlock only", "--best-effort"] {
+                let launch = place.sh(&format!("{options} {more}"), "touch ran").fd(number, given.clone());
+                let outcome = launch.run();
+                let about = format!("{family} {number} {options} {more}: {outcome}");
+                assert_eq!(outcome.ending(), "exit 125", "{about}");
+                assert!(!place.project.join("ran").exists(), "{about}");
+                let said = outcome.stderr_text();
+                let has = |text: &str| said.contains(text);
+                let name = format!("ile descriptor {number}");
+                assert!(number == 2 || has(&name) && has(family) && has("--net host"), "{about}");
+            }
+        }
+        for (number, options) in [(0, ""), (5, "--keep-fd 5")] {
+            let launch = place.sh(&format!("{options} --net host"), "echo it ran").fd(number, given.clone());
+            assert_eq!(launch.run().done(), "it ran\n", "{family} {number}");
+        }
+    }
+    // Sockets between processes are of no network, but for abstract names, which Landlock holds.
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    drop(ours);
+    let given = Fd::Given(Arc::new(theirs.into()));
+    let launch = place.sh("--keep-fd 5", "echo it ran").fd(0, given.clone()).fd(5, given);
+    assert_eq!(launch.run().done(), "it ran\n");
 }
 
 /// Sockets of the host's services: by path they are not there, by abstract name Landlock holds them off even where the

@@ -3,6 +3,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
+use std::net::UdpSocket;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -67,6 +68,41 @@ fn a_socket_that_was_shut_down_costs_the_exit_code() {
     let mut said = String::new();
     ours.read_to_string(&mut said).unwrap();
     assert_said(&outcome, &said, &place, "no-waiting");
+}
+
+/// With the host's network, a program can connect a socket of it to somebody else.
+#[test]
+fn a_socket_that_was_connected_elsewhere_costs_the_exit_code() {
+    let reader = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let other = UdpSocket::bind("127.0.0.1:0").unwrap();
+    reader.set_nonblocking(true).unwrap();
+    other.set_nonblocking(true).unwrap();
+    let connected = || {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.connect(reader.local_addr().unwrap()).unwrap();
+        socket
+    };
+    let port = other.local_addr().unwrap().port();
+    let away = format!("perl -MSocket -e 'connect(STDERR, sockaddr_in({port}, INADDR_LOOPBACK)) or exit 1'");
+    let nowhere = r#"perl -e 'connect(STDERR, pack("S x14", 0)) or exit 1'"#;
+    let box_of = |place: &Place, more: &str| {
+        let stderr = Fd::Given(Arc::new(connected().into()));
+        place.sh("--net host --json-status-fd 5", &found(more)).fd(2, stderr).fd(5, Fd::Out).run()
+    };
+    for (index, more) in [away.as_str(), nowhere].into_iter().enumerate() {
+        let place = Place::new(&format!("report-elsewhere-{index}"), Actor::User);
+        assert_unsaid(&box_of(&place, more), more);
+        let mut packet = [0; 4096];
+        assert!(reader.recv(&mut packet).is_err() && other.recv(&mut packet).is_err(), "{more}");
+    }
+    let place = Place::new("report-as-it-was", Actor::User);
+    let outcome = box_of(&place, "true");
+    let mut packet = [0; 4096];
+    let mut text = String::new();
+    while let Ok(length) = reader.recv(&mut packet) {
+        text.push_str(std::str::from_utf8(&packet[..length]).unwrap());
+    }
+    assert_said(&outcome, &text, &place, "as it was");
 }
 
 /// The end of the file is found wherever the program left the offset, and who writes next does not write over it.

@@ -234,7 +234,10 @@ const PROGRAM: &[Opt] = &[
         &["FD"],
         One(|args, value| value::fd(value).map(|fd| args.keep_fds.push(fd))),
         "Let the program have the open file descriptor FD",
-        "It gets 0 to 2 and those that are named, and no others.",
+        "It gets 0 to 2 and those that are named, and no others. A directory opens the host to the program: what is below \
+         it can be read and changed, and from there modes and times of all files that are yours; with --landlock off, all \
+         can be opened. Refused are sockets of the network, unless --net host is given, and directories on 0 to 2 that \
+         are not named here.",
     ),
     Opt::new(
         "--new-session",

@@ -1,0 +1,69 @@
+//! Descriptors of the caller that must not reach the program: they would give it more of the host than what is open
+//! there, and no wall around the box holds that. Mounts and namespaces are for what the program opens by itself.
+
+use crate::error::{About, Error};
+use crate::host::{LeadsTo, WayOut};
+use crate::spec::FdNumber;
+use crate::sys::socket;
+
+/// The error about the first of `found`, if any. `named` are the descriptors that the spec names.
+pub(super) fn refusal(found: &[WayOut], named: &[FdNumber]) -> Option<Error> {
+    let WayOut { fd, leads_to } = *found.first()?;
+    let (what, hint) = match leads_to {
+        LeadsTo::Directory => (
+            "is a directory of the host, which would be open to the program".to_owned(),
+            "mount the directory (--ro DIR), and give the program its path",
+        ),
+        LeadsTo::Place => (
+            "is a place in the host's file system (O_PATH), which would be open to the program".to_owned(),
+            "open the file for reading or writing (a shell does: <FILE, >FILE), or mount it (--ro FILE) and give the \
+             program its path",
+        ),
+        LeadsTo::Network(family) => (
+            format!("is a socket of the host's network ({}), which would be open to the program", name_of(family)),
+            "share the host's network (--net host), or let a relay have the socket and the program a pipe: \
+             socat ... | pinfold run ...",
+        ),
+    };
+    let error = Error::new(1, format!("{} {what}", name(fd))).with_hint(Some(hint.into()));
+    Some(match named.iter().position(|&named| named == fd) {
+        Some(nth) => error.concerning(About::Wish("keep-fd", Some(nth))),
+        None => error,
+    })
+}
+
+fn name(fd: FdNumber) -> String {
+    match fd {
+        0 => "Standard input (file descriptor 0)".into(),
+        1 => "Standard output (file descriptor 1)".into(),
+        2 => "Standard error (file descriptor 2)".into(),
+        _ => format!("File descriptor {fd}"),
+    }
+}
+
+fn name_of(family: i32) -> String {
+    socket::family_name(family).map_or_else(|| format!("address family {family}"), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_message_names_the_descriptor_and_what_it_is() {
+        /// include/linux/socket.h
+        const AF_VSOCK: i32 = 40;
+        let said = |fd, leads_to, named: &[FdNumber]| refusal(&[WayOut { fd, leads_to }], named).unwrap();
+        assert!(refusal(&[], &[7]).is_none());
+        let input = said(0, LeadsTo::Directory, &[7]);
+        assert!(input.to_string().starts_with("Standard input (file descriptor 0) is a directory of the host"));
+        assert_eq!(input.about, None);
+        let named = said(7, LeadsTo::Network(AF_VSOCK), &[6, 7]);
+        assert!(
+            named.to_string().contains("File descriptor 7 is a socket of the host's network (AF_VSOCK)"),
+            "{named}"
+        );
+        assert_eq!(named.about, Some(About::Wish("keep-fd", Some(1))));
+        assert!(said(2, LeadsTo::Network(99), &[]).to_string().contains("(address family 99)"));
+    }
+}
