@@ -314,11 +314,11 @@ fn standard_descriptors_may_be_anything() {
             assert_eq!(launch.run().ending(), "exit 125", "{closed:?}");
             assert!(!place.project.join("evidence").exists());
         }
-        // Nobody shares a directory by `< DIR`: it can be held, and nothing below it is opened.
+        // Nobody shares a directory by `< DIR`. Even where it is named, it can be held, and nothing below it is opened.
         let dir = place.file("other/kept", "of the host\n");
         let dir = fs::File::open(dir.parent().unwrap()).unwrap();
         let script = "exec 2>/dev/null; cat /proc/self/fd/0/kept; cd /proc/self/fd/0 && cat kept; echo x > /proc/self/fd/0/new; echo x > new; echo end";
-        let launch = place.sh("", script).fd(0, Fd::Given(Arc::new(dir.into())));
+        let launch = place.sh("--keep-fd 0", script).fd(0, Fd::Given(Arc::new(dir.into())));
         assert_eq!(launch.run().done(), "end\n", "{actor:?}");
         assert!(!place.home.join("other/new").exists());
     }

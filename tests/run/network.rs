@@ -69,8 +69,10 @@ fn no_socket_of_the_hosts_network_reaches_a_network_of_ones_own() {
                 let launch = place.sh(&format!("{options} {more}"), "touch ran").fd(number, given.clone());
                 let outcome = launch.run();
                 let about = format!("{family} {number} {options} {more}: {outcome}");
-                assert_eq!(outcome.ending(), "exit 125", "{about}");
                 assert!(!place.project.join("ran").exists(), "{about}");
+                // Whoever writes the message to a socket that nobody is connected to may end by SIGPIPE.
+                let is_mute = number == 2 && outcome.ending() == "signal 13";
+                assert!(is_mute || outcome.ending() == "exit 125", "{about}");
                 let said = outcome.stderr_text();
                 let has = |text: &str| said.contains(text);
                 let name = format!("ile descriptor {number}");
