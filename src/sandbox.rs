@@ -165,7 +165,7 @@ impl Sandbox {
 
     fn op(mut self, fs: FsOp) -> Sandbox {
         let word = self.spec.ops.len();
-        self.spec.ops.push(Op { fs, word });
+        self.spec.ops.push(Op::new(fs, word));
         self
     }
 

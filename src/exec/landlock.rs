@@ -1,11 +1,12 @@
 //! Landlock rules: made while the mounts they belong to are at hand, and in force when everything else is set up.
 
+use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use super::{At, Outcome};
-use crate::plan::failure::{Act, Failure, Stage};
+use super::{At, Outcome, sources};
+use crate::plan::failure::{Failure, Stage};
 use crate::plan::{Object, Plan, Rules};
-use crate::spec::{BindFlags, FsOp};
+use crate::spec::{BindFlags, FsOp, Source};
 use crate::sys::landlock::{Rights, Ruleset, Tcp};
 use crate::sys::{Errno, Result, file};
 
@@ -57,14 +58,18 @@ impl<'a> Fence<'a> {
         self.0.as_ref().is_some_and(|making| making.rules.files.iter().any(|rule| rule.object == object))
     }
 
-    /// Adds the rules for paths of the host, links followed as for the source of a bind.
+    /// Adds the rules for paths of the host, links followed where they are in the source of a bind, and nowhere else.
     pub(super) fn allow_host_paths(&mut self, plan: &Plan) -> Outcome<()> {
         let Some(Making { plan: _, rules, set }) = &mut self.0 else { return Ok(()) };
         for (index, rule) in rules.files.iter().enumerate() {
             let Object::HostPath(op) = rule.object else { continue };
-            let place = match file::open_path(&rule.path, false) {
+            let opened = match without_links(plan, op) {
+                Some(real) => file::open_without_links(real),
+                None => file::open_path(&rule.path, false),
+            };
+            let place = match opened {
                 Err(Errno::ENOENT) if is_optional(plan, op) => continue,
-                place => place.op(op, Act::Source)?,
+                opened => sources::unexchanged(op, opened)?,
             };
             allow(set, place.as_fd(), rule.rights).map_err(failed(index))?;
         }
@@ -89,6 +94,15 @@ fn may_be_file(plan: &Plan, object: Object) -> bool {
     let Object::Mount(op) = object else { return false };
     let op = plan.ops.get(op).map(|op| &op.fs);
     matches!(op, Some(FsOp::Bind { .. } | FsOp::Data { .. } | FsOp::CopyFile { .. }))
+}
+
+/// The path of the source of an operation, where no link may be in it.
+fn without_links(plan: &Plan, op: usize) -> Option<&CString> {
+    let op = plan.ops.get(op)?;
+    match &op.fs {
+        FsOp::Bind { source: Source::Real(source), .. } => Some(source),
+        _ => op.real.first(),
+    }
 }
 
 fn is_optional(plan: &Plan, op: usize) -> bool {

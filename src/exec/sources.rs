@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use super::{At, Outcome};
 use crate::plan::Plan;
 use crate::plan::failure::{Act, Failure, Stage};
-use crate::spec::{BindFlags, FsOp, OverlayKind, Source};
+use crate::spec::{BindFlags, FsOp, Op, OverlayKind, Source};
 use crate::sys::mount::{self, AT_FDCWD, Attr, Propagation};
 use crate::sys::{Errno, Result, file, process};
 
@@ -74,12 +74,13 @@ impl DescriptorRoom {
 
 /// Opens the sources of all operations.
 pub(super) fn open(plan: &Plan) -> Outcome<Vec<Held>> {
-    plan.ops.iter().enumerate().map(|(index, op)| open_one(plan, index, &op.fs)).collect()
+    plan.ops.iter().enumerate().map(|(index, op)| open_one(plan, index, op)).collect()
 }
 
-fn open_one(plan: &Plan, index: usize, op: &FsOp) -> Outcome<Held> {
-    match op {
-        FsOp::Bind { source, flags, dest: _ } => match open_tree(plan, index, source) {
+fn open_one(plan: &Plan, index: usize, op: &Op) -> Outcome<Held> {
+    let real = op.real.first();
+    match &op.fs {
+        FsOp::Bind { source, flags, dest: _ } => match open_tree(plan, index, source, real) {
             Err(failure) if flags.optional && failure.errno == Errno::ENOENT as i32 => Ok(Held::Skip),
             tree => {
                 let mount = tree?;
@@ -95,8 +96,8 @@ fn open_one(plan: &Plan, index: usize, op: &FsOp) -> Outcome<Held> {
                 }
             }
         },
-        FsOp::Overlay { layers, kind, dest: _ } => open_layers(index, layers, kind),
-        FsOp::CopyFile { source, dest: _ } => open_file(plan, index, source),
+        FsOp::Overlay { layers, kind, dest: _ } => open_layers(index, layers, kind, &op.real),
+        FsOp::CopyFile { source, dest: _ } => open_file(plan, index, source, real),
         FsOp::RemountReadOnly { .. }
         | FsOp::Proc { .. }
         | FsOp::Dev { .. }
@@ -112,12 +113,12 @@ fn open_one(plan: &Plan, index: usize, op: &FsOp) -> Outcome<Held> {
     }
 }
 
-fn open_tree(plan: &Plan, index: usize, source: &Source) -> Outcome<OwnedFd> {
-    let fd = match source {
-        Source::Path(path) => return mount::clone_tree(AT_FDCWD, path, true).op(index, Act::Source),
-        Source::Real(path) => return open_real(index, path),
-        Source::Link(path) => return mount::clone_link(path).op(index, Act::Source),
-        Source::Fd(fd) => *fd,
+fn open_tree(plan: &Plan, index: usize, source: &Source, real: Option<&CString>) -> Outcome<OwnedFd> {
+    let fd = match (source, real) {
+        (Source::Path(_), Some(path)) | (Source::Real(path), _) => return open_real(index, path),
+        (Source::Path(path), None) => return mount::clone_tree(AT_FDCWD, path, true).op(index, Act::Source),
+        (Source::Link(path), _) => return mount::clone_link(path).op(index, Act::Source),
+        (Source::Fd(fd), _) => *fd,
     };
     // The descriptor belongs to the caller's mount namespace, and only a mount of this one can be copied: so the way
     // to the file is its path, and what is found there must be the same file still.
@@ -136,16 +137,25 @@ fn open_tree(plan: &Plan, index: usize, source: &Source) -> Outcome<OwnedFd> {
 /// A tree whose path must not lead through a link: a program of another box, which may write there too, could have
 /// exchanged a directory for a link to anywhere (CVE-2021-30465, CVE-2024-42472).
 fn open_real(index: usize, path: &CString) -> Outcome<OwnedFd> {
-    match file::open_without_links(path) {
+    let place = unexchanged(index, file::open_without_links(path))?;
+    mount::clone_opened(place.as_fd()).op(index, Act::Source)
+}
+
+/// What was opened by a path in which no link may be, or why there is one now.
+pub(super) fn unexchanged(index: usize, opened: Result<OwnedFd>) -> Outcome<OwnedFd> {
+    match opened {
         Err(Errno::ELOOP) => Err(Failure { act: Act::Race, ..Failure::nth(Stage::Op, index, 0) }),
-        place => mount::clone_opened(place.op(index, Act::Source)?.as_fd()).op(index, Act::Source),
+        opened => opened.op(index, Act::Source),
     }
 }
 
 /// Opens a file to copy. It is looked at before it is opened: opening a device may do something by itself, and a fifo
 /// would wait for a writer.
-fn open_file(plan: &Plan, index: usize, source: &CString) -> Outcome<Held> {
-    let place = file::open_path(source, false).op(index, Act::Source)?;
+fn open_file(plan: &Plan, index: usize, source: &CString, real: Option<&CString>) -> Outcome<Held> {
+    let place = match real {
+        Some(real) => unexchanged(index, file::open_without_links(real))?,
+        None => file::open_path(source, false).op(index, Act::Source)?,
+    };
     let about = file::fstat(place.as_fd()).op(index, Act::Source)?;
     if !about.is_file() {
         return Err(Failure { act: Act::NotAFile, ..Failure::nth(Stage::Op, index, Errno::EINVAL as i32) });
@@ -171,15 +181,18 @@ fn set_bind_flags(mount: &OwnedFd, flags: BindFlags) -> Result<()> {
     mount::set_attr(mount.as_fd(), attr, propagation, true)
 }
 
-fn open_layers(index: usize, layers: &[CString], kind: &OverlayKind) -> Outcome<Held> {
-    let open = |path: &CString| {
-        file::open_path(path, true)
-            .op(index, Act::Source)
-            .map_err(|failure| Failure { detail: Some(path.clone()), ..failure })
+fn open_layers(index: usize, layers: &[CString], kind: &OverlayKind, real: &[CString]) -> Outcome<Held> {
+    let open = |path: &CString, real: Option<&CString>| {
+        let layer = match real {
+            Some(real) => unexchanged(index, file::open_dir_without_links(real)),
+            None => file::open_path(path, true).op(index, Act::Source),
+        };
+        layer.map_err(|failure| Failure { detail: Some(path.clone()), ..failure })
     };
-    let lower: Outcome<Vec<OwnedFd>> = layers.iter().map(open).collect();
+    let lower: Outcome<Vec<OwnedFd>> =
+        layers.iter().enumerate().map(|(number, path)| open(path, real.get(number))).collect();
     let upper = match kind {
-        OverlayKind::Host { upper, work } => Some(Upper { upper: open(upper)?, work: open(work)? }),
+        OverlayKind::Host { upper, work } => Some(Upper { upper: open(upper, None)?, work: open(work, None)? }),
         OverlayKind::Tmp | OverlayKind::ReadOnly => None,
     };
     Ok(Held::Layers { lower: lower?, upper })

@@ -50,8 +50,8 @@ mod tests {
 
     fn denials(paths: &[(&std::ffi::CStr, bool)]) -> Result<Denials, Error> {
         let deny = |&(path, is_pattern): &(&std::ffi::CStr, bool)| FsOp::Deny { path: path.into(), is_pattern };
-        let mut ops = vec![Op { fs: FsOp::Proc { dest: c"/proc".into() }, word: 0 }];
-        ops.extend(paths.iter().map(|path| Op { fs: deny(path), word: 0 }));
+        let mut ops = vec![Op::new(FsOp::Proc { dest: c"/proc".into() }, 0)];
+        ops.extend(paths.iter().map(|path| Op::new(deny(path), 0)));
         Denials::of(&ops)
     }
 

@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn the_refusal_names_each_and_escapes_what_others_wrote() {
-        let op = Op { fs: FsOp::Tmpfs { dest: c"/a\x1b[2J".into(), mode: 0o755, size: None }, word: 3 };
+        let op = Op::new(FsOp::Tmpfs { dest: c"/a\x1b[2J".into(), mode: 0o755, size: None }, 3);
         let dropped = [Dropped::wish("host name x", "no"), Dropped::op(0, &op, "it takes a mount")];
         let error = refusal(&dropped, std::slice::from_ref(&op));
         assert_eq!(error.about, Some(About::Lines(vec![None, Some(3)])));

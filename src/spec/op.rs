@@ -12,6 +12,17 @@ pub struct Op {
     pub fs: FsOp,
     /// Index of the word (counting from 0 after the program's name) that asked for it; 0 where there is none.
     pub word: usize,
+    /// Where its sources lie on the host, lowest layer first: absolute paths in which nothing is a link. They are opened
+    /// in the place of the paths that the operation names, and if one leads through a link, the run ends: somebody has put
+    /// the link there since the path was found. Empty: the sources are found by the paths that the operation names.
+    pub real: Vec<CString>,
+}
+
+impl Op {
+    /// An operation whose sources are found by the paths that it names.
+    pub const fn new(fs: FsOp, word: usize) -> Op {
+        Op { fs, word, real: Vec::new() }
+    }
 }
 
 /// Where a bind comes from.

@@ -65,7 +65,7 @@ pub(crate) fn many(sources: &Path, binds: usize) -> Spec {
     let mut ops = vec![bind(Path::new("/usr"), "/usr")];
     ops.extend([link("usr/lib", "/lib"), link("usr/lib64", "/lib64"), link("usr/bin", "/bin")]);
     ops.extend((1..=binds).map(|number| bind(&sources.join(number.to_string()), &format!("/b/{number}"))));
-    spec.ops = ops.into_iter().map(|fs| Op { fs, word: 0 }).collect();
+    spec.ops = ops.into_iter().map(|fs| Op::new(fs, 0)).collect();
     spec
 }
 

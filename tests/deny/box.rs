@@ -45,7 +45,7 @@ fn spec(words: Vec<Vec<u8>>) -> Option<Spec> {
             b"--best-effort" => spec.best_effort = true,
             name => {
                 let fs = op(name, words.next()?)?;
-                spec.ops.push(Op { fs, word: spec.ops.len() });
+                spec.ops.push(Op::new(fs, spec.ops.len()));
             }
         }
     }

@@ -69,7 +69,7 @@ fn wish(spec: &mut Spec, word: &str, operands: &mut impl Iterator<Item = CString
         _ => {
             let fs = operation(word, operands)?;
             let word = spec.ops.len();
-            spec.ops.push(Op { fs, word });
+            spec.ops.push(Op::new(fs, word));
         }
     }
     Some(())

@@ -1,6 +1,9 @@
 //! What is there, what can be written to, and that it ends where the box ends.
 
 use std::fs;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 
 use crate::support::Actor;
 use crate::{Place, actors};
@@ -253,4 +256,51 @@ fn a_link_that_a_box_may_have_left_is_not_followed_out_of_the_project() {
     std::os::unix::fs::symlink("../.ssh", shared.join("link")).unwrap();
     let both = format!("--rw {0} --ro {0}/link:/shown", shared.display());
     assert_eq!(place.run(&both, &["cat", "/shown/id"]).run().ending(), "exit 125");
+}
+
+/// A box that runs at the same time exchanges a directory with a link again and again: at no time between the look at the
+/// path and the mount does that lead anywhere else.
+#[test]
+fn a_source_that_is_exchanged_during_set_up_wins_nothing() {
+    const BOXES: u32 = 40;
+    let place = Place::new("exchanged-source", Actor::User);
+    let secret = place.file(".ssh/secret", "secret").parent().unwrap().to_owned();
+    let sub = place.file("project/sub/flip/secret", "own").parent().unwrap().parent().unwrap().to_owned();
+    std::os::unix::fs::symlink("../../.ssh", sub.join("link")).unwrap();
+    let script = "cat /tmp/z/secret /tmp/z 2>/dev/null; touch /tmp/z/planted 2>/dev/null; true";
+    let (stop, count) = (AtomicBool::new(false), AtomicU32::new(0));
+    let exchange = || {
+        while !stop.load(Ordering::Relaxed) {
+            let (dir, link) = (sub.join("flip"), sub.join("link"));
+            renameat2(AT_FDCWD, &dir, AT_FDCWD, &link, RenameFlags::RENAME_EXCHANGE).expect("exchange");
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    let mut shown = 0;
+    std::thread::scope(|scope| {
+        let racer = scope.spawn(exchange);
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            for options in [
+                "--rw sub/flip:/tmp/z",
+                "--file sub/flip/secret:/tmp/z",
+                "--overlay sub/flip:/tmp/z",
+                "--rw sub/flip/../flip:/tmp/z",
+            ] {
+                for number in 0..BOXES {
+                    let outcome = place.sh(options, script).run();
+                    let said = outcome.stdout_text();
+                    assert!(said.is_empty() || said == "own", "{options}, box {number}: {outcome}");
+                    assert!(["exit 0", "exit 125"].contains(&&*outcome.ending()), "{options}: {outcome}");
+                    shown += u32::from(said == "own");
+                    let names = std::fs::read_dir(&secret).unwrap().count();
+                    assert_eq!(names, 1, "{options}, box {number} wrote outside of the project");
+                }
+            }
+        }));
+        stop.store(true, Ordering::Relaxed);
+        racer.join().expect("the racer");
+        result.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    });
+    assert!(count.load(Ordering::Relaxed) > BOXES, "the racer did not run");
+    assert!(shown > 0, "every box was refused");
 }

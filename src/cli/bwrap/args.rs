@@ -142,7 +142,7 @@ const LARGEST_MODE: u32 = 0o7777;
 
 impl Args {
     pub(super) fn add(&mut self, fs: FsOp) -> Result<(), Error> {
-        self.ops.push(Op { fs, word: self.word });
+        self.ops.push(Op::new(fs, self.word));
         Ok(())
     }
 

@@ -277,7 +277,7 @@ pub(super) mod tests {
         let mut wanted = Spec::new(vec![c"true".into()]);
         let flags = BindFlags { read_only: true, devices: false, optional: false };
         let root = FsOp::Bind { source: Source::Path(c"/".into()), dest: c"/".into(), flags };
-        wanted.ops = vec![Op { fs: root, word: 0 }];
+        wanted.ops = vec![Op::new(root, 0)];
         wanted.namespaces.pid = true;
         (wanted.namespaces.user_inner, wanted.namespaces.pid_join) = (Some(4), Some(3));
         wanted.process.env = vec![EnvOp::Set(c"A".into(), c"b".into()), EnvOp::Clear];

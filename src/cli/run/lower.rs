@@ -89,13 +89,13 @@ pub(crate) fn lower(mut args: RunArgs, facts: &Facts<'_>) -> Result<Meant, Error
     }
     // What nobody made writable is not: the root itself, and the directories in it that lead to mounts.
     if !is_alone && !ops.iter().any(|op| op.fs.dest() == Some(c"/")) {
-        ops.push(Op { fs: FsOp::RemountReadOnly { dest: c"/".into() }, word: OURS });
+        ops.push(Op::new(FsOp::RemountReadOnly { dest: c"/".into() }, OURS));
     }
     let mut origins = args.origins;
     if let Some(name) = args.hostname {
         let word = origins.len();
         origins.extend(words::last(seen, "--hostname").cloned());
-        ops.push(Op { fs: FsOp::Hostname { name }, word });
+        ops.push(Op::new(FsOp::Hostname { name }, word));
     }
     let workdir = match args.workdir {
         Some(dir) => Some(absolute(dir, facts).map_err(placed("--workdir"))?),
@@ -257,17 +257,17 @@ impl Lowered {
                 for fs in identity {
                     let fs = with_absolute_dest(fs, facts)?;
                     if self.is_own(fs.dest()) {
-                        self.ops.push(Op { fs, word });
+                        self.ops.push(Op::new(fs, word));
                     }
                 }
-                self.ops.extend(ops.into_iter().map(|fs| Op { fs, word }));
+                self.ops.extend(ops.into_iter().map(|fs| Op::new(fs, word)));
                 self.watch.extend(watch);
                 self.settle.push(settle);
                 self.unheld.extend(unheld);
                 return Ok(());
             }
         };
-        self.ops.push(Op { fs, word });
+        self.ops.push(Op::new(fs, word));
         Ok(())
     }
 

@@ -87,8 +87,8 @@ fn prepare(line: &CommandLine, status: &mut Option<FdNumber>) -> Result<Prepared
         Outcome::Complete => {}
     }
     let (dry_run, print_bwrap, verbose) = (args.dry_run, args.print_bwrap, args.verbose);
-    let Meant { spec, origins, seen, unheld } = world.meant(args, &environment, &|| world.workspace())?;
-    world.guard_links(&spec, &origins)?;
+    let Meant { mut spec, origins, seen, unheld } = world.meant(args, &environment, &|| world.workspace())?;
+    world.guard_links(&mut spec, &origins)?;
     let unguarded = match world.guard_profiles(&spec, &origins) {
         Err(error) if spec.best_effort => Some(not_enforced("protection of profiles", error.message)),
         guarded => guarded.map(|()| None)?,

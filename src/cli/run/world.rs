@@ -151,21 +151,21 @@ impl World {
     }
 
     /// Refuses paths that lead astray through links which an earlier box may have left: in the current directory, unless
-    /// that is the home directory or above it and so no workspace, and in what this box can write to.
-    pub(super) fn guard_links(&self, spec: &Spec, origins: &[Origin]) -> Result<(), Error> {
+    /// that is the home directory or above it and so no workspace, and in what this box can write to. What such a path leads to is what will be opened.
+    pub(super) fn guard_links(&self, spec: &mut Spec, origins: &[Origin]) -> Result<(), Error> {
         let cwd = self.cwd.as_deref().map(path_of);
         let home = self.variables.iter().find(|(name, _)| *name == "HOME").map(|(_, home)| path_of(home));
         let is_project = |cwd: &&PathBuf| !home.is_some_and(|home| home.starts_with(cwd));
         let project = cwd.as_ref().filter(is_project).cloned();
-        let writable = spec.ops.iter().filter_map(|op| writable_source(&op.fs));
+        let writable = spec.ops.iter().filter_map(writable_source);
         let places: Vec<PathBuf> = project.into_iter().chain(writable).collect();
-        links::guard(&spec.ops, origins, cwd.as_deref(), &places)
+        links::guard(&mut spec.ops, origins, cwd.as_deref(), &places)
     }
 
     /// Refuses a box that could write to where pinfold reads its profiles: what it planted there would decide about the
     /// next one.
     pub(super) fn guard_profiles(&self, spec: &Spec, origins: &[Origin]) -> Result<(), Error> {
-        let writable = |op: &Op| Some((writable_source(&op.fs)?, op.word));
+        let writable = |op: &Op| Some((writable_source(op)?, op.word));
         let writable: Vec<(PathBuf, usize)> = spec.ops.iter().filter_map(writable).collect();
         if writable.is_empty() {
             return Ok(());
@@ -175,7 +175,7 @@ impl World {
             _ => None,
         };
         for place in self.library.places().map(Path::to_owned).chain(filter) {
-            let place = links::real(&self.absolute(&place), &mut |_| {});
+            let place = links::real(&self.absolute(&place), &mut |_, _| {});
             let meets = |(source, _): &&(PathBuf, usize)| place.starts_with(source) || source.starts_with(&place);
             if let Some((source, word)) = writable.iter().find(meets) {
                 let mut message = b"the program could write to ".to_vec();
@@ -202,12 +202,12 @@ fn path_of(text: &CStr) -> PathBuf {
 }
 
 /// The host's directory or file that a writable bind shows.
-fn writable_source(op: &FsOp) -> Option<PathBuf> {
-    match op {
-        FsOp::Bind { source: Source::Path(source), flags, .. } if !flags.read_only => {
-            Some(links::real(&path_of(source), &mut |_| {}))
-        }
-        FsOp::Bind { source: Source::Real(source), flags, .. } if !flags.read_only => Some(path_of(source)),
+fn writable_source(op: &Op) -> Option<PathBuf> {
+    match (&op.fs, op.real.first()) {
+        (FsOp::Bind { flags, .. }, _) if flags.read_only => None,
+        (FsOp::Bind { source: Source::Path(_), .. }, Some(real))
+        | (FsOp::Bind { source: Source::Real(real), .. }, _) => Some(path_of(real)),
+        (FsOp::Bind { source: Source::Path(source), .. }, None) => Some(links::real(&path_of(source), &mut |_, _| {})),
         _ => None,
     }
 }

@@ -9,7 +9,7 @@ fn spec(tier: LandlockTier, ops: Vec<FsOp>) -> Spec {
     let mut spec = Spec::new(vec![c"true".into()]);
     spec.lockdown.landlock.tier = tier;
     (spec.namespaces.net, spec.namespaces.pid) = (tier == LandlockTier::Mirror, tier == LandlockTier::Mirror);
-    spec.ops = ops.into_iter().enumerate().map(|(word, fs)| Op { fs, word }).collect();
+    spec.ops = ops.into_iter().enumerate().map(|(word, fs)| Op::new(fs, word)).collect();
     spec
 }
 

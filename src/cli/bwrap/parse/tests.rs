@@ -177,7 +177,7 @@ fn words_come_from_descriptors_too() {
     let line = "--perms 700 --args 5 --dir y --args 6 --args 7 --args 8 --args 9 true";
     let (args, outcome) = read_with(line, &mut world);
     assert_eq!(outcome, Ok(Outcome::Complete));
-    let dir = |dest: &CStr, mode, word| Op { fs: FsOp::Dir { dest: dest.into(), mode }, word };
+    let dir = |dest: &CStr, mode, word| Op::new(FsOp::Dir { dest: dest.into(), mode }, word);
     assert_eq!(args.ops, [dir(c"x", 0o700, 2), dir(c"y", 0o755, 4)]);
     assert_eq!(args.uid, Some(3));
     assert_eq!(args.spent_fds, [5, 6, 7, 8, 9]);
