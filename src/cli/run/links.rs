@@ -178,7 +178,7 @@ mod tests {
         }
         // No box can write to what is on the way to these.
         for path in [".".to_owned(), absolute("own"), absolute("elsewhere")] {
-            assert_eq!(found(&path), vec![vec![]; 3], "{path}");
+            assert_eq!(found(&path), vec![Vec::<CString>::new(); 3], "{path}");
         }
         std::fs::remove_dir_all(top).unwrap();
     }
