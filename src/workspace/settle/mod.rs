@@ -331,6 +331,42 @@ mod tests {
         assert!(git.join("config.from-sandbox").exists() && git.join("hooks.from-sandbox/update").exists());
     }
 
+    /// A program that works in another directory later could write to it under its other name.
+    #[test]
+    fn what_has_another_name_is_replaced_by_a_copy() {
+        use std::fs;
+        use std::os::unix::fs::MetadataExt;
+        let place = Place::new("names");
+        let path = |name: &str| place.0.join(name);
+        fs::create_dir_all(path("s/.git/worktrees/w")).unwrap();
+        fs::write(path("s/.git/worktrees/w/HEAD"), "ref: refs/heads/y").unwrap();
+        fs::create_dir_all(path("w")).unwrap();
+        fs::create_dir_all(path("nothing")).unwrap();
+        let files = [
+            ("s/.git/config", "[core]\n\tbare = false\n", true),
+            ("s/.git/config.worktree", "", true),
+            ("s/.git/worktrees/w/commondir", "../..\n", true),
+            ("w/.git", "gitdir: ../s/.git/worktrees/w\n", true),
+            ("nothing/.git", "something else", false),
+        ];
+        for (number, (name, text, _)) in files.iter().enumerate() {
+            fs::write(path(name), text).unwrap();
+            fs::hard_link(path(name), path(&format!("t/notes{number}"))).unwrap();
+        }
+        let said = place.settle(LIMITS).join("\n");
+        assert_eq!(said.matches(judge::OTHER_NAME).count(), files.len(), "{said}");
+        for (number, (name, text, is_copied)) in files.iter().enumerate() {
+            fs::write(path(&format!("t/notes{number}")), "changed").unwrap();
+            assert_eq!(fs::read_to_string(path(&format!("{name}.from-sandbox"))).unwrap(), "changed");
+            match fs::read_to_string(path(name)) {
+                Ok(found) => assert!(*is_copied && found == *text && fs::metadata(path(name)).unwrap().nlink() == 1),
+                Err(_) => assert!(!is_copied, "{name}"),
+            }
+        }
+        // It has one name now, and stays.
+        assert_eq!(place.settle(LIMITS), [""; 0]);
+    }
+
     /// Without any time, it ends at once and says so.
     #[test]
     fn a_walk_without_time_says_where_it_ended() {

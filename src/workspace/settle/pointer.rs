@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd};
 
+use super::judge::OTHER_NAME;
 use super::{Deeds, Told, repository, shown};
 use crate::sys::file::Kind;
 use crate::sys::{Errno, Result, entry, file};
@@ -29,11 +30,16 @@ fn open(place: &[u8]) -> Result<std::os::fd::OwnedFd> {
 
 fn settle_in(dir: BorrowedFd<'_>, place: &[u8], git_dirs: &HashSet<(u64, u64)>, told: &mut Told) -> Result<()> {
     let Some(about) = entry::look_at(dir, NAME)? else { return Ok(()) };
+    let has_more_names = about.is_file() && about.links > 1;
     let target = match about.kind() {
         Some(Kind::Link) => file::read_link_at(dir, NAME)?,
         Some(Kind::File) => match entry::read_at(dir, NAME, LONGEST).map(|text| target(&text)) {
             Ok(Some(target)) => target,
-            // git takes it for nothing.
+            // git takes it for nothing, as long as nobody writes another text under its other name.
+            Ok(None) if has_more_names => {
+                set_aside(dir, place, OTHER_NAME, told);
+                return Ok(());
+            }
             Ok(None) => return Ok(()),
             Err(_) => c"".into(),
         },
@@ -41,12 +47,25 @@ fn settle_in(dir: BorrowedFd<'_>, place: &[u8], git_dirs: &HashSet<(u64, u64)>, 
         _ => return Ok(()),
     };
     let leads_to = entry::open_without_links_at(dir, &target).and_then(|end| file::fstat(end.as_fd()));
-    if leads_to.is_ok_and(|end| git_dirs.contains(&(end.device, end.inode))) {
-        return Ok(());
+    if !leads_to.is_ok_and(|end| git_dirs.contains(&(end.device, end.inode))) {
+        let why = format!("leads to {}, which is no git directory of the workspace", shown(&target));
+        set_aside(dir, place, &why, told);
+    } else if has_more_names {
+        replace_by_copy(dir, place, &target, told);
     }
-    let why = format!("leads to {}, which is no git directory of the workspace", shown(&target));
-    set_aside(dir, place, &why, told);
     Ok(())
+}
+
+/// Puts a new file that says the same in the place of one that has more names.
+fn replace_by_copy(dir: BorrowedFd<'_>, place: &[u8], target: &CStr, told: &mut Told) {
+    let mut deeds = Deeds::default();
+    if repository::set_aside(dir, NAME, OTHER_NAME, &mut deeds) {
+        let text = [b"gitdir: ", target.to_bytes(), b"\n"].concat();
+        if let Err(errno) = repository::write_new(dir, NAME, &text) {
+            deeds.failed("cannot write a new .git", errno);
+        }
+    }
+    deeds.tell(place, told);
 }
 
 /// The same wherever it leads, at a place where nobody but a program has one.

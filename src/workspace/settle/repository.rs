@@ -3,7 +3,7 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use super::judge::{Judge, LIMITS, Verdict};
+use super::judge::{Judge, LIMITS, OTHER_NAME, Verdict};
 use super::{Deeds, Facts, Told, pointer, shortened, shown};
 use crate::error::printable;
 use crate::sys::dir::{self, Entries, For};
@@ -51,7 +51,7 @@ impl Repository {
             };
             match name.to_bytes() {
                 b"hooks" => self.settle_hooks(judge, dir, about),
-                b"commondir" => self.settle_common_dir(dir, is_worktree),
+                b"commondir" => self.settle_common_dir(dir, about, is_worktree),
                 _ => self.settle_config(facts, judge, dir, name, about),
             }
         }
@@ -87,20 +87,19 @@ impl Repository {
         let verdict = judge.config(dir, name, about, &is_tree);
         let Verdict::Replace(rest) = &*verdict else { return };
         if set_aside(dir, name, &rest.why, &mut self.deeds) {
-            let written = with_write(dir, || {
-                let file = file::create_new_at(dir, name, 0o644)?;
-                file::write_all(file.as_fd(), &rest.text)
-            });
-            self.note_failure("cannot write a new configuration", written);
+            self.note_failure("cannot write a new configuration", write_new(dir, name, &rest.text));
         }
     }
 
     /// `commondir` makes git obey another directory (setup.c, `get_common_dir`). Only an entry of a worktree has one,
     /// for the repository around it.
-    fn settle_common_dir(&mut self, dir: BorrowedFd<'_>, is_worktree: bool) {
-        let text = || entry::read_at(dir, c"commondir", 16);
+    fn settle_common_dir(&mut self, dir: BorrowedFd<'_>, about: Stat, is_worktree: bool) {
+        const NAME: &CStr = c"commondir";
+        let text = || entry::read_at(dir, NAME, 16);
         if !(is_worktree && text().is_ok_and(|text| text == b"../.." || text == b"../..\n")) {
-            set_aside(dir, c"commondir", "makes git obey another directory", &mut self.deeds);
+            set_aside(dir, NAME, "makes git obey another directory", &mut self.deeds);
+        } else if about.links > 1 && set_aside(dir, NAME, OTHER_NAME, &mut self.deeds) {
+            self.note_failure("cannot write a new commondir", write_new(dir, NAME, b"../..\n"));
         }
     }
 
@@ -185,6 +184,14 @@ pub(super) fn set_aside(dir: BorrowedFd<'_>, name: &'static CStr, why: &str, dee
         deeds.failed(&format!("{} {why}, and cannot be renamed", name.to_string_lossy()), errno);
     }
     false
+}
+
+/// Writes a file that was not there.
+pub(super) fn write_new(dir: BorrowedFd<'_>, name: &CStr, text: &[u8]) -> Result<()> {
+    with_write(dir, || {
+        let file = file::create_new_at(dir, name, 0o644)?;
+        file::write_all(file.as_fd(), text)
+    })
 }
 
 /// Changes something in a directory, also in one that the user has closed to themselves.
