@@ -208,6 +208,9 @@ pub struct Settle {
     pub tops: Vec<SettleTop>,
     /// Absolute paths, without links, of what it cannot change in them: with all that is below they are left alone.
     pub held: Vec<CString>,
+    /// Device and inode number of each of `held`, in the same order. What has become something else is not left alone:
+    /// a mount ends when its name is given to another file from outside, and then the program can write there.
+    pub held_as: Vec<(u64, u64)>,
     /// Links in git directories that were there before. Every other one is removed.
     pub links: Vec<SettleLink>,
 }
@@ -232,6 +235,10 @@ pub struct SettleLink {
     pub leads_to: CString,
     /// Whether there is something.
     pub is_there: bool,
+    /// Device and inode number of the link itself: another one that says the same is not this one.
+    pub identity: (u64, u64),
+    /// When the link itself was last changed (its ctime), in seconds and nanoseconds.
+    pub changed: (i64, i64),
 }
 
 /// Names in a directory of the host that are not there, and shall not be afterwards. No mount can hold a name that

@@ -22,6 +22,8 @@ pub(crate) struct Stat {
     pub(crate) owner: u32,
     /// Device number of a device node.
     pub(crate) rdev: u64,
+    /// When it was last changed, its names and permissions included, in seconds and nanoseconds. Nobody can set it.
+    pub(crate) changed: (i64, i64),
     mode: u32,
 }
 
@@ -103,6 +105,7 @@ impl From<nix::sys::stat::FileStat> for Stat {
             links: stat.st_nlink,
             owner: stat.st_uid,
             rdev: stat.st_rdev,
+            changed: (stat.st_ctime, stat.st_ctime_nsec),
             mode: stat.st_mode,
         }
     }

@@ -50,6 +50,8 @@ pub(super) struct Area {
     /// The user.
     uid: u32,
     mounts: BTreeMap<PathBuf, Access>,
+    /// Device and inode number of what is held, as far as it was looked at anyway.
+    identities: BTreeMap<PathBuf, (u64, u64)>,
     /// Directories that are writable with all that is in them, but for what is held.
     regions: Vec<PathBuf>,
     /// Directories elsewhere that are no links, and paths where nothing is: a few that were met, and are met again.
@@ -63,7 +65,8 @@ impl Area {
     pub(super) fn new(cwd: &Path, uid: u32) -> Area {
         let (mounts, unheld, watch) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let (regions, plain, absent) = (Vec::new(), Vec::new(), Vec::new());
-        let mut area = Area { uid, mounts, regions, plain, absent, unheld, watch };
+        let identities = BTreeMap::new();
+        let mut area = Area { uid, mounts, identities, regions, plain, absent, unheld, watch };
         area.add_region(cwd);
         area
     }
@@ -151,6 +154,7 @@ impl Area {
             }
             if self.can_change(&done) {
                 self.mounts.insert(done.clone(), Access::Link);
+                self.identities.insert(done.clone(), (found.dev(), found.ino()));
             }
             done.pop();
             about = None;
@@ -253,6 +257,7 @@ impl Area {
         }
         self.check_file(place, about);
         self.mounts.insert(place.to_owned(), Access::Read);
+        self.identities.insert(place.to_owned(), (about.dev(), about.ino()));
         if about.is_dir() {
             self.hold_targets(place);
         }
@@ -377,16 +382,21 @@ impl Area {
 
     /// What is put in order afterwards: all that can be written, but for what is held.
     fn settlement(&self, links: Vec<SettleLink>) -> io::Result<Settle> {
-        let held = self.mounts.iter().filter(|(_, access)| **access != Access::Write);
+        // What lies elsewhere is not walked through.
+        let is_held = |(path, access): &(&PathBuf, &Access)| **access != Access::Write && self.contains(path);
+        let (mut held, mut held_as) = (Vec::new(), Vec::new());
+        for (path, _) in self.mounts.iter().filter(is_held) {
+            held_as.push(match self.identities.get(path) {
+                Some(identity) => *identity,
+                None => fs::symlink_metadata(path).map(|about| (about.dev(), about.ino()))?,
+            });
+            held.push(c_path(path));
+        }
         let top = |region: &PathBuf| {
             let about = fs::metadata(region)?;
             Ok(SettleTop { path: c_path(region), identity: (about.dev(), about.ino()) })
         };
-        Ok(Settle {
-            tops: self.regions.iter().map(top).collect::<io::Result<_>>()?,
-            held: held.map(|(path, _)| c_path(path)).collect(),
-            links,
-        })
+        Ok(Settle { tops: self.regions.iter().map(top).collect::<io::Result<_>>()?, held, held_as, links })
     }
 
     /// Directories on the way from a writable place to what is held in it become mounts too: moving one would take

@@ -21,7 +21,7 @@ use super::area::{Area, Missing, c_path, parts};
 use crate::spec::SettleLink;
 use crate::spec::path::MAX_LINKS;
 use crate::sys::dir::{self, Entries, For};
-use crate::sys::file::{self, Kind};
+use crate::sys::file::{self, Kind, Stat};
 use crate::sys::{entry, mount};
 
 /// So many directories of one git directory are read, the upper ones first. A usual one has about twenty.
@@ -32,6 +32,13 @@ const MOST_DIRS_IN_ALL: usize = 2000;
 
 /// So many links are written down in all.
 const MOST_LINKS: usize = 1000;
+
+/// A link, what it says, and what it is itself.
+struct Link {
+    path: PathBuf,
+    target: CString,
+    about: Stat,
+}
 
 /// Finds the links in those of `git_dirs` that the program can write.
 ///
@@ -46,21 +53,23 @@ pub(super) fn find(area: &mut Area, git_dirs: &BTreeSet<PathBuf>) -> Vec<SettleL
     }
     found.truncate(MOST_LINKS);
     let mut kept = Vec::with_capacity(found.len());
-    for (path, target) in found {
+    for Link { path, target, about } in found {
         let Some(end) = End::of(&path) else { continue };
         let is_gits = || end.path.ancestors().any(|above| git_dirs.contains(above));
         if end.is_there && area.contains(&end.path) && !is_gits() {
             area.hold(&path, Missing::Ignore);
         } else {
             let End { path: leads_to, is_there } = end;
-            kept.push(SettleLink { path: c_path(&path), target, leads_to: c_path(&leads_to), is_there });
+            let (path, leads_to) = (c_path(&path), c_path(&leads_to));
+            let (identity, changed) = ((about.device, about.inode), about.changed);
+            kept.push(SettleLink { path, target, leads_to, is_there, identity, changed });
         }
     }
     kept
 }
 
 /// Collects the links below `git_dir` with their targets. Returns how many directories were read, at most `most`.
-fn look(git_dir: &Path, git_dirs: &BTreeSet<PathBuf>, most: usize, found: &mut Vec<(PathBuf, CString)>) -> usize {
+fn look(git_dir: &Path, git_dirs: &BTreeSet<PathBuf>, most: usize, found: &mut Vec<Link>) -> usize {
     let mut entries = Entries::new();
     let mut waiting = VecDeque::from([git_dir.to_owned()]);
     let mut read = 0;
@@ -75,7 +84,9 @@ fn look(git_dir: &Path, git_dirs: &BTreeSet<PathBuf>, most: usize, found: &mut V
                 let path = || dir.join(OsStr::from_bytes(name.to_bytes()));
                 match kind {
                     Some(Kind::Link) => {
-                        found.extend(file::read_link_at(open.as_fd(), name).map(|target| (path(), target)));
+                        let target = file::read_link_at(open.as_fd(), name).ok();
+                        let about = entry::look_at(open.as_fd(), name).ok().flatten();
+                        found.extend(target.zip(about).map(|(target, about)| Link { path: path(), target, about }));
                     }
                     Some(Kind::Dir) if !(is_objects && is_fan_out(name.to_bytes())) => waiting.push_back(path()),
                     _ => {}

@@ -23,7 +23,7 @@ mod tree;
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::{CStr, OsStr};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -32,7 +32,7 @@ use super::git::path_of;
 use super::links;
 use crate::error::{printable, push_printable, quoted};
 use crate::spec::{Settle, SettleLink, SettleTop};
-use crate::sys::{Errno, error_text, file, process};
+use crate::sys::{Errno, entry, error_text, file, process};
 use judge::{Judge, LIMITS, Limits};
 use tree::Tree;
 
@@ -81,7 +81,7 @@ fn settle_within(wish: &Settle, limits: Limits) -> Vec<Settled> {
     let mut told = Told::default();
     let mut judge = Judge::new(limits);
     let facts = Facts {
-        held: wish.held.iter().map(|path| path.to_bytes()).collect(),
+        held: wish.held.iter().map(|path| path.to_bytes()).zip(wish.held_as.iter().copied()).collect(),
         links: wish.links.iter().map(|link| (link.path.to_bytes(), link)).collect(),
         tops: &wish.tops,
         user: process::real_ids().0,
@@ -101,7 +101,8 @@ fn settle_within(wish: &Settle, limits: Limits) -> Vec<Settled> {
 
 /// What is known before the walk.
 struct Facts<'a> {
-    held: HashSet<&'a [u8]>,
+    /// What was held, by its path, with device and inode number.
+    held: HashMap<&'a [u8], (u64, u64)>,
     /// Links that were there before, by their paths.
     links: HashMap<&'a [u8], &'a SettleLink>,
     tops: &'a [SettleTop],
@@ -110,24 +111,30 @@ struct Facts<'a> {
 }
 
 impl Facts<'_> {
-    /// Whether `path` was held. Without a look at one that is too long for that: a tree of the program's can be deeper
-    /// than looking is quick.
-    fn is_held(&self, path: &[u8]) -> bool {
-        path.len() <= LONGEST_PATH && self.held.contains(path)
+    /// Whether `path`, which is `name` in `dir`, was held, and is still the same. Without a look at one that is too long
+    /// for that: a tree of the program's can be deeper than looking is quick.
+    fn is_held(&self, dir: BorrowedFd<'_>, name: &CStr, path: &[u8]) -> bool {
+        let held = if path.len() <= LONGEST_PATH { self.held.get(path) } else { None };
+        let is_same = |held| matches!(entry::look_at(dir, name), Ok(Some(now)) if (now.device, now.inode) == held);
+        held.is_some_and(|held| is_same(*held))
     }
 
-    /// The same for `name` in the directory `path`.
-    fn is_held_in(&self, path: &[u8], name: &[u8]) -> bool {
-        path.len() < LONGEST_PATH && self.is_held(&[path, b"/", name].concat())
+    /// The same for `name` in the directory `path`, which `dir` is.
+    fn is_held_in(&self, dir: BorrowedFd<'_>, name: &CStr, path: &[u8]) -> bool {
+        path.len() < LONGEST_PATH && self.is_held(dir, name, &[path, b"/", name.to_bytes()].concat())
     }
 
-    /// Whether the link `name` in the directory `path` was there before, and leads where it did.
-    fn is_old_link(&self, path: &[u8], name: &CStr, target: &CStr) -> bool {
+    /// Whether the link `name` in the directory `path`, which `dir` is, was there before, and leads where it did.
+    fn is_old_link(&self, dir: BorrowedFd<'_>, name: &CStr, path: &[u8], target: &CStr) -> bool {
         if self.links.is_empty() || path.len() >= LONGEST_PATH {
             return false;
         }
         let whole = [path, b"/", name.to_bytes()].concat();
-        let old = self.links.get(&whole[..]).filter(|old| *old.target == *target);
+        let is_same = |old: &&&SettleLink| {
+            let now = entry::look_at(dir, name).ok().flatten();
+            now.is_some_and(|now| (now.device, now.inode) == old.identity && now.changed == old.changed)
+        };
+        let old = self.links.get(&whole[..]).filter(|old| *old.target == *target).filter(is_same);
         let end = || links::End::of(Path::new(OsStr::from_bytes(&whole)));
         old.is_some_and(|old| end().is_some_and(|end| end.is_that_of(old)))
     }
@@ -264,7 +271,11 @@ fn shown(text: &CStr) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt, symlink};
+
     use super::*;
+    use crate::workspace::area::c_path;
 
     #[test]
     fn what_could_not_be_done_is_said_first_however_much_was_done() {
@@ -302,12 +313,13 @@ mod tests {
             Place(path)
         }
 
-        fn settle(&self, limits: Limits) -> Vec<String> {
-            use std::os::unix::fs::MetadataExt;
+        fn top(&self) -> SettleTop {
             let about = std::fs::metadata(&self.0).unwrap();
-            let path = std::ffi::CString::new(self.0.as_os_str().as_bytes()).unwrap();
-            let top = SettleTop { path, identity: (about.dev(), about.ino()) };
-            let settled = settle_within(&Settle { tops: vec![top], ..Settle::default() }, limits);
+            SettleTop { path: c_path(&self.0), identity: (about.dev(), about.ino()) }
+        }
+
+        fn settle(&self, limits: Limits) -> Vec<String> {
+            let settled = settle_within(&Settle { tops: vec![self.top()], ..Settle::default() }, limits);
             settled.iter().map(|settled| String::from_utf8(settled.line()).unwrap()).collect()
         }
     }
@@ -334,8 +346,6 @@ mod tests {
     /// A program that works in another directory later could write to it under its other name.
     #[test]
     fn what_has_another_name_is_replaced_by_a_copy() {
-        use std::fs;
-        use std::os::unix::fs::MetadataExt;
         let place = Place::new("names");
         let path = |name: &str| place.0.join(name);
         fs::create_dir_all(path("s/.git/worktrees/w")).unwrap();
@@ -365,6 +375,72 @@ mod tests {
         }
         // It has one name now, and stays.
         assert_eq!(place.settle(LIMITS), [""; 0]);
+    }
+
+    /// A mount ends when somebody outside gives its name to another file.
+    #[test]
+    fn what_was_held_must_be_the_same_still() {
+        let place = Place::new("held");
+        let about = |name: &str| fs::metadata(place.0.join(name)).map(|about| (about.dev(), about.ino())).unwrap();
+        let path = |name: &str| c_path(&place.0.join(name));
+        fs::write(place.0.join("t/.git"), "gitdir: /x").unwrap();
+        let names = ["s/.git/config", "s/.git/hooks", "t/.git"];
+        let wish = Settle {
+            tops: vec![place.top()],
+            held: names.map(path).into(),
+            held_as: names.map(about).into(),
+            ..Settle::default()
+        };
+        assert_eq!(settle_within(&wish, LIMITS), []);
+        for name in names {
+            // The old one is kept, so that the new one cannot get its number.
+            fs::rename(place.0.join(name), place.0.join("old")).unwrap();
+            match name {
+                "s/.git/hooks" => {
+                    fs::create_dir(place.0.join(name)).unwrap();
+                    fs::write(place.0.join("s/.git/hooks/update"), "x").unwrap();
+                }
+                _ => drop(fs::copy(place.0.join("old"), place.0.join(name)).unwrap()),
+            }
+            assert_eq!(settle_within(&wish, LIMITS).len(), 1, "{name}");
+            assert!(place.0.join(format!("{name}.from-sandbox")).exists(), "{name}");
+            match name {
+                "s/.git/hooks" => fs::remove_dir_all(place.0.join("old")).unwrap(),
+                _ => fs::remove_file(place.0.join("old")).unwrap(),
+            }
+        }
+    }
+
+    /// Two boxes at the same time could put another link that says the same in its place, and one that leads elsewhere
+    /// later.
+    #[test]
+    fn a_link_of_before_must_be_the_same_still() {
+        let place = Place::new("links");
+        fs::remove_dir_all(place.0.join("s/.git/hooks")).unwrap();
+        fs::remove_file(place.0.join("s/.git/config")).unwrap();
+        let link = place.0.join("s/.git/l");
+        let changes: [(fn(&mut SettleLink), bool); 4] = [
+            (|_| {}, true),
+            (|old| old.identity.0 += 1, false),
+            (|old| old.identity.1 += 1, false),
+            (|old| old.changed.1 -= 1, false),
+        ];
+        for (number, (change, stays)) in changes.into_iter().enumerate() {
+            symlink("/nowhere", &link).unwrap();
+            let about = fs::symlink_metadata(&link).unwrap();
+            let mut old = SettleLink {
+                path: c_path(&link),
+                target: c"/nowhere".into(),
+                leads_to: c"/nowhere".into(),
+                is_there: false,
+                identity: (about.dev(), about.ino()),
+                changed: (about.ctime(), about.ctime_nsec()),
+            };
+            change(&mut old);
+            let wish = Settle { tops: vec![place.top()], links: vec![old], ..Settle::default() };
+            assert_eq!(settle_within(&wish, LIMITS).is_empty(), stays, "{number}");
+            assert_eq!(fs::remove_file(&link).is_ok(), stays, "{number}");
+        }
     }
 
     /// Without any time, it ends at once and says so.

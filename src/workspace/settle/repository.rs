@@ -38,7 +38,7 @@ impl Repository {
         is_worktree: bool,
     ) {
         for name in OWN {
-            if facts.is_held_in(path, name.to_bytes()) {
+            if facts.is_held_in(dir, name, path) {
                 continue;
             }
             let about = match entry::look_at(dir, name) {
@@ -135,8 +135,8 @@ impl Repository {
                 }
             };
             let is_branch = is_top && name.as_c_str() == c"HEAD" && is_below_refs(&target);
-            let is_held = facts.is_held_in(path, name.to_bytes());
-            if is_branch || is_held || facts.is_old_link(path, name, &target) {
+            let is_held = facts.is_held_in(dir, name, path);
+            if is_branch || is_held || facts.is_old_link(dir, name, path, &target) {
                 continue;
             }
             let link = || {

@@ -87,12 +87,13 @@ impl<'t, 'f> Tree<'t, 'f> {
             self.path.truncate(level.path);
             self.path.push(b'/');
             self.path.extend_from_slice(name.to_bytes());
-            if self.facts.is_held(&self.path) {
-                self.note_held(&name);
-                continue;
-            }
             let Some(open) = level.open.take() else { continue };
             let here = self.levels.len() - 1;
+            if self.facts.is_held(open.as_fd(), &name, &self.path) {
+                self.note_held(open.as_fd(), &name);
+                self.levels[here].open = Some(open);
+                continue;
+            }
             self.visit(open.as_fd(), &name);
             self.levels[here].open = Some(open);
             if let Some(far) = self.levels.len().checked_sub(OPEN + 1) {
@@ -102,10 +103,9 @@ impl<'t, 'f> Tree<'t, 'f> {
     }
 
     /// An entry of a worktree that nobody could change is a git directory that pointers may lead to.
-    fn note_held(&mut self, name: &CStr) {
+    fn note_held(&mut self, above: BorrowedFd<'_>, name: &CStr) {
         if parent_name(&self.path) == b"worktrees"
-            && let Some(open) = self.levels.last().and_then(|level| level.open.as_ref())
-            && let Ok(Some(about)) = entry::look_at(open.as_fd(), name)
+            && let Ok(Some(about)) = entry::look_at(above, name)
         {
             self.found.git_dirs.insert((about.device, about.inode));
         }
@@ -195,7 +195,7 @@ impl<'t, 'f> Tree<'t, 'f> {
             }
             None => true,
         };
-        if list.pointer && !self.facts.is_held_in(&self.path, b".git") {
+        if list.pointer && !self.facts.is_held_in(open.as_fd(), c".git", &self.path) {
             self.note_pointer(open.as_fd());
         }
         // The next one to be visited is the last: first what is most often used.
