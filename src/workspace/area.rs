@@ -46,9 +46,17 @@ pub(super) enum End {
     Unknown { place: PathBuf, is_barred: bool },
 }
 
+/// So many entries of held directories are looked at in all. Links lead from one to the next, so a stranger's tree may
+/// have any number.
+const MOST_ENTRIES: usize = 10_000;
+
 pub(super) struct Area {
     /// The user.
     uid: u32,
+    /// Held directories whose entries are still to be looked at: a list, since a chain of links would take the stack.
+    ahead: Vec<PathBuf>,
+    /// How many entries may still be looked at.
+    entries_left: usize,
     mounts: BTreeMap<PathBuf, Access>,
     /// Device and inode number of what is held, as far as it was looked at anyway.
     identities: BTreeMap<PathBuf, (u64, u64)>,
@@ -66,7 +74,8 @@ impl Area {
         let (mounts, unheld, watch) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let (regions, plain, absent) = (Vec::new(), Vec::new(), Vec::new());
         let identities = BTreeMap::new();
-        let mut area = Area { uid, mounts, identities, regions, plain, absent, unheld, watch };
+        let (ahead, entries_left) = (Vec::new(), MOST_ENTRIES);
+        let mut area = Area { uid, ahead, entries_left, mounts, identities, regions, plain, absent, unheld, watch };
         area.add_region(cwd);
         area
     }
@@ -193,6 +202,15 @@ impl Area {
 
     /// Sees to it that what `path` leads to can neither be changed nor replaced. Returns where that is, if it is there.
     pub(super) fn hold(&mut self, path: &Path, missing: Missing) -> Option<(PathBuf, Metadata)> {
+        let held = self.hold_end(path, missing);
+        while let Some(dir) = self.ahead.pop() {
+            self.hold_targets(&dir);
+        }
+        held
+    }
+
+    /// The same, without what links in it lead to.
+    fn hold_end(&mut self, path: &Path, missing: Missing) -> Option<(PathBuf, Metadata)> {
         match self.follow(path) {
             End::There(place, about) => {
                 self.hold_place(&place, &about);
@@ -259,7 +277,7 @@ impl Area {
         self.mounts.insert(place.to_owned(), Access::Read);
         self.identities.insert(place.to_owned(), (about.dev(), about.ino()));
         if about.is_dir() {
-            self.hold_targets(place);
+            self.ahead.push(place.to_owned());
         }
     }
 
@@ -282,7 +300,8 @@ impl Area {
 
     /// What links in a held directory lead to is held too. They themselves cannot be changed any more.
     fn hold_targets(&mut self, dir: &Path) {
-        let entries = match fs::read_dir(dir).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
+        let most = self.entries_left + 1;
+        let entries = match fs::read_dir(dir).and_then(|list| list.take(most).collect::<io::Result<Vec<_>>>()) {
             Ok(entries) => entries,
             // Somebody works here; and nobody reaches what no path leads to.
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidFilename) => return,
@@ -293,12 +312,23 @@ impl Area {
                 return self.give_up(dir, why, "see that it can be looked at (ls -l)".into());
             }
         };
+        let Some(left) = self.entries_left.checked_sub(entries.len()) else {
+            self.ahead.clear();
+            let why = "is held, and with it and others there are more than 10,000 files in which links would have to be \
+                       looked for";
+            return self.give_up(
+                dir,
+                why,
+                format!("move some elsewhere, or remove links to it: ls -la {}", quoted(dir)),
+            );
+        };
+        self.entries_left = left;
         for path in entries.into_iter().map(|entry| entry.path()) {
             match fs::symlink_metadata(&path) {
-                Ok(about) if about.is_dir() => self.hold_targets(&path),
+                Ok(about) if about.is_dir() => self.ahead.push(path),
                 Ok(about) if about.is_symlink() => {
                     if !fs::canonicalize(&path).is_ok_and(|target| self.is_region(&target)) {
-                        self.hold(&path, Missing::Make("touch"));
+                        self.hold_end(&path, Missing::Make("touch"));
                     }
                 }
                 Ok(about) => self.check_file(&path, &about),

@@ -155,3 +155,27 @@ fn a_directory_of_ones_own_that_is_closed_stops_the_run() {
         Err(error) => assert!(error.to_string().contains("chmod u+rx"), "{error}"),
     }
 }
+
+/// Links in held directories may lead from one to the next without end: neither the stack nor the time may be theirs.
+#[test]
+fn a_chain_of_links_is_followed_for_a_while() {
+    for (length, is_held) in [(3000, true), (12_000, false)] {
+        let place = Place::new(&format!("chain-{length}"));
+        place.dir("r/.vscode");
+        place.link("../d/0", "r/.vscode/l");
+        for number in 0..length {
+            place.dir(&format!("r/d/{number}"));
+            place.link(&format!("../{}", number + 1), &format!("r/d/{number}/l"));
+        }
+        place.dir(&format!("r/d/{length}"));
+        let found = place.find("r").unwrap();
+        if is_held {
+            assert_eq!(found.unheld, []);
+            let last = format!("r r/d/{length}");
+            assert!(place.mounts_of(&found).contains(&last));
+        } else {
+            let text = String::from_utf8(found.unheld[0].message()).unwrap();
+            assert!(found.unheld[0].stops && text.contains("/r/d/9") && text.contains(" 10,000 files"), "{text}");
+        }
+    }
+}
