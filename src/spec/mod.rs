@@ -213,6 +213,24 @@ pub struct Settle {
     pub held_as: Vec<(u64, u64)>,
     /// Links in git directories that were there before. Every other one is removed.
     pub links: Vec<SettleLink>,
+    /// What git obeys in every work tree that the configuration is for, also in one that the program makes.
+    pub names: Vec<SettleName>,
+}
+
+/// A path that the configuration of git names from the top of a work tree. Below the top of one that was not there
+/// before, it is set aside, unless it is the same as one of the originals.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettleName {
+    /// The path, relative to the top.
+    pub path: CString,
+    /// The key of the configuration that names it.
+    pub key: String,
+    /// Whether it is named for all repositories. Otherwise, for work trees of those that were there before.
+    pub is_everywhere: bool,
+    /// Whether it is part of a command. A directory is then left alone.
+    pub is_command: bool,
+    /// Absolute paths, without links, of what the program could not change: what it is at the tops that were known.
+    pub originals: Vec<CString>,
 }
 
 /// A directory, and which one it is.

@@ -13,7 +13,7 @@ use super::later::TABLE;
 use super::{Unheld, Workspace};
 use crate::error::quoted;
 use crate::spec::path::MAX_LINKS;
-use crate::spec::{BindFlags, FsOp, OnAppear, Settle, SettleLink, SettleTop, Source, Watch};
+use crate::spec::{BindFlags, FsOp, OnAppear, Settle, SettleLink, SettleName, SettleTop, Source, Watch};
 use crate::sys::{Errno, entry};
 
 /// How a place is mounted.
@@ -395,9 +395,9 @@ impl Area {
     }
 
     /// What to mount: what lies deeper comes later.
-    pub(super) fn finish(mut self, links: Vec<SettleLink>) -> io::Result<Workspace> {
+    pub(super) fn finish(mut self, links: Vec<SettleLink>, names: Vec<SettleName>) -> io::Result<Workspace> {
         self.pin_ways();
-        let settle = self.settlement(links)?;
+        let settle = self.settlement(links, names)?;
         let nearest = |path: &Path| path.ancestors().skip(1).find_map(|above| self.mounts.get(above));
         let needed = self.mounts.iter().filter(|(path, access)| {
             // What is read-only below something that is needs no mount of its own.
@@ -411,7 +411,7 @@ impl Area {
     }
 
     /// What is put in order afterwards: all that can be written, but for what is held.
-    fn settlement(&self, links: Vec<SettleLink>) -> io::Result<Settle> {
+    fn settlement(&self, links: Vec<SettleLink>, names: Vec<SettleName>) -> io::Result<Settle> {
         // What lies elsewhere is not walked through.
         let is_held = |(path, access): &(&PathBuf, &Access)| **access != Access::Write && self.contains(path);
         let (mut held, mut held_as) = (Vec::new(), Vec::new());
@@ -426,7 +426,7 @@ impl Area {
             let about = fs::metadata(region)?;
             Ok(SettleTop { path: c_path(region), identity: (about.dev(), about.ino()) })
         };
-        Ok(Settle { tops: self.regions.iter().map(top).collect::<io::Result<_>>()?, held, held_as, links })
+        Ok(Settle { tops: self.regions.iter().map(top).collect::<io::Result<_>>()?, held, held_as, links, names })
     }
 
     /// Directories on the way from a writable place to what is held in it become mounts too: moving one would take

@@ -17,7 +17,7 @@ use super::scopes::Scopes;
 use super::walk::Found;
 use super::{CODE, Surroundings, config};
 use crate::error::{Error, push_printable, quoted};
-use crate::spec::OnAppear;
+use crate::spec::{OnAppear, SettleName};
 
 /// The repositories that a box has to do with.
 pub(super) struct Repositories<'a> {
@@ -73,6 +73,11 @@ impl<'a> Repositories<'a> {
     /// The work trees in reach, but for the workspace itself.
     pub(super) fn tops(&self) -> impl Iterator<Item = &Path> {
         self.tops.iter().map(PathBuf::as_path)
+    }
+
+    /// What git obeys in every work tree, once all is held.
+    pub(super) fn take_names(&mut self) -> Vec<SettleName> {
+        self.scopes.take_names()
     }
 
     /// All git directories that were found, of worktrees too.

@@ -163,6 +163,7 @@ pub(crate) fn find(around: &Surroundings<'_>) -> Result<Workspace, Error> {
     for top in repositories.tops().filter(|top| *top != cwd) {
         area.protect_later(top, walk::names(top).as_ref());
     }
+    let names = repositories.take_names();
     let links = links::find(&mut area, &repositories.into_known());
-    area.finish(links).map_err(failed)
+    area.finish(links, names).map_err(failed)
 }

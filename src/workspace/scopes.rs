@@ -5,14 +5,15 @@
 //! Text that cannot be read could name anything. So it stops the run: it would not be enough to hold the file itself,
 //! and a fifo can be written to where it is held.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::area::{Area, Missing};
+use super::area::{Area, Missing, c_path};
 use super::config::{self, Setting};
 use super::layout::{LONGEST, expand, path_of};
-use crate::spec::OnAppear;
+use crate::spec::{OnAppear, SettleName};
 
 /// What the user and the system have configured for every repository.
 #[derive(Debug, Clone, Default)]
@@ -69,11 +70,33 @@ pub(super) struct Scopes<'a> {
     text_left: usize,
     /// How many settings and names may still be looked at.
     names_left: usize,
+    /// What is named from the top of a work tree, by its path.
+    relative: BTreeMap<PathBuf, Relative>,
+}
+
+/// For whom something is configured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum For {
+    /// For every repository, and this is none yet.
+    NoRepository,
+    /// For every repository.
+    All,
+    /// For one.
+    One,
+}
+
+/// Something that is named from the top of a work tree.
+struct Relative {
+    key: String,
+    is_everywhere: bool,
+    is_command: bool,
+    /// What it is at the tops that are known.
+    originals: BTreeSet<PathBuf>,
 }
 
 impl<'a> Scopes<'a> {
     pub(super) fn new(home: Option<&'a Path>) -> Scopes<'a> {
-        Scopes { home, common: Vec::new(), text_left: MOST_TEXT, names_left: MOST_NAMES }
+        Scopes { home, common: Vec::new(), text_left: MOST_TEXT, names_left: MOST_NAMES, relative: BTreeMap::new() }
     }
 
     /// Reads the files of the user and of the system, and holds what they name wherever somebody is. What they name
@@ -86,7 +109,7 @@ impl<'a> Scopes<'a> {
         for file in from.files.iter().chain(&included) {
             self.read_file(area, file, Missing::Make("touch"), &mut common, 0);
         }
-        self.hold(area, &common, cwd, false);
+        self.hold(area, &common, cwd, For::NoRepository);
         self.common = common;
     }
 
@@ -100,39 +123,69 @@ impl<'a> Scopes<'a> {
     /// Holds what these settings, and those of the user and the system, name in a repository with the top `top`.
     pub(super) fn hold_named(&mut self, area: &mut Area, own: &[Setting], top: &Path) {
         let common = std::mem::take(&mut self.common);
-        for settings in [&common, own] {
-            self.hold(area, settings, top, true);
-        }
+        self.hold(area, &common, top, For::All);
+        self.hold(area, own, top, For::One);
         self.common = common;
     }
 
-    /// Outside of repositories (`is_repository` is false), what they would have may be missing.
-    fn hold(&mut self, area: &mut Area, settings: &[Setting], top: &Path, is_repository: bool) {
+    /// What git obeys in every work tree, by all that was read.
+    pub(super) fn take_names(&mut self) -> Vec<SettleName> {
+        let relative = std::mem::take(&mut self.relative).into_iter();
+        let name = |(path, named): (PathBuf, Relative)| SettleName {
+            path: c_path(&path),
+            key: named.key,
+            is_everywhere: named.is_everywhere,
+            is_command: named.is_command,
+            originals: named.originals.iter().map(|original| c_path(original)).collect(),
+        };
+        relative.map(name).collect()
+    }
+
+    /// Outside of repositories, what they would have may be missing.
+    fn hold(&mut self, area: &mut Area, settings: &[Setting], top: &Path, whose: For) {
         for (key, value) in settings {
             if let Some(maker) = config::maker(key).filter(|_| !value.is_empty()) {
-                let is_obeyed = is_repository || config::is_absolute(value);
+                let is_obeyed = whose != For::NoRepository || config::is_absolute(value);
                 let missing = if is_obeyed { Missing::Make(maker) } else { Missing::Watch(OnAppear::Report) };
-                area.hold(&self.expand(value, top), missing);
+                let held = area.hold(&self.expand(value, top), missing);
+                self.note(key, value, whose, false, held.map(|(place, _)| place));
             } else if let Some(words) = config::command_words(key, value) {
                 for word in words {
                     if !self.may_look_at(area, top) {
                         return;
                     }
-                    self.hold_word(area, word, top);
+                    let held = self.hold_word(area, word, top);
+                    if held.is_some() || word.contains(&b'/') {
+                        self.note(key, word, whose, true, held);
+                    }
                 }
             }
         }
     }
 
-    /// A word of a command. It may name a file.
-    fn hold_word(&self, area: &mut Area, word: &[u8], top: &Path) {
+    /// Keeps what is named from the top, since the program may make another one. `held` is what it is at this one.
+    fn note(&mut self, key: &str, path: &[u8], whose: For, is_command: bool, held: Option<PathBuf>) {
+        if config::is_absolute(path) || path.contains(&0) {
+            return;
+        }
+        let new =
+            || Relative { key: key.to_owned(), is_everywhere: false, is_command: true, originals: BTreeSet::new() };
+        let relative = self.relative.entry(path_of(path).to_owned()).or_insert_with(new);
+        relative.is_everywhere |= whose != For::One;
+        relative.is_command &= is_command;
+        relative.originals.extend(held);
+    }
+
+    /// A word of a command. It may name a file: returns where that is, if it is there.
+    fn hold_word(&self, area: &mut Area, word: &[u8], top: &Path) -> Option<PathBuf> {
         let path = self.expand(word, top);
         match fs::metadata(&path) {
-            Ok(about) if !about.is_dir() => drop(area.hold(&path, Missing::Ignore)),
+            Ok(about) if !about.is_dir() => area.hold(&path, Missing::Ignore).map(|(place, _)| place),
             Err(error) if error.kind() == ErrorKind::NotFound && config::is_path(word) => {
                 area.hold(&path, Missing::Watch(OnAppear::Report));
+                None
             }
-            _ => {}
+            _ => None,
         }
     }
 

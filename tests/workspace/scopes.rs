@@ -236,3 +236,46 @@ fn of_a_configuration_that_has_no_end() {
         assert!(outcome.stderr_text().contains("cannot be read as a configuration of git"), "{name}: {outcome}");
     }
 }
+
+/// A name that is relative to the top of a work tree counts also in one that the program makes.
+#[test]
+fn of_what_is_named_in_a_work_tree_that_the_program_makes() {
+    let husky = "git config core.hooksPath .husky/_; mkdir -p .husky/_";
+    for (name, config, script, made, renamed) in [
+        ("worktree", "", husky, "git worktree add -q wt; mkdir -p wt/.husky/_", "_.from-sandbox"),
+        ("new", "[core]\nhooksPath = .husky/_", "mkdir -p .husky/_", "mkdir -p wt/.husky/_; git init -q wt", "_.from-"),
+        ("link", "", husky, "git worktree add -q wt; mkdir -p e/_; ln -s ../e wt/.husky", ".husky.from-sandbox"),
+    ] {
+        let case = Case { name, config, script, ..CASES[0] };
+        let commit = "cd wt; git config --get user.name; git commit -q --allow-empty -m one";
+        let attack = |place: &Place| {
+            let ran = place.path.join("ran");
+            let hook = "wt/.husky/_/pre-commit";
+            format!("{made}; printf '#!/bin/sh\\ntouch {}\\n' >{hook}; chmod 755 {hook}", ran.display())
+        };
+        let place = built(&case, &format!("scopes-made-{name}-bare"));
+        place.host_at_home(&[], "w/r", &format!("{}; {commit}", attack(&place))).done();
+        assert!(place.path.join("ran").exists(), "{name}: no attack at all");
+        let place = built(&case, &format!("scopes-made-{name}"));
+        let outcome = place.pinfold(&[], "w/r", &attack(&place));
+        assert!(outcome.ending() == "exit 0" && outcome.stderr_text().contains(renamed), "{name}: {outcome}");
+        place.host_at_home(&[], "w/r", commit).done();
+        assert!(!place.path.join("ran").exists(), "{name}: {outcome}");
+    }
+}
+
+/// But what a checkout has put there is left alone.
+#[test]
+fn what_a_checkout_has_made_stays() {
+    let script = "mkdir hk tools; echo true >hk/pre-commit; echo cat >tools/clean; chmod 755 hk/* tools/*
+                  git config core.hooksPath hk; git config filter.x.clean tools/clean; git add .; git commit -qm two";
+    let place = built(&Case { config: "", script, ..CASES[0] }, "scopes-checkout");
+    let outcome = place.pinfold(&[], "w/r", "git worktree add -q wt");
+    assert!(outcome.ending() == "exit 0" && outcome.stderr_text().is_empty(), "{outcome}");
+    let outcome = place.pinfold(&[], "w/r", "git worktree add -q two; echo >>two/tools/clean; echo >two/hk/x");
+    assert_eq!(
+        place.host("w/r", "ls -d */hk* */tools/*"),
+        "two/hk.from-sandbox\ntwo/tools/clean.from-sandbox\nwt/hk\nwt/tools/clean\n",
+        "{outcome}"
+    );
+}

@@ -16,6 +16,7 @@
 
 mod harmless;
 mod judge;
+mod names;
 mod pointer;
 mod repository;
 mod settings;
@@ -31,7 +32,7 @@ use std::time::Duration;
 use super::git::path_of;
 use super::links;
 use crate::error::{printable, push_printable, quoted};
-use crate::spec::{Settle, SettleLink, SettleTop};
+use crate::spec::{Settle, SettleLink, SettleName, SettleTop};
 use crate::sys::{Errno, entry, error_text, file, process};
 use judge::{Judge, LIMITS, Limits};
 use tree::Tree;
@@ -84,6 +85,7 @@ fn settle_within(wish: &Settle, limits: Limits) -> Vec<Settled> {
         held: wish.held.iter().map(|path| path.to_bytes()).zip(wish.held_as.iter().copied()).collect(),
         links: wish.links.iter().map(|link| (link.path.to_bytes(), link)).collect(),
         tops: &wish.tops,
+        names: &wish.names,
         user: process::real_ids().0,
     };
     let mut found = Found::default();
@@ -94,7 +96,12 @@ fn settle_within(wish: &Settle, limits: Limits) -> Vec<Settled> {
         }
     }
     for place in &found.pointers {
-        pointer::settle(place, &found.git_dirs, &mut told);
+        if pointer::settle(place, &found.git_dirs, &mut told) {
+            names::settle_at(&facts, &judge, place, true, &mut told);
+        }
+    }
+    for top in &found.tops {
+        names::settle_at(&facts, &judge, top, false, &mut told);
     }
     told.finish()
 }
@@ -106,6 +113,8 @@ struct Facts<'a> {
     /// Links that were there before, by their paths.
     links: HashMap<&'a [u8], &'a SettleLink>,
     tops: &'a [SettleTop],
+    /// What is obeyed in every work tree.
+    names: &'a [SettleName],
     /// Whoever runs this.
     user: u32,
 }
@@ -147,6 +156,8 @@ struct Found {
     git_dirs: HashSet<(u64, u64)>,
     /// Directories with something called `.git` in them that is no directory.
     pointers: Vec<Vec<u8>>,
+    /// Git directories that were not there before, and the directories around them: git works in either.
+    tops: Vec<Vec<u8>>,
 }
 
 /// What there is to say. What could not be done comes first: a program can make as much of the rest as it likes.
@@ -205,7 +216,7 @@ struct Deeds {
     has_failed: bool,
     more: usize,
     /// New names, and old ones.
-    moved: Vec<(String, &'static str)>,
+    moved: Vec<(String, String)>,
 }
 
 impl Deeds {
@@ -217,10 +228,10 @@ impl Deeds {
         }
     }
 
-    fn set_aside(&mut self, name: &'static CStr, to: &CStr, why: &str) {
-        let (name, to) = (name.to_str().unwrap_or_default(), to.to_string_lossy().into_owned());
-        self.add(|| format!("{name} {why}, and is now {to}"));
-        self.moved.push((to, name));
+    fn set_aside(&mut self, name: &CStr, to: &CStr, why: &str) {
+        self.add(|| format!("{} {why}, and is now {}", shown(name), shown(to)));
+        let word = |name: &CStr| quoted(path_of(name.to_bytes()));
+        self.moved.push((word(to), word(name)));
     }
 
     fn failed(&mut self, what: &str, errno: Errno) {

@@ -14,22 +14,24 @@ const NAME: &CStr = c".git";
 /// The longest pointer file that git reads is longer (setup.c, `read_gitfile_gently`), but no path is.
 const LONGEST: u64 = 8192;
 
-/// Sets the `.git` of the directory `place` aside, unless it leads to one of `git_dirs`.
-pub(super) fn settle(place: &[u8], git_dirs: &HashSet<(u64, u64)>, told: &mut Told) {
+/// Sets the `.git` of the directory `place` aside, unless it leads to one of `git_dirs`. Returns whether it does.
+pub(super) fn settle(place: &[u8], git_dirs: &HashSet<(u64, u64)>, told: &mut Told) -> bool {
     let done = open(place).and_then(|dir| settle_in(dir.as_fd(), place, git_dirs, told));
     match done {
         // Somebody works here.
-        Ok(()) | Err(Errno::ENOENT | Errno::ENOTDIR) => {}
+        Ok(leads_there) => return leads_there,
+        Err(Errno::ENOENT | Errno::ENOTDIR) => {}
         Err(errno) => told.unseen(place, errno),
     }
+    false
 }
 
 fn open(place: &[u8]) -> Result<std::os::fd::OwnedFd> {
     file::open_dir_without_links(&CString::new(place).map_err(|_| Errno::EINVAL)?)
 }
 
-fn settle_in(dir: BorrowedFd<'_>, place: &[u8], git_dirs: &HashSet<(u64, u64)>, told: &mut Told) -> Result<()> {
-    let Some(about) = entry::look_at(dir, NAME)? else { return Ok(()) };
+fn settle_in(dir: BorrowedFd<'_>, place: &[u8], git_dirs: &HashSet<(u64, u64)>, told: &mut Told) -> Result<bool> {
+    let Some(about) = entry::look_at(dir, NAME)? else { return Ok(false) };
     let has_more_names = about.is_file() && about.links > 1;
     let target = match about.kind() {
         Some(Kind::Link) => file::read_link_at(dir, NAME)?,
@@ -38,22 +40,24 @@ fn settle_in(dir: BorrowedFd<'_>, place: &[u8], git_dirs: &HashSet<(u64, u64)>, 
             // git takes it for nothing, as long as nobody writes another text under its other name.
             Ok(None) if has_more_names => {
                 set_aside(dir, place, OTHER_NAME, told);
-                return Ok(());
+                return Ok(false);
             }
-            Ok(None) => return Ok(()),
+            Ok(None) => return Ok(false),
             Err(_) => c"".into(),
         },
         // No more than a name to git.
-        _ => return Ok(()),
+        _ => return Ok(false),
     };
     let leads_to = entry::open_without_links_at(dir, &target).and_then(|end| file::fstat(end.as_fd()));
     if !leads_to.is_ok_and(|end| git_dirs.contains(&(end.device, end.inode))) {
         let why = format!("leads to {}, which is no git directory of the workspace", shown(&target));
         set_aside(dir, place, &why, told);
-    } else if has_more_names {
+        return Ok(false);
+    }
+    if has_more_names {
         replace_by_copy(dir, place, &target, told);
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Puts a new file that says the same in the place of one that has more names.

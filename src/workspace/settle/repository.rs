@@ -160,7 +160,7 @@ impl Repository {
 }
 
 /// Gives something a name that git does not know. False, and said, where that fails.
-pub(super) fn set_aside(dir: BorrowedFd<'_>, name: &'static CStr, why: &str, deeds: &mut Deeds) -> bool {
+pub(super) fn set_aside(dir: BorrowedFd<'_>, name: &CStr, why: &str, deeds: &mut Deeds) -> bool {
     let mut result = Err(Errno::EEXIST);
     for number in 0..2 * MOST_NAMES {
         let mut to = [name.to_bytes(), b".from-sandbox"].concat();

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::judge::Judge;
 use super::repository::Repository;
-use super::{Facts, Found, LONGEST_PATH, Told, pointer};
+use super::{Facts, Found, LONGEST_PATH, Told, names, pointer};
 use crate::sys::dir::{self, Entries, For};
 use crate::sys::file::{self, Kind, Stat};
 use crate::sys::{Errno, Result, entry};
@@ -181,6 +181,7 @@ impl<'t, 'f> Tree<'t, 'f> {
             // `worktrees/NAME` of a git directory.
             let is_worktree = above.is_some_and(|git| git + 2 == depth) && parent_name(&self.path) == b"worktrees";
             repository.settle(self.facts, self.judge, open.as_fd(), &self.path, is_worktree);
+            self.note_tops(open.as_fd());
         }
         let git = if is_git_dir { Some(depth) } else { above };
         let around = match &mut repository {
@@ -206,6 +207,24 @@ impl<'t, 'f> Tree<'t, 'f> {
         let (ahead, path) = (list.dirs, self.path.len());
         self.levels.push(Level { open: Some(open), about, ahead, path, git, repository, mode });
         if is_done { Ok(()) } else { Err(Errno::ETIME) }
+    }
+
+    /// Keeps the tops of a git directory that was not there before for later: what is there is still to be walked
+    /// through. More of them, or deeper ones, than anybody has are dealt with at once: they would take memory without
+    /// end.
+    fn note_tops(&mut self, git_dir: BorrowedFd<'_>) {
+        if self.facts.names.is_empty() || self.facts.is_held_in(&self.path, b"config") {
+            return;
+        }
+        let mut tops = vec![(self.path.as_slice(), c".")];
+        tops.extend(self.path.strip_suffix(b"/.git").map(|around| (around, c"..")));
+        for (path, way) in tops {
+            if path.len() <= LONGEST_PATH && self.found.tops.len() < MOST_POINTERS {
+                self.found.tops.push(path.to_owned());
+            } else if let Ok(top) = dir::open_any_mount(git_dir, way, For::Names) {
+                names::settle(self.facts, self.judge, top.as_fd(), path, false, self.told);
+            }
+        }
     }
 
     /// Keeps the place of a pointer file for later. More of them, or deeper ones, than anybody has are set aside at
