@@ -27,6 +27,7 @@ const COMMANDS: &[&str] = &[
     "mergetool.path",
     "difftool.cmd",
     "difftool.path",
+    "gc.recentobjectshook",
     "gpg.program",
     "gpg.defaultkeycommand",
     "credential.helper",
@@ -45,7 +46,12 @@ const COMMANDS: &[&str] = &[
     "hook.command",
     "imap.tunnel",
     "instaweb.httpd",
+    "instaweb.modulepath",
+    // Of `lfs.extension.*` and `lfs.customtransfer.*`.
+    "lfs.clean",
+    "lfs.smudge",
     "lfs.path",
+    "lfs.args",
     "sendemail.cccmd",
     "sendemail.headercmd",
     "sendemail.sendmailcmd",
@@ -64,11 +70,24 @@ const OBEYED: &[(&str, &str)] = &[
     ("core.attributesfile", "touch"),
     // Says whose signatures are good.
     ("gpg.allowedsignersfile", "touch"),
+    // git writes to these, wherever a link there leads.
+    ("trace2.normaltarget", "touch"),
+    ("trace2.perftarget", "touch"),
+    ("trace2.eventtarget", "touch"),
+    ("http.cookiefile", "touch"),
 ];
 
+/// Keys whose value is a URL, which may be a command for git-remote-ext(1).
+const URLS: &[&str] = &["remote.url", "remote.pushurl", URL_BASE];
+
+/// Stands for the URL that is the subsection of `url.*.insteadOf` and `url.*.pushInsteadOf`.
+const URL_BASE: &str = "url.base";
+
 /// The command that makes what `key` has the path of, where that is something that git executes or obeys.
-pub(super) fn maker(key: &str) -> Option<&'static str> {
-    OBEYED.iter().find(|(known, _)| *known == key).map(|(_, maker)| *maker)
+pub(super) fn maker(key: &str, value: &[u8]) -> Option<&'static str> {
+    // Otherwise it is a number or a truth value (git-config(1), `trace2.normalTarget`).
+    let is_named = !value.is_empty() && (!key.starts_with("trace2.") || is_absolute(value));
+    OBEYED.iter().find(|(known, _)| is_named && *known == key).map(|(_, maker)| *maker)
 }
 
 /// Whether a path is the same wherever somebody is.
@@ -81,19 +100,111 @@ pub(super) fn is_path(word: &[u8]) -> bool {
     is_absolute(word) || word.starts_with(b"./") || word.starts_with(b"../")
 }
 
-/// The words of `value`, where `key` makes it a command, that may name a file. The command itself does so only with a
-/// slash: without one it is looked for in `PATH`.
-pub(super) fn command_words<'a>(key: &str, value: &'a [u8]) -> Option<impl Iterator<Item = &'a [u8]>> {
+/// Something in a command that may name a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Word {
+    pub(super) text: Vec<u8>,
+    /// Whether it can only be meant as a path.
+    pub(super) is_path: bool,
+}
+
+/// What may name a file in `value`, where `key` makes it a command. Which of the readings is meant depends on the shell,
+/// and each is only looked for: so there are more than one. The command itself is a file only with a slash: without one
+/// it is looked for in `PATH`.
+pub(super) fn command_words(key: &str, value: &[u8]) -> Option<Vec<Word>> {
     let is_alias = key.starts_with("alias.");
     let is_marked = (is_alias || key == "submodule.update") && value.starts_with(b"!");
-    let is_command = COMMANDS.contains(&key) || key.starts_with("pager.") || is_marked;
+    let is_url = URLS.contains(&key) && value.starts_with(b"ext::");
+    let is_command = is_url || COMMANDS.contains(&key) || key.starts_with("pager.") || is_marked;
     if !is_command {
         return None;
     }
-    let words = value.split(|byte| b" \t\n!'\"=;|&()".contains(byte)).filter(|word| !word.is_empty());
-    // An alias is often a longer line with names of branches and files that are only shown.
-    let is_argument = move |at| at > 0 && !is_alias;
-    Some(words.enumerate().filter(move |(at, word)| is_argument(*at) || word.contains(&b'/')).map(|(_, word)| word))
+    let value = if is_url { &value[b"ext::".len()..] } else { value };
+    let value = value.strip_prefix(b"!").unwrap_or(value).trim_ascii();
+    let plain = value.split(|byte| b" \t\n!'\"=;|&()".contains(byte)).filter(|word| !word.is_empty());
+    let mut words = Words { found: Vec::new(), is_alias };
+    plain.enumerate().for_each(|(at, word)| words.add(at, word));
+    shell_words(value).iter().enumerate().for_each(|(at, word)| words.add(at, word));
+    // git executes some without a shell, so that blanks are part of the name.
+    if value.contains(&b'/') {
+        words.push(value, is_path(value));
+    }
+    Some(words.found)
+}
+
+struct Words {
+    found: Vec<Word>,
+    is_alias: bool,
+}
+
+impl Words {
+    fn add(&mut self, at: usize, word: &[u8]) {
+        // An alias is often a longer line with names of branches and files that are only shown.
+        let is_argument = at > 0 && !self.is_alias;
+        let has_slash = word.contains(&b'/');
+        if !is_argument && !has_slash {
+            return;
+        }
+        let in_home = [&b"$HOME/"[..], b"${HOME}/"].iter().find_map(|home| word.strip_prefix(*home));
+        if let Some(rest) = in_home {
+            return self.push(&[b"~/", rest].concat(), true);
+        }
+        self.push(word, is_path(word) || at == 0 && !word.contains(&b'$'));
+        // What a shell puts before a slash is most often the top.
+        if let Some(rest) = behind_expansion(word) {
+            self.push(rest, at == 0);
+        } else if let Some(rest) = word.strip_prefix(b"/") {
+            self.push(rest, false);
+        }
+    }
+
+    fn push(&mut self, text: &[u8], is_path: bool) {
+        if text.is_empty() {
+            return;
+        }
+        match self.found.iter_mut().find(|known| known.text == text) {
+            Some(known) => known.is_path |= is_path,
+            None => self.found.push(Word { text: text.to_owned(), is_path }),
+        }
+    }
+}
+
+/// The relative path behind `$(...)`, `${...}`, `` `...` `` or `$NAME`, and a slash.
+fn behind_expansion(word: &[u8]) -> Option<&[u8]> {
+    let closed = word.windows(2).rposition(|two| matches!(two, b")/" | b"}/" | b"`/"));
+    let named = || {
+        let name = word.strip_prefix(b"$")?;
+        let end = name.iter().position(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_')?;
+        (name[end] == b'/').then_some(end)
+    };
+    Some(&word[closed.or_else(named)? + 2..])
+}
+
+/// The words of a command as a shell has them (sh(1), "Quoting"), with expansions as they are written.
+fn shell_words(value: &[u8]) -> Vec<Vec<u8>> {
+    let (mut words, mut word) = (Vec::new(), Vec::new());
+    let (mut quote, mut depth) = (None, 0_usize);
+    let mut bytes = value.iter().copied();
+    while let Some(byte) = bytes.next() {
+        match (byte, quote) {
+            (b'\\', None | Some(b'"')) => word.extend(bytes.next()),
+            (b'\'' | b'"', None) if depth == 0 => quote = Some(byte),
+            (_, Some(open)) if byte == open && depth == 0 => quote = None,
+            (b'(', None | Some(b'"')) if depth > 0 || word.last() == Some(&b'$') => {
+                depth += 1;
+                word.push(byte);
+            }
+            (b')', _) if depth > 0 => {
+                depth -= 1;
+                word.push(byte);
+            }
+            (_, None) if depth == 0 && b" \t\n!=;|&()<>".contains(&byte) => words.push(std::mem::take(&mut word)),
+            _ => word.push(byte),
+        }
+    }
+    words.push(word);
+    words.retain(|word| !word.is_empty());
+    words
 }
 
 /// A key as [`Setting`] has it: `Filter.lfs.Clean` is `filter.clean`.
@@ -105,7 +216,25 @@ pub(super) fn plain_key(key: &[u8]) -> String {
 
 /// All settings of `text`, in order.
 pub(super) fn parse(text: &[u8]) -> Vec<Setting> {
-    parse_with_headers(text).into_iter().map(|(_, setting)| setting).collect()
+    let mut settings = Vec::new();
+    for (header, setting) in parse_with_headers(text) {
+        if matches!(setting.0.as_str(), "url.insteadof" | "url.pushinsteadof") {
+            settings.push((URL_BASE.to_owned(), subsection(header)));
+        }
+        settings.push(setting);
+    }
+    settings
+}
+
+/// What is in quotes in the header of a section.
+fn subsection(header: &[u8]) -> Vec<u8> {
+    let quoted = header.iter().position(|&byte| byte == b'"').map_or(&[][..], |start| &header[start + 1..]);
+    let mut name = Vec::new();
+    let mut bytes = quoted.iter().copied();
+    while let Some(byte) = bytes.next().filter(|&byte| byte != b'"') {
+        name.extend(if byte == b'\\' { bytes.next() } else { Some(byte) });
+    }
+    name
 }
 
 /// The same, each with the header of its section as it is written, without the brackets.
@@ -248,14 +377,42 @@ mod tests {
     #[test]
     fn words_of_commands_may_name_files() {
         let words = |key, value: &'static str| {
-            let words = command_words(key, value.as_bytes())?;
-            Some(words.map(|word| std::str::from_utf8(word).unwrap()).collect::<Vec<_>>())
+            let words = command_words(key, value.as_bytes())?.into_iter();
+            let shown = |word: Word| {
+                format!("{}{}", if word.is_path { "path " } else { "" }, String::from_utf8(word.text).unwrap())
+            };
+            Some(words.map(shown).collect::<Vec<_>>())
         };
-        assert_eq!(words("core.editor", "vim"), Some(vec![]));
-        assert_eq!(words("core.editor", "./vim"), Some(vec!["./vim"]));
-        assert_eq!(words("filter.clean", "python3 clean.py %f"), Some(vec!["clean.py", "%f"]));
-        assert_eq!(words("alias.x", "!sh tools/x HEAD"), Some(vec!["tools/x"]));
+        let has = |value, word: &str| {
+            let words = words("filter.clean", value).unwrap();
+            assert!(words.iter().any(|found| found == word), "{value}: {words:?}");
+        };
+        has("/path/my ws/fsm", "path /path/my ws/fsm");
+        has("'/path/my ws/fsm' %f", "path /path/my ws/fsm");
+        has("/path/my\\ ws/fsm %f", "path /path/my ws/fsm");
+        has("tools/clean %f", "path tools/clean");
+        has("sh tools/clean %f", "tools/clean");
+        has("\"$(git rev-parse --show-toplevel)/tools/clean\" %f", "path tools/clean");
+        has("$(git rev-parse --show-toplevel)/my\\ tools/clean", "path my tools/clean");
+        has("sh ${TOP}/tools/clean", "tools/clean");
+        has("$TOP/tools/clean", "path tools/clean");
+        has("`pwd`/tools/clean", "path tools/clean");
+        has("$HOME/ws/fsm", "path ~/ws/fsm");
+        has("\"${HOME}/my ws/fsm\"", "path ~/my ws/fsm");
+        assert_eq!(words("core.editor", "vim"), Some(Vec::new()));
+        assert_eq!(words("core.editor", "./vim"), Some(vec!["path ./vim".into()]));
+        assert_eq!(words("filter.clean", "python3 clean.py %f"), Some(vec!["clean.py".into(), "%f".into()]));
+        assert_eq!(words("alias.x", "!sh tools/x HEAD"), Some(vec!["tools/x".into(), "sh tools/x HEAD".into()]));
         assert_eq!(words("alias.x", "log tools/x"), None);
+        assert_eq!(words("remote.url", "https://example.org/a/b"), None);
+        assert!(words("remote.url", "ext::sh tools/x %S").unwrap().contains(&"tools/x".into()));
+        let settings = parse(b"[url \"ext::./\\\"x %S\"]\n\tinsteadOf = x:\n");
+        assert_eq!(settings[0], (URL_BASE.into(), b"ext::./\"x %S".to_vec()));
+        for key in ["gc.recentobjectshook", "lfs.clean", "lfs.args", "instaweb.modulepath"] {
+            assert!(words(key, "./x").unwrap().contains(&"path ./x".into()), "{key}");
+        }
+        assert!(maker("trace2.eventtarget", b"~/x").is_some() && maker("trace2.eventtarget", b"1").is_none());
+        assert!(maker("http.cookiefile", b"x").is_some() && maker("http.cookiefile", b"").is_none());
         assert_eq!(words("user.name", "./x"), None);
     }
 

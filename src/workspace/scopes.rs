@@ -11,7 +11,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::area::{Area, Missing, c_path};
-use super::config::{self, Setting};
+use super::config::{self, Setting, Word};
 use super::layout::{LONGEST, expand, path_of};
 use crate::spec::{OnAppear, SettleName};
 
@@ -144,7 +144,7 @@ impl<'a> Scopes<'a> {
     /// Outside of repositories, what they would have may be missing.
     fn hold(&mut self, area: &mut Area, settings: &[Setting], top: &Path, whose: For) {
         for (key, value) in settings {
-            if let Some(maker) = config::maker(key).filter(|_| !value.is_empty()) {
+            if let Some(maker) = config::maker(key, value) {
                 let is_obeyed = whose != For::NoRepository || config::is_absolute(value);
                 let missing = if is_obeyed { Missing::Make(maker) } else { Missing::Watch(OnAppear::Report) };
                 let held = area.hold(&self.expand(value, top), missing);
@@ -154,9 +154,9 @@ impl<'a> Scopes<'a> {
                     if !self.may_look_at(area, top) {
                         return;
                     }
-                    let held = self.hold_word(area, word, top);
-                    if held.is_some() || word.contains(&b'/') {
-                        self.note(key, word, whose, true, held);
+                    let held = self.hold_word(area, &word, top);
+                    if held.is_some() || word.text.contains(&b'/') {
+                        self.note(key, &word.text, whose, true, held);
                     }
                 }
             }
@@ -177,11 +177,11 @@ impl<'a> Scopes<'a> {
     }
 
     /// A word of a command. It may name a file: returns where that is, if it is there.
-    fn hold_word(&self, area: &mut Area, word: &[u8], top: &Path) -> Option<PathBuf> {
-        let path = self.expand(word, top);
+    fn hold_word(&self, area: &mut Area, word: &Word, top: &Path) -> Option<PathBuf> {
+        let path = self.expand(&word.text, top);
         match fs::metadata(&path) {
             Ok(about) if !about.is_dir() => area.hold(&path, Missing::Ignore).map(|(place, _)| place),
-            Err(error) if error.kind() == ErrorKind::NotFound && config::is_path(word) => {
+            Err(error) if error.kind() == ErrorKind::NotFound && word.is_path => {
                 area.hold(&path, Missing::Watch(OnAppear::Report));
                 None
             }

@@ -63,6 +63,21 @@ const CASES: &[Case] = &[
         then: "echo 2 >file; git add file",
     },
     Case {
+        name: "filter-at-the-top",
+        config: "[filter \"x\"]\nclean = \\\"$(git rev-parse --show-toplevel)/my tools/clean\\\" %f",
+        script: "mkdir 'my tools'; printf '#!/bin/sh\\ncat' >'my tools/clean'; chmod 755 my*/*
+                 echo '* filter=x' >.gitattributes",
+        attack: "cp $E 'my tools/clean'",
+        then: "echo 2 >file; git add file",
+    },
+    Case {
+        name: "fsmonitor-in-the-home",
+        config: "[core]\nfsmonitor = $HOME/../w/r/fsm",
+        script: "printf '#!/bin/sh\\n' >fsm; chmod 755 fsm",
+        attack: "cp $E fsm",
+        then: "git status",
+    },
+    Case {
         name: "attributes",
         config: "[core]\nattributesFile = ~/../w/r/attributes\n[filter \"x\"]\nclean = sh $HOME/../e",
         script: ": >attributes",
@@ -219,6 +234,10 @@ fn what_is_missing_could_be_made_by_the_program() {
     let place = built(&case, "scopes-missing-command");
     let outcome = place.pinfold(&[], "w/r", "touch fsm");
     assert!(outcome.stderr_text().contains("fsm"), "{outcome}");
+    let config = "[core]\nhooksPath = .hk\n[filter \"x\"]\nclean = tools/clean %f";
+    let place = built(&Case { config, ..case }, "scopes-missing-filter");
+    let outcome = place.pinfold(&[], "w/r", "mkdir tools; touch tools/clean");
+    assert!(outcome.stderr_text().contains("tools"), "{outcome}");
     place.host(".", "mkdir w/plain");
     let outcome = place.pinfold(&[], "w/plain", "mkdir .hk");
     assert!(outcome.stderr_text().contains(".hk"), "{outcome}");

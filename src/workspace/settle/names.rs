@@ -75,7 +75,9 @@ fn settle_one(facts: &Facts<'_>, top: BorrowedFd<'_>, path: &[u8], name: &Settle
         }
         let own = CString::new(part).map_err(|_| Errno::EINVAL)?;
         let about = entry::look_at(here, &own)?;
-        let Some(kind) = about.map(file::Stat::kind).filter(|_| !facts.is_held_in(&path, part)) else { return Ok(()) };
+        let Some(kind) = about.map(file::Stat::kind).filter(|_| !facts.is_held_in(here, &own, &path)) else {
+            return Ok(());
+        };
         let is_last = parts.peek().is_none();
         if kind == Some(Kind::Dir) && !is_last {
             open = Some(dir::open_any_mount(here, &own, For::Names)?);

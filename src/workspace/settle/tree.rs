@@ -213,7 +213,7 @@ impl<'t, 'f> Tree<'t, 'f> {
     /// through. More of them, or deeper ones, than anybody has are dealt with at once: they would take memory without
     /// end.
     fn note_tops(&mut self, git_dir: BorrowedFd<'_>) {
-        if self.facts.names.is_empty() || self.facts.is_held_in(&self.path, b"config") {
+        if self.facts.names.is_empty() || self.facts.is_held_in(git_dir, c"config", &self.path) {
             return;
         }
         let mut tops = vec![(self.path.as_slice(), c".")];
