@@ -152,7 +152,7 @@ mod tests {
     /// Nothing is opened here, so there is no time at which a part could be exchanged: what counts is what will be opened.
     #[test]
     fn what_was_found_is_what_will_be_opened() {
-        let top = std::env::temp_dir().canonicalize().unwrap().join(format!("pinfold-links-{}", std::process::id()));
+        let top = Path::new("/tmp").canonicalize().unwrap().join(format!("pinfold-links-{}", std::process::id()));
         let project = top.join("project");
         std::fs::create_dir_all(project.join("sub/dir")).unwrap();
         std::os::unix::fs::symlink("sub", project.join("near")).unwrap();

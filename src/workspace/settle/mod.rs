@@ -430,7 +430,8 @@ mod tests {
         fs::remove_dir_all(place.0.join("s/.git/hooks")).unwrap();
         fs::remove_file(place.0.join("s/.git/config")).unwrap();
         let link = place.0.join("s/.git/l");
-        let changes: [(fn(&mut SettleLink), bool); 4] = [
+        type Change = fn(&mut SettleLink);
+        let changes: [(Change, bool); 4] = [
             (|_| {}, true),
             (|old| old.identity.0 += 1, false),
             (|old| old.identity.1 += 1, false),
