@@ -11,7 +11,7 @@
 //! ```text
 //! words ─► cli ─► Spec ─► plan (+ Host) ─► Plan ─┬─► supervise   the half outside: clone, reports, exit code
 //!                                                └─► exec        the half inside: ids, root, lockdown, program
-//!                                                        both ─► sys
+//!                                                        both ─► protocol ─► sys
 //! ```
 //!
 //! | … | in |
@@ -25,6 +25,7 @@
 //! | a command of `pinfold` | `cli/verbs.rs` (the table) |
 //! | help | `cli/render.rs` (all from the tables) |
 //! | manual pages, shell completions | `cli/render/files.rs` and `man/*.in` (the same; written by a test) |
+//! | what can fail, and its words in both dialects | `protocol/stage.rs` |
 //! | the text of an error | `cli/run/words.rs`, `cli/bwrap/words.rs`; an operation in words: `spec/words.rs`; the `hint:` line below it: `plan/hint.rs` |
 //! | a suggestion for a word that nothing is called | `nearest.rs`; for an option of a small command: `cli/verbs.rs` |
 //! | which word of which line an error is about | `error.rs`, `About`; `cli/run/words.rs`, `placed` |
@@ -40,6 +41,7 @@
 //! | capabilities, filters, how the program is found | `exec/lockdown.rs` |
 //! | what a program that shares the processes may not do to them | `plan/others.rs` |
 //! | Landlock: what the rules are, when they are made | `plan/landlock.rs`, `plan/landlock/only.rs`, `plan/landlock/tcp.rs`; `exec/landlock.rs` |
+//! | what the processes of a launch say to each other | `protocol/` |
 //! | what a host cannot enforce, by name | `plan/dropped.rs` |
 //! | signals to the tool | `sys/signals.rs`, `supervise/mod.rs` |
 //! | the program at a terminal: ^C, ^Z, `fg` | `supervise/job.rs`, `sys/terminal.rs` |
@@ -63,7 +65,7 @@
 //!
 //! Two rules hold everything together. What was asked and cannot be enforced ends the run before the program starts.
 //! And the half inside decides nothing and says nothing: it follows the plan and reports a failure as numbers
-//! (`plan/failure.rs`), of which the half outside makes words.
+//! (`protocol/`), of which the half outside makes words.
 #![deny(unsafe_op_in_unsafe_fn)]
 
 pub mod cli;
@@ -73,6 +75,7 @@ mod exec;
 pub mod host;
 mod nearest;
 pub mod plan;
+mod protocol;
 mod sandbox;
 mod seccomp;
 pub mod spec;

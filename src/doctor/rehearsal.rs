@@ -6,8 +6,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use crate::error::Error;
 use crate::host::{Caller, Host};
-use crate::plan::failure::{self, Failure};
 use crate::plan::{self, Plan};
+use crate::protocol::{Failure, Packet, Rehearsed};
 use crate::spec::{FsOp, LandlockTier, Spec};
 use crate::supervise::{self, Door, Findings, Found, Note};
 use crate::sys::ns::NsSet;
@@ -76,11 +76,6 @@ impl Rehearsals {
     }
 }
 
-/// First byte of a packet: what it is. Text that the program in the box prints has no such byte.
-const HINT: u8 = 1;
-const FAILURE: u8 = 2;
-const MESSAGE: u8 = 3;
-
 fn rehearse(spec: Spec, caller: Caller, inherited: &[&CStr], door: &dyn Door) -> SysResult<Outcome> {
     let planned = Host::probe(caller, &spec, c"pinfold", inherited).and_then(|host| plan::plan(spec, host));
     let plan = match planned {
@@ -122,23 +117,17 @@ fn carry_out(plan: &Plan, door: &dyn Door) -> u8 {
     match supervise::run(plan, None, &door) {
         Ok(code) => code,
         Err(error) => {
-            if let Some(failure) = door.failure.borrow().as_ref() {
-                let (wire, length) = failure.encode();
-                tell(FAILURE, &wire[..length]);
-            }
-            if let Some(hint) = &error.hint {
-                tell(HINT, hint.as_bytes());
-            }
-            tell(MESSAGE, &error.message);
+            door.failure.take().map(Rehearsed::Failed).iter().for_each(tell);
+            error.hint.map(String::into_bytes).map(Rehearsed::Hint).iter().for_each(tell);
+            tell(&Rehearsed::Error(error.message));
             1
         }
     }
 }
 
-fn tell(what: u8, text: &[u8]) {
-    let packet = [&[what], text].concat();
+fn tell(what: &Rehearsed) {
     // If nobody listens there is nobody to tell.
-    let _listening = file::callers_fd(2).and_then(|fd| socket::send(fd, &packet)).is_ok();
+    let _listening = file::callers_fd(2).and_then(|fd| socket::send(fd, &what.encode())).is_ok();
 }
 
 /// Takes a copy of the failure on its way to the words.
@@ -173,18 +162,20 @@ struct Told {
 fn listen(from: BorrowedFd<'_>) -> SysResult<Told> {
     /// A longer message is cut.
     const ROOM: usize = 16 * 1024;
-    const _: () = assert!(ROOM > failure::WIRE + 1);
+    const _: () = assert!(ROOM > Packet::ROOM);
     let (mut told, mut room) = (Told::default(), vec![0; ROOM]);
     loop {
         let length = file::read(from, &mut room)?;
-        let text = |bytes: &[u8]| Some(String::from_utf8_lossy(bytes).into_owned());
-        match room[..length].split_first() {
-            None => return Ok(told),
-            Some((&HINT, rest)) => told.hint = text(rest),
-            Some((&FAILURE, rest)) => told.failure = Failure::decode(rest),
-            Some((&MESSAGE, rest)) => told.message = text(rest),
-            Some(_) if told.printed.len() < ROOM => told.printed.extend_from_slice(&room[..length]),
-            Some(_) => {}
+        if length == 0 {
+            return Ok(told);
+        }
+        let text = |bytes: Vec<u8>| Some(String::from_utf8_lossy(&bytes).into_owned());
+        match Rehearsed::decode(&room[..length]) {
+            Some(Rehearsed::Hint(hint)) => told.hint = text(hint),
+            Some(Rehearsed::Failed(failure)) => told.failure = Some(failure),
+            Some(Rehearsed::Error(message)) => told.message = text(message),
+            None if told.printed.len() < ROOM => told.printed.extend_from_slice(&room[..length]),
+            None => {}
         }
     }
 }

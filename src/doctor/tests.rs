@@ -13,7 +13,7 @@ use super::rehearsal::{Outcome, Rehearsals};
 use super::trials::{Trial, Trials, Tried};
 use super::verdict::{Finding, Severity, Verdict};
 use super::{json, text};
-use crate::plan::failure::{Failure, Stage};
+use crate::protocol::{Failure, Stage};
 use crate::sys::Errno;
 
 fn blocking(verdict: &Verdict) -> Vec<&Finding> {

@@ -9,9 +9,9 @@ use super::sources::Upper;
 use super::twins::Twins;
 use super::views::{self, Overlay, Views};
 use super::ways::Ways;
-use super::{At, Outcome, Tag, report, walk};
+use super::{tell, walk};
 use crate::plan::Plan;
-use crate::plan::failure::{Act, Failure, Stage};
+use crate::protocol::{Act, At, Failure, Message, Outcome, Stage};
 use crate::spec::path::{MAX_LINKS, join};
 use crate::spec::{FsOp, OverlayKind, mode};
 use crate::sys::file::{self, Kind, Open, Stat};
@@ -148,7 +148,7 @@ impl Deny<'_, '_> {
         if !self.plan.best_effort {
             return Err(failure);
         }
-        report(self.control, Tag::Dropped, &failure);
+        tell(self.control, &Message::Dropped(failure));
         Ok(())
     }
 

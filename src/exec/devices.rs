@@ -4,9 +4,8 @@ use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use super::root::NewRoot;
-use super::{At, Outcome};
-use crate::plan::failure::{Act, Failure, Stage};
 use crate::plan::{Cover, Object, Plan};
+use crate::protocol::{Act, At, Failure, Outcome, Stage};
 use crate::spec::mode;
 use crate::sys::mount::{self, AT_FDCWD, Attr, FsOption, Propagation};
 use crate::sys::{Errno, file};

@@ -11,10 +11,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use super::deny::{Deny, Ground};
+use super::tell;
 use super::twins::Place;
 use super::views::{Spot, Views};
-use super::{At, Outcome, Tag, report};
-use crate::plan::failure::{Act, Failure, Stage};
+use crate::protocol::{Act, At, Failure, Message, Outcome, Stage};
 use crate::sys::dir::{self, Entries, For, Named};
 use crate::sys::file::{self, Kind};
 use crate::sys::{Errno, mount};
@@ -191,7 +191,7 @@ impl HardLinks {
             let dir = self.unlisted.get(&first.fs).cloned();
             return deny.fail(failure(hidden.count(), Errno::EACCES as i32, Act::Unlisted, dir));
         }
-        report(deny.control, Tag::Remark, &failure(left().count(), 0, Act::Outside, None));
+        tell(deny.control, &Message::Remark(failure(left().count(), 0, Act::Outside, None)));
         Ok(())
     }
 

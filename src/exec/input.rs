@@ -9,9 +9,8 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use super::sources::c_string;
-use super::{At, Outcome, Tag};
 use crate::plan::Plan;
-use crate::plan::failure::Stage;
+use crate::protocol::{At, Message, Outcome, Stage};
 use crate::sys::mount::{self, AT_FDCWD, Attr, Propagation};
 use crate::sys::{Result, file, offset, socket};
 
@@ -21,7 +20,7 @@ pub(super) fn protect(plan: &Plan, control: &OwnedFd) -> Outcome<()> {
     let Some(input) = reopened(plan) else { return Ok(()) };
     file::redirect(0, input.as_fd()).stage(Stage::Control)?;
     // The place in the file is that of the description, which the supervisor shares from here on.
-    socket::send_descriptor(control.as_fd(), &[Tag::Input as u8], input.as_fd()).stage(Stage::Control)
+    socket::send_descriptor(control.as_fd(), &Message::Input.encode(), input.as_fd()).stage(Stage::Control)
 }
 
 fn reopened(plan: &Plan) -> Option<OwnedFd> {

@@ -3,9 +3,9 @@
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use super::{At, Outcome, sources};
-use crate::plan::failure::{Failure, Stage};
+use super::sources;
 use crate::plan::{Object, Plan, Rules};
+use crate::protocol::{At, Failure, Outcome, Stage};
 use crate::spec::{BindFlags, FsOp, Source};
 use crate::sys::landlock::{Rights, Ruleset, Tcp};
 use crate::sys::{Errno, Result, file};

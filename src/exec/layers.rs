@@ -5,8 +5,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use super::root::NewRoot;
 use super::sources::{Upper, c_string};
-use super::{At, Outcome};
-use crate::plan::failure::Act;
+use crate::protocol::{Act, At, Outcome};
 use crate::spec::OverlayKind;
 use crate::sys::mount::{self, Attr, FsOption};
 use crate::sys::{Result, file};

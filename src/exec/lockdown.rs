@@ -5,9 +5,9 @@ use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::landlock::Fence;
-use super::{At, Outcome, Tag, mounts, pid1};
-use crate::plan::failure::{Failure, Stage};
+use super::{mounts, pid1};
 use crate::plan::{Filters, Lock, Plan};
+use crate::protocol::{At, Failure, Message, Outcome, Stage};
 use crate::spec::DieWith;
 use crate::sys::process::{self, CStrArray};
 use crate::sys::{Errno, caps, file, socket, terminal};
@@ -135,7 +135,7 @@ impl Locked<'_> {
         caps::raise_ambient(plan.lock.ambient.0).stage(Stage::AmbientCaps)?;
         // A supervisor that is gone cannot be told, and then the program must not start. If it ends after this, the
         // program is killed by PR_SET_PDEATHSIG, where that was asked for.
-        socket::send(control.as_fd(), &[Tag::Ready as u8]).stage(Stage::Control)?;
+        socket::send(control.as_fd(), &Message::Ready.encode()).stage(Stage::Control)?;
         // Last: a filter may well forbid everything above. What follows it is in plan/filter.rs, where a profile is
         // tried with these calls.
         self.install_filters(plan)

@@ -1,7 +1,7 @@
 //! The half inside: everything between `clone(2)` and the program.
 //!
 //! It follows a plan and decides nothing. It prints nothing: what fails is reported over the control socket, and the
-//! half outside makes words of it.
+//! half outside makes words of it (`protocol/`).
 #![forbid(unsafe_code)]
 
 mod deny;
@@ -28,93 +28,14 @@ use landlock::Fence;
 use lockdown::Locked;
 pub(crate) use sealed::{STARTING, resume};
 
-use crate::plan::failure::{Act, Failure, Stage};
 use crate::plan::{Maps, Plan};
+use crate::protocol::{At, Message, Outcome, Stage};
 use crate::spec::{DieWith, Fds};
 use crate::sys::cmdline::CommandLine;
 use crate::sys::ns::{self, NsSet};
-use crate::sys::process::{self, Cloned, End, SingleThread};
-use crate::sys::socket::Message;
-use crate::sys::{Errno, file, net, socket};
-
-/// What is not yet done, done: or where it failed.
-pub(crate) type Outcome<T> = Result<T, Failure>;
-
-/// What the half inside tells the half outside, a packet each. The first byte says which.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Tag {
-    /// I exist (with the credentials of the sender), below a joined PID namespace.
-    Hello,
-    /// Everything is set up; the program is next.
-    Ready,
-    /// A failure follows.
-    Failed,
-    /// The program ended; its exit code follows, then 1 where it is known that nothing else lives inside, then 1 where a
-    /// signal has ended it.
-    Ended,
-    /// Something could not be enforced, and need not be; the failure follows.
-    Dropped,
-    /// Something that the caller should know, and that takes nothing from what was asked for. It has the form of a
-    /// failure.
-    Remark,
-    /// The program has stopped; the signal follows.
-    Stopped,
-    /// The program has another open file description for its standard input, which comes along.
-    Input,
-}
-
-/// A packet as the half outside understands it.
-pub(crate) enum Said {
-    /// [`Tag::Hello`].
-    Hello,
-    /// [`Tag::Ready`].
-    Ready,
-    /// [`Tag::Failed`].
-    Failed(Failure),
-    /// [`Tag::Ended`], with the end, and whether nothing else lives inside any more, as far as that was asked.
-    Ended(End, bool),
-    /// [`Tag::Dropped`].
-    Dropped(Failure),
-    /// [`Tag::Remark`].
-    Remark(Failure),
-    /// [`Tag::Stopped`], with the signal.
-    Stopped(u8),
-    /// [`Tag::Input`].
-    Input,
-}
-
-impl Said {
-    /// Room that every packet fits into, in bytes.
-    pub(crate) const WIRE: usize = 1 + crate::plan::failure::WIRE;
-
-    /// Reads a packet; `None` for one that no half inside sends.
-    pub(crate) fn of(packet: &[u8]) -> Option<Said> {
-        let (&tag, rest) = packet.split_first()?;
-        match tag {
-            tag if tag == Tag::Hello as u8 => Some(Said::Hello),
-            tag if tag == Tag::Ready as u8 => Some(Said::Ready),
-            tag if tag == Tag::Failed as u8 => Failure::decode(rest).map(Said::Failed),
-            tag if tag == Tag::Dropped as u8 => Failure::decode(rest).map(Said::Dropped),
-            tag if tag == Tag::Remark as u8 => Failure::decode(rest).map(Said::Remark),
-            tag if tag == Tag::Input as u8 => Some(Said::Input),
-            tag if tag == Tag::Stopped as u8 => rest.first().map(|&signal| Said::Stopped(signal)),
-            tag if tag == Tag::Ended as u8 => match *rest {
-                [code, is_empty, by_signal] => {
-                    let end = if by_signal == 0 { End::Code(code) } else { End::from_exit_code(code) };
-                    Some(Said::Ended(end, is_empty != 0))
-                }
-                _ => None,
-            },
-            _ => None,
-        }
-    }
-
-    /// The packet of [`Tag::Ended`].
-    fn ended(end: End, is_empty: bool) -> [u8; 4] {
-        [Tag::Ended as u8, end.exit_code(), u8::from(is_empty), u8::from(matches!(end, End::Signal(_)))]
-    }
-}
+use crate::sys::process::{self, Cloned, SingleThread};
+use crate::sys::socket::Received;
+use crate::sys::{file, net, socket};
 
 /// Runs the plan in the process that `clone(2)` has just made, and never returns. The program gets `terminal`, if there
 /// is one, for its process group.
@@ -130,18 +51,14 @@ pub(crate) fn run(
         Ok(locked) => locked.exec(plan, &control),
         Err(failure) => failure,
     };
-    report(&control, Tag::Failed, &failure);
+    tell(&control, &Message::Failed(failure));
     process::exit_now(1)
 }
 
-/// Sends a failure outside. If nobody listens any more there is nobody to tell.
-fn report(control: &OwnedFd, tag: Tag, failure: &Failure) {
-    let (wire, length) = failure.encode();
-    let mut packet = [0; Said::WIRE];
-    packet[0] = tag as u8;
-    packet[1..=length].copy_from_slice(&wire[..length]);
+/// Sends a message outside. If nobody listens any more there is nobody to tell.
+fn tell(control: &OwnedFd, message: &Message) {
     // write(2), because this may run under the caller's filter, which may know no other call.
-    let _listening = file::write_all(control.as_fd(), &packet[..=length]).is_ok();
+    let _listening = file::write_all(control.as_fd(), &message.encode()).is_ok();
 }
 
 /// The stages, in order. Each undoes the powers that the next does not need.
@@ -218,7 +135,7 @@ fn set_up<'a>(
 fn enter_new_pid_namespace(control: &OwnedFd, thread: SingleThread) -> Outcome<()> {
     match process::clone(thread, NsSet::PID, true).stage(Stage::CloneBelow)? {
         Cloned::Parent(_) => process::exit_now(0),
-        Cloned::Child => socket::send(control.as_fd(), &[Tag::Hello as u8]).stage(Stage::Control),
+        Cloned::Child => socket::send(control.as_fd(), &Message::Hello.encode()).stage(Stage::Control),
     }
 }
 
@@ -230,16 +147,16 @@ fn bring_loopback_up() -> Outcome<()> {
 /// Enters the network namespace that the supervisor has made meanwhile.
 fn enter_network(control: &OwnedFd) -> Outcome<()> {
     match socket::receive(control.as_fd(), &mut [0]).stage(Stage::Control)? {
-        Message { descriptor: Some(network), .. } => {
+        Received { descriptor: Some(network), .. } => {
             ns::join(network.as_fd(), NsSet::NET).stage(Stage::JoinNet)?;
             // It is closed with the rest, by PID 1 or by exec: one call less.
             std::mem::forget(network);
             Ok(())
         }
         // The supervisor is gone, or has a failure to tell.
-        Message { length: 0, .. } => process::exit_now(1),
+        Received { length: 0, .. } => process::exit_now(1),
         // It could not, where this process can.
-        Message { .. } => {
+        Received { .. } => {
             ns::unshare(NsSet::NET).stage(Stage::Net)?;
             bring_loopback_up()
         }
@@ -268,24 +185,6 @@ impl Plan {
     /// Whether the half inside waits for a word from the supervisor before it begins.
     pub(crate) fn is_held_at_start(&self) -> bool {
         matches!(self.maps, Maps::From(_)) || self.report.is_wanted() || self.joins.pid_below
-    }
-}
-
-/// Makes a failure of a kernel call.
-pub(crate) trait At<T> {
-    /// The call belongs to this stage.
-    fn stage(self, stage: Stage) -> Outcome<T>;
-    /// The call belongs to operation number `index`.
-    fn op(self, index: usize, act: Act) -> Outcome<T>;
-}
-
-impl<T> At<T> for Result<T, Errno> {
-    fn stage(self, stage: Stage) -> Outcome<T> {
-        self.map_err(|errno| Failure::new(stage, errno as i32))
-    }
-
-    fn op(self, index: usize, act: Act) -> Outcome<T> {
-        self.map_err(|errno| Failure { act, ..Failure::nth(Stage::Op, index, errno as i32) })
     }
 }
 

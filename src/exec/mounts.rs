@@ -7,9 +7,9 @@ use super::deny::{self, Own};
 use super::landlock::Fence;
 use super::root::NewRoot;
 use super::sources::{self, DescriptorRoom, Held, c_string};
-use super::{At, Outcome, Tag, devices, layers, report};
+use super::{devices, layers, tell};
 use crate::plan::Plan;
-use crate::plan::failure::{Act, Failure, Stage};
+use crate::protocol::{Act, At, Failure, Message, Outcome, Stage};
 use crate::spec::{DataFile, FsOp, OverlayKind, Source, mode};
 use crate::sys::file::{self, Open};
 use crate::sys::mount::{self, Attr, FsOption, Propagation};
@@ -38,7 +38,7 @@ pub(super) fn build<'a>(plan: &Plan, control: &OwnedFd, fence: Fence<'a>) -> Out
             // In a container with a masked /proc the kernel refuses a new one ("mount too revealing"). A box that has
             // none shows no more.
             Err(failure) if plan.best_effort && is_refused_proc(&op.fs, &failure) => {
-                report(control, Tag::Dropped, &failure);
+                tell(control, &Message::Dropped(failure));
                 continue;
             }
             done => done?,

@@ -7,9 +7,9 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 
 use super::lockdown::Locked;
-use super::{At, Outcome, Said, Tag, report, sealed};
-use crate::plan::failure::{Failure, Stage};
+use super::{sealed, tell};
 use crate::plan::{Filters, Plan};
+use crate::protocol::{At, Failure, GO, Message, Outcome, Stage, Watch};
 use crate::spec::{CapSet, DieWith};
 use crate::sys::cmdline::CommandLine;
 use crate::sys::ns::NsSet;
@@ -58,7 +58,7 @@ pub(super) fn run(
         locked.install_filters(plan).map(|()| program)
     };
     match program.stage(Stage::Spawn).and_then(stays) {
-        Ok(program) => reap(Watch::new(plan, program), control),
+        Ok(program) => reap(watch(plan, program), control),
         Err(failure) => failure,
     }
 }
@@ -92,7 +92,7 @@ fn run_copied(
         Ok(started) => started,
         Err(failure) => return failure,
     };
-    let watch = Watch::new(plan, program);
+    let watch = watch(plan, program);
     // Otherwise this goes on, and nobody can look into it.
     let _closed_still = sealed::become_copy(plan, control, locked, (copy, &release), watch).is_err();
     let goes_on = let_start(release.as_fd()).stage(Stage::Control);
@@ -105,7 +105,7 @@ fn run_copied(
 /// Lets the program's process go on, and waits until that has executed the program, which closes its end: as with
 /// `process::spawn_on_own_stack`, what fails from here on fails after the start.
 pub(super) fn let_start(release: BorrowedFd<'_>) -> Result<(), Errno> {
-    file::write_all(release, &[0])?;
+    file::write_all(release, GO)?;
     file::read(release, &mut [0]).map(drop)
 }
 
@@ -115,7 +115,7 @@ fn become_program(plan: &Plan, control: &OwnedFd, locked: &Locked<'_>, init: Opt
         Ok(()) => locked.exec(plan, control),
         Err(failure) => failure,
     };
-    report(control, Tag::Failed, &failure);
+    tell(control, &Message::Failed(failure));
     1
 }
 
@@ -157,39 +157,25 @@ pub(super) fn install<'a>(programs: impl Iterator<Item = &'a [u8]>) -> Outcome<(
     Ok(())
 }
 
-/// What is waited for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Watch {
-    /// The program's process id.
-    pub(super) program: i32,
-    /// Whether anything else lives inside is told too.
-    pub(super) tells_more: bool,
-    /// Whether a stop of the program is told.
-    pub(super) tells_stops: bool,
-}
-
-impl Watch {
-    fn new(plan: &Plan, program: i32) -> Watch {
-        // Only of the first process of a PID namespace everything is a child, sooner or later.
-        let tells_more = plan.life.looks_afterwards() && plan.clone.has(NsSet::PID);
-        Watch { program, tells_more, tells_stops: plan.new_group }
-    }
+/// What is to be told of the program.
+fn watch(plan: &Plan, program: i32) -> Watch {
+    // Only of the first process of a PID namespace everything is a child, sooner or later.
+    let tells_more = plan.life.looks_afterwards() && plan.clone.has(NsSet::PID);
+    Watch { program, tells_more, tells_stops: plan.new_group }
 }
 
 /// Waits until nothing is left, and says how the program ended as soon as it has.
 pub(super) fn reap(Watch { program, tells_more, tells_stops }: Watch, control: &OwnedFd) -> Failure {
-    // If nobody listens any more, nobody wants to know.
-    let tell = |packet: &[u8]| file::write_all(control.as_fd(), packet).unwrap_or(());
     let mut ended = None;
     loop {
         match (process::wait_for_any(), ended) {
             (Ok((pid, Change::Ended(end))), _) if pid == program => {
                 ended = Some(end.exit_code());
                 let is_empty = tells_more && process::has_no_child();
-                tell(&Said::ended(end, is_empty));
+                tell(control, &Message::Ended { end, is_empty });
             }
             (Ok((pid, Change::Stopped(signal))), _) if pid == program && tells_stops => {
-                tell(&[Tag::Stopped as u8, signal]);
+                tell(control, &Message::Stopped(signal));
             }
             (Ok(_), _) => {}
             (Err(_), Some(code)) => process::exit_now(code),

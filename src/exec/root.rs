@@ -7,9 +7,8 @@ use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::landlock::Fence;
-use super::{At, Outcome};
 use crate::plan::Object;
-use crate::plan::failure::{Act, Failure, Stage};
+use crate::protocol::{Act, At, Failure, Outcome, Stage};
 use crate::spec::mode;
 use crate::spec::path::{MAX_LINKS, join};
 use crate::sys::file::Open;

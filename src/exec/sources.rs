@@ -4,9 +4,8 @@
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 
-use super::{At, Outcome};
 use crate::plan::Plan;
-use crate::plan::failure::{Act, Failure, Stage};
+use crate::protocol::{Act, At, Failure, Outcome, Stage};
 use crate::spec::{BindFlags, FsOp, Op, OverlayKind, Source};
 use crate::sys::mount::{self, AT_FDCWD, Attr, Propagation};
 use crate::sys::{Errno, Result, file, process};

@@ -3,9 +3,9 @@
 use std::ffi::CStr;
 use std::os::fd::{AsFd, OwnedFd};
 
-use super::{At, Outcome, join};
-use crate::plan::failure::{Failure, Stage};
+use super::join;
 use crate::plan::{IdMaps, Maps, Plan, Switch};
+use crate::protocol::{At, Failure, Outcome, Stage};
 use crate::spec::{FsOp, path};
 use crate::sys::mount::AT_FDCWD;
 use crate::sys::ns::{self, NsSet};

@@ -12,10 +12,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use super::deny::{Deny, Found};
-use super::{At, Outcome};
-use crate::plan::failure::{Act, Failure, Stage};
 use crate::plan::names::{Names, Set};
 use crate::plan::pattern::{Part, Pattern};
+use crate::protocol::{Act, At, Failure, Outcome, Stage};
 use crate::spec::path::join;
 use crate::sys::dir::{self, Entries, For};
 use crate::sys::file::{self, Kind, Open};

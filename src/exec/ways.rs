@@ -13,9 +13,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::deny::{Deny, Found, Ground};
 use super::root::split;
-use super::{At, Outcome};
-use crate::plan::failure::{Act, Failure};
 use crate::plan::pattern::Pattern;
+use crate::protocol::{Act, At, Failure, Outcome};
 use crate::spec::path::{MAX_LINKS, join};
 use crate::sys::dir::{self, For};
 use crate::sys::file::{self, Open};

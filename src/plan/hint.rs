@@ -2,7 +2,7 @@
 
 use crate::error::MISSING_CALL;
 use crate::host::Obstacles;
-use crate::plan::failure::{Act, Failure, Stage};
+use crate::protocol::{Act, Failure, Stage};
 use crate::spec::{FsOp, Source};
 use crate::sys::Errno;
 
@@ -11,13 +11,13 @@ pub(crate) const SKIP_MISSING: &str = "the -try form of the option skips it then
 
 /// What a front door calls the ways out, where the other one has other words.
 #[derive(Debug, Clone, Copy)]
-pub struct Terms {
+pub(crate) struct Terms {
     /// How an overlay is skipped whose layer is missing, where there is a way: a clause.
-    pub skip_missing_layer: Option<&'static str>,
+    pub(crate) skip_missing_layer: Option<&'static str>,
     /// What to do where the kernel allows no new procfs: what follows a colon.
-    pub no_new_procfs: &'static str,
+    pub(crate) no_new_procfs: &'static str,
     /// The option for a new IPC namespace.
-    pub new_ipc: &'static str,
+    pub(crate) new_ipc: &'static str,
 }
 
 /// Denied files that have other names, as far as these could not be found. A directory's name may follow.
@@ -34,7 +34,7 @@ pub(crate) fn links_left(failure: &Failure) -> String {
 
 /// One line of advice, where the cause is known. `op` is the operation that failed, where it was one, and `terms` are the
 /// words of whoever reads it.
-pub fn advice(failure: &Failure, op: Option<&FsOp>, host: &Obstacles, terms: &Terms) -> Option<String> {
+pub(crate) fn advice(failure: &Failure, op: Option<&FsOp>, host: &Obstacles, terms: &Terms) -> Option<String> {
     let errno = Errno::from_raw(failure.errno);
     let text = match (failure.stage, failure.act, errno) {
         (Stage::Clone | Stage::Net | Stage::InnerUser, _, Errno::EPERM | Errno::EACCES) => return Some(refused(host)),

@@ -5,9 +5,8 @@
 mod deny;
 pub mod dropped;
 mod exec;
-pub mod failure;
 mod filter;
-pub mod hint;
+pub(crate) mod hint;
 mod landlock;
 mod lock;
 pub(crate) mod names;

@@ -10,9 +10,9 @@ mod sweep;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 
 use crate::error::Error;
-use crate::exec::{self, Said};
-use crate::plan::failure::{Failure, Stage};
+use crate::exec;
 use crate::plan::{Dropped, Maps, Plan};
+use crate::protocol::{At, Failure, GO, Message, Packet, Stage};
 use crate::spec::{DieWith, FdNumber};
 use crate::sys::cmdline::CommandLine;
 use crate::sys::ns::{self, NsSet};
@@ -81,27 +81,27 @@ pub(crate) fn run(plan: &Plan, line: Option<CommandLine>, door: &dyn Door) -> Re
 }
 
 fn supervise(plan: &Plan, line: Option<CommandLine>, door: &dyn Door) -> Result<u8, Trouble> {
-    let thread = SingleThread::check(plan.proc.as_fd()).map_err(at(Stage::Prepare))?;
+    let thread = SingleThread::check(plan.proc.as_fd()).stage(Stage::Prepare)?;
     if plan.new_root && plan.report.is_wanted() {
         // Otherwise it is found out in time by the half inside; of a box that cannot be, nobody is told.
-        mount::look_for_set_attr().map_err(at(Stage::Prepare))?;
+        mount::look_for_set_attr().stage(Stage::Prepare)?;
     }
-    process::default_sigchld().map_err(at(Stage::Prepare))?;
-    process::set_no_new_privs().map_err(at(Stage::NoNewPrivs))?;
+    process::default_sigchld().stage(Stage::Prepare)?;
+    process::set_no_new_privs().stage(Stage::NoNewPrivs)?;
     let parent = watch_parent(plan)?;
     // Where there is time for it later, it is done then.
     let before = if plan.net_meanwhile { None } else { Some(Before::look(plan)?) };
     join(plan, plan.joins.user, NsSet::USER, Stage::JoinUser)?;
     join(plan, plan.joins.pid, NsSet::PID, Stage::JoinPid)?;
-    let (control, inside) = socket::pair().map_err(at(Stage::Prepare))?;
+    let (control, inside) = socket::pair().stage(Stage::Prepare)?;
     let job = Job::of(plan);
     if plan.joins.pid_below || job.is_some() {
-        socket::pass_credentials(&control).map_err(at(Stage::Prepare))?;
+        socket::pass_credentials(&control).stage(Stage::Prepare)?;
     }
     if !plan.is_met_again() {
         become_opaque()?;
     }
-    let child = match process::clone(thread, plan.clone, false).map_err(at(Stage::Clone))? {
+    let child = match process::clone(thread, plan.clone, false).stage(Stage::Clone)? {
         Cloned::Child => {
             drop(control);
             exec::run(plan, inside, job.as_ref().and_then(Job::for_program), line, thread)
@@ -141,14 +141,11 @@ fn supervise(plan: &Plan, line: Option<CommandLine>, door: &dyn Door) -> Result<
     }
     let told = if plan.life.looks_afterwards() {
         // Whoever reads the messages may have gone (`2>&1 | head`): what the program has left is no better then.
-        process::ignore_signals_of_writing().map_err(at(Stage::Signals))?;
+        process::ignore_signals_of_writing().stage(Stage::Signals)?;
         let found = look_afterwards(plan, &child, &outcome, &before.sweep);
         before.tell(plan, &outcome, &door.findings(&found))
     } else if let Ok(Ended { end, is_own: true, .. }) = outcome {
-        status::exit_code(plan, end.exit_code())
-            .map(|()| true)
-            .inspect_err(|_| abandon(&child))
-            .map_err(at(Stage::Report))
+        status::exit_code(plan, end.exit_code()).map(|()| true).inspect_err(|_| abandon(&child)).stage(Stage::Report)
     } else {
         Ok(true)
     };
@@ -211,9 +208,9 @@ impl Before {
         status.extend_from_slice(&findings.status);
         let reported = self.status.as_ref().map_or(Ok(()), |outlet| outlet.tell(plan, &status));
         let is_said = self.stderr.tell(plan, &findings.text).is_ok();
-        reported.map_err(at(Stage::Report))?;
+        reported.stage(Stage::Report)?;
         if let Some(outlet) = self.status.as_ref().filter(|_| !is_said) {
-            outlet.tell(plan, status::unsaid(findings).as_bytes()).map_err(at(Stage::Report))?;
+            outlet.tell(plan, status::unsaid(findings).as_bytes()).stage(Stage::Report)?;
         }
         Ok(is_said)
     }
@@ -252,7 +249,7 @@ fn attend(
 ) -> Result<Ended, Trouble> {
     let jobs = others.job.is_some();
     let wanted = Wanted { typed: plan.new_session || plan.new_group, jobs, child: jobs && !plan.init };
-    let signals = plan.life.orderly.then(|| Signals::watch(wanted)).transpose().map_err(at(Stage::Signals))?;
+    let signals = plan.life.orderly.then(|| Signals::watch(wanted)).transpose().stage(Stage::Signals)?;
     let others = Others { signals: signals.as_ref(), ..others };
     let_go(plan, control, child, others)?;
     let mut input = None;
@@ -264,10 +261,6 @@ fn attend(
     ended
 }
 
-fn at(stage: Stage) -> impl Fn(Errno) -> Failure {
-    move |errno| Failure::new(stage, errno as i32)
-}
-
 /// A descriptor of the caller's process where the box shall end with it.
 ///
 /// Not `PR_SET_PDEATHSIG`, which fires when the *thread* that started us ends (bubblewrap issue 633).
@@ -277,37 +270,37 @@ fn watch_parent(plan: &Plan) -> Result<Option<OwnedFd>, Failure> {
     }
     match process::parent_pidfd() {
         // The caller lives in an outer PID namespace, where nothing but the signal reaches.
-        Ok(None) => process::die_with_maker().map(|()| None).map_err(at(Stage::DieWithParent)),
+        Ok(None) => process::die_with_maker().map(|()| None).stage(Stage::DieWithParent),
         Ok(parent) => Ok(parent),
         // It ended before it could be watched.
         Err(Errno::ESRCH) => process::exit_now(1),
-        Err(errno) => Err(at(Stage::DieWithParent)(errno)),
+        Err(errno) => Err(errno).stage(Stage::DieWithParent),
     }
 }
 
 fn join(plan: &Plan, fd: Option<FdNumber>, kind: NsSet, stage: Stage) -> Result<(), Failure> {
     match fd {
-        Some(fd) => plan.descriptor(fd).and_then(|fd| ns::join(fd, kind)).map_err(at(stage)),
+        Some(fd) => plan.descriptor(fd).and_then(|fd| ns::join(fd, kind)).stage(stage),
         None => Ok(()),
     }
 }
 
 /// Nothing inside may look into this process, whatever namespaces are shared.
 fn become_opaque() -> Result<(), Failure> {
-    process::set_dumpable(false).map_err(at(Stage::Dumpable))
+    process::set_dumpable(false).stage(Stage::Dumpable)
 }
 
 /// The process in the new PID namespace below a joined one: it says hello, and the kernel says who it is.
 fn child_below(control: &OwnedFd, between: Child) -> Result<Child, Trouble> {
-    let mut packet = [0; Said::WIRE];
-    let said = socket::receive(control.as_fd(), &mut packet).map_err(at(Stage::Control))?;
-    let end = process::wait(between.as_fd()).map_err(at(Stage::Control))?;
-    match (Said::of(&packet[..said.length]), said.sender) {
-        (Some(Said::Hello), Some(pid)) => {
-            let pidfd = process::pidfd_open(pid).map_err(at(Stage::Control))?;
+    let mut packet = [0; Packet::ROOM];
+    let said = socket::receive(control.as_fd(), &mut packet).stage(Stage::Control)?;
+    let end = process::wait(between.as_fd()).stage(Stage::Control)?;
+    match (Message::decode(&packet[..said.length]), said.sender) {
+        (Some(Message::Hello), Some(pid)) => {
+            let pidfd = process::pidfd_open(pid).stage(Stage::Control)?;
             Ok(Child { pid, pidfd })
         }
-        (Some(Said::Failed(failure)), _) => Err(Trouble::Failed(failure)),
+        (Some(Message::Failed(failure)), _) => Err(Trouble::Failed(failure)),
         _ => Err(Trouble::Silent(end)),
     }
 }
@@ -318,12 +311,12 @@ fn release(plan: &Plan, control: &OwnedFd, child: &Child, parent: Option<&OwnedF
     if !plan.is_held_at_start() {
         return Ok(true);
     }
-    status::announce(plan, child.pid).map_err(at(Stage::Report))?;
+    status::announce(plan, child.pid).stage(Stage::Report)?;
     if let Maps::From(fd) = plan.maps
         && let Ok(fd) = plan.descriptor(fd)
     {
         let awaited = [Some(fd), Some(child.as_fd()), parent.map(AsFd::as_fd)];
-        let [answer, _, orphaned] = socket::wait_any(awaited, false).map_err(at(Stage::Control))?;
+        let [answer, _, orphaned] = socket::wait_any(awaited, false).stage(Stage::Control)?;
         if orphaned {
             return Ok(false);
         }
@@ -331,7 +324,7 @@ fn release(plan: &Plan, control: &OwnedFd, child: &Child, parent: Option<&OwnedF
         let _any_answer = answer && file::read(fd, &mut [0]).is_ok();
     }
     become_opaque()?;
-    socket::send(control.as_fd(), &[0]).or_else(gone_is_fine).map_err(at(Stage::Control))?;
+    socket::send(control.as_fd(), GO).or_else(gone_is_fine).stage(Stage::Control)?;
     Ok(true)
 }
 
@@ -342,15 +335,15 @@ fn gone_is_fine(errno: Errno) -> SysResult<()> {
 
 /// What the half inside has said already, if that is a failure.
 fn failure_told(plan: &Plan, control: &OwnedFd, door: &dyn Door) -> Option<Failure> {
-    let mut packet = [0; Said::WIRE];
+    let mut packet = [0; Packet::ROOM];
     loop {
         let [told] = socket::wait_any([Some(control.as_fd())], true).ok()?;
         let length = if told { file::read(control.as_fd(), &mut packet).ok()? } else { 0 };
-        match Said::of(&packet[..length]) {
-            Some(Said::Failed(failure)) => return Some(failure),
-            Some(Said::Dropped(failure)) => door.note(plan, &Note::Dropped(failure)),
-            Some(Said::Remark(failure)) => door.note(plan, &Note::Remark(failure)),
-            Some(Said::Input) => {}
+        match Message::decode(&packet[..length]) {
+            Some(Message::Failed(failure)) => return Some(failure),
+            Some(Message::Dropped(failure)) => door.note(plan, &Note::Dropped(failure)),
+            Some(Message::Remark(failure)) => door.note(plan, &Note::Remark(failure)),
+            Some(Message::Input) => {}
             _ => return None,
         }
     }
@@ -360,7 +353,7 @@ fn failure_told(plan: &Plan, control: &OwnedFd, door: &dyn Door) -> Option<Failu
 /// wait for this process.
 fn let_go(plan: &Plan, control: &OwnedFd, child: &Child, others: Others<'_>) -> Result<(), Failure> {
     if plan.caller.uid == 0 || plan.joins.user.is_some() || plan.net_meanwhile {
-        caps::set(caps::Caps::same(0)).map_err(at(Stage::SetCaps))?;
+        caps::set(caps::Caps::same(0)).stage(Stage::SetCaps)?;
     }
     let mut keep = vec![control.as_raw_fd(), child.pidfd.as_raw_fd(), plan.proc.as_raw_fd()];
     let Others { parent, signals, job } = others;
@@ -369,7 +362,7 @@ fn let_go(plan: &Plan, control: &OwnedFd, child: &Child, others: Others<'_>) -> 
     keep.extend(job.map(AsRawFd::as_raw_fd));
     keep.extend(plan.report.json_status_fd.filter(|&fd| plan.descriptor(fd).is_ok()));
     keep.sort_unstable();
-    file::close_all_but(&keep).map_err(at(Stage::Control))
+    file::close_all_but(&keep).stage(Stage::Control)
 }
 
 /// Ends a box, and waits until it is gone. One that has ended by itself and was waited for is no error.
@@ -414,37 +407,39 @@ fn wait(
         if let Some(ended) = ended_by_others(control.as_fd(), child, others)? {
             return Ok(ended);
         }
-        let mut packet = [0; Said::WIRE];
+        let mut packet = [0; Packet::ROOM];
         let message = match socket::receive(control.as_fd(), &mut packet) {
             // It ended with a packet of ours unread, which is said once, and before what it had to say itself.
             Err(Errno::ECONNRESET) => continue,
-            result => result.map_err(at(Stage::Control))?,
+            result => result.stage(Stage::Control)?,
         };
         if message.length == 0 {
             break;
         }
-        match Said::of(&packet[..message.length]) {
-            Some(Said::Input) => *input = message.descriptor,
-            Some(Said::Ready) => {
+        match Message::decode(&packet[..message.length]) {
+            Some(Message::Input) => *input = message.descriptor,
+            Some(Message::Ready) => {
                 ready = true;
                 others.job.iter().for_each(|job| job.started(message.sender));
             }
-            Some(Said::Stopped(signal)) => others.job.iter().for_each(|job| job.stopped(signal)),
-            Some(Said::Ended(end, is_empty)) if ready => {
+            Some(Message::Stopped(signal)) => others.job.iter().for_each(|job| job.stopped(signal)),
+            Some(Message::Ended { end, is_empty }) if ready => {
                 return Ok(Ended { end, is_own: true, is_empty, signal: None });
             }
             // Its process was killed before everything was set up: then the program never was.
-            Some(Said::Ended(end, _)) => return Err(Trouble::Silent(end)),
-            Some(Said::Failed(failure)) => return Err(Trouble::Failed(failure)),
-            Some(Said::Dropped(failure)) if !ready => door.note(plan, &Note::Dropped(failure)),
-            Some(Said::Remark(failure)) if !ready => door.note(plan, &Note::Remark(failure)),
-            Some(Said::Hello | Said::Dropped(_) | Said::Remark(_)) | None => return Err(Trouble::Silent(End::Code(1))),
+            Some(Message::Ended { end, .. }) => return Err(Trouble::Silent(end)),
+            Some(Message::Failed(failure)) => return Err(Trouble::Failed(failure)),
+            Some(Message::Dropped(failure)) if !ready => door.note(plan, &Note::Dropped(failure)),
+            Some(Message::Remark(failure)) if !ready => door.note(plan, &Note::Remark(failure)),
+            Some(Message::Hello | Message::Dropped(_) | Message::Remark(_)) | None => {
+                return Err(Trouble::Silent(End::Code(1)));
+            }
         }
     }
     if let Some(ended) = ended_by_others(child.as_fd(), child, others)? {
         return Ok(ended);
     }
-    let end = process::wait(child.as_fd()).map_err(at(Stage::Reap))?;
+    let end = process::wait(child.as_fd()).stage(Stage::Reap)?;
     if ready { Ok(Ended { end, is_own: true, is_empty: true, signal: None }) } else { Err(Trouble::Silent(end)) }
 }
 
@@ -457,7 +452,7 @@ fn ended_by_others(event: BorrowedFd<'_>, child: &Child, others: Others<'_>) -> 
     }
     loop {
         let awaited = [Some(event), parent.map(AsFd::as_fd), signals.map(AsFd::as_fd)];
-        let [said, orphaned, signalled] = socket::wait_any(awaited, false).map_err(at(Stage::Control))?;
+        let [said, orphaned, signalled] = socket::wait_any(awaited, false).stage(Stage::Control)?;
         if orphaned {
             return Ok(Some(die_with_parent(child)));
         }
@@ -465,10 +460,10 @@ fn ended_by_others(event: BorrowedFd<'_>, child: &Child, others: Others<'_>) -> 
             return Ok(None);
         }
         let Some(signals) = signals.filter(|_| signalled) else { continue };
-        let Some(arrived) = signals.next().map_err(at(Stage::Signals))? else { continue };
+        let Some(arrived) = signals.next().stage(Stage::Signals)? else { continue };
         match job {
             Some(job) if i32::from(arrived.signal) == signals::CHILD => {
-                let stopped = terminal::stopped(child.as_fd()).map_err(at(Stage::Signals))?;
+                let stopped = terminal::stopped(child.as_fd()).stage(Stage::Signals)?;
                 stopped.into_iter().for_each(|signal| job.stopped(signal));
             }
             Some(job) if job.takes(arrived) => {}

@@ -2,8 +2,8 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use super::{at, become_opaque, gone_is_fine};
-use crate::plan::failure::{Failure, Stage};
+use super::{become_opaque, gone_is_fine};
+use crate::protocol::{At, Failure, GO, Stage};
 use crate::sys::ns::{self, NsSet};
 use crate::sys::process::Child;
 use crate::sys::{Errno, net, socket};
@@ -19,18 +19,16 @@ pub(super) fn make(control: &OwnedFd, child: &Child) -> Result<(), Failure> {
         // A filter around us that knows clone(2) but not this: the half inside makes its own.
         Err(Errno::EPERM | Errno::ENOSYS) => {
             become_opaque()?;
-            return socket::send(control.as_fd(), &[0]).or_else(gone_is_fine).map_err(at(Stage::Control));
+            return socket::send(control.as_fd(), GO).or_else(gone_is_fine).stage(Stage::Control);
         }
-        result => result.map_err(at(Stage::Net))?,
+        result => result.stage(Stage::Net)?,
     }
-    ns::unshare(NsSet::NET).map_err(at(Stage::Net))?;
-    let socket = net::any_socket().map_err(at(Stage::Prepare))?;
-    net::bring_loopback_up(socket.as_fd()).map_err(at(Stage::Loopback))?;
-    let network = net::namespace(socket.as_fd()).map_err(at(Stage::Net))?;
+    ns::unshare(NsSet::NET).stage(Stage::Net)?;
+    let socket = net::any_socket().stage(Stage::Prepare)?;
+    net::bring_loopback_up(socket.as_fd()).stage(Stage::Loopback)?;
+    let network = net::namespace(socket.as_fd()).stage(Stage::Net)?;
     become_opaque()?;
-    socket::send_descriptor(control.as_fd(), &[0], network.as_fd())
-        .or_else(gone_is_fine)
-        .map_err(at(Stage::Control))?;
+    socket::send_descriptor(control.as_fd(), GO, network.as_fd()).or_else(gone_is_fine).stage(Stage::Control)?;
     // Closed with all the rest in `let_go`: two calls less.
     std::mem::forget((socket, network));
     Ok(())

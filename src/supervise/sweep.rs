@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::Found;
 use crate::plan::Plan;
-use crate::plan::failure::{Failure, Stage};
+use crate::protocol::{Failure, Stage};
 use crate::spec::path::join;
 use crate::spec::{OnAppear, Watch};
 use crate::sys::dir::{self, Entries, For};

@@ -32,8 +32,8 @@ pub(crate) fn pass_credentials(fd: &OwnedFd) -> Result<()> {
     socket::setsockopt(fd, sockopt::PassCred, &true)
 }
 
-/// A message, with what came along.
-pub(crate) struct Message {
+/// A message that was received: its length, and what came along.
+pub(crate) struct Received {
     /// How many bytes it has. None: end of file.
     pub(crate) length: usize,
     /// The sender's process id as this process sees it, where [`pass_credentials`] has asked for that.
@@ -43,7 +43,7 @@ pub(crate) struct Message {
 }
 
 /// Receives one message.
-pub(crate) fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<Message> {
+pub(crate) fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<Received> {
     let mut space = nix::cmsg_space!(libc::ucred, [RawFd; 1]);
     let mut slices = [IoSliceMut::new(buffer)];
     let message = loop {
@@ -52,7 +52,7 @@ pub(crate) fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<Message> 
             result => break result?,
         }
     };
-    let mut received = Message { length: message.bytes, sender: None, descriptor: None };
+    let mut received = Received { length: message.bytes, sender: None, descriptor: None };
     for control in message.cmsgs()? {
         match control {
             ControlMessageOwned::ScmCredentials(credentials) => received.sender = Some(credentials.pid()),

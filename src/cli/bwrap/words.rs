@@ -6,8 +6,8 @@ use std::fmt::Write;
 
 use crate::error::{Error, push_printable};
 use crate::host;
-use crate::plan::failure::{Act, Failure, Stage};
 use crate::plan::{LandlockRule, Plan, hint};
+use crate::protocol::{Act, Failure, Stage};
 use crate::spec::{Conflict, DataFile, FsOp, OverlayKind, Source};
 use crate::supervise::{Door, Findings, Found, Note};
 use crate::sys::{Errno, error_text, file};
@@ -117,87 +117,31 @@ enum Reason {
 }
 
 fn what(plan: &Plan, failure: &Failure, out: &mut Vec<u8>) -> Reason {
-    let text = match failure.stage {
-        Stage::Clone | Stage::Net => return clone_text(failure, out),
-        Stage::JoinUser if failure.errno == Errno::EINVAL as i32 => {
-            out.extend_from_slice(
-                b"Joining the specified user namespace failed, it might not be a descendant of the current user \
-                  namespace.",
-            );
-            return Reason::InMessage;
-        }
-        Stage::Op => return op_text(plan, failure, out),
-        Stage::SwitchUid => return with_number(out, "unable to switch to uid ", plan.switch.uid),
-        Stage::SwitchGid => return with_number(out, "unable to switch to gid ", plan.switch.gid),
-        Stage::OpenLock => return with_path(out, "Unable to open lock file ", lock_file(plan, failure)),
-        Stage::Watch => return with_path(out, "Can't look for names in ", watched(plan, failure)),
-        Stage::TakeLock => return with_path(out, "Unable to lock file ", lock_file(plan, failure)),
-        Stage::Chdir => return with_path(out, "Can't chdir to ", plan.cwd.first()),
-        Stage::Exec => return with_path(out, "execvp ", &plan.exec.command),
-        Stage::UserNsNotDisabled => {
-            out.extend_from_slice(b"creation of new user namespaces was not disabled as requested");
-            return Reason::InMessage;
-        }
-        Stage::FilterLength => {
-            out.extend_from_slice(b"Invalid seccomp data, must be multiple of 8");
-            return Reason::InMessage;
-        }
-        Stage::InstallFilter if failure.errno == Errno::EINVAL as i32 => {
-            out.extend_from_slice(
-                b"Unable to set up system call filtering as requested: prctl(PR_SET_SECCOMP) reported EINVAL. \
-                  (Hint: this requires a kernel configured with CONFIG_SECCOMP and CONFIG_SECCOMP_FILTER.)",
-            );
-            return Reason::InMessage;
-        }
-        Stage::Unproven => {
-            out.extend_from_slice(b"A restriction that was set did not hold when it was read back");
-            return if failure.errno == 0 { Reason::InMessage } else { Reason::Errno };
-        }
-        Stage::Rule => return landlock_rule(plan, failure, out),
-        Stage::Restrict if failure.errno == 0 => {
-            out.extend_from_slice(b"Landlock does not enforce all of its rules");
-            return Reason::InMessage;
-        }
-        Stage::Ruleset => "Can't make the Landlock ruleset",
-        Stage::Restrict => "Can't restrict the sandbox by Landlock",
-        Stage::JoinUser => "Joining specified user namespace failed",
-        Stage::JoinPid => "Setting pidns failed",
-        Stage::JoinInnerUser => "Setting userns2 failed",
-        Stage::Report => "Write to info_fd",
-        Stage::Prepare => "Can't prepare the sandbox",
-        Stage::NoNewPrivs => "prctl(PR_SET_NO_NEW_PRIVS) failed",
-        Stage::CloneBelow => "Creating the process in the new pid namespace failed",
-        Stage::Control => "Can't talk to the other half of the sandbox",
-        Stage::Dumpable => "prctl(PR_SET_DUMPABLE) failed",
-        Stage::JoinNet => "Can't enter the new network namespace",
-        Stage::Loopback => "loopback: Failed RTM_NEWADDR",
-        Stage::UidMap => "setting up uid map",
-        Stage::SetGroups => "error writing to setgroups",
-        Stage::GidMap => "setting up gid map",
-        Stage::SwitchCaps => "Can't keep capabilities while switching ids",
-        Stage::Slave => "Failed to make / slave",
-        Stage::DescriptorLimit => "Can't raise the limit of open files to hold every source",
-        Stage::Root => "Creating newroot failed",
-        Stage::Pivot => "pivot_root",
-        Stage::DetachRoot => "unmount old root",
-        Stage::LimitUserNs => "Cannot write to /proc/sys/user/max_user_namespaces",
-        Stage::InnerUser => "unshare user ns",
-        Stage::BoundingSet => "Dropping capability from bounds",
-        Stage::SetCaps => "capset failed",
-        Stage::AmbientCaps => "Adding ambient capability",
-        Stage::ReadFilter => "Can't read seccomp data",
-        Stage::NewSession => "setsid",
-        Stage::NewGroup => "setpgid",
-        Stage::FileLabel => "Unable to set up file label",
-        Stage::ExecLabel => "Unable to set up exec label",
-        Stage::DieWithParent => "Can't tie the sandbox to its caller for --die-with-parent",
-        Stage::Spawn => "fork for child",
-        Stage::Reap => "Can't wait for the command",
-        Stage::Signals => "Can't set up signals",
-        Stage::InstallFilter => "prctl(PR_SET_SECCOMP)",
-    };
-    out.extend_from_slice(text.as_bytes());
-    Reason::Errno
+    let (words, is_invalid) = (failure.stage.bubblewrap(), failure.errno == Errno::EINVAL as i32);
+    match failure.stage {
+        Stage::Clone | Stage::Net => clone_text(failure, out),
+        Stage::JoinUser if is_invalid => with_text(
+            out,
+            "Joining the specified user namespace failed, it might not be a descendant of the current user namespace.",
+        ),
+        Stage::Op => op_text(plan, failure, out),
+        Stage::Rule => landlock_rule(plan, failure, out),
+        Stage::SwitchUid => with_number(out, words, plan.switch.uid),
+        Stage::SwitchGid => with_number(out, words, plan.switch.gid),
+        Stage::OpenLock | Stage::TakeLock => with_path(out, words, lock_file(plan, failure)),
+        Stage::Watch => with_path(out, words, watched(plan, failure)),
+        Stage::Chdir => with_path(out, words, plan.cwd.first()),
+        Stage::Exec => with_path(out, words, &plan.exec.command),
+        Stage::UserNsNotDisabled | Stage::FilterLength => with_text(out, words),
+        Stage::Unproven if failure.errno == 0 => with_text(out, words),
+        Stage::Restrict if failure.errno == 0 => with_text(out, "Landlock does not enforce all of its rules"),
+        Stage::InstallFilter if is_invalid => with_text(
+            out,
+            "Unable to set up system call filtering as requested: prctl(PR_SET_SECCOMP) reported EINVAL. (Hint: this \
+             requires a kernel configured with CONFIG_SECCOMP and CONFIG_SECCOMP_FILTER.)",
+        ),
+        _ => with_errno(out, words),
+    }
 }
 
 /// The rule by what it is for: its number says nothing to anybody.
@@ -210,10 +154,7 @@ fn landlock_rule(plan: &Plan, failure: &Failure, out: &mut Vec<u8>) -> Reason {
         Some(LandlockRule::Port(port)) => {
             with_number(out, "Can't add the Landlock rule for TCP port ", Some(port.into()))
         }
-        None => {
-            out.extend_from_slice(b"Can't add a Landlock rule");
-            Reason::Errno
-        }
+        None => with_errno(out, failure.stage.bubblewrap()),
     }
 }
 
@@ -227,19 +168,14 @@ fn clone_text(failure: &Failure, out: &mut Vec<u8>) -> Reason {
         Errno::ENOSPC => {
             "Creating new namespace failed: nesting depth or /proc/sys/user/max_*_namespaces exceeded (ENOSPC)"
         }
-        _ => {
-            out.extend_from_slice(b"Creating new namespace failed");
-            return Reason::Errno;
-        }
+        _ => return with_errno(out, failure.stage.bubblewrap()),
     };
-    out.extend_from_slice(text.as_bytes());
-    Reason::InMessage
+    with_text(out, text)
 }
 
 fn op_text(plan: &Plan, failure: &Failure, out: &mut Vec<u8>) -> Reason {
     let Some(op) = plan.ops.get(failure.index as usize) else {
-        out.extend_from_slice(b"Can't set up the sandbox");
-        return Reason::Errno;
+        return with_errno(out, failure.stage.bubblewrap());
     };
     let dest = dest(&op.fs);
     match failure.act {
@@ -425,6 +361,11 @@ fn lock_file<'a>(plan: &'a Plan, failure: &Failure) -> &'a CStr {
 
 fn watched<'a>(plan: &'a Plan, failure: &Failure) -> &'a CStr {
     plan.life.watch.get(failure.index as usize).map_or(c"", |watch| &watch.dir)
+}
+
+fn with_errno(out: &mut Vec<u8>, text: &str) -> Reason {
+    out.extend_from_slice(text.as_bytes());
+    Reason::Errno
 }
 
 fn with_path(out: &mut Vec<u8>, before: &str, path: &CStr) -> Reason {

@@ -12,8 +12,8 @@ use super::args::Origin;
 use super::view::{Seen, View};
 use crate::error::{About, Error, printable_json, push_printable};
 use crate::host::{self, Obstacles};
-use crate::plan::failure::{Act, Failure, Stage};
 use crate::plan::{LandlockRule, Plan, hint};
+use crate::protocol::{Act, Failure, Stage};
 use crate::spec::{Conflict, FdNumber};
 use crate::supervise::{Door, Findings, Found, Note, PATIENCE};
 use crate::sys::{Errno, Result as SysResult, error_text, file, output};
@@ -243,60 +243,18 @@ fn code(failure: &Failure) -> u8 {
 
 /// What was to be done.
 fn what(plan: &Plan, failure: &Failure) -> Vec<u8> {
-    let text = match failure.stage {
-        Stage::Op => return operation(plan, failure),
-        Stage::Chdir => return with(b"cannot enter the directory ", plan.cwd.first()),
-        Stage::Exec => return with(b"cannot execute ", &plan.exec.command),
-        Stage::OpenLock | Stage::TakeLock => "cannot take a lock",
-        Stage::Prepare => "cannot prepare the supervisor",
-        Stage::Control => "cannot talk to the half inside",
-        Stage::Report => "cannot write the report",
+    let words = failure.stage.native().as_bytes();
+    match failure.stage {
+        Stage::Op => operation(plan, failure),
+        Stage::Rule => landlock_rule(plan, failure),
+        Stage::Chdir => with(words, plan.cwd.first()),
+        Stage::Exec => with(words, &plan.exec.command),
         Stage::Watch => {
             let watched = plan.life.watch.get(failure.index as usize);
-            return with(b"cannot look for names in ", watched.map_or(c"", |watch| &watch.dir));
+            with(words, watched.map_or(c"", |watch| &watch.dir))
         }
-        Stage::Reap => "cannot wait for the program",
-        Stage::NoNewPrivs => "cannot set no_new_privs",
-        Stage::BoundingSet => "cannot reduce the bounding set",
-        Stage::SetCaps => "cannot set capabilities",
-        Stage::AmbientCaps => "cannot raise ambient capabilities",
-        Stage::Dumpable => "cannot change whether this process can be traced",
-        Stage::Unproven => "a restriction did not hold when it was read back",
-        Stage::JoinUser | Stage::JoinInnerUser => "cannot join a user namespace",
-        Stage::JoinPid => "cannot join a PID namespace",
-        Stage::Clone | Stage::CloneBelow => "cannot make the namespaces",
-        Stage::LimitUserNs => "cannot limit the number of user namespaces",
-        Stage::InnerUser => "cannot make the inner user namespace",
-        Stage::UserNsNotDisabled => "another user namespace could still be made",
-        Stage::Net => "cannot make a network namespace",
-        Stage::JoinNet => "cannot enter the network namespace",
-        Stage::Loopback => "cannot bring the loopback device up",
-        Stage::UidMap => "cannot write uid_map",
-        Stage::SetGroups => "cannot write setgroups",
-        Stage::GidMap => "cannot write gid_map",
-        Stage::SwitchUid => "cannot change the user id",
-        Stage::SwitchGid => "cannot change the group id",
-        Stage::SwitchCaps => "cannot keep capabilities over a change of ids",
-        Stage::Slave => "cannot cut the mounts off from the host's",
-        Stage::DescriptorLimit => "cannot make room for as many open descriptors as there are sources",
-        Stage::Root => "cannot make the new root",
-        Stage::Pivot => "cannot pivot_root",
-        Stage::DetachRoot => "cannot detach the host's root",
-        Stage::Ruleset => "cannot make the ruleset",
-        Stage::Rule => return landlock_rule(plan, failure),
-        Stage::Restrict => "cannot restrict the sandbox by all of its rules",
-        Stage::ReadFilter => "cannot read the filter",
-        Stage::FilterLength => "the filter is no sequence of instructions",
-        Stage::InstallFilter => "cannot install the filter",
-        Stage::FileLabel => "cannot set the label of new files",
-        Stage::ExecLabel => "cannot set the label of the program",
-        Stage::NewSession => "cannot start a session",
-        Stage::NewGroup => "cannot start a process group",
-        Stage::DieWithParent => "cannot tie the sandbox to its caller",
-        Stage::Spawn => "cannot make the program's process",
-        Stage::Signals => "cannot set signals",
-    };
-    text.as_bytes().to_vec()
+        _ => words.to_vec(),
+    }
 }
 
 fn landlock_rule(plan: &Plan, failure: &Failure) -> Vec<u8> {
@@ -304,43 +262,17 @@ fn landlock_rule(plan: &Plan, failure: &Failure) -> Vec<u8> {
         Some(LandlockRule::File(path)) => with(b"cannot add the rule for ", path),
         Some(LandlockRule::Descriptor(fd)) => format!("cannot add the rule for descriptor {fd}").into_bytes(),
         Some(LandlockRule::Port(port)) => format!("cannot add the rule for TCP port {port}").into_bytes(),
-        None => b"cannot add a rule".to_vec(),
+        None => failure.stage.native().into(),
     }
 }
 
 fn operation(plan: &Plan, failure: &Failure) -> Vec<u8> {
-    let mut out = plan.ops.get(failure.index as usize).map_or_else(Vec::new, |op| op.fs.in_words());
-    let part = match failure.act {
-        Act::Whole | Act::NewFs | Act::Attach => "",
-        Act::Source => ": the source",
-        Act::Race => ": the source was exchanged meanwhile",
-        Act::Parents => ": the directories above the destination",
-        Act::MakeDir => ": the destination directory",
-        Act::MakeFile => ": the destination file",
-        Act::ReadData => ": reading the content",
-        Act::WriteData => ": writing the content",
-        Act::Flags => ": its mount flags",
-        Act::NotAMount => ": it is no mount",
-        Act::MakeLink => ": making the link",
-        Act::LinkDiffers => ": there is a link that says something else",
-        Act::NotALink => ": there is something already",
-        Act::Part => ": its part",
-        Act::NotAFile => ": the source is not a regular file",
-        Act::Missing => ": it does not exist, and the program could make it",
-        Act::NoMatch => ": nothing matches it",
-        Act::Look => ": looking into",
-        Act::Match => ": covering the match",
-        Act::Keep => ": keeping in its place",
-        Act::OfProcess => ": it belongs to one process, and every other has its own",
-        Act::Elsewhere => ": covering the same at",
-        Act::Unlisted | Act::Outside => {
-            out.extend_from_slice(b": ");
-            out.extend_from_slice(hint::links_left(failure).as_bytes());
-            ""
-        }
-        Act::OnLink => ": the destination must not be a link",
-    };
-    out.extend_from_slice(part.as_bytes());
+    let mut out =
+        plan.ops.get(failure.index as usize).map_or_else(|| failure.stage.native().into(), |op| op.fs.in_words());
+    out.extend_from_slice(failure.act.native().as_bytes());
+    if matches!(failure.act, Act::Unlisted | Act::Outside) {
+        out.extend_from_slice(hint::links_left(failure).as_bytes());
+    }
     if let Some(detail) = &failure.detail {
         out.push(b' ');
         push_printable(&mut out, OsStr::from_bytes(detail.to_bytes()));

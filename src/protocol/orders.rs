@@ -1,0 +1,86 @@
+//! What PID 1 tells the copy of this program that it becomes (`exec/sealed.rs`): its state, as far as the copy needs it.
+
+/// What PID 1 waits for, and what it tells the supervisor of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Watch {
+    /// The program's process id.
+    pub(crate) program: i32,
+    /// Whether anything else lives inside is told too.
+    pub(crate) tells_more: bool,
+    /// Whether a stop of the program is told.
+    pub(crate) tells_stops: bool,
+}
+
+/// What the copy is to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Orders {
+    pub(crate) watch: Watch,
+    /// The control socket.
+    pub(crate) control: i32,
+    /// Where a byte lets the program start.
+    pub(crate) release: i32,
+    /// Every descriptor that stays open, sorted.
+    pub(crate) keep: Vec<i32>,
+    /// Programs of system call filters, to be installed in this order.
+    pub(crate) filters: Vec<Vec<u8>>,
+}
+
+impl Orders {
+    /// The bytes that [`Orders::decode`] reads.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let Watch { program, tells_more, tells_stops } = self.watch;
+        let mut bytes = Vec::new();
+        let flags = i32::from(tells_more) | i32::from(tells_stops) << 1;
+        for number in [program, flags, self.control, self.release, self.keep.len() as i32] {
+            bytes.extend(number.to_ne_bytes());
+        }
+        bytes.extend(self.keep.iter().flat_map(|fd| fd.to_ne_bytes()));
+        for filter in &self.filters {
+            bytes.extend((filter.len() as i32).to_ne_bytes());
+            bytes.extend(filter);
+        }
+        bytes
+    }
+
+    /// Reads what [`Orders::encode`] wrote; `None` for anything else.
+    pub(crate) fn decode(mut bytes: &[u8]) -> Option<Orders> {
+        let bytes = &mut bytes;
+        let (program, flags) = (number(bytes)?, number(bytes)?);
+        let watch = Watch { program, tells_more: flags & 1 != 0, tells_stops: flags & 2 != 0 };
+        let (control, release, count) = (number(bytes)?, number(bytes)?, number(bytes)?);
+        let keep: Option<Vec<i32>> = (0..count).map(|_| number(bytes)).collect();
+        let mut filters = Vec::new();
+        while !bytes.is_empty() {
+            let length = number(bytes)?;
+            let (filter, rest) = bytes.split_at_checked(usize::try_from(length).ok()?)?;
+            filters.push(filter.to_vec());
+            *bytes = rest;
+        }
+        (control >= 0).then_some(Orders { watch, control, release, keep: keep?, filters })
+    }
+}
+
+/// Takes a number off the front.
+fn number(bytes: &mut &[u8]) -> Option<i32> {
+    let (number, rest) = bytes.split_first_chunk()?;
+    *bytes = rest;
+    Some(i32::from_ne_bytes(*number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn orders_are_read_as_they_were_given_and_nothing_else_is() {
+        for (filters, flag) in [(vec![], true), (vec![vec![1; 8]], false), (vec![vec![], vec![7; 32_768]], true)] {
+            let watch = Watch { program: 2, tells_more: flag, tells_stops: !flag };
+            let orders = Orders { watch, control: 5, release: 9, keep: vec![5, 8], filters };
+            let bytes = orders.encode();
+            assert_eq!(Orders::decode(&bytes), Some(orders));
+            assert_eq!(Orders::decode(&bytes[..27]), None);
+        }
+        assert_eq!(Orders::decode(b""), None);
+        assert_eq!(Orders::decode(&[255; 64]), None);
+    }
+}
