@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
 use crate::error::Error;
+use crate::protocol::Descriptors;
 use crate::spec::{FdNumber, Fds, FsOp, LAST_KNOWN_CAP, Landlock, ProfileText, Seccomp, Spec, Unshare, UserNs, env};
 use crate::sys::file::Kind;
 use crate::sys::{self, Errno, caps, dir, file, landlock, process, socket};
@@ -79,7 +80,7 @@ pub enum LeadsTo {
 }
 
 /// Everything that planning needs to know of the host.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Host {
     /// Who called.
     pub caller: Caller,
@@ -96,8 +97,6 @@ pub struct Host {
     /// Descriptors that would give the program more of the host than what is open there. Only probed where the spec says
     /// which ones the program gets.
     pub ways_out: Vec<WayOut>,
-    /// The host's procfs.
-    pub proc: OwnedFd,
     /// Whether the kernel has user namespaces, and they are not switched off. Only probed for root and
     /// [`UserNs::Try`]; others get one in any case.
     pub has_user_ns: bool,
@@ -122,8 +121,14 @@ pub struct Host {
 impl Host {
     /// Probes what `spec` needs. Fails only where nothing works without the fact.
     ///
-    /// `program` is what this program was called, `inherited` its environment.
-    pub fn probe(caller: Caller, spec: &Spec, program: &CStr, inherited: &[&CStr]) -> Result<Host, Error> {
+    /// `program` is what this program was called, `inherited` its environment. Returns also the descriptors that the
+    /// processes of the launch begin with.
+    pub fn probe(
+        caller: Caller,
+        spec: &Spec,
+        program: &CStr,
+        inherited: &[&CStr],
+    ) -> Result<(Host, Descriptors), Error> {
         refuse_privileges()?;
         // First, while every open descriptor is the caller's.
         let mut descriptors = spec.descriptors();
@@ -145,7 +150,7 @@ impl Host {
         let namespaces = &spec.namespaces;
         let wants_label = spec.process.exec_label.is_some() || spec.process.file_label.is_some();
         let cwd = if spec.process.chdir.is_none() { file::getcwd().ok() } else { None };
-        Ok(Host {
+        let host = Host {
             caller,
             pwd_is_cwd: cwd.as_deref().is_some_and(|cwd| pwd_is_cwd(&environment, cwd)),
             cwd,
@@ -161,8 +166,9 @@ impl Host {
             environment,
             descriptors,
             ways_out,
-            proc,
-        })
+        };
+        let descriptors = Descriptors::new(proc, host.descriptors.clone());
+        Ok((host, descriptors))
     }
 }
 

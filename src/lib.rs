@@ -46,6 +46,8 @@
 //! | signals to the tool | `sys/signals.rs`, `supervise/mod.rs` |
 //! | the program at a terminal: ^C, ^Z, `fg` | `supervise/job.rs`, `sys/terminal.rs` |
 //! | what stays inside and reaps | `exec/pid1.rs`; its copy in memory: `exec/sealed.rs` |
+//! | what ends a box, and is waited for | `supervise/wait.rs` |
+//! | which descriptors a process of a launch has | `protocol/descriptors.rs` |
 //! | the network of a box | `supervise/network.rs`, `exec/mod.rs` |
 //! | `--info-fd`, `--json-status-fd` | `supervise/status.rs` |
 //! | which filters a program gets, what they must let through | `plan/filter.rs` |
@@ -105,6 +107,6 @@ pub fn run(spec: spec::Spec) -> Result<u8, Error> {
     spec.check(caller.uid, caller.gid).map_err(|conflict| Error::new(1, cli::bwrap::conflict(conflict)))?;
     let inherited = host::environment();
     let inherited: Vec<&CStr> = inherited.iter().map(CString::as_c_str).collect();
-    let host = host::Host::probe(caller, &spec, c"pinfold", &inherited)?;
-    supervise::run(&plan::plan(spec, host)?, None, &cli::bwrap::Bubblewrap)
+    let (host, mut descriptors) = host::Host::probe(caller, &spec, c"pinfold", &inherited)?;
+    supervise::run(&plan::plan(spec, host)?, &mut descriptors, None, &cli::bwrap::Bubblewrap)
 }

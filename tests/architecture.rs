@@ -42,7 +42,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("error.rs", &[]),
     ("spec", &[]),
     ("spec/words.rs", &["error"]),
-    ("host.rs", &["error", "spec", "sys"]),
+    ("host.rs", &["error", "protocol", "spec", "sys"]),
     ("plan", &["error", "host", "protocol", "spec", "sys"]),
     ("plan/filter.rs", &["error", "seccomp", "spec", "sys"]),
     ("plan/landlock/tcp.rs", &["error", "seccomp"]),
@@ -50,7 +50,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("supervise", &["error", "exec", "plan", "protocol", "spec", "sys", "workspace"]),
     ("exec", &["plan", "protocol", "spec", "sys"]),
     // What the processes of a launch say to each other.
-    ("protocol", &["sys"]),
+    ("protocol", &["spec", "sys"]),
     // Nothing uses it but its verb; it uses the engine.
     ("doctor", &["error", "host", "plan", "protocol", "seccomp", "spec", "supervise", "sys"]),
     // Text in, a filter out: pure.

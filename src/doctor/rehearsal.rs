@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use crate::error::Error;
 use crate::host::{Caller, Host};
 use crate::plan::{self, Plan};
-use crate::protocol::{Failure, Packet, Rehearsed};
+use crate::protocol::{Descriptors, Failure, Packet, Rehearsed};
 use crate::spec::{FsOp, LandlockTier, Spec};
 use crate::supervise::{self, Door, Findings, Found, Note};
 use crate::sys::ns::NsSet;
@@ -77,12 +77,13 @@ impl Rehearsals {
 }
 
 fn rehearse(spec: Spec, caller: Caller, inherited: &[&CStr], door: &dyn Door) -> SysResult<Outcome> {
-    let planned = Host::probe(caller, &spec, c"pinfold", inherited).and_then(|host| plan::plan(spec, host));
-    let plan = match planned {
-        Ok(plan) => plan,
+    let planned = Host::probe(caller, &spec, c"pinfold", inherited)
+        .and_then(|(host, descriptors)| Ok((plan::plan(spec, host)?, descriptors)));
+    let (plan, mut descriptors) = match planned {
+        Ok(planned) => planned,
         Err(error) => return Ok(fails(&error, None)),
     };
-    let thread = SingleThread::check(plan.proc.as_fd())?;
+    let thread = SingleThread::check(descriptors.proc())?;
     let (ours, theirs) = socket::pair()?;
     let nowhere = file::open_write_at(crate::sys::mount::AT_FDCWD, c"/dev/null");
     match process::clone(thread, NsSet::NONE, false)? {
@@ -93,7 +94,7 @@ fn rehearse(spec: Spec, caller: Caller, inherited: &[&CStr], door: &dyn Door) ->
                 let _left_as_they_are = [0, 1].map(|fd| file::redirect(fd, nowhere.as_fd()).is_ok());
             }
             match file::redirect(2, theirs.as_fd()) {
-                Ok(()) => process::exit_now(carry_out(&plan, door)),
+                Ok(()) => process::exit_now(carry_out(&plan, &mut descriptors, door)),
                 Err(_) => process::exit_now(1),
             }
         }
@@ -112,9 +113,9 @@ fn fails(error: &Error, failure: Option<Failure>) -> Outcome {
 }
 
 /// In the process of its own: makes the box, tells what went wrong, and returns the exit code.
-fn carry_out(plan: &Plan, door: &dyn Door) -> u8 {
+fn carry_out(plan: &Plan, descriptors: &mut Descriptors, door: &dyn Door) -> u8 {
     let door = Recorder { door, failure: RefCell::default() };
-    match supervise::run(plan, None, &door) {
+    match supervise::run(plan, descriptors, None, &door) {
         Ok(code) => code,
         Err(error) => {
             door.failure.take().map(Rehearsed::Failed).iter().for_each(tell);

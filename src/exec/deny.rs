@@ -64,14 +64,19 @@ impl Own {
 }
 
 /// Covers everything that the plan denies.
-pub(super) fn enforce(plan: &Plan, root: &mut NewRoot<'_>, own: &Own, control: &OwnedFd) -> Outcome<()> {
+pub(super) fn enforce(
+    (plan, proc): (&Plan, BorrowedFd<'_>),
+    root: &mut NewRoot<'_>,
+    own: &Own,
+    control: &OwnedFd,
+) -> Outcome<()> {
     if plan.denials.is_empty() {
         return Ok(());
     }
     let covers = make_covers(root.scratch()).stage(Stage::Root)?;
     let base = file::fstat(root.base()).stage(Stage::Root)?.device;
-    let twins = Twins::of(Views::read(plan, root, &own.overlays).stage(Stage::Root)?);
-    let mut deny = Deny { plan, root, own, control, covers, base, ways: Ways::default(), twins };
+    let twins = Twins::of(Views::read(proc, root, &own.overlays).stage(Stage::Root)?);
+    let mut deny = Deny { plan, proc, root, own, control, covers, base, ways: Ways::default(), twins };
     // All are looked up before any is covered: what is found does not depend on the order then.
     let mut found = Vec::new();
     for &index in &plan.denials.paths {
@@ -109,6 +114,8 @@ fn make_covers(scratch: BorrowedFd<'_>) -> Result<[Stat; 4]> {
 /// The state of denying.
 pub(super) struct Deny<'a, 'r> {
     pub(super) plan: &'a Plan,
+    /// The host's procfs.
+    proc: BorrowedFd<'a>,
     pub(super) root: &'a mut NewRoot<'r>,
     own: &'a Own,
     pub(super) control: &'a OwnedFd,
@@ -331,7 +338,7 @@ impl Deny<'_, '_> {
 
     /// The path inside.
     pub(super) fn path_of(&self, object: BorrowedFd<'_>) -> Result<CString> {
-        views::path_of(self.plan, object)
+        views::path_of(self.proc, object)
     }
 
     /// Whether an object of a procfs lies in the directory of a process or thread: `/proc/self` leads every process to

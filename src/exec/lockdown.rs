@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use super::landlock::Fence;
 use super::{mounts, pid1};
 use crate::plan::{Filters, Lock, Plan};
-use crate::protocol::{At, Failure, Message, Outcome, Stage};
+use crate::protocol::{At, Descriptors, Failure, Message, Outcome, Stage};
 use crate::spec::DieWith;
 use crate::sys::process::{self, CStrArray};
 use crate::sys::{Errno, caps, file, socket, terminal};
@@ -27,14 +27,19 @@ pub(super) struct Locked<'a> {
 }
 
 /// Locks this process down.
-pub(super) fn lock<'a>(plan: &Plan, control: &OwnedFd, fence: Fence<'_>) -> Outcome<Locked<'a>> {
+pub(super) fn lock<'a>(
+    plan: &Plan,
+    descriptors: &Descriptors,
+    control: &OwnedFd,
+    fence: Fence<'_>,
+) -> Outcome<Locked<'a>> {
     let Lock { bounding, caps: set, ambient: _, seccomp, limit_userns: _, assert_no_userns: _, exec_label } =
         &plan.lock;
     // Until then the caller's tools may look into this process (they attach a network by /proc/PID/ns), and nobody
     // inside may, because it has more capabilities than they.
-    wait_for_release(plan, control)?;
+    wait_for_release(plan, descriptors, control)?;
     if let Some(label) = exec_label {
-        mounts::write_label(plan, c"self/attr/exec", label).stage(Stage::ExecLabel)?;
+        mounts::write_label(descriptors.proc(), c"self/attr/exec", label).stage(Stage::ExecLabel)?;
     }
     if !plan.init_is_open {
         process::set_dumpable(false).stage(Stage::Dumpable)?;
@@ -47,7 +52,7 @@ pub(super) fn lock<'a>(plan: &Plan, control: &OwnedFd, fence: Fence<'_>) -> Outc
     }
     prove(plan)?;
     let late_filter = match seccomp {
-        Filters::ReadLate(fd) => Some(read_filter(plan, *fd)?),
+        Filters::ReadLate(fd) => Some(read_filter(descriptors, *fd)?),
         Filters::Programs(_) | Filters::HandedOn(_) => None,
     };
     let cwd = enter_cwd(plan)?;
@@ -75,10 +80,10 @@ fn prove(plan: &Plan) -> Outcome<()> {
 }
 
 /// Waits for the caller's word where one is asked for; ends when the supervisor does.
-fn wait_for_release(plan: &Plan, control: &OwnedFd) -> Outcome<()> {
+fn wait_for_release(plan: &Plan, descriptors: &Descriptors, control: &OwnedFd) -> Outcome<()> {
     let Some(fd) = plan.life.block_fd else { return Ok(()) };
     // A descriptor that cannot be read does not block, as in bubblewrap.
-    let Ok(fd) = plan.descriptor(fd) else { return Ok(()) };
+    let Ok(fd) = descriptors.get(fd) else { return Ok(()) };
     let [gone, _] = socket::wait_any([Some(control.as_fd()), Some(fd)], false).stage(Stage::Control)?;
     if gone {
         process::exit_now(1);
@@ -87,8 +92,8 @@ fn wait_for_release(plan: &Plan, control: &OwnedFd) -> Outcome<()> {
     Ok(())
 }
 
-fn read_filter(plan: &Plan, fd: i32) -> Outcome<Vec<u8>> {
-    let program = plan.descriptor(fd).and_then(file::read_to_end).stage(Stage::ReadFilter)?;
+fn read_filter(descriptors: &Descriptors, fd: i32) -> Outcome<Vec<u8>> {
+    let program = descriptors.get(fd).and_then(file::read_to_end).stage(Stage::ReadFilter)?;
     if program.len() % 8 == 0 { Ok(program) } else { Err(Failure::new(Stage::FilterLength, 0)) }
 }
 

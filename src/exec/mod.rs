@@ -29,7 +29,7 @@ use lockdown::Locked;
 pub(crate) use sealed::{STARTING, resume};
 
 use crate::plan::{Maps, Plan};
-use crate::protocol::{At, Message, Outcome, Stage};
+use crate::protocol::{At, Descriptors, Message, Outcome, Stage};
 use crate::spec::{DieWith, Fds};
 use crate::sys::cmdline::CommandLine;
 use crate::sys::ns::{self, NsSet};
@@ -41,12 +41,13 @@ use crate::sys::{file, net, socket};
 /// is one, for its process group.
 pub(crate) fn run(
     plan: &Plan,
+    descriptors: &mut Descriptors,
     control: OwnedFd,
     terminal: Option<BorrowedFd<'_>>,
     words: Option<CommandLine>,
     thread: SingleThread,
 ) -> ! {
-    let failure = match set_up(plan, &control, (terminal, words.is_some()), thread) {
+    let failure = match set_up(plan, descriptors, &control, (terminal, words.is_some()), thread) {
         Ok(locked) if plan.init => pid1::run(plan, &control, &locked, words, thread),
         Ok(locked) => locked.exec(plan, &control),
         Err(failure) => failure,
@@ -65,6 +66,7 @@ fn tell(control: &OwnedFd, message: &Message) {
 /// `is_tool` is whether this process is the tool itself, and no user of the library.
 fn set_up<'a>(
     plan: &Plan,
+    descriptors: &mut Descriptors,
     control: &OwnedFd,
     (terminal, is_tool): (Option<BorrowedFd<'a>>, bool),
     thread: SingleThread,
@@ -75,7 +77,7 @@ fn set_up<'a>(
     }
     // The supervisor writes the reports. A reader that waits for their end must not wait for this half.
     for fd in plan.report.info_fd.into_iter().chain(plan.report.json_status_fd) {
-        plan.close(fd);
+        descriptors.close(fd);
     }
     if !plan.is_met_again() {
         // The supervisor made itself opaque before the clone. A box may be looked into by the tools of its owner
@@ -91,30 +93,31 @@ fn set_up<'a>(
         // text of this failure.
         bring_loopback_up()?;
     }
-    userns::become_somebody(plan)?;
+    userns::become_somebody(plan, descriptors.proc())?;
     let mut fence = Fence::begin(plan)?;
     if plan.new_root {
         if matches!(plan.fds, Fds::Only(_)) {
-            input::protect(plan, control)?;
+            input::protect(descriptors.proc(), control)?;
         }
-        fence = mounts::build(plan, control, fence)?;
+        fence = mounts::build(plan, descriptors, control, fence)?;
     } else {
         fence.allow_host_paths(plan)?;
     }
     if plan.net_meanwhile {
         enter_network(control)?;
     }
-    userns::leave_behind(plan)?;
-    let mut locked = lockdown::lock(plan, control, fence)?;
-    plan.close_the_rest();
-    locked.copy = sealed::copy(plan, is_tool);
+    userns::leave_behind(plan, descriptors)?;
+    let mut locked = lockdown::lock(plan, descriptors, control, fence)?;
+    let kept = if let Fds::Only(kept) = &plan.fds { kept.as_slice() } else { &[] };
+    descriptors.close_all_but(|fd| plan.life.sync_fd == Some(fd) || kept.contains(&fd));
+    locked.copy = sealed::copy(plan, descriptors.proc(), is_tool);
     // Needed no more, and what PID 1 holds when the program starts could be reached through /proc/1/fd.
     match &plan.fds {
-        Fds::Inherit => file::close_numbers([file::number(plan.proc.as_fd())]),
+        Fds::Inherit => file::close_numbers([file::number(descriptors.proc())]),
         Fds::Only(kept) => {
             let mut keep = kept.clone();
             keep.push(file::number(control.as_fd()));
-            keep.extend(plan.sync());
+            keep.extend(plan.life.sync_fd);
             keep.extend(locked.copy.as_ref().map(AsRawFd::as_raw_fd));
             keep.extend(terminal.map(file::number));
             keep.sort_unstable();
@@ -125,7 +128,7 @@ fn set_up<'a>(
         // After the closing, which would end a lock on a file that has got the number of a descriptor used up before.
         locked.locks = pid1::take_locks(plan)?;
     } else {
-        file::close_numbers(plan.sync());
+        file::close_numbers(plan.life.sync_fd);
     }
     locked.terminal = terminal;
     Ok(locked)
@@ -189,6 +192,6 @@ impl Plan {
 }
 
 /// Joins the namespace given by number to `setns(2)`; a number that is not open is the kernel's `EBADF`.
-fn join(plan: &Plan, number: i32, kind: NsSet, stage: Stage) -> Outcome<()> {
-    plan.descriptor(number).and_then(|fd| ns::join(fd, kind)).stage(stage)
+fn join(descriptors: &Descriptors, number: i32, kind: NsSet, stage: Stage) -> Outcome<()> {
+    descriptors.get(number).and_then(|fd| ns::join(fd, kind)).stage(stage)
 }

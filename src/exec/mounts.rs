@@ -9,7 +9,7 @@ use super::root::NewRoot;
 use super::sources::{self, DescriptorRoom, Held, c_string};
 use super::{devices, layers, tell};
 use crate::plan::Plan;
-use crate::protocol::{Act, At, Failure, Message, Outcome, Stage};
+use crate::protocol::{Act, At, Descriptors, Failure, Message, Outcome, Stage};
 use crate::spec::{DataFile, FsOp, OverlayKind, Source, mode};
 use crate::sys::file::{self, Open};
 use crate::sys::mount::{self, Attr, FsOption, Propagation};
@@ -18,15 +18,20 @@ use crate::sys::{Errno, ns};
 const NO_SUID_NO_DEV: Attr = Attr::NO_SUID.with(Attr::NO_DEV);
 
 /// Builds the new root and makes it the root of this process. The rules for what is mounted are added to `fence`.
-pub(super) fn build<'a>(plan: &Plan, control: &OwnedFd, fence: Fence<'a>) -> Outcome<Fence<'a>> {
+pub(super) fn build<'a>(
+    plan: &Plan,
+    descriptors: &mut Descriptors,
+    control: &OwnedFd,
+    fence: Fence<'a>,
+) -> Outcome<Fence<'a>> {
     if plan.make_slave {
         mount::make_all_slave().stage(Stage::Slave)?;
     }
     if let Some(label) = &plan.file_label {
-        write_label(plan, c"self/attr/fscreate", label).stage(Stage::FileLabel)?;
+        write_label(descriptors.proc(), c"self/attr/fscreate", label).stage(Stage::FileLabel)?;
     }
     let room = DescriptorRoom::make(plan)?;
-    let held = sources::open(plan)?;
+    let held = sources::open(plan, descriptors)?;
     // The modes of the operations are meant as they are; the program gets its own mask back.
     let umask = file::umask(0);
     let denies = !plan.denials.is_empty();
@@ -34,7 +39,7 @@ pub(super) fn build<'a>(plan: &Plan, control: &OwnedFd, fence: Fence<'a>) -> Out
     let mut root = NewRoot::make(plan.file_label.as_deref(), wants_scratch, fence)?;
     let mut own = Own::default();
     for (index, (op, held)) in plan.ops.iter().zip(held).enumerate() {
-        match carry_out(plan, (&mut root, &mut own), index, &op.fs, held) {
+        match carry_out(plan, descriptors, (&mut root, &mut own), index, &op.fs, held) {
             // In a container with a masked /proc the kernel refuses a new one ("mount too revealing"). A box that has
             // none shows no more.
             Err(failure) if plan.best_effort && is_refused_proc(&op.fs, &failure) => {
@@ -47,7 +52,7 @@ pub(super) fn build<'a>(plan: &Plan, control: &OwnedFd, fence: Fence<'a>) -> Out
             own.note(&root, &op.fs).op(index, Act::Whole)?;
         }
     }
-    deny::enforce(plan, &mut root, &own, control)?;
+    deny::enforce((plan, descriptors.proc()), &mut root, &own, control)?;
     file::umask(umask);
     let fence = root.enter()?;
     room.give_back()?;
@@ -64,13 +69,14 @@ fn needs_scratch(op: &FsOp) -> bool {
 }
 
 /// Sets an SELinux label through procfs (`selinux(8)`, proc_pid_attr(5)).
-pub(super) fn write_label(plan: &Plan, path: &CStr, label: &CStr) -> crate::sys::Result<()> {
-    let fd = file::open_write_at(plan.proc.as_fd(), path)?;
+pub(super) fn write_label(proc: BorrowedFd<'_>, path: &CStr, label: &CStr) -> crate::sys::Result<()> {
+    let fd = file::open_write_at(proc, path)?;
     file::write_all(fd.as_fd(), label.to_bytes_with_nul())
 }
 
 fn carry_out(
     plan: &Plan,
+    descriptors: &mut Descriptors,
     (root, own): (&mut NewRoot<'_>, &mut Own),
     index: usize,
     op: &FsOp,
@@ -104,13 +110,13 @@ fn carry_out(
             bind(root, dest, fs, (true, mode::CLOSED), index)
         }
         (FsOp::Dir { dest, mode }, _) => root.make_dir(dest, *mode, mode::of_parents(*mode), index).map(drop),
-        (FsOp::Data { fd, dest, how, mode }, _) => data(plan, root, *fd, dest, (*how, *mode), index),
+        (FsOp::Data { fd, dest, how, mode }, _) => data((plan, descriptors), root, *fd, dest, (*how, *mode), index),
         (FsOp::Text { text, dest, mode }, _) => {
             let to = create(root, dest, *mode, index)?;
             file::write_all(to.as_fd(), text).op(index, Act::WriteData)
         }
         (FsOp::Symlink { target, dest }, _) => root.link(target, dest, index),
-        (FsOp::Chmod { dest, mode }, _) => chmod(plan, root, dest, *mode).op(index, Act::Whole),
+        (FsOp::Chmod { dest, mode }, _) => chmod(descriptors.proc(), root, dest, *mode).op(index, Act::Whole),
         (FsOp::Hostname { name }, _) => ns::sethostname(name).op(index, Act::Whole),
         (FsOp::CopyFile { dest, source: _ }, Held::File { file, mode }) => {
             write_file(root, dest, file.as_fd(), mode, index)
@@ -166,18 +172,18 @@ fn remount_read_only(root: &NewRoot<'_>, dest: &CStr, index: usize) -> Outcome<(
 }
 
 fn data(
-    plan: &Plan,
+    (plan, descriptors): (&Plan, &mut Descriptors),
     root: &mut NewRoot<'_>,
     fd: i32,
     dest: &CStr,
     (how, mode): (DataFile, u32),
     index: usize,
 ) -> Outcome<()> {
-    let from = plan.descriptor(fd).op(index, Act::ReadData)?;
+    let from = descriptors.get(fd).op(index, Act::ReadData)?;
     let read_only = match how {
         DataFile::Copy => {
             write_file(root, dest, from, mode, index)?;
-            plan.close(fd);
+            descriptors.close(fd);
             return Ok(());
         }
         DataFile::Bind { read_only } => read_only,
@@ -187,7 +193,7 @@ fn data(
     let to = file::create_new_at(root.scratch(), &name, mode).op(index, Act::MakeFile)?;
     file::copy(from, to.as_fd()).op(index, Act::WriteData)?;
     // Used up: a second use of the number must not yield an empty file.
-    plan.close(fd);
+    descriptors.close(fd);
     let mount = mount::clone_tree(root.scratch(), &name, false).op(index, Act::Source)?;
     let attr = NO_SUID_NO_DEV.with(if read_only { Attr::READ_ONLY } else { Attr::NONE });
     mount::set_attr(mount.as_fd(), attr, Propagation::Keep, false).op(index, Act::Flags)?;
@@ -217,8 +223,8 @@ fn create(root: &mut NewRoot<'_>, dest: &CStr, mode: u32, index: usize) -> Outco
 
 /// `fchmod(2)` takes no `O_PATH` descriptor, and a file of mode 0 can be opened in no other way; its link in the
 /// procfs leads to it.
-fn chmod(plan: &Plan, root: &NewRoot<'_>, dest: &CStr, mode: u32) -> crate::sys::Result<()> {
+fn chmod(proc: BorrowedFd<'_>, root: &NewRoot<'_>, dest: &CStr, mode: u32) -> crate::sys::Result<()> {
     let found = root.open(dest, Open::Path)?;
     let link = c_string(format!("self/fd/{}", file::number(found.as_fd())));
-    file::chmod_at(plan.proc.as_fd(), &link, mode)
+    file::chmod_at(proc, &link, mode)
 }

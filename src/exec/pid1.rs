@@ -121,7 +121,7 @@ fn become_program(plan: &Plan, control: &OwnedFd, locked: &Locked<'_>, init: Opt
 
 /// What sets the program apart from the process that started it.
 fn tie_to_init(plan: &Plan, init: Option<i32>) -> Outcome<()> {
-    file::close_numbers(plan.sync());
+    file::close_numbers(plan.life.sync_fd);
     if plan.life.die_with != DieWith::Nobody {
         process::die_with_maker().stage(Stage::DieWithParent)?;
         if init.is_some_and(|init| process::getppid() != init) {
@@ -141,7 +141,7 @@ fn stay(plan: &Plan, control: &OwnedFd, locked: &Locked<'_>, besides: &[RawFd]) 
         caps::set(caps::Caps::same(0)).stage(Stage::SetCaps)?;
     }
     let mut keep = vec![control.as_raw_fd()];
-    keep.extend(plan.sync());
+    keep.extend(plan.life.sync_fd);
     keep.extend(locked.locks.iter().map(AsRawFd::as_raw_fd));
     keep.extend(besides);
     keep.sort_unstable();

@@ -9,7 +9,7 @@
 //! namespaces. Where there can be no copy, PID 1 stays what it is, closed to everybody.
 
 use std::ffi::CStr;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use super::lockdown::Locked;
 use super::pid1;
@@ -26,7 +26,7 @@ use crate::sys::{Errno, caps, file, sealed};
 pub(crate) const STARTING: &CStr = c"pinfold: PID 1 of a sandbox";
 
 /// The copy, where one is wanted and can be had. `is_tool`: this program understands [`STARTING`].
-pub(super) fn copy(plan: &Plan, is_tool: bool) -> Option<OwnedFd> {
+pub(super) fn copy(plan: &Plan, proc: BorrowedFd<'_>, is_tool: bool) -> Option<OwnedFd> {
     // Root of a namespace is given capabilities by every exec, as far as the bounding set allows. A process that has
     // gained some is closed again (`commit_creds` in kernel/cred.c).
     let would_gain = process::real_ids().0 == 0 && plan.lock.caps != Some(CapSet::EMPTY);
@@ -34,7 +34,7 @@ pub(super) fn copy(plan: &Plan, is_tool: bool) -> Option<OwnedFd> {
     if !plan.init_is_sealed || !is_tool || would_gain || !sealed::is_static() {
         return None;
     }
-    sealed::copy_of_program(plan.proc.as_fd()).ok()
+    sealed::copy_of_program(proc).ok()
 }
 
 /// Continues as the copy. Returns only where that could not be done; then nothing has changed but what descriptors are
@@ -46,7 +46,7 @@ pub(super) fn become_copy(
     (copy, release): (&OwnedFd, &OwnedFd),
     watch: Watch,
 ) -> Result<(), Errno> {
-    let mut keep: Vec<i32> = locked.locks.iter().map(AsRawFd::as_raw_fd).chain(plan.sync()).collect();
+    let mut keep: Vec<i32> = locked.locks.iter().map(AsRawFd::as_raw_fd).chain(plan.life.sync_fd).collect();
     keep.push(control.as_raw_fd());
     keep.sort_unstable();
     for &fd in keep.iter().chain([&release.as_raw_fd()]) {

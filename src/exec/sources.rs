@@ -5,7 +5,7 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 
 use crate::plan::Plan;
-use crate::protocol::{Act, At, Failure, Outcome, Stage};
+use crate::protocol::{Act, At, Descriptors, Failure, Outcome, Stage};
 use crate::spec::{BindFlags, FsOp, Op, OverlayKind, Source};
 use crate::sys::mount::{self, AT_FDCWD, Attr, Propagation};
 use crate::sys::{Errno, Result, file, process};
@@ -72,14 +72,14 @@ impl DescriptorRoom {
 }
 
 /// Opens the sources of all operations.
-pub(super) fn open(plan: &Plan) -> Outcome<Vec<Held>> {
-    plan.ops.iter().enumerate().map(|(index, op)| open_one(plan, index, op)).collect()
+pub(super) fn open(plan: &Plan, descriptors: &Descriptors) -> Outcome<Vec<Held>> {
+    plan.ops.iter().enumerate().map(|(index, op)| open_one(descriptors, index, op)).collect()
 }
 
-fn open_one(plan: &Plan, index: usize, op: &Op) -> Outcome<Held> {
+fn open_one(descriptors: &Descriptors, index: usize, op: &Op) -> Outcome<Held> {
     let real = op.real.first();
     match &op.fs {
-        FsOp::Bind { source, flags, dest: _ } => match open_tree(plan, index, source, real) {
+        FsOp::Bind { source, flags, dest: _ } => match open_tree(descriptors, index, source, real) {
             Err(failure) if flags.optional && failure.errno == Errno::ENOENT as i32 => Ok(Held::Skip),
             tree => {
                 let mount = tree?;
@@ -96,7 +96,7 @@ fn open_one(plan: &Plan, index: usize, op: &Op) -> Outcome<Held> {
             }
         },
         FsOp::Overlay { layers, kind, dest: _ } => open_layers(index, layers, kind, &op.real),
-        FsOp::CopyFile { source, dest: _ } => open_file(plan, index, source, real),
+        FsOp::CopyFile { source, dest: _ } => open_file(descriptors, index, source, real),
         FsOp::RemountReadOnly { .. }
         | FsOp::Proc { .. }
         | FsOp::Dev { .. }
@@ -112,7 +112,7 @@ fn open_one(plan: &Plan, index: usize, op: &Op) -> Outcome<Held> {
     }
 }
 
-fn open_tree(plan: &Plan, index: usize, source: &Source, real: Option<&CString>) -> Outcome<OwnedFd> {
+fn open_tree(descriptors: &Descriptors, index: usize, source: &Source, real: Option<&CString>) -> Outcome<OwnedFd> {
     let fd = match (source, real) {
         (Source::Path(_), Some(path)) | (Source::Real(path), _) => return open_real(index, path),
         (Source::Path(path), None) => return mount::clone_tree(AT_FDCWD, path, true).op(index, Act::Source),
@@ -122,9 +122,9 @@ fn open_tree(plan: &Plan, index: usize, source: &Source, real: Option<&CString>)
     // The descriptor belongs to the caller's mount namespace, and only a mount of this one can be copied: so the way
     // to the file is its path, and what is found there must be the same file still.
     // One that is not open has no entry in /proc/self/fd.
-    let wanted = plan.descriptor(fd).map_err(|_| Errno::ENOENT).op(index, Act::Source)?;
+    let wanted = descriptors.get(fd).map_err(|_| Errno::ENOENT).op(index, Act::Source)?;
     let link = c_string(format!("self/fd/{fd}"));
-    let path = file::read_link_at(plan.proc.as_fd(), &link).op(index, Act::Source)?;
+    let path = file::read_link_at(descriptors.proc(), &link).op(index, Act::Source)?;
     let mount = mount::clone_tree(AT_FDCWD, &path, true).op(index, Act::Source)?;
     let found = file::fstat(mount.as_fd()).op(index, Act::Source)?;
     if !file::fstat(wanted).op(index, Act::Source)?.is_same_file(found) {
@@ -150,7 +150,7 @@ pub(super) fn unexchanged(index: usize, opened: Result<OwnedFd>) -> Outcome<Owne
 
 /// Opens a file to copy. It is looked at before it is opened: opening a device may do something by itself, and a fifo
 /// would wait for a writer.
-fn open_file(plan: &Plan, index: usize, source: &CString, real: Option<&CString>) -> Outcome<Held> {
+fn open_file(descriptors: &Descriptors, index: usize, source: &CString, real: Option<&CString>) -> Outcome<Held> {
     let place = match real {
         Some(real) => unexchanged(index, file::open_without_links(real))?,
         None => file::open_path(source, false).op(index, Act::Source)?,
@@ -160,7 +160,7 @@ fn open_file(plan: &Plan, index: usize, source: &CString, real: Option<&CString>
         return Err(Failure { act: Act::NotAFile, ..Failure::nth(Stage::Op, index, Errno::EINVAL as i32) });
     }
     let link = c_string(format!("self/fd/{}", file::number(place.as_fd())));
-    let file = file::open_read_at(plan.proc.as_fd(), &link).op(index, Act::Source)?;
+    let file = file::open_read_at(descriptors.proc(), &link).op(index, Act::Source)?;
     Ok(Held::File { file, mode: about.permissions() })
 }
 

@@ -1,11 +1,11 @@
 //! User namespaces: id maps, ids, and the second namespace where one is asked for (`user_namespaces(7)`).
 
 use std::ffi::CStr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::join;
 use crate::plan::{IdMaps, Maps, Plan, Switch};
-use crate::protocol::{At, Failure, Outcome, Stage};
+use crate::protocol::{At, Descriptors, Failure, Outcome, Stage};
 use crate::spec::{FsOp, path};
 use crate::sys::mount::AT_FDCWD;
 use crate::sys::ns::{self, NsSet};
@@ -15,28 +15,28 @@ use crate::sys::{Errno, Result, caps, file, process};
 const LIMIT: &CStr = c"sys/user/max_user_namespaces";
 
 /// Gives this process the ids that the plan wants in its user namespace.
-pub(super) fn become_somebody(plan: &Plan) -> Outcome<()> {
+pub(super) fn become_somebody(plan: &Plan, proc: BorrowedFd<'_>) -> Outcome<()> {
     match &plan.maps {
         Maps::None => switch_ids(plan.switch),
         Maps::From(_) => Ok(()),
-        Maps::Own { outer, inner: _ } => write_maps(plan, outer),
+        Maps::Own { outer, inner: _ } => write_maps(proc, outer),
     }
 }
 
 /// Moves on into the second user namespace, and makes sure that there is no third where that is asked for.
-pub(super) fn leave_behind(plan: &Plan) -> Outcome<()> {
+pub(super) fn leave_behind(plan: &Plan, descriptors: &Descriptors) -> Outcome<()> {
     if let Some(fd) = plan.joins.inner_user {
-        join(plan, fd, NsSet::USER, Stage::JoinInnerUser)?;
+        join(descriptors, fd, NsSet::USER, Stage::JoinInnerUser)?;
     }
     if let Maps::Own { inner: Some(inner), outer: _ } = &plan.maps {
         // The limit counts for the namespace in which it is written and everything below it; the next namespace uses
         // up the one that is left. It is written through the host's procfs: the box may have none.
-        write(plan, LIMIT, b"1").stage(Stage::LimitUserNs)?;
+        write(descriptors.proc(), LIMIT, b"1").stage(Stage::LimitUserNs)?;
         ns::unshare(NsSet::USER).stage(Stage::InnerUser)?;
-        write_maps(plan, inner)?;
+        write_maps(descriptors.proc(), inner)?;
     }
     if plan.lock.limit_userns {
-        let limit = own_limit(plan).map_or_else(|| file::open_write_at(plan.proc.as_fd(), LIMIT), Ok);
+        let limit = own_limit(plan).map_or_else(|| file::open_write_at(descriptors.proc(), LIMIT), Ok);
         limit.and_then(|limit| file::write_all(limit.as_fd(), b"0")).stage(Stage::LimitUserNs)?;
     }
     if plan.lock.assert_no_userns {
@@ -61,16 +61,16 @@ fn own_limit(plan: &Plan) -> Option<OwnedFd> {
     file::is_procfs(limit.as_fd()).is_ok_and(|is_it| is_it).then_some(limit)
 }
 
-fn write_maps(plan: &Plan, maps: &IdMaps) -> Outcome<()> {
-    write(plan, c"self/uid_map", maps.uid.as_bytes()).stage(Stage::UidMap)?;
+fn write_maps(proc: BorrowedFd<'_>, maps: &IdMaps) -> Outcome<()> {
+    write(proc, c"self/uid_map", maps.uid.as_bytes()).stage(Stage::UidMap)?;
     // Without this the kernel does not let an ordinary user map a group: dropping a group by setgroups(2) could give
     // access that its membership denies (CVE-2014-8989).
-    write(plan, c"self/setgroups", b"deny").stage(Stage::SetGroups)?;
-    write(plan, c"self/gid_map", maps.gid.as_bytes()).stage(Stage::GidMap)
+    write(proc, c"self/setgroups", b"deny").stage(Stage::SetGroups)?;
+    write(proc, c"self/gid_map", maps.gid.as_bytes()).stage(Stage::GidMap)
 }
 
-fn write(plan: &Plan, path: &CStr, content: &[u8]) -> Result<()> {
-    let fd = file::open_write_at(plan.proc.as_fd(), path)?;
+fn write(proc: BorrowedFd<'_>, path: &CStr, content: &[u8]) -> Result<()> {
+    let fd = file::open_write_at(proc, path)?;
     // One write: the kernel takes a map in one piece or not at all.
     file::write_all(fd.as_fd(), content)
 }

@@ -10,7 +10,6 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::root::NewRoot;
 use super::sources::c_string;
-use crate::plan::Plan;
 use crate::sys::{Errno, Result, file};
 
 /// A file or directory by its place in its filesystem.
@@ -49,8 +48,8 @@ pub(super) struct Views(pub(super) Vec<View>);
 
 impl Views {
     /// Reads them, when everything is mounted and nothing is covered yet.
-    pub(super) fn read(plan: &Plan, root: &NewRoot<'_>, overlays: &[Overlay]) -> Result<Views> {
-        let list = file::open_read_at(plan.proc.as_fd(), c"self/mountinfo")?;
+    pub(super) fn read(proc: BorrowedFd<'_>, root: &NewRoot<'_>, overlays: &[Overlay]) -> Result<Views> {
+        let list = file::open_read_at(proc, c"self/mountinfo")?;
         let mounts = parse(&file::read_to_end(list.as_fd())?).ok_or(Errno::EBADMSG)?;
         let mut views = inside(&mounts, file::place_at(root.base(), c"")?.0);
         for (number, overlay) in overlays.iter().enumerate() {
@@ -58,7 +57,7 @@ impl Views {
             for (layer, dir) in overlay.layers.iter().enumerate() {
                 let lies_on = file::place_at(dir.as_fd(), c"")?.0;
                 let mount = mounts.get(&lies_on).ok_or(Errno::ESTALE)?;
-                let root = mount.spot(path_of(plan, dir.as_fd())?.to_bytes()).ok_or(Errno::ESTALE)?;
+                let root = mount.spot(path_of(proc, dir.as_fd())?.to_bytes()).ok_or(Errno::ESTALE)?;
                 views.push(View { root, layer: Some((number, layer)), ..shown.clone() });
             }
         }
@@ -98,8 +97,8 @@ impl View {
 }
 
 /// The path of `object`: that inside, where it lies in the new root, which covers the one that this process has still.
-pub(super) fn path_of(plan: &Plan, object: BorrowedFd<'_>) -> Result<CString> {
-    file::read_link_at(plan.proc.as_fd(), &c_string(format!("self/fd/{}", file::number(object))))
+pub(super) fn path_of(proc: BorrowedFd<'_>, object: BorrowedFd<'_>) -> Result<CString> {
+    file::read_link_at(proc, &c_string(format!("self/fd/{}", file::number(object))))
 }
 
 /// What of `path` follows `dir`, with the slash; `None` where it does not lie in it.

@@ -16,9 +16,7 @@ pub(crate) mod pattern;
 mod walls;
 mod ways_out;
 
-use std::cell::RefCell;
 use std::ffi::{CStr, CString};
-use std::os::fd::{BorrowedFd, OwnedFd};
 
 use crate::error::{About, Error};
 use crate::host::{Caller, Host};
@@ -27,7 +25,6 @@ use crate::spec::{
     Seccomp, Spec, Unshare, env,
 };
 use crate::sys::ns::NsSet;
-use crate::sys::{Errno, Result as SysResult, file};
 
 pub(crate) use deny::Denials;
 pub use dropped::Dropped;
@@ -41,12 +38,10 @@ pub use namespaces::{Joins, Switch};
 use namespaces::{forget_namespaces, maps, new_namespaces, user_namespace};
 
 /// One run, ready to be carried out.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     /// Who called.
     pub caller: Caller,
-    /// The host's procfs.
-    pub(crate) proc: OwnedFd,
     /// Namespaces that `clone(2)` makes.
     pub(crate) clone: NsSet,
     /// The network namespace is not made by `clone(2)` but by the supervisor, meanwhile.
@@ -111,45 +106,15 @@ pub struct Plan {
     pub(crate) init_is_sealed: bool,
     /// The name that this process keeps.
     pub(crate) init_name: CString,
-    /// Lifetime, and what is held.
+    /// Lifetime, and what is held: a `sync_fd` that is not open is none.
     pub life: Lifecycle,
     /// Who is told what.
     pub report: Report,
     /// Descriptors of the caller that the program gets.
     pub(crate) fds: Fds,
-    /// Descriptors of the caller that the spec names, as far as they are open.
-    descriptors: Vec<FdNumber>,
-    /// Those of them that have been closed since, in this half.
-    closed: RefCell<Vec<FdNumber>>,
 }
 
 impl Plan {
-    /// The caller's descriptor with number `fd`. A number that was not open when we began is `EBADF`, even where a
-    /// descriptor of ours has it by now.
-    pub(crate) fn descriptor(&self, fd: FdNumber) -> SysResult<BorrowedFd<'static>> {
-        if self.is_open(fd) { file::callers_fd(fd) } else { Err(Errno::EBADF) }
-    }
-
-    fn is_open(&self, fd: FdNumber) -> bool {
-        self.descriptors.contains(&fd) && !self.closed.borrow().contains(&fd)
-    }
-
-    /// Closes a descriptor of the caller that is used up; its number is `EBADF` from now on, whatever gets it next.
-    pub(crate) fn close(&self, fd: FdNumber) {
-        if self.is_open(fd) {
-            self.closed.borrow_mut().push(fd);
-            file::close_numbers([fd]);
-        }
-    }
-
-    /// Closes every descriptor that was for us and not for the program.
-    pub(crate) fn close_the_rest(&self) {
-        let kept = if let Fds::Only(kept) = &self.fds { kept.as_slice() } else { &[] };
-        for &fd in self.descriptors.iter().filter(|fd| Some(**fd) != self.life.sync_fd && !kept.contains(fd)) {
-            self.close(fd);
-        }
-    }
-
     /// Names of the namespaces that are made, as `unshare(1)` has them.
     pub(crate) fn namespaces(&self) -> Vec<&'static str> {
         let kinds = [
@@ -177,11 +142,6 @@ impl Plan {
         let descriptors = rules.descriptors.iter().map(|&fd| LandlockRule::Descriptor(fd));
         let ports = rules.connect_tcp.iter().chain(&rules.bind_tcp).map(|&port| LandlockRule::Port(port));
         files.chain(descriptors).chain(ports).nth(index)
-    }
-
-    /// What a process of ours holds as long as anything lives inside.
-    pub(crate) fn sync(&self) -> Option<FdNumber> {
-        self.life.sync_fd.filter(|fd| self.descriptors.contains(fd))
     }
 }
 
@@ -245,7 +205,7 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
     }
     // No `..`: a field that is added does not compile until it is planned.
     let Spec { namespaces, ids, ops, process, lockdown, lifecycle, report, best_effort, one_tmpfs } = spec;
-    let Host { caller, mut environment, program, cwd, pwd_is_cwd, proc, tty, descriptors, kernel, .. } = host;
+    let Host { caller, mut environment, program, cwd, pwd_is_cwd, tty, descriptors, kernel, .. } = host;
     let Process { command, argv0, env: _, chdir, new_session, new_group, exec_label, file_label, fds } = process;
 
     let (new_user, joined_user) =
@@ -291,8 +251,6 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
         new_session,
         new_group: new_group && !new_session,
         fds,
-        descriptors,
-        closed: RefCell::default(),
         lock: {
             // The filter for ports is another one that would have to let us pass.
             let is_plain =
@@ -317,9 +275,8 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
         others_filter,
         filter_name,
         dropped,
-        life: lifecycle,
+        life: Lifecycle { sync_fd: lifecycle.sync_fd.filter(|fd| descriptors.contains(fd)), ..lifecycle },
         report,
-        proc,
         caller,
     })
 }

@@ -1,4 +1,4 @@
-//! What the processes of a launch say to each other.
+//! What the processes of a launch say to each other, and which descriptors each of them has.
 //!
 //! * `stage.rs`: the table of what can fail, with the words for it
 //! * `failure.rs`: one failure
@@ -6,10 +6,12 @@
 //! * `orders.rs`: what PID 1 tells the copy of this program that it becomes
 //! * `rehearsal.rs`: what a launch that is only tried tells `pinfold doctor`
 //! * `wire.rs`: what their bytes are made of
+//! * `descriptors.rs`: the table of descriptors that a process has
 //!
 //! All are the same program in the same run, so numbers have the byte order of the machine and nothing has a version.
 #![forbid(unsafe_code)]
 
+mod descriptors;
 mod failure;
 mod message;
 mod orders;
@@ -17,6 +19,7 @@ mod rehearsal;
 mod stage;
 mod wire;
 
+pub(crate) use descriptors::Descriptors;
 pub(crate) use failure::{At, Failure, Outcome};
 pub(crate) use message::{GO, Message};
 pub(crate) use orders::{Orders, Watch};

@@ -5,7 +5,7 @@
 //! told decides the exit code: a report that has vanished must not look like one with nothing in it.
 
 use std::ffi::{CString, OsStr};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
@@ -75,15 +75,15 @@ pub(super) struct Outlet {
 }
 
 impl Outlet {
-    pub(super) fn before(plan: &Plan, fd: i32) -> Outlet {
-        let name = plan.life.looks_afterwards().then(|| name(plan, fd)).flatten();
+    pub(super) fn before(plan: &Plan, proc: BorrowedFd<'_>, fd: i32) -> Outlet {
+        let name = plan.life.looks_afterwards().then(|| name(proc, fd)).flatten();
         // The kernel calls a socket `socket:[NUMBER]` (proc_pid_fd(5)); the name of a file begins with a slash.
         let is_socket = name.as_ref().is_some_and(|name| name.to_bytes().starts_with(b"socket:["));
         Outlet { fd, name, peer: if is_socket { peer(fd) } else { None } }
     }
 
     /// Writes all of `text`, which is lines, or says why not.
-    pub(super) fn tell(&self, plan: &Plan, text: &[u8]) -> Result<()> {
+    pub(super) fn tell(&self, proc: BorrowedFd<'_>, text: &[u8]) -> Result<()> {
         if text.is_empty() {
             return Ok(());
         }
@@ -95,15 +95,15 @@ impl Outlet {
         }
         write(fd, kind, text)?;
         // A program can remove the file, where that lies in its workspace, and put another one in its place.
-        let is_where_it_was = kind != Some(Kind::File) || self.name.is_none() || self.name == name(plan, self.fd);
+        let is_where_it_was = kind != Some(Kind::File) || self.name.is_none() || self.name == name(proc, self.fd);
         if is_where_it_was { Ok(()) } else { Err(Errno::ESTALE) }
     }
 }
 
 /// The path of what descriptor `fd` refers to, as the kernel knows it; it ends with ` (deleted)` once there is none.
-fn name(plan: &Plan, fd: i32) -> Option<CString> {
+fn name(proc: BorrowedFd<'_>, fd: i32) -> Option<CString> {
     let link = CString::new(format!("self/fd/{fd}")).ok()?;
-    file::read_link_at(plan.proc.as_fd(), &link).ok()
+    file::read_link_at(proc, &link).ok()
 }
 
 /// The address that socket `fd` is connected to; none, where it is not connected.

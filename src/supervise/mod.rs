@@ -6,24 +6,26 @@ mod job;
 mod network;
 mod status;
 mod sweep;
+mod wait;
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 
 use crate::error::Error;
 use crate::exec;
 use crate::plan::{Dropped, Maps, Plan};
-use crate::protocol::{At, Failure, GO, Message, Packet, Stage};
+use crate::protocol::{At, Descriptors, Failure, GO, Message, Packet, Stage};
 use crate::spec::{DieWith, FdNumber};
 use crate::sys::cmdline::CommandLine;
 use crate::sys::ns::{self, NsSet};
 use crate::sys::process::{self, Child, Cloned, End, SingleThread};
-use crate::sys::signals::{self, Signals, Wanted};
-use crate::sys::{Errno, Result as SysResult, caps, file, mount, offset, socket, terminal};
+use crate::sys::signals::{Signals, Wanted};
+use crate::sys::{Errno, Result as SysResult, caps, file, mount, offset, socket};
 use crate::workspace;
 pub(crate) use findings::{Findings, Found, PATIENCE};
 use findings::{Outlet, UNSAID};
 use job::{Interrupted, Job};
 use sweep::Sweep;
+use wait::{Ended, Others, die_with_parent, wait};
 
 /// The front door that was used: makes words of what happens, in its own manner.
 pub(crate) trait Door {
@@ -65,11 +67,16 @@ impl From<Failure> for Trouble {
 /// Carries out a plan. Returns the exit code of the program, 128 + n where signal n ended it.
 ///
 /// The calling process must have one thread: the box begins as a copy of it. `line` is overwritten in that copy.
-pub(crate) fn run(plan: &Plan, line: Option<CommandLine>, door: &dyn Door) -> Result<u8, Error> {
+pub(crate) fn run(
+    plan: &Plan,
+    descriptors: &mut Descriptors,
+    line: Option<CommandLine>,
+    door: &dyn Door,
+) -> Result<u8, Error> {
     for dropped in &plan.dropped {
         door.note(plan, &Note::NotEnforced(dropped.clone()));
     }
-    supervise(plan, line, door).map_err(|trouble| match trouble {
+    supervise(plan, descriptors, line, door).map_err(|trouble| match trouble {
         Trouble::Failed(failure) => door.error(plan, &failure),
         Trouble::Silent(End::Code(code)) => {
             Error::new(1, format!("The half inside the sandbox ended with code {code} and without a report"))
@@ -80,8 +87,13 @@ pub(crate) fn run(plan: &Plan, line: Option<CommandLine>, door: &dyn Door) -> Re
     })
 }
 
-fn supervise(plan: &Plan, line: Option<CommandLine>, door: &dyn Door) -> Result<u8, Trouble> {
-    let thread = SingleThread::check(plan.proc.as_fd()).stage(Stage::Prepare)?;
+fn supervise(
+    plan: &Plan,
+    descriptors: &mut Descriptors,
+    line: Option<CommandLine>,
+    door: &dyn Door,
+) -> Result<u8, Trouble> {
+    let thread = SingleThread::check(descriptors.proc()).stage(Stage::Prepare)?;
     if plan.new_root && plan.report.is_wanted() {
         // Otherwise it is found out in time by the half inside; of a box that cannot be, nobody is told.
         mount::look_for_set_attr().stage(Stage::Prepare)?;
@@ -90,9 +102,9 @@ fn supervise(plan: &Plan, line: Option<CommandLine>, door: &dyn Door) -> Result<
     process::set_no_new_privs().stage(Stage::NoNewPrivs)?;
     let parent = watch_parent(plan)?;
     // Where there is time for it later, it is done then.
-    let before = if plan.net_meanwhile { None } else { Some(Before::look(plan)?) };
-    join(plan, plan.joins.user, NsSet::USER, Stage::JoinUser)?;
-    join(plan, plan.joins.pid, NsSet::PID, Stage::JoinPid)?;
+    let before = if plan.net_meanwhile { None } else { Some(Before::look(plan, descriptors.proc())?) };
+    join(descriptors, plan.joins.user, NsSet::USER, Stage::JoinUser)?;
+    join(descriptors, plan.joins.pid, NsSet::PID, Stage::JoinPid)?;
     let (control, inside) = socket::pair().stage(Stage::Prepare)?;
     let job = Job::of(plan);
     if plan.joins.pid_below || job.is_some() {
@@ -104,7 +116,7 @@ fn supervise(plan: &Plan, line: Option<CommandLine>, door: &dyn Door) -> Result<
     let child = match process::clone(thread, plan.clone, false).stage(Stage::Clone)? {
         Cloned::Child => {
             drop(control);
-            exec::run(plan, inside, job.as_ref().and_then(Job::for_program), line, thread)
+            exec::run(plan, descriptors, inside, job.as_ref().and_then(Job::for_program), line, thread)
         }
         Cloned::Parent(child) => child,
     };
@@ -116,13 +128,19 @@ fn supervise(plan: &Plan, line: Option<CommandLine>, door: &dyn Door) -> Result<
     } else {
         child
     };
-    let begun = begin(plan, &control, &child, parent.as_ref(), before, door);
+    let begun = begin(plan, descriptors, &control, &child, parent.as_ref(), before, door);
     // The program has not run, and nothing is looked for that it might have left.
     let Some(before) = begun.inspect_err(|_| abandon(&child))? else {
         return Ok(die_with_parent(&child).end.exit_code());
     };
-    let outcome =
-        attend(plan, &control, &child, Others { parent: parent.as_ref(), job: job.as_ref(), signals: None }, door);
+    let outcome = attend(
+        plan,
+        descriptors,
+        &control,
+        &child,
+        Others { parent: parent.as_ref(), job: job.as_ref(), signals: None },
+        door,
+    );
     let interrupted = match (&job, &outcome) {
         (Some(job), Ok(Ended { end, signal: None, .. })) => job.ended(*end),
         _ => None,
@@ -143,9 +161,12 @@ fn supervise(plan: &Plan, line: Option<CommandLine>, door: &dyn Door) -> Result<
         // Whoever reads the messages may have gone (`2>&1 | head`): what the program has left is no better then.
         process::ignore_signals_of_writing().stage(Stage::Signals)?;
         let found = look_afterwards(plan, &child, &outcome, &before.sweep);
-        before.tell(plan, &outcome, &door.findings(&found))
+        before.tell(descriptors.proc(), &outcome, &door.findings(&found))
     } else if let Ok(Ended { end, is_own: true, .. }) = outcome {
-        status::exit_code(plan, end.exit_code()).map(|()| true).inspect_err(|_| abandon(&child)).stage(Stage::Report)
+        status::exit_code(plan, descriptors, end.exit_code())
+            .map(|()| true)
+            .inspect_err(|_| abandon(&child))
+            .stage(Stage::Report)
     } else {
         Ok(true)
     };
@@ -173,17 +194,6 @@ fn look_afterwards(plan: &Plan, child: &Child, outcome: &Result<Ended, Trouble>,
     found
 }
 
-/// How a box has ended.
-struct Ended {
-    end: End,
-    /// The end is that of the program.
-    is_own: bool,
-    /// It is known that nothing lives inside any more but its first process, which is ours.
-    is_empty: bool,
-    /// The signal to this process that has ended it.
-    signal: Option<u8>,
-}
-
 /// What is to be known before the program can change anything.
 struct Before {
     sweep: Sweep,
@@ -193,24 +203,29 @@ struct Before {
 }
 
 impl Before {
-    fn look(plan: &Plan) -> Result<Before, Failure> {
+    fn look(plan: &Plan, proc: BorrowedFd<'_>) -> Result<Before, Failure> {
         let sweep = Sweep::before(plan)?;
-        let stderr = Outlet::before(plan, 2);
-        Ok(Before { sweep, stderr, status: plan.report.json_status_fd.map(|fd| Outlet::before(plan, fd)) })
+        let stderr = Outlet::before(plan, proc, 2);
+        Ok(Before { sweep, stderr, status: plan.report.json_status_fd.map(|fd| Outlet::before(plan, proc, fd)) })
     }
 
     /// Tells how the program has ended, and what was found. False where standard error does not have all of it.
-    fn tell(&self, plan: &Plan, outcome: &Result<Ended, Trouble>, findings: &Findings) -> Result<bool, Failure> {
+    fn tell(
+        &self,
+        proc: BorrowedFd<'_>,
+        outcome: &Result<Ended, Trouble>,
+        findings: &Findings,
+    ) -> Result<bool, Failure> {
         let mut status = match outcome {
             Ok(Ended { end, is_own: true, .. }) => status::end(end.exit_code()).into_bytes(),
             _ => Vec::new(),
         };
         status.extend_from_slice(&findings.status);
-        let reported = self.status.as_ref().map_or(Ok(()), |outlet| outlet.tell(plan, &status));
-        let is_said = self.stderr.tell(plan, &findings.text).is_ok();
+        let reported = self.status.as_ref().map_or(Ok(()), |outlet| outlet.tell(proc, &status));
+        let is_said = self.stderr.tell(proc, &findings.text).is_ok();
         reported.stage(Stage::Report)?;
         if let Some(outlet) = self.status.as_ref().filter(|_| !is_said) {
-            outlet.tell(plan, status::unsaid(findings).as_bytes()).stage(Stage::Report)?;
+            outlet.tell(proc, status::unsaid(findings).as_bytes()).stage(Stage::Report)?;
         }
         Ok(is_said)
     }
@@ -220,13 +235,14 @@ impl Before {
 /// now. Nothing when the caller ended meanwhile, and the box shall end with it.
 fn begin(
     plan: &Plan,
+    descriptors: &mut Descriptors,
     control: &OwnedFd,
     child: &Child,
     parent: Option<&OwnedFd>,
     before: Option<Before>,
     door: &dyn Door,
 ) -> Result<Option<Before>, Trouble> {
-    if !release(plan, control, child, parent)? {
+    if !release(plan, descriptors, control, child, parent)? {
         return Ok(None);
     }
     if before.is_some() {
@@ -235,13 +251,14 @@ fn begin(
     // Linux often starts a process on the processor of its maker, where it waits until that sleeps, although others are
     // idle (kernel/sched/fair.c, select_task_rq_fair).
     process::leave_processor();
-    let made = Before::look(plan).and_then(|before| network::make(control, child).map(|()| before));
+    let made = Before::look(plan, descriptors.proc()).and_then(|before| network::make(control, child).map(|()| before));
     // What went wrong inside came first.
     made.map(Some).map_err(|failure| failure_told(plan, control, door).unwrap_or(failure).into())
 }
 
 fn attend(
     plan: &Plan,
+    descriptors: &Descriptors,
     control: &OwnedFd,
     child: &Child,
     others: Others<'_>,
@@ -251,7 +268,7 @@ fn attend(
     let wanted = Wanted { typed: plan.new_session || plan.new_group, jobs, child: jobs && !plan.init };
     let signals = plan.life.orderly.then(|| Signals::watch(wanted)).transpose().stage(Stage::Signals)?;
     let others = Others { signals: signals.as_ref(), ..others };
-    let_go(plan, control, child, others)?;
+    let_go(plan, descriptors, control, child, others)?;
     let mut input = None;
     let ended = wait(plan, control, child, others, door, &mut input);
     if let (Some(input), Ok(callers)) = (input, file::callers_fd(0)) {
@@ -278,9 +295,9 @@ fn watch_parent(plan: &Plan) -> Result<Option<OwnedFd>, Failure> {
     }
 }
 
-fn join(plan: &Plan, fd: Option<FdNumber>, kind: NsSet, stage: Stage) -> Result<(), Failure> {
+fn join(descriptors: &Descriptors, fd: Option<FdNumber>, kind: NsSet, stage: Stage) -> Result<(), Failure> {
     match fd {
-        Some(fd) => plan.descriptor(fd).and_then(|fd| ns::join(fd, kind)).stage(stage),
+        Some(fd) => descriptors.get(fd).and_then(|fd| ns::join(fd, kind)).stage(stage),
         None => Ok(()),
     }
 }
@@ -307,13 +324,19 @@ fn child_below(control: &OwnedFd, between: Child) -> Result<Child, Trouble> {
 
 /// Tells the caller about the box, waits for its id maps where others write them, and lets it begin. False when the
 /// caller ended meanwhile, and the box shall end with it.
-fn release(plan: &Plan, control: &OwnedFd, child: &Child, parent: Option<&OwnedFd>) -> Result<bool, Failure> {
+fn release(
+    plan: &Plan,
+    descriptors: &mut Descriptors,
+    control: &OwnedFd,
+    child: &Child,
+    parent: Option<&OwnedFd>,
+) -> Result<bool, Failure> {
     if !plan.is_held_at_start() {
         return Ok(true);
     }
-    status::announce(plan, child.pid).stage(Stage::Report)?;
+    status::announce(plan, descriptors, child.pid).stage(Stage::Report)?;
     if let Maps::From(fd) = plan.maps
-        && let Ok(fd) = plan.descriptor(fd)
+        && let Ok(fd) = descriptors.get(fd)
     {
         let awaited = [Some(fd), Some(child.as_fd()), parent.map(AsFd::as_fd)];
         let [answer, _, orphaned] = socket::wait_any(awaited, false).stage(Stage::Control)?;
@@ -351,16 +374,22 @@ fn failure_told(plan: &Plan, control: &OwnedFd, door: &dyn Door) -> Option<Failu
 
 /// Gives up what waiting does not need: capabilities, and the caller's descriptors, whose other ends would otherwise
 /// wait for this process.
-fn let_go(plan: &Plan, control: &OwnedFd, child: &Child, others: Others<'_>) -> Result<(), Failure> {
+fn let_go(
+    plan: &Plan,
+    descriptors: &Descriptors,
+    control: &OwnedFd,
+    child: &Child,
+    others: Others<'_>,
+) -> Result<(), Failure> {
     if plan.caller.uid == 0 || plan.joins.user.is_some() || plan.net_meanwhile {
         caps::set(caps::Caps::same(0)).stage(Stage::SetCaps)?;
     }
-    let mut keep = vec![control.as_raw_fd(), child.pidfd.as_raw_fd(), plan.proc.as_raw_fd()];
+    let mut keep = vec![control.as_raw_fd(), child.pidfd.as_raw_fd(), descriptors.proc().as_raw_fd()];
     let Others { parent, signals, job } = others;
     keep.extend(parent.map(AsRawFd::as_raw_fd));
     keep.extend(signals.map(AsRawFd::as_raw_fd));
     keep.extend(job.map(AsRawFd::as_raw_fd));
-    keep.extend(plan.report.json_status_fd.filter(|&fd| plan.descriptor(fd).is_ok()));
+    keep.extend(plan.report.json_status_fd.filter(|&fd| descriptors.get(fd).is_ok()));
     keep.sort_unstable();
     file::close_all_but(&keep).stage(Stage::Control)
 }
@@ -380,108 +409,4 @@ fn outlast(plan: &Plan, child: &Child) {
     } else {
         abandon(child);
     }
-}
-
-/// What may end a box besides its own end.
-#[derive(Clone, Copy)]
-struct Others<'a> {
-    /// The caller's process.
-    parent: Option<&'a OwnedFd>,
-    /// Signals to this process.
-    signals: Option<&'a Signals>,
-    /// Where the program may stop, and go on.
-    job: Option<&'a Job>,
-}
-
-/// Listens to the half inside until the program has ended. `input` is what it reads, if that is not what the caller has.
-fn wait(
-    plan: &Plan,
-    control: &OwnedFd,
-    child: &Child,
-    others: Others<'_>,
-    door: &dyn Door,
-    input: &mut Option<OwnedFd>,
-) -> Result<Ended, Trouble> {
-    let mut ready = false;
-    loop {
-        if let Some(ended) = ended_by_others(control.as_fd(), child, others)? {
-            return Ok(ended);
-        }
-        let mut packet = [0; Packet::ROOM];
-        let message = match socket::receive(control.as_fd(), &mut packet) {
-            // It ended with a packet of ours unread, which is said once, and before what it had to say itself.
-            Err(Errno::ECONNRESET) => continue,
-            result => result.stage(Stage::Control)?,
-        };
-        if message.length == 0 {
-            break;
-        }
-        match Message::decode(&packet[..message.length]) {
-            Some(Message::Input) => *input = message.descriptor,
-            Some(Message::Ready) => {
-                ready = true;
-                others.job.iter().for_each(|job| job.started(message.sender));
-            }
-            Some(Message::Stopped(signal)) => others.job.iter().for_each(|job| job.stopped(signal)),
-            Some(Message::Ended { end, is_empty }) if ready => {
-                return Ok(Ended { end, is_own: true, is_empty, signal: None });
-            }
-            // Its process was killed before everything was set up: then the program never was.
-            Some(Message::Ended { end, .. }) => return Err(Trouble::Silent(end)),
-            Some(Message::Failed(failure)) => return Err(Trouble::Failed(failure)),
-            Some(Message::Dropped(failure)) if !ready => door.note(plan, &Note::Dropped(failure)),
-            Some(Message::Remark(failure)) if !ready => door.note(plan, &Note::Remark(failure)),
-            Some(Message::Hello | Message::Dropped(_) | Message::Remark(_)) | None => {
-                return Err(Trouble::Silent(End::Code(1)));
-            }
-        }
-    }
-    if let Some(ended) = ended_by_others(child.as_fd(), child, others)? {
-        return Ok(ended);
-    }
-    let end = process::wait(child.as_fd()).stage(Stage::Reap)?;
-    if ready { Ok(Ended { end, is_own: true, is_empty: true, signal: None }) } else { Err(Trouble::Silent(end)) }
-}
-
-/// Waits for `event`, or for what ends the box before: then it is gone, and this says how.
-fn ended_by_others(event: BorrowedFd<'_>, child: &Child, others: Others<'_>) -> Result<Option<Ended>, Failure> {
-    let Others { parent, signals, job } = others;
-    // With nothing else to wait for, the next call waits by itself.
-    if parent.is_none() && signals.is_none() {
-        return Ok(None);
-    }
-    loop {
-        let awaited = [Some(event), parent.map(AsFd::as_fd), signals.map(AsFd::as_fd)];
-        let [said, orphaned, signalled] = socket::wait_any(awaited, false).stage(Stage::Control)?;
-        if orphaned {
-            return Ok(Some(die_with_parent(child)));
-        }
-        if said {
-            return Ok(None);
-        }
-        let Some(signals) = signals.filter(|_| signalled) else { continue };
-        let Some(arrived) = signals.next().stage(Stage::Signals)? else { continue };
-        match job {
-            Some(job) if i32::from(arrived.signal) == signals::CHILD => {
-                let stopped = terminal::stopped(child.as_fd()).stage(Stage::Signals)?;
-                stopped.into_iter().for_each(|signal| job.stopped(signal));
-            }
-            Some(job) if job.takes(arrived) => {}
-            _ => {
-                abandon(child);
-                let signal = arrived.signal;
-                return Ok(Some(Ended {
-                    end: End::Signal(signal),
-                    is_own: false,
-                    is_empty: false,
-                    signal: Some(signal),
-                }));
-            }
-        }
-    }
-}
-
-fn die_with_parent(child: &Child) -> Ended {
-    abandon(child);
-    Ended { end: End::Signal(9), is_own: false, is_empty: false, signal: None }
 }

@@ -1,10 +1,11 @@
 //! What the caller is told, to the byte as bubblewrap writes it.
 
 use std::fmt::Write;
-use std::os::fd::AsFd;
+use std::os::fd::BorrowedFd;
 
 use super::Findings;
 use crate::plan::Plan;
+use crate::protocol::Descriptors;
 use crate::sys::ns::NsSet;
 use crate::sys::{Result, file};
 
@@ -19,16 +20,16 @@ const KINDS: [(&str, NsSet); 6] = [
 ];
 
 /// Says that the box exists: its process id as the caller sees it, and which namespaces are its own.
-pub(super) fn announce(plan: &Plan, pid: i32) -> Result<()> {
-    let namespaces = namespaces(plan, pid)?;
+pub(super) fn announce(plan: &Plan, descriptors: &mut Descriptors, pid: i32) -> Result<()> {
+    let namespaces = namespaces(plan, descriptors.proc(), pid)?;
     if let Some(fd) = plan.report.info_fd {
         let mut text = format!("{{\n    \"child-pid\": {pid}");
         for (kind, inode) in &namespaces {
             push(&mut text, format_args!(",\n    \"{kind}-namespace\": {inode}"));
         }
         text.push_str("\n}\n");
-        write(plan, fd, &text)?;
-        plan.close(fd);
+        write(descriptors, fd, &text)?;
+        descriptors.close(fd);
     }
     if let Some(fd) = plan.report.json_status_fd {
         let mut text = format!("{{ \"child-pid\": {pid}");
@@ -36,15 +37,15 @@ pub(super) fn announce(plan: &Plan, pid: i32) -> Result<()> {
             push(&mut text, format_args!(", \"{kind}-namespace\": {inode}"));
         }
         text.push_str(" }\n");
-        write(plan, fd, &text)?;
+        write(descriptors, fd, &text)?;
     }
     Ok(())
 }
 
 /// Says how the program ended.
-pub(super) fn exit_code(plan: &Plan, code: u8) -> Result<()> {
+pub(super) fn exit_code(plan: &Plan, descriptors: &Descriptors, code: u8) -> Result<()> {
     match plan.report.json_status_fd {
-        Some(fd) => write(plan, fd, &end(code)),
+        Some(fd) => write(descriptors, fd, &end(code)),
         None => Ok(()),
     }
 }
@@ -60,14 +61,12 @@ pub(super) fn unsaid(findings: &Findings) -> String {
     format!("{{ \"unsaid\": {lines} }}\n")
 }
 
-fn namespaces(plan: &Plan, pid: i32) -> Result<Vec<(&'static str, u64)>> {
+fn namespaces(plan: &Plan, proc: BorrowedFd<'_>, pid: i32) -> Result<Vec<(&'static str, u64)>> {
     // Not one that was joined: whoever passed it in knows it.
     let new = plan.clone.with_if(plan.joins.pid_below, NsSet::PID);
     let own = KINDS.iter().filter(|(_, set)| new.has(*set));
-    own.map(|&(kind, _)| {
-        file::stat_at(plan.proc.as_fd(), format!("{pid}/ns/{kind}").as_str()).map(|found| (kind, found.inode))
-    })
-    .collect()
+    own.map(|&(kind, _)| file::stat_at(proc, format!("{pid}/ns/{kind}").as_str()).map(|found| (kind, found.inode)))
+        .collect()
 }
 
 fn push(text: &mut String, more: std::fmt::Arguments<'_>) {
@@ -75,6 +74,6 @@ fn push(text: &mut String, more: std::fmt::Arguments<'_>) {
     let _written = text.write_fmt(more).is_ok();
 }
 
-fn write(plan: &Plan, fd: i32, text: &str) -> Result<()> {
-    plan.descriptor(fd).and_then(|fd| file::write_all(fd, text.as_bytes()))
+fn write(descriptors: &Descriptors, fd: i32, text: &str) -> Result<()> {
+    descriptors.get(fd).and_then(|fd| file::write_all(fd, text.as_bytes()))
 }

@@ -63,12 +63,12 @@ fn print(text: &str) -> u8 {
 }
 
 fn sandbox(spec: Spec, caller: Caller, line: CommandLine) -> Result<u8, Error> {
-    let host = {
+    let (host, mut descriptors) = {
         let words = line.words();
         Host::probe(caller, &spec, words.first().copied().unwrap_or_default(), &line.environment())?
     };
     let plan = plan::plan(spec, host)?;
-    supervise::run(&plan, Some(line), &words::Bubblewrap)
+    supervise::run(&plan, &mut descriptors, Some(line), &words::Bubblewrap)
 }
 
 /// What parsing may read and say.

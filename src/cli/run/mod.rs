@@ -24,7 +24,7 @@ use crate::cli::{CommandLine, render};
 use crate::error::Error;
 use crate::host::Host;
 use crate::plan::{self, Dropped, Plan};
-use crate::protocol::Stage;
+use crate::protocol::{Descriptors, Stage};
 use crate::spec::FdNumber;
 use crate::supervise;
 use crate::sys::{file, output};
@@ -52,9 +52,9 @@ pub(super) fn run(line: CommandLine) -> Result<u8, Error> {
         // This process ends with the run. To take the plan apart before would write to hundreds of places in pages that
         // the half inside shares, each of which is copied for it.
         Ok(Prepared::Box(prepared)) => {
-            let prepared = ManuallyDrop::new(prepared);
-            let (plan, door) = &**prepared;
-            carry_out(plan, line, door)
+            let mut prepared = ManuallyDrop::new(prepared);
+            let (plan, descriptors, door) = &mut **prepared;
+            carry_out(plan, descriptors, line, door)
         }
         Err(error) => {
             if let Some(fd) = status {
@@ -70,7 +70,7 @@ enum Prepared {
     /// All is done; this is the exit code.
     Done(u8),
     /// A box is to be made.
-    Box(Box<(Plan, Native)>),
+    Box(Box<(Plan, Descriptors, Native)>),
 }
 
 /// Everything before the box. `status` is where errors are to be reported, as soon as that is known.
@@ -100,8 +100,9 @@ fn prepare(line: &CommandLine, status: &mut Option<FdNumber>) -> Result<Prepared
         return super::print(text, 0).map(Prepared::Done);
     }
     let program = line.words().first().copied().unwrap_or_default().to_owned();
-    let door = Native { origins, seen, status: spec.report.json_status_fd, failed: RefCell::default() };
-    let host = Host::probe(world.caller, &spec, &program, &environment).map_err(as_ours)?;
+    let mut door = Native { origins, seen, status: spec.report.json_status_fd, failed: RefCell::default() };
+    let (host, descriptors) = Host::probe(world.caller, &spec, &program, &environment).map_err(as_ours)?;
+    door.status = door.status.filter(|fd| host.descriptors.contains(fd));
     let mut plan = plan::plan(spec, host).map_err(|error| words::placed(&door.seen, &door.origins, as_ours(error)))?;
     plan.dropped.extend(unguarded);
     plan.dropped.extend(unheld.into_iter().map(|unheld| unprotected(&unheld)));
@@ -113,7 +114,7 @@ fn prepare(line: &CommandLine, status: &mut Option<FdNumber>) -> Result<Prepared
     if verbose {
         super::tell(dry_run::text(&plan, &door.origins, &world::is_skipped).as_bytes());
     }
-    Ok(Prepared::Box(Box::new((plan, door))))
+    Ok(Prepared::Box(Box::new((plan, descriptors, door))))
 }
 
 /// What the help says first.
@@ -138,10 +139,10 @@ fn not_enforced(what: &str, why: Vec<u8>) -> Dropped {
     Dropped { op: None, what: what.into(), why: String::from_utf8_lossy(&why).into_owned() }
 }
 
-fn carry_out(plan: &Plan, line: CommandLine, door: &Native) -> Result<u8, Error> {
-    let ended = supervise::run(plan, Some(line), door).map_err(as_ours);
+fn carry_out(plan: &Plan, descriptors: &mut Descriptors, line: CommandLine, door: &Native) -> Result<u8, Error> {
+    let ended = supervise::run(plan, descriptors, Some(line), door).map_err(as_ours);
     if let Err(error) = &ended {
-        door.report(plan, &report(error, *door.failed.borrow()));
+        door.report(&report(error, *door.failed.borrow()));
     }
     ended
 }

@@ -35,7 +35,7 @@ pub(super) struct Native {
     pub(super) origins: Vec<Origin>,
     /// Every option that was set, and where it stands.
     pub(super) seen: Vec<(&'static str, Origin)>,
-    /// Where events are reported, as lines of JSON.
+    /// The caller's descriptor where events are reported, as lines of JSON.
     pub(super) status: Option<FdNumber>,
     /// The stage and error number of the failure, for the report.
     pub(super) failed: RefCell<Option<(Stage, i32)>>,
@@ -75,15 +75,15 @@ impl Door for Native {
             Note::Dropped(failure) => {
                 let what = self.error(plan, failure).message;
                 *self.failed.borrow_mut() = None;
-                self.dropped(plan, &what);
+                self.dropped(&what);
             }
             Note::Remark(failure) => {
                 let what = self.error(plan, failure).message;
                 *self.failed.borrow_mut() = None;
                 say(&what);
-                self.report(plan, &serde_json::json!({ "remark": String::from_utf8_lossy(&what) }));
+                self.report(&serde_json::json!({ "remark": String::from_utf8_lossy(&what) }));
             }
-            Note::NotEnforced(dropped) => self.dropped(plan, &dropped.line()),
+            Note::NotEnforced(dropped) => self.dropped(&dropped.line()),
         }
     }
 
@@ -110,15 +110,15 @@ impl Door for Native {
 
 impl Native {
     /// Says that a restriction does not hold.
-    pub(super) fn dropped(&self, plan: &Plan, what: &[u8]) {
+    pub(super) fn dropped(&self, what: &[u8]) {
         say(&[b"not enforced: ", what].concat());
-        self.report(plan, &serde_json::json!({ "dropped": String::from_utf8_lossy(what) }));
+        self.report(&serde_json::json!({ "dropped": String::from_utf8_lossy(what) }));
     }
 
     /// One line of JSON for whoever asked for it.
-    pub(super) fn report(&self, plan: &Plan, line: &serde_json::Value) {
+    pub(super) fn report(&self, line: &serde_json::Value) {
         if let Some(fd) = self.status {
-            report(plan.descriptor(fd), line);
+            report(file::callers_fd(fd), line);
         }
     }
 }
