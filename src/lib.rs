@@ -32,7 +32,7 @@
 //! | how text is shown, how a shell is given a word | `error.rs` |
 //! | what can be asked for at all | `spec/` |
 //! | what is asked of the host | `host.rs` |
-//! | how a wish is carried out on this host | `plan/` |
+//! | how a wish is carried out on this host | `plan/`; which stage gets what of it: `plan/parts.rs` |
 //! | the order of setting up | `exec/mod.rs`, `set_up` |
 //! | how a path in the new root is found or made | `exec/root.rs` |
 //! | mounts, `/dev`, `/proc`, overlays | `exec/mounts.rs`, `exec/devices.rs`, `exec/layers.rs`; their sources: `exec/sources.rs` |

@@ -10,13 +10,12 @@ use super::twins::Twins;
 use super::views::{self, Overlay, Views};
 use super::ways::Ways;
 use super::{tell, walk};
-use crate::plan::Plan;
+use crate::plan::Root;
 use crate::protocol::{Act, At, Failure, Message, Outcome, Stage};
 use crate::spec::path::{MAX_LINKS, join};
 use crate::spec::{FsOp, OverlayKind, mode};
 use crate::sys::file::{self, Kind, Open, Stat};
 use crate::sys::mount::{self, Attr, Propagation};
-use crate::sys::ns::NsSet;
 use crate::sys::{Errno, Result, dir, process};
 
 /// Names of the covers in the scratch. Each is of mode 0, empty, and seen through read-only mounts.
@@ -65,7 +64,7 @@ impl Own {
 
 /// Covers everything that the plan denies.
 pub(super) fn enforce(
-    (plan, proc): (&Plan, BorrowedFd<'_>),
+    (plan, proc): (&Root, BorrowedFd<'_>),
     root: &mut NewRoot<'_>,
     own: &Own,
     control: &OwnedFd,
@@ -113,7 +112,7 @@ fn make_covers(scratch: BorrowedFd<'_>) -> Result<[Stat; 4]> {
 
 /// The state of denying.
 pub(super) struct Deny<'a, 'r> {
-    pub(super) plan: &'a Plan,
+    pub(super) plan: &'a Root,
     /// The host's procfs.
     proc: BorrowedFd<'a>,
     pub(super) root: &'a mut NewRoot<'r>,
@@ -269,7 +268,7 @@ impl Deny<'_, '_> {
 
     /// Whether it belongs to somebody who has no id inside.
     fn is_foreign(&self, about: Stat) -> bool {
-        let has_user_ns = self.plan.clone.has(NsSet::USER) || self.plan.joins.user.is_some();
+        let has_user_ns = self.plan.has_user_ns;
         has_user_ns && about.owner == UNMAPPED && process::real_ids().0 != UNMAPPED
     }
 

@@ -4,7 +4,7 @@ use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use super::root::NewRoot;
-use crate::plan::{Cover, Object, Plan};
+use crate::plan::{Cover, Object, Root};
 use crate::protocol::{Act, At, Failure, Outcome, Stage};
 use crate::spec::mode;
 use crate::sys::mount::{self, AT_FDCWD, Attr, FsOption, Propagation};
@@ -41,7 +41,7 @@ const PROC_COVERED: [&CStr; 4] = [c"sys", c"sysrq-trigger", c"irq", c"bus"];
 const PROC_HIDDEN: [&CStr; 2] = [c"keys", c"key-users"];
 
 /// Mounts a minimal device directory on `dest`.
-pub(super) fn dev(plan: &Plan, root: &mut NewRoot<'_>, dest: &CStr, index: usize) -> Outcome<()> {
+pub(super) fn dev(plan: &Root, root: &mut NewRoot<'_>, dest: &CStr, index: usize) -> Outcome<()> {
     let place = root.dir_for_mount(dest, mode::CLOSED, index)?;
     let wants_shm = root.fence.wants(Object::Shm(index));
     if !plan.one_tmpfs || !root.attach_part_of_base(&place, index)? {
@@ -89,7 +89,7 @@ fn node(dir: BorrowedFd<'_>, source: &CStr, name: &CStr, index: usize) -> Outcom
 }
 
 /// Mounts procfs on `dest`.
-pub(super) fn proc(plan: &Plan, root: &mut NewRoot<'_>, dest: &CStr, index: usize) -> Outcome<()> {
+pub(super) fn proc(plan: &Root, root: &mut NewRoot<'_>, dest: &CStr, index: usize) -> Outcome<()> {
     let place = root.dir_for_mount(dest, mode::CLOSED, index)?;
     let fs = if plan.fresh_proc {
         let attr = Attr::NO_SUID.with(Attr::NO_DEV).with(Attr::NO_EXEC);

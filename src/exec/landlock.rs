@@ -4,7 +4,7 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use super::sources;
-use crate::plan::{Object, Plan, Rules};
+use crate::plan::{Object, Restrictions, Root, Rules};
 use crate::protocol::{At, Failure, Outcome, Stage};
 use crate::spec::{BindFlags, FsOp, Source};
 use crate::sys::landlock::{Rights, Ruleset, Tcp};
@@ -14,15 +14,15 @@ use crate::sys::{Errno, Result, file};
 pub(super) struct Fence<'a>(Option<Making<'a>>);
 
 struct Making<'a> {
-    plan: &'a Plan,
+    root: &'a Root,
     rules: &'a Rules,
     set: Ruleset,
 }
 
 impl<'a> Fence<'a> {
     /// Begins with the rules that belong to no mount: descriptors and ports.
-    pub(super) fn begin(plan: &'a Plan) -> Outcome<Fence<'a>> {
-        let Some(rules) = &plan.landlock else { return Ok(Fence(None)) };
+    pub(super) fn begin(restrictions: &'a Restrictions, root: &'a Root) -> Outcome<Fence<'a>> {
+        let Some(rules) = &restrictions.landlock else { return Ok(Fence(None)) };
         let mut set = Ruleset::create(rules.handled).stage(Stage::Ruleset)?;
         let mut index = rules.files.len();
         for &fd in &rules.descriptors {
@@ -38,16 +38,16 @@ impl<'a> Fence<'a> {
             }
             index += 1;
         }
-        Ok(Fence(Some(Making { plan, rules, set })))
+        Ok(Fence(Some(Making { root, rules, set })))
     }
 
     /// Adds the rule for `object`, if there is one.
     pub(super) fn allow(&mut self, object: Object, place: BorrowedFd<'_>) -> Outcome<()> {
-        let Some(Making { plan, rules, set }) = &mut self.0 else { return Ok(()) };
+        let Some(Making { root, rules, set }) = &mut self.0 else { return Ok(()) };
         for (index, rule) in rules.files.iter().enumerate().filter(|(_, rule)| rule.object == object) {
             // No call is spent on asking what can only be a directory.
             let added =
-                if may_be_file(plan, object) { allow(set, place, rule.rights) } else { set.allow(place, rule.rights) };
+                if may_be_file(root, object) { allow(set, place, rule.rights) } else { set.allow(place, rule.rights) };
             added.map_err(failed(index))?;
         }
         Ok(())
@@ -59,16 +59,16 @@ impl<'a> Fence<'a> {
     }
 
     /// Adds the rules for paths of the host, links followed where they are in the source of a bind, and nowhere else.
-    pub(super) fn allow_host_paths(&mut self, plan: &Plan) -> Outcome<()> {
-        let Some(Making { plan: _, rules, set }) = &mut self.0 else { return Ok(()) };
+    pub(super) fn allow_host_paths(&mut self) -> Outcome<()> {
+        let Some(Making { root, rules, set }) = &mut self.0 else { return Ok(()) };
         for (index, rule) in rules.files.iter().enumerate() {
             let Object::HostPath(op) = rule.object else { continue };
-            let opened = match without_links(plan, op) {
+            let opened = match without_links(root, op) {
                 Some(real) => file::open_without_links(real),
                 None => file::open_path(&rule.path, false),
             };
             let place = match opened {
-                Err(Errno::ENOENT) if is_optional(plan, op) => continue,
+                Err(Errno::ENOENT) if is_optional(root, op) => continue,
                 opened => sources::unexchanged(op, opened)?,
             };
             allow(set, place.as_fd(), rule.rights).map_err(failed(index))?;
@@ -90,23 +90,23 @@ fn failed(index: usize) -> impl Fn(Errno) -> Failure {
     move |errno| Failure::nth(Stage::Rule, index, errno as i32)
 }
 
-fn may_be_file(plan: &Plan, object: Object) -> bool {
+fn may_be_file(root: &Root, object: Object) -> bool {
     let Object::Mount(op) = object else { return false };
-    let op = plan.ops.get(op).map(|op| &op.fs);
+    let op = root.ops.get(op).map(|op| &op.fs);
     matches!(op, Some(FsOp::Bind { .. } | FsOp::Data { .. } | FsOp::CopyFile { .. }))
 }
 
 /// The path of the source of an operation, where no link may be in it.
-fn without_links(plan: &Plan, op: usize) -> Option<&CString> {
-    let op = plan.ops.get(op)?;
+fn without_links(root: &Root, op: usize) -> Option<&CString> {
+    let op = root.ops.get(op)?;
     match &op.fs {
         FsOp::Bind { source: Source::Real(source), .. } => Some(source),
         _ => op.real.first(),
     }
 }
 
-fn is_optional(plan: &Plan, op: usize) -> bool {
-    matches!(plan.ops.get(op).map(|op| &op.fs), Some(FsOp::Bind { flags: BindFlags { optional: true, .. }, .. }))
+fn is_optional(root: &Root, op: usize) -> bool {
+    matches!(root.ops.get(op).map(|op| &op.fs), Some(FsOp::Bind { flags: BindFlags { optional: true, .. }, .. }))
 }
 
 fn allow(set: &mut Ruleset, place: BorrowedFd<'_>, rights: Rights) -> Result<()> {

@@ -6,9 +6,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::landlock::Fence;
 use super::{mounts, pid1};
-use crate::plan::{Filters, Lock, Plan};
+use crate::plan::{Cwd, Exec, Filters, Lock, Plan, Restrictions};
 use crate::protocol::{At, Descriptors, Failure, Message, Outcome, Stage};
-use crate::spec::DieWith;
+use crate::spec::{DieWith, Lifecycle};
 use crate::sys::process::{self, CStrArray};
 use crate::sys::{Errno, caps, file, socket, terminal};
 
@@ -34,14 +34,14 @@ pub(super) fn lock<'a>(
     fence: Fence<'_>,
 ) -> Outcome<Locked<'a>> {
     let Lock { bounding, caps: set, ambient: _, seccomp, limit_userns: _, assert_no_userns: _, exec_label } =
-        &plan.lock;
+        &plan.restrictions.lock;
     // Until then the caller's tools may look into this process (they attach a network by /proc/PID/ns), and nobody
     // inside may, because it has more capabilities than they.
-    wait_for_release(plan, descriptors, control)?;
+    wait_for_release(&plan.lifecycle, descriptors, control)?;
     if let Some(label) = exec_label {
         mounts::write_label(descriptors.proc(), c"self/attr/exec", label).stage(Stage::ExecLabel)?;
     }
-    if !plan.init_is_open {
+    if !plan.init.is_open {
         process::set_dumpable(false).stage(Stage::Dumpable)?;
     }
     if let Some(keep) = bounding {
@@ -50,16 +50,16 @@ pub(super) fn lock<'a>(
     if let Some(set) = set {
         caps::set(caps::Caps::same(set.0)).stage(Stage::SetCaps)?;
     }
-    prove(plan)?;
+    prove(&plan.restrictions.lock)?;
     let late_filter = match seccomp {
         Filters::ReadLate(fd) => Some(read_filter(descriptors, *fd)?),
         Filters::Programs(_) | Filters::HandedOn(_) => None,
     };
-    let cwd = enter_cwd(plan)?;
-    if plan.new_session {
+    let cwd = enter_cwd(&plan.program.cwd)?;
+    if plan.program.new_session {
         process::setsid().stage(Stage::NewSession)?;
     }
-    if plan.life.die_with != DieWith::Nobody {
+    if plan.lifecycle.die_with != DieWith::Nobody {
         process::die_with_maker().stage(Stage::DieWithParent)?;
     }
     // Nothing of the host is opened by its path from here on, and nothing mounted.
@@ -68,20 +68,20 @@ pub(super) fn lock<'a>(
 }
 
 /// Reads back what was promised: a call that was answered by somebody else (a filter, a debugger) does not count.
-fn prove(plan: &Plan) -> Outcome<()> {
+fn prove(lock: &Lock) -> Outcome<()> {
     let unproven = || Failure::new(Stage::Unproven, 0);
     if !process::has_no_new_privs().stage(Stage::Unproven)? {
         return Err(unproven());
     }
-    match plan.lock.caps {
+    match lock.caps {
         Some(set) if caps::get().stage(Stage::Unproven)? != caps::Caps::same(set.0) => Err(unproven()),
         _ => Ok(()),
     }
 }
 
 /// Waits for the caller's word where one is asked for; ends when the supervisor does.
-fn wait_for_release(plan: &Plan, descriptors: &Descriptors, control: &OwnedFd) -> Outcome<()> {
-    let Some(fd) = plan.life.block_fd else { return Ok(()) };
+fn wait_for_release(lifecycle: &Lifecycle, descriptors: &Descriptors, control: &OwnedFd) -> Outcome<()> {
+    let Some(fd) = lifecycle.block_fd else { return Ok(()) };
     // A descriptor that cannot be read does not block, as in bubblewrap.
     let Ok(fd) = descriptors.get(fd) else { return Ok(()) };
     let [gone, _] = socket::wait_any([Some(control.as_fd()), Some(fd)], false).stage(Stage::Control)?;
@@ -98,9 +98,9 @@ fn read_filter(descriptors: &Descriptors, fd: i32) -> Outcome<Vec<u8>> {
 }
 
 /// Enters the first candidate that exists, and says which.
-fn enter_cwd(plan: &Plan) -> Outcome<usize> {
+fn enter_cwd(cwd: &Cwd) -> Outcome<usize> {
     let mut last = Errno::ENOENT;
-    for (index, path) in plan.cwd.candidates().iter().enumerate() {
+    for (index, path) in cwd.candidates().iter().enumerate() {
         match enter(path) {
             Ok(()) => return Ok(index),
             Err(errno) => last = errno,
@@ -121,15 +121,15 @@ impl Locked<'_> {
     /// Takes away what is left and becomes the program. Returns only what went wrong.
     pub(super) fn exec(&self, plan: &Plan, control: &OwnedFd) -> Failure {
         // Laid out before the filters are there and never given back: both may take calls that a filter refuses.
-        let mut strings = ManuallyDrop::new(Strings::new(plan, self.cwd));
+        let mut strings = ManuallyDrop::new(Strings::new(&plan.program.exec, self.cwd));
         match self.shed(plan, control) {
-            Ok(()) => strings.exec_first_found(plan),
+            Ok(()) => strings.exec_first_found(&plan.program.exec),
             Err(failure) => failure,
         }
     }
 
     fn shed(&self, plan: &Plan, control: &OwnedFd) -> Outcome<()> {
-        if plan.new_group {
+        if plan.program.new_group {
             // Here and not earlier: the group's number is that of the program's process. As the group of PID 1 it would
             // be 1, and a signal to group 1 goes to every process (kill(2)).
             terminal::start_group().stage(Stage::NewGroup)?;
@@ -137,29 +137,30 @@ impl Locked<'_> {
             let _has_it = self.terminal.is_some_and(|it| terminal::set_foreground(it, process::getpid()).is_ok());
         }
         process::unblock_sigchld().stage(Stage::Signals)?;
-        caps::raise_ambient(plan.lock.ambient.0).stage(Stage::AmbientCaps)?;
+        caps::raise_ambient(plan.restrictions.lock.ambient.0).stage(Stage::AmbientCaps)?;
         // A supervisor that is gone cannot be told, and then the program must not start. If it ends after this, the
         // program is killed by PR_SET_PDEATHSIG, where that was asked for.
         socket::send(control.as_fd(), &Message::Ready.encode()).stage(Stage::Control)?;
         // Last: a filter may well forbid everything above. What follows it is in plan/filter.rs, where a profile is
         // tried with these calls.
-        self.install_filters(plan)
+        self.install_filters(&plan.restrictions)
     }
 
     /// Installs the filters for this process and what it starts.
-    pub(super) fn install_filters(&self, plan: &Plan) -> Outcome<()> {
-        pid1::install(self.filters(plan))
+    pub(super) fn install_filters(&self, restrictions: &Restrictions) -> Outcome<()> {
+        pid1::install(self.filters(restrictions))
     }
 
     /// The programs of the filters that are not in force yet, in their order.
-    pub(super) fn filters<'a>(&'a self, plan: &'a Plan) -> impl Iterator<Item = &'a [u8]> {
-        let programs = match &plan.lock.seccomp {
+    pub(super) fn filters<'a>(&'a self, restrictions: &'a Restrictions) -> impl Iterator<Item = &'a [u8]> {
+        let programs = match &restrictions.lock.seccomp {
             Filters::Programs(programs) => programs.as_slice(),
             // That is in force, and comes with no other.
             Filters::HandedOn(_) | Filters::ReadLate(_) => &[],
         };
         let programs = programs.iter().map(AsRef::as_ref).chain(self.late_filter.as_deref());
-        let own = [&plan.tcp_filter, &plan.others_filter].into_iter().filter_map(|filter| filter.as_deref());
+        let own =
+            [&restrictions.tcp_filter, &restrictions.others_filter].into_iter().filter_map(|filter| filter.as_deref());
         own.chain(programs)
     }
 }
@@ -174,8 +175,7 @@ struct Strings<'a> {
 
 impl<'a> Strings<'a> {
     /// `cwd` is the index of the working directory.
-    fn new(plan: &'a Plan, cwd: usize) -> Strings<'a> {
-        let exec = &plan.exec;
+    fn new(exec: &'a Exec, cwd: usize) -> Strings<'a> {
         let environment = exec.environment.iter().enumerate();
         Strings {
             arguments: CStrArray::new(exec.arguments.iter().map(CString::as_c_str)),
@@ -188,8 +188,7 @@ impl<'a> Strings<'a> {
     }
 
     /// The rules of `execvp(3)`: which errors end the search, and what a file without `#!` is.
-    fn exec_first_found(&mut self, plan: &'a Plan) -> Failure {
-        let exec = &plan.exec;
+    fn exec_first_found(&mut self, exec: &'a Exec) -> Failure {
         let failed = |errno: Errno| Failure::new(Stage::Exec, errno as i32);
         let mut denied = false;
         let mut last = if exec.command.is_empty() || exec.command.count_bytes() < 256 {

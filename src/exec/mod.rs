@@ -28,7 +28,7 @@ use landlock::Fence;
 use lockdown::Locked;
 pub(crate) use sealed::{STARTING, resume};
 
-use crate::plan::{Maps, Plan};
+use crate::plan::{Launch, Plan};
 use crate::protocol::{At, Descriptors, Message, Outcome, Stage};
 use crate::spec::{DieWith, Fds};
 use crate::sys::cmdline::CommandLine;
@@ -48,7 +48,7 @@ pub(crate) fn run(
     thread: SingleThread,
 ) -> ! {
     let failure = match set_up(plan, descriptors, &control, (terminal, words.is_some()), thread) {
-        Ok(locked) if plan.init => pid1::run(plan, &control, &locked, words, thread),
+        Ok(locked) if plan.init.stays => pid1::run(plan, &control, &locked, words, thread),
         Ok(locked) => locked.exec(plan, &control),
         Err(failure) => failure,
     };
@@ -71,64 +71,64 @@ fn set_up<'a>(
     (terminal, is_tool): (Option<BorrowedFd<'a>>, bool),
     thread: SingleThread,
 ) -> Outcome<Locked<'a>> {
-    if plan.life.die_with != DieWith::Nobody {
+    if plan.lifecycle.die_with != DieWith::Nobody {
         // Set again when the ids are those of the program, because changing them ends this.
         process::die_with_maker().stage(Stage::DieWithParent)?;
     }
     // The supervisor writes the reports. A reader that waits for their end must not wait for this half.
-    for fd in plan.report.info_fd.into_iter().chain(plan.report.json_status_fd) {
+    for fd in plan.launch.report.info_fd.into_iter().chain(plan.launch.report.json_status_fd) {
         descriptors.close(fd);
     }
-    if !plan.is_met_again() {
+    if !plan.launch.is_met_again() {
         // The supervisor made itself opaque before the clone. A box may be looked into by the tools of its owner
         // (nsenter), and its own /proc/self must be its own.
         process::set_dumpable(true).stage(Stage::Dumpable)?;
     }
-    if plan.joins.pid_below {
+    if plan.launch.joins.pid_below {
         enter_new_pid_namespace(control, thread)?;
     }
-    wait_for_go(plan, control)?;
-    if plan.clone.has(NsSet::NET) {
+    wait_for_go(&plan.launch, control)?;
+    if plan.launch.clone.has(NsSet::NET) {
         // Before the id maps, as bubblewrap: where user namespaces are restricted by AppArmor, callers look for the
         // text of this failure.
         bring_loopback_up()?;
     }
-    userns::become_somebody(plan, descriptors.proc())?;
-    let mut fence = Fence::begin(plan)?;
-    if plan.new_root {
-        if matches!(plan.fds, Fds::Only(_)) {
+    userns::become_somebody(&plan.ids, descriptors.proc())?;
+    let mut fence = Fence::begin(&plan.restrictions, &plan.root)?;
+    if plan.root.is_new {
+        if matches!(plan.program.fds, Fds::Only(_)) {
             input::protect(descriptors.proc(), control)?;
         }
-        fence = mounts::build(plan, descriptors, control, fence)?;
+        fence = mounts::build(&plan.root, descriptors, control, fence)?;
     } else {
-        fence.allow_host_paths(plan)?;
+        fence.allow_host_paths()?;
     }
-    if plan.net_meanwhile {
+    if plan.launch.net_meanwhile {
         enter_network(control)?;
     }
     userns::leave_behind(plan, descriptors)?;
     let mut locked = lockdown::lock(plan, descriptors, control, fence)?;
-    let kept = if let Fds::Only(kept) = &plan.fds { kept.as_slice() } else { &[] };
-    descriptors.close_all_but(|fd| plan.life.sync_fd == Some(fd) || kept.contains(&fd));
+    let kept = if let Fds::Only(kept) = &plan.program.fds { kept.as_slice() } else { &[] };
+    descriptors.close_all_but(|fd| plan.lifecycle.sync_fd == Some(fd) || kept.contains(&fd));
     locked.copy = sealed::copy(plan, descriptors.proc(), is_tool);
     // Needed no more, and what PID 1 holds when the program starts could be reached through /proc/1/fd.
-    match &plan.fds {
+    match &plan.program.fds {
         Fds::Inherit => file::close_numbers([file::number(descriptors.proc())]),
         Fds::Only(kept) => {
             let mut keep = kept.clone();
             keep.push(file::number(control.as_fd()));
-            keep.extend(plan.life.sync_fd);
+            keep.extend(plan.lifecycle.sync_fd);
             keep.extend(locked.copy.as_ref().map(AsRawFd::as_raw_fd));
             keep.extend(terminal.map(file::number));
             keep.sort_unstable();
             file::close_all_but(&keep).stage(Stage::Control)?;
         }
     }
-    if plan.init {
+    if plan.init.stays {
         // After the closing, which would end a lock on a file that has got the number of a descriptor used up before.
-        locked.locks = pid1::take_locks(plan)?;
+        locked.locks = pid1::take_locks(&plan.lifecycle)?;
     } else {
-        file::close_numbers(plan.life.sync_fd);
+        file::close_numbers(plan.lifecycle.sync_fd);
     }
     locked.terminal = terminal;
     Ok(locked)
@@ -167,27 +167,14 @@ fn enter_network(control: &OwnedFd) -> Outcome<()> {
 }
 
 /// Waits until the supervisor has reported this process to whoever wants to know, and its ids are mapped.
-fn wait_for_go(plan: &Plan, control: &OwnedFd) -> Outcome<()> {
-    if !plan.is_held_at_start() {
+fn wait_for_go(launch: &Launch, control: &OwnedFd) -> Outcome<()> {
+    if !launch.is_held_at_start {
         return Ok(());
     }
     match file::read(control.as_fd(), &mut [0]).stage(Stage::Control)? {
         // The supervisor is gone: so is this box, before it began.
         0 => process::exit_now(1),
         _ => Ok(()),
-    }
-}
-
-impl Plan {
-    /// Whether the half inside waits for something from the supervisor on its way: then the supervisor makes itself
-    /// opaque only before it gives that, and can look into the other half until then.
-    pub(crate) fn is_met_again(&self) -> bool {
-        self.net_meanwhile || self.is_held_at_start()
-    }
-
-    /// Whether the half inside waits for a word from the supervisor before it begins.
-    pub(crate) fn is_held_at_start(&self) -> bool {
-        matches!(self.maps, Maps::From(_)) || self.report.is_wanted() || self.joins.pid_below
     }
 }
 

@@ -8,7 +8,7 @@ use super::landlock::Fence;
 use super::root::NewRoot;
 use super::sources::{self, DescriptorRoom, Held, c_string};
 use super::{devices, layers, tell};
-use crate::plan::Plan;
+use crate::plan::Root;
 use crate::protocol::{Act, At, Descriptors, Failure, Message, Outcome, Stage};
 use crate::spec::{DataFile, FsOp, OverlayKind, Source, mode};
 use crate::sys::file::{self, Open};
@@ -19,7 +19,7 @@ const NO_SUID_NO_DEV: Attr = Attr::NO_SUID.with(Attr::NO_DEV);
 
 /// Builds the new root and makes it the root of this process. The rules for what is mounted are added to `fence`.
 pub(super) fn build<'a>(
-    plan: &Plan,
+    plan: &Root,
     descriptors: &mut Descriptors,
     control: &OwnedFd,
     fence: Fence<'a>,
@@ -75,7 +75,7 @@ pub(super) fn write_label(proc: BorrowedFd<'_>, path: &CStr, label: &CStr) -> cr
 }
 
 fn carry_out(
-    plan: &Plan,
+    plan: &Root,
     descriptors: &mut Descriptors,
     (root, own): (&mut NewRoot<'_>, &mut Own),
     index: usize,
@@ -143,7 +143,7 @@ fn bind(
 }
 
 fn tmpfs(
-    plan: &Plan,
+    plan: &Root,
     root: &mut NewRoot<'_>,
     dest: &CStr,
     (mode, size): (u32, Option<u64>),
@@ -172,7 +172,7 @@ fn remount_read_only(root: &NewRoot<'_>, dest: &CStr, index: usize) -> Outcome<(
 }
 
 fn data(
-    (plan, descriptors): (&Plan, &mut Descriptors),
+    (plan, descriptors): (&Root, &mut Descriptors),
     root: &mut NewRoot<'_>,
     fd: i32,
     dest: &CStr,

@@ -10,14 +10,14 @@ use super::lockdown::Locked;
 use super::{sealed, tell};
 use crate::plan::{Filters, Plan};
 use crate::protocol::{At, Failure, GO, Message, Outcome, Stage, Watch};
-use crate::spec::{CapSet, DieWith};
+use crate::spec::{CapSet, DieWith, Lifecycle};
 use crate::sys::cmdline::CommandLine;
 use crate::sys::ns::NsSet;
 use crate::sys::process::{self, Change, Cloned, SingleThread};
 use crate::sys::{Errno, caps, file, socket};
 
 /// Takes the locks that are held as long as anything lives inside, before the program can run without them.
-pub(super) fn take_locks(plan: &Plan) -> Outcome<Vec<OwnedFd>> {
+pub(super) fn take_locks(lifecycle: &Lifecycle) -> Outcome<Vec<OwnedFd>> {
     let take = |(index, path): (usize, &CString)| {
         let failed = |stage| move |errno: Errno| Failure::nth(stage, index, errno as i32);
         let file = file::open_read(path).map_err(failed(Stage::OpenLock))?;
@@ -25,7 +25,7 @@ pub(super) fn take_locks(plan: &Plan) -> Outcome<Vec<OwnedFd>> {
         // The lock ends when this process closes the file.
         Ok(file)
     };
-    plan.life.lock_files.iter().enumerate().map(take).collect()
+    lifecycle.lock_files.iter().enumerate().map(take).collect()
 }
 
 /// Starts the program and stays. Returns only when that could not be done.
@@ -38,14 +38,14 @@ pub(super) fn run(
 ) -> Failure {
     // PID 1 shows nothing of the caller, from before the program's first instruction on. The plan has its own copies.
     if let Some(words) = words {
-        words.wipe(&plan.init_name);
+        words.wipe(&plan.init.name);
     }
     // In a PID namespace nothing outlives its init; elsewhere it may have ended before the program was tied to it.
-    let init = if plan.clone.has(NsSet::PID) { None } else { Some(process::getpid()) };
+    let init = if plan.launch.clone.has(NsSet::PID) { None } else { Some(process::getpid()) };
     if let Some(copy) = &locked.copy {
         return run_copied(plan, control, locked, (copy, init), thread);
     }
-    if let Filters::HandedOn(filter) = &plan.lock.seccomp
+    if let Filters::HandedOn(filter) = &plan.restrictions.lock.seccomp
         && let Err(errno) = process::install_filter(filter)
     {
         return Failure::nth(Stage::InstallFilter, 0, errno as i32);
@@ -55,7 +55,7 @@ pub(super) fn run(
     let stays = |program| {
         stay(plan, control, locked, &[])?;
         // What `reap` does under them is in plan/filter.rs, where a profile is tried with these calls.
-        locked.install_filters(plan).map(|()| program)
+        locked.install_filters(&plan.restrictions).map(|()| program)
     };
     match program.stage(Stage::Spawn).and_then(stays) {
         Ok(program) => reap(watch(plan, program), control),
@@ -96,7 +96,7 @@ fn run_copied(
     // Otherwise this goes on, and nobody can look into it.
     let _closed_still = sealed::become_copy(plan, control, locked, (copy, &release), watch).is_err();
     let goes_on = let_start(release.as_fd()).stage(Stage::Control);
-    match goes_on.and_then(|()| locked.install_filters(plan)) {
+    match goes_on.and_then(|()| locked.install_filters(&plan.restrictions)) {
         Ok(()) => reap(watch, control),
         Err(failure) => failure,
     }
@@ -111,7 +111,7 @@ pub(super) fn let_start(release: BorrowedFd<'_>) -> Result<(), Errno> {
 
 /// Becomes the program. Returns only where that could not be done, and has said why.
 fn become_program(plan: &Plan, control: &OwnedFd, locked: &Locked<'_>, init: Option<i32>) -> u8 {
-    let failure = match tie_to_init(plan, init) {
+    let failure = match tie_to_init(&plan.lifecycle, init) {
         Ok(()) => locked.exec(plan, control),
         Err(failure) => failure,
     };
@@ -120,9 +120,9 @@ fn become_program(plan: &Plan, control: &OwnedFd, locked: &Locked<'_>, init: Opt
 }
 
 /// What sets the program apart from the process that started it.
-fn tie_to_init(plan: &Plan, init: Option<i32>) -> Outcome<()> {
-    file::close_numbers(plan.life.sync_fd);
-    if plan.life.die_with != DieWith::Nobody {
+fn tie_to_init(lifecycle: &Lifecycle, init: Option<i32>) -> Outcome<()> {
+    file::close_numbers(lifecycle.sync_fd);
+    if lifecycle.die_with != DieWith::Nobody {
         process::die_with_maker().stage(Stage::DieWithParent)?;
         if init.is_some_and(|init| process::getppid() != init) {
             process::exit_now(1);
@@ -134,14 +134,14 @@ fn tie_to_init(plan: &Plan, init: Option<i32>) -> Outcome<()> {
 /// Gives up everything that reaping does not need, but for the descriptors `besides`.
 fn stay(plan: &Plan, control: &OwnedFd, locked: &Locked<'_>, besides: &[RawFd]) -> Outcome<()> {
     // The kernel does not kill the first process of a PID namespace for this (pid_namespaces(7), "The namespace init process").
-    if !plan.clone.has(NsSet::PID) {
+    if !plan.launch.clone.has(NsSet::PID) {
         process::ignore_sigpipe().stage(Stage::Signals)?;
     }
-    if plan.lock.caps != Some(CapSet::EMPTY) {
+    if plan.restrictions.lock.caps != Some(CapSet::EMPTY) {
         caps::set(caps::Caps::same(0)).stage(Stage::SetCaps)?;
     }
     let mut keep = vec![control.as_raw_fd()];
-    keep.extend(plan.life.sync_fd);
+    keep.extend(plan.lifecycle.sync_fd);
     keep.extend(locked.locks.iter().map(AsRawFd::as_raw_fd));
     keep.extend(besides);
     keep.sort_unstable();
@@ -160,8 +160,8 @@ pub(super) fn install<'a>(programs: impl Iterator<Item = &'a [u8]>) -> Outcome<(
 /// What is to be told of the program.
 fn watch(plan: &Plan, program: i32) -> Watch {
     // Only of the first process of a PID namespace everything is a child, sooner or later.
-    let tells_more = plan.life.looks_afterwards() && plan.clone.has(NsSet::PID);
-    Watch { program, tells_more, tells_stops: plan.new_group }
+    let tells_more = plan.lifecycle.looks_afterwards() && plan.launch.clone.has(NsSet::PID);
+    Watch { program, tells_more, tells_stops: plan.program.new_group }
 }
 
 /// Waits until nothing is left, and says how the program ended as soon as it has.

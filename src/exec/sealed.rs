@@ -29,9 +29,9 @@ pub(crate) const STARTING: &CStr = c"pinfold: PID 1 of a sandbox";
 pub(super) fn copy(plan: &Plan, proc: BorrowedFd<'_>, is_tool: bool) -> Option<OwnedFd> {
     // Root of a namespace is given capabilities by every exec, as far as the bounding set allows. A process that has
     // gained some is closed again (`commit_creds` in kernel/cred.c).
-    let would_gain = process::real_ids().0 == 0 && plan.lock.caps != Some(CapSet::EMPTY);
+    let would_gain = process::real_ids().0 == 0 && plan.restrictions.lock.caps != Some(CapSet::EMPTY);
     // In the box, an interpreter would be one of the box's.
-    if !plan.init_is_sealed || !is_tool || would_gain || !sealed::is_static() {
+    if !plan.init.is_sealed || !is_tool || would_gain || !sealed::is_static() {
         return None;
     }
     sealed::copy_of_program(proc).ok()
@@ -46,18 +46,18 @@ pub(super) fn become_copy(
     (copy, release): (&OwnedFd, &OwnedFd),
     watch: Watch,
 ) -> Result<(), Errno> {
-    let mut keep: Vec<i32> = locked.locks.iter().map(AsRawFd::as_raw_fd).chain(plan.life.sync_fd).collect();
+    let mut keep: Vec<i32> = locked.locks.iter().map(AsRawFd::as_raw_fd).chain(plan.lifecycle.sync_fd).collect();
     keep.push(control.as_raw_fd());
     keep.sort_unstable();
     for &fd in keep.iter().chain([&release.as_raw_fd()]) {
         sealed::keep_open(file::callers_fd(fd)?)?;
     }
-    let filters = locked.filters(plan).map(<[u8]>::to_vec).collect();
+    let filters = locked.filters(&plan.restrictions).map(<[u8]>::to_vec).collect();
     let orders = Orders { watch, control: control.as_raw_fd(), release: release.as_raw_fd(), keep, filters };
     let orders = sealed::holding(&orders.encode())?;
     sealed::keep_open(orders.as_fd())?;
     let number = super::sources::c_string(orders.as_raw_fd().to_string());
-    let words = CStrArray::new([STARTING, &number, &plan.init_name]);
+    let words = CStrArray::new([STARTING, &number, &plan.init.name]);
     Err(sealed::exec(copy.as_fd(), &words, &CStrArray::new([])))
 }
 

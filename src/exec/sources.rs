@@ -4,7 +4,7 @@
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 
-use crate::plan::Plan;
+use crate::plan::Root;
 use crate::protocol::{Act, At, Descriptors, Failure, Outcome, Stage};
 use crate::spec::{BindFlags, FsOp, Op, OverlayKind, Source};
 use crate::sys::mount::{self, AT_FDCWD, Attr, Propagation};
@@ -41,7 +41,7 @@ pub(super) struct DescriptorRoom {
 }
 
 impl DescriptorRoom {
-    pub(super) fn make(plan: &Plan) -> Outcome<DescriptorRoom> {
+    pub(super) fn make(plan: &Root) -> Outcome<DescriptorRoom> {
         let layers = |op: &FsOp| match op {
             FsOp::Bind { .. } | FsOp::CopyFile { .. } => 1,
             // What is denied is held together too, though later.
@@ -72,7 +72,7 @@ impl DescriptorRoom {
 }
 
 /// Opens the sources of all operations.
-pub(super) fn open(plan: &Plan, descriptors: &Descriptors) -> Outcome<Vec<Held>> {
+pub(super) fn open(plan: &Root, descriptors: &Descriptors) -> Outcome<Vec<Held>> {
     plan.ops.iter().enumerate().map(|(index, op)| open_one(descriptors, index, op)).collect()
 }
 

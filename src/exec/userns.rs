@@ -4,7 +4,7 @@ use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::join;
-use crate::plan::{IdMaps, Maps, Plan, Switch};
+use crate::plan::{IdMaps, Maps, Plan, Root, Switch, UserIds};
 use crate::protocol::{At, Descriptors, Failure, Outcome, Stage};
 use crate::spec::{FsOp, path};
 use crate::sys::mount::AT_FDCWD;
@@ -15,9 +15,9 @@ use crate::sys::{Errno, Result, caps, file, process};
 const LIMIT: &CStr = c"sys/user/max_user_namespaces";
 
 /// Gives this process the ids that the plan wants in its user namespace.
-pub(super) fn become_somebody(plan: &Plan, proc: BorrowedFd<'_>) -> Outcome<()> {
-    match &plan.maps {
-        Maps::None => switch_ids(plan.switch),
+pub(super) fn become_somebody(ids: &UserIds, proc: BorrowedFd<'_>) -> Outcome<()> {
+    match &ids.maps {
+        Maps::None => switch_ids(ids.switch),
         Maps::From(_) => Ok(()),
         Maps::Own { outer, inner: _ } => write_maps(proc, outer),
     }
@@ -25,21 +25,21 @@ pub(super) fn become_somebody(plan: &Plan, proc: BorrowedFd<'_>) -> Outcome<()> 
 
 /// Moves on into the second user namespace, and makes sure that there is no third where that is asked for.
 pub(super) fn leave_behind(plan: &Plan, descriptors: &Descriptors) -> Outcome<()> {
-    if let Some(fd) = plan.joins.inner_user {
+    if let Some(fd) = plan.launch.joins.inner_user {
         join(descriptors, fd, NsSet::USER, Stage::JoinInnerUser)?;
     }
-    if let Maps::Own { inner: Some(inner), outer: _ } = &plan.maps {
+    if let Maps::Own { inner: Some(inner), outer: _ } = &plan.ids.maps {
         // The limit counts for the namespace in which it is written and everything below it; the next namespace uses
         // up the one that is left. It is written through the host's procfs: the box may have none.
         write(descriptors.proc(), LIMIT, b"1").stage(Stage::LimitUserNs)?;
         ns::unshare(NsSet::USER).stage(Stage::InnerUser)?;
         write_maps(descriptors.proc(), inner)?;
     }
-    if plan.lock.limit_userns {
-        let limit = own_limit(plan).map_or_else(|| file::open_write_at(descriptors.proc(), LIMIT), Ok);
+    if plan.restrictions.lock.limit_userns {
+        let limit = own_limit(&plan.root).map_or_else(|| file::open_write_at(descriptors.proc(), LIMIT), Ok);
         limit.and_then(|limit| file::write_all(limit.as_fd(), b"0")).stage(Stage::LimitUserNs)?;
     }
-    if plan.lock.assert_no_userns {
+    if plan.restrictions.lock.assert_no_userns {
         // Any refusal will do; only success is a failure.
         match ns::unshare(NsSet::USER) {
             Err(_) => {}
@@ -54,9 +54,9 @@ pub(super) fn leave_behind(plan: &Plan, descriptors: &Descriptors) -> Outcome<()
 /// other, that takes longer than any other step.
 ///
 /// What is mounted there may be anything. Whether the limit holds is tried afterwards ([`Stage::UserNsNotDisabled`]).
-fn own_limit(plan: &Plan) -> Option<OwnedFd> {
-    let dest = plan.ops.iter().rev().find_map(|op| if let FsOp::Proc { dest } = &op.fs { Some(dest) } else { None });
-    let own = path::join(dest.filter(|_| plan.fresh_proc)?, LIMIT);
+fn own_limit(root: &Root) -> Option<OwnedFd> {
+    let dest = root.ops.iter().rev().find_map(|op| if let FsOp::Proc { dest } = &op.fs { Some(dest) } else { None });
+    let own = path::join(dest.filter(|_| root.fresh_proc)?, LIMIT);
     let limit = file::open_write_at(AT_FDCWD, &own).ok()?;
     file::is_procfs(limit.as_fd()).is_ok_and(|is_it| is_it).then_some(limit)
 }

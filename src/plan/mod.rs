@@ -12,6 +12,7 @@ mod lock;
 pub(crate) mod names;
 mod namespaces;
 mod others;
+mod parts;
 pub(crate) mod pattern;
 mod walls;
 mod ways_out;
@@ -21,8 +22,7 @@ use std::ffi::{CStr, CString};
 use crate::error::{About, Error};
 use crate::host::{Caller, Host};
 use crate::spec::{
-    CapSet, FdNumber, Fds, LandlockTier, Lifecycle, Namespaces, NestedUserNs, Op, Process, ProfileText, Report,
-    Seccomp, Spec, Unshare, env,
+    CapSet, Fds, LandlockTier, Lifecycle, Namespaces, NestedUserNs, Process, ProfileText, Seccomp, Spec, Unshare, env,
 };
 use crate::sys::ns::NsSet;
 
@@ -36,159 +36,31 @@ use lock::{Own, lock, lock_on_host, second_userns};
 pub(crate) use namespaces::{IdMaps, Maps};
 pub use namespaces::{Joins, Switch};
 use namespaces::{forget_namespaces, maps, new_namespaces, user_namespace};
+pub(crate) use parts::{Cover, LandlockRule};
+pub use parts::{Cwd, Init, Launch, Program, Restrictions, Root, UserIds};
+pub(crate) use walls::walls;
 
 /// One run, ready to be carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     /// Who called.
     pub caller: Caller,
-    /// Namespaces that `clone(2)` makes.
-    pub(crate) clone: NsSet,
-    /// The network namespace is not made by `clone(2)` but by the supervisor, meanwhile.
-    pub(crate) net_meanwhile: bool,
-    /// Namespaces that are joined, and when.
-    pub joins: Joins,
-    /// The id maps of the new user namespace.
-    pub(crate) maps: Maps,
-    /// The ids that the program sees itself as.
-    pub(crate) ids: (u32, u32),
-    /// Ids to become in a joined user namespace.
-    pub switch: Switch,
-    /// The mounts of the new namespace are still peers of the host's and must be cut off.
-    pub(crate) make_slave: bool,
-    /// What builds the new root.
-    pub ops: Vec<Op>,
-    /// What is denied, once they are done.
-    pub(crate) denials: Denials,
-    /// What cannot be enforced is dropped and told to the caller.
-    pub(crate) best_effort: bool,
-    /// [`Spec::one_tmpfs`].
-    pub(crate) one_tmpfs: bool,
-    /// There is a new root; otherwise the program sees the host's, and `ops` are only what the rules were made of.
-    pub(crate) new_root: bool,
-    /// Landlock rules.
-    pub(crate) landlock: Option<Rules>,
-    /// What the system call filter is called, with what is denied and allowed on top of it.
-    pub(crate) filter_name: String,
-    /// A system call filter that the rules for ports need; installed before any other.
-    pub(crate) tcp_filter: Option<Vec<u8>>,
-    /// The filter that keeps the program from changing processes outside, where it shares their namespace.
-    pub(crate) others_filter: Option<Vec<u8>>,
+    /// How its processes are made.
+    pub launch: Launch,
+    /// Whose ids it has.
+    pub ids: UserIds,
+    /// What it sees of files.
+    pub root: Root,
+    /// What it may not do besides.
+    pub restrictions: Restrictions,
+    /// The program.
+    pub program: Program,
+    /// The process of ours inside.
+    pub init: Init,
+    /// Lifetime, and what is held: a `sync_fd` that is not open is none.
+    pub lifecycle: Lifecycle,
     /// What was asked for and is not enforced, because as much as possible is wanted.
     pub dropped: Vec<Dropped>,
-    /// Mount a new procfs rather than the host's.
-    pub(crate) fresh_proc: bool,
-    /// Writable parts of procfs may exist and are covered read-only.
-    pub(crate) cover_proc: Cover,
-    /// The lists of keyrings in procfs are covered.
-    pub(crate) hide_keys: bool,
-    /// The host's procfs is read-only: in it are settings of processes outside, such as `oom_score_adj`.
-    pub(crate) proc_is_read_only: bool,
-    /// The terminal that becomes `/dev/console`.
-    pub(crate) console: Option<CString>,
-    /// SELinux label for new files.
-    pub(crate) file_label: Option<CString>,
-    /// Where the program starts.
-    pub cwd: Cwd,
-    /// The program.
-    pub exec: Exec,
-    /// Start it in a new session.
-    pub(crate) new_session: bool,
-    /// Start it in a new process group of this session.
-    pub(crate) new_group: bool,
-    /// What it may not do.
-    pub(crate) lock: Lock,
-    /// A process of ours stays inside: it reaps, holds what is to be held and reports the program's end.
-    pub(crate) init: bool,
-    /// The tools of the caller may look into this process.
-    pub(crate) init_is_open: bool,
-    /// They may once it has become a copy of its program that nobody can change, because that file is the caller's.
-    pub(crate) init_is_sealed: bool,
-    /// The name that this process keeps.
-    pub(crate) init_name: CString,
-    /// Lifetime, and what is held: a `sync_fd` that is not open is none.
-    pub life: Lifecycle,
-    /// Who is told what.
-    pub report: Report,
-    /// Descriptors of the caller that the program gets.
-    pub(crate) fds: Fds,
-}
-
-impl Plan {
-    /// Names of the namespaces that are made, as `unshare(1)` has them.
-    pub(crate) fn namespaces(&self) -> Vec<&'static str> {
-        let kinds = [
-            ("user", NsSet::USER),
-            ("mount", NsSet::MOUNT),
-            ("pid", NsSet::PID),
-            ("ipc", NsSet::IPC),
-            ("uts", NsSet::UTS),
-            ("cgroup", NsSet::CGROUP),
-            ("net", NsSet::NET),
-        ];
-        let made = |set| self.clone.has(set) || (self.net_meanwhile && set == NsSet::NET);
-        kinds.iter().filter(|(_, set)| made(*set)).map(|(name, _)| *name).collect()
-    }
-
-    /// The capabilities that the program has.
-    pub(crate) fn capabilities(&self) -> CapSet {
-        self.lock.caps.unwrap_or_default()
-    }
-
-    /// Landlock rule number `index`, in the order in which failures count them.
-    pub(crate) fn landlock_rule(&self, index: usize) -> Option<LandlockRule<'_>> {
-        let rules = self.landlock.as_ref()?;
-        let files = rules.files.iter().map(|rule| LandlockRule::File(&rule.path));
-        let descriptors = rules.descriptors.iter().map(|&fd| LandlockRule::Descriptor(fd));
-        let ports = rules.connect_tcp.iter().chain(&rules.bind_tcp).map(|&port| LandlockRule::Port(port));
-        files.chain(descriptors).chain(ports).nth(index)
-    }
-}
-
-/// What a Landlock rule is for.
-pub(crate) enum LandlockRule<'a> {
-    /// A file or directory.
-    File(&'a CStr),
-    /// What a descriptor of the caller refers to.
-    Descriptor(FdNumber),
-    /// A TCP port.
-    Port(u16),
-}
-
-/// Which settings of the kernel in procfs are covered read-only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Cover {
-    /// None: there is nobody inside who could write to them.
-    Nothing,
-    /// Those that access(2) says this process can write to, as with bubblewrap. It asks for the mode of a directory, and
-    /// does not know that the files in it are root's.
-    Writable,
-    /// All.
-    All,
-}
-
-/// Where the program starts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cwd {
-    /// There, or not at all.
-    Exactly(CString),
-    /// In the first of these that exists inside.
-    FirstOf(Vec<CString>),
-}
-
-impl Cwd {
-    /// The one that is wanted most.
-    pub fn first(&self) -> &CStr {
-        self.candidates().first().map_or(c"/", |path| path)
-    }
-
-    /// The directories to try, best first.
-    pub(crate) fn candidates(&self) -> &[CString] {
-        match self {
-            Cwd::Exactly(path) => std::slice::from_ref(path),
-            Cwd::FirstOf(paths) => paths,
-        }
-    }
 }
 
 /// Plans `spec` on `host`.
@@ -223,61 +95,76 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
     let wants_open = report.is_wanted() && report.is_open;
     // Root's tools look into any process.
     let init_is_sealed = wants_open && host.owns_program && init && caller.uid != 0;
-    Ok(Plan {
-        clone,
-        net_meanwhile,
-        joins: Joins { user: joined_user, inner_user: user_inner, pid: pid_join, pid_below: pid && pid_join.is_some() },
-        maps: maps(ids, caller, user_maps_from, second_userns(&lockdown), new_user),
-        ids: (ids.uid.unwrap_or(caller.uid), ids.gid.unwrap_or(caller.gid)),
-        switch: Switch {
-            uid: ids.uid.filter(|_| joined_user.is_some()),
-            gid: ids.gid.filter(|_| joined_user.is_some()),
-        },
+    let maps = maps(ids, caller, user_maps_from, second_userns(&lockdown), new_user);
+    let joins =
+        Joins { user: joined_user, inner_user: user_inner, pid: pid_join, pid_below: pid && pid_join.is_some() };
+    let is_new_proc = pid || pid_join.is_some();
+    let (settings_covered, nested_userns) = (lockdown.settings_covered, lockdown.nested_userns);
+    let lock = {
+        // The filter for ports is another one that would have to let us pass.
+        let is_plain = clone.has(NsSet::PID) && lifecycle.sync_fd.is_none() && tcp_filter.is_none() && !init_is_sealed;
+        let own = Own { userns, caps: host.capabilities, kernel: kernel.as_deref(), init, is_plain };
+        if new_root { lock(lockdown, caller, own, exec_label)? } else { lock_on_host(lockdown, own, exec_label)? }
+    };
+    let root = Root {
+        is_new: new_root,
+        has_user_ns: userns,
         make_slave: !new_user,
-        fresh_proc: pid || pid_join.is_some(),
-        cover_proc: match lockdown.settings_covered {
+        denials: Denials::of(&ops)?,
+        ops,
+        best_effort,
+        one_tmpfs,
+        fresh_proc: is_new_proc,
+        cover_proc: match settings_covered {
             true if caller.uid == 0 || joined_user.is_some() => Cover::All,
             false if caller.uid == 0 || joined_user.is_some() => Cover::Writable,
             _ => Cover::Nothing,
         },
         // Where user namespaces can be made inside, the lists are a procfs of one's own away. And of a covered procfs the
         // kernel gives nobody a new one ("mount too revealing").
-        hide_keys: lockdown.settings_covered && lockdown.nested_userns != NestedUserNs::Allow,
-        proc_is_read_only: lockdown.settings_covered && !pid && pid_join.is_none(),
+        hide_keys: settings_covered && nested_userns != NestedUserNs::Allow,
+        proc_is_read_only: settings_covered && !is_new_proc,
         console: tty,
         file_label,
-        exec: Exec::new(command, argv0, &mut environment, cwd.candidates()),
-        cwd,
-        new_session,
-        new_group: new_group && !new_session,
-        fds,
-        lock: {
-            // The filter for ports is another one that would have to let us pass.
-            let is_plain =
-                clone.has(NsSet::PID) && lifecycle.sync_fd.is_none() && tcp_filter.is_none() && !init_is_sealed;
-            let own = Own { userns, caps: host.capabilities, kernel: kernel.as_deref(), init, is_plain };
-            if new_root { lock(lockdown, caller, own, exec_label)? } else { lock_on_host(lockdown, own, exec_label)? }
-        },
-        init,
-        // Whoever can look into the half inside can open its program, by /proc/1/exe on the host's mount, and write to it once it
-        // does not run any more, where it belongs to the caller (CVE-2019-5736). Otherwise a caller that asks for its
-        // id may want to enter the box by it (nsenter, flatpak enter), which bubblewrap allows: see exec/sealed.rs.
-        init_is_open: wants_open && !host.owns_program,
-        init_is_sealed,
-        init_name: program,
-        denials: Denials::of(&ops)?,
-        best_effort,
-        one_tmpfs,
-        ops,
-        new_root,
-        landlock,
-        tcp_filter,
-        others_filter,
-        filter_name,
-        dropped,
-        life: Lifecycle { sync_fd: lifecycle.sync_fd.filter(|fd| descriptors.contains(fd)), ..lifecycle },
-        report,
+    };
+    Ok(Plan {
         caller,
+        launch: Launch {
+            clone,
+            net_meanwhile,
+            is_held_at_start: matches!(maps, Maps::From(_)) || report.is_wanted() || joins.pid_below,
+            joins,
+            report,
+        },
+        ids: UserIds {
+            maps,
+            seen: (ids.uid.unwrap_or(caller.uid), ids.gid.unwrap_or(caller.gid)),
+            switch: Switch {
+                uid: ids.uid.filter(|_| joined_user.is_some()),
+                gid: ids.gid.filter(|_| joined_user.is_some()),
+            },
+        },
+        root,
+        restrictions: Restrictions { lock, landlock, filter_name, tcp_filter, others_filter },
+        program: Program {
+            exec: Exec::new(command, argv0, &mut environment, cwd.candidates()),
+            cwd,
+            fds,
+            new_session,
+            new_group: new_group && !new_session,
+        },
+        init: Init {
+            stays: init,
+            // Whoever can look into the half inside can open its program, by /proc/1/exe on the host's mount, and write to
+            // it once it does not run any more, where it belongs to the caller (CVE-2019-5736). Otherwise a caller that
+            // asks for its id may want to enter the box by it (nsenter, flatpak enter), which bubblewrap allows: see
+            // exec/sealed.rs.
+            is_open: wants_open && !host.owns_program,
+            is_sealed: init_is_sealed,
+            name: program,
+        },
+        lifecycle: Lifecycle { sync_fd: lifecycle.sync_fd.filter(|fd| descriptors.contains(fd)), ..lifecycle },
+        dropped,
     })
 }
 

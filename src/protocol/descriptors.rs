@@ -1,6 +1,7 @@
 //! Which descriptors a process of the launch has that matter to it: the host's procfs, and those of the caller.
 //!
-//! Each process has a table of its own, a copy of that of the process that made it: what one closes, the other still has.
+//! Each process has a table of its own, a copy of that of the process that made it: what one closes, the other still
+//! has.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 

@@ -4,8 +4,8 @@ use super::failure::Failure;
 use super::wire::{Packet, wire_enum};
 use crate::sys::process::End;
 
-/// What lets a process go on that waits for the other end of a socket: one byte. End of file instead of it means that the
-/// other end is gone.
+/// One byte that lets a process go on which waits at the other end of a socket. End of file in its place means that the
+/// sender is gone.
 pub(crate) const GO: &[u8] = &[0];
 
 /// What the processes inside tell the supervisor.

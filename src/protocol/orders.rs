@@ -1,4 +1,5 @@
-//! What PID 1 tells the copy of this program that it becomes (`exec/sealed.rs`): its state, as far as the copy needs it.
+//! What PID 1 tells the copy of this program that it becomes (`exec/sealed.rs`): the part of its state that the copy
+//! needs.
 
 /// What PID 1 waits for, and what it tells the supervisor of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

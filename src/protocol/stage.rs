@@ -239,8 +239,8 @@ acts! {
     Keep: ": keeping in its place",
     /// Covering what is denied at another path, which is [`super::Failure::detail`].
     Elsewhere: ": covering the same at",
-    /// [`super::Failure::count`] denied files have hard links that were not found, and that may lie in a directory which
-    /// cannot be listed: [`super::Failure::detail`].
+    /// [`super::Failure::count`] denied files have hard links that were not found, and that may lie in a directory
+    /// which cannot be listed: [`super::Failure::detail`].
     Unlisted: ": ",
     /// [`super::Failure::count`] denied files have hard links outside of what the sandbox shows.
     Outside: ": ",

@@ -22,8 +22,8 @@ macro_rules! wire_enum {
 }
 pub(super) use wire_enum;
 
-/// A packet that is ready to be sent. It lives on the stack: the process that sends it may be under a filter that lets it
-/// ask for no memory.
+/// A packet that is ready to be sent. It lives on the stack: its sender may be under a filter that lets it ask for no
+/// memory.
 pub(crate) struct Packet {
     bytes: [u8; Packet::ROOM],
     length: usize,

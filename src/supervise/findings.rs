@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use crate::error::push_printable;
-use crate::plan::Plan;
+use crate::spec::Lifecycle;
 use crate::sys::file::{self, Kind};
 use crate::sys::{Errno, Result, output, socket};
 use crate::workspace::Settled;
@@ -75,8 +75,8 @@ pub(super) struct Outlet {
 }
 
 impl Outlet {
-    pub(super) fn before(plan: &Plan, proc: BorrowedFd<'_>, fd: i32) -> Outlet {
-        let name = plan.life.looks_afterwards().then(|| name(proc, fd)).flatten();
+    pub(super) fn before(lifecycle: &Lifecycle, proc: BorrowedFd<'_>, fd: i32) -> Outlet {
+        let name = lifecycle.looks_afterwards().then(|| name(proc, fd)).flatten();
         // The kernel calls a socket `socket:[NUMBER]` (proc_pid_fd(5)); the name of a file begins with a slash.
         let is_socket = name.as_ref().is_some_and(|name| name.to_bytes().starts_with(b"socket:["));
         Outlet { fd, name, peer: if is_socket { peer(fd) } else { None } }

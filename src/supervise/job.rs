@@ -18,7 +18,7 @@
 use std::cell::Cell;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-use crate::plan::Plan;
+use crate::plan::Program;
 use crate::sys::process::End;
 use crate::sys::signals::{self, Arrived};
 use crate::sys::terminal;
@@ -50,8 +50,8 @@ pub(super) enum Interrupted {
 
 impl Job {
     /// The job that the program will be. `None` where no terminal is involved.
-    pub(super) fn of(plan: &Plan) -> Option<Job> {
-        if !plan.new_group {
+    pub(super) fn of(program: &Program) -> Option<Job> {
+        if !program.new_group {
             return None;
         }
         // No error: most callers without a terminal have none at all, and a terminal that cannot be asked is not used.

@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::exec;
 use crate::plan::{Dropped, Maps, Plan};
 use crate::protocol::{At, Descriptors, Failure, GO, Message, Packet, Stage};
-use crate::spec::{DieWith, FdNumber};
+use crate::spec::{DieWith, FdNumber, Lifecycle};
 use crate::sys::cmdline::CommandLine;
 use crate::sys::ns::{self, NsSet};
 use crate::sys::process::{self, Child, Cloned, End, SingleThread};
@@ -94,26 +94,26 @@ fn supervise(
     door: &dyn Door,
 ) -> Result<u8, Trouble> {
     let thread = SingleThread::check(descriptors.proc()).stage(Stage::Prepare)?;
-    if plan.new_root && plan.report.is_wanted() {
+    if plan.root.is_new && plan.launch.report.is_wanted() {
         // Otherwise it is found out in time by the half inside; of a box that cannot be, nobody is told.
         mount::look_for_set_attr().stage(Stage::Prepare)?;
     }
     process::default_sigchld().stage(Stage::Prepare)?;
     process::set_no_new_privs().stage(Stage::NoNewPrivs)?;
-    let parent = watch_parent(plan)?;
+    let parent = watch_parent(&plan.lifecycle)?;
     // Where there is time for it later, it is done then.
-    let before = if plan.net_meanwhile { None } else { Some(Before::look(plan, descriptors.proc())?) };
-    join(descriptors, plan.joins.user, NsSet::USER, Stage::JoinUser)?;
-    join(descriptors, plan.joins.pid, NsSet::PID, Stage::JoinPid)?;
+    let before = if plan.launch.net_meanwhile { None } else { Some(Before::look(plan, descriptors.proc())?) };
+    join(descriptors, plan.launch.joins.user, NsSet::USER, Stage::JoinUser)?;
+    join(descriptors, plan.launch.joins.pid, NsSet::PID, Stage::JoinPid)?;
     let (control, inside) = socket::pair().stage(Stage::Prepare)?;
-    let job = Job::of(plan);
-    if plan.joins.pid_below || job.is_some() {
+    let job = Job::of(&plan.program);
+    if plan.launch.joins.pid_below || job.is_some() {
         socket::pass_credentials(&control).stage(Stage::Prepare)?;
     }
-    if !plan.is_met_again() {
+    if !plan.launch.is_met_again() {
         become_opaque()?;
     }
-    let child = match process::clone(thread, plan.clone, false).stage(Stage::Clone)? {
+    let child = match process::clone(thread, plan.launch.clone, false).stage(Stage::Clone)? {
         Cloned::Child => {
             drop(control);
             exec::run(plan, descriptors, inside, job.as_ref().and_then(Job::for_program), line, thread)
@@ -122,7 +122,7 @@ fn supervise(
     };
     // Closed with all the rest in `let_go`, which is one call less, unless its end must be noticed before.
     let inside = inside.into_raw_fd();
-    let child = if plan.joins.pid_below {
+    let child = if plan.launch.joins.pid_below {
         file::close_numbers([inside]);
         child_below(&control, child)?
     } else {
@@ -152,18 +152,18 @@ fn supervise(
     if let Some(job) = &job {
         // What lives on inside could take the terminal again. The kernel ends it with the box.
         if job.was_foreground() && !outcome.as_ref().is_ok_and(|ended| ended.is_empty) {
-            outlast(plan, &child);
+            outlast(&plan.lifecycle, &child);
         }
         // Before anything is said: it would be said from the background.
         job.give_back();
     }
-    let told = if plan.life.looks_afterwards() {
+    let told = if plan.lifecycle.looks_afterwards() {
         // Whoever reads the messages may have gone (`2>&1 | head`): what the program has left is no better then.
         process::ignore_signals_of_writing().stage(Stage::Signals)?;
-        let found = look_afterwards(plan, &child, &outcome, &before.sweep);
+        let found = look_afterwards(&plan.lifecycle, &child, &outcome, &before.sweep);
         before.tell(descriptors.proc(), &outcome, &door.findings(&found))
     } else if let Ok(Ended { end, is_own: true, .. }) = outcome {
-        status::exit_code(plan, descriptors, end.exit_code())
+        status::exit_code(&plan.launch, descriptors, end.exit_code())
             .map(|()| true)
             .inspect_err(|_| abandon(&child))
             .stage(Stage::Report)
@@ -185,12 +185,17 @@ fn supervise(
 }
 
 /// Looks at what the program has left on the host, and puts it in order. Returns what there is to say about it.
-fn look_afterwards(plan: &Plan, child: &Child, outcome: &Result<Ended, Trouble>, sweep: &Sweep) -> Vec<Found> {
+fn look_afterwards(
+    lifecycle: &Lifecycle,
+    child: &Child,
+    outcome: &Result<Ended, Trouble>,
+    sweep: &Sweep,
+) -> Vec<Found> {
     if !outcome.as_ref().is_ok_and(|ended| ended.is_empty) {
-        outlast(plan, child);
+        outlast(lifecycle, child);
     }
-    let mut found = sweep.after(plan);
-    found.extend(plan.life.settle.iter().flat_map(workspace::settle).map(Found::Settled));
+    let mut found = sweep.after(lifecycle);
+    found.extend(lifecycle.settle.iter().flat_map(workspace::settle).map(Found::Settled));
     found
 }
 
@@ -204,9 +209,13 @@ struct Before {
 
 impl Before {
     fn look(plan: &Plan, proc: BorrowedFd<'_>) -> Result<Before, Failure> {
-        let sweep = Sweep::before(plan)?;
-        let stderr = Outlet::before(plan, proc, 2);
-        Ok(Before { sweep, stderr, status: plan.report.json_status_fd.map(|fd| Outlet::before(plan, proc, fd)) })
+        let sweep = Sweep::before(&plan.lifecycle)?;
+        let stderr = Outlet::before(&plan.lifecycle, proc, 2);
+        Ok(Before {
+            sweep,
+            stderr,
+            status: plan.launch.report.json_status_fd.map(|fd| Outlet::before(&plan.lifecycle, proc, fd)),
+        })
     }
 
     /// Tells how the program has ended, and what was found. False where standard error does not have all of it.
@@ -265,8 +274,9 @@ fn attend(
     door: &dyn Door,
 ) -> Result<Ended, Trouble> {
     let jobs = others.job.is_some();
-    let wanted = Wanted { typed: plan.new_session || plan.new_group, jobs, child: jobs && !plan.init };
-    let signals = plan.life.orderly.then(|| Signals::watch(wanted)).transpose().stage(Stage::Signals)?;
+    let wanted =
+        Wanted { typed: plan.program.new_session || plan.program.new_group, jobs, child: jobs && !plan.init.stays };
+    let signals = plan.lifecycle.orderly.then(|| Signals::watch(wanted)).transpose().stage(Stage::Signals)?;
     let others = Others { signals: signals.as_ref(), ..others };
     let_go(plan, descriptors, control, child, others)?;
     let mut input = None;
@@ -281,8 +291,8 @@ fn attend(
 /// A descriptor of the caller's process where the box shall end with it.
 ///
 /// Not `PR_SET_PDEATHSIG`, which fires when the *thread* that started us ends (bubblewrap issue 633).
-fn watch_parent(plan: &Plan) -> Result<Option<OwnedFd>, Failure> {
-    if plan.life.die_with != DieWith::Caller {
+fn watch_parent(lifecycle: &Lifecycle) -> Result<Option<OwnedFd>, Failure> {
+    if lifecycle.die_with != DieWith::Caller {
         return Ok(None);
     }
     match process::parent_pidfd() {
@@ -331,11 +341,11 @@ fn release(
     child: &Child,
     parent: Option<&OwnedFd>,
 ) -> Result<bool, Failure> {
-    if !plan.is_held_at_start() {
+    if !plan.launch.is_held_at_start {
         return Ok(true);
     }
-    status::announce(plan, descriptors, child.pid).stage(Stage::Report)?;
-    if let Maps::From(fd) = plan.maps
+    status::announce(&plan.launch, descriptors, child.pid).stage(Stage::Report)?;
+    if let Maps::From(fd) = plan.ids.maps
         && let Ok(fd) = descriptors.get(fd)
     {
         let awaited = [Some(fd), Some(child.as_fd()), parent.map(AsFd::as_fd)];
@@ -381,7 +391,7 @@ fn let_go(
     child: &Child,
     others: Others<'_>,
 ) -> Result<(), Failure> {
-    if plan.caller.uid == 0 || plan.joins.user.is_some() || plan.net_meanwhile {
+    if plan.caller.uid == 0 || plan.launch.joins.user.is_some() || plan.launch.net_meanwhile {
         caps::set(caps::Caps::same(0)).stage(Stage::SetCaps)?;
     }
     let mut keep = vec![control.as_raw_fd(), child.pidfd.as_raw_fd(), descriptors.proc().as_raw_fd()];
@@ -389,7 +399,7 @@ fn let_go(
     keep.extend(parent.map(AsRawFd::as_raw_fd));
     keep.extend(signals.map(AsRawFd::as_raw_fd));
     keep.extend(job.map(AsRawFd::as_raw_fd));
-    keep.extend(plan.report.json_status_fd.filter(|&fd| descriptors.get(fd).is_ok()));
+    keep.extend(plan.launch.report.json_status_fd.filter(|&fd| descriptors.get(fd).is_ok()));
     keep.sort_unstable();
     file::close_all_but(&keep).stage(Stage::Control)
 }
@@ -402,8 +412,8 @@ fn abandon(child: &Child) {
 /// Sees to it that nothing lives inside any more, and so nothing appears after a look. In a PID namespace of its own
 /// the kernel kills all with the first process, whose end is told after theirs (`zap_pid_ns_processes` in
 /// kernel/pid_namespace.c).
-fn outlast(plan: &Plan, child: &Child) {
-    if plan.life.die_with == DieWith::Nobody {
+fn outlast(lifecycle: &Lifecycle, child: &Child) {
+    if lifecycle.die_with == DieWith::Nobody {
         // One that has been waited for is gone already.
         let _gone = process::wait(child.as_fd()).is_ok();
     } else {

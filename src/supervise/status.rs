@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::os::fd::BorrowedFd;
 
 use super::Findings;
-use crate::plan::Plan;
+use crate::plan::Launch;
 use crate::protocol::Descriptors;
 use crate::sys::ns::NsSet;
 use crate::sys::{Result, file};
@@ -20,9 +20,9 @@ const KINDS: [(&str, NsSet); 6] = [
 ];
 
 /// Says that the box exists: its process id as the caller sees it, and which namespaces are its own.
-pub(super) fn announce(plan: &Plan, descriptors: &mut Descriptors, pid: i32) -> Result<()> {
-    let namespaces = namespaces(plan, descriptors.proc(), pid)?;
-    if let Some(fd) = plan.report.info_fd {
+pub(super) fn announce(launch: &Launch, descriptors: &mut Descriptors, pid: i32) -> Result<()> {
+    let namespaces = namespaces(launch, descriptors.proc(), pid)?;
+    if let Some(fd) = launch.report.info_fd {
         let mut text = format!("{{\n    \"child-pid\": {pid}");
         for (kind, inode) in &namespaces {
             push(&mut text, format_args!(",\n    \"{kind}-namespace\": {inode}"));
@@ -31,7 +31,7 @@ pub(super) fn announce(plan: &Plan, descriptors: &mut Descriptors, pid: i32) -> 
         write(descriptors, fd, &text)?;
         descriptors.close(fd);
     }
-    if let Some(fd) = plan.report.json_status_fd {
+    if let Some(fd) = launch.report.json_status_fd {
         let mut text = format!("{{ \"child-pid\": {pid}");
         for (kind, inode) in &namespaces {
             push(&mut text, format_args!(", \"{kind}-namespace\": {inode}"));
@@ -43,8 +43,8 @@ pub(super) fn announce(plan: &Plan, descriptors: &mut Descriptors, pid: i32) -> 
 }
 
 /// Says how the program ended.
-pub(super) fn exit_code(plan: &Plan, descriptors: &Descriptors, code: u8) -> Result<()> {
-    match plan.report.json_status_fd {
+pub(super) fn exit_code(launch: &Launch, descriptors: &Descriptors, code: u8) -> Result<()> {
+    match launch.report.json_status_fd {
         Some(fd) => write(descriptors, fd, &end(code)),
         None => Ok(()),
     }
@@ -61,9 +61,9 @@ pub(super) fn unsaid(findings: &Findings) -> String {
     format!("{{ \"unsaid\": {lines} }}\n")
 }
 
-fn namespaces(plan: &Plan, proc: BorrowedFd<'_>, pid: i32) -> Result<Vec<(&'static str, u64)>> {
+fn namespaces(launch: &Launch, proc: BorrowedFd<'_>, pid: i32) -> Result<Vec<(&'static str, u64)>> {
     // Not one that was joined: whoever passed it in knows it.
-    let new = plan.clone.with_if(plan.joins.pid_below, NsSet::PID);
+    let new = launch.clone.with_if(launch.joins.pid_below, NsSet::PID);
     let own = KINDS.iter().filter(|(_, set)| new.has(*set));
     own.map(|&(kind, _)| file::stat_at(proc, format!("{pid}/ns/{kind}").as_str()).map(|found| (kind, found.inode)))
         .collect()

@@ -7,10 +7,9 @@ use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::Found;
-use crate::plan::Plan;
 use crate::protocol::{Failure, Stage};
 use crate::spec::path::join;
-use crate::spec::{OnAppear, Watch};
+use crate::spec::{Lifecycle, OnAppear, Watch};
 use crate::sys::dir::{self, Entries, For};
 use crate::sys::file::Stat;
 use crate::sys::{Errno, Result, file};
@@ -34,7 +33,7 @@ const FEW: usize = 6;
 
 impl Sweep {
     /// Notes which watched names are absent. Nothing is called where nothing is watched.
-    pub(super) fn before(plan: &Plan) -> std::result::Result<Sweep, Failure> {
+    pub(super) fn before(lifecycle: &Lifecycle) -> std::result::Result<Sweep, Failure> {
         let look = |(index, watch): (usize, &Watch)| {
             let failed = |errno: Errno| Failure::nth(Stage::Watch, index, errno as i32);
             if let Some(wrong) = watch.names.iter().find(|name| !is_name(name)) {
@@ -48,14 +47,14 @@ impl Sweep {
             all.retain(|name| !present.contains(name));
             Ok(Dir { watch: index, was, absent: all })
         };
-        plan.life.watch.iter().enumerate().map(look).collect::<std::result::Result<_, _>>().map(|dirs| Sweep { dirs })
+        lifecycle.watch.iter().enumerate().map(look).collect::<std::result::Result<_, _>>().map(|dirs| Sweep { dirs })
     }
 
     /// Looks again, removes what is to be removed, and returns what there is to say.
-    pub(super) fn after(&self, plan: &Plan) -> Vec<Found> {
+    pub(super) fn after(&self, lifecycle: &Lifecycle) -> Vec<Found> {
         let mut found = Vec::new();
         for dir in self.dirs.iter().filter(|dir| !dir.absent.is_empty()) {
-            let Some(watch) = plan.life.watch.get(dir.watch) else { continue };
+            let Some(watch) = lifecycle.watch.get(dir.watch) else { continue };
             let Ok(open) = dir.open_again(&watch.dir) else {
                 found.push(Found::Unseen { path: watch.dir.clone() });
                 continue;

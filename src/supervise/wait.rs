@@ -32,7 +32,8 @@ pub(super) struct Others<'a> {
     pub(super) job: Option<&'a Job>,
 }
 
-/// Listens to the half inside until the program has ended. `input` is what it reads, if that is not what the caller has.
+/// Listens to the half inside until the program has ended. `input` is what it reads, if that is not what the caller
+/// has.
 pub(super) fn wait(
     plan: &Plan,
     control: &OwnedFd,

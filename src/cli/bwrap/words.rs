@@ -69,7 +69,7 @@ fn bubblewrap(plan: &Plan, failure: &Failure) -> Error {
         }
         Reason::InMessage => {}
     }
-    let op = plan.ops.get(failure.index as usize).filter(|_| failure.stage == Stage::Op).map(|op| &op.fs);
+    let op = plan.root.ops.get(failure.index as usize).filter(|_| failure.stage == Stage::Op).map(|op| &op.fs);
     let advice = || hint::advice(failure, op, &host::Obstacles::probe(), &TERMS);
     Error::new(1, message).with_hint(op.and_then(|op| newer_words(op, failure)).or_else(advice))
 }
@@ -126,12 +126,12 @@ fn what(plan: &Plan, failure: &Failure, out: &mut Vec<u8>) -> Reason {
         ),
         Stage::Op => op_text(plan, failure, out),
         Stage::Rule => landlock_rule(plan, failure, out),
-        Stage::SwitchUid => with_number(out, words, plan.switch.uid),
-        Stage::SwitchGid => with_number(out, words, plan.switch.gid),
+        Stage::SwitchUid => with_number(out, words, plan.ids.switch.uid),
+        Stage::SwitchGid => with_number(out, words, plan.ids.switch.gid),
         Stage::OpenLock | Stage::TakeLock => with_path(out, words, lock_file(plan, failure)),
         Stage::Watch => with_path(out, words, watched(plan, failure)),
-        Stage::Chdir => with_path(out, words, plan.cwd.first()),
-        Stage::Exec => with_path(out, words, &plan.exec.command),
+        Stage::Chdir => with_path(out, words, plan.program.cwd.first()),
+        Stage::Exec => with_path(out, words, &plan.program.exec.command),
         Stage::UserNsNotDisabled | Stage::FilterLength => with_text(out, words),
         Stage::Unproven if failure.errno == 0 => with_text(out, words),
         Stage::Restrict if failure.errno == 0 => with_text(out, "Landlock does not enforce all of its rules"),
@@ -146,7 +146,7 @@ fn what(plan: &Plan, failure: &Failure, out: &mut Vec<u8>) -> Reason {
 
 /// The rule by what it is for: its number says nothing to anybody.
 fn landlock_rule(plan: &Plan, failure: &Failure, out: &mut Vec<u8>) -> Reason {
-    match plan.landlock_rule(failure.index as usize) {
+    match plan.restrictions.landlock_rule(failure.index as usize) {
         Some(LandlockRule::File(path)) => with_path(out, "Can't add the Landlock rule for ", path),
         Some(LandlockRule::Descriptor(fd)) => {
             with_number(out, "Can't add the Landlock rule for descriptor ", u32::try_from(fd).ok())
@@ -174,7 +174,7 @@ fn clone_text(failure: &Failure, out: &mut Vec<u8>) -> Reason {
 }
 
 fn op_text(plan: &Plan, failure: &Failure, out: &mut Vec<u8>) -> Reason {
-    let Some(op) = plan.ops.get(failure.index as usize) else {
+    let Some(op) = plan.root.ops.get(failure.index as usize) else {
         return with_errno(out, failure.stage.bubblewrap());
     };
     let dest = dest(&op.fs);
@@ -356,11 +356,11 @@ fn dest(op: &FsOp) -> &CStr {
 }
 
 fn lock_file<'a>(plan: &'a Plan, failure: &Failure) -> &'a CStr {
-    plan.life.lock_files.get(failure.index as usize).map_or(c"", |path| path)
+    plan.lifecycle.lock_files.get(failure.index as usize).map_or(c"", |path| path)
 }
 
 fn watched<'a>(plan: &'a Plan, failure: &Failure) -> &'a CStr {
-    plan.life.watch.get(failure.index as usize).map_or(c"", |watch| &watch.dir)
+    plan.lifecycle.watch.get(failure.index as usize).map_or(c"", |watch| &watch.dir)
 }
 
 fn with_errno(out: &mut Vec<u8>, text: &str) -> Reason {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::args::Origin;
 use super::words::to_os;
 use crate::error::{printable_json, push_printable, quoted};
-use crate::plan::Plan;
+use crate::plan::{self, Plan};
 use crate::spec::{Fds, FsOp};
 
 /// Whether an operation will be skipped.
@@ -14,9 +14,9 @@ type IsSkipped<'a> = &'a dyn Fn(&FsOp) -> bool;
 /// The plan for people.
 pub(super) fn text(plan: &Plan, origins: &[Origin], is_skipped: IsSkipped<'_>) -> String {
     let mut out = Vec::new();
-    line(&mut out, "namespaces", plan.namespaces().join(" ").as_bytes());
-    line(&mut out, "ids", format!("uid {} gid {}", plan.ids.0, plan.ids.1).as_bytes());
-    for op in &plan.ops {
+    line(&mut out, "namespaces", plan.launch.namespaces().join(" ").as_bytes());
+    line(&mut out, "ids", format!("uid {} gid {}", plan.ids.seen.0, plan.ids.seen.1).as_bytes());
+    for op in &plan.root.ops {
         let mut what = op.fs.in_words();
         let is_skipped = is_skipped(&op.fs);
         if is_skipped {
@@ -31,17 +31,17 @@ pub(super) fn text(plan: &Plan, origins: &[Origin], is_skipped: IsSkipped<'_>) -
     }
     line(&mut out, "capabilities", caps(plan).join(" ").as_bytes());
     line(&mut out, "descriptors", descriptors(plan).as_bytes());
-    for wall in plan.walls() {
+    for wall in plan::walls(plan) {
         line(&mut out, wall.name, wall.what.as_bytes());
     }
     for dropped in &plan.dropped {
         line(&mut out, "not enforced", &dropped.line());
     }
-    line(&mut out, "directory", &printable(plan.cwd.first()));
-    for entry in plan.exec.environment.iter().filter(|entry| !entry.to_bytes().starts_with(b"PWD=")) {
+    line(&mut out, "directory", &printable(plan.program.cwd.first()));
+    for entry in plan.program.exec.environment.iter().filter(|entry| !entry.to_bytes().starts_with(b"PWD=")) {
         line(&mut out, "environment", &printable(entry));
     }
-    let command: Vec<String> = plan.exec.arguments.iter().map(|word| quoted(to_os(word))).collect();
+    let command: Vec<String> = plan.program.exec.arguments.iter().map(|word| quoted(to_os(word))).collect();
     line(&mut out, "program", command.join(" ").as_bytes());
     String::from_utf8_lossy(&out).into_owned()
 }
@@ -49,6 +49,7 @@ pub(super) fn text(plan: &Plan, origins: &[Origin], is_skipped: IsSkipped<'_>) -
 /// The plan for programs.
 pub(super) fn json(plan: &Plan, origins: &[Origin], is_skipped: IsSkipped<'_>) -> String {
     let ops: Vec<Value> = plan
+        .root
         .ops
         .iter()
         .map(|op| {
@@ -60,19 +61,20 @@ pub(super) fn json(plan: &Plan, origins: &[Origin], is_skipped: IsSkipped<'_>) -
             json!({ "what": lossy(&op.fs.in_words()), "from": from, "skipped": is_skipped(&op.fs) })
         })
         .collect();
-    let walls: Vec<Value> = plan.walls().iter().map(|wall| json!({ "name": wall.name, "what": wall.what })).collect();
+    let walls: Vec<Value> =
+        plan::walls(plan).iter().map(|wall| json!({ "name": wall.name, "what": wall.what })).collect();
     let plan = json!({
-        "namespaces": plan.namespaces(),
-        "uid": plan.ids.0,
-        "gid": plan.ids.1,
+        "namespaces": plan.launch.namespaces(),
+        "uid": plan.ids.seen.0,
+        "gid": plan.ids.seen.1,
         "mounts": ops,
         "capabilities": caps(plan),
         "descriptors": kept(plan),
         "walls": walls,
         "not-enforced": plan.dropped.iter().map(|dropped| lossy(&dropped.line())).collect::<Vec<_>>(),
-        "directory": lossy(plan.cwd.first().to_bytes()),
-        "environment": plan.exec.environment.iter().map(|entry| lossy(entry.to_bytes())).collect::<Vec<_>>(),
-        "program": plan.exec.arguments.iter().map(|word| lossy(word.to_bytes())).collect::<Vec<_>>(),
+        "directory": lossy(plan.program.cwd.first().to_bytes()),
+        "environment": plan.program.exec.environment.iter().map(|entry| lossy(entry.to_bytes())).collect::<Vec<_>>(),
+        "program": plan.program.exec.arguments.iter().map(|word| lossy(word.to_bytes())).collect::<Vec<_>>(),
     });
     printable_json(&format!("{plan:#}\n"))
 }
@@ -84,12 +86,12 @@ fn line(out: &mut Vec<u8>, name: &str, what: &[u8]) {
 }
 
 fn caps(plan: &Plan) -> Vec<String> {
-    plan.capabilities().numbers().map(crate::spec::CapSet::name).collect()
+    plan.restrictions.capabilities().numbers().map(crate::spec::CapSet::name).collect()
 }
 
 fn kept(plan: &Plan) -> Vec<i32> {
     let mut kept = vec![0, 1, 2];
-    if let Fds::Only(more) = &plan.fds {
+    if let Fds::Only(more) = &plan.program.fds {
         kept.extend(more);
     }
     kept.sort_unstable();

@@ -44,7 +44,7 @@ pub(super) struct Native {
 impl Door for Native {
     fn error(&self, plan: &Plan, failure: &Failure) -> Error {
         *self.failed.borrow_mut() = Some((failure.stage, failure.errno));
-        let op = plan.ops.get(failure.index as usize).filter(|_| failure.stage == Stage::Op);
+        let op = plan.root.ops.get(failure.index as usize).filter(|_| failure.stage == Stage::Op);
         let mut message = host::old_kernel(failure.errno).unwrap_or_default().into_bytes();
         message.extend_from_slice(failure.stage.step().as_bytes());
         message.extend_from_slice(b": ");
@@ -217,9 +217,9 @@ fn out_of_sight(plan: &Plan, failure: &Failure) -> Option<String> {
         return None;
     }
     let path = |file: &CString| Path::new(OsStr::from_bytes(file.to_bytes())).to_owned();
-    let outside = plan.exec.files.iter().map(path).find(|path| path.is_absolute() && path.is_file())?;
+    let outside = plan.program.exec.files.iter().map(path).find(|path| path.is_absolute() && path.is_file())?;
     // One that is shown lacks its interpreter or its loader.
-    if matches!(View::new(&plan.ops).at(&outside), Seen::Host(_)) {
+    if matches!(View::new(&plan.root.ops).at(&outside), Seen::Host(_)) {
         return None;
     }
     let mut hint = b"outside it is ".to_vec();
@@ -247,10 +247,10 @@ fn what(plan: &Plan, failure: &Failure) -> Vec<u8> {
     match failure.stage {
         Stage::Op => operation(plan, failure),
         Stage::Rule => landlock_rule(plan, failure),
-        Stage::Chdir => with(words, plan.cwd.first()),
-        Stage::Exec => with(words, &plan.exec.command),
+        Stage::Chdir => with(words, plan.program.cwd.first()),
+        Stage::Exec => with(words, &plan.program.exec.command),
         Stage::Watch => {
-            let watched = plan.life.watch.get(failure.index as usize);
+            let watched = plan.lifecycle.watch.get(failure.index as usize);
             with(words, watched.map_or(c"", |watch| &watch.dir))
         }
         _ => words.to_vec(),
@@ -258,7 +258,7 @@ fn what(plan: &Plan, failure: &Failure) -> Vec<u8> {
 }
 
 fn landlock_rule(plan: &Plan, failure: &Failure) -> Vec<u8> {
-    match plan.landlock_rule(failure.index as usize) {
+    match plan.restrictions.landlock_rule(failure.index as usize) {
         Some(LandlockRule::File(path)) => with(b"cannot add the rule for ", path),
         Some(LandlockRule::Descriptor(fd)) => format!("cannot add the rule for descriptor {fd}").into_bytes(),
         Some(LandlockRule::Port(port)) => format!("cannot add the rule for TCP port {port}").into_bytes(),
@@ -268,7 +268,7 @@ fn landlock_rule(plan: &Plan, failure: &Failure) -> Vec<u8> {
 
 fn operation(plan: &Plan, failure: &Failure) -> Vec<u8> {
     let mut out =
-        plan.ops.get(failure.index as usize).map_or_else(|| failure.stage.native().into(), |op| op.fs.in_words());
+        plan.root.ops.get(failure.index as usize).map_or_else(|| failure.stage.native().into(), |op| op.fs.in_words());
     out.extend_from_slice(failure.act.native().as_bytes());
     if matches!(failure.act, Act::Unlisted | Act::Outside) {
         out.extend_from_slice(hint::links_left(failure).as_bytes());
