@@ -3,8 +3,8 @@
 #![allow(dead_code, unreachable_pub, unused_imports)] // the library uses more of the modules than this does
 
 mod error;
-mod nearest;
 mod seccomp;
+mod suggest;
 
 use std::fmt::Write as _;
 use std::path::Path;

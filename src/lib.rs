@@ -27,7 +27,7 @@
 //! | manual pages, shell completions | `cli/render/files.rs` and `man/*.in` (the same; written by a test) |
 //! | what can fail, and its words in both dialects | `protocol/stage.rs` |
 //! | the text of an error | `cli/run/words.rs`, `cli/bwrap/words.rs`; an operation in words: `spec/words.rs`; the `hint:` line below it: `plan/hint.rs` |
-//! | a suggestion for a word that nothing is called | `nearest.rs`; for an option of a small command: `cli/verbs.rs` |
+//! | a suggestion for a word that nothing is called | `suggest.rs`; for an option of a small command: `cli/verbs.rs` |
 //! | which word of which line an error is about | `error.rs`, `About`; `cli/run/words.rs`, `placed` |
 //! | how text is shown, how a shell is given a word | `error.rs` |
 //! | what can be asked for at all | `spec/` |
@@ -75,12 +75,12 @@ mod doctor;
 mod error;
 mod exec;
 pub mod host;
-mod nearest;
 pub mod plan;
 mod protocol;
 mod sandbox;
 mod seccomp;
 pub mod spec;
+mod suggest;
 mod supervise;
 mod sys;
 mod workspace;

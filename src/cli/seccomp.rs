@@ -10,7 +10,6 @@ use lexopt::prelude::{Long, Short, Value};
 
 use super::verbs::{self, SECCOMP, Sub};
 use crate::error::{Error, printable};
-use crate::nearest::{did_you_mean, nearest};
 use crate::plan;
 use crate::seccomp::arch::Arch;
 use crate::seccomp::policy::{Decision, Idle, Policy, Target, resolve};
@@ -19,6 +18,7 @@ use crate::seccomp::table::{self, Table};
 use crate::seccomp::verdict::{ENOSYS, Verdict};
 use crate::seccomp::{Program, compile, proof, shipped};
 use crate::spec::{CapSet, LAST_KNOWN_CAP, ProfileText};
+use crate::suggest::{did_you_mean, nearest};
 use crate::sys::io_error_text;
 
 pub(super) const USAGE: &str = "\

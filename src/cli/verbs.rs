@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 
 use super::{CommandLine, run};
 use crate::error::{Error, printable};
-use crate::nearest::nearest;
+use crate::suggest::nearest;
 
 /// One command.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use crate::error::Error;
-use crate::nearest::{did_you_mean, nearest};
+use crate::suggest::{did_you_mean, nearest};
 
 /// A failure that the author of a profile can mend.
 pub(super) fn refuse<T>(place: &str, reason: impl AsRef<str>) -> Result<T, Error> {

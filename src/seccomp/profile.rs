@@ -11,7 +11,7 @@ use super::json::{Object, refuse, repeated};
 use super::table::{FOREIGN, Table};
 use super::verdict::{ACTIONS, EPERM, MAX_ERRNO, Verdict, errno_number};
 use crate::error::Error;
-use crate::nearest::{did_you_mean, nearest};
+use crate::suggest::{did_you_mean, nearest};
 
 /// A profile, checked as far as it can be without an architecture.
 #[derive(Debug, Clone, PartialEq, Eq)]

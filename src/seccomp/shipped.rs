@@ -1,7 +1,7 @@
 //! The profiles that come with us, by name.
 
 use crate::error::Error;
-use crate::nearest::{did_you_mean, nearest};
+use crate::suggest::{did_you_mean, nearest};
 
 /// Name and text. The texts are files of their own, to be read and copied.
 const PROFILES: &[(&str, &str)] = &[

@@ -102,6 +102,6 @@ impl Table {
     /// The call or group whose name is nearest to `name`, if one is near.
     pub(crate) fn suggestion(&self, name: &str) -> Option<&'static str> {
         let groups = GROUPS.iter().map(|(group, _)| *group);
-        crate::nearest::nearest(name, self.calls.iter().map(|call| call.name).chain(groups))
+        crate::suggest::nearest(name, self.calls.iter().map(|call| call.name).chain(groups))
     }
 }

@@ -26,23 +26,23 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cli/profile.rs", &["error"]),
     ("cli/run/mod.rs", &["error", "host", "plan", "protocol", "spec", "supervise", "sys", "workspace"]),
     ("cli/run/dry_run.rs", &["error", "plan", "spec"]),
-    ("cli/run/lower.rs", &["error", "nearest", "spec", "workspace"]),
+    ("cli/run/lower.rs", &["error", "spec", "suggest", "workspace"]),
     ("cli/run/footprint.rs", &["error", "plan", "spec"]),
     ("cli/run/links.rs", &["error", "spec"]),
     ("cli/run/look.rs", &["error", "host", "plan", "spec", "supervise", "workspace"]),
-    ("cli/run/profile.rs", &["error", "nearest", "sys"]),
-    ("cli/run/read.rs", &["error", "nearest"]),
-    ("cli/run/value.rs", &["error", "nearest", "spec"]),
+    ("cli/run/profile.rs", &["error", "suggest", "sys"]),
+    ("cli/run/read.rs", &["error", "suggest"]),
+    ("cli/run/value.rs", &["error", "spec", "suggest"]),
     ("cli/run/words.rs", &["error", "host", "plan", "protocol", "spec", "supervise", "sys"]),
     ("cli/run/tests", &["error", "cli", "spec", "workspace"]),
     ("cli/run/world.rs", &["error", "host", "spec", "sys", "workspace"]),
-    ("cli/verbs.rs", &["error", "nearest"]),
+    ("cli/verbs.rs", &["error", "suggest"]),
     // Compiled into tests only.
     ("cli/render/files", &["seccomp", "spec"]),
-    ("cli/seccomp.rs", &["error", "nearest", "plan", "seccomp", "spec", "sys"]),
+    ("cli/seccomp.rs", &["error", "plan", "seccomp", "spec", "suggest", "sys"]),
     ("cli/doctor.rs", &["doctor", "error"]),
     ("cli/bwrap/mod.rs", &["error", "host", "plan", "spec", "supervise", "sys"]),
-    ("cli/bwrap/parse.rs", &["error", "nearest", "spec"]),
+    ("cli/bwrap/parse.rs", &["error", "spec", "suggest"]),
     ("cli/bwrap/words.rs", &["error", "host", "plan", "protocol", "spec", "supervise", "sys"]),
     ("error.rs", &[]),
     ("spec", &[]),
@@ -59,10 +59,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     // Nothing uses it but its verb; it uses the engine.
     ("doctor", &["error", "host", "plan", "protocol", "seccomp", "spec", "supervise", "sys"]),
     // Text in, a filter out: pure.
-    ("seccomp", &["error", "nearest"]),
+    ("seccomp", &["error", "suggest"]),
     // Files of the host in, binds out.
     ("workspace", &["error", "spec", "sys"]),
-    ("nearest.rs", &[]),
+    ("suggest.rs", &[]),
     ("sys", &[]),
 ];
 

@@ -6,8 +6,8 @@ use std::ffi::CStr;
 use super::args::{self, Args, refuse, refuse_word};
 use crate::cli::table::{self, Action, Opt, Table};
 use crate::error::Error;
-use crate::nearest::nearest;
 use crate::spec::FdNumber;
+use crate::suggest::nearest;
 
 /// What parsing needs of the world.
 pub(crate) trait Outside {

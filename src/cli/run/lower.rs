@@ -6,11 +6,11 @@ use std::ffi::{CStr, CString};
 use super::args::{EnvWish, Origin, RunArgs, Wish, overlay, refuse};
 use super::{footprint, value, words};
 use crate::error::Error;
-use crate::nearest::nearest;
 use crate::spec::{
     BindFlags, CapSet, DieWith, EnvOp, Fds, FsOp, Landlock, LandlockTier, Lifecycle, Lockdown, Namespaces,
     NestedUserNs, Op, Process, ProfileText, Report, Seccomp, Settle, Source, Spec, Unshare, UserNs, Watch,
 };
+use crate::suggest::nearest;
 use crate::workspace::{Unheld, Workspace};
 
 /// What the meaning of the words depends on.

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use super::FAILED;
 use super::read::Text;
 use crate::error::{Error, printable, push_printable};
-use crate::nearest::nearest;
+use crate::suggest::nearest;
 use crate::sys::{Errno, entry, error_text};
 
 /// Name and text of those that come with pinfold, in the order to show them.

@@ -15,7 +15,7 @@ use super::words::at;
 use super::{DEFAULT_PROFILE, FAILED};
 use crate::cli::table::{Action, Opt, opts};
 use crate::error::{Error, push_printable};
-use crate::nearest::nearest;
+use crate::suggest::nearest;
 
 /// How deep profiles may build on each other. Each level takes room on the stack, which must not run out.
 const DEEPEST: usize = 32;

@@ -6,8 +6,8 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::args::refuse;
 use crate::error::{Error, push_printable, quoted};
-use crate::nearest::nearest;
 use crate::spec::FdNumber;
+use crate::suggest::nearest;
 
 /// The two halves of `FIRST:SECOND`. A backslash takes the meaning of a colon, or of another backslash, away.
 pub(super) fn split_pair(value: &[u8]) -> (Cow<'_, [u8]>, Option<Vec<u8>>) {

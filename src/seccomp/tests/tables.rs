@@ -1,9 +1,9 @@
 //! Facts about system calls.
 
 use super::*;
-use crate::nearest::nearest;
 use crate::seccomp::table::{FOREIGN, GROUPS};
 use crate::seccomp::width::is_narrow;
+use crate::suggest::nearest;
 
 /// Numbers that anybody can look up, on x86_64, i386, aarch64, arm, riscv64.
 const KNOWN: &[(&str, [Option<u32>; 5])] = &[
