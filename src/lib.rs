@@ -26,9 +26,9 @@
 //! | help | `cli/render.rs` (all from the tables) |
 //! | manual pages, shell completions | `cli/render/files.rs` and `man/*.in` (the same; written by a test) |
 //! | what can fail, and its words in both dialects | `protocol/stage.rs` |
-//! | the text of an error | `cli/run/words.rs`, `cli/bwrap/words.rs`; an operation in words: `spec/words.rs`; the `hint:` line below it: `plan/hint.rs` |
+//! | the text of an error | `cli/run/messages.rs`, `cli/bwrap/messages.rs`; an operation in words: `spec/words.rs`; the `hint:` line below it: `plan/hint.rs` |
 //! | a suggestion for a word that nothing is called | `suggest.rs`; for an option of a small command: `cli/verbs.rs` |
-//! | which word of which line an error is about | `error.rs`, `About`; `cli/run/words.rs`, `placed` |
+//! | which word of which line an error is about | `error.rs`, `About`; `cli/run/messages.rs`, `placed` |
 //! | how text is shown, how a shell is given a word | `error.rs` |
 //! | what can be asked for at all | `spec/` |
 //! | what is asked of the host | `host.rs` |

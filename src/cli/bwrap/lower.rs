@@ -1,7 +1,7 @@
 //! [`Args`] → [`Spec`]: what is meant by the words, with defaults filled in and conflicts refused.
 
 use super::args::{Args, CapChange, refuse, unknown_cap};
-use super::words;
+use super::messages;
 use crate::error::Error;
 use crate::spec::{
     CapSet, Conflict, DieWith, Fds, Ids, Landlock, Lifecycle, Lockdown, Namespaces, NestedUserNs, Process, Report,
@@ -44,11 +44,11 @@ pub(crate) fn lower(args: Args, facts: &Facts) -> Result<Wish, Error> {
     match (spec.check(facts.uid, facts.gid), join_and_make) {
         // These two come first, and a namespace that is both joined and made comes before the others: bubblewrap's order.
         (Err(conflict @ (Conflict::MapsFromNeedsNewUser | Conflict::MapsFromNeedsInfo)), _) => {
-            refuse(words::conflict(conflict))
+            refuse(messages::conflict(conflict))
         }
         (_, Some(option)) => refuse(format!("--userns not compatible {option}")),
         (Err(Conflict::NoCommand), None) => Ok(Wish::Usage),
-        (Err(conflict), None) => refuse(words::conflict(conflict)),
+        (Err(conflict), None) => refuse(messages::conflict(conflict)),
         (Ok(()), None) => Ok(Wish::Run(Box::new(spec))),
     }
 }

@@ -3,9 +3,9 @@
 pub(super) mod args;
 mod files;
 pub(super) mod lower;
+mod messages;
 pub(super) mod parse;
 mod table;
-mod words;
 
 use crate::cli::{CommandLine, render};
 use crate::error::Error;
@@ -15,9 +15,9 @@ use crate::sys::{error_text, file};
 use crate::{plan, supervise};
 use args::Args;
 use lower::{Facts, Wish};
+pub(crate) use messages::{Bubblewrap, conflict};
 use parse::{Outcome, Outside};
 pub(super) use table::{TABLE, VERSION};
-pub(crate) use words::{Bubblewrap, conflict};
 
 /// bubblewrap's words, from word number `skip` on.
 pub(super) fn run(line: CommandLine, skip: usize) -> u8 {
@@ -68,7 +68,7 @@ fn sandbox(spec: Spec, caller: Caller, line: CommandLine) -> Result<u8, Error> {
         Host::probe(caller, &spec, words.first().copied().unwrap_or_default(), &line.environment())?
     };
     let plan = plan::plan(spec, host)?;
-    supervise::run(&plan, &mut descriptors, Some(line), &words::Bubblewrap)
+    supervise::run(&plan, &mut descriptors, Some(line), &messages::Bubblewrap)
 }
 
 /// What parsing may read and say.

@@ -9,9 +9,9 @@ use std::{env, fs};
 use crate::cli::verbs::VERBS;
 
 mod bash;
+mod completion;
 mod fish;
 mod roff;
-mod words;
 mod zsh;
 
 #[test]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::args::Origin;
-use super::words::to_os;
+use super::messages::to_os;
 use crate::error::{printable_json, push_printable, quoted};
 use crate::plan::{self, Plan};
 use crate::spec::{Fds, FsOp};

@@ -8,7 +8,7 @@ use std::ffi::{CStr, CString};
 use super::FAILED;
 use super::args::Origin;
 use super::lower::Found;
-use super::words;
+use super::messages;
 use crate::error::{Error, push_printable};
 use crate::plan::hint::SKIP_MISSING;
 use crate::spec::{FsOp, Op, Source};
@@ -27,7 +27,7 @@ pub(super) fn check(ops: &[Op], origins: &[Origin], look: Look<'_>) -> Result<()
             None => undoing(op, before),
         };
         if let Some(error) = refused {
-            return Err(words::at(origins.get(op.word), error));
+            return Err(messages::at(origins.get(op.word), error));
         }
     }
     Ok(())
@@ -64,7 +64,7 @@ fn footprint(op: &FsOp, before: &[Op], look: Look<'_>) -> Result<Option<Error>, 
     }
     let mut message = made.as_bytes().to_vec();
     message.extend_from_slice(b" at ");
-    push_printable(&mut message, words::to_os(dest));
+    push_printable(&mut message, messages::to_os(dest));
     message.extend_from_slice(b" would be made on the host, and stay there");
     let hint = match op.is_mount() {
         true => "make it yourself first, or choose a place that is the sandbox's own, such as one below --tmpfs",
@@ -120,7 +120,7 @@ fn undoing(op: &Op, before: &[Op]) -> Option<Error> {
         _ => None,
     })?;
     let mut message = b"this would open ".to_vec();
-    push_printable(&mut message, words::to_os(held));
+    push_printable(&mut message, messages::to_os(held));
     message.extend_from_slice(b", which the workspace protects");
     let hint = "the workspace is writable already but for what the host would obey later; a directory without that \
                 protection takes --profile base --rw DIR";

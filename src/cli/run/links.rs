@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::FAILED;
 use super::args::Origin;
-use super::words;
+use super::messages;
 use crate::error::{Error, push_printable, quoted};
 use crate::spec::path::MAX_LINKS;
 use crate::spec::{FsOp, Op, Source};
@@ -29,7 +29,7 @@ pub(super) fn guard(ops: &mut [Op], origins: &[Origin], cwd: Option<&Path>, plac
             let source = cwd.map_or_else(|| source.to_owned(), |cwd| cwd.join(source));
             let way = way(&source, places);
             if let Some(link) = way.stray {
-                return Err(words::at(Some(origin), refusal(&link, &way.real)));
+                return Err(messages::at(Some(origin), refusal(&link, &way.real)));
             }
             ways.push(way);
         }

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use super::args::{Origin, RunArgs};
 use super::lint::Subject;
 use super::lower::Meant;
+use super::messages::Native;
 use super::profile::Library;
 use super::read::{self, Outside as _};
-use super::words::Native;
 use super::world::World;
-use super::{FAILED, lint, words};
+use super::{FAILED, lint, messages};
 use crate::error::Error;
 use crate::host;
 use crate::plan;
@@ -61,12 +61,12 @@ impl<'a> Desk<'a> {
         };
         let Meant { mut spec, origins, seen, unheld: _ } = meant?;
         let kernel = host::kernel_for(&spec)?;
-        let wrong = |error| words::placed(&seen, &origins, Error { code: FAILED, ..error });
+        let wrong = |error| messages::placed(&seen, &origins, Error { code: FAILED, ..error });
         plan::look_over(&spec, kernel.as_deref()).map_err(wrong)?;
         if !is_started {
             spec.process.command.clear();
         }
-        let is_anywhere = !is_started && words::last(&seen, "--workspace").is_some();
+        let is_anywhere = !is_started && messages::last(&seen, "--workspace").is_some();
         Ok(lint::lint(&Subject { spec: &spec, origins: &origins, seen: &seen, is_anywhere }))
     }
 

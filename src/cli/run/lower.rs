@@ -4,7 +4,7 @@
 use std::ffi::{CStr, CString};
 
 use super::args::{EnvWish, Origin, RunArgs, Wish, overlay, refuse};
-use super::{footprint, value, words};
+use super::{footprint, messages, value};
 use crate::error::Error;
 use crate::spec::{
     BindFlags, CapSet, DieWith, EnvOp, Fds, FsOp, Landlock, LandlockTier, Lifecycle, Lockdown, Namespaces,
@@ -71,7 +71,7 @@ pub(crate) fn lower(mut args: RunArgs, facts: &Facts<'_>) -> Result<Meant, Error
     let wishes = std::mem::take(&mut args.wishes);
     let is_workspace = wishes.contains(&Wish::Workspace);
     let seen = &args.seen;
-    let placed = |option: &'static str| move |error| words::at(words::last(seen, option), error);
+    let placed = |option: &'static str| move |error| messages::at(messages::last(seen, option), error);
     let caps = caps(&args, facts.last_cap)?;
     let (seccomp, is_ours) = seccomp(&args, facts).map_err(placed("--seccomp"))?;
     let is_alone = args.landlock == Some(LandlockTier::Only);
@@ -80,7 +80,7 @@ pub(crate) fn lower(mut args: RunArgs, facts: &Facts<'_>) -> Result<Meant, Error
     let mut lowered = Lowered { ops, watch: Vec::new(), settle: Vec::new(), unheld: Vec::new(), is_alone };
     for (word, wish) in wishes.into_iter().enumerate() {
         let done = lowered.add(word, wish, facts, args.best_effort);
-        done.map_err(|error| words::at(args.origins.get(word), error))?;
+        done.map_err(|error| messages::at(args.origins.get(word), error))?;
     }
     let Lowered { mut ops, watch, settle, unheld, is_alone: _ } = lowered;
     let settle = writable(settle, &ops);
@@ -94,7 +94,7 @@ pub(crate) fn lower(mut args: RunArgs, facts: &Facts<'_>) -> Result<Meant, Error
     let mut origins = args.origins;
     if let Some(name) = args.hostname {
         let word = origins.len();
-        origins.extend(words::last(seen, "--hostname").cloned());
+        origins.extend(messages::last(seen, "--hostname").cloned());
         ops.push(Op::new(FsOp::Hostname { name }, word));
     }
     let workdir = match args.workdir {
@@ -183,7 +183,7 @@ fn caps(args: &RunArgs, last: u8) -> Result<CapSet, Error> {
                     None => "names have their prefix: CAP_NET_ADMIN; ALL is all of them (capabilities(7))".into(),
                 };
                 let error = Error::new(super::FAILED, "unknown capability").with_hint(Some(hint));
-                Err(words::at(words::nth(&args.seen, "--cap-add", nth), error))
+                Err(messages::at(messages::nth(&args.seen, "--cap-add", nth), error))
             }
         }
     })

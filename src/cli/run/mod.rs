@@ -8,12 +8,12 @@ mod links;
 mod lint;
 pub(super) mod look;
 mod lower;
+mod messages;
 mod profile;
 mod read;
 pub(super) mod table;
 mod value;
 mod view;
-mod words;
 mod world;
 
 use std::cell::RefCell;
@@ -31,8 +31,8 @@ use crate::sys::{file, output};
 use crate::workspace::Unheld;
 use args::{Format, RunArgs};
 use lower::Meant;
+use messages::Native;
 use read::Outcome;
-use words::Native;
 use world::World;
 
 /// pinfold failed; the program has not run.
@@ -58,7 +58,7 @@ pub(super) fn run(line: CommandLine) -> Result<u8, Error> {
         }
         Err(error) => {
             if let Some(fd) = status {
-                words::report(file::callers_fd(fd), &report(&error, None));
+                messages::report(file::callers_fd(fd), &report(&error, None));
             }
             Err(error)
         }
@@ -95,15 +95,15 @@ fn prepare(line: &CommandLine, status: &mut Option<FdNumber>) -> Result<Prepared
     };
     if print_bwrap {
         let as_bwrap::Line { text, notes } =
-            as_bwrap::line(&spec).map_err(|error| words::placed(&seen, &origins, error))?;
-        notes.iter().for_each(|note| words::say(note.as_bytes()));
+            as_bwrap::line(&spec).map_err(|error| messages::placed(&seen, &origins, error))?;
+        notes.iter().for_each(|note| messages::say(note.as_bytes()));
         return super::print(text, 0).map(Prepared::Done);
     }
     let program = line.words().first().copied().unwrap_or_default().to_owned();
     let mut door = Native { origins, seen, status: spec.report.json_status_fd, failed: RefCell::default() };
     let (host, descriptors) = Host::probe(world.caller, &spec, &program, &environment).map_err(as_ours)?;
     door.status = door.status.filter(|fd| host.descriptors.contains(fd));
-    let mut plan = plan::plan(spec, host).map_err(|error| words::placed(&door.seen, &door.origins, as_ours(error)))?;
+    let mut plan = plan::plan(spec, host).map_err(|error| messages::placed(&door.seen, &door.origins, as_ours(error)))?;
     plan.dropped.extend(unguarded);
     plan.dropped.extend(unheld.into_iter().map(|unheld| unprotected(&unheld)));
     match dry_run {

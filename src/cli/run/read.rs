@@ -10,8 +10,8 @@ use std::rc::Rc;
 use lexopt::Arg;
 
 use super::args::{Origin, RunArgs, refuse};
+use super::messages::at;
 use super::table::{self, SHORT, TABLE};
-use super::words::at;
 use super::{DEFAULT_PROFILE, FAILED};
 use crate::cli::table::{Action, Opt, opts};
 use crate::error::{Error, push_printable};

@@ -10,7 +10,7 @@ use super::args::{Origin, RunArgs};
 use super::lower::{self, Facts, Found, Meant};
 use super::profile::Library;
 use super::read::{Outside, Text};
-use super::{links, profile, value, words};
+use super::{links, messages, profile, value};
 use crate::cli::seccomp::LONGEST;
 use crate::error::{Error, push_printable};
 use crate::host::Caller;
@@ -142,7 +142,7 @@ impl World {
         };
         let meant = lower::lower(args, &facts)?;
         let done = meant.spec.check(self.caller.uid, self.caller.gid);
-        done.map_err(|conflict| words::conflict(conflict, &meant.seen))?;
+        done.map_err(|conflict| messages::conflict(conflict, &meant.seen))?;
         Ok(meant)
     }
 
@@ -184,7 +184,7 @@ impl World {
                 push_printable(&mut message, &place);
                 let hint = "what the program writes there would decide about the next sandbox: keep profiles outside of what it can write to, \
                             and make a smaller directory writable";
-                return Err(words::at(origins.get(*word), Error::new(FAILED, message).with_hint(Some(hint.into()))));
+                return Err(messages::at(origins.get(*word), Error::new(FAILED, message).with_hint(Some(hint.into()))));
             }
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::words::{Context, Kind, contexts};
+use super::completion::{Context, Kind, contexts};
 use super::{banner, first_words, sub_words};
 
 /// The letter that stands for a kind in the script, and its words.

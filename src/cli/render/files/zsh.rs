@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::words::{Context, Kind, Switch, contexts};
+use super::completion::{Context, Kind, Switch, contexts};
 use super::{banner, quoted};
 use crate::cli::verbs::VERBS;
 
