@@ -28,8 +28,9 @@
 //! | what can fail, and its words in both dialects | `protocol/stage.rs` |
 //! | the text of an error | `cli/run/messages.rs`, `cli/bwrap/messages.rs`; an operation in words: `spec/words.rs`; the `hint:` line below it: `plan/hint.rs` |
 //! | a suggestion for a word that nothing is called | `suggest.rs`; for an option of a small command: `cli/verbs.rs` |
-//! | which word of which line an error is about | `error.rs`, `About`; `cli/run/messages.rs`, `placed` |
+//! | which word of which line an error is about | `error.rs`, `About`; `cli/run/origin.rs` |
 //! | how text is shown, how a shell is given a word | `error.rs` |
+//! | what a command prints, exit codes of ours | `cli/console.rs`, `cli/exit_code.rs` |
 //! | what can be asked for at all | `spec/` |
 //! | what is asked of the host | `host.rs` |
 //! | how a wish is carried out on this host | `plan/`; which stage gets what of it: `plan/parts.rs` |

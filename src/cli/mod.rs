@@ -2,7 +2,9 @@
 #![forbid(unsafe_code)]
 
 pub(crate) mod bwrap;
+mod console;
 mod doctor;
+mod exit_code;
 mod profile;
 mod render;
 mod run;
@@ -10,14 +12,15 @@ mod seccomp;
 mod table;
 mod verbs;
 
-use std::ffi::CStr;
+use std::ffi::{CStr, OsStr};
+use std::os::unix::ffi::OsStrExt;
 
 use crate::error::{Error, push_printable};
 use crate::exec;
 use crate::host;
-use crate::spec::FdNumber;
 pub use crate::sys::cmdline::CommandLine;
-use crate::sys::{Errno, Result as SysResult, error_text, file};
+use console::{VERSION, complain, complaint, end, print};
+use exit_code::FAILED;
 use table::Action;
 
 /// Runs the program that `line` asks for, and returns the exit code.
@@ -54,7 +57,7 @@ fn is_bubblewrap(words: &[&CStr]) -> bool {
 fn pinfold_door(line: CommandLine) -> u8 {
     let Some(word) = line.words().get(1).map(|word| word.to_bytes().to_vec()) else {
         let message = format!("no command is given\n{}", render::overview_usage().trim_end());
-        return end("pinfold", Err(Error::new(run::FAILED, message)));
+        return end("pinfold", Err(Error::new(FAILED, message)));
     };
     match word.as_slice() {
         b"--help" | b"-h" | b"help" => return end("pinfold", print(render::overview(), 0)),
@@ -70,13 +73,13 @@ fn pinfold_door(line: CommandLine) -> u8 {
             {
                 complain("pinfold", "", &error);
                 // Of doctor it is a finding like others.
-                return if verb.name == "doctor" { error.code } else { run::FAILED };
+                return if verb.name == "doctor" { error.code } else { FAILED };
             }
             (verb.door)(line)
         }
         Err(near) => {
             let mut message = b"unknown command ".to_vec();
-            push_printable(&mut message, to_os(&word));
+            push_printable(&mut message, OsStr::from_bytes(&word));
             let is_option = table::opts(run::table::TABLE).any(|opt| opt.name.as_bytes() == word);
             let is_bubblewraps = table::opts(bwrap::TABLE).any(|opt| opt.name.as_bytes() == word);
             let hint = match near {
@@ -85,13 +88,11 @@ fn pinfold_door(line: CommandLine) -> u8 {
                 None if is_bubblewraps => "that is an option of bubblewrap: pinfold bwrap [OPTIONS...]".into(),
                 None => "`pinfold --help` lists the commands".into(),
             };
-            complain("pinfold", "", &Error::new(run::FAILED, message).with_hint(Some(hint)));
-            run::FAILED
+            complain("pinfold", "", &Error::new(FAILED, message).with_hint(Some(hint)));
+            FAILED
         }
     }
 }
-
-const VERSION: &str = concat!("pinfold ", env!("CARGO_PKG_VERSION"), "\n");
 
 /// `pinfold run …`.
 fn run_door(line: CommandLine) -> u8 {
@@ -120,62 +121,6 @@ fn seccomp_door(line: CommandLine) -> u8 {
 fn doctor_door(line: CommandLine) -> u8 {
     let done = doctor::run(line.words().get(2..).unwrap_or_default(), &line.environment());
     end("pinfold doctor", done.and_then(|(text, code)| print(text, code)))
-}
-
-/// The exit code of `program`, which complains about its error.
-fn end(program: &str, done: Result<u8, Error>) -> u8 {
-    done.unwrap_or_else(|error| {
-        complain(program, "", &error);
-        error.code
-    })
-}
-
-/// How a shell reports a program that SIGPIPE (13) has ended.
-const READER_GONE: u8 = 128 + 13;
-
-/// Gives `text` to standard output, whole, and returns `code`.
-///
-/// A reader that has gone wants no more, and no complaint: SIGPIPE ends this process then, and where the caller ignores
-/// that signal, the end is the same.
-fn print(text: impl AsRef<[u8]>, code: u8) -> Result<u8, Error> {
-    match write(1, text.as_ref()) {
-        Ok(()) => Ok(code),
-        Err(Errno::EPIPE) => Ok(READER_GONE),
-        Err(errno) => {
-            let reason = error_text(errno as i32);
-            Err(Error::new(run::FAILED, format!("cannot write to standard output: {reason}")))
-        }
-    }
-}
-
-/// Prints the one error of this run, in one piece.
-fn complain(program: &str, level: &str, error: &Error) {
-    tell(&complaint(program, level, error));
-}
-
-fn complaint(program: &str, level: &str, error: &Error) -> Vec<u8> {
-    let mut text = format!("{level}{program}: ").into_bytes();
-    text.extend_from_slice(&error.message);
-    text.push(b'\n');
-    if let Some(hint) = &error.hint {
-        text.extend_from_slice(format!("hint: {hint}\n").as_bytes());
-    }
-    text
-}
-
-/// Writes to standard error; who has closed it wants to hear nothing.
-fn tell(text: &[u8]) {
-    let _told = write(2, text).is_ok();
-}
-
-/// Writes without a buffer that a cloned child could print again.
-fn write(fd: FdNumber, text: &[u8]) -> SysResult<()> {
-    file::callers_fd(fd).and_then(|fd| file::write_all(fd, text))
-}
-
-fn to_os(bytes: &[u8]) -> &std::ffi::OsStr {
-    use std::os::unix::ffi::OsStrExt;
-    std::ffi::OsStr::from_bytes(bytes)
 }
 
 #[cfg(test)]

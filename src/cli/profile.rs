@@ -9,6 +9,7 @@ use crate::cli::render;
 use crate::cli::run::look::Desk;
 use crate::cli::verbs::{self, PROFILE};
 use crate::error::{Error, push_printable};
+use crate::spec::path::to_os;
 
 const HELP: &str = "
 A profile is a file of options of `pinfold run`, one a line. `check` with a command also
@@ -34,14 +35,14 @@ pub(super) fn run(words: &[&CStr], environment: &[&CStr]) -> Result<Output, Erro
     let is_option = |word: &&CStr| word.to_bytes().starts_with(b"-") && *word != c"--";
     let Some(sub) = sub else {
         return Err(match is_option(&verb) {
-            true => verbs::unknown_option("profile", None, super::to_os(verb.to_bytes())),
-            false => verbs::unknown_command("profile", PROFILE, super::to_os(verb.to_bytes())),
+            true => verbs::unknown_option("profile", None, to_os(verb)),
+            false => verbs::unknown_command("profile", PROFILE, to_os(verb)),
         });
     };
     // Those of a command to be checked are its own.
     let own = if sub.name == "check" { rest.get(..1).unwrap_or_default() } else { rest };
     if let Some(option) = own.iter().copied().find(is_option) {
-        return Err(verbs::unknown_option("profile", Some(sub), super::to_os(option.to_bytes())));
+        return Err(verbs::unknown_option("profile", Some(sub), to_os(option)));
     }
     let mut desk = Desk::new(environment);
     match (sub.name, rest) {
@@ -53,7 +54,7 @@ pub(super) fn run(words: &[&CStr], environment: &[&CStr]) -> Result<Output, Erro
             check(&mut desk, name, command.iter().map(|&word| word.to_owned()).collect())
         }
         _ => {
-            let words: Vec<&OsStr> = rest.iter().map(|word| super::to_os(word.to_bytes())).collect();
+            let words: Vec<&OsStr> = rest.iter().map(|word| to_os(word)).collect();
             Err(verbs::wrong_count("profile", sub, &words))
         }
     }

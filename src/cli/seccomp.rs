@@ -8,6 +8,8 @@ use std::os::unix::ffi::OsStrExt;
 
 use lexopt::prelude::{Long, Short, Value};
 
+use super::console;
+use super::exit_code::FAILED;
 use super::verbs::{self, SECCOMP, Sub};
 use crate::error::{Error, printable};
 use crate::plan;
@@ -211,14 +213,15 @@ impl Words {
 /// Writes a filter to the file `path`, or to standard output for `-`, and returns the exit code.
 pub(super) fn deliver(filter: &[u8], path: &OsStr) -> Result<u8, Error> {
     if path != "-" {
-        let failed =
-            |error: io::Error| Error::new(125, format!("cannot write {}: {}", printable(path), io_error_text(&error)));
+        let failed = |error: io::Error| {
+            Error::new(FAILED, format!("cannot write {}: {}", printable(path), io_error_text(&error)))
+        };
         return std::fs::write(path, filter).map(|()| 0).map_err(failed);
     }
     if std::io::stdout().is_terminal() {
         return wrong("a filter is no text for a terminal; say where it goes with -o FILE");
     }
-    super::print(filter, 0)
+    console::print(filter, 0)
 }
 
 /// The profile that `name` names.
@@ -416,12 +419,12 @@ fn write_line(out: &mut String, line: std::fmt::Arguments<'_>) {
 }
 
 fn wrong<T>(message: impl Into<Vec<u8>>) -> Result<T, Error> {
-    Err(Error::new(125, message))
+    Err(Error::new(FAILED, message))
 }
 
 /// `error` with the name of the profile in front.
 fn within(name: &OsStr, error: Error) -> Error {
-    Error { message: [printable(name).as_bytes(), b": ", &error.message].concat(), code: 125, ..error }
+    Error { message: [printable(name).as_bytes(), b": ", &error.message].concat(), code: FAILED, ..error }
 }
 
 /// The version of the running kernel; the oldest where it cannot be read, which leaves out what asks for a newer one.

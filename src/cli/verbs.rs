@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 
+use super::exit_code::FAILED;
 use super::{CommandLine, run};
 use crate::error::{Error, printable};
 use crate::suggest::nearest;
@@ -134,7 +135,7 @@ pub(crate) fn misused(verb: &str, sub: Option<&Sub>, message: impl Into<Vec<u8>>
         (None, Some(own)) => format!("pinfold {verb} {}", own.form),
         (None, None) => format!("pinfold {verb} --help tells how it is used"),
     };
-    Error::new(run::FAILED, message).with_hint(Some(hint))
+    Error::new(FAILED, message).with_hint(Some(hint))
 }
 
 /// The error about too many words behind a command, or too few.

@@ -1,6 +1,7 @@
 //! What all who read paths go by.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
+use std::os::unix::ffi::OsStrExt;
 
 /// Links that are followed before a path is taken for a loop; as the kernel (`path_resolution(7)`).
 pub(crate) const MAX_LINKS: u32 = 40;
@@ -15,4 +16,9 @@ pub(crate) fn join(dir: &CStr, name: &CStr) -> CString {
 /// Where the first wildcard of `path` stands, if it has any.
 pub(crate) fn first_wildcard(path: &[u8]) -> Option<usize> {
     path.iter().position(|byte| b"*?[".contains(byte))
+}
+
+/// A path as the standard library has it.
+pub(crate) fn to_os(path: &CStr) -> &OsStr {
+    OsStr::from_bytes(path.to_bytes())
 }

@@ -22,8 +22,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sandbox.rs", &["error", "host", "lib", "spec", "workspace"]),
     // Words in, a spec out: pure, but for the door itself and the words of a failure.
     ("cli", &["error", "spec"]),
-    ("cli/mod.rs", &["error", "exec", "host", "spec", "sys"]),
-    ("cli/profile.rs", &["error"]),
+    ("cli/mod.rs", &["error", "exec", "host", "sys"]),
+    ("cli/console.rs", &["error", "spec", "sys"]),
+    ("cli/profile.rs", &["error", "spec"]),
     ("cli/run/mod.rs", &["error", "host", "plan", "protocol", "spec", "supervise", "sys", "workspace"]),
     ("cli/run/dry_run.rs", &["error", "plan", "spec"]),
     ("cli/run/lower.rs", &["error", "spec", "suggest", "workspace"]),

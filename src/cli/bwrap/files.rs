@@ -3,10 +3,11 @@
 use std::ffi::CStr;
 
 use super::args::{self, Args};
-use super::table::Opt;
 use crate::cli::table::Action::{One, Three, Two};
-use crate::cli::table::Done;
+use crate::cli::table::{self, Done};
 use crate::spec::{BindFlags, DataFile, FsOp, OverlayKind, Source};
+
+type Opt = table::Opt<Args>;
 
 /// What is mounted from the host.
 pub(super) const BINDS: &[Opt] = &[

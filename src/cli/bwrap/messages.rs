@@ -8,6 +8,7 @@ use crate::error::{Error, push_printable};
 use crate::host;
 use crate::plan::{LandlockRule, Plan, hint};
 use crate::protocol::{Act, Failure, Stage};
+use crate::spec::path::to_os;
 use crate::spec::{Conflict, DataFile, FsOp, OverlayKind, Source};
 use crate::supervise::{Door, Findings, Found, Note};
 use crate::sys::{Errno, error_text, file};
@@ -388,9 +389,4 @@ fn with_number(out: &mut Vec<u8>, before: &str, number: Option<u32>) -> Reason {
     out.extend_from_slice(before.as_bytes());
     out.extend(number.map(|number| number.to_string().into_bytes()).unwrap_or_default());
     Reason::Errno
-}
-
-fn to_os(path: &CStr) -> &std::ffi::OsStr {
-    use std::os::unix::ffi::OsStrExt;
-    std::ffi::OsStr::from_bytes(path.to_bytes())
 }

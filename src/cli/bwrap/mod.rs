@@ -7,7 +7,7 @@ mod messages;
 pub(super) mod parse;
 mod table;
 
-use crate::cli::{CommandLine, render};
+use crate::cli::{CommandLine, console, render};
 use crate::error::Error;
 use crate::host::{Caller, Host};
 use crate::spec::{CapSet, FdNumber, Spec};
@@ -25,7 +25,7 @@ pub(super) fn run(line: CommandLine, skip: usize) -> u8 {
     match understand(&mut args, line, skip) {
         Ok(code) => code,
         Err(error) => {
-            super::complain("bwrap", if args.level_prefix { "<3>" } else { "" }, &error);
+            console::complain("bwrap", if args.level_prefix { "<3>" } else { "" }, &error);
             error.code
         }
     }
@@ -51,7 +51,7 @@ fn understand(args: &mut Args, line: CommandLine, skip: usize) -> Result<u8, Err
     match wish? {
         Wish::Run(spec) => sandbox(*spec, caller, line),
         Wish::Usage => {
-            super::tell(render::help(TABLE, &name).as_bytes());
+            console::tell(render::help(TABLE, &name).as_bytes());
             Ok(1)
         }
     }
@@ -59,7 +59,7 @@ fn understand(args: &mut Args, line: CommandLine, skip: usize) -> Result<u8, Err
 
 /// Gives `text` to standard output, and returns the exit code.
 fn print(text: &str) -> u8 {
-    u8::from(super::write(1, text.as_bytes()).is_err())
+    u8::from(console::write(1, text.as_bytes()).is_err())
 }
 
 fn sandbox(spec: Spec, caller: Caller, line: CommandLine) -> Result<u8, Error> {
@@ -83,6 +83,6 @@ impl Outside for World {
 
     fn warn(&mut self, message: &str, level_prefix: bool) {
         let level = if level_prefix { "<4>" } else { "" };
-        super::tell(format!("{level}bwrap: {message}\n").as_bytes());
+        console::tell(format!("{level}bwrap: {message}\n").as_bytes());
     }
 }

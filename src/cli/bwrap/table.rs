@@ -10,7 +10,7 @@ use crate::cli::table::Action::{Flag, Help, Load, One, Splice, Two, Version};
 use crate::cli::table::{self, Done};
 use crate::spec::{EnvOp, FdNumber, FsOp};
 
-pub(super) type Opt = table::Opt<Args>;
+type Opt = table::Opt<Args>;
 type Group = table::Group<Args>;
 
 /// What `--version` prints: callers parse three numbers and want at least 0.10.0 (flatpak, BuildStream), so this names

@@ -1,12 +1,12 @@
 //! What the words of `pinfold run` and of profiles say, in order: valid word by word, but not yet compared with each
 //! other.
 
-use std::ffi::{CStr, CString, OsStr};
-use std::os::unix::ffi::OsStrExt;
-use std::rc::Rc;
+use std::ffi::{CStr, CString};
 
+use super::origin::{Origin, refuse};
 use super::value;
-use crate::error::{Error, push_printable};
+use crate::cli::exit_code::FAILED;
+use crate::error::Error;
 use crate::spec::path::first_wildcard;
 use crate::spec::{BindFlags, FdNumber, FsOp, LandlockTier, OverlayKind, Source};
 
@@ -69,42 +69,6 @@ pub(crate) struct RunArgs {
     pub variables: Vec<(&'static str, CString)>,
     /// Where the word that is being read stands.
     pub(super) here: Origin,
-}
-
-/// Where a word comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Origin {
-    /// The profile and the line in it, counted from 1; `None` on the command line.
-    pub profile: Option<(Rc<[u8]>, usize)>,
-    /// The option with its value, as typed.
-    pub word: Rc<[u8]>,
-}
-
-impl Origin {
-    /// `text` with the place in front that it is about.
-    pub(crate) fn before(&self, text: &[u8]) -> Vec<u8> {
-        let mut out = Vec::new();
-        self.push(&mut out);
-        out.extend_from_slice(b": ");
-        out.extend_from_slice(text);
-        out
-    }
-
-    /// The value behind the name of `option`, with or without dashes.
-    pub(crate) fn value(&self, option: &str) -> &[u8] {
-        let bare = self.word.strip_prefix(b"--").unwrap_or(&self.word);
-        let value = bare.strip_prefix(option.trim_start_matches('-').as_bytes()).unwrap_or_default().trim_ascii_start();
-        value.strip_prefix(b"=").unwrap_or(value).trim_ascii()
-    }
-
-    /// `--ro /x`, or `FILE:LINE: ro /x`.
-    pub(crate) fn push(&self, out: &mut Vec<u8>) {
-        if let Some((file, line)) = &self.profile {
-            push_printable(out, OsStr::from_bytes(file));
-            out.extend_from_slice(format!(":{line}: ").as_bytes());
-        }
-        push_printable(out, OsStr::from_bytes(&self.word));
-    }
 }
 
 /// Something about the new root.
@@ -192,7 +156,7 @@ impl RunArgs {
             None => text.to_vec(),
         };
         // Words of a command line have no NUL, and the reader of profiles refuses it.
-        CString::new(path).map_err(|_| Error::new(super::FAILED, "a path cannot contain a NUL byte"))
+        CString::new(path).map_err(|_| Error::new(FAILED, "a path cannot contain a NUL byte"))
     }
 
     /// A path that stands at `origin`.
@@ -311,9 +275,4 @@ pub(super) fn add_ports(list: &mut Option<Vec<u16>>, value: &CStr) -> Result<(),
     }
     list.extend(ports);
     Ok(())
-}
-
-/// A refusal in ready words, in front of which the reader puts the word that it is about.
-pub(super) fn refuse<T>(message: impl Into<Vec<u8>>) -> Result<T, Error> {
-    Err(Error::new(super::FAILED, message))
 }

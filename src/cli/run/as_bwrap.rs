@@ -3,7 +3,7 @@
 use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 
-use super::args::refuse;
+use super::origin::refuse;
 use crate::error::{About, Error, quoted};
 use crate::spec::{
     CapSet, DieWith, EnvOp, Fds, FsOp, Landlock, LandlockTier, Lifecycle, Lockdown, Namespaces, NestedUserNs,

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::args::Origin;
-use super::messages::to_os;
+use super::origin::Origin;
 use crate::error::{printable_json, push_printable, quoted};
 use crate::plan::{self, Plan};
+use crate::spec::path::to_os;
 use crate::spec::{Fds, FsOp};
 
 /// Whether an operation will be skipped.

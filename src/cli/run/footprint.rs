@@ -5,16 +5,26 @@
 
 use std::ffi::{CStr, CString};
 
-use super::FAILED;
-use super::args::Origin;
-use super::lower::Found;
-use super::messages;
+use super::origin::{self, Origin};
+use crate::cli::exit_code::FAILED;
 use crate::error::{Error, push_printable};
 use crate::plan::hint::SKIP_MISSING;
+use crate::spec::path::to_os;
 use crate::spec::{FsOp, Op, Source};
 
 /// What lies at a path of the host.
-type Look<'a> = &'a dyn Fn(&CStr) -> Result<Found, Error>;
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum HostEntry {
+    /// Nothing.
+    Nothing,
+    /// A symbolic link that says this.
+    Link(CString),
+    /// Something else.
+    Something,
+}
+
+/// Looks at a path of the host.
+type Look<'a> = &'a dyn Fn(&CStr) -> Result<HostEntry, Error>;
 
 /// Says which operation would leave something on the host, or undo a protection of the workspace.
 pub(super) fn check(ops: &[Op], origins: &[Origin], look: Look<'_>) -> Result<(), Error> {
@@ -27,7 +37,7 @@ pub(super) fn check(ops: &[Op], origins: &[Origin], look: Look<'_>) -> Result<()
             None => undoing(op, before),
         };
         if let Some(error) = refused {
-            return Err(messages::at(origins.get(op.word), error));
+            return Err(origin::at(origins.get(op.word), error));
         }
     }
     Ok(())
@@ -53,18 +63,18 @@ fn footprint(op: &FsOp, before: &[Op], look: Look<'_>) -> Result<Option<Error>, 
     let Some(place) = place_on_host(dest, before, look)? else { return Ok(None) };
     if let FsOp::Bind { source: Source::Path(source), flags, .. } = op
         && !flags.optional
-        && look(source)? == Found::Nothing
+        && look(source)? == HostEntry::Nothing
     {
         // There is nothing to be shown at that place: a name that was not meant, most often.
         let error = Error::new(FAILED, "it does not exist on the host").with_hint(Some(SKIP_MISSING.into()));
         return Ok(Some(error));
     }
-    if op.is_mount() && (is_skipped(op, look)? || look(&place)? != Found::Nothing) {
+    if op.is_mount() && (is_skipped(op, look)? || look(&place)? != HostEntry::Nothing) {
         return Ok(None);
     }
     let mut message = made.as_bytes().to_vec();
     message.extend_from_slice(b" at ");
-    push_printable(&mut message, messages::to_os(dest));
+    push_printable(&mut message, to_os(dest));
     message.extend_from_slice(b" would be made on the host, and stay there");
     let hint = match op.is_mount() {
         true => "make it yourself first, or choose a place that is the sandbox's own, such as one below --tmpfs",
@@ -100,7 +110,9 @@ pub(super) fn covers<'a>(path: &CStr, ops: &'a [Op]) -> impl Iterator<Item = &'a
 /// Whether `op` does nothing because its source is missing.
 fn is_skipped(op: &FsOp, look: Look<'_>) -> Result<bool, Error> {
     match op {
-        FsOp::Bind { source: Source::Path(source), flags, .. } if flags.optional => Ok(look(source)? == Found::Nothing),
+        FsOp::Bind { source: Source::Path(source), flags, .. } if flags.optional => {
+            Ok(look(source)? == HostEntry::Nothing)
+        }
         _ => Ok(false),
     }
 }
@@ -120,7 +132,7 @@ fn undoing(op: &Op, before: &[Op]) -> Option<Error> {
         _ => None,
     })?;
     let mut message = b"this would open ".to_vec();
-    push_printable(&mut message, messages::to_os(held));
+    push_printable(&mut message, to_os(held));
     message.extend_from_slice(b", which the workspace protects");
     let hint = "the workspace is writable already but for what the host would obey later; a directory without that \
                 protection takes --profile base --rw DIR";

@@ -8,9 +8,8 @@ use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use super::FAILED;
-use super::args::Origin;
-use super::messages;
+use super::origin::{self, Origin};
+use crate::cli::exit_code::FAILED;
 use crate::error::{Error, push_printable, quoted};
 use crate::spec::path::MAX_LINKS;
 use crate::spec::{FsOp, Op, Source};
@@ -29,7 +28,7 @@ pub(super) fn guard(ops: &mut [Op], origins: &[Origin], cwd: Option<&Path>, plac
             let source = cwd.map_or_else(|| source.to_owned(), |cwd| cwd.join(source));
             let way = way(&source, places);
             if let Some(link) = way.stray {
-                return Err(messages::at(Some(origin), refusal(&link, &way.real)));
+                return Err(origin::at(Some(origin), refusal(&link, &way.real)));
             }
             ways.push(way);
         }

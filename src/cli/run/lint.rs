@@ -7,11 +7,10 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::args::Origin;
-use super::messages;
+use super::origin::{self, Origin};
 use super::view::{Seen, View};
 use crate::error::push_printable;
-use crate::spec::path::first_wildcard;
+use crate::spec::path::{first_wildcard, to_os};
 use crate::spec::{FsOp, Op, Source, Spec, env};
 
 /// As much of a program is read to find out what it needs, in bytes.
@@ -49,16 +48,16 @@ pub(in crate::cli) fn lint(subject: &Subject<'_>) -> Vec<Vec<u8>> {
             note(origin, format!("no run can start: it does not exist on the host{skip}").as_bytes());
         }
     }
-    if let Some(dir) = spec.process.chdir.as_deref().map(messages::to_os).map(Path::new)
+    if let Some(dir) = spec.process.chdir.as_deref().map(to_os).map(Path::new)
         && View::new(&spec.ops).at(dir) == Seen::Nothing
         && !(subject.is_anywhere && dir.exists())
     {
-        note(messages::last(seen, "--workdir"), b"no run can start: the directory is not there inside");
+        note(origin::last(seen, "--workdir"), b"no run can start: the directory is not there inside");
     }
     let landlock = &spec.lockdown.landlock;
     for (option, ports) in [("--tcp-connect", &landlock.connect_tcp), ("--tcp-bind", &landlock.bind_tcp)] {
         if spec.namespaces.net && ports.is_some() {
-            note(messages::last(seen, option), b"can never matter: there is no network but the loopback device");
+            note(origin::last(seen, option), b"can never matter: there is no network but the loopback device");
         }
     }
     for (origin, text) in overruled(seen) {
@@ -73,14 +72,14 @@ pub(in crate::cli) fn lint(subject: &Subject<'_>) -> Vec<Vec<u8>> {
 /// Whether `op` denies what is not there when the box starts, and patterns are matched.
 fn never_matches(op: &Op, Subject { spec, origins, is_anywhere, .. }: &Subject<'_>) -> bool {
     let FsOp::Deny { path, is_pattern } = &op.fs else { return false };
-    let path = Path::new(messages::to_os(path));
+    let path = Path::new(to_os(path));
     if !is_pattern {
         return View::new(&spec.ops).at(path) == Seen::Nothing;
     }
     // The directory in which the pattern begins, and what is uppermost there.
     let above = |path: &Path| first_wildcard(path.as_os_str().as_bytes()).is_some();
     let Some(start) = path.ancestors().find(|ancestor| !above(ancestor)) else { return false };
-    let dest = |op: &Op| op.fs.dest().map(|dest| Path::new(messages::to_os(dest)).to_owned());
+    let dest = |op: &Op| op.fs.dest().map(|dest| Path::new(to_os(dest)).to_owned());
     let meets = |op: &&Op| {
         let is_nothing = matches!(op.fs, FsOp::Deny { .. } | FsOp::RemountReadOnly { .. } | FsOp::Chmod { .. });
         !is_nothing && dest(op).is_some_and(|dest| start.starts_with(&dest) || dest.starts_with(start))
@@ -101,7 +100,7 @@ fn is_missing(op: &FsOp) -> bool {
         _ => &[],
     };
     let is_missing = |source: &CString| {
-        Path::new(messages::to_os(source)).metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+        Path::new(to_os(source)).metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
     };
     sources.iter().any(is_missing)
 }
@@ -188,7 +187,7 @@ fn program(spec: &Spec) -> Option<Vec<u8>> {
         Search::NotExecutable(path) => return Some(named("program ", &path, " is not executable")),
         Search::Nothing => {
             let why = " is not visible inside, or not in its PATH";
-            return Some(named("program ", Path::new(messages::to_os(command)), why));
+            return Some(named("program ", Path::new(to_os(command)), why));
         }
     };
     let mut user = inside;
@@ -223,8 +222,8 @@ enum Search {
 }
 
 fn find(command: &CStr, spec: &Spec, view: &View<'_>, environment: &[CString]) -> Search {
-    let name = Path::new(messages::to_os(command));
-    let start = Path::new(messages::to_os(spec.process.chdir.as_deref().unwrap_or(c"/")));
+    let name = Path::new(to_os(command));
+    let start = Path::new(to_os(spec.process.chdir.as_deref().unwrap_or(c"/")));
     // By its parts, which leaves out those that are a dot.
     let whole = |path: PathBuf| path.components().collect::<PathBuf>();
     let candidates: Vec<PathBuf> = match command.to_bytes().contains(&b'/') {

@@ -4,14 +4,16 @@ use std::cell::RefCell;
 use std::ffi::{CStr, CString};
 use std::path::PathBuf;
 
-use super::args::{Origin, RunArgs};
+use super::args::RunArgs;
+use super::lint;
 use super::lint::Subject;
 use super::lower::Meant;
 use super::messages::Native;
+use super::origin::{self, Origin};
 use super::profile::Library;
 use super::read::{self, Outside as _};
 use super::world::World;
-use super::{FAILED, lint, messages};
+use crate::cli::exit_code::FAILED;
 use crate::error::Error;
 use crate::host;
 use crate::plan;
@@ -61,12 +63,12 @@ impl<'a> Desk<'a> {
         };
         let Meant { mut spec, origins, seen, unheld: _ } = meant?;
         let kernel = host::kernel_for(&spec)?;
-        let wrong = |error| messages::placed(&seen, &origins, Error { code: FAILED, ..error });
+        let wrong = |error| origin::placed(&seen, &origins, Error { code: FAILED, ..error });
         plan::look_over(&spec, kernel.as_deref()).map_err(wrong)?;
         if !is_started {
             spec.process.command.clear();
         }
-        let is_anywhere = !is_started && messages::last(&seen, "--workspace").is_some();
+        let is_anywhere = !is_started && origin::last(&seen, "--workspace").is_some();
         Ok(lint::lint(&Subject { spec: &spec, origins: &origins, seen: &seen, is_anywhere }))
     }
 

@@ -3,8 +3,11 @@
 
 use std::ffi::{CStr, CString};
 
-use super::args::{EnvWish, Origin, RunArgs, Wish, overlay, refuse};
-use super::{footprint, messages, value};
+use super::args::{EnvWish, RunArgs, Wish, overlay};
+use super::footprint::{self, HostEntry};
+use super::origin::{self, Origin, refuse};
+use super::value;
+use crate::cli::exit_code::FAILED;
 use crate::error::Error;
 use crate::spec::{
     BindFlags, CapSet, DieWith, EnvOp, Fds, FsOp, Landlock, LandlockTier, Lifecycle, Lockdown, Namespaces,
@@ -22,22 +25,11 @@ pub(crate) struct Facts<'a> {
     /// The caller's environment: `NAME=VALUE`.
     pub environment: &'a [&'a CStr],
     /// What lies at a path of the host, links not followed.
-    pub look: &'a dyn Fn(&CStr) -> Result<Found, Error>,
+    pub look: &'a dyn Fn(&CStr) -> Result<HostEntry, Error>,
     /// What the current directory needs.
     pub workspace: &'a dyn Fn() -> Result<Workspace, Error>,
     /// The content of a seccomp profile's file.
     pub read: &'a dyn Fn(&CStr) -> Result<Vec<u8>, Error>,
-}
-
-/// What lies at a path of the host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Found {
-    /// Nothing.
-    Nothing,
-    /// A symbolic link that says this.
-    Link(CString),
-    /// Something else.
-    Something,
 }
 
 /// The filter of a program that is not told otherwise.
@@ -71,7 +63,7 @@ pub(crate) fn lower(mut args: RunArgs, facts: &Facts<'_>) -> Result<Meant, Error
     let wishes = std::mem::take(&mut args.wishes);
     let is_workspace = wishes.contains(&Wish::Workspace);
     let seen = &args.seen;
-    let placed = |option: &'static str| move |error| messages::at(messages::last(seen, option), error);
+    let placed = |option: &'static str| move |error| origin::at(origin::last(seen, option), error);
     let caps = caps(&args, facts.last_cap)?;
     let (seccomp, is_ours) = seccomp(&args, facts).map_err(placed("--seccomp"))?;
     let is_alone = args.landlock == Some(LandlockTier::Only);
@@ -80,7 +72,7 @@ pub(crate) fn lower(mut args: RunArgs, facts: &Facts<'_>) -> Result<Meant, Error
     let mut lowered = Lowered { ops, watch: Vec::new(), settle: Vec::new(), unheld: Vec::new(), is_alone };
     for (word, wish) in wishes.into_iter().enumerate() {
         let done = lowered.add(word, wish, facts, args.best_effort);
-        done.map_err(|error| messages::at(args.origins.get(word), error))?;
+        done.map_err(|error| origin::at(args.origins.get(word), error))?;
     }
     let Lowered { mut ops, watch, settle, unheld, is_alone: _ } = lowered;
     let settle = writable(settle, &ops);
@@ -94,7 +86,7 @@ pub(crate) fn lower(mut args: RunArgs, facts: &Facts<'_>) -> Result<Meant, Error
     let mut origins = args.origins;
     if let Some(name) = args.hostname {
         let word = origins.len();
-        origins.extend(messages::last(seen, "--hostname").cloned());
+        origins.extend(origin::last(seen, "--hostname").cloned());
         ops.push(Op::new(FsOp::Hostname { name }, word));
     }
     let workdir = match args.workdir {
@@ -182,8 +174,8 @@ fn caps(args: &RunArgs, last: u8) -> Result<CapSet, Error> {
                     Some(near) => format!("did you mean {near}?"),
                     None => "names have their prefix: CAP_NET_ADMIN; ALL is all of them (capabilities(7))".into(),
                 };
-                let error = Error::new(super::FAILED, "unknown capability").with_hint(Some(hint));
-                Err(messages::at(messages::nth(&args.seen, "--cap-add", nth), error))
+                let error = Error::new(FAILED, "unknown capability").with_hint(Some(hint));
+                Err(origin::at(origin::nth(&args.seen, "--cap-add", nth), error))
             }
         }
     })
@@ -232,11 +224,11 @@ impl Lowered {
             Wish::Mirror(path) => {
                 let dest = absolute(path.clone(), facts)?;
                 match (facts.look)(&path)? {
-                    Found::Nothing => return Ok(()),
+                    HostEntry::Nothing => return Ok(()),
                     // Without a root of its own, the program has the host's link itself.
-                    Found::Link(_) if self.is_alone => return Ok(()),
-                    Found::Link(target) => FsOp::Symlink { target, dest },
-                    Found::Something => FsOp::Bind {
+                    HostEntry::Link(_) if self.is_alone => return Ok(()),
+                    HostEntry::Link(target) => FsOp::Symlink { target, dest },
+                    HostEntry::Something => FsOp::Bind {
                         source: Source::Path(path),
                         dest,
                         flags: BindFlags { read_only: true, devices: false, optional: false },
@@ -244,8 +236,8 @@ impl Lowered {
                 }
             }
             Wish::OverlayTry { source, dest } => match (facts.look)(&source)? {
-                Found::Nothing => return Ok(()),
-                Found::Link(_) | Found::Something => overlay(source, absolute(dest, facts)?),
+                HostEntry::Nothing => return Ok(()),
+                HostEntry::Link(_) | HostEntry::Something => overlay(source, absolute(dest, facts)?),
             },
             Wish::Workspace => {
                 let found = (facts.workspace)()?;

@@ -7,21 +7,16 @@ use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::FAILED;
-use super::args::Origin;
+use super::origin::{Origin, at, last};
 use super::view::{Seen, View};
-use crate::error::{About, Error, printable_json, push_printable};
+use crate::cli::exit_code::{FAILED, NOT_EXECUTABLE, NOT_FOUND};
+use crate::error::{Error, printable_json, push_printable};
 use crate::host::{self, Obstacles};
 use crate::plan::{LandlockRule, Plan, hint};
 use crate::protocol::{Act, Failure, Stage};
 use crate::spec::{Conflict, FdNumber};
 use crate::supervise::{Door, Findings, Found, Note, PATIENCE};
 use crate::sys::{Errno, Result as SysResult, error_text, file, output};
-
-/// The program was found but cannot be executed.
-const NOT_EXECUTABLE: u8 = 126;
-/// The program was not found.
-const NOT_FOUND: u8 = 127;
 
 const TERMS: hint::Terms = hint::Terms {
     skip_missing_layer: Some("--overlay-try skips it then"),
@@ -137,78 +132,6 @@ fn json_line(line: &serde_json::Value) -> Vec<u8> {
 pub(super) fn say(line: &[u8]) {
     let line = [b"pinfold: ", line, b"\n"].concat();
     let _told = file::callers_fd(2).and_then(|fd| file::write_all(fd, &line)).is_ok();
-}
-
-/// A path as the standard library has it.
-pub(super) fn to_os(path: &CStr) -> &OsStr {
-    OsStr::from_bytes(path.to_bytes())
-}
-
-/// Where `option` was set last.
-pub(super) fn last<'a>(seen: &'a [(&'static str, Origin)], option: &str) -> Option<&'a Origin> {
-    seen.iter().rev().find(|(name, _)| *name == option).map(|(_, origin)| origin)
-}
-
-/// Where word number `nth` of all that the lists of `option` have stands.
-pub(super) fn nth<'a>(seen: &'a [(&'static str, Origin)], option: &str, nth: usize) -> Option<&'a Origin> {
-    let mut before = nth;
-    let origins = seen.iter().filter(|(name, _)| *name == option).map(|(_, origin)| origin);
-    origins.into_iter().find(|origin| {
-        let count = 1 + origin.word.iter().filter(|&&byte| byte == b',').count();
-        let is_here = before < count;
-        before = before.saturating_sub(count);
-        is_here
-    })
-}
-
-/// `error` with the places of what it is about, where these are known.
-pub(super) fn placed(seen: &[(&'static str, Origin)], origins: &[Origin], error: Error) -> Error {
-    match &error.about {
-        Some(About::Wish(wish, number)) => {
-            let option = format!("--{wish}");
-            let origin = number.map_or_else(|| last(seen, &option), |number| nth(seen, &option, number));
-            let hint = file_meant(origin).filter(|_| *wish == "seccomp" && error.hint.is_none());
-            // The place says that better.
-            let rest = error.message.strip_prefix(format!("{wish}: ").as_bytes()).filter(|_| origin.is_some());
-            let message = rest.unwrap_or(&error.message).to_vec();
-            let error = at(origin, Error { message, ..error });
-            Error { hint: error.hint.or(hint), ..error }
-        }
-        Some(About::Op(word)) => at(origins.get(*word), error),
-        Some(About::Lines(words)) => {
-            let mut message = Vec::new();
-            // The first line says what all of them are.
-            let places = std::iter::once(None).chain(words.iter().map(|word| word.and_then(|word| origins.get(word))));
-            for (line, origin) in error.message.split(|&byte| byte == b'\n').zip(places) {
-                if !message.is_empty() {
-                    message.push(b'\n');
-                }
-                message.extend_from_slice(line);
-                if let Some(origin) = origin {
-                    message.extend_from_slice(b"  [");
-                    origin.push(&mut message);
-                    message.push(b']');
-                }
-            }
-            Error { message, ..error }
-        }
-        None => error,
-    }
-}
-
-/// What to say about the value of an option that nothing is called, where it is a file of the current directory.
-fn file_meant(origin: Option<&Origin>) -> Option<String> {
-    let word = &origin?.word;
-    let at = word.iter().position(|byte| b" \t=".contains(byte))?;
-    super::profile::file_meant(word[at + 1..].trim_ascii())
-}
-
-/// `error` with the place in front that it is about.
-pub(super) fn at(origin: Option<&Origin>, error: Error) -> Error {
-    match origin {
-        Some(origin) => Error { message: origin.before(&error.message), ..error },
-        None => error,
-    }
 }
 
 /// What to do about a program that would be found outside, but is not shown: most often that of a toolchain in the home.

@@ -9,6 +9,7 @@ mod lint;
 pub(super) mod look;
 mod lower;
 mod messages;
+mod origin;
 mod profile;
 mod read;
 pub(super) mod table;
@@ -17,10 +18,10 @@ mod view;
 mod world;
 
 use std::cell::RefCell;
-use std::ffi::CStr;
 use std::mem::ManuallyDrop;
 
-use crate::cli::{CommandLine, render};
+use crate::cli::exit_code::FAILED;
+use crate::cli::{CommandLine, console, render};
 use crate::error::Error;
 use crate::host::Host;
 use crate::plan::{self, Dropped, Plan};
@@ -34,12 +35,6 @@ use lower::Meant;
 use messages::Native;
 use read::Outcome;
 use world::World;
-
-/// pinfold failed; the program has not run.
-pub(super) const FAILED: u8 = 125;
-
-/// What a command line begins with that names no profile.
-const DEFAULT_PROFILE: &CStr = c"workspace";
 
 /// What follows `pinfold run`.
 pub(super) const FORM: &str = "[OPTIONS...] [--] COMMAND [ARGS...]";
@@ -80,10 +75,10 @@ fn prepare(line: &CommandLine, status: &mut Option<FdNumber>) -> Result<Prepared
     let mut args = RunArgs::new(world.variables.clone());
     let read = read::command_line(&mut args, line.words().get(2..).unwrap_or_default(), &mut world);
     *status = args.json_status_fd;
-    let print = |text: &str| super::print(text, 0).map(Prepared::Done);
+    let print = |text: &str| console::print(text, 0).map(Prepared::Done);
     match read? {
         Outcome::Help { long } => return print(&help(long)),
-        Outcome::Version => return print(super::VERSION),
+        Outcome::Version => return print(console::VERSION),
         Outcome::Complete => {}
     }
     let (dry_run, print_bwrap, verbose) = (args.dry_run, args.print_bwrap, args.verbose);
@@ -95,15 +90,15 @@ fn prepare(line: &CommandLine, status: &mut Option<FdNumber>) -> Result<Prepared
     };
     if print_bwrap {
         let as_bwrap::Line { text, notes } =
-            as_bwrap::line(&spec).map_err(|error| messages::placed(&seen, &origins, error))?;
+            as_bwrap::line(&spec).map_err(|error| origin::placed(&seen, &origins, error))?;
         notes.iter().for_each(|note| messages::say(note.as_bytes()));
-        return super::print(text, 0).map(Prepared::Done);
+        return console::print(text, 0).map(Prepared::Done);
     }
     let program = line.words().first().copied().unwrap_or_default().to_owned();
     let mut door = Native { origins, seen, status: spec.report.json_status_fd, failed: RefCell::default() };
     let (host, descriptors) = Host::probe(world.caller, &spec, &program, &environment).map_err(as_ours)?;
     door.status = door.status.filter(|fd| host.descriptors.contains(fd));
-    let mut plan = plan::plan(spec, host).map_err(|error| messages::placed(&door.seen, &door.origins, as_ours(error)))?;
+    let mut plan = plan::plan(spec, host).map_err(|error| origin::placed(&door.seen, &door.origins, as_ours(error)))?;
     plan.dropped.extend(unguarded);
     plan.dropped.extend(unheld.into_iter().map(|unheld| unprotected(&unheld)));
     match dry_run {
@@ -112,7 +107,7 @@ fn prepare(line: &CommandLine, status: &mut Option<FdNumber>) -> Result<Prepared
         None => {}
     }
     if verbose {
-        super::tell(dry_run::text(&plan, &door.origins, &world::is_skipped).as_bytes());
+        console::tell(dry_run::text(&plan, &door.origins, &world::is_skipped).as_bytes());
     }
     Ok(Prepared::Box(Box::new((plan, descriptors, door))))
 }

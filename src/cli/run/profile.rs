@@ -8,8 +8,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::FAILED;
-use super::read::Text;
+use crate::cli::exit_code::FAILED;
 use crate::error::{Error, printable, push_printable};
 use crate::suggest::nearest;
 use crate::sys::{Errno, entry, error_text};
@@ -32,6 +31,15 @@ const SUFFIX: &str = ".profile";
 
 /// The longest profile that is read, in bytes.
 const LONGEST: u64 = 1 << 20;
+
+/// A profile as it was found.
+#[derive(Debug, Clone)]
+pub(crate) struct Text {
+    /// Its path, or the name of one that comes with pinfold: what tells it from others, and what messages call it.
+    pub name: Rc<[u8]>,
+    /// What it says.
+    pub text: Rc<[u8]>,
+}
 
 /// Where profiles are looked for.
 #[derive(Debug, Default)]

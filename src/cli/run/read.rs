@@ -9,13 +9,17 @@ use std::rc::Rc;
 
 use lexopt::Arg;
 
-use super::args::{Origin, RunArgs, refuse};
-use super::messages::at;
+use super::args::RunArgs;
+use super::origin::{Origin, at, refuse};
+use super::profile::Text;
 use super::table::{self, SHORT, TABLE};
-use super::{DEFAULT_PROFILE, FAILED};
+use crate::cli::exit_code::FAILED;
 use crate::cli::table::{Action, Opt, opts};
 use crate::error::{Error, push_printable};
 use crate::suggest::nearest;
+
+/// What a command line begins with that names no profile.
+const DEFAULT_PROFILE: &CStr = c"workspace";
 
 /// How deep profiles may build on each other. Each level takes room on the stack, which must not run out.
 const DEEPEST: usize = 32;
@@ -24,15 +28,6 @@ const DEEPEST: usize = 32;
 pub(crate) trait Outside {
     /// The profile called `name`. `None` where there is none.
     fn profile(&mut self, name: &CStr) -> Result<Text, Error>;
-}
-
-/// A profile as it was found.
-#[derive(Debug, Clone)]
-pub(crate) struct Text {
-    /// Its path, or the name of one that comes with pinfold: what tells it from others, and what messages call it.
-    pub name: Rc<[u8]>,
-    /// What it says.
-    pub text: Rc<[u8]>,
 }
 
 /// How a command line ends that is not refused.

@@ -1,7 +1,9 @@
 //! The options of `pinfold run`, which are the lines of profiles too.
 
-use super::args::{self, Format, RunArgs, Wish, refuse};
+use super::args::{self, Format, RunArgs, Wish};
+use super::origin::refuse;
 use super::value;
+use crate::cli::exit_code::FAILED;
 use crate::cli::table;
 use crate::cli::table::Action::{Flag, Help, Maybe, One, Splice, Version};
 use crate::error::Error;
@@ -437,5 +439,5 @@ pub(crate) const ONLY_TYPED: &[&str] =
 
 /// Says why an option cannot stand in a profile.
 pub(super) fn not_in_a_profile(name: &str) -> Option<Error> {
-    ONLY_TYPED.contains(&name).then(|| Error::new(super::FAILED, "this option has its place on the command line only"))
+    ONLY_TYPED.contains(&name).then(|| Error::new(FAILED, "this option has its place on the command line only"))
 }

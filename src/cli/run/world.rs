@@ -5,12 +5,14 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-use super::FAILED;
-use super::args::{Origin, RunArgs};
-use super::lower::{self, Facts, Found, Meant};
-use super::profile::Library;
-use super::read::{Outside, Text};
+use super::args::RunArgs;
+use super::footprint::HostEntry;
+use super::lower::{self, Facts, Meant};
+use super::origin::{self, Origin};
+use super::profile::{Library, Text};
+use super::read::Outside;
 use super::{links, messages, profile, value};
+use crate::cli::exit_code::FAILED;
 use crate::cli::seccomp::LONGEST;
 use crate::error::{Error, push_printable};
 use crate::host::Caller;
@@ -184,7 +186,7 @@ impl World {
                 push_printable(&mut message, &place);
                 let hint = "what the program writes there would decide about the next sandbox: keep profiles outside of what it can write to, \
                             and make a smaller directory writable";
-                return Err(messages::at(origins.get(*word), Error::new(FAILED, message).with_hint(Some(hint.into()))));
+                return Err(origin::at(origins.get(*word), Error::new(FAILED, message).with_hint(Some(hint.into()))));
             }
         }
         Ok(())
@@ -213,11 +215,11 @@ fn writable_source(op: &Op) -> Option<PathBuf> {
 }
 
 /// What lies at a path. Where that cannot be told, nothing is taken for granted.
-pub(super) fn look(path: &CStr) -> Result<Found, Error> {
+pub(super) fn look(path: &CStr) -> Result<HostEntry, Error> {
     match file::read_link(path) {
-        Ok(target) => Ok(Found::Link(target)),
-        Err(Errno::EINVAL) => Ok(Found::Something),
-        Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(Found::Nothing),
+        Ok(target) => Ok(HostEntry::Link(target)),
+        Err(Errno::EINVAL) => Ok(HostEntry::Something),
+        Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(HostEntry::Nothing),
         Err(errno) => value::about("cannot look at ", path, &format!(": {}", error_text(errno as i32))),
     }
 }

@@ -9,8 +9,10 @@ use std::ffi::{CStr, CString};
 use std::rc::Rc;
 
 use super::args::RunArgs;
-use super::lower::{self, Facts, Found};
-use super::read::{self, Outcome, Outside, Text};
+use super::footprint::HostEntry;
+use super::lower::{self, Facts};
+use super::profile::Text;
+use super::read::{self, Outcome, Outside};
 use crate::error::Error;
 use crate::spec::{FsOp, Settle, Spec};
 use crate::workspace::Workspace;
@@ -60,9 +62,9 @@ fn lower(line: &str, profiles: &[(&'static str, &'static str)]) -> Result<Spec, 
         environment: &[c"PATH=/bin", c"LC_ALL=C", c"LC_TIME=", c"TOKEN=secret", c"LCX=1", c"=odd"],
         look: &|path| {
             Ok(match path.to_bytes() {
-                b"/bin" => Found::Link(c"usr/bin".into()),
-                b"/missing" => Found::Nothing,
-                _ => Found::Something,
+                b"/bin" => HostEntry::Link(c"usr/bin".into()),
+                b"/missing" => HostEntry::Nothing,
+                _ => HostEntry::Something,
             })
         },
         workspace: &workspace,
