@@ -22,12 +22,12 @@
 //! | a shipped profile; where profiles are found | `profiles/`; `cli/run/profile.rs` |
 //! | `pinfold profile` | `cli/profile.rs`, `cli/run/look.rs`; what `check` finds: `cli/run/lint.rs`, `cli/run/view.rs` |
 //! | the plan in print, the line for bubblewrap | `cli/run/dry_run.rs`, `cli/run/as_bwrap.rs` |
-//! | a command of `pinfold` | `cli/verbs.rs` (the table) |
+//! | a command of `pinfold` | `cli/commands.rs` (the table) |
 //! | help | `cli/render.rs` (all from the tables) |
 //! | manual pages, shell completions | `cli/render/files.rs` and `man/*.in` (the same; written by a test) |
 //! | what can fail, and its words in both dialects | `protocol/stage.rs` |
 //! | the text of an error | `cli/run/messages.rs`, `cli/bwrap/messages.rs`; an operation in words: `spec/words.rs`; the `hint:` line below it: `plan/hint.rs` |
-//! | a suggestion for a word that nothing is called | `suggest.rs`; for an option of a small command: `cli/verbs.rs` |
+//! | a suggestion for a word that nothing is called | `suggest.rs`; for an option of a small command: `cli/commands.rs` |
 //! | which word of which line an error is about | `error.rs`, `About`; `cli/run/origin.rs` |
 //! | how text is shown, how a shell is given a word | `error.rs` |
 //! | what a command prints, exit codes of ours | `cli/console.rs`, `cli/exit_code.rs` |
@@ -53,8 +53,8 @@
 //! | `--info-fd`, `--json-status-fd` | `supervise/status.rs` |
 //! | which filters a program gets, what they must let through | `plan/filter.rs` |
 //! | what is compiled before the library is | `build.rs` |
-//! | seccomp profiles, how they become filters | `seccomp/`; the verb: `cli/seccomp.rs` |
-//! | what `pinfold doctor` looks at, finds and advises | `doctor/`; the verb: `cli/doctor.rs` |
+//! | seccomp profiles, how they become filters | `seccomp/`; the command: `cli/seccomp.rs` |
+//! | what `pinfold doctor` looks at, finds and advises | `doctor/`; the command: `cli/doctor.rs` |
 //! | what is mounted for a workspace, what is held in it | `workspace/`; files besides git's: `workspace/later.rs` |
 //! | what is set aside of repositories that the program makes | `workspace/settle/`; settings that may stay: `workspace/settle/settings.rs`; bounds: `workspace/settle/judge.rs` |
 //! | which links in git directories may stay | `workspace/links.rs` |

@@ -5,8 +5,8 @@ use std::os::unix::ffi::OsStrExt;
 
 use lexopt::prelude::{Long, Short, Value};
 
+use super::commands;
 use super::run::look::Desk;
-use super::verbs;
 use crate::doctor::{self, Refusal};
 use crate::error::Error;
 
@@ -30,8 +30,8 @@ The exit code is 0 if `pinfold run true` would work here, and 1 if not.
 pub(super) fn run(words: &[&CStr], environment: &[&CStr]) -> Result<(String, u8), Error> {
     let mut json = false;
     let mut parser = lexopt::Parser::from_args(words.iter().map(|word| OsStr::from_bytes(word.to_bytes())));
-    let bad = |error: lexopt::Error| verbs::misused("doctor", None, error.to_string());
-    let unknown = |word: &OsStr| verbs::unknown_option("doctor", None, word);
+    let bad = |error: lexopt::Error| commands::misused("doctor", None, error.to_string());
+    let unknown = |word: &OsStr| commands::unknown_option("doctor", None, word);
     while let Some(word) = parser.next().map_err(bad)? {
         match word {
             Short('h') | Long("help") => return Ok((format!("{USAGE}{HELP}"), 0)),

@@ -1,7 +1,8 @@
-//! The front doors. Picks the dialect and the verb, and prints the one error.
+//! The front doors. Picks the dialect and the command, and prints the one error.
 #![forbid(unsafe_code)]
 
 pub(crate) mod bwrap;
+mod commands;
 mod console;
 mod doctor;
 mod exit_code;
@@ -10,7 +11,6 @@ mod render;
 mod run;
 mod seccomp;
 mod table;
-mod verbs;
 
 use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
@@ -19,6 +19,7 @@ use crate::error::{Error, push_printable};
 use crate::exec;
 use crate::host;
 pub use crate::sys::cmdline::CommandLine;
+use commands::Id;
 use console::{VERSION, complain, complaint, end, print};
 use exit_code::FAILED;
 use table::Action;
@@ -64,18 +65,18 @@ fn pinfold_door(line: CommandLine) -> u8 {
         b"--version" | b"-V" => return end("pinfold", print(VERSION, 0)),
         _ => {}
     }
-    match verbs::find(&String::from_utf8_lossy(&word)) {
-        Ok(verb) => {
+    match commands::find(&String::from_utf8_lossy(&word)) {
+        Ok(command) => {
             // Before a file is read for somebody who might not read it (CVE-2020-5291 and its kin). The other door
             // refuses in its own words.
-            if verb.name != "bwrap"
+            if command.id != Id::Bwrap
                 && let Err(error) = host::refuse_privileges()
             {
                 complain("pinfold", "", &error);
                 // Of doctor it is a finding like others.
-                return if verb.name == "doctor" { error.code } else { FAILED };
+                return if command.id == Id::Doctor { error.code } else { FAILED };
             }
-            (verb.door)(line)
+            carry_out(command.id, line)
         }
         Err(near) => {
             let mut message = b"unknown command ".to_vec();
@@ -91,6 +92,17 @@ fn pinfold_door(line: CommandLine) -> u8 {
             complain("pinfold", "", &Error::new(FAILED, message).with_hint(Some(hint)));
             FAILED
         }
+    }
+}
+
+/// Runs one command, and returns the exit code.
+fn carry_out(command: Id, line: CommandLine) -> u8 {
+    match command {
+        Id::Run => run_door(line),
+        Id::Bwrap => bwrap::run(line, 2),
+        Id::Profile => profile_door(line),
+        Id::Seccomp => seccomp_door(line),
+        Id::Doctor => doctor_door(line),
     }
 }
 

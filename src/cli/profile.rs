@@ -5,9 +5,9 @@ use std::io::{self, IsTerminal};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use crate::cli::commands::{self, PROFILE};
 use crate::cli::render;
 use crate::cli::run::look::Desk;
-use crate::cli::verbs::{self, PROFILE};
 use crate::error::{Error, push_printable};
 use crate::spec::path::to_os;
 
@@ -25,24 +25,24 @@ pub(super) type Output = (Vec<u8>, u8);
 
 /// Does what the words after `pinfold profile` say. `environment` is the caller's.
 pub(super) fn run(words: &[&CStr], environment: &[&CStr]) -> Result<Output, Error> {
-    let Some((&verb, rest)) = words.split_first() else {
-        return Err(verbs::misused("profile", None, "a command is missing"));
+    let Some((&word, rest)) = words.split_first() else {
+        return Err(commands::misused("profile", None, "a command is missing"));
     };
-    if [verb].iter().chain(rest.first()).any(|&word| word == c"--help" || word == c"-h") || verb == c"help" {
+    if [word].iter().chain(rest.first()).any(|&word| word == c"--help" || word == c"-h") || word == c"help" {
         return Ok((format!("{}\n{}{HELP}", usage(), render::sub_briefs(PROFILE)).into_bytes(), 0));
     }
-    let sub = PROFILE.iter().find(|sub| sub.name.as_bytes() == verb.to_bytes());
+    let sub = PROFILE.iter().find(|sub| sub.name.as_bytes() == word.to_bytes());
     let is_option = |word: &&CStr| word.to_bytes().starts_with(b"-") && *word != c"--";
     let Some(sub) = sub else {
-        return Err(match is_option(&verb) {
-            true => verbs::unknown_option("profile", None, to_os(verb)),
-            false => verbs::unknown_command("profile", PROFILE, to_os(verb)),
+        return Err(match is_option(&word) {
+            true => commands::unknown_option("profile", None, to_os(word)),
+            false => commands::unknown_command("profile", PROFILE, to_os(word)),
         });
     };
     // Those of a command to be checked are its own.
     let own = if sub.name == "check" { rest.get(..1).unwrap_or_default() } else { rest };
     if let Some(option) = own.iter().copied().find(is_option) {
-        return Err(verbs::unknown_option("profile", Some(sub), to_os(option)));
+        return Err(commands::unknown_option("profile", Some(sub), to_os(option)));
     }
     let mut desk = Desk::new(environment);
     match (sub.name, rest) {
@@ -55,7 +55,7 @@ pub(super) fn run(words: &[&CStr], environment: &[&CStr]) -> Result<Output, Erro
         }
         _ => {
             let words: Vec<&OsStr> = rest.iter().map(|word| to_os(word)).collect();
-            Err(verbs::wrong_count("profile", sub, &words))
+            Err(commands::wrong_count("profile", sub, &words))
         }
     }
 }

@@ -3,8 +3,8 @@
 
 use std::fmt::Write as _;
 
+use super::commands::{COMMANDS, Subcommand};
 use super::table::{Action, Opt, Table};
-use super::verbs::{Sub, VERBS};
 
 #[cfg(test)]
 mod files;
@@ -25,9 +25,9 @@ const OVERVIEW_INDENT: usize = 15;
 pub(crate) fn overview() -> String {
     let mut out = overview_usage();
     out.push_str("\nRuns a program in a sandbox, as an ordinary user, without setuid.\n\n");
-    for verb in VERBS {
-        let left = format!("  {}", verb.name);
-        let lines = wrapped(verb.brief, OVERVIEW_WIDTH - OVERVIEW_INDENT);
+    for command in COMMANDS {
+        let left = format!("  {}", command.name);
+        let lines = wrapped(command.brief, OVERVIEW_WIDTH - OVERVIEW_INDENT);
         for (index, line) in lines.iter().enumerate() {
             push(&mut out, format_args!("{:OVERVIEW_INDENT$}{line}\n", if index == 0 { &left } else { "" }));
         }
@@ -38,20 +38,20 @@ pub(crate) fn overview() -> String {
 
 /// The lines that show how each command is used.
 pub(crate) fn overview_usage() -> String {
-    let verbs = VERBS.iter().map(|verb| match verb.subs {
-        [] => format!("{} {}", verb.name, verb.form),
-        subs => format!("{} {} ...", verb.name, subs.iter().map(|sub| sub.name).collect::<Vec<_>>().join("|")),
+    let commands = COMMANDS.iter().map(|command| match command.subs {
+        [] => format!("{} {}", command.name, command.form),
+        subs => format!("{} {} ...", command.name, subs.iter().map(|sub| sub.name).collect::<Vec<_>>().join("|")),
     });
-    usage_lines("pinfold", verbs)
+    usage_lines("pinfold", commands)
 }
 
 /// The lines that show how the commands of a command are used.
-pub(crate) fn sub_usage(verb: &str, subs: &[Sub]) -> String {
-    usage_lines(&format!("pinfold {verb}"), subs.iter().map(|sub| format!("{} {}", sub.name, sub.form)))
+pub(crate) fn sub_usage(command: &str, subs: &[Subcommand]) -> String {
+    usage_lines(&format!("pinfold {command}"), subs.iter().map(|sub| format!("{} {}", sub.name, sub.form)))
 }
 
 /// What the commands of a command do, a line for each.
-pub(crate) fn sub_briefs(subs: &[Sub]) -> String {
+pub(crate) fn sub_briefs(subs: &[Subcommand]) -> String {
     subs.iter().map(|sub| format!("  {:8} {}\n", sub.name, sub.brief)).collect()
 }
 

@@ -8,9 +8,9 @@ use std::os::unix::ffi::OsStrExt;
 
 use lexopt::prelude::{Long, Short, Value};
 
+use super::commands::{self, SECCOMP, Subcommand};
 use super::console;
 use super::exit_code::FAILED;
-use super::verbs::{self, SECCOMP, Sub};
 use crate::error::{Error, printable};
 use crate::plan;
 use crate::seccomp::arch::Arch;
@@ -80,10 +80,10 @@ pub(super) fn run(words: &[&CStr]) -> Result<Output, Error> {
     if words.help || operands.first().is_some_and(|word| *word == "help") {
         return Ok(Output::Text(format!("{USAGE}{HELP}")));
     }
-    let Some((verb, rest)) = operands.split_first() else { return Err(misused(None, "a command is missing")) };
-    let Some(sub) = sub(verb) else { return Err(verbs::unknown_command("seccomp", SECCOMP, verb)) };
+    let Some((word, rest)) = operands.split_first() else { return Err(misused(None, "a command is missing")) };
+    let Some(sub) = sub(word) else { return Err(commands::unknown_command("seccomp", SECCOMP, word)) };
     if let Some(option) = words.given.iter().find(|given| !sub.options().any(|known| known == **given)) {
-        return Err(misused(Some(sub), format!("{option} is for {}", verbs::owners(SECCOMP, option))));
+        return Err(misused(Some(sub), format!("{option} is for {}", commands::owners(SECCOMP, option))));
     }
     match (sub.name, rest) {
         ("list", []) => Ok(Output::Text(list())),
@@ -94,17 +94,17 @@ pub(super) fn run(words: &[&CStr]) -> Result<Output, Error> {
         }
         ("check", [name]) => check(&words, name).map(Output::Text),
         ("explain", [call]) => explain(&words, call).map(Output::Text),
-        _ => Err(verbs::wrong_count("seccomp", sub, rest)),
+        _ => Err(commands::wrong_count("seccomp", sub, rest)),
     }
 }
 
 /// The command that is called `name`.
-fn sub(name: &OsStr) -> Option<&'static Sub> {
+fn sub(name: &OsStr) -> Option<&'static Subcommand> {
     SECCOMP.iter().find(|sub| sub.name.as_bytes() == name.as_bytes())
 }
 
-fn misused(sub: Option<&Sub>, message: impl Into<Vec<u8>>) -> Error {
-    verbs::misused("seccomp", sub, message)
+fn misused(sub: Option<&Subcommand>, message: impl Into<Vec<u8>>) -> Error {
+    commands::misused("seccomp", sub, message)
 }
 
 fn parse(words: &[&CStr]) -> Result<Words, Error> {
@@ -138,12 +138,12 @@ fn parse(words: &[&CStr]) -> Result<Words, Error> {
 
 impl Words {
     /// The command, as far as it has been read.
-    fn sub(&self) -> Option<&'static Sub> {
+    fn sub(&self) -> Option<&'static Subcommand> {
         self.operands.first().and_then(|name| sub(name))
     }
 
     fn unknown(&self, option: String) -> Error {
-        verbs::unknown_option("seccomp", self.sub(), option.as_ref())
+        commands::unknown_option("seccomp", self.sub(), option.as_ref())
     }
 
     fn set(&mut self, name: &str, value: OsString) -> Result<(), Error> {

@@ -37,7 +37,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cli/run/messages.rs", &["error", "host", "plan", "protocol", "spec", "supervise", "sys"]),
     ("cli/run/tests", &["error", "cli", "spec", "workspace"]),
     ("cli/run/world.rs", &["error", "host", "spec", "sys", "workspace"]),
-    ("cli/verbs.rs", &["error", "suggest"]),
+    ("cli/commands.rs", &["error", "suggest"]),
     // Compiled into tests only.
     ("cli/render/files", &["seccomp", "spec"]),
     ("cli/seccomp.rs", &["error", "plan", "seccomp", "spec", "suggest", "sys"]),
@@ -57,7 +57,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("exec", &["plan", "protocol", "spec", "sys"]),
     // What the processes of a launch say to each other.
     ("protocol", &["spec", "sys"]),
-    // Nothing uses it but its verb; it uses the engine.
+    // Nothing uses it but its command; it uses the engine.
     ("doctor", &["error", "host", "plan", "protocol", "seccomp", "spec", "supervise", "sys"]),
     // Text in, a filter out: pure.
     ("seccomp", &["error", "suggest"]),

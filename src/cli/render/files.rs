@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::{env, fs};
 
-use crate::cli::verbs::VERBS;
+use crate::cli::commands::COMMANDS;
 
 mod bash;
 mod completion;
@@ -52,12 +52,14 @@ fn quoted(text: &str) -> String {
 
 /// What the first word after `pinfold` can be.
 fn first_words() -> String {
-    let verbs = VERBS.iter().map(|verb| verb.name);
-    verbs.chain(["--help", "--version"]).collect::<Vec<_>>().join(" ")
+    let commands = COMMANDS.iter().map(|command| command.name);
+    commands.chain(["--help", "--version"]).collect::<Vec<_>>().join(" ")
 }
 
 /// The commands that have commands of their own, and these.
 fn sub_words() -> Vec<(&'static str, String)> {
-    let with_subs = VERBS.iter().filter(|verb| !verb.subs.is_empty());
-    with_subs.map(|verb| (verb.name, verb.subs.iter().map(|sub| sub.name).collect::<Vec<_>>().join(" "))).collect()
+    let with_subs = COMMANDS.iter().filter(|command| !command.subs.is_empty());
+    with_subs
+        .map(|command| (command.name, command.subs.iter().map(|sub| sub.name).collect::<Vec<_>>().join(" ")))
+        .collect()
 }

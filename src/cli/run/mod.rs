@@ -20,6 +20,7 @@ mod world;
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
 
+use crate::cli::commands::RUN_FORM;
 use crate::cli::exit_code::FAILED;
 use crate::cli::{CommandLine, console, render};
 use crate::error::Error;
@@ -35,9 +36,6 @@ use lower::Meant;
 use messages::Native;
 use read::Outcome;
 use world::World;
-
-/// What follows `pinfold run`.
-pub(super) const FORM: &str = "[OPTIONS...] [--] COMMAND [ARGS...]";
 
 /// Does what the words after `pinfold run` say, and returns the exit code.
 pub(super) fn run(line: CommandLine) -> Result<u8, Error> {
@@ -122,7 +120,7 @@ environment only what is harmless. Options and profiles change that.
 fn help(long: bool) -> String {
     let options = render::native_help(table::TABLE, table::SHORT, long);
     let more = if long { "" } else { "\n`pinfold run --help` explains them, and pinfold(1) has examples.\n" };
-    format!("usage: pinfold run {FORM}\n\n{ABOUT}{options}{more}")
+    format!("usage: pinfold run {RUN_FORM}\n\n{ABOUT}{options}{more}")
 }
 
 /// A part of the workspace that cannot be protected, as what it is: something that is not enforced.

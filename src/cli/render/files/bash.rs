@@ -46,7 +46,8 @@ fn cases(contexts: &[Context]) -> (String, String) {
 /// For `pinfold`, and for `bwrap` where the file is also installed under that name.
 pub(super) fn bash() -> String {
     let (values, operands) = cases(&contexts());
-    let subs: String = sub_words().iter().map(|(verb, words)| format!("    {verb}) choices='{words}' ;;\n")).collect();
+    let subs: String =
+        sub_words().iter().map(|(command, words)| format!("    {command}) choices='{words}' ;;\n")).collect();
     let first = first_words();
     let banner = banner("bash completion for pinfold -*- shell-script -*-");
     format!("{banner}\n{HEAD}").replace("@VALUES@\n", &values)

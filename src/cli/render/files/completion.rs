@@ -1,8 +1,8 @@
 //! What can be typed behind each command, for the completions: read off the tables, with nothing of any shell.
 
+use crate::cli::commands::COMMANDS;
 use crate::cli::run::{KINDS, table as run};
 use crate::cli::table::{Action, Opt, Table, opts};
-use crate::cli::verbs::VERBS;
 use crate::cli::{bwrap, render};
 use crate::seccomp::arch::Arch;
 use crate::seccomp::{shipped, table};
@@ -52,11 +52,11 @@ pub(super) struct Context {
 /// Every command, those of commands included.
 pub(super) fn contexts() -> Vec<Context> {
     let mut out = Vec::new();
-    for verb in VERBS {
-        match (verb.name, verb.subs) {
-            ("run", _) => out.push(of_table(verb.name, run::TABLE)),
-            ("bwrap", _) => out.push(of_table(verb.name, bwrap::TABLE)),
-            (name, []) => out.push(of_form(name, name, verb.form)),
+    for command in COMMANDS {
+        match (command.name, command.subs) {
+            ("run", _) => out.push(of_table(command.name, run::TABLE)),
+            ("bwrap", _) => out.push(of_table(command.name, bwrap::TABLE)),
+            (name, []) => out.push(of_form(name, name, command.form)),
             (name, subs) => {
                 out.extend(subs.iter().map(|sub| of_form(&format!("{name} {}", sub.name), name, sub.form)));
             }
@@ -65,7 +65,7 @@ pub(super) fn contexts() -> Vec<Context> {
     out
 }
 
-fn of_table<A>(verb: &str, table: &'static Table<A>) -> Context {
+fn of_table<A>(command: &str, table: &'static Table<A>) -> Context {
     let switch = |opt: &Opt<A>| Switch {
         name: opt.name.to_owned(),
         brief: render::plain(opt.brief),
@@ -73,7 +73,7 @@ fn of_table<A>(verb: &str, table: &'static Table<A>) -> Context {
         is_joined: matches!(opt.action, Action::Maybe(_)),
     };
     let operands = vec![("COMMAND".to_owned(), Kind::Command)];
-    Context { words: verb.to_owned(), switches: opts(table).map(switch).collect(), operands }
+    Context { words: command.to_owned(), switches: opts(table).map(switch).collect(), operands }
 }
 
 fn of_value<A>(opt: &Opt<A>, name: &str) -> Kind {
@@ -101,7 +101,7 @@ fn caps() -> impl Iterator<Item = String> {
 }
 
 /// Options and operands of a form such as `NAME [--arch ARCH]`.
-fn of_form(words: &str, verb: &str, form: &str) -> Context {
+fn of_form(words: &str, command: &str, form: &str) -> Context {
     let mut context = Context { words: words.to_owned(), switches: Vec::new(), operands: Vec::new() };
     let mut tokens = form.split_whitespace();
     while let Some(token) = tokens.next() {
@@ -110,7 +110,7 @@ fn of_form(words: &str, verb: &str, form: &str) -> Context {
             continue;
         }
         if !bare.starts_with('-') {
-            context.operands.push((bare.to_owned(), of_operand(verb, bare)));
+            context.operands.push((bare.to_owned(), of_operand(command, bare)));
             continue;
         }
         let value = if token.ends_with(']') { None } else { tokens.next() };
@@ -118,15 +118,15 @@ fn of_form(words: &str, verb: &str, form: &str) -> Context {
         context.switches.push(Switch {
             name: bare.to_owned(),
             brief: value.as_deref().unwrap_or("").to_owned(),
-            values: value.into_iter().map(|name| (name.clone(), of_operand(verb, &name))).collect(),
+            values: value.into_iter().map(|name| (name.clone(), of_operand(command, &name))).collect(),
             is_joined: false,
         });
     }
     context
 }
 
-fn of_operand(verb: &str, name: &str) -> Kind {
-    match (verb, name) {
+fn of_operand(command: &str, name: &str) -> Kind {
+    match (command, name) {
         ("profile", "NAME|FILE") => Kind::Profile,
         (_, "NAME|FILE") => Kind::WordOrPath(shipped::names().map(str::to_owned).collect()),
         (_, "NAME|@GROUP") => Kind::Word(shipped::names().chain(groups()).map(str::to_owned).collect()),

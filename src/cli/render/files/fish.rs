@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::completion::{Context, Kind, Switch, contexts};
 use super::{banner, quoted};
-use crate::cli::verbs::VERBS;
+use crate::cli::commands::COMMANDS;
 
 /// What completes a value.
 fn value(kind: &Kind) -> String {
@@ -55,11 +55,11 @@ fn operand(context: &Context, index: usize, kind: &Kind) -> String {
 /// For `pinfold`, and for `bwrap`.
 pub(super) fn fish() -> String {
     let mut lines = String::new();
-    for verb in VERBS {
-        let brief = quoted(verb.brief);
-        writeln!(lines, "complete -c pinfold -n '__pinfold_count 1' -f -a {} -d {brief}", verb.name).unwrap();
-        for sub in verb.subs {
-            let (at, brief) = (format!("'__pinfold_count 2 {}'", verb.name), quoted(sub.brief));
+    for command in COMMANDS {
+        let brief = quoted(command.brief);
+        writeln!(lines, "complete -c pinfold -n '__pinfold_count 1' -f -a {} -d {brief}", command.name).unwrap();
+        for sub in command.subs {
+            let (at, brief) = (format!("'__pinfold_count 2 {}'", command.name), quoted(sub.brief));
             writeln!(lines, "complete -c pinfold -n {at} -f -a {} -d {brief}", sub.name).unwrap();
         }
     }
@@ -83,7 +83,8 @@ pub(super) fn fish() -> String {
         lines.extend(context.switches.iter().map(|each| switch(&context, each)));
         lines.extend(context.operands.iter().enumerate().map(|(at, (_, kind))| operand(&context, at, kind)));
     }
-    let with_subs: Vec<&str> = VERBS.iter().filter(|verb| !verb.subs.is_empty()).map(|verb| verb.name).collect();
+    let with_subs: Vec<&str> =
+        COMMANDS.iter().filter(|command| !command.subs.is_empty()).map(|command| command.name).collect();
     let head = HEAD
         .replace("@ARITIES@\n", &arities)
         .replace("@LAUNCHES@\n", &launches)

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use crate::cli::bwrap as bubblewrap;
+use crate::cli::commands::COMMANDS;
 use crate::cli::run::{DIRECTORIES, ONLY_TYPED, SHIPPED, table as run, variables};
 use crate::cli::table::{Action, Opt, Table, opts};
-use crate::cli::verbs::VERBS;
 use crate::seccomp::{shipped, table};
 
 const PINFOLD: &str = include_str!("../../../../man/pinfold.1.in");
@@ -46,10 +46,10 @@ pub(super) fn profile() -> String {
 /// A line for each way to use each command.
 fn synopsis() -> String {
     let mut out = String::new();
-    for verb in VERBS {
+    for command in COMMANDS {
         let subs: Vec<_> =
-            verb.subs.iter().map(|sub| (format!("pinfold {} {}", verb.name, sub.name), sub.form)).collect();
-        let forms = if subs.is_empty() { vec![(format!("pinfold {}", verb.name), verb.form)] } else { subs };
+            command.subs.iter().map(|sub| (format!("pinfold {} {}", command.name, sub.name), sub.form)).collect();
+        let forms = if subs.is_empty() { vec![(format!("pinfold {}", command.name), command.form)] } else { subs };
         for (words, form) in forms {
             if !out.is_empty() {
                 out.push_str(".br\n");
@@ -62,12 +62,12 @@ fn synopsis() -> String {
 
 fn commands() -> String {
     let mut out = String::new();
-    for verb in VERBS {
-        let mut brief = verb.brief.to_owned();
+    for command in COMMANDS {
+        let mut brief = command.brief.to_owned();
         brief[..1].make_ascii_uppercase();
         let end = if brief.ends_with('.') { "" } else { "." };
-        writeln!(out, ".TP\n.B {}\n{}{end}", verb.name, roff(&brief, &[])).unwrap();
-        for sub in verb.subs {
+        writeln!(out, ".TP\n.B {}\n{}{end}", command.name, roff(&brief, &[])).unwrap();
+        for sub in command.subs {
             let form = if sub.form.is_empty() { String::new() } else { format!(" {}", shape(sub.form)) };
             writeln!(out, ".RS\n.TP\n\\fB{}\\fR{form}\n{}.\n.RE", sub.name, roff(sub.brief, &[])).unwrap();
         }
@@ -169,7 +169,7 @@ fn roff_is_escaped() {
 /// Options that prose names are there, and the prose of profiles says what the code says.
 #[test]
 fn the_prose_names_what_exists() {
-    let forms = VERBS.iter().flat_map(|verb| verb.subs.iter().map(|sub| sub.form).chain([verb.form]));
+    let forms = COMMANDS.iter().flat_map(|command| command.subs.iter().map(|sub| sub.form).chain([command.form]));
     let known: Vec<String> = opts(run::TABLE).map(|opt| opt.name.to_owned()).chain(forms.flat_map(names)).collect();
     for (page, text) in [("pinfold.1.in", PINFOLD), ("pinfold-profile.5.in", PROFILE)] {
         for name in names(&text.replace("\\-", "-")) {

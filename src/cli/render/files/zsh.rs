@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::completion::{Context, Kind, Switch, contexts};
 use super::{banner, quoted};
-use crate::cli::verbs::VERBS;
+use crate::cli::commands::COMMANDS;
 
 /// `text` where a bracket or a colon would end it.
 fn escaped(text: &str) -> String {
@@ -69,18 +69,18 @@ fn described<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
 /// For `pinfold`, and for `bwrap`.
 pub(super) fn zsh() -> String {
     let mut subs = String::new();
-    for verb in VERBS.iter().filter(|verb| !verb.subs.is_empty()) {
-        let list = described(verb.subs.iter().map(|sub| (sub.name, sub.brief)));
-        writeln!(subs, "{})\n    commands=(\n{list}    ) ;;", verb.name).unwrap();
+    for command in COMMANDS.iter().filter(|command| !command.subs.is_empty()) {
+        let list = described(command.subs.iter().map(|sub| (sub.name, sub.brief)));
+        writeln!(subs, "{})\n    commands=(\n{list}    ) ;;", command.name).unwrap();
     }
     let mut cases = String::new();
     for context in contexts() {
         writeln!(cases, "'{}')\n{} ;;", context.words, arguments(&context)).unwrap();
     }
-    let verbs = described(VERBS.iter().map(|verb| (verb.name, verb.brief)));
+    let commands = described(COMMANDS.iter().map(|command| (command.name, command.brief)));
     let banner = banner("zsh completion for pinfold");
     format!("#compdef pinfold bwrap\n{banner}\n")
-        + &SCRIPT.replace("@VERBS@\n", &verbs).replace("@SUBS@\n", &subs).replace("@CASES@\n", &cases)
+        + &SCRIPT.replace("@COMMANDS@\n", &commands).replace("@SUBS@\n", &subs).replace("@CASES@\n", &cases)
 }
 
 const SCRIPT: &str = r#"# A path, and behind a colon another one.
@@ -108,7 +108,7 @@ local -a commands
 if [[ $service != bwrap ]]; then
     if ((CURRENT == 2)); then
         commands=(
-@VERBS@
+@COMMANDS@
         )
         _describe command commands
         return

@@ -3,13 +3,14 @@
 use std::ffi::OsStr;
 
 use super::exit_code::FAILED;
-use super::{CommandLine, run};
 use crate::error::{Error, printable};
 use crate::suggest::nearest;
 
 /// One command.
 #[derive(Debug)]
-pub(crate) struct Verb {
+pub(crate) struct Command {
+    /// Which one it is.
+    pub id: Id,
     /// As typed.
     pub name: &'static str,
     /// What may follow: words in capitals are to be replaced, those in brackets can be left out.
@@ -17,89 +18,105 @@ pub(crate) struct Verb {
     /// What it does, in a sentence or two for `pinfold --help`; `NAME` in backquotes is to be typed.
     pub brief: &'static str,
     /// Commands of its own.
-    pub subs: &'static [Sub],
-    /// Does it, and returns the exit code.
-    pub door: fn(CommandLine) -> u8,
+    pub subs: &'static [Subcommand],
 }
+
+/// The commands, for the front door that carries them out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Id {
+    /// `pinfold run`.
+    Run,
+    /// `pinfold bwrap`.
+    Bwrap,
+    /// `pinfold profile`.
+    Profile,
+    /// `pinfold seccomp`.
+    Seccomp,
+    /// `pinfold doctor`.
+    Doctor,
+}
+
+/// What follows `pinfold run`.
+pub(super) const RUN_FORM: &str = "[OPTIONS...] [--] COMMAND [ARGS...]";
 
 /// A command of a command.
 #[derive(Debug)]
-pub(crate) struct Sub {
+pub(crate) struct Subcommand {
     /// As typed.
     pub name: &'static str,
-    /// As [`Verb::form`].
+    /// As [`Command::form`].
     pub form: &'static str,
     /// What it does, on one line, without a full stop.
     pub brief: &'static str,
 }
 
 /// The commands, in the order to show them.
-pub(crate) const VERBS: &[Verb] = &[
-    Verb {
+pub(crate) const COMMANDS: &[Command] = &[
+    Command {
+        id: Id::Run,
         name: "run",
-        form: run::FORM,
+        form: RUN_FORM,
         brief: "run a program in a box that is safe with no options; `pinfold run -h` lists them",
         subs: &[],
-        door: super::run_door,
     },
-    Verb {
+    Command {
+        id: Id::Bwrap,
         name: "bwrap",
         form: "[OPTIONS...] [--] COMMAND [ARGS...]",
         brief: "understand the options of bubblewrap; `pinfold bwrap --help` lists them. A link to this program that is \
                 called `bwrap` does the same.",
         subs: &[],
-        door: |line| super::bwrap::run(line, 2),
     },
-    Verb {
+    Command {
+        id: Id::Profile,
         name: "profile",
         form: "",
         brief: "list, show, check and compare profiles of `run`",
         subs: PROFILE,
-        door: super::profile_door,
     },
-    Verb {
+    Command {
+        id: Id::Seccomp,
         name: "seccomp",
         form: "",
         brief: "list, show, check, explain and compile seccomp profiles",
         subs: SECCOMP,
-        door: super::seccomp_door,
     },
-    Verb {
+    Command {
+        id: Id::Doctor,
         name: "doctor",
         form: "[--json]",
         brief: "say whether boxes work on this host, and if not, what to do",
         subs: &[],
-        door: super::doctor_door,
     },
 ];
 
 /// Of `pinfold profile`.
-pub(crate) const PROFILE: &[Sub] = &[
-    Sub { name: "list", form: "", brief: "Print the profiles that can be named, and where they come from" },
-    Sub { name: "show", form: "NAME|FILE", brief: "Print the text of a profile" },
-    Sub {
+pub(crate) const PROFILE: &[Subcommand] = &[
+    Subcommand { name: "list", form: "", brief: "Print the profiles that can be named, and where they come from" },
+    Subcommand { name: "show", form: "NAME|FILE", brief: "Print the text of a profile" },
+    Subcommand {
         name: "check",
         form: "NAME|FILE [--] [COMMAND [ARGS...]]",
         brief: "Say what in a profile is probably not meant, and whether COMMAND could start",
     },
-    Sub { name: "diff", form: "NAME|FILE NAME|FILE", brief: "Compare what two profiles say" },
+    Subcommand { name: "diff", form: "NAME|FILE NAME|FILE", brief: "Compare what two profiles say" },
 ];
 
 /// Of `pinfold seccomp`.
-pub(crate) const SECCOMP: &[Sub] = &[
-    Sub { name: "list", form: "", brief: "Print the profiles that come with pinfold, and the groups" },
-    Sub { name: "show", form: "NAME|@GROUP", brief: "Print the text of a profile, or the members of a group" },
-    Sub {
+pub(crate) const SECCOMP: &[Subcommand] = &[
+    Subcommand { name: "list", form: "", brief: "Print the profiles that come with pinfold, and the groups" },
+    Subcommand { name: "show", form: "NAME|@GROUP", brief: "Print the text of a profile, or the members of a group" },
+    Subcommand {
         name: "compile",
         form: "NAME|FILE [--arch ARCH] [--cap CAP]... [--kernel X.Y] [-o FILE]",
         brief: "Write the filter that a profile makes",
     },
-    Sub {
+    Subcommand {
         name: "check",
         form: "NAME|FILE [--arch ARCH] [--cap CAP]... [--kernel X.Y]",
         brief: "Find mistakes in a profile, and prove its filters",
     },
-    Sub {
+    Subcommand {
         name: "explain",
         form: "SYSCALL|NUMBER [--profile NAME|FILE] [--arch ARCH] [--cap CAP]... [--kernel X.Y]",
         brief: "Say what becomes of a system call, and why",
@@ -107,14 +124,14 @@ pub(crate) const SECCOMP: &[Sub] = &[
 ];
 
 /// The command that is called `name`; otherwise what may have been meant.
-pub(crate) fn find(name: &str) -> Result<&'static Verb, Option<&'static str>> {
-    match VERBS.iter().find(|verb| verb.name == name) {
-        Some(verb) => Ok(verb),
-        None => Err(nearest(name, VERBS.iter().map(|verb| verb.name).chain(["--help", "--version"]))),
+pub(crate) fn find(name: &str) -> Result<&'static Command, Option<&'static str>> {
+    match COMMANDS.iter().find(|command| command.name == name) {
+        Some(command) => Ok(command),
+        None => Err(nearest(name, COMMANDS.iter().map(|command| command.name).chain(["--help", "--version"]))),
     }
 }
 
-impl Sub {
+impl Subcommand {
     /// The options that its form names.
     pub(crate) fn options(&self) -> impl Iterator<Item = &'static str> {
         options(self.form)
@@ -128,36 +145,38 @@ fn options(form: &'static str) -> impl Iterator<Item = &'static str> {
 
 /// What is wrong with the words of a command, and how it is used: `sub` is the one of its own that was meant, where that
 /// is known.
-pub(crate) fn misused(verb: &str, sub: Option<&Sub>, message: impl Into<Vec<u8>>) -> Error {
-    let own = VERBS.iter().find(|known| known.name == verb && known.subs.is_empty());
+pub(crate) fn misused(command: &str, sub: Option<&Subcommand>, message: impl Into<Vec<u8>>) -> Error {
+    let own = COMMANDS.iter().find(|known| known.name == command && known.subs.is_empty());
     let hint = match (sub, own) {
-        (Some(sub), _) => format!("pinfold {verb} {} {}", sub.name, sub.form).trim_end().to_owned(),
-        (None, Some(own)) => format!("pinfold {verb} {}", own.form),
-        (None, None) => format!("pinfold {verb} --help tells how it is used"),
+        (Some(sub), _) => format!("pinfold {command} {} {}", sub.name, sub.form).trim_end().to_owned(),
+        (None, Some(own)) => format!("pinfold {command} {}", own.form),
+        (None, None) => format!("pinfold {command} --help tells how it is used"),
     };
     Error::new(FAILED, message).with_hint(Some(hint))
 }
 
 /// The error about too many words behind a command, or too few.
-pub(crate) fn wrong_count(verb: &str, sub: &Sub, words: &[&OsStr]) -> Error {
+pub(crate) fn wrong_count(command: &str, sub: &Subcommand, words: &[&OsStr]) -> Error {
     let wanted = sub.form.split(' ').filter(|word| !word.is_empty()).take_while(|word| !word.starts_with('['));
     let message = match words.get(wanted.count()) {
         Some(more) => format!("one word too many: {}", printable(more)),
         None => "a word is missing".to_owned(),
     };
-    misused(verb, Some(sub), message)
+    misused(command, Some(sub), message)
 }
 
-/// The error about a word that is none of the commands of `verb`.
-pub(crate) fn unknown_command(verb: &str, subs: &[Sub], word: &OsStr) -> Error {
+/// The error about a word that is no command of `command`.
+pub(crate) fn unknown_command(command: &str, subs: &[Subcommand], word: &OsStr) -> Error {
     let near = nearest(&word.to_string_lossy(), subs.iter().map(|sub| sub.name));
-    unknown("command", verb, None, word, near)
+    unknown("command", command, None, word, near)
 }
 
 /// The error about an option, or another word, that the command does not take.
-pub(crate) fn unknown_option(verb: &str, sub: Option<&Sub>, word: &OsStr) -> Error {
-    let (form, subs) =
-        VERBS.iter().find(|known| known.name == verb).map_or(("", &[][..]), |verb| (verb.form, verb.subs));
+pub(crate) fn unknown_option(command: &str, sub: Option<&Subcommand>, word: &OsStr) -> Error {
+    let (form, subs) = COMMANDS
+        .iter()
+        .find(|known| known.name == command)
+        .map_or(("", &[][..]), |command| (command.form, command.subs));
     let text = word.to_string_lossy();
     let kind = if text.starts_with('-') { "option" } else { "word" };
     // The dashes may have been forgotten.
@@ -165,22 +184,22 @@ pub(crate) fn unknown_option(verb: &str, sub: Option<&Sub>, word: &OsStr) -> Err
     // Every letter is near to every other.
     let near =
         |known: &mut dyn Iterator<Item = &'static str>| nearest(&text, known.filter(|name| name.starts_with("--")));
-    let own = near(&mut sub.into_iter().flat_map(Sub::options).chain(options(form)).chain(["--help"]));
-    let error = unknown(kind, verb, sub, word, own);
-    match near(&mut subs.iter().flat_map(Sub::options)).filter(|_| own.is_none()) {
+    let own = near(&mut sub.into_iter().flat_map(Subcommand::options).chain(options(form)).chain(["--help"]));
+    let error = unknown(kind, command, sub, word, own);
+    match near(&mut subs.iter().flat_map(Subcommand::options)).filter(|_| own.is_none()) {
         Some(other) => error.with_hint(Some(format!("did you mean {other}? It is for {}", owners(subs, other)))),
         None => error,
     }
 }
 
 /// The commands among `subs` that have `option`.
-pub(crate) fn owners(subs: &[Sub], option: &str) -> String {
+pub(crate) fn owners(subs: &[Subcommand], option: &str) -> String {
     let names = subs.iter().filter(|sub| sub.options().any(|known| known == option)).map(|sub| sub.name);
     names.collect::<Vec<_>>().join(", ")
 }
 
-fn unknown(kind: &str, verb: &str, sub: Option<&Sub>, word: &OsStr, near: Option<&str>) -> Error {
-    let error = misused(verb, sub, format!("unknown {kind} {}", printable(word)));
+fn unknown(kind: &str, command: &str, sub: Option<&Subcommand>, word: &OsStr, near: Option<&str>) -> Error {
+    let error = misused(command, sub, format!("unknown {kind} {}", printable(word)));
     match near {
         Some(near) => error.with_hint(Some(format!("did you mean {near}?"))),
         None => error,
@@ -194,17 +213,17 @@ mod tests {
 
     #[test]
     fn a_word_that_is_no_command_is_near_to_one() {
-        assert_eq!(find("run").map(|verb| verb.name), Ok("run"));
-        assert_eq!(find("rum").map(|verb| verb.name), Err(Some("run")));
-        assert_eq!(find("profiles").map(|verb| verb.name), Err(Some("profile")));
-        assert_eq!(find("xyzzy").map(|verb| verb.name), Err(None));
+        assert_eq!(find("run").map(|command| command.name), Ok("run"));
+        assert_eq!(find("rum").map(|command| command.name), Err(Some("run")));
+        assert_eq!(find("profiles").map(|command| command.name), Err(Some("profile")));
+        assert_eq!(find("xyzzy").map(|command| command.name), Err(None));
     }
 
     /// Those that keep the text of their usage themselves.
     #[test]
     fn the_verbs_say_what_the_table_says() {
         assert_eq!(seccomp::USAGE, render::sub_usage("seccomp", SECCOMP));
-        let form = find("doctor").map(|verb| verb.form);
+        let form = find("doctor").map(|command| command.form);
         assert_eq!(Ok(doctor::USAGE), form.map(|form| format!("usage: pinfold doctor {form}\n")).as_deref());
     }
 
@@ -212,12 +231,12 @@ mod tests {
     fn a_form_names_its_options() {
         let compile = SECCOMP.iter().find(|sub| sub.name == "compile").unwrap();
         assert_eq!(compile.options().collect::<Vec<_>>(), ["--arch", "--cap", "--kernel", "-o"]);
-        assert_eq!(PROFILE.iter().flat_map(Sub::options).next(), None);
+        assert_eq!(PROFILE.iter().flat_map(Subcommand::options).next(), None);
     }
 
     #[test]
     fn briefs_fit_and_names_are_plain() {
-        for sub in VERBS.iter().flat_map(|verb| verb.subs) {
+        for sub in COMMANDS.iter().flat_map(|command| command.subs) {
             assert!(sub.name.bytes().all(|byte| byte.is_ascii_lowercase()), "{}", sub.name);
             assert!(!sub.brief.is_empty() && !sub.brief.ends_with('.') && sub.brief.len() <= 80, "{}", sub.name);
         }
