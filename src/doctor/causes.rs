@@ -4,13 +4,10 @@
 //! published ways round such protections are a reason to keep them.
 
 use super::facts::{Facts, Surroundings};
+use super::finding::{Finding, blocks};
 use super::trials::Tried;
-use super::verdict::{Finding, Severity};
 use crate::error::quoted;
 use crate::sys::{Errno, error_text};
-
-/// Without it there is no box of namespaces.
-const NO_BOX: &str = "no box of namespaces can be made, which is what `pinfold run` and `pinfold bwrap` do";
 
 /// The system calls that a box takes and that container engines forbid.
 const CALLS: &str = "clone, unshare, setns, mount, umount2, pivot_root, open_tree, move_mount, fsopen, fsconfig, \
@@ -19,10 +16,6 @@ const CALLS: &str = "clone, unshare, setns, mount, umount2, pivot_root, open_tre
 /// First advice where only a decision for all programs would help.
 const LESS: &str =
     "without any change of the host: pinfold run --landlock only takes no namespaces (see the tiers below)";
-
-pub(super) fn blocks(id: &'static str, what: impl Into<String>, fix: Vec<String>) -> Finding {
-    Finding { id, severity: Severity::Blocks, what: what.into(), cost: NO_BOX.into(), fix }
-}
 
 /// What to do about a limit of 0. Somebody has set it on purpose.
 pub(super) fn raise_limit(facts: &Facts, kind: &str) -> Vec<String> {

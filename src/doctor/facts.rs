@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::ids::{self, IdRanges};
+use super::root::Root;
 use crate::host::{Caller, NAMESPACE_KINDS, Obstacles, covers_of_proc};
 use crate::seccomp::profile::kernel_version;
 use crate::sys::file;
@@ -94,39 +95,6 @@ pub(super) struct Cgroup {
     pub(super) manager: bool,
     /// The controllers that this manager has been given.
     pub(super) delegated: Vec<String>,
-}
-
-/// Reads files below a root directory.
-pub(super) struct Root<'a>(pub(super) &'a Path);
-
-impl Root<'_> {
-    pub(super) fn path(&self, path: &str) -> PathBuf {
-        self.0.join(path.trim_start_matches('/'))
-    }
-
-    pub(super) fn exists(&self, path: &str) -> bool {
-        self.path(path).symlink_metadata().is_ok()
-    }
-
-    /// The text of a file; empty where there is none.
-    pub(super) fn text(&self, path: &str) -> String {
-        fs::read(self.path(path)).map_or_else(|_| String::new(), |text| String::from_utf8_lossy(&text).into_owned())
-    }
-
-    /// The first line, without what ends it.
-    fn line(&self, path: &str) -> Option<String> {
-        let text = self.text(path);
-        let line = text.lines().next()?.trim_end_matches('\0').trim();
-        (!line.is_empty()).then(|| line.to_owned())
-    }
-
-    fn number(&self, path: &str) -> Option<u64> {
-        self.line(path)?.parse().ok()
-    }
-
-    fn words(&self, path: &str, separator: fn(char) -> bool) -> Vec<String> {
-        self.line(path).unwrap_or_default().split(separator).filter(|w| !w.is_empty()).map(String::from).collect()
-    }
 }
 
 impl Facts {

@@ -4,7 +4,7 @@ use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 
-use super::facts::Root;
+use super::root::Root;
 use crate::host::Caller;
 use crate::sys::kernel;
 

@@ -3,11 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::facts::{Facts, Surroundings};
+use super::finding::Severity;
 use super::ids::{Helper, Ranges};
-use super::rehearsal::Outcome;
+use super::rehearsal::{Outcome, Refusal};
+use super::report::Report;
 use super::trials::{Trial, Trials, Tried};
-use super::verdict::Severity;
-use super::{Refusal, Report};
 use crate::error::printable_json;
 
 pub(super) fn json(report: &Report) -> String {

@@ -2,16 +2,19 @@
 //!
 //! `facts` reads what the host says about itself, `trials` tries single calls, and `rehearsal` starts a real box with
 //! the same engine that every other box is made with: whether that works is the answer, and the rest says why.
-//! `verdict` makes findings of it, purely; `causes` is the table of what refused something and what to do about it.
-//! `text` and `json` render.
+//! `verdict` makes findings of it, purely; `causes` is the table of what refused something and what to do about it, and
+//! `resources` judges what a box can be given. `text` and `json` render the report.
 #![forbid(unsafe_code)]
 
 mod causes;
 mod facts;
+mod finding;
 mod ids;
 mod json;
 mod rehearsal;
+mod report;
 mod resources;
+mod root;
 mod text;
 mod trials;
 mod verdict;
@@ -29,38 +32,13 @@ use crate::supervise::Door;
 use crate::sys::{error_text, file, process};
 
 use facts::Facts;
+pub(crate) use rehearsal::Refusal;
 use rehearsal::Rehearsals;
+pub(crate) use report::Report;
 use trials::{Trial, Trials, Tried};
 use verdict::Verdict;
 
-/// Everything that was found out.
-pub(crate) struct Report {
-    facts: Facts,
-    trials: Trials,
-    rehearsals: Rehearsals,
-    verdict: Verdict,
-    here: Option<Refusal>,
-}
-
-/// Why `pinfold run` begins nothing in the current directory, whatever the host can do. Another box has been tried then.
-pub(crate) struct Refusal {
-    /// The current directory, where there is one.
-    pub(crate) directory: Option<String>,
-    /// What `pinfold run` says.
-    pub(crate) error: Error,
-    /// Whether it would begin in a directory that somebody works in.
-    pub(crate) is_of_place: bool,
-    /// Whether it begins nothing with any profile either: then something is wrong with what the user or the host has set
-    /// up.
-    pub(crate) is_of_all: bool,
-}
-
 impl Report {
-    /// Whether `pinfold run true` would work here.
-    pub(crate) fn works(&self) -> bool {
-        self.rehearsals.full.works() && self.here.is_none()
-    }
-
     /// For a person.
     pub(crate) fn text(&self) -> String {
         text::text(self)

@@ -14,6 +14,19 @@ use crate::sys::ns::NsSet;
 use crate::sys::process::{self, Cloned, End, SingleThread};
 use crate::sys::{Errno, Result as SysResult, error_text, file, socket};
 
+/// Why `pinfold run` begins nothing in the current directory, whatever the host can do. Another box has been tried then.
+pub(crate) struct Refusal {
+    /// The current directory, where there is one.
+    pub(crate) directory: Option<String>,
+    /// What `pinfold run` says.
+    pub(crate) error: Error,
+    /// Whether it would begin in a directory that somebody works in.
+    pub(crate) is_of_place: bool,
+    /// Whether it begins nothing with any profile either: then something is wrong with what the user or the host has set
+    /// up.
+    pub(crate) is_of_all: bool,
+}
+
 /// How one box went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {

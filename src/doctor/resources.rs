@@ -1,8 +1,8 @@
 //! What a box can be given besides its walls: control groups, further ids, a terminal. Pure, as `verdict`.
 
 use super::facts::{Cgroup, Facts};
+use super::finding::{Area, Finding, note};
 use super::ids::{ENOUGH, Helper, IdRanges, Ranges};
-use super::verdict::{Area, Finding, note};
 use crate::error::quoted;
 
 /// The controllers that limits of a sandbox take.

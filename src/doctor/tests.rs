@@ -8,10 +8,11 @@ use std::os::unix::fs::symlink;
 use hosts::{Case, Host, USER, all_work, cases, failing, fails, without_userns};
 
 use super::facts::{Facts, Surroundings};
+use super::finding::{Finding, Severity};
 use super::ids::Helper;
 use super::rehearsal::{Outcome, Rehearsals};
 use super::trials::{Trial, Trials, Tried};
-use super::verdict::{Finding, Severity, Verdict};
+use super::verdict::Verdict;
 use super::{json, text};
 use crate::protocol::{Failure, Stage};
 use crate::sys::Errno;

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
-use super::verdict::{Area, Severity};
-use super::{Refusal, Report};
+use super::finding::{Area, Severity};
+use super::rehearsal::Refusal;
+use super::report::Report;
 
 /// Width of the names, in characters.
 const NAMES: usize = 15;

@@ -2,66 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::Refusal;
-use super::causes::{blocks, no_user_namespace, raise_limit, refused, why_not};
+use super::causes::{no_user_namespace, raise_limit, refused, why_not};
 use super::facts::{Facts, Surroundings};
-use super::rehearsal::{Outcome, Rehearsals};
+use super::finding::{Area, Finding, Severity, blocks, costs};
+use super::rehearsal::{Outcome, Refusal, Rehearsals};
 use super::resources::{cgroups, id_ranges, terminal};
 use super::trials::{Trial, Trials, Tried};
 use crate::host::OLDEST_KERNEL;
 use crate::sys::Errno;
-
-/// How bad something is; the order is that of badness.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Severity {
-    /// Good to know.
-    Note,
-    /// Something beyond an ordinary run does not work.
-    Costs,
-    /// An ordinary run does not work.
-    Blocks,
-}
-
-impl Severity {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Severity::Note => "note",
-            Severity::Costs => "costs",
-            Severity::Blocks => "blocks",
-        }
-    }
-}
-
-/// One thing that is not as it should be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Finding {
-    /// Stable name.
-    pub(super) id: &'static str,
-    pub(super) severity: Severity,
-    pub(super) what: String,
-    /// What does not work for it.
-    pub(super) cost: String,
-    /// What to do, best first.
-    pub(super) fix: Vec<String>,
-}
-
-/// One part of the host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Area {
-    pub(super) name: &'static str,
-    /// In a few words.
-    pub(super) value: String,
-    /// How bad it is; `None` where all is well.
-    pub(super) severity: Option<Severity>,
-    pub(super) findings: Vec<Finding>,
-}
-
-impl Area {
-    pub(super) fn new(name: &'static str, value: String, findings: Vec<Finding>) -> Area {
-        let severity = findings.iter().map(|finding| finding.severity).max();
-        Area { name, value, severity, findings }
-    }
-}
 
 /// What works here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,14 +109,6 @@ fn say_each_cause_once(areas: &mut [Area]) {
 
 fn works(trials: &Trials, trial: Trial) -> bool {
     trials.get(trial) == Tried::Works
-}
-
-fn costs(id: &'static str, what: impl Into<String>, cost: &str, fix: &str) -> Finding {
-    Finding { id, severity: Severity::Costs, what: what.into(), cost: cost.into(), fix: vec![fix.into()] }
-}
-
-pub(super) fn note(id: &'static str, what: impl Into<String>, cost: &str, fix: &str) -> Finding {
-    Finding { severity: Severity::Note, ..costs(id, what, cost, fix) }
 }
 
 fn program(facts: &Facts) -> Area {

@@ -6,12 +6,11 @@
 use std::path::Path;
 use std::{env, fs};
 
-use crate::cli::commands::COMMANDS;
-
 mod bash;
 mod completion;
 mod fish;
 mod roff;
+mod shell;
 mod zsh;
 
 #[test]
@@ -38,28 +37,4 @@ fn generated_files_are_up_to_date() {
 fn has_leftovers(text: &str) -> bool {
     let is_name = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
     text.lines().any(|line| line.matches('@').count() > 1 && line.split('@').skip(1).step_by(2).any(is_name))
-}
-
-/// First lines of a generated file of a shell.
-fn banner(about: &str) -> String {
-    format!("# {about}\n# Generated from the tables of options (PINFOLD_BLESS=1 cargo test generated); do not edit.\n")
-}
-
-/// `text` in single quotes, for a shell.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
-/// What the first word after `pinfold` can be.
-fn first_words() -> String {
-    let commands = COMMANDS.iter().map(|command| command.name);
-    commands.chain(["--help", "--version"]).collect::<Vec<_>>().join(" ")
-}
-
-/// The commands that have commands of their own, and these.
-fn sub_words() -> Vec<(&'static str, String)> {
-    let with_subs = COMMANDS.iter().filter(|command| !command.subs.is_empty());
-    with_subs
-        .map(|command| (command.name, command.subs.iter().map(|sub| sub.name).collect::<Vec<_>>().join(" ")))
-        .collect()
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::completion::{Context, Kind, contexts};
-use super::{banner, first_words, sub_words};
+use super::shell::{banner, first_words, sub_words};
 
 /// The letter that stands for a kind in the script, and its words.
 fn letter(kind: &Kind) -> (char, Option<&[String]>) {

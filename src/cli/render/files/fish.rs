@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::completion::{Context, Kind, Switch, contexts};
-use super::{banner, quoted};
+use super::shell::{banner, quoted};
 use crate::cli::commands::COMMANDS;
 
 /// What completes a value.
