@@ -34,9 +34,10 @@ pub(super) fn run(words: &[&CStr], environment: &[&CStr]) -> Result<Output, Erro
     let sub = PROFILE.iter().find(|sub| sub.name.as_bytes() == word.to_bytes());
     let is_option = |word: &&CStr| word.to_bytes().starts_with(b"-") && *word != c"--";
     let Some(sub) = sub else {
-        return Err(match is_option(&word) {
-            true => commands::unknown_option("profile", None, to_os(word)),
-            false => commands::unknown_command("profile", PROFILE, to_os(word)),
+        return Err(if is_option(&word) {
+            commands::unknown_option("profile", None, to_os(word))
+        } else {
+            commands::unknown_command("profile", PROFILE, to_os(word))
         });
     };
     // Those of a command to be checked are its own.

@@ -116,9 +116,10 @@ pub(crate) fn stop(signal: u8, with_group: bool) {
     let mut set = SigSet::empty();
     set.add(signal);
     let mut before = SigSet::empty();
-    let is_sent = match with_group {
-        true => nix::sys::signal::kill(nix::unistd::Pid::from_raw(0), signal),
-        false => nix::sys::signal::raise(signal),
+    let is_sent = if with_group {
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(0), signal)
+    } else {
+        nix::sys::signal::raise(signal)
     };
     // It stops in here, if it was blocked.
     if is_sent.is_ok() && sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&set), Some(&mut before)).is_ok() {

@@ -378,10 +378,13 @@ impl Area {
             let end = text.iter().position(|&byte| byte == b'/').unwrap_or(text.len());
             let first = OsStr::from_bytes(&text[..end]);
             // No call for each name that is not there.
-            match names.is_some_and(|names| !names.contains(first)) {
-                true if end == text.len() => absent.push(Cow::Borrowed(*path)),
-                true => self.watch(&top.join(first), OnAppear::Report),
-                false => drop(self.hold(&top.join(OsStr::from_bytes(text)), Missing::Watch(OnAppear::Report))),
+            let is_absent = names.is_some_and(|names| !names.contains(first));
+            if !is_absent {
+                let _held = self.hold(&top.join(OsStr::from_bytes(text)), Missing::Watch(OnAppear::Report));
+            } else if end == text.len() {
+                absent.push(Cow::Borrowed(*path));
+            } else {
+                self.watch(&top.join(first), OnAppear::Report);
             }
         }
         // What is true of one name that is not there is true of all of them.

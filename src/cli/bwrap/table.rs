@@ -232,9 +232,12 @@ const RESTRICTIONS: &[Opt] = &[
     Opt::new(
         "--seccomp",
         &["FD"],
-        One(|args, value| match args.seccomp_programs.is_empty() {
-            true => fd(&mut args.seccomp, value),
-            false => refuse("--seccomp cannot be combined with --add-seccomp-fd"),
+        One(|args, value| {
+            if args.seccomp_programs.is_empty() {
+                fd(&mut args.seccomp, value)
+            } else {
+                refuse("--seccomp cannot be combined with --add-seccomp-fd")
+            }
         }),
         "Install the system call filter read from FD",
         "A compiled filter: an array of struct sock_filter. It is read when everything else is set up.",

@@ -189,10 +189,7 @@ impl RunArgs {
 
     pub(super) fn overlay(&mut self, value: &CStr, optional: bool) -> Result<(), Error> {
         let (source, dest) = self.pair(value)?;
-        self.add(match optional {
-            true => Wish::OverlayTry { source, dest },
-            false => Wish::Op(overlay(source, dest)),
-        });
+        self.add(if optional { Wish::OverlayTry { source, dest } } else { Wish::Op(overlay(source, dest)) });
         Ok(())
     }
 

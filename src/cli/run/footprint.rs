@@ -76,9 +76,10 @@ fn footprint(op: &FsOp, before: &[Op], look: Look<'_>) -> Result<Option<Error>, 
     message.extend_from_slice(b" at ");
     push_printable(&mut message, to_os(dest));
     message.extend_from_slice(b" would be made on the host, and stay there");
-    let hint = match op.is_mount() {
-        true => "make it yourself first, or choose a place that is the sandbox's own, such as one below --tmpfs",
-        false => "choose a place that is the sandbox's own, such as one below --tmpfs",
+    let hint = if op.is_mount() {
+        "make it yourself first, or choose a place that is the sandbox's own, such as one below --tmpfs"
+    } else {
+        "choose a place that is the sandbox's own, such as one below --tmpfs"
     };
     Ok(Some(Error::new(FAILED, message).with_hint(Some(hint.into()))))
 }

@@ -226,21 +226,23 @@ fn find(command: &CStr, spec: &Spec, view: &View<'_>, environment: &[CString]) -
     let start = Path::new(to_os(spec.process.chdir.as_deref().unwrap_or(c"/")));
     // By its parts, which leaves out those that are a dot.
     let whole = |path: PathBuf| path.components().collect::<PathBuf>();
-    let candidates: Vec<PathBuf> = match command.to_bytes().contains(&b'/') {
-        true => vec![whole(start.join(name))],
-        false => env::value(environment, c"PATH")
+    let candidates: Vec<PathBuf> = if command.to_bytes().contains(&b'/') {
+        vec![whole(start.join(name))]
+    } else {
+        env::value(environment, c"PATH")
             .unwrap_or(b"/bin:/usr/bin")
             .split(|&byte| byte == b':')
             .map(|directory| whole(start.join(OsStr::from_bytes(directory)).join(name)))
-            .collect(),
+            .collect()
     };
     let mut search = Search::Nothing;
     for inside in candidates {
         let Seen::Host(host) = view.at(&inside) else { continue };
-        match host.metadata().is_ok_and(|about| about.is_file() && about.permissions().mode() & 0o111 != 0) {
-            true => return Search::Found(inside, host),
-            false if matches!(search, Search::Nothing) => search = Search::NotExecutable(inside),
-            false => {}
+        if host.metadata().is_ok_and(|about| about.is_file() && about.permissions().mode() & 0o111 != 0) {
+            return Search::Found(inside, host);
+        }
+        if matches!(search, Search::Nothing) {
+            search = Search::NotExecutable(inside);
         }
     }
     search
@@ -281,13 +283,17 @@ fn loader(head: &[u8]) -> Option<PathBuf> {
     // The offsets are whatever the file says.
     let u16_at = |at: usize| Some(usize::from(u16::from_ne_bytes(*head.get(at..)?.first_chunk()?)));
     let u32_at = |at: usize| Some(u32::from_ne_bytes(*head.get(at..)?.first_chunk()?));
-    let word_at = |at: usize| match is_64 {
-        true => usize::try_from(u64::from_ne_bytes(*head.get(at..)?.first_chunk()?)).ok(),
-        false => usize::try_from(u32_at(at)?).ok(),
+    let word_at = |at: usize| {
+        if is_64 {
+            usize::try_from(u64::from_ne_bytes(*head.get(at..)?.first_chunk()?)).ok()
+        } else {
+            usize::try_from(u32_at(at)?).ok()
+        }
     };
-    let (table, size, count) = match is_64 {
-        true => (word_at(0x20)?, u16_at(0x36)?, u16_at(0x38)?),
-        false => (word_at(0x1c)?, u16_at(0x2a)?, u16_at(0x2c)?),
+    let (table, size, count) = if is_64 {
+        (word_at(0x20)?, u16_at(0x36)?, u16_at(0x38)?)
+    } else {
+        (word_at(0x1c)?, u16_at(0x2a)?, u16_at(0x2c)?)
     };
     let header = |index: usize| table.checked_add(index.checked_mul(size)?);
     let at = (0..count).filter_map(header).find(|&at| u32_at(at) == Some(PT_INTERP))?;

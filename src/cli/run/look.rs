@@ -56,10 +56,11 @@ impl<'a> Desk<'a> {
     /// What is probably not meant, one line each. What would end every run with this profile is an error.
     pub(in crate::cli) fn lint(&mut self, name: &CStr, command: Vec<CString>) -> Result<Vec<Vec<u8>>, Error> {
         let is_started = !command.is_empty();
-        let meant = match is_started {
-            true => self.lower(name, command, &World::workspace),
+        let meant = if is_started {
+            self.lower(name, command, &World::workspace)
+        } else {
             // It is about the profile then, and not about the directory. Without a command nothing can be meant.
-            false => self.lower(name, vec![c"true".into()], &|_| Ok(Workspace::default())),
+            self.lower(name, vec![c"true".into()], &|_| Ok(Workspace::default()))
         };
         let Meant { mut spec, origins, seen, unheld: _ } = meant?;
         let kernel = host::kernel_for(&spec)?;

@@ -221,9 +221,10 @@ impl Reader<'_> {
     fn set(&mut self, Item { opt, value, origin }: Item) -> Result<(), Error> {
         if let (Action::Splice, Some(name)) = (&opt.action, &value) {
             // In a profile the path of another one means the same wherever it is read.
-            let name = match origin.profile.is_some() && name.to_bytes().contains(&b'/') {
-                true => self.args.path_from(&origin, name).map_err(|error| at(Some(&origin), error))?,
-                false => name.clone(),
+            let name = if origin.profile.is_some() && name.to_bytes().contains(&b'/') {
+                self.args.path_from(&origin, name).map_err(|error| at(Some(&origin), error))?
+            } else {
+                name.clone()
             };
             let found = self.outside.profile(&name).map_err(|error| at(Some(&origin), without_name(error, &name)))?;
             return self.profile(found);

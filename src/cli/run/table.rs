@@ -303,10 +303,8 @@ const RESTRICTIONS: &[Opt] = &[
             if value.is_empty() {
                 return refuse("the name of a profile, a file or `off` is wanted");
             }
-            args.seccomp = Some(match value.to_bytes().contains(&b'/') {
-                true => args.path(value.to_bytes())?,
-                false => value.into(),
-            });
+            args.seccomp =
+                Some(if value.to_bytes().contains(&b'/') { args.path(value.to_bytes())? } else { value.into() });
             Ok(())
         }),
         "Filter system calls by PROFILE, or not at all (off)",

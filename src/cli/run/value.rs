@@ -40,10 +40,7 @@ pub(super) fn from_profile(text: &[u8], variables: &[(&'static str, CString)]) -
     if !path.starts_with(b"/") {
         return refuse("a path in a profile begins with /, ~/ or a variable such as ${HOME}");
     }
-    match goes_up(&path) {
-        true => Err(upwards(text, &path, variables)),
-        false => Ok(path),
-    }
+    if goes_up(&path) { Err(upwards(text, &path, variables)) } else { Ok(path) }
 }
 
 /// Whether a part of `path` is `..`.

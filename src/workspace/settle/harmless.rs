@@ -101,9 +101,10 @@ fn why(left_out: &[Setting]) -> String {
 fn shown(name: &[u8]) -> String {
     const END: usize = 20;
     let letters: Vec<char> = String::from_utf8_lossy(name).chars().collect();
-    let ends = match letters.len() > 2 * END {
-        true => [&letters[..END], &['.'; 3], &letters[letters.len() - END..]].concat(),
-        false => letters,
+    let ends = if letters.len() > 2 * END {
+        [&letters[..END], &['.'; 3], &letters[letters.len() - END..]].concat()
+    } else {
+        letters
     };
     quoted(ends.into_iter().collect::<String>())
 }

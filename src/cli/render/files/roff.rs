@@ -147,9 +147,10 @@ fn roff(text: &str, values: &[&str]) -> String {
         for word in part.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
             let bare = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
             let rest = word[bare.len()..].replace('\\', "\\e").replace('-', "\\-").replace('~', "\\(ti");
-            match !bare.is_empty() && values.contains(&bare) {
-                true => write!(out, "\\fI{bare}\\fR{rest}").unwrap(),
-                false => write!(out, "{bare}{rest}").unwrap(),
+            if !bare.is_empty() && values.contains(&bare) {
+                write!(out, "\\fI{bare}\\fR{rest}").unwrap()
+            } else {
+                write!(out, "{bare}{rest}").unwrap()
             }
         }
     }
