@@ -1,8 +1,10 @@
 //! Fields of a JSON object by name and type, with errors that say where.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::fmt;
 
-use serde_json::{Map, Value};
+use serde_core::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
+use serde_json::{Deserializer, Map, Value};
 
 use crate::error::Error;
 use crate::suggest::{did_you_mean, nearest};
@@ -12,44 +14,82 @@ pub(super) fn refuse<T>(place: &str, reason: impl AsRef<str>) -> Result<T, Error
     Err(Error::new(125, format!("{place}: {}", reason.as_ref())))
 }
 
-/// The first name that an object of `json` has twice, and its line, counted from 1. `json` has been read before, without
-/// an error: a reader takes the last of two, silently, and a person may have looked at the first (RFC 8259, section 4).
-pub(super) fn repeated(json: &[u8]) -> Option<(String, usize)> {
-    let (mut open, mut line) = (Vec::<BTreeSet<String>>::new(), 1);
-    let (mut last, mut rest) = (&b""[..], json);
-    while let Some((&byte, after)) = rest.split_first() {
-        let mut length = 1;
-        match byte {
-            b'{' => open.push(BTreeSet::new()),
-            b'}' => drop(open.pop()),
-            b'\n' => line += 1,
-            b'"' => {
-                length += text_length(after) + 1;
-                last = rest.get(..length)?;
-            }
-            // Outside of strings it stands behind a name only.
-            b':' => {
-                let name: String = serde_json::from_slice(last).ok()?;
-                if !open.last_mut()?.insert(name.clone()) {
-                    return Some((name, line));
-                }
-            }
-            _ => {}
-        }
-        rest = rest.get(length..)?;
-    }
-    None
+/// Reads `text`. An object with a field that is there twice is an error: a reader takes the last of two, silently, and a
+/// person may have looked at the first (RFC 8259, section 4). `file` is its name in messages.
+pub(super) fn read(file: &str, text: &[u8]) -> Result<Value, Error> {
+    // RFC 8259, section 8.1: a byte order mark may be ignored.
+    let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
+    let repeated = RefCell::new(None);
+    let mut json = Deserializer::from_slice(text);
+    let value = Unique(&repeated).deserialize(&mut json).and_then(|value| json.end().map(|()| value));
+    value.or_else(|error| match repeated.into_inner() {
+        Some(name) => refuse(file, format!("field {name:?} is there twice (line {})", error.line())),
+        None => refuse(file, format!("this is no JSON: {error}")),
+    })
 }
 
-/// Bytes up to the quote that ends a string.
-fn text_length(text: &[u8]) -> usize {
-    let mut is_escaped = false;
-    let is_end = |&byte: &u8| {
-        let is_end = byte == b'"' && !is_escaped;
-        is_escaped = byte == b'\\' && !is_escaped;
-        is_end
-    };
-    text.iter().position(is_end).unwrap_or(text.len())
+/// Reads a value of which no object has a field twice. The name of one that does goes into the cell.
+#[derive(Clone, Copy)]
+struct Unique<'a>(&'a RefCell<Option<String>>);
+
+impl<'de> DeserializeSeed<'de> for Unique<'_> {
+    type Value = Value;
+
+    fn deserialize<D: de::Deserializer<'de>>(self, json: D) -> Result<Value, D::Error> {
+        json.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Unique<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(value) = entries.next_element_seed(self)? {
+            list.push(value);
+        }
+        Ok(Value::Array(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some(name) = fields.next_key::<String>()? {
+            if object.contains_key(&name) {
+                self.0.replace(Some(name));
+                return Err(de::Error::custom("a field is there twice"));
+            }
+            object.insert(name, fields.next_value_seed(self)?);
+        }
+        Ok(Value::Object(object))
+    }
 }
 
 /// An object whose fields are all known.

@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use super::arch::{self, Arch};
-use super::json::{Object, refuse, repeated};
+use super::json::{self, Object, refuse};
 use super::table::{FOREIGN, Table};
 use super::verdict::{ACTIONS, EPERM, MAX_ERRNO, Verdict, errno_number};
 use crate::error::Error;
@@ -128,13 +128,7 @@ const FLAGS: &[&str] = &[
 impl Reader<'_> {
     /// Reads `text`; `file` is its name in messages.
     pub(crate) fn read(&self, file: &str, text: &[u8]) -> Result<Profile, Error> {
-        // RFC 8259, section 8.1: a byte order mark may be ignored.
-        let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
-        let value: Value =
-            serde_json::from_slice(text).or_else(|error| refuse(file, format!("this is no JSON: {error}")))?;
-        if let Some((name, line)) = repeated(text) {
-            return refuse(file, format!("field {name:?} is there twice (line {line})"));
-        }
+        let value = json::read(file, text)?;
         let top = Object::new(
             &value,
             format!("{file}: "),
