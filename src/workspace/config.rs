@@ -1,6 +1,9 @@
 //! The configuration of git, read as far as it says where code lies (git-config(1), "Syntax").
 //!
 //! A line that git would not understand is left out: git refuses the whole file then.
+//!
+//! git takes a NUL byte like any other while it reads, and then has C strings: a value ends at it, and so does the name of
+//! a setting. `[core "hookspath\0"] x = dir` is `core.hookspath = dir` to git.
 
 /// One setting: `section.key` in lower case, without a subsection (`filter.lfs.clean` is `filter.clean`), and its value.
 pub(super) type Setting = (String, Vec<u8>);
@@ -240,7 +243,7 @@ fn subsection(header: &[u8]) -> Vec<u8> {
 /// The same, each with the header of its section as it is written, without the brackets.
 pub(super) fn parse_with_headers(text: &[u8]) -> Vec<(&[u8], Setting)> {
     let mut settings = Vec::new();
-    let (mut header, mut section) = (&b""[..], String::new());
+    let (mut header, mut section, mut cut) = (&b""[..], String::new(), None);
     let mut rest = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     while let Some((&first, after)) = rest.split_first() {
         rest = match first {
@@ -248,12 +251,13 @@ pub(super) fn parse_with_headers(text: &[u8]) -> Vec<(&[u8], Setting)> {
                 let rest;
                 (header, rest) = split_header(after);
                 section = section_of(header);
+                cut = cut_name(header, &section);
                 rest
             }
             b'#' | b';' => skip_line(after),
             _ if first.is_ascii_alphabetic() => {
-                let (found, rest) = setting(rest, &section);
-                settings.push((header, found));
+                let ((key, value), rest) = setting(rest, &section);
+                settings.push((header, (cut.clone().unwrap_or(key), value)));
                 rest
             }
             _ => after,
@@ -287,6 +291,18 @@ fn section_of(header: &[u8]) -> String {
     name.map(|&byte| char::from(byte.to_ascii_lowercase())).collect()
 }
 
+/// The key of every setting below a header with a NUL byte in its subsection, which is where git stops.
+fn cut_name(header: &[u8], section: &str) -> Option<String> {
+    let header = &header[..header.iter().position(|&byte| byte == 0)?];
+    let quote = header.iter().position(|&byte| byte == b'"')?;
+    let mut name = [section.as_bytes(), b"."].concat();
+    let mut bytes = header[quote + 1..].iter();
+    while let Some(&byte) = bytes.next() {
+        name.extend(if byte == b'\\' { bytes.next() } else { Some(&byte) });
+    }
+    Some(plain_key(&name))
+}
+
 /// Reads `key`, `key = value`, with the continuations of the value.
 fn setting<'a>(text: &'a [u8], section: &str) -> (Setting, &'a [u8]) {
     let end = text.iter().position(|byte| !byte.is_ascii_alphanumeric() && *byte != b'-').unwrap_or(text.len());
@@ -311,6 +327,11 @@ fn value(text: &[u8]) -> (Vec<u8>, &[u8]) {
             b'#' | b';' if !quoted => return (trimmed(value, kept), skip_line(&text[at..])),
             b'"' => quoted = !quoted,
             b'\\' => match bytes.next() {
+                // git has read a line feed behind a carriage return as one byte before it looks.
+                Some((at, b'\r')) if text.get(at + 1) == Some(&b'\n') => {
+                    bytes.next();
+                    continue;
+                }
                 Some((_, b'\n')) | None => continue,
                 Some((_, escaped)) => value.push(match escaped {
                     b'n' => b'\n',
@@ -319,12 +340,12 @@ fn value(text: &[u8]) -> (Vec<u8>, &[u8]) {
                     other => other,
                 }),
             },
-            b' ' | b'\t' if !quoted && value.is_empty() => continue,
             b'\r' if text.get(at + 1) == Some(&b'\n') => continue,
+            b' ' | b'\t' | b'\r' if !quoted && value.is_empty() => continue,
             _ => value.push(byte),
         }
         // Blanks at the end count only within quotes.
-        if quoted || !matches!(byte, b' ' | b'\t') {
+        if quoted || !matches!(byte, b' ' | b'\t' | b'\r') {
             kept = value.len();
         }
     }
@@ -333,6 +354,9 @@ fn value(text: &[u8]) -> (Vec<u8>, &[u8]) {
 
 fn trimmed(mut value: Vec<u8>, kept: usize) -> Vec<u8> {
     value.truncate(kept);
+    if let Some(end) = value.iter().position(|&byte| byte == 0) {
+        value.truncate(end);
+    }
     value
 }
 
@@ -362,6 +386,37 @@ mod tests {
             ("includeif.path", "onetwo"),
             ("filter.clean", "./c  %f"),
             ("a.c", ""),
+        ];
+        assert_eq!(read(text), expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    }
+
+    /// Of git 2.47.3: `git config --file F --list`.
+    #[test]
+    fn names_and_values_end_where_c_strings_do() {
+        let text = "[core]\n\thooksPath = .husky\0/x\n[core \"hooks\\path\0y\"]\n\tx = dir\n\ty = \"a\0\"\n\
+                    [remote \"origin.uploadpack\0\"]\n\tfetch = evil\n[core]\n\tbare = \0true\n";
+        let expected = [
+            ("core.hookspath", ".husky"),
+            ("core.hookspath", "dir"),
+            ("core.hookspath", "a"),
+            ("remote.uploadpack", "evil"),
+            ("core.bare", ""),
+        ];
+        assert_eq!(read(text), expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    }
+
+    /// Of git 2.47.3 too.
+    #[test]
+    fn a_carriage_return_is_a_blank_or_the_end_of_a_line() {
+        let text = "[core]\n\thooksPath = .husky\r ; why\n\teditor = \r./x\r\r\n\tpager = ./a\\\r\nb\n\taskPass = \"a\r\"\n\
+                    \tbare = a\rb\n\tgitProxy = ./c\r";
+        let expected = [
+            ("core.hookspath", ".husky"),
+            ("core.editor", "./x"),
+            ("core.pager", "./ab"),
+            ("core.askpass", "a\r"),
+            ("core.bare", "a\rb"),
+            ("core.gitproxy", "./c"),
         ];
         assert_eq!(read(text), expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
     }
