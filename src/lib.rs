@@ -64,6 +64,7 @@
 //! | what is looked for after the run | `supervise/sweep.rs` |
 //! | descriptors that must not reach the program | `host.rs`; in words: `plan/ways_out.rs` |
 //! | how findings are told, whatever the program did to standard error | `supervise/findings.rs`; `sys/output.rs` |
+//! | what must hold of the parsers whatever they read | `fuzzing.rs`, which names the bodies beside them; seeds: `tests/fuzz/seeds` |
 //! | a system call | `sys/`, the only place with `unsafe`, `libc` and `nix` |
 //!
 //! Two rules hold everything together. What was asked and cannot be enforced ends the run before the program starts.
@@ -75,6 +76,9 @@ pub mod cli;
 mod doctor;
 mod error;
 mod exec;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)] // for the programs of tests/fuzz
+pub mod fuzzing;
 pub mod host;
 pub mod plan;
 mod protocol;

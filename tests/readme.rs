@@ -8,8 +8,18 @@ use std::path::PathBuf;
 use std::process::Command;
 
 /// Options in the README that belong to other programs: cargo, rustfmt, the benchmark, git and Python.
-const OF_OTHERS: &[&str] =
-    &["--all-targets", "--bench", "--check", "--format", "--json", "--offline", "--quick", "--release", "--target"];
+const OF_OTHERS: &[&str] = &[
+    "--all-targets",
+    "--bench",
+    "--check",
+    "--format",
+    "--fuzz-dir",
+    "--json",
+    "--offline",
+    "--quick",
+    "--release",
+    "--target",
+];
 
 /// What users and contributors read first.
 const PAGES: &[&str] = &["README.md", "CONTRIBUTING.md", "SECURITY.md"];

@@ -8,7 +8,7 @@ mod doctor;
 mod exit_code;
 mod profile;
 mod render;
-mod run;
+pub(crate) mod run;
 mod seccomp;
 mod table;
 

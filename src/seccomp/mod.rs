@@ -13,6 +13,8 @@
 pub(crate) mod arch;
 mod assemble;
 mod compile;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod interpret;
 mod json;
 mod overrule;

@@ -41,6 +41,8 @@
 
 mod area;
 mod config;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod git;
 mod identity;
 mod later;

@@ -46,6 +46,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cli/bwrap/parse.rs", &["error", "spec", "suggest"]),
     ("cli/bwrap/messages.rs", &["error", "host", "plan", "protocol", "spec", "supervise", "sys"]),
     ("error.rs", &[]),
+    // Compiled into tests and fuzz targets only.
+    ("cli/bwrap/fuzz.rs", &["spec"]),
+    ("cli/run/fuzz.rs", &["error", "fuzzing", "spec", "workspace"]),
+    ("exec/fuzz.rs", &[]),
+    ("fuzzing.rs", &["cli", "error", "exec", "seccomp", "workspace"]),
+    ("seccomp/fuzz.rs", &["fuzzing"]),
+    ("workspace/fuzz.rs", &[]),
     ("spec", &[]),
     ("spec/words.rs", &["error"]),
     ("host.rs", &["error", "protocol", "spec", "sys"]),

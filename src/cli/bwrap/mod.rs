@@ -2,6 +2,8 @@
 
 pub(super) mod args;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 pub(super) mod lower;
 mod messages;
 pub(super) mod parse;

@@ -4,6 +4,8 @@ mod args;
 mod as_bwrap;
 mod dry_run;
 mod footprint;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod links;
 mod lint;
 pub(super) mod look;

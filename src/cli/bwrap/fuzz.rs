@@ -1,0 +1,46 @@
+//! Fuzz target: a command line of bubblewrap, words ended by NUL as `--args` has them.
+
+use std::ffi::CStr;
+
+use super::TABLE;
+use super::args::Args;
+use super::lower::{Facts, Wish, lower};
+use super::parse::{Outcome, Outside, parse};
+use crate::spec::{CapSet, FdNumber};
+
+/// Every descriptor yields the whole input.
+struct World<'a>(&'a [u8]);
+
+impl Outside for World<'_> {
+    fn read(&mut self, _fd: FdNumber) -> Result<Vec<u8>, String> {
+        Ok(self.0.to_vec())
+    }
+
+    fn warn(&mut self, message: &str, _level_prefix: bool) {
+        assert!(!message.is_empty());
+    }
+}
+
+/// The command is the end of the words, and what is meant breaks no rule.
+pub(crate) fn command_line(input: &[u8]) {
+    let words: Vec<&CStr> =
+        input.split_inclusive(|&byte| byte == 0).filter_map(|word| CStr::from_bytes_with_nul(word).ok()).collect();
+    let mut args = Args::default();
+    match parse(&mut args, TABLE, &words, &mut World(input)) {
+        Err(error) => return assert!(!error.message.is_empty()),
+        Ok(Outcome::Help | Outcome::Version) => return,
+        Ok(Outcome::Complete) => {}
+    }
+    let command: Vec<&CStr> = args.command.iter().map(|word| word.as_c_str()).collect();
+    assert!(words.ends_with(&command), "{command:?} is not the end of {words:?}");
+    let length = command.len();
+    let facts = Facts { uid: 1000, gid: 1000, own_caps: CapSet::EMPTY, last_cap: 40 };
+    match lower(args, &facts) {
+        Ok(Wish::Run(spec)) => {
+            assert_eq!(spec.check(facts.uid, facts.gid), Ok(()));
+            assert_eq!(spec.process.command.len(), length);
+        }
+        Ok(Wish::Usage) => assert_eq!(length, 0),
+        Err(error) => assert!(!error.message.is_empty()),
+    }
+}

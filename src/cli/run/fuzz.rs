@@ -1,0 +1,94 @@
+//! Fuzz targets: a profile, and the words after `pinfold run`, ended by NUL.
+
+use std::ffi::{CStr, CString};
+use std::rc::Rc;
+
+use super::args::RunArgs;
+use super::lower::{self, Facts, Found};
+use super::profile::SHIPPED;
+use super::read::{self, Outcome, Outside, Text};
+use super::{as_bwrap, words};
+use crate::error::Error;
+use crate::fuzzing::check_shown;
+use crate::spec::Settle;
+use crate::workspace::Workspace;
+
+/// The profiles that come with pinfold; the input is the profile of any path.
+struct Shelf<'a>(&'a [u8]);
+
+impl Outside for Shelf<'_> {
+    fn profile(&mut self, name: &CStr) -> Result<Text, Error> {
+        let bytes = name.to_bytes();
+        let shipped = SHIPPED.iter().find(|(known, _)| known.as_bytes() == bytes).map(|(_, text)| text.as_bytes());
+        match shipped.or(bytes.contains(&b'/').then_some(self.0)) {
+            Some(text) => Ok(Text { name: Rc::from(bytes), text: Rc::from(text) }),
+            None => Err(Error::new(super::FAILED, "no profile has this name")),
+        }
+    }
+}
+
+fn args() -> RunArgs {
+    let variables = [("HOME", c"/home/u"), ("UID", c"1000"), ("XDG_RUNTIME_DIR", c"/run/user/1000")];
+    RunArgs::new(variables.map(|(name, value)| (name, CString::from(value))).into())
+}
+
+/// What a profile means can be lowered and shown, or is an error that can.
+pub(crate) fn profile(text: &[u8]) {
+    let mut args = args();
+    args.command.push(c"true".into());
+    match read::profile(&mut args, c"/p/fuzz.profile", &mut Shelf(text)) {
+        Ok(()) => lowered(args),
+        Err(error) => check_shown(&error),
+    }
+}
+
+/// The same of a command line; its command is the end of the words.
+pub(crate) fn command_line(input: &[u8]) {
+    let words: Vec<&CStr> =
+        input.split_inclusive(|&byte| byte == 0).filter_map(|word| CStr::from_bytes_with_nul(word).ok()).collect();
+    let mut args = args();
+    match read::command_line(&mut args, &words, &mut Shelf(input)) {
+        Ok(Outcome::Complete) => {
+            let command: Vec<&CStr> = args.command.iter().map(CString::as_c_str).collect();
+            assert!(words.ends_with(&command), "{command:?} is not the end of {words:?}");
+            lowered(args);
+        }
+        Ok(Outcome::Help { .. } | Outcome::Version) => {}
+        Err(error) => check_shown(&error),
+    }
+}
+
+fn lowered(args: RunArgs) {
+    let facts = Facts {
+        last_cap: 40,
+        cwd: Some(c"/work/dir"),
+        environment: &[c"PATH=/bin", c"LC_ALL=C", c"TOKEN=secret", c"=odd"],
+        look: &|path| {
+            Ok(match path.to_bytes() {
+                b"/bin" => Found::Link(c"usr/bin".into()),
+                b"/missing" => Found::Nothing,
+                _ => Found::Something,
+            })
+        },
+        workspace: &|| {
+            Ok(Workspace { identity: vec![], ops: vec![], unheld: vec![], watch: vec![], settle: Settle::default() })
+        },
+        read: &|_| Ok(b"{}".to_vec()),
+    };
+    let meant = match lower::lower(args, &facts) {
+        Ok(meant) => meant,
+        Err(error) => return check_shown(&error),
+    };
+    for op in &meant.spec.ops {
+        let dest = op.fs.dest().map(CStr::to_bytes);
+        assert!(dest.is_none_or(|dest| dest.starts_with(b"/")), "a relative destination: {op:?}");
+        let said = String::from_utf8_lossy(&op.fs.in_words()).into_owned();
+        assert!(!said.chars().any(char::is_control), "an operation that is unfit to be shown: {said:?}");
+    }
+    if let Err(conflict) = meant.spec.check(1000, 1000) {
+        check_shown(&words::conflict(conflict, &meant.seen));
+    }
+    if let Err(error) = as_bwrap::line(&meant.spec) {
+        check_shown(&error);
+    }
+}
