@@ -54,6 +54,7 @@
 //! | which filters a program gets, what they must let through | `plan/filter.rs` |
 //! | what is compiled before the library is | `build.rs` |
 //! | seccomp profiles, how they become filters | `seccomp/`; the command: `cli/seccomp.rs` |
+//! | filters in the form of seccompiler | `seccompiler_json.rs` |
 //! | what `pinfold doctor` looks at, finds and advises | `doctor/`; the command: `cli/doctor.rs` |
 //! | what is mounted for a workspace, what is held in it | `workspace/`; files besides git's: `workspace/later.rs` |
 //! | what is set aside of repositories that the program makes | `workspace/settle/`; settings that may stay: `workspace/settle/settings.rs`; bounds: `workspace/settle/judge.rs` |
@@ -84,6 +85,7 @@ pub mod plan;
 mod protocol;
 mod sandbox;
 mod seccomp;
+mod seccompiler_json;
 pub mod spec;
 mod suggest;
 mod supervise;

@@ -18,7 +18,8 @@ use crate::seccomp::policy::{Decision, Idle, Policy, Target, resolve};
 use crate::seccomp::profile::{Profile, Reader, Rule, kernel_version};
 use crate::seccomp::table::{self, Table};
 use crate::seccomp::verdict::{ENOSYS, Verdict};
-use crate::seccomp::{Program, compile, proof, shipped};
+use crate::seccomp::{Program, compile, compile_before, proof, shipped};
+use crate::seccompiler_json;
 use crate::spec::{CapSet, LAST_KNOWN_CAP, ProfileText};
 use crate::suggest::{did_you_mean, nearest};
 use crate::sys::io_error_text;
@@ -31,8 +32,9 @@ usage: pinfold seccomp list
        pinfold seccomp explain SYSCALL|NUMBER [--profile NAME|FILE] [--arch ARCH] [--cap CAP]... [--kernel X.Y]
 ";
 const HELP: &str = "
-A profile is a file in the JSON form of OCI, Docker and Podman, or the name of one
-that comes with pinfold. What `compile` writes is for `bwrap --seccomp FD`:
+A profile is a file in the JSON form of OCI, Docker and Podman, or of seccompiler
+(FILE#THREAD where that has several filters), or the name of one that comes with
+pinfold. What `compile` writes is for `bwrap --seccomp FD`:
 
   pinfold seccomp compile default -o filter.bpf
   bwrap --seccomp 3 ... COMMAND 3<filter.bpf
@@ -205,8 +207,10 @@ impl Words {
     }
 
     fn compile(&self, name: &OsStr) -> Result<Program, Error> {
-        let profile = load(name)?;
-        self.with_policies(&profile, self.arch()?, compile).map_err(|error| within(name, error))
+        let arch = self.arch()?;
+        let Loaded { profile, behind } = load(&text(name)?, arch)?;
+        let compiled = |policies: &[Policy<'_>]| compile_all(policies, behind.as_ref());
+        self.with_policies(&profile, arch, compiled).map_err(|error| within(name, error))
     }
 }
 
@@ -224,18 +228,31 @@ pub(super) fn deliver(filter: &[u8], path: &OsStr) -> Result<u8, Error> {
     console::print(filter, 0)
 }
 
-/// The profile that `name` names.
-fn load(name: &OsStr) -> Result<Profile, Error> {
-    parsed(&text(name)?)
+/// A profile, and behind one that says nothing the program of seccompiler.
+struct Loaded {
+    profile: Profile,
+    behind: Option<Program>,
 }
 
-fn parsed(text: &ProfileText) -> Result<Profile, Error> {
+/// Reads a profile, or compiles for `arch` what is in the form of seccompiler.
+fn load(text: &ProfileText, arch: Arch) -> Result<Loaded, Error> {
     let table = Table::new();
     let reader = Reader { table: &table, shipped: &shipped::text, is_cap: &CapSet::is_name };
+    let read = |name: &str, text: &[u8]| Ok(Loaded { profile: reader.read(name, text)?, behind: None });
+    let of_program = |program| Loaded { profile: Profile::open(), behind: Some(program) };
     match text {
-        ProfileText::Shipped(name) => reader.read(name, shipped::find(name)?.as_bytes()),
-        ProfileText::File { name, text } => reader.read(&printable(OsStr::from_bytes(name.to_bytes())), text),
+        ProfileText::Shipped(name) => read(name, shipped::find(name)?.as_bytes()),
+        ProfileText::File { name, text, thread } => {
+            let name = printable(OsStr::from_bytes(name.to_bytes()));
+            let program = seccompiler_json::compile(&name, text, thread.as_deref(), arch.kernel())?;
+            program.map_or_else(|| read(&name, text), |program| Ok(of_program(program)))
+        }
+        ProfileText::Program(program) => Ok(of_program(seccompiler_json::of_seccompiler(program))),
     }
+}
+
+fn compile_all(policies: &[Policy<'_>], behind: Option<&Program>) -> Result<Program, Error> {
+    behind.map_or_else(|| compile(policies), |behind| compile_before(policies, behind))
 }
 
 /// The text of the profile that `name` names: a word without a slash or a dot is one of ours, anything else is a file.
@@ -248,14 +265,18 @@ fn text(name: &OsStr) -> Result<ProfileText, Error> {
         let near = did_you_mean(nearest(&word, shipped::names()));
         return wrong(format!("no profile is called {name:?}{near}; a file is written with its directory (./{word})"));
     }
-    match read(name) {
-        Ok(text) if text.len() as u64 > LONGEST => {
-            wrong(format!("cannot read {}: a profile has {} MiB at most", printable(name), LONGEST >> 20))
+    let read = |name: &CStr| {
+        let name = OsStr::from_bytes(name.to_bytes());
+        match read(name) {
+            Ok(text) if text.len() as u64 > LONGEST => {
+                wrong(format!("cannot read {}: a profile has {} MiB at most", printable(name), LONGEST >> 20))
+            }
+            Ok(text) => Ok(text),
+            Err(error) => wrong(format!("cannot read {}: {}", printable(name), io_error_text(&error))),
         }
-        // It was a word of the command line, so there is no NUL in it.
-        Ok(text) => Ok(ProfileText::File { name: CString::new(name.as_bytes()).unwrap_or_default(), text }),
-        Err(error) => wrong(format!("cannot read {}: {}", printable(name), io_error_text(&error))),
-    }
+    };
+    // It was a word of the command line, so there is no NUL in it.
+    ProfileText::of_word(&CString::new(name.as_bytes()).unwrap_or_default(), read)
 }
 
 /// The content of a file, or one byte more than a profile may have: a device such as /dev/zero has no end.
@@ -302,10 +323,13 @@ fn show(name: &OsStr) -> Result<String, Error> {
 /// Reads, compiles for every architecture, and tries each program against the letter of the profile.
 fn check(words: &Words, name: &OsStr) -> Result<String, Error> {
     let text = text(name)?;
-    let profile = parsed(&text)?;
+    let here = words.arch.or_else(Arch::here);
+    let Loaded { profile, behind } = load(&text, here.unwrap_or(Arch::X86_64))?;
     let mut out = String::new();
     let arches = match words.arch {
         Some(arch) => vec![arch],
+        // Such a file is for one architecture.
+        None if behind.is_some() => here.into_iter().collect(),
         None => Arch::KERNELS.iter().copied().filter(|arch| profile.arches_on(*arch).contains(arch)).collect(),
     };
     if arches.is_empty() {
@@ -315,11 +339,14 @@ fn check(words: &Words, name: &OsStr) -> Result<String, Error> {
     let is_native = arches.iter().any(|arch| Some(*arch) == Arch::here());
     for arch in arches {
         let line = words.with_policies(&profile, arch, |policies| {
-            let program = compile(policies)?;
-            let tried = proof::prove(policies, &program)?;
+            let program = compile_all(policies, behind.as_ref())?;
+            let tried = proof::prove(policies, &program, behind.as_ref())?;
             let with: Vec<&str> = policies.iter().map(|policy| policy.arch.name()).collect();
             notes.extend(policies.iter().flat_map(|policy| &policy.idle).map(note));
-            refuses |= policies.iter().any(Policy::refuses);
+            refuses |= match &behind {
+                Some(behind) => (0..1024).any(|number| !answers(behind, arch, number).all(is_let_through)),
+                None => policies.iter().any(Policy::refuses),
+            };
             Ok(format!("{}: {} instructions, {tried} calls tried", with.join(" and "), program.len()))
         });
         write_line(&mut out, format_args!("{}", line.map_err(|error| within(name, error))?));
@@ -337,6 +364,15 @@ fn check(words: &Words, name: &OsStr) -> Result<String, Error> {
     Ok(out)
 }
 
+/// What `program` may say to a call, whatever its arguments are.
+fn answers(program: &Program, arch: Arch, number: u32) -> impl Iterator<Item = u32> {
+    program.answers(arch.audit(), number, [None; 6]).unwrap_or_default().into_iter()
+}
+
+fn is_let_through(code: u32) -> bool {
+    Verdict::lets_through(code)
+}
+
 fn note(idle: &Idle<'_>) -> String {
     let Idle { call, rule, decides } = idle;
     format!("note: {}: {call} is {} by {} before", rule.place, decides.verdict, decides.place)
@@ -344,7 +380,9 @@ fn note(idle: &Idle<'_>) -> String {
 
 fn explain(words: &Words, call: &OsStr) -> Result<String, Error> {
     let name = words.profile.as_deref().unwrap_or(OsStr::new(SHIPPED));
-    let (profile, table, arch) = (load(name)?, Table::new(), words.arch()?);
+    let (table, arch) = (Table::new(), words.arch()?);
+    let Loaded { profile, behind } = load(&text(name)?, arch)?;
+    let behind = behind.as_ref();
     let word = call.to_string_lossy();
     let number = word.parse::<u32>().ok();
     let known = match number {
@@ -366,13 +404,13 @@ fn explain(words: &Words, call: &OsStr) -> Result<String, Error> {
     }
     words
         .with_policies(&profile, arch, |policies| {
-            proof::prove(policies, &compile(policies)?)?;
+            proof::prove(policies, &compile_all(policies, behind)?, behind)?;
             for policy in policies {
                 match (known.map(|call| call.number(policy.arch)), number) {
                     (Some(None), _) => write_line(&mut out, format_args!("{}: not there", policy.arch)),
-                    (Some(Some(number)), _) => tell(&mut out, policy, number),
+                    (Some(Some(number)), _) => tell(&mut out, policy, behind, number),
                     // A number that no call has means something to the architecture that was named only.
-                    (None, Some(number)) if policy.arch == arch => tell(&mut out, policy, number),
+                    (None, Some(number)) if policy.arch == arch => tell(&mut out, policy, behind, number),
                     (None, _) => {}
                 }
             }
@@ -386,10 +424,16 @@ fn explain(words: &Words, call: &OsStr) -> Result<String, Error> {
 }
 
 /// What `policy` says about `number`, with the reasons that its author gave.
-fn tell(out: &mut String, policy: &Policy<'_>, number: u32) {
+fn tell(out: &mut String, policy: &Policy<'_>, behind: Option<&Program>, number: u32) {
     let default = Decision::default();
     let decision = policy.calls.get(&number).unwrap_or(&default);
     write_line(out, format_args!("{} {number}:", policy.arch));
+    if let Some(behind) = behind.filter(|_| policy.leaves_open(number)) {
+        let verdict = |code| Verdict::of_code(code).map_or_else(|| format!("{code:#x}"), |verdict| verdict.to_string());
+        let all: Vec<String> = answers(behind, policy.arch, number).map(verdict).collect();
+        let by = if all.len() > 1 { ": its arguments decide" } else { "" };
+        return write_line(out, format_args!("  {}{by}", all.join(", or ")));
+    }
     // The alternatives of one rule follow each other, and have its reason in common.
     for cases in decision.cases.chunk_by(|a, b| std::ptr::eq(a.rule, b.rule)) {
         let sets =

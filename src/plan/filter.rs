@@ -9,7 +9,8 @@ use crate::seccomp::policy::{Policy, Target, resolve};
 use crate::seccomp::profile::{Profile, Reader, kernel_version};
 use crate::seccomp::table::Table;
 use crate::seccomp::verdict::Verdict;
-use crate::seccomp::{Program, compile, overrule, shipped};
+use crate::seccomp::{Program, compile, compile_before, overrule, shipped};
+use crate::seccompiler_json;
 use crate::spec::{CapSet, FdNumber, ProfileText, Seccomp};
 use crate::sys::{Call, file, process, socket, terminal};
 
@@ -116,13 +117,21 @@ fn of_profile(
     }
     let table = Table::new();
     let name = name_of(text);
-    let read = read(text, &name, &table).map_err(|error| error.about("seccomp"))?;
+    let behind = program_of(text, &name, arch).map_err(|error| error.about("seccomp"))?;
+    let read = match &behind {
+        Some(_) => Profile::open(),
+        None => read(text, &name, &table).map_err(|error| error.about("seccomp"))?,
+    };
     let profile = overrule(read, deny, allow, &table).map_err(|error| which(error, deny, allow, &table))?;
     let caps = around.caps.names().map(str::to_owned).collect();
     let target = Target { arch, kernel: kernel(around.kernel)?, caps: &caps };
     let within = |error: Error| Error::new(1, [name.as_bytes(), b": ", &error.message].concat()).about("seccomp");
     let policies = resolve(&profile, &target, &table).map_err(within)?;
-    let program = compile(&policies).map_err(within)?;
+    let program = match &behind {
+        Some(behind) => compile_before(&policies, behind),
+        None => compile(&policies),
+    };
+    let program = program.map_err(within)?;
     prove(&program, arch, around.init, policies.first()).map_err(|error| {
         // The rule says where it comes from.
         let refused = deny.iter().position(|name| error.message.ends_with(format!(": syscall-deny {name}").as_bytes()));
@@ -170,6 +179,7 @@ fn ready(arch: Arch, name: &str) -> Option<&'static [u8]> {
 fn name_of(text: &ProfileText) -> String {
     match text {
         ProfileText::Shipped(name) => name.clone(),
+        ProfileText::Program(_) => "a program of seccompiler's".into(),
         ProfileText::File { name, .. } => {
             let mut out = Vec::new();
             push_printable(&mut out, name.to_string_lossy().as_ref());
@@ -178,10 +188,20 @@ fn name_of(text: &ProfileText) -> String {
     }
 }
 
+/// What `text` is where it is in no form of ours: a program that seccompiler makes, or has made.
+fn program_of(text: &ProfileText, name: &str, arch: Arch) -> Result<Option<Program>, Error> {
+    match text {
+        ProfileText::Shipped(_) => Ok(None),
+        ProfileText::File { text, thread, name: _ } => seccompiler_json::compile(name, text, thread.as_deref(), arch),
+        ProfileText::Program(program) => Ok(Some(seccompiler_json::of_seccompiler(program))),
+    }
+}
+
 fn read(text: &ProfileText, name: &str, table: &Table) -> Result<Profile, Error> {
     let bytes = match text {
         ProfileText::Shipped(name) => shipped::find(name)?.as_bytes(),
         ProfileText::File { text, .. } => text,
+        ProfileText::Program(_) => return Ok(Profile::open()),
     };
     Reader { table, shipped: &shipped::text, is_cap: &CapSet::is_name }.read(name, bytes)
 }
@@ -217,7 +237,7 @@ mod tests {
     use super::*;
 
     fn profile(text: &str) -> ProfileText {
-        ProfileText::File { name: c"./mine.json".into(), text: text.into() }
+        ProfileText::File { name: c"./mine.json".into(), text: text.into(), thread: None }
     }
 
     fn around(init: bool) -> Surroundings<'static> {
@@ -317,6 +337,36 @@ mod tests {
         );
     }
 
+    /// A list of what is allowed, as seccompiler's users have them, for programs that start no other.
+    #[test]
+    fn a_filter_of_seccompiler_is_held_to_the_same() {
+        let text = r#"{"x": {"default_action": "trap", "filter_action": "allow", "filter": [{"syscall": "write"}]}}"#;
+        let program =
+            seccompiler::compile_from_json(text.as_bytes(), seccompiler::TargetArch::x86_64).unwrap().remove("x");
+        for text in [profile(text), ProfileText::Program(program.unwrap())] {
+            let error = planned(text.clone(), &[], around(true)).unwrap_err();
+            assert!(
+                error.starts_with("the system call filter refuses execve, which starting the program needs: no rule")
+            );
+            let allow = ["execve", "exit_group", "wait4", "waitid"].map(str::to_owned).into();
+            let wish = |deny: &[&str]| Seccomp::Profile {
+                text: text.clone(),
+                deny: deny.iter().map(|&name| name.to_owned()).collect(),
+                allow: Vec::clone(&allow),
+            };
+            let Ok(Filters::Programs(programs)) = filters(wish(&[]), around(true)) else { panic!("it is refused") };
+            let answer = |number| Program::of_bytes(&programs[0]).answers(Arch::X86_64.audit(), number, [None; 6]);
+            assert_eq!(answer(59), Some([Verdict::Allow.code()].into()), "execve, which is allowed in front");
+            assert_eq!(answer(101), Some([Verdict::Trap.code()].into()), "ptrace");
+            assert_eq!(answer(0x4000_0001), Some([Verdict::Errno(38).code()].into()), "write of x32");
+            let error = filters(wish(&["write"]), around(true)).unwrap_err().to_string();
+            assert!(error.contains("refuses write") && error.contains(": syscall-deny write"), "{error}");
+        }
+        assert!(
+            planned(ProfileText::Program(Vec::new()), &[], around(true)).unwrap_err().contains("without instructions")
+        );
+    }
+
     #[test]
     fn the_rule_of_a_profile_that_is_in_the_way_is_named() {
         let refused = |rules: &str| {
@@ -383,7 +433,7 @@ mod tests {
         let foreign = error(profile(r#"{"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_S390X"]}"#));
         assert!(foreign.to_string().starts_with("./mine.json: architectures: this profile is not for "), "{foreign}");
         let name = c"/x\x1b[2J".to_owned();
-        let tricky = error(ProfileText::File { name, text: b"[]".to_vec() }).to_string();
+        let tricky = error(ProfileText::File { name, text: b"[]".to_vec(), thread: None }).to_string();
         assert!(tricky.starts_with("/x\\x1b[2J: an object"), "{tricky}");
     }
 }

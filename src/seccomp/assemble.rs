@@ -86,6 +86,13 @@ pub(super) struct Assembler {
 const REACH: usize = u8::MAX as usize;
 
 impl Assembler {
+    /// An assembler that has made `program` already, and where that begins; nothing where there is no instruction.
+    pub(super) fn before(program: &Program) -> Option<(Assembler, Label)> {
+        let entry = Label(program.len().checked_sub(1)?);
+        let code = program.0.iter().rev().copied().collect();
+        Some((Assembler { code, made: BTreeMap::new() }, entry))
+    }
+
     pub(super) fn ret(&mut self, value: u32) -> Label {
         // One more return costs as much as a way station to an old one, and no jump at run time.
         let near = |label: &Label| self.code.len() - label.0 < REACH;

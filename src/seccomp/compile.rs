@@ -12,7 +12,7 @@
 //! on. A call of a 32-bit program runs through its tree instead, some ten comparisons.
 
 use super::assemble::{Assembler, IF_ANY_BIT, IF_EQUAL, IF_GREATER, IF_NOT_LESS, Label, Program};
-use super::policy::{Decision, Policy, Tested};
+use super::policy::{Case, Decision, Policy, Tested};
 use super::profile::Test;
 use super::verdict::{ENOSYS, Verdict};
 use crate::error::Error;
@@ -25,13 +25,25 @@ pub(super) const ARGS: u32 = 16;
 
 /// The program of `policies`; calls of every other architecture kill the process.
 pub(crate) fn compile(policies: &[Policy<'_>]) -> Result<Program, Error> {
-    let mut asm = Assembler::default();
+    build(Assembler::default(), policies, None)
+}
+
+/// The same with `program` behind it: that decides about the calls which a policy leaves open, instead of its default.
+pub(crate) fn compile_before(policies: &[Policy<'_>], program: &Program) -> Result<Program, Error> {
+    match Assembler::before(program) {
+        Some((asm, entry)) => build(asm, policies, Some(entry)),
+        None => Err(Error::new(125, "a system call filter without instructions is none")),
+    }
+}
+
+fn build(mut asm: Assembler, policies: &[Policy<'_>], program: Option<Label>) -> Result<Program, Error> {
     // A program of an architecture that the profile does not speak of has nothing to do here, and no verdict that is
     // meant for numbers of another one fits it.
     let mut entry = asm.ret(Verdict::KillProcess.code());
     // Backwards, so that the native tree comes first.
     for (index, policy) in policies.iter().enumerate().rev() {
-        let tree = tree(&mut asm, &ranges(policy), policy.default);
+        let open = program.map_or(Leaf::Verdict(policy.default), Leaf::Program);
+        let tree = tree(&mut asm, &ranges(policy, open), open);
         let tree = asm.load(NUMBER, tree);
         let tree = if index == 0 { tree } else { asm.load(INSTRUCTION_POINTER, tree) };
         entry = asm.branch(IF_EQUAL, policy.arch.audit(), tree, entry);
@@ -51,12 +63,15 @@ struct Range<'a> {
 enum Leaf<'a> {
     Verdict(Verdict),
     Decision(&'a Decision<'a>),
+    /// The program behind ours decides.
+    Program(Label),
 }
 
 impl Leaf<'_> {
     fn is_same(&self, other: &Leaf<'_>) -> bool {
         match (self, other) {
             (Leaf::Verdict(a), Leaf::Verdict(b)) => a == b,
+            (Leaf::Program(a), Leaf::Program(b)) => a == b,
             (Leaf::Decision(a), Leaf::Decision(b)) => {
                 let verdicts = a.otherwise.map(|(verdict, _)| verdict) == b.otherwise.map(|(verdict, _)| verdict);
                 let mut cases = a.cases.iter().zip(&b.cases);
@@ -69,8 +84,9 @@ impl Leaf<'_> {
     }
 }
 
-/// Every number from 0 to the greatest, neighbours with the same verdict in one range.
-fn ranges<'a>(policy: &'a Policy<'a>) -> Vec<Range<'a>> {
+/// Every number from 0 to the greatest, neighbours with the same verdict in one range. `open` is for those that no rule
+/// decides.
+fn ranges<'a>(policy: &'a Policy<'a>, open: Leaf<'a>) -> Vec<Range<'a>> {
     let mut ranges: Vec<Range<'a>> = Vec::new();
     let mut add = |start: u32, leaf: Leaf<'a>| match ranges.last_mut() {
         Some(last) if last.leaf.is_same(&leaf) => {}
@@ -84,14 +100,13 @@ fn ranges<'a>(policy: &'a Policy<'a>) -> Vec<Range<'a>> {
     let mut next = 0;
     for (&number, decision) in &policy.calls {
         if number > next {
-            add(next, Leaf::Verdict(policy.default));
+            add(next, open);
         }
-        let unconditional = decision.cases.is_empty();
-        let verdict = Leaf::Verdict(decision.otherwise(policy.default));
-        add(number, if unconditional { verdict } else { Leaf::Decision(decision) });
+        let otherwise = decision.otherwise.map_or(open, |(verdict, _)| Leaf::Verdict(verdict));
+        add(number, if decision.cases.is_empty() { otherwise } else { Leaf::Decision(decision) });
         next = number + 1;
     }
-    add(next, Leaf::Verdict(policy.default));
+    add(next, open);
     if let Some(first) = policy.arch.first_refused() {
         add(first, Leaf::Verdict(Verdict::Errno(ENOSYS)));
     }
@@ -104,8 +119,8 @@ const CHAIN: usize = 4;
 /// Beyond the last number of every kernel today. The kernel tries no filter on numbers that it does not have.
 const IN_USE: u32 = 480;
 
-fn tree(asm: &mut Assembler, ranges: &[Range<'_>], default: Verdict) -> Label {
-    if let Some(label) = chain(asm, ranges, default) {
+fn tree(asm: &mut Assembler, ranges: &[Range<'_>], open: Leaf<'_>) -> Label {
+    if let Some(label) = chain(asm, ranges, open) {
         return label;
     }
     // Halves of as many numbers, not of as many ranges: each number is tried once.
@@ -113,34 +128,36 @@ fn tree(asm: &mut Assembler, ranges: &[Range<'_>], default: Verdict) -> Label {
     let middle = first + last.saturating_sub(first) / 2;
     let at = ranges.partition_point(|range| range.start <= middle).clamp(1, ranges.len() - 1);
     let (left, right) = ranges.split_at(at);
-    let no_less = tree(asm, right, default);
-    let less = tree(asm, left, default);
+    let no_less = tree(asm, right, open);
+    let less = tree(asm, left, open);
     asm.branch(IF_NOT_LESS, right[0].start, no_less, less)
 }
 
 /// Ranges that are one leaf but for a few single numbers: a comparison for each of those.
-fn chain(asm: &mut Assembler, ranges: &[Range<'_>], default: Verdict) -> Option<Label> {
+fn chain(asm: &mut Assembler, ranges: &[Range<'_>], open: Leaf<'_>) -> Option<Label> {
     let common = ranges.iter().max_by_key(|range| range.end.min(IN_USE).saturating_sub(range.start))?;
     let odd: Vec<&Range<'_>> = ranges.iter().filter(|range| !range.leaf.is_same(&common.leaf)).collect();
     if odd.len() > CHAIN || odd.iter().any(|range| range.start != range.end) {
         return None;
     }
-    let mut label = leaf(asm, common.leaf, default);
+    let mut label = leaf(asm, common.leaf, open);
     for range in odd.iter().rev() {
-        let here = leaf(asm, range.leaf, default);
+        let here = leaf(asm, range.leaf, open);
         label = asm.branch(IF_EQUAL, range.start, here, label);
     }
     Some(label)
 }
 
-fn leaf(asm: &mut Assembler, leaf: Leaf<'_>, default: Verdict) -> Label {
+fn leaf(asm: &mut Assembler, leaf: Leaf<'_>, open: Leaf<'_>) -> Label {
     match leaf {
         Leaf::Verdict(verdict) => asm.ret(verdict.code()),
+        Leaf::Program(label) => label,
         Leaf::Decision(decision) => {
-            let otherwise = decision.otherwise(default);
-            let mut label = asm.ret(otherwise.code());
+            let otherwise = decision.otherwise.map_or(open, |(verdict, _)| Leaf::Verdict(verdict));
+            let mut label = self::leaf(asm, otherwise, open);
             // The last cases change nothing where they say what is said without them.
-            let idle = decision.cases.iter().rev().take_while(|case| case.verdict == otherwise).count();
+            let is_idle = |case: &&Case<'_>| otherwise.is_same(&Leaf::Verdict(case.verdict));
+            let idle = decision.cases.iter().rev().take_while(is_idle).count();
             for case in decision.cases.iter().rev().skip(idle) {
                 let mut holds = asm.ret(case.verdict.code());
                 for test in case.tests.iter().rev() {

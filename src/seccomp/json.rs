@@ -10,13 +10,13 @@ use crate::error::Error;
 use crate::suggest::{did_you_mean, nearest};
 
 /// A failure that the author of a profile can mend.
-pub(super) fn refuse<T>(place: &str, reason: impl AsRef<str>) -> Result<T, Error> {
+pub(crate) fn refuse<T>(place: &str, reason: impl AsRef<str>) -> Result<T, Error> {
     Err(Error::new(125, format!("{place}: {}", reason.as_ref())))
 }
 
 /// Reads `text`. An object with a field that is there twice is an error: a reader takes the last of two, silently, and a
 /// person may have looked at the first (RFC 8259, section 4). `file` is its name in messages.
-pub(super) fn read(file: &str, text: &[u8]) -> Result<Value, Error> {
+pub(crate) fn read(file: &str, text: &[u8]) -> Result<Value, Error> {
     // RFC 8259, section 8.1: a byte order mark may be ignored.
     let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
     let repeated = RefCell::new(None);
@@ -93,17 +93,17 @@ impl<'de> Visitor<'de> for Unique<'_> {
 }
 
 /// An object whose fields are all known.
-pub(super) struct Object<'a> {
+pub(crate) struct Object<'a> {
     map: &'a Map<String, Value>,
     /// Where it stands: `FILE: syscalls[3] (clone).args[0]`.
-    pub(super) place: String,
+    pub(crate) place: String,
 }
 
 impl<'a> Object<'a> {
     /// `value` as an object that has no other fields than `known`.
     ///
     /// A field that is skipped because nobody knows it may be the misspelt one that makes a rule strict.
-    pub(super) fn new(value: &'a Value, place: String, known: &[&str]) -> Result<Object<'a>, Error> {
+    pub(crate) fn new(value: &'a Value, place: String, known: &[&str]) -> Result<Object<'a>, Error> {
         let Value::Object(map) = value else { return refuse(place.trim_end_matches(": "), "an object is wanted here") };
         if let Some(name) = map.keys().find(|name| !known.contains(&name.as_str())) {
             let near = did_you_mean(nearest(name, known.iter().copied()));
@@ -113,16 +113,16 @@ impl<'a> Object<'a> {
     }
 
     /// The place of field `name`.
-    pub(super) fn at(&self, name: &str) -> String {
+    pub(crate) fn at(&self, name: &str) -> String {
         if self.place.ends_with(": ") { format!("{}{name}", self.place) } else { format!("{}.{name}", self.place) }
     }
 
     /// The field, where it is there and not null (which Go writes for an empty list).
-    pub(super) fn get(&self, name: &str) -> Option<&'a Value> {
+    pub(crate) fn get(&self, name: &str) -> Option<&'a Value> {
         self.map.get(name).filter(|value| !value.is_null())
     }
 
-    pub(super) fn text(&self, name: &str) -> Result<Option<&'a str>, Error> {
+    pub(crate) fn text(&self, name: &str) -> Result<Option<&'a str>, Error> {
         match self.get(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
@@ -131,7 +131,7 @@ impl<'a> Object<'a> {
     }
 
     /// A whole number up to `most`.
-    pub(super) fn number(&self, name: &str, most: u64) -> Result<Option<u64>, Error> {
+    pub(crate) fn number(&self, name: &str, most: u64) -> Result<Option<u64>, Error> {
         let Some(value) = self.get(name) else { return Ok(None) };
         match value.as_u64() {
             Some(number) if number <= most => Ok(Some(number)),
@@ -140,7 +140,7 @@ impl<'a> Object<'a> {
     }
 
     /// The entries of a list with the place of each; none where there is no list.
-    pub(super) fn list(&self, name: &str) -> Result<Vec<(String, &'a Value)>, Error> {
+    pub(crate) fn list(&self, name: &str) -> Result<Vec<(String, &'a Value)>, Error> {
         let place = self.at(name);
         match self.get(name) {
             None => Ok(Vec::new()),
@@ -152,7 +152,7 @@ impl<'a> Object<'a> {
     }
 
     /// A list of strings, each with its place.
-    pub(super) fn texts(&self, name: &str) -> Result<Vec<(String, &'a str)>, Error> {
+    pub(crate) fn texts(&self, name: &str) -> Result<Vec<(String, &'a str)>, Error> {
         let text = |(place, value): (String, &'a Value)| match value {
             Value::String(text) => Ok((place, text.as_str())),
             _ => refuse(&place, "a string is wanted here"),

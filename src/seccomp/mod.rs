@@ -2,7 +2,8 @@
 //!
 //! `profile` reads, `overrule` puts names in front that are refused or allowed in any case, `policy` decides what that means for every number of an architecture, `compile` makes the program
 //! (with `assemble`), `interpret` runs one, and `proof` compares what it says with
-//! the policy. `table` and `width` hold facts about system calls,
+//! the policy. What is in the form of seccompiler is compiled elsewhere (`seccompiler_json`) and put behind a program of ours.
+//! `table` and `width` hold facts about system calls,
 //! `shipped` the profiles that come with us. To change …
 //!
 //! * a number, or the group of a call: `tables/syscalls.tbl`
@@ -15,8 +16,8 @@ mod assemble;
 mod compile;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
-mod interpret;
-mod json;
+pub(crate) mod interpret;
+pub(crate) mod json;
 mod overrule;
 pub(crate) mod policy;
 pub(crate) mod profile;
@@ -26,8 +27,8 @@ pub(crate) mod table;
 pub(crate) mod verdict;
 mod width;
 
-pub(crate) use assemble::Program;
-pub(crate) use compile::compile;
+pub(crate) use assemble::{Instruction, Program};
+pub(crate) use compile::{compile, compile_before};
 pub(crate) use overrule::overrule;
 
 #[cfg(test)]

@@ -146,6 +146,11 @@ impl Test {
 }
 
 impl Policy<'_> {
+    /// Whether no rule says anything about call `number`.
+    pub(crate) fn leaves_open(&self, number: u32) -> bool {
+        self.arch.first_refused().is_none_or(|first| number < first) && !self.calls.contains_key(&number)
+    }
+
     /// The verdict on a call, by the letter of the profile.
     pub(crate) fn verdict(&self, number: u32, args: &[u64; 6]) -> Verdict {
         if self.arch.first_refused().is_some_and(|first| number >= first) {

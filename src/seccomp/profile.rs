@@ -52,6 +52,12 @@ pub(crate) struct Rule {
 }
 
 impl Profile {
+    /// One that says nothing, to be put in front of a program.
+    pub(crate) fn open() -> Profile {
+        let default = Some(Verdict::Allow);
+        Profile { comment: String::new(), base: None, default, arches: Arches::Native, rules: Vec::new() }
+    }
+
     /// The architectures that this profile decides on a kernel of `arch`; a base may say it instead.
     pub(crate) fn arches_on(&self, arch: Arch) -> Vec<Arch> {
         match (&self.arches, &self.base) {

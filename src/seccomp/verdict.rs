@@ -63,6 +63,21 @@ impl Verdict {
         [Verdict::Allow.code(), Verdict::Log.code()].contains(&code)
     }
 
+    /// The verdict that `code` is, where a profile could have it.
+    pub(crate) fn of_code(code: u32) -> Option<Verdict> {
+        let number = code as u16;
+        let known = [
+            Verdict::Allow,
+            Verdict::Log,
+            Verdict::Trace(number),
+            Verdict::Errno(number),
+            Verdict::Trap,
+            Verdict::KillThread,
+            Verdict::KillProcess,
+        ];
+        known.into_iter().find(|verdict| verdict.code() == code)
+    }
+
     /// What the filter returns: `SECCOMP_RET_…` of include/uapi/linux/seccomp.h.
     pub(crate) fn code(self) -> u32 {
         match self {

@@ -1,6 +1,6 @@
 //! What the program may not do.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 
 use super::{CapSet, FdNumber};
 
@@ -54,13 +54,46 @@ pub enum Seccomp {
 pub enum ProfileText {
     /// The one of this name that comes with pinfold.
     Shipped(String),
-    /// A file's name, for messages, and its content: JSON in the form of OCI and Docker.
+    /// A file's name, for messages, and its content: JSON in the form of OCI and Docker, or in that of seccompiler.
     File {
         /// As it was typed.
         name: CString,
         /// What it says.
         text: Vec<u8>,
+        /// Which filter of a file in seccompiler's form: it has one for each thread of a program. `None`: the only one.
+        thread: Option<String>,
     },
+    /// What seccompiler has made for this architecture. Other architectures, and on x86-64 the numbers of x32, are
+    /// refused in front of it.
+    Program(seccompiler::BpfProgram),
+}
+
+impl ProfileText {
+    /// The file that `word` names: by its whole, or, where that cannot be read, as `FILE#THREAD`.
+    pub(crate) fn of_word<E>(word: &CStr, read: impl Fn(&CStr) -> Result<Vec<u8>, E>) -> Result<ProfileText, E> {
+        let error = match read(word) {
+            Ok(text) => return Ok(ProfileText::File { name: word.into(), text, thread: None }),
+            Err(error) => error,
+        };
+        let bytes = word.to_bytes();
+        let at = bytes.iter().rposition(|&byte| byte == b'#').filter(|&at| !bytes[at..].contains(&b'/'));
+        let Some((file, thread)) = at.map(|at| (&bytes[..at], &bytes[at + 1..])) else { return Err(error) };
+        let name = CString::new(file).unwrap_or_default();
+        match read(&name) {
+            Ok(text) => {
+                let thread = Some(String::from_utf8_lossy(thread).into_owned());
+                Ok(ProfileText::File { name, text, thread })
+            }
+            Err(_) => Err(error),
+        }
+    }
+}
+
+impl From<seccompiler::BpfProgram> for Seccomp {
+    /// The filter that seccompiler has made, refused where it does not let the program be started.
+    fn from(program: seccompiler::BpfProgram) -> Seccomp {
+        Seccomp::Profile { text: ProfileText::Program(program), deny: Vec::new(), allow: Vec::new() }
+    }
 }
 
 /// Landlock (kernel document `userspace-api/landlock`).

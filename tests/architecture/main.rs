@@ -40,7 +40,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cli/commands.rs", &["error", "suggest"]),
     // Compiled into tests only.
     ("cli/render/files", &["seccomp", "spec"]),
-    ("cli/seccomp.rs", &["error", "plan", "seccomp", "spec", "suggest", "sys"]),
+    ("cli/seccomp.rs", &["error", "plan", "seccomp", "seccompiler_json", "spec", "suggest", "sys"]),
     ("cli/doctor.rs", &["doctor", "error"]),
     ("cli/bwrap/mod.rs", &["error", "host", "plan", "spec", "supervise", "sys"]),
     ("cli/bwrap/parse.rs", &["error", "spec", "suggest"]),
@@ -51,13 +51,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cli/run/fuzz.rs", &["error", "fuzzing", "spec", "workspace"]),
     ("exec/fuzz.rs", &[]),
     ("fuzzing.rs", &["cli", "error", "exec", "seccomp", "workspace"]),
-    ("seccomp/fuzz.rs", &["fuzzing"]),
+    ("seccomp/fuzz.rs", &["fuzzing", "seccompiler_json"]),
     ("workspace/fuzz.rs", &[]),
     ("spec", &[]),
     ("spec/words.rs", &["error"]),
     ("host.rs", &["error", "protocol", "spec", "sys"]),
     ("plan", &["error", "host", "protocol", "spec", "sys"]),
-    ("plan/filter.rs", &["error", "seccomp", "spec", "sys"]),
+    ("plan/filter.rs", &["error", "seccomp", "seccompiler_json", "spec", "sys"]),
     ("plan/landlock/tcp.rs", &["error", "seccomp"]),
     ("plan/others.rs", &["error", "seccomp", "spec"]),
     ("supervise", &["error", "exec", "plan", "protocol", "spec", "sys", "workspace"]),
@@ -67,6 +67,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // Nothing uses it but its command; it uses the engine.
     ("doctor", &["error", "host", "plan", "protocol", "seccomp", "spec", "supervise", "sys"]),
     // Text in, a filter out: pure.
+    ("seccompiler_json", &["error", "seccomp", "suggest"]),
     ("seccomp", &["error", "suggest"]),
     // Files of the host in, binds out.
     ("workspace", &["error", "spec", "sys"]),

@@ -56,7 +56,7 @@ fn run(words: &[OsString]) -> Result<u8, Error> {
     let text = if profile.contains('/') {
         let text = std::fs::read(&profile).map_err(|error| Error::new(2, format!("{profile}: {error}")))?;
         let name = std::ffi::CString::new(OsString::from(profile).into_vec()).map_err(|_| wrong())?;
-        ProfileText::File { name, text }
+        ProfileText::File { name, text, thread: None }
     } else {
         ProfileText::Shipped(profile)
     };

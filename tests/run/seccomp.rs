@@ -218,3 +218,27 @@ fn upper_halves_of_arguments_change_nothing() {
         }
     }
 }
+
+/// A filter as Firecracker's users have them, chosen by its name; what starts a program is allowed beside it.
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn a_filter_in_the_form_of_seccompiler_is_taken() {
+    let place = Place::new("seccomp-seccompiler", Actor::User);
+    let text = r#"{
+        "strict": {"default_action": "trap", "filter_action": "allow", "filter": [{"syscall": "read"}]},
+        "loose": {"default_action": "allow", "filter_action": {"errno": 13}, "filter": [{"syscall": "getpriority"}]}}"#;
+    let file = place.file("filters/threads.json", text);
+    let with = |name: &str| format!("--seccomp {}#{name}", file.display());
+    let getpriority = words(libc::SYS_getpriority, "0 0");
+    assert_eq!(call(&place, &with("loose"), &getpriority).refused(), libc::EACCES);
+    assert_eq!(call(&place, &with("loose"), &words(libc::SYS_getppid, "")).done(), "result 1\n");
+    // x32 is refused in front of a list of what is refused.
+    assert_eq!(call(&place, &with("loose"), &(0x4000_0000 + 140).to_string()).refused(), libc::ENOSYS);
+    assert_eq!(
+        call(&place, &format!("{} --syscall-allow getpriority", with("loose")), &getpriority).done(),
+        "result 20\n"
+    );
+    let error = call(&place, &with("strict"), &getpriority);
+    let wanted = "the system call filter refuses execve, which starting the program needs";
+    assert!(error.stderr_text().contains(wanted), "{error}");
+}

@@ -286,3 +286,35 @@ fn numbers_are_those_of_libc() {
         assert!(lines.contains(&format!("{} {number}:", std::env::consts::ARCH)), "{name}: {lines}");
     }
 }
+
+/// A file in the manner of Firecracker's, which has a filter for each thread.
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn filters_of_seccompiler_are_compiled_checked_and_explained() {
+    let text = r#"{
+        "vmm": {"default_action": "trap", "filter_action": "allow", "filter": [
+            {"syscall": "read"}, {"syscall": "write"}, {"syscall": "exit_group"},
+            {"syscall": "socket", "args": [{"index": 0, "type": "dword", "op": "eq", "val": 1}]}]},
+        "api": {"default_action": "allow", "filter_action": {"errno": 1}, "filter": [{"syscall": "ptrace"}]}}"#;
+    let path = stage::stage().join("firecracker.json");
+    fs::write(&path, text).unwrap();
+    let path = path.to_str().unwrap();
+    let (vmm, api) = (&*format!("{path}#vmm"), &*format!("{path}#api"));
+    assert!(refused(&["check", path]).contains(r#"it has several filters ("api", "vmm"); one is named as FILE#NAME"#));
+    assert!(refused(&["check", &format!("{path}#vcpu")]).contains("there is no filter \"vcpu\""));
+    let missing = path.replace("firecracker", "missing");
+    assert!(refused(&["check", &format!("{missing}#vmm")]).contains("missing.json#vmm: No such file"));
+
+    let checked = said(&["check", vmm]);
+    assert!(checked.starts_with("x86_64: ") && checked.contains("no program could be started"), "{checked}");
+    assert!(!said(&["check", api]).contains("note:"), "nothing is in the way of it");
+    assert!(
+        said(&["explain", "socket", "--profile", vmm])
+            .contains("\n  refused with SIGSYS, or allowed: its arguments decide\n")
+    );
+    assert!(said(&["explain", "ptrace", "--profile", api]).contains("\n  refused with EPERM (1)\n"));
+    let x32 = said(&["explain", "1073741825", "--profile", api]);
+    assert!(x32.contains("x32 and all numbers beyond are never let through"), "{x32}");
+    let program = seccomp(&["compile", api]).stdout;
+    assert!(!program.is_empty() && program.len().is_multiple_of(8));
+}

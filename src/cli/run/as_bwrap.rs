@@ -208,7 +208,11 @@ impl Words {
             Seccomp::Profile { text, deny, allow } if deny.is_empty() && allow.is_empty() => {
                 let name = match text {
                     ProfileText::Shipped(name) => shell_word(name.as_bytes()),
-                    ProfileText::File { name, text: _ } => shell_word(name.to_bytes()),
+                    ProfileText::File { name, text: _, thread: None } => shell_word(name.to_bytes()),
+                    ProfileText::File { name, text: _, thread: Some(thread) } => {
+                        shell_word(&[name.to_bytes(), b"#", thread.as_bytes()].concat())
+                    }
+                    ProfileText::Program(_) => return none("one of the filters"),
                 };
                 let fd = self.descriptor([b"< <(pinfold seccomp compile ", &name[..], b")"].concat());
                 self.one("--seccomp", &fd);

@@ -194,9 +194,7 @@ fn seccomp(args: &RunArgs, facts: &Facts<'_>) -> Result<(Seccomp, bool), Error> 
             }
             return Ok((Seccomp::Off, false));
         }
-        Some(file) if file.to_bytes().contains(&b'/') => {
-            ProfileText::File { name: file.into(), text: (facts.read)(file)? }
-        }
+        Some(file) if file.to_bytes().contains(&b'/') => ProfileText::of_word(file, facts.read)?,
         Some(name) => ProfileText::Shipped(name.to_string_lossy().into_owned()),
     };
     let is_ours = matches!(text, ProfileText::Shipped(_));

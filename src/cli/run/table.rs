@@ -309,7 +309,7 @@ const RESTRICTIONS: &[Opt] = &[
         }),
         "Filter system calls by PROFILE, or not at all (off)",
         "A profile that comes with pinfold (`default` unless told, `strict`, `build`, `desktop`), or a file in the JSON form of OCI, Docker and \
-         Podman, written with a slash. `pinfold seccomp` shows and checks them.",
+         Podman, or of seccompiler (FILE#THREAD), written with a slash. `pinfold seccomp` shows and checks them.",
     ),
     Opt::new(
         "--syscall-deny",

@@ -42,7 +42,7 @@ impl Compiled {
         let caps: BTreeSet<String> = caps.iter().map(|&cap| cap.to_owned()).collect();
         let policies = resolve(&profile, &Target { arch, kernel, caps: &caps }, &Table::new()).unwrap();
         let program = compile(&policies).unwrap();
-        prove(&policies, &program).unwrap();
+        prove(&policies, &program, None).unwrap();
         Compiled { program, arch }
     }
 

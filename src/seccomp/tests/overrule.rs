@@ -15,7 +15,7 @@ fn overruled(text: &str, deny: &str, allow: &str, arch: Arch) -> Result<Compiled
     let caps = BTreeSet::new();
     let policies: Vec<Policy<'_>> = resolve(&profile, &Target { arch, kernel: (6, 18), caps: &caps }, &table)?;
     let program = compile(&policies)?;
-    prove(&policies, &program)?;
+    prove(&policies, &program, None)?;
     Ok(Compiled { program, arch })
 }
 

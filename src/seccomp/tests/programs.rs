@@ -37,7 +37,7 @@ fn made_up_profiles_are_compiled_to_what_they_say() {
         let text = made_up_profile(&mut dice, &names);
         for arch in Arch::KERNELS {
             with_policies(&text, arch, |policies, program| {
-                prove(policies, program).unwrap_or_else(|error| panic!("{error}\n{text}"));
+                prove(policies, program, None).unwrap_or_else(|error| panic!("{error}\n{text}"));
                 at_random(policies, program, &mut dice);
                 jumps += program.0.iter().filter(|instruction| instruction.code == JUMP).count();
             });
