@@ -3,7 +3,7 @@
 //! A target takes any bytes and may not panic. cargo-fuzz calls it with inputs that it grows by coverage (tests/fuzz);
 //! the test below calls it with the seeds of tests/fuzz/seeds and with changed copies of them.
 
-use crate::{cli, error::Error, exec, seccomp, workspace};
+use crate::{cli, error::Error, protocol, seccomp, workspace};
 
 /// A target: its name, which is also that of its directory of seeds, and its body.
 pub type Target = (&'static str, fn(&[u8]));
@@ -15,7 +15,7 @@ pub const TARGETS: &[Target] = &[
     ("native_command_line", cli::run::fuzz::command_line),
     ("bwrap_command_line", cli::bwrap::fuzz::command_line),
     ("seccomp_json", seccomp::fuzz::json),
-    ("protocol", exec::fuzz::packet),
+    ("protocol", protocol::fuzz::packet),
 ];
 
 /// Runs the target `name`.

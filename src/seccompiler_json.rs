@@ -10,12 +10,12 @@ use seccompiler::{BpfProgram, TargetArch};
 use serde_json::{Map, Value};
 
 use crate::error::{Error, printable};
-use crate::nearest::{did_you_mean, nearest};
 use crate::seccomp::arch::Arch;
 use crate::seccomp::json::{self, refuse};
 use crate::seccomp::table::Table;
 use crate::seccomp::verdict::MAX_ERRNO;
 use crate::seccomp::{Instruction, Program};
+use crate::suggest::{did_you_mean, nearest};
 
 /// Fields of a filter, by both names that seccompiler knows them by.
 const ACTIONS: [&str; 4] = ["default_action", "filter_action", "mismatch_action", "match_action"];

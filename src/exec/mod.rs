@@ -6,8 +6,6 @@
 
 mod deny;
 mod devices;
-#[cfg(any(test, fuzzing))]
-pub(crate) mod fuzz;
 mod hardlinks;
 mod input;
 mod landlock;

@@ -13,6 +13,8 @@
 
 mod descriptors;
 mod failure;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod message;
 mod orders;
 mod rehearsal;

@@ -49,8 +49,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     // Compiled into tests and fuzz targets only.
     ("cli/bwrap/fuzz.rs", &["spec"]),
     ("cli/run/fuzz.rs", &["error", "fuzzing", "spec", "workspace"]),
-    ("exec/fuzz.rs", &[]),
-    ("fuzzing.rs", &["cli", "error", "exec", "seccomp", "workspace"]),
+    ("fuzzing.rs", &["cli", "error", "protocol", "seccomp", "workspace"]),
+    ("protocol/fuzz.rs", &[]),
     ("seccomp/fuzz.rs", &["fuzzing", "seccompiler_json"]),
     ("workspace/fuzz.rs", &[]),
     ("spec", &[]),

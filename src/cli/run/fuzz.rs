@@ -4,10 +4,12 @@ use std::ffi::{CStr, CString};
 use std::rc::Rc;
 
 use super::args::RunArgs;
-use super::lower::{self, Facts, Found};
-use super::profile::SHIPPED;
-use super::read::{self, Outcome, Outside, Text};
-use super::{as_bwrap, words};
+use super::footprint::HostEntry;
+use super::lower::{self, Facts};
+use super::profile::{SHIPPED, Text};
+use super::read::{self, Outcome, Outside};
+use super::{as_bwrap, messages};
+use crate::cli::exit_code::FAILED;
 use crate::error::Error;
 use crate::fuzzing::check_shown;
 use crate::spec::Settle;
@@ -22,7 +24,7 @@ impl Outside for Shelf<'_> {
         let shipped = SHIPPED.iter().find(|(known, _)| known.as_bytes() == bytes).map(|(_, text)| text.as_bytes());
         match shipped.or(bytes.contains(&b'/').then_some(self.0)) {
             Some(text) => Ok(Text { name: Rc::from(bytes), text: Rc::from(text) }),
-            None => Err(Error::new(super::FAILED, "no profile has this name")),
+            None => Err(Error::new(FAILED, "no profile has this name")),
         }
     }
 }
@@ -65,9 +67,9 @@ fn lowered(args: RunArgs) {
         environment: &[c"PATH=/bin", c"LC_ALL=C", c"TOKEN=secret", c"=odd"],
         look: &|path| {
             Ok(match path.to_bytes() {
-                b"/bin" => Found::Link(c"usr/bin".into()),
-                b"/missing" => Found::Nothing,
-                _ => Found::Something,
+                b"/bin" => HostEntry::Link(c"usr/bin".into()),
+                b"/missing" => HostEntry::Nothing,
+                _ => HostEntry::Something,
             })
         },
         workspace: &|| {
@@ -86,7 +88,7 @@ fn lowered(args: RunArgs) {
         assert!(!said.chars().any(char::is_control), "an operation that is unfit to be shown: {said:?}");
     }
     if let Err(conflict) = meant.spec.check(1000, 1000) {
-        check_shown(&words::conflict(conflict, &meant.seen));
+        check_shown(&messages::conflict(conflict, &meant.seen));
     }
     if let Err(error) = as_bwrap::line(&meant.spec) {
         check_shown(&error);
