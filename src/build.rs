@@ -29,8 +29,10 @@ fn main() -> Result<(), String> {
 
 /// A warning for who builds without the flags of `.cargo/config.toml`: `cargo install`, or another directory.
 fn static_or_warning() -> &'static [u8] {
-    let features = std::env::var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
-    if features.split(',').any(|feature| feature == "crt-static") {
+    let of_target = |name: &str| std::env::var(name).unwrap_or_default();
+    let is_static = of_target("CARGO_CFG_TARGET_FEATURE").split(',').any(|feature| feature == "crt-static");
+    // A program for musl is static unless somebody asks for another.
+    if is_static || of_target("CARGO_CFG_TARGET_ENV") == "musl" {
         b""
     } else {
         b"cargo::warning=this pinfold will not be static, so it starts slowly and needs its libraries: build for a *-linux-musl \
