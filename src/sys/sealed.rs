@@ -22,12 +22,28 @@ pub(crate) fn copy_of_program(proc: BorrowedFd<'_>) -> Result<OwnedFd> {
         Err(Errno::EINVAL) => memfd(flags),
         result => result,
     }?;
-    file::copy(program.as_fd(), copy.as_fd())?;
+    copy_all(program.as_fd(), copy.as_fd())?;
     let seals = SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_SEAL;
     fcntl(&copy, FcntlArg::F_ADD_SEALS(seals))?;
     // What anybody holds open for writing cannot be executed (ETXTBSY), sealed or not.
     let path = std::ffi::CString::new(format!("self/fd/{}", copy.as_raw_fd())).unwrap_or_default();
     file::open_read_at(proc, &path)
+}
+
+/// Copies a file in one call or a few (`sendfile(2)`): read and written, a program takes hundreds. A filter around us that
+/// does not know the call is answered so.
+fn copy_all(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<()> {
+    /// What one call copies at most (sendfile(2), NOTES).
+    const MOST: usize = 0x7fff_f000;
+    loop {
+        // SAFETY: plain numbers, and no offset: that of `from` moves.
+        match Errno::result(unsafe { libc::sendfile(to.as_raw_fd(), from.as_raw_fd(), std::ptr::null_mut(), MOST) }) {
+            Ok(0) => return Ok(()),
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(Errno::ENOSYS | Errno::EPERM | Errno::EINVAL) => return file::copy(from, to),
+            Err(errno) => return Err(errno),
+        }
+    }
 }
 
 /// A file in memory that holds `bytes`, to be read from its start.
