@@ -186,6 +186,9 @@ fn a_command_may_be_called_like_an_option() {
 fn nobody_is_told_of_a_child_where_the_kernel_lacks_a_call() {
     let refused = format!("{}:{}", libc::SYS_mount_setattr, libc::ENOSYS);
     let fixture = Fixture::new("old-kernel", Actor::User);
+    // A workspace without what the fixture has locked.
+    let project = fixture.path.join("project");
+    std::fs::create_dir(&project).expect("make a project");
     let boxes = [
         line(&format!("--info-fd 8 {TYPICAL}"), &["true"]),
         line(&format!("--json-status-fd 8 {TYPICAL}"), &["true"]),
@@ -197,7 +200,7 @@ fn nobody_is_told_of_a_child_where_the_kernel_lacks_a_call() {
             let around = [&["refuse", &*refused, "--"], uname].concat();
             let words: Vec<&str> = around.into_iter().chain(words.iter().map(String::as_str)).collect();
             let launch = Launch::program(probe(), Actor::User, &words);
-            let outcome = launch.fd(7, Fd::In).fd(8, Fd::Out).dir(&fixture.path).run();
+            let outcome = launch.fd(7, Fd::In).fd(8, Fd::Out).dir(&project).run();
             assert!(["exit 1", "exit 125"].contains(&&*outcome.ending()), "{outcome}");
             let told = String::from_utf8_lossy(&outcome.outs[&8]);
             assert!(!told.contains("child-pid"), "{told}");
