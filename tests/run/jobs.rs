@@ -159,28 +159,6 @@ fn a_background_job_leaves_the_terminal_alone() {
     assert!(said.contains("still4"), "{said}");
 }
 
-/// Who else in a pipeline reads the terminal keeps it, unless the program asks for it.
-#[test]
-fn the_rest_of_a_pipeline_keeps_the_terminal() {
-    let place = Place::new("pipeline", Actor::User);
-    let lines = [
-        ("", "echo ready$((6*7))\n"),
-        // A pager as they are: its keys come from the terminal while the box still runs.
-        (
-            "ready42",
-            "$P sh -c 'echo box$((1+1)); sleep 1000' | sh -c 'read x; echo $x; read k </dev/tty; echo key-$k'\n",
-        ),
-        ("box2", "space\n"),
-        ("key-space", "\x03"),
-        ("^C", "echo code-${PIPESTATUS[0]}-$((3+3))\n"),
-        ("code-130-6", "cat | $P sh -c 'cat; echo end$((4+4))'\n"),
-        ("cat", "typed\n"),
-        ("typed\r\ntyped", "\x04"),
-        ("end8", "exit\n"),
-    ];
-    terminal::converse(shell(&place), &lines);
-}
-
 #[test]
 fn nothing_of_a_box_keeps_the_terminal() {
     let place = Place::new("keeps-terminal", Actor::User);
