@@ -1,7 +1,5 @@
 //! What finding costs: one walk for all patterns, and none where no pattern leads.
 
-use crate::support::Actor;
-
 /// Directories of the tree, itself included.
 #[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
 const DIRS: usize = 31;
@@ -18,7 +16,8 @@ mod counting {
     use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
     use nix::unistd::Pid;
 
-    use super::{Actor, DIRS};
+    use super::DIRS;
+    use crate::support::Actor;
     use crate::{Tree, deny_box};
 
     /// Calls of all processes of the tool before the program is executed, by number.
