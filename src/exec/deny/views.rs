@@ -4,12 +4,12 @@
 //! overlay is seen through the overlay. The kernel's own list of mounts is read for it (`proc_pid_mountinfo(5)`),
 //! because a bind brings along what the host has mounted below it.
 
-use std::collections::HashMap;
-use std::ffi::CString;
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use super::root::NewRoot;
-use super::sources::c_string;
+use crate::exec::root::NewRoot;
+use crate::exec::sources::c_string;
 use crate::sys::{Errno, Result, file};
 
 /// A file or directory by its place in its filesystem.
@@ -28,6 +28,15 @@ pub(super) struct Overlay {
     pub(super) layers: Vec<OwnedFd>,
 }
 
+/// A copy of a file of the host.
+pub(super) struct Copy {
+    pub(super) source: OwnedFd,
+    /// The path inside.
+    pub(super) path: CString,
+    /// Its mount, device and inode.
+    pub(super) place: (u64, u64, u64),
+}
+
 /// A part of a filesystem, as it is seen inside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct View {
@@ -38,9 +47,22 @@ pub(super) struct View {
     /// Where it is seen; empty for the root.
     pub(super) point: Vec<u8>,
     pub(super) is_writable: bool,
-    /// It is layer number `.1` of overlay number `.0`.
-    pub(super) layer: Option<(usize, usize)>,
+    pub(super) by: By,
 }
+
+/// What shows a part of a filesystem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    /// A mount of it.
+    Mount,
+    /// An overlay, by its number and that of its layer.
+    Layer(usize, usize),
+    /// A copy of a file, by its number.
+    Copy(usize),
+}
+
+/// What the sandbox shows of the host by other means than mounts of it.
+type Shown<'a> = (&'a [Overlay], &'a [Copy]);
 
 /// All views of the sandbox.
 #[derive(Default)]
@@ -48,18 +70,23 @@ pub(super) struct Views(pub(super) Vec<View>);
 
 impl Views {
     /// Reads them, when everything is mounted and nothing is covered yet.
-    pub(super) fn read(proc: BorrowedFd<'_>, root: &NewRoot<'_>, overlays: &[Overlay]) -> Result<Views> {
+    pub(super) fn read(proc: BorrowedFd<'_>, root: &NewRoot<'_>, (overlays, copies): Shown<'_>) -> Result<Views> {
         let list = file::open_read_at(proc, c"self/mountinfo")?;
         let mounts = parse(&file::read_to_end(list.as_fd())?).ok_or(Errno::EBADMSG)?;
         let mut views = inside(&mounts, file::place_at(root.base(), c"")?.0);
+        let shown_by = |views: &[View], id| views.iter().find(|view| view.mount == id).cloned();
         for (number, overlay) in overlays.iter().enumerate() {
-            let Some(shown) = views.iter().find(|view| view.mount == overlay.mount).cloned() else { continue };
+            let Some(shown) = shown_by(&views, overlay.mount) else { continue };
             for (layer, dir) in overlay.layers.iter().enumerate() {
-                let lies_on = file::place_at(dir.as_fd(), c"")?.0;
-                let mount = mounts.get(&lies_on).ok_or(Errno::ESTALE)?;
-                let root = mount.spot(path_of(proc, dir.as_fd())?.to_bytes()).ok_or(Errno::ESTALE)?;
-                views.push(View { root, layer: Some((number, layer)), ..shown.clone() });
+                let root = spot_of(proc, dir.as_fd(), &mounts)?.ok_or(Errno::ESTALE)?;
+                views.push(View { root, by: By::Layer(number, layer), ..shown.clone() });
             }
+        }
+        for (number, copy) in copies.iter().enumerate() {
+            let Some(shown) = shown_by(&views, copy.place.0) else { continue };
+            // A file without a path has no place that could be denied.
+            let Some(root) = spot_of(proc, copy.source.as_fd(), &mounts)? else { continue };
+            views.push(View { root, point: copy.path.to_bytes().to_vec(), by: By::Copy(number), ..shown });
         }
         // What can be written to comes first: it is there that somebody could have made another name.
         views.sort_by_key(|view| !view.is_writable);
@@ -68,7 +95,16 @@ impl Views {
 
     /// The view that mount `id` is.
     pub(super) fn of_mount(&self, id: u64) -> Option<&View> {
-        self.0.iter().find(|view| view.mount == id && view.layer.is_none())
+        self.0.iter().find(|view| view.mount == id && view.by == By::Mount)
+    }
+
+    /// The names in the directory `dir` that lead to mounts.
+    pub(super) fn leading_to_mounts(&self, dir: &CStr) -> BTreeSet<CString> {
+        let name = |view: &View| {
+            let rest = below(&view.point, dir.to_bytes())?.strip_prefix(b"/")?;
+            CString::new(rest.split(|&byte| byte == b'/').next()?).ok()
+        };
+        self.0.iter().filter(|view| view.by == By::Mount).filter_map(name).collect()
     }
 
     /// Where `spot` is seen, and where a part of it is, if it is a directory.
@@ -94,6 +130,12 @@ impl View {
         let rest = below(path, &self.point)?;
         Some(Spot { fs: self.root.fs, path: [&self.root.path, rest].concat() })
     }
+}
+
+/// The place of `object` in its filesystem; `None` where no mount of this namespace has it.
+fn spot_of(proc: BorrowedFd<'_>, object: BorrowedFd<'_>, mounts: &HashMap<u64, Mount>) -> Result<Option<Spot>> {
+    let Some(mount) = mounts.get(&file::place_at(object, c"")?.0) else { return Ok(None) };
+    Ok(mount.spot(path_of(proc, object)?.to_bytes()))
 }
 
 /// The path of `object`: that inside, where it lies in the new root, which covers the one that this process has still.
@@ -171,7 +213,7 @@ fn inside(mounts: &HashMap<u64, Mount>, base: u64) -> Vec<View> {
     found.sort_unstable();
     let view = |id: u64| {
         let Mount { root, point, is_writable, parent: _ } = mounts.get(&id)?;
-        Some(View { mount: id, root: root.clone(), point: point.clone(), is_writable: *is_writable, layer: None })
+        Some(View { mount: id, root: root.clone(), point: point.clone(), is_writable: *is_writable, by: By::Mount })
     };
     found.into_iter().filter_map(view).collect()
 }
