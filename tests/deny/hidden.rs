@@ -74,3 +74,42 @@ fn what_is_hidden_everywhere_is_told() {
         assert_eq!(outcome.done(), "", "{outcome}");
     }
 }
+
+/// What was removed while it was mounted has no path by which it could be found or covered.
+#[test]
+fn what_was_removed_under_a_mount_is_refused() {
+    let fill = "mkdir -p keys d; echo secret > keys/one; ln keys/one d/gone; touch place; echo plain > d/plain; touch other free";
+    let mounts = "mount --bind d/gone place; rm d/gone; mount --bind d/plain other; rm d/plain";
+    for actor in actors() {
+        for denial in ["/w/keys/one", "/w/keys", "/w/**/one", "/w/place", "/w/d", "/w/pl*"] {
+            let tree = Tree::new("removed", actor, fill);
+            let options = format!("--rw {{w}}:/w --deny {denial}");
+            let error = run_with_mounts(&tree, mounts, &options, &["/bin/cat", "/w/place"]).error();
+            assert!(error.starts_with("Can't deny ") && error.contains(": Stale file handle\nhint: "), "{error}");
+            assert!(error.contains("umount"), "{error}");
+        }
+        // What is not denied is shown still.
+        let tree = Tree::new("removed", actor, fill);
+        let (open, said) = readable(&tree, mounts, "--rw {w}:/w --deny /w/free", "/w/place /w/other");
+        assert_eq!((open.as_str(), said.as_str()), ("/w/place /w/other", ""), "{actor:?}");
+    }
+}
+
+/// A filesystem of the host may show files of another: nobody says then that they are out of reach.
+#[test]
+fn what_another_filesystem_may_show_is_told() {
+    for actor in actors() {
+        let tree =
+            Tree::new("another", actor, "mkdir -p in out empty over; echo secret > in/file; ln in/file out/link");
+        let mounts = "mount -t overlay overlay -o lowerdir=out:empty over";
+        let options = "--rw {w}/in:/w --ro {w}/over:/over --deny /w/file";
+        let (open, said) = readable(&tree, mounts, options, "/w/file /over/link");
+        assert_eq!(open, "/over/link", "{actor:?}: known as a limit");
+        let wanted = "1 file has more hard links, which were not found, and may be shown by another kind of filesystem, at /over\n";
+        assert!(said.ends_with(wanted), "{said}");
+        // Where it is an overlay of the sandbox's own, its layers are looked through.
+        let options = "--rw {w}/in:/w --overlay {w}/out:/over --deny /w/file";
+        let (open, said) = readable(&tree, ":", options, "/w/file /over/link");
+        assert_eq!((open.as_str(), said.as_str()), ("", ""), "{actor:?}");
+    }
+}

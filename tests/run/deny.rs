@@ -190,7 +190,7 @@ fn no_other_name_of_it_opens_it() {
             place.sh("--json-status-fd 5 --deny secret", "cat secret own/other; echo end").fd(5, Fd::Out).run();
         assert_eq!(outcome.stdout_text(), "end\n", "{outcome}");
         let told = format!(
-            "mounts: deny {project}/secret: 1 file has more hard links outside of what this sandbox shows (--deny secret)"
+            "mounts: deny {project}/secret: 1 file has more hard links outside of what this sandbox shows: nothing inside reaches them (--deny secret)"
         );
         assert!(outcome.stderr_text().starts_with(&format!("pinfold: {told}\n")), "{outcome}");
         let report = String::from_utf8_lossy(&outcome.outs[&5]).into_owned();

@@ -20,8 +20,9 @@ pub(super) struct Denied<'a, 'r> {
 }
 
 impl<'a, 'r> Denied<'a, 'r> {
-    pub(super) fn new(inside: Inside<'a, 'r>, views: Views) -> Denied<'a, 'r> {
-        Denied { inside, ways: Ways::default(), twins: Twins::of(views), dirs: HashSet::new() }
+    pub(super) fn new(inside: Inside<'a, 'r>, views: Views) -> Result<Denied<'a, 'r>> {
+        let twins = Twins::of(views, &inside)?;
+        Ok(Denied { inside, ways: Ways::default(), twins, dirs: HashSet::new() })
     }
 
     /// Notes what is denied at `way`, a path without links, for the sake of its other names. To be called before it is

@@ -43,6 +43,9 @@ pub(super) struct HardLinks {
     partial: HashSet<File>,
     /// By filesystem, the first directory that cannot be listed, and in which names may be opened.
     unlisted: HashMap<u64, CString>,
+    /// Files that have been removed from their directories, and are still mounted at these paths. No cover can be mounted
+    /// on them.
+    removed: HashMap<File, CString>,
     entries: Option<Entries>,
 }
 
@@ -93,6 +96,29 @@ impl HardLinks {
         HardLinks { views, ..HardLinks::default() }
     }
 
+    /// To be called once, before anything is noted.
+    pub(super) fn look_for_removed(&mut self, inside: &Inside<'_, '_>) -> Result<()> {
+        for view in self.views.clone().removed() {
+            if let Some(found) = view.open(inside)? {
+                let file = dir::named_at(found.as_fd(), c"")?.file;
+                self.removed.insert(file, CString::new(view.point.as_slice()).unwrap_or_default());
+            }
+        }
+        Ok(())
+    }
+
+    /// Fails where a mount shows `file` that nothing can be mounted on.
+    fn refuse_removed(&self, file: File, op: usize) -> Outcome<()> {
+        match self.removed.get(&file) {
+            Some(path) => Err(Failure {
+                act: Act::Elsewhere,
+                detail: Some(path.clone()),
+                ..Failure::nth(Stage::Op, op, Errno::ESTALE as i32)
+            }),
+            None => Ok(()),
+        }
+    }
+
     /// Notes something that is denied, before it is covered.
     pub(super) fn note(
         &mut self,
@@ -102,6 +128,7 @@ impl HardLinks {
         op: usize,
         inside: &Inside<'_, '_>,
     ) -> Outcome<()> {
+        self.refuse_removed(about.file, op)?;
         match about.kind {
             Some(Kind::Dir) => self.count_tree(fd, spot, op, inside),
             Some(Kind::Link) | None => Ok(()),
@@ -217,7 +244,9 @@ impl HardLinks {
             let dir = self.unlisted.get(&first.fs).cloned();
             return inside.fail(failure(hidden.count(), Errno::EACCES as i32, Act::Unlisted, dir));
         }
-        inside.remark(failure(left().count(), 0, Act::Outside, None));
+        let unknown = self.views.unknown();
+        let act = if unknown.is_some() { Act::NotFound } else { Act::Outside };
+        inside.remark(failure(left().count(), 0, act, unknown));
         Ok(())
     }
 
@@ -335,6 +364,9 @@ impl HardLinks {
         counts_names: bool,
         inside: &Inside<'_, '_>,
     ) -> Outcome<()> {
+        if let Goal::Count(op) = goal {
+            self.refuse_removed(found.file, op)?;
+        }
         match goal {
             _ if found.kind == Some(Kind::Link) || found.links < 2 => Ok(()),
             Goal::Count(op) => {

@@ -214,7 +214,10 @@ impl<'a, 'r> Inside<'a, 'r> {
             }
             Some(Kind::Link) | None => return Err(Errno::EINVAL),
         };
+        // The kernel mounts nothing on what has been removed from its directory (`cant_mount` in fs/namespace.c). The
+        // object is there, though: it is held.
         mount::attach(cover.as_fd(), object, c"")
+            .map_err(|errno| if errno == Errno::ENOENT { Errno::ESTALE } else { errno })
     }
 
     /// The path inside.

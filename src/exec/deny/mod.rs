@@ -75,7 +75,7 @@ pub(super) fn enforce(
         return Ok(());
     }
     let views = Views::read(proc, root, (&own.overlays, &own.copies)).stage(Stage::Root)?;
-    let mut denied = Denied::new(Inside::new((plan, proc), root, own, control)?, views);
+    let mut denied = Denied::new(Inside::new((plan, proc), root, own, control)?, views).stage(Stage::Root)?;
     let mut found = Vec::new();
     for &index in &plan.denials.paths {
         match find(&mut denied, index) {

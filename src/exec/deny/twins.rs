@@ -31,9 +31,11 @@ pub(super) struct Twins {
 }
 
 impl Twins {
-    pub(super) fn of(views: Views) -> Twins {
+    pub(super) fn of(views: Views, inside: &Inside<'_, '_>) -> Result<Twins> {
         let views = Rc::new(views);
-        Twins { links: HardLinks::of(views.clone()), views, places: Vec::new(), copies: BTreeMap::new() }
+        let mut links = HardLinks::of(views.clone());
+        links.look_for_removed(inside)?;
+        Ok(Twins { links, views, places: Vec::new(), copies: BTreeMap::new() })
     }
 
     /// Notes something that is denied, before it is covered. `way` is its path, without links in it. Says whether it is

@@ -47,6 +47,8 @@ pub(super) struct View {
     /// Where it is seen; empty for the root.
     pub(super) point: Vec<u8>,
     pub(super) is_writable: bool,
+    /// Its filesystem shows no files of others.
+    is_plain: bool,
     pub(super) by: By,
 }
 
@@ -96,6 +98,18 @@ impl Views {
     /// The view that mount `id` is.
     pub(super) fn of_mount(&self, id: u64) -> Option<&View> {
         self.0.iter().find(|view| view.mount == id && view.by == By::Mount)
+    }
+
+    /// Mounts of what has been removed from its directory, so that it has no place that could be compared.
+    pub(super) fn removed(&self) -> impl Iterator<Item = &View> {
+        self.0.iter().filter(|view| view.by == By::Mount && view.root.path.ends_with(REMOVED))
+    }
+
+    /// Where something is seen that may be a file of any filesystem. Of the sandbox's own overlays the layers are known.
+    pub(super) fn unknown(&self) -> Option<CString> {
+        let is_own = |mount| self.0.iter().any(|view| view.mount == mount && matches!(view.by, By::Layer(..)));
+        let unknown = self.0.iter().find(|view| !view.is_plain && view.by == By::Mount && !is_own(view.mount))?;
+        CString::new(if unknown.point.is_empty() { b"/" } else { unknown.point.as_slice() }).ok()
     }
 
     /// The names in the directory `dir` that lead to mounts.
@@ -150,12 +164,58 @@ pub(super) fn below<'a>(path: &'a [u8], dir: &[u8]) -> Option<&'a [u8]> {
 }
 
 /// A line of the list.
+#[derive(Clone)]
 struct Mount {
     parent: u64,
     root: Spot,
     point: Vec<u8>,
     is_writable: bool,
+    is_plain: bool,
 }
+
+/// Filesystems whose files lie in them, rather than in others that they show (overlay, FUSE, those of a network). One
+/// that is missing here is told as one of which nobody knows.
+const PLAIN: &[&[u8]] = &[
+    b"autofs",
+    b"bcachefs",
+    b"binfmt_misc",
+    b"bpf",
+    b"btrfs",
+    b"cgroup",
+    b"cgroup2",
+    b"configfs",
+    b"debugfs",
+    b"devpts",
+    b"devtmpfs",
+    b"efivarfs",
+    b"erofs",
+    b"exfat",
+    b"ext2",
+    b"ext3",
+    b"ext4",
+    b"f2fs",
+    b"fusectl",
+    b"hugetlbfs",
+    b"iso9660",
+    b"mqueue",
+    b"nsfs",
+    b"ntfs3",
+    b"proc",
+    b"pstore",
+    b"ramfs",
+    b"securityfs",
+    b"squashfs",
+    b"sysfs",
+    b"tmpfs",
+    b"tracefs",
+    b"vfat",
+    b"xfs",
+    b"zfs",
+];
+
+/// What the kernel puts behind the path of what has been removed from its directory (`dentry_path` in fs/d_path.c). No
+/// path has two slashes.
+const REMOVED: &[u8] = b"//deleted";
 
 impl Mount {
     fn spot(&self, path: &[u8]) -> Option<Spot> {
@@ -168,7 +228,7 @@ fn parse(list: &[u8]) -> Option<HashMap<u64, Mount>> {
     list.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).map(line).collect()
 }
 
-/// Id, parent, device, root, mount point and options.
+/// Id, parent, device, root, mount point, options, and the kind of filesystem.
 fn line(line: &[u8]) -> Option<(u64, Mount)> {
     let mut fields = line.split(|&byte| byte == b' ');
     let mut next = || fields.next();
@@ -178,7 +238,10 @@ fn line(line: &[u8]) -> Option<(u64, Mount)> {
     let fs = number(&device[..colon])? << 32 | number(&device[colon + 1..])?;
     let (path, point) = (unescaped(next()?), unescaped(next()?));
     let is_writable = next()?.split(|&byte| byte == b',').any(|option| option == b"rw");
-    Some((id, Mount { parent, root: Spot { fs, path }, point, is_writable }))
+    // Fields of no fixed number, and a dash behind them.
+    let kind = fields.skip_while(|field| *field != b"-").nth(1)?;
+    let is_plain = PLAIN.contains(&kind);
+    Some((id, Mount { parent, root: Spot { fs, path }, point, is_writable, is_plain }))
 }
 
 fn number(text: &[u8]) -> Option<u64> {
@@ -212,8 +275,8 @@ fn inside(mounts: &HashMap<u64, Mount>, base: u64) -> Vec<View> {
     let mut found: Vec<u64> = mounts.keys().copied().filter(|&id| is_inside(id)).collect();
     found.sort_unstable();
     let view = |id: u64| {
-        let Mount { root, point, is_writable, parent: _ } = mounts.get(&id)?;
-        Some(View { mount: id, root: root.clone(), point: point.clone(), is_writable: *is_writable, by: By::Mount })
+        let Mount { root, point, is_writable, is_plain, parent: _ } = mounts.get(&id)?.clone();
+        Some(View { mount: id, root, point, is_writable, is_plain, by: By::Mount })
     };
     found.into_iter().filter_map(view).collect()
 }
@@ -260,8 +323,22 @@ mod tests {
     }
 
     #[test]
+    fn filesystems_that_show_others_are_told() {
+        assert_eq!(views().unknown(), None);
+        let list =
+            [LIST, b"40 30 0:50 / /m\\040n rw shared:1 - fuse.sshfs x rw\n41 30 8:1 /a//deleted /gone rw - xfs x rw\n"];
+        let mut views = Views(inside(&parse(&list.concat()).unwrap(), 30));
+        assert_eq!(views.unknown().as_deref(), Some(c"/m n"));
+        assert_eq!(views.removed().map(|view| view.mount).collect::<Vec<_>>(), [41]);
+        // The layers of an overlay of the sandbox's own are looked through.
+        let layer = View { by: By::Layer(0, 0), ..views.of_mount(40).unwrap().clone() };
+        views.0.push(layer);
+        assert_eq!(views.unknown(), None);
+    }
+
+    #[test]
     fn a_list_that_is_none_is_refused() {
-        for list in [&b"x"[..], b"1 2 3", b"1 2 8:0 / /", b"1 2 8 / / rw"] {
+        for list in [&b"x"[..], b"1 2 3", b"1 2 8:0 / /", b"1 2 8 / / rw", b"1 2 8:0 / / rw master:1 ext4 x rw"] {
             assert!(parse(list).is_none());
         }
         assert_eq!(unescaped(b"/a\\040b\\134c\\9\\"), b"/a b\\c\\9\\");
