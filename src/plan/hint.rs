@@ -65,11 +65,12 @@ pub(crate) fn advice(failure: &Failure, op: Option<&FsOp>, host: &Obstacles, ter
              directory read-only"
         }
         (Stage::Op, Act::NoMatch, _) => {
-            "a pattern is for what exists inside when the sandbox starts, and for nothing in /proc, /sys or a new /dev"
+            "a pattern is for what exists inside when the sandbox starts; in /proc, /sys and a new /dev for nothing but files \
+             of the host that are mounted there"
         }
         (Stage::Op, Act::OfProcess, _) => "deny /proc as a whole, or leave it out of the sandbox",
         (Stage::Op, Act::Look, Errno::EACCES) => {
-            "its files can be opened by name, but not be found: begin the pattern further down, or deny the directory"
+            "its files can be opened by name, but not be found: begin the pattern further down, or leave out what shows it"
         }
         (Stage::Op, Act::Unlisted, _) => {
             "remove the other links (find -inum, or find -samefile, shows them), deny that directory too, or leave out \

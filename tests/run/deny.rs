@@ -207,3 +207,30 @@ fn no_other_name_of_it_opens_it() {
         assert_eq!((outcome.stdout_text().as_str(), outcome.stderr_text().lines().count()), ("end\n", 2), "{outcome}");
     }
 }
+
+/// A failure that a denial causes names it, whatever step it comes up in, and says what to do.
+#[test]
+fn failures_name_the_denial_and_the_way_out() {
+    for actor in actors() {
+        let place = secrets("deny-words", actor);
+        let project = place.project.display().to_string();
+        let long = format!("sub/{}", "n".repeat(300));
+        let cases = [
+            ("--deny ..", "(--deny ..)", "leave that out"),
+            (&*format!("--deny {project}/../proj*"), "/../proj*)", "leave that out"),
+            ("--deny .", "(--deny .)", "leave that out"),
+            (&*format!("--deny {long}"), " bytes ...]", "255 bytes"),
+        ];
+        for (options, word, hint) in cases {
+            let outcome = place.run(options, &["true"]).run();
+            let said = outcome.stderr_text();
+            let (error, advice) = said.split_once("\nhint: ").unwrap_or_default();
+            assert_eq!(outcome.ending(), "exit 125", "{actor:?} {options}: {outcome}");
+            assert!(error.contains(word) && advice.contains(hint), "{actor:?} {options}: {said}");
+            assert!(error.len() < 1000, "{said}");
+        }
+        // With another directory to start in, it holds.
+        let outcome = place.run("--deny . --workdir /usr", &["/probe", "cat", &format!("{project}/secret")]).run();
+        assert_eq!(outcome.refused(), libc::EACCES, "{outcome}");
+    }
+}
