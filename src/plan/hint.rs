@@ -28,6 +28,7 @@ pub(crate) fn links_left(failure: &Failure) -> String {
     };
     match failure.act {
         Act::Unlisted => files + ", which may be in a directory that cannot be listed,",
+        Act::Hidden => files + ", which may be in what is hidden by the mount at",
         Act::NotFound => files + ", which were not found, and may be shown by another kind of filesystem, at",
         _ => files + " outside of what this sandbox shows: nothing inside reaches them",
     }
@@ -75,6 +76,10 @@ pub(crate) fn advice(failure: &Failure, op: Option<&FsOp>, host: &Obstacles, ter
         (Stage::Op, Act::Unlisted, _) => {
             "remove the other links (find -inum, or find -samefile, shows them), deny that directory too, or leave out \
              what shows it"
+        }
+        (Stage::Op, Act::Hidden, _) => {
+            "they would be seen in the sandbox when that is unmounted on the host: unmount it first (umount), remove the \
+             other links (find -samefile shows them), or show the directory read-only"
         }
         (Stage::Op, Act::Whole | Act::Attach | Act::Match | Act::Keep | Act::Elsewhere, Errno::ENOSPC)
             if matches!(op, Some(FsOp::Deny { .. })) =>

@@ -75,6 +75,34 @@ fn what_is_hidden_everywhere_is_told() {
     }
 }
 
+/// Where the host can unmount what hides them, the names would be seen in the box.
+#[test]
+fn what_the_host_may_uncover_is_refused() {
+    for actor in actors() {
+        let fill = "mkdir -p a/x b out; echo secret > file; ln file a/x/link; echo secret > free; echo plain > plain";
+        let tree = Tree::new("uncover", actor, fill);
+        let mounts = "mount --rbind . .; cd \"$PWD\"; mount --make-shared .; mount -t tmpfs none a/x";
+        let command = ["/bin/sh", "-c", "echo ran"];
+        let error = run_with_mounts(&tree, mounts, "--rw {w}:/w --deny /w/file", &command).error();
+        let wanted = "Can't deny /w/file: 1 file has more hard links, which may be in what is hidden by the mount at /w/a/x\n\
+                      hint: ";
+        assert!(error.starts_with(wanted), "{error}");
+        for (mounts, options) in [
+            // Nothing that is unmounted on the host is unmounted below a read-only bind.
+            (mounts.to_owned(), "--ro {w}:/w --deny /w/file"),
+            // No name is missing.
+            (mounts.to_owned(), "--rw {w}:/w --deny /w/free"),
+            // It is shown elsewhere.
+            (format!("mount --bind a b; {mounts}"), "--rw {w}:/w --ro {w}/b:/b --deny /w/file"),
+            // No file of these is hidden.
+            (mounts.replace("-t tmpfs none a/x", "--bind plain free"), "--rw {w}:/w --deny /w/file"),
+        ] {
+            let outcome = run_with_mounts(&tree, &mounts, options, &command);
+            assert_eq!(outcome.done(), "ran\n", "{actor:?} {mounts} {options}");
+        }
+    }
+}
+
 /// What was removed while it was mounted has no path by which it could be found or covered.
 #[test]
 fn what_was_removed_under_a_mount_is_refused() {

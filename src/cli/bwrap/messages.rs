@@ -250,8 +250,8 @@ fn op_text(plan: &Plan, failure: &Failure, out: &mut Vec<u8>) -> Reason {
             with_path(out, "Denied ", dest);
             with_text(out, &format!(": {}", hint::links_left(failure)))
         }
-        Act::NotFound => {
-            with_path(out, "Denied ", dest);
+        Act::Hidden | Act::NotFound => {
+            with_path(out, if failure.act == Act::Hidden { "Can't deny " } else { "Denied " }, dest);
             out.extend_from_slice(format!(": {} ", hint::links_left(failure)).as_bytes());
             with_path(out, "", failure.detail.as_deref().unwrap_or_default());
             Reason::InMessage

@@ -223,7 +223,7 @@ fn operation(plan: &Plan, failure: &Failure) -> Vec<u8> {
     let mut out =
         plan.root.ops.get(failure.index as usize).map_or_else(|| failure.stage.native().into(), |op| op.fs.in_words());
     out.extend_from_slice(failure.act.native().as_bytes());
-    if matches!(failure.act, Act::Unlisted | Act::Outside | Act::NotFound) {
+    if matches!(failure.act, Act::Unlisted | Act::Hidden | Act::NotFound | Act::Outside) {
         out.extend_from_slice(hint::links_left(failure).as_bytes());
     }
     if let Some(detail) = &failure.detail {

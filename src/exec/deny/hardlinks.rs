@@ -13,16 +13,14 @@ use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
+use super::hidden::{Hidden, Path};
 use super::inside::{Ground, Inside};
 use super::place::Place;
-use super::views::{By, Spot, Views};
+use super::views::{By, File, Spot, Views};
 use crate::protocol::{Act, At, Failure, Outcome, Stage};
 use crate::sys::dir::{self, Entries, For, Named};
 use crate::sys::file::{self, Kind};
 use crate::sys::{Errno, Result, mount};
-
-/// Device and inode.
-type File = (u64, u64);
 
 /// The denied files that have more than one name, and the names that have been found.
 #[derive(Default)]
@@ -39,8 +37,8 @@ pub(super) struct HardLinks {
     trees: HashSet<Spot>,
     /// Directories that have been listed: none is counted twice, however many mounts show it.
     listed: HashSet<File>,
-    /// Those of them in which something mounted hid a name, or a name further down.
-    partial: HashSet<File>,
+    /// What of them was hidden by something mounted.
+    hidden: Hidden,
     /// By filesystem, the first directory that cannot be listed, and in which names may be opened.
     unlisted: HashMap<u64, CString>,
     /// Files that have been removed from their directories, and are still mounted at these paths. No cover can be mounted
@@ -76,6 +74,8 @@ struct Search {
     ends_early: bool,
     /// Nothing can be mounted in what is looked through.
     sees_all: bool,
+    /// What is hidden must be told, because the host may unmount what hides it.
+    tells_hidden: bool,
 }
 
 /// A directory on the way down.
@@ -83,12 +83,6 @@ struct Dir {
     fd: OwnedFd,
     place: Spot,
     path: Rc<Path>,
-}
-
-/// Which directory that is, and those above it. It keeps none of them open.
-struct Path {
-    file: File,
-    above: Option<Rc<Path>>,
 }
 
 impl HardLinks {
@@ -244,6 +238,12 @@ impl HardLinks {
             let dir = self.unlisted.get(&first.fs).cloned();
             return inside.fail(failure(hidden.count(), Errno::EACCES as i32, Act::Unlisted, dir));
         }
+        let on = |fs| left().filter(move |links| links.fs == fs);
+        let is_left = |spot: &Spot| on(spot.fs).next().is_some();
+        if let Some(spot) = self.hidden.to_be_uncovered(is_left, &self.views, inside).stage(Stage::Root)? {
+            let path = Some(self.path_inside(spot));
+            return inside.fail(failure(on(spot.fs).count(), 0, Act::Hidden, path));
+        }
         let unknown = self.views.unknown();
         let act = if unknown.is_some() { Act::NotFound } else { Act::Outside };
         inside.remark(failure(left().count(), 0, act, unknown));
@@ -267,7 +267,7 @@ impl HardLinks {
                 Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => continue,
                 // Another mount, which is looked through by itself.
                 Err(Errno::EXDEV) => {
-                    self.is_hidden_below(&parent.path);
+                    self.hidden.below(&parent.path, place, search.tells_hidden);
                     continue;
                 }
                 Err(Errno::EACCES) => {
@@ -297,26 +297,22 @@ impl HardLinks {
             Err(errno) => return Err(errno),
         };
         let skips = goal == Goal::Find && dir::lists_inodes(fd.as_fd())?;
-        let search = Search { goal, skips, ends_early: dir::marks_last(fd.as_fd())?, sees_all };
-        let path = Path { file: dir::named_at(fd.as_fd(), c"")?.file, above: None };
+        let about = dir::named_at(fd.as_fd(), c"")?;
+        let on = dir::named_at(root, c"")?.mount;
+        let is_changed = self.views.of_mount(on).is_some_and(|view| view.is_changed_by_host);
+        let tells_hidden = goal == Goal::Find && is_changed;
+        let ends_early = dir::marks_last(fd.as_fd())?;
+        let search = Search { goal, skips, ends_early, sees_all, tells_hidden };
+        let path = Path { file: about.file, above: None };
         Ok((search, fd, path))
-    }
-
-    /// Something mounted hides what is in this directory, or below it.
-    fn is_hidden_below(&mut self, path: &Rc<Path>) {
-        let mut next = Some(path);
-        while let Some(path) = next {
-            self.partial.insert(path.file);
-            next = path.above.as_ref();
-        }
     }
 
     /// Looks through one directory; returns the names of those in it.
     fn directory(&mut self, dir: &Dir, about: Named, search: Search, inside: &Inside<'_, '_>) -> Outcome<Vec<CString>> {
-        let Search { goal, skips, ends_early, sees_all } = search;
+        let Search { goal, skips, ends_early, sees_all, .. } = search;
         let fd = dir.fd.as_fd();
         let failed = |links: &HardLinks, errno| links.failed(errno, &dir.place, goal);
-        let is_partial = if sees_all { self.partial.remove(&about.file) } else { self.partial.contains(&about.file) };
+        let is_partial = self.hidden.is_partial(about.file, sees_all);
         if !self.listed.insert(about.file) && !is_partial {
             return Ok(Vec::new());
         }
@@ -338,7 +334,9 @@ impl HardLinks {
                     _ => match dir::named_at(fd, name) {
                         Ok(found) if found.kind == Some(Kind::Dir) => below.push(name.to_owned()),
                         // Something is mounted there.
-                        Ok(found) if found.mount != about.mount => self.is_hidden_below(&dir.path),
+                        Ok(found) if found.mount != about.mount => {
+                            self.hidden.below(&dir.path, dir.place.at(name), search.tells_hidden);
+                        }
                         Ok(found) => self.file(found, (dir, name), goal, counts_names, inside)?,
                         Err(Errno::ENOENT) => {}
                         // Nobody can open anything in it.

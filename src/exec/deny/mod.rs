@@ -7,6 +7,7 @@
 
 mod denied;
 mod hardlinks;
+mod hidden;
 mod inside;
 mod live;
 mod matches;

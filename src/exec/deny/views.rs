@@ -12,6 +12,9 @@ use crate::exec::root::NewRoot;
 use crate::exec::sources::c_string;
 use crate::sys::{Errno, Result, file};
 
+/// A file or directory: device and inode.
+pub(super) type File = (u64, u64);
+
 /// A file or directory by its place in its filesystem.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Spot {
@@ -49,6 +52,8 @@ pub(super) struct View {
     pub(super) is_writable: bool,
     /// Its filesystem shows no files of others.
     is_plain: bool,
+    /// What the host mounts or unmounts below it later is mounted or unmounted here too (mount_namespaces(7)).
+    pub(super) is_changed_by_host: bool,
     pub(super) by: By,
 }
 
@@ -171,6 +176,7 @@ struct Mount {
     point: Vec<u8>,
     is_writable: bool,
     is_plain: bool,
+    is_changed_by_host: bool,
 }
 
 /// Filesystems whose files lie in them, rather than in others that they show (overlay, FUSE, those of a network). One
@@ -239,9 +245,12 @@ fn line(line: &[u8]) -> Option<(u64, Mount)> {
     let (path, point) = (unescaped(next()?), unescaped(next()?));
     let is_writable = next()?.split(|&byte| byte == b',').any(|option| option == b"rw");
     // Fields of no fixed number, and a dash behind them.
-    let kind = fields.skip_while(|field| *field != b"-").nth(1)?;
-    let is_plain = PLAIN.contains(&kind);
-    Some((id, Mount { parent, root: Spot { fs, path }, point, is_writable, is_plain }))
+    let mut is_changed_by_host = false;
+    for field in fields.by_ref().take_while(|field| *field != b"-") {
+        is_changed_by_host |= field.starts_with(b"master:") || field.starts_with(b"shared:");
+    }
+    let is_plain = PLAIN.contains(&fields.next()?);
+    Some((id, Mount { parent, root: Spot { fs, path }, point, is_writable, is_plain, is_changed_by_host }))
 }
 
 fn number(text: &[u8]) -> Option<u64> {
@@ -275,8 +284,8 @@ fn inside(mounts: &HashMap<u64, Mount>, base: u64) -> Vec<View> {
     let mut found: Vec<u64> = mounts.keys().copied().filter(|&id| is_inside(id)).collect();
     found.sort_unstable();
     let view = |id: u64| {
-        let Mount { root, point, is_writable, is_plain, parent: _ } = mounts.get(&id)?.clone();
-        Some(View { mount: id, root, point, is_writable, is_plain, by: By::Mount })
+        let Mount { root, point, is_writable, is_plain, is_changed_by_host, parent: _ } = mounts.get(&id)?.clone();
+        Some(View { mount: id, root, point, is_writable, is_plain, is_changed_by_host, by: By::Mount })
     };
     found.into_iter().filter_map(view).collect()
 }
@@ -307,6 +316,8 @@ mod tests {
         assert_eq!(ids, [28, 30, 31, 33]);
         assert_eq!(views().of_mount(31).unwrap().root.path, b"/home/a/p q");
         assert!(views().of_mount(31).unwrap().is_writable && !views().of_mount(28).unwrap().is_writable);
+        let changing = [28, 31].map(|id| views().of_mount(id).unwrap().is_changed_by_host);
+        assert_eq!(changing, [false, true]);
     }
 
     #[test]
