@@ -336,11 +336,15 @@ fn a_directory_that_cannot_be_listed_is_an_error() {
 /// Deeper than a path can be long: what cannot be named by a path can be found all the same.
 #[test]
 fn depth_hides_nothing() {
-    let deep = "exec bash -euc 'n=$(printf %0200d 0); i=0; while [ $i -lt 30 ]; do mkdir $n; cd ./$n; i=$((i + 1)); done; echo secret > .env'";
+    let deep = "exec bash -euc 'n=$(printf %0200d 0); i=0; while [ $i -lt 30 ]; do mkdir $n; cd ./$n; i=$((i + 1)); done; echo secret > .env; mkdir keys; echo secret > keys/one'";
     let tree = Tree::new("deep", Actor::User, deep);
     let script = "n=$(printf '%0200d' 0); cd /w; i=0; while [ $i -lt 30 ]; do cd ./$n; i=$((i + 1)); done; cat .env";
+    let in_dir = script.replace("cat .env", "cat keys/one");
     assert_eq!(tree.run("--rw {w}:/w", &["bash", "-c", script]).stdout_text(), "secret\n");
     let outcome = tree.run("--rw {w}:/w --deny /w/**/.env", &["bash", "-c", script]);
+    assert!(outcome.stdout.is_empty() && outcome.stderr_text().contains("Permission denied"), "{outcome}");
+    assert_eq!(tree.run("--rw {w}:/w", &["bash", "-c", &in_dir]).stdout_text(), "secret\n");
+    let outcome = tree.run("--rw {w}:/w --deny /w/**/keys", &["bash", "-c", &in_dir]);
     assert!(outcome.stdout.is_empty() && outcome.stderr_text().contains("Permission denied"), "{outcome}");
     let abyss = "exec perl -e 'for (1..1100) { mkdir \"d\" or die; chdir \"d\" or die }'";
     let tree = Tree::new("abyss", Actor::User, abyss);

@@ -23,6 +23,8 @@ pub(super) struct Matches<'p> {
     patterns: &'p [Pattern],
     /// Directories to be covered, by their paths without links: one sorts behind those above it.
     dirs: BTreeMap<CString, Match>,
+    /// What else is not held if a directory cannot be covered that is denied by its path.
+    within: BTreeMap<CString, Vec<State>>,
     /// Which patterns the caller knows not to be held.
     dropped: Vec<bool>,
 }
@@ -40,7 +42,7 @@ pub(super) struct Match {
 
 impl<'p> Matches<'p> {
     pub(super) fn none(patterns: &'p [Pattern]) -> Matches<'p> {
-        Matches { patterns, dirs: BTreeMap::new(), dropped: vec![false; patterns.len()] }
+        Matches { patterns, dirs: BTreeMap::new(), within: BTreeMap::new(), dropped: vec![false; patterns.len()] }
     }
 
     pub(super) fn is_dropped(&self, pattern: usize) -> bool {
@@ -51,6 +53,17 @@ impl<'p> Matches<'p> {
     pub(super) fn add(&mut self, way: CString, object: OwnedFd, found: Match) {
         let held = (way.count_bytes() >= TOO_LONG).then_some(object);
         self.dirs.insert(way, Match { held, ..found });
+    }
+
+    /// Notes what is denied with the directory at `way`, which is denied by its path.
+    pub(super) fn rely_on(&mut self, way: &CStr, states: &[State]) {
+        self.within.entry(way.to_owned()).or_default().extend(states);
+    }
+
+    /// Says that the directory at `way` could not be covered, and the run goes on.
+    pub(super) fn is_open_still(&mut self, way: CString, failure: Failure, inside: &Inside<'_, '_>) -> Outcome<()> {
+        let states = self.within.remove(&way).unwrap_or_default();
+        self.drop_with(&of_match(failure, way), &states, inside)
     }
 
     /// Covers the directories, but for those in others that are denied.

@@ -88,11 +88,12 @@ pub(super) fn enforce(
     for (index, object, way) in &found {
         denied.note(object.as_fd(), way, *index)?;
     }
-    let matches = scan::scan(&mut denied, &plan.denials.patterns)?;
+    let mut matches = scan::scan(&mut denied, &plan.denials.patterns)?;
     for (index, object, way) in found {
         if let Err(failure) = denied.inside.cover(object.as_fd(), index) {
             denied.is_open_still(&way);
-            denied.inside.fail(failure)?;
+            denied.inside.fail(failure.clone())?;
+            matches.is_open_still(way, failure, &denied.inside)?;
         }
     }
     matches.cover(&mut denied)?;

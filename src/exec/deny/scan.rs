@@ -348,7 +348,10 @@ impl Scan<'_, '_, '_, '_> {
         match about.is_dir() {
             // What covers the directory above covers this.
             _ if is_within => Ok(()),
-            true if is_known => Ok(()),
+            true if is_known => {
+                self.matches.rely_on(&way, hit.held);
+                Ok(())
+            }
             true => {
                 self.matches.add(way, found, Match::new(place, path, hit.held));
                 Ok(())
@@ -374,7 +377,11 @@ impl Scan<'_, '_, '_, '_> {
     fn descend(&mut self, dir: BorrowedFd<'_>, path: &CStr, next: &Next) -> Outcome<()> {
         let Next { name, live, is_denied } = next;
         let full = join(path, name);
-        let is_denied = *is_denied || self.denied.is_denied(&full);
+        let is_known = self.denied.is_denied(&full);
+        if is_known && !is_denied {
+            self.matches.rely_on(&full, &live.states);
+        }
+        let is_denied = *is_denied || is_known;
         if is_denied {
             self.mark(&live.states);
         }
