@@ -1,4 +1,4 @@
-//! What is denied, as far as it is known: its other names, what leads to it, and which directories it is.
+//! What is known about the denied objects: their other names, the directories above them, and which are directories.
 
 use std::collections::HashSet;
 use std::ffi::{CStr, CString};
@@ -15,7 +15,7 @@ pub(super) struct Denied<'a, 'r> {
     pub(super) inside: Inside<'a, 'r>,
     pub(super) ways: Ways,
     pub(super) twins: Twins,
-    /// The directories, by their paths without links. All that lies in them is denied with them.
+    /// Denied directories, by their paths without links. Everything in them is denied too.
     dirs: HashSet<CString>,
 }
 
@@ -25,8 +25,8 @@ impl<'a, 'r> Denied<'a, 'r> {
         Ok(Denied { inside, ways: Ways::default(), twins, dirs: HashSet::new() })
     }
 
-    /// Notes what is denied at `way`, a path without links, for the sake of its other names. To be called before it is
-    /// covered.
+    /// Notes a denied object, so that its other names are found. `way` is its path without links. Must be called before
+    /// the object is covered.
     pub(super) fn note(&mut self, object: BorrowedFd<'_>, way: &CStr, op: usize) -> Outcome<()> {
         match self.twins.note(object, way, op, &self.inside, &mut self.ways) {
             Ok(is_dir) => {
@@ -39,7 +39,7 @@ impl<'a, 'r> Denied<'a, 'r> {
         }
     }
 
-    /// Whether the directory at `way` is denied itself.
+    /// Whether the directory at `way` itself is denied.
     pub(super) fn is_denied(&self, way: &CStr) -> bool {
         !self.dirs.is_empty() && self.dirs.contains(way)
     }
@@ -51,13 +51,13 @@ impl<'a, 'r> Denied<'a, 'r> {
         ends.into_iter().any(|end| CString::new(&bytes[..end]).is_ok_and(|above| self.dirs.contains(&above)))
     }
 
-    /// It could not be covered, and the run goes on: what lies in it has to be covered by itself.
+    /// Forgets a directory that could not be covered: what lies in it must be covered by itself.
     pub(super) fn is_open_still(&mut self, way: &CStr) {
         self.dirs.remove(way);
     }
 
-    /// Has the way held that `path` takes to what it leads to, links included. To be called while nothing on it is
-    /// covered. Returns the way without links.
+    /// Notes the way of `path` to `object`, links included, to be held in its place. Must be called while nothing on
+    /// the way is covered. Returns the path without links.
     pub(super) fn hold_way(&mut self, path: &CStr, object: BorrowedFd<'_>, op: usize) -> Result<CString> {
         let way = self.inside.path_of(object)?;
         self.ways.lead_to(&way, op);
@@ -67,7 +67,7 @@ impl<'a, 'r> Denied<'a, 'r> {
         Ok(way)
     }
 
-    /// Covers the other names, and keeps in its place what leads to any of it.
+    /// Covers the other names, and holds everything that leads to any of them.
     pub(super) fn finish(mut self) -> Outcome<()> {
         self.twins.cover(&self.inside, &mut self.ways)?;
         self.ways.hold(&self.inside)

@@ -1,12 +1,12 @@
-//! Hard links to what is denied.
+//! Hard links to denied files.
 //!
-//! They are looked for only where a denied file has more than one name. Then what the sandbox shows of its filesystem
-//! is walked once, what can be written to first, until as many names are found as the file has (`st_nlink`). A name
-//! that is left lies where this sandbox shows nothing, and the caller is told. If a directory cannot be listed, it may
-//! lie there, and the denial does not hold.
+//! They matter only if a denied file has more than one name. Then all that the sandbox shows of the file's filesystem
+//! is searched once, writable views first, until as many names are found as the file has (`st_nlink`). If a name is
+//! missing in the end, it lies where the sandbox shows nothing, and the caller is told. But if a directory could not be
+//! listed, the name may lie there, and the denial does not hold.
 //!
-//! What the host has mounted somewhere may hide names that another mount shows. Such a place is no part of what has been
-//! walked: it, and each directory above it, is walked again wherever else it is seen.
+//! A mount of the host may hide names that another mount shows. A hidden place does not count as searched: it, and each
+//! directory above it, is searched again wherever else it is seen.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::{CStr, CString};
@@ -22,59 +22,59 @@ use crate::sys::dir::{self, Entries, For, Named};
 use crate::sys::file::{self, Kind};
 use crate::sys::{Errno, Result, mount};
 
-/// The denied files that have more than one name, and the names that have been found.
+/// The denied files with more than one name, and the names that were found.
 #[derive(Default)]
 pub(super) struct HardLinks {
     views: Rc<Views>,
     files: HashMap<File, Links>,
-    /// How many of them have names that are not found yet.
+    /// How many of them have names that were not found yet.
     incomplete: usize,
-    /// Filesystems on which they lie.
+    /// The filesystems on which they lie.
     filesystems: BTreeSet<u64>,
     /// Names that were counted one by one.
     names: HashSet<Spot>,
-    /// Directories of which each name was counted, by place, with all that is in them.
+    /// Directories in which every name was counted, subdirectories included.
     trees: HashSet<Spot>,
-    /// Directories that have been listed: none is counted twice, however many mounts show it.
+    /// Directories that were listed. None is counted twice, however many mounts show it.
     listed: HashSet<File>,
-    /// What of them was hidden by something mounted.
+    /// What mounts hid in them.
     hidden: Hidden,
-    /// By filesystem, the first directory that cannot be listed, and in which names may be opened.
+    /// By filesystem, the first directory that cannot be listed but in which names may be opened.
     unlisted: HashMap<u64, CString>,
-    /// Files that have been removed from their directories, and are still mounted at these paths. No cover can be mounted
-    /// on them.
+    /// Files that were removed from their directories but are still mounted, and where. No cover can be mounted on
+    /// them.
     removed: HashMap<File, CString>,
     entries: Option<Entries>,
 }
 
 struct Links {
-    /// The denial.
+    /// The index of the operation that denies the file.
     op: usize,
     fs: u64,
     wanted: u32,
     found: u32,
 }
 
-/// What the files of a tree are looked through for.
+/// What to look for in a tree.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Goal {
-    /// It is denied, by this operation: to count the links of all files.
+    /// This operation denies the tree: count the links of all its files.
     Count(usize),
-    /// It is not: to find names of the files that are counted.
+    /// The tree is not denied: find names of the counted files.
     Find,
 }
 
-/// How a tree is looked through.
+/// How to search a tree.
 #[derive(Clone, Copy)]
 struct Search {
     goal: Goal,
-    /// The list of a directory says which inode each file has: the others need not be looked at.
+    /// Directory entries have the inode numbers of their files, so other files need no look.
     skips: bool,
-    /// It tells the end with its last entries.
+    /// The last entries of a directory are marked as such. That saves the call that would return nothing.
     ends_early: bool,
-    /// Nothing can be mounted in what is looked through.
+    /// Nothing can be mounted in the tree.
     sees_all: bool,
-    /// What is hidden must be told, because the host may unmount what hides it.
+    /// Record what is hidden, because the host may unmount what hides it.
     tells_hidden: bool,
 }
 
@@ -90,7 +90,7 @@ impl HardLinks {
         HardLinks { views, ..HardLinks::default() }
     }
 
-    /// To be called once, before anything is noted.
+    /// Finds mounts of removed files. Must be called once, before anything is noted.
     pub(super) fn look_for_removed(&mut self, inside: &Inside<'_, '_>) -> Result<()> {
         for view in self.views.clone().removed() {
             if let Some(found) = view.open(inside)? {
@@ -101,7 +101,7 @@ impl HardLinks {
         Ok(())
     }
 
-    /// Fails where a mount shows `file` that nothing can be mounted on.
+    /// Fails if a mount shows `file` and nothing can be mounted on that.
     fn refuse_removed(&self, file: File, op: usize) -> Outcome<()> {
         match self.removed.get(&file) {
             Some(path) => Err(Failure {
@@ -113,7 +113,7 @@ impl HardLinks {
         }
     }
 
-    /// Notes something that is denied, before it is covered.
+    /// Notes a denied object, before it is covered.
     pub(super) fn note(
         &mut self,
         fd: BorrowedFd<'_>,
@@ -135,12 +135,12 @@ impl HardLinks {
         }
     }
 
-    /// The denial of `file`, if that is denied and has more than one name.
+    /// The denial of `file`, if it is denied and has more than one name.
     pub(super) fn denial_of(&self, file: File) -> Option<usize> {
         self.files.get(&file).map(|links| links.op)
     }
 
-    /// Looks for the names that are missing, and covers them.
+    /// Searches for the missing names, and covers them.
     pub(super) fn cover(&mut self, inside: &Inside<'_, '_>) -> Outcome<()> {
         if self.incomplete == 0 {
             return Ok(());
@@ -176,7 +176,7 @@ impl HardLinks {
         self.incomplete -= usize::from(links.found == links.wanted);
     }
 
-    /// Counts a name of its own; false where it is counted already.
+    /// Counts a single name. Returns false if it was counted already.
     fn name(&mut self, file: File, spot: &Spot) -> bool {
         let is_new = !self.is_in_tree(spot) && self.names.insert(spot.clone());
         if is_new {
@@ -193,7 +193,7 @@ impl HardLinks {
         ends.into_iter().any(|end| self.trees.contains(&Spot { fs: spot.fs, path: spot.path[..end].to_vec() }))
     }
 
-    /// Looks for the names that are missing.
+    /// Searches for the missing names.
     fn find(&mut self, inside: &Inside<'_, '_>) -> Outcome<()> {
         for view in self.views.0.clone() {
             if self.incomplete == 0 {
@@ -210,7 +210,7 @@ impl HardLinks {
                     let Some(root) = &opened else { continue };
                     root.as_fd()
                 }
-                // It is known by its file.
+                // `Twins` covers the copies, by the file that each was made of.
                 By::Copy(_) => continue,
             };
             let about = dir::named_at(root, c"").stage(Stage::Root)?;
@@ -223,7 +223,7 @@ impl HardLinks {
         Ok(())
     }
 
-    /// Says what is left.
+    /// Reports the names that were not found.
     fn tell(&self, inside: &Inside<'_, '_>) -> Outcome<()> {
         let left = || self.files.values().filter(|links| links.found < links.wanted);
         let Some(op) = left().map(|links| links.op).min() else { return Ok(()) };
@@ -250,8 +250,8 @@ impl HardLinks {
         Ok(())
     }
 
-    /// Looks through the directory `root` and all below it, on its own mount. False where something mounted in it may
-    /// have hidden names.
+    /// Searches the directory `root` and everything below it on the same mount. Returns false if something mounted in
+    /// it may have hidden names.
     fn walk(&mut self, root: BorrowedFd<'_>, place: Spot, goal: Goal, inside: &Inside<'_, '_>) -> Outcome<bool> {
         let begun = self.begin(root, goal).map_err(|errno| self.failed(errno, &place, goal))?;
         let (search, fd, path) = begun;
@@ -265,7 +265,7 @@ impl HardLinks {
                 Ok(fd) => fd,
                 // It has gone meanwhile.
                 Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => continue,
-                // Another mount, which is looked through by itself.
+                // Another mount, which has a search of its own.
                 Err(Errno::EXDEV) => {
                     self.hidden.below(&parent.path, place, search.tells_hidden);
                     continue;
@@ -286,13 +286,13 @@ impl HardLinks {
         Ok(search.sees_all)
     }
 
-    /// Opens a directory to be looked through.
+    /// Opens a directory for a search.
     fn begin(&self, root: BorrowedFd<'_>, goal: Goal) -> Result<(Search, OwnedFd, Path)> {
-        // A copy of the mount, on which nothing is mounted: what is covered can be listed there too.
+        // Search a copy of the mount. Nothing is mounted on it, so covered directories can be listed too.
         let (fd, sees_all) = match mount::clone_here(root) {
             Ok(copy) => (copy, true),
-            // The kernel makes none where something of the host is mounted below (mount_namespaces(7), "locked"), or
-            // where the mount is unbindable. What is hidden then is not seen.
+            // The kernel makes no copy if a mount of the host's lies below (mount_namespaces(7), "locked"), or if the
+            // mount is unbindable. Then hidden names stay hidden.
             Err(Errno::EINVAL) => (dir::open_any_mount(root, c".", For::Names)?, false),
             Err(errno) => return Err(errno),
         };
@@ -307,7 +307,7 @@ impl HardLinks {
         Ok((search, fd, path))
     }
 
-    /// Looks through one directory; returns the names of those in it.
+    /// Searches one directory. Returns the names of its subdirectories.
     fn directory(&mut self, dir: &Dir, about: Named, search: Search, inside: &Inside<'_, '_>) -> Outcome<Vec<CString>> {
         let Search { goal, skips, ends_early, sees_all, .. } = search;
         let fd = dir.fd.as_fd();
@@ -316,7 +316,7 @@ impl HardLinks {
         if !self.listed.insert(about.file) && !is_partial {
             return Ok(Vec::new());
         }
-        // There names that have been counted are met again.
+        // Then names that were counted may come up again.
         let counts_names = is_partial || !sees_all;
         let mut below = Vec::new();
         let mut entries = self.entries.take().unwrap_or_else(Entries::new);
@@ -353,7 +353,7 @@ impl HardLinks {
         Ok(below)
     }
 
-    /// Looks at one name that is no directory.
+    /// Examines one name that is not a directory.
     fn file(
         &mut self,
         found: Named,
@@ -398,7 +398,7 @@ impl HardLinks {
         Ok(())
     }
 
-    /// A directory that cannot be listed. Where nobody inside can open anything in it, nothing is to be done.
+    /// Handles a directory that cannot be listed. If nobody inside can open anything in it, there is nothing to do.
     fn unlisted(
         &mut self,
         parent: &Dir,
@@ -429,7 +429,7 @@ impl HardLinks {
         Failure { act: Act::Look, detail: Some(self.path_inside(place)), ..Failure::nth(Stage::Op, op, errno as i32) }
     }
 
-    /// A path inside for people.
+    /// A path inside, for messages.
     fn path_inside(&self, place: &Spot) -> CString {
         let found = self.views.places(place, false).map(|(_, path)| path).next();
         found.unwrap_or_else(|| CString::new(place.path.as_slice()).unwrap_or_default())
@@ -437,7 +437,7 @@ impl HardLinks {
 }
 
 impl Spot {
-    /// The place of `name` in this directory, or its own.
+    /// The place of `name` in this directory; `.` is the directory itself.
     fn at(&self, name: &CStr) -> Spot {
         let path = if name == c"." { self.path.clone() } else { [&self.path, &b"/"[..], name.to_bytes()].concat() };
         Spot { fs: self.fs, path }

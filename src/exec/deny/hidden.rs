@@ -1,7 +1,8 @@
-//! What something mounted hides from the search for hard links.
+//! Places that a mount hides from the search for hard links.
 //!
-//! Another mount may show it, where it is looked for then. If none does, nobody inside reaches it for as long as it is
-//! hidden; but what the host unmounts is unmounted below a writable bind too (mount_namespaces(7), "propagation").
+//! Another mount may show such a place, and then it is searched there. If none does, nobody inside can reach it for as
+//! long as it is hidden. But when the host unmounts something, that is unmounted below a writable bind too, and the
+//! place appears (mount_namespaces(7), "propagation").
 
 use std::collections::HashSet;
 use std::os::fd::AsFd;
@@ -13,7 +14,7 @@ use crate::sys::dir;
 use crate::sys::file::{self, Open};
 use crate::sys::{Errno, Result};
 
-/// Which directory is looked through, and those above it. It keeps none of them open.
+/// A directory that is searched, and those above it. None of them is kept open.
 pub(super) struct Path {
     pub(super) file: File,
     pub(super) above: Option<Rc<Path>>,
@@ -21,14 +22,14 @@ pub(super) struct Path {
 
 #[derive(Default)]
 pub(super) struct Hidden {
-    /// Directories in which a name was hidden, or a name further down.
+    /// Directories with a hidden name in them, or further down.
     partial: HashSet<File>,
-    /// What the host may uncover while the box runs.
+    /// Hidden places that the host may uncover while the sandbox runs.
     spots: Vec<Spot>,
 }
 
 impl Hidden {
-    /// Notes that something mounted hides `spot`, a name in the directory `path`.
+    /// Notes that a mount hides `spot`, a name in the directory `path`.
     pub(super) fn below(&mut self, path: &Rc<Path>, spot: Spot, may_be_uncovered: bool) {
         if may_be_uncovered {
             self.spots.push(spot);
@@ -40,13 +41,13 @@ impl Hidden {
         }
     }
 
-    /// Whether names were hidden when this directory was looked through, or one below it. `sees_all` is whether nothing
-    /// hides them this time.
+    /// Whether names were hidden when this directory, or one below it, was searched before. `sees_all`: nothing hides
+    /// them this time.
     pub(super) fn is_partial(&mut self, dir: File, sees_all: bool) -> bool {
         if sees_all { self.partial.remove(&dir) } else { self.partial.contains(&dir) }
     }
 
-    /// The first that the host may uncover, and that nothing else shows, of those that `counts`.
+    /// The first place that the host may uncover and that nothing else shows, among those for which `counts` holds.
     pub(super) fn to_be_uncovered(
         &self,
         counts: impl Fn(&Spot) -> bool,
@@ -62,7 +63,7 @@ impl Hidden {
     }
 }
 
-/// Whether another mount shows `spot`, so that it has been looked through, or whether it is denied itself.
+/// Whether `spot` needs no search: another mount shows it, so it was searched there, or it is denied itself.
 fn is_settled(spot: &Spot, views: &Views, inside: &Inside<'_, '_>) -> Result<bool> {
     for (view, path) in views.places(spot, false).filter(|(view, _)| view.by == By::Mount) {
         let found = match inside.root.open(&path, Open::Path) {

@@ -1,4 +1,4 @@
-//! The inside of the sandbox while things in it are denied: what a path leads to there, and covering it.
+//! The filesystem of the sandbox while denials are carried out: what a path leads to, and how that is covered.
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -13,7 +13,7 @@ use crate::sys::file::{self, Kind, Open, Stat};
 use crate::sys::mount::{self, Attr, Propagation};
 use crate::sys::{Errno, Result, dir, process};
 
-/// Names of the covers in the scratch. Each is of mode 0, empty, and seen through read-only mounts.
+/// Names of the covers in the scratch filesystem. Each cover has mode 0, is empty, and is mounted read-only.
 const DIR: &CStr = c".deny-dir";
 const FILE: &CStr = c".deny-file";
 const FIFO: &CStr = c".deny-fifo";
@@ -22,22 +22,22 @@ const SOCKET: &CStr = c".deny-socket";
 /// Flags of every cover.
 const COVER: Attr = Attr::READ_ONLY.with(Attr::NO_SUID).with(Attr::NO_DEV).with(Attr::NO_EXEC);
 
-/// The owner that the kernel shows for one that has no id in the user namespace (`user_namespaces(7)`).
+/// The owner that the kernel shows if the real one has no id in the user namespace (`user_namespaces(7)`).
 const UNMAPPED: u32 = 65534;
 
-/// What is noted while the root is built, where anything is denied.
+/// What is recorded while the root is built, if anything is denied.
 #[derive(Default)]
 pub(in crate::exec) struct Own {
-    /// Device numbers of the filesystems that are the sandbox's own: what is made there touches nothing of the host.
+    /// Device numbers of the sandbox's own filesystems. What is made there does not touch the host.
     pub(super) filesystems: Vec<u64>,
     /// Ids of the mounts that are a new `/dev`.
     pub(super) devs: Vec<u64>,
     pub(super) overlays: Vec<Overlay>,
-    /// Copies of files of the host.
+    /// Copies of host files.
     pub(super) copies: Vec<Copy>,
 }
 
-/// The inside.
+/// The filesystem of the sandbox, its root, and the means to cover things in it.
 pub(super) struct Inside<'a, 'r> {
     pub(super) plan: &'a Root,
     /// The host's procfs.
@@ -45,7 +45,8 @@ pub(super) struct Inside<'a, 'r> {
     pub(super) root: &'a mut NewRoot<'r>,
     pub(super) own: &'a Own,
     control: &'a OwnedFd,
-    /// The covers. Other things that are seen inside may lie on the same filesystem.
+    /// Identities of the covers. A device number would not do: other objects seen inside may lie on the same
+    /// filesystem.
     covers: [Stat; 4],
     /// Device number of the tmpfs at the bottom.
     base: u64,
@@ -54,20 +55,20 @@ pub(super) struct Inside<'a, 'r> {
 /// What a path leads to.
 pub(super) enum Found {
     Object(OwnedFd),
-    /// Nothing, and here is what lies on the way.
+    /// Nothing. For each directory in which the next name, or the target of a link, is missing: who can make it there.
     Missing(Vec<Ground>),
-    /// Nothing that the box could open: the way is denied already, or closed by somebody else.
+    /// Nothing that the sandbox could open: the way is denied already, or somebody else closed it.
     Closed,
 }
 
-/// A directory in which something is missing.
+/// Who can make something in a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ground {
-    /// Nobody inside can make anything there.
+    /// Nobody inside: it is read-only.
     ReadOnly,
-    /// It is the sandbox's own.
+    /// Somebody inside, on a filesystem of the sandbox's own.
     Own,
-    /// It is the host's, and may be written to.
+    /// Somebody inside, on a filesystem of the host's.
     Hosts,
 }
 
@@ -84,7 +85,7 @@ impl<'a, 'r> Inside<'a, 'r> {
         Ok(Inside { plan, proc, root, own, control, covers, base })
     }
 
-    /// Ends the run, unless as much as possible is wanted: then the caller is told.
+    /// Ends the run with `failure`. In best-effort mode, only tells the caller.
     pub(super) fn fail(&self, failure: Failure) -> Outcome<()> {
         if !self.plan.best_effort {
             return Err(failure);
@@ -93,12 +94,12 @@ impl<'a, 'r> Inside<'a, 'r> {
         Ok(())
     }
 
-    /// Says something about a denial, all of which holds.
+    /// Tells the caller something about a denial that is fully enforced.
     pub(super) fn remark(&self, about: Failure) {
         tell(self.control, &Message::Remark(about));
     }
 
-    /// A cover for what does not exist, to be attached.
+    /// Makes a cover for a path that does not exist. It is not attached yet.
     pub(super) fn cover_for_missing(&self) -> Result<OwnedFd> {
         mount::clone_tree(self.root.scratch(), FILE, false)
     }
@@ -130,7 +131,7 @@ impl<'a, 'r> Inside<'a, 'r> {
         Err(Errno::ELOOP)
     }
 
-    /// The last directory on the way of `path` that exists.
+    /// Finds the last directory on the way of `path` that exists.
     fn deepest(&self, path: &CStr) -> Result<Way> {
         let bytes = path.to_bytes();
         let mut end = bytes.len();
@@ -155,18 +156,18 @@ impl<'a, 'r> Inside<'a, 'r> {
         Ok(if is_own { Ground::Own } else { Ground::Hosts })
     }
 
-    /// Whether nothing in this directory can be opened, by anybody inside and for good: it belongs to somebody who has
-    /// no id inside, so that nobody there can change its mode.
+    /// Whether nobody inside can ever open anything in this directory: nobody may search it, and nobody can change its
+    /// mode, because its owner has no id inside.
     pub(super) fn is_closed(&self, dir: BorrowedFd<'_>, about: Stat) -> Result<bool> {
         Ok(self.is_foreign(about) && !dir::is_searchable(dir)?)
     }
 
-    /// Whether somebody inside could change names in this directory, if need be by changing its mode first.
+    /// Whether somebody inside could change names in this directory, perhaps after changing its mode.
     pub(super) fn may_change(&self, dir: BorrowedFd<'_>) -> Result<bool> {
         Ok(!self.is_foreign(file::fstat(dir)?) || dir::is_changeable(dir)?)
     }
 
-    /// Whether it belongs to somebody who has no id inside.
+    /// Whether the owner has no id inside.
     fn is_foreign(&self, about: Stat) -> bool {
         let has_user_ns = self.plan.has_user_ns;
         has_user_ns && about.owner == UNMAPPED && process::real_ids().0 != UNMAPPED
@@ -177,12 +178,12 @@ impl<'a, 'r> Inside<'a, 'r> {
         self.covers.iter().any(|cover| cover.is_same_file(about))
     }
 
-    /// Whether the files of this directory are the kernel's, or devices, and no pattern is for them.
+    /// Whether the files in this directory are the kernel's own, or devices. Patterns do not apply to those.
     pub(super) fn is_kernels(&self, dir: BorrowedFd<'_>) -> Result<bool> {
         Ok(dir::is_kernels(dir)? || !self.own.devs.is_empty() && self.own.devs.contains(&file::place_at(dir, c"")?.0))
     }
 
-    /// Covers something that exists, for denial number `index`.
+    /// Covers an existing object, for denial number `index`.
     pub(super) fn cover(&self, object: BorrowedFd<'_>, index: usize) -> Outcome<()> {
         let about = file::fstat(object).op(index, Act::Whole)?;
         if self.is_covered(about) {
@@ -197,7 +198,7 @@ impl<'a, 'r> Inside<'a, 'r> {
     fn cover_with_own(&self, object: BorrowedFd<'_>, about: Stat) -> Result<()> {
         let scratch = |name| mount::clone_tree(self.root.scratch(), name, false);
         let cover = match about.kind() {
-            // Nothing would be left, not even the program.
+            // A cover on the root would leave nothing, not even the program.
             Some(Kind::Dir) if file::place_at(object, c"")? == file::place_at(self.root.top(), c"")? => {
                 return Err(Errno::EBUSY);
             }
@@ -205,8 +206,8 @@ impl<'a, 'r> Inside<'a, 'r> {
             Some(Kind::File) => scratch(FILE)?,
             Some(Kind::Fifo) => scratch(FIFO)?,
             Some(Kind::Socket) => scratch(SOCKET)?,
-            // Nobody can make one in a user namespace (mknod(2), EPERM). Without devices on its mount nobody can open
-            // it, whatever the capabilities (mount(2), MS_NODEV).
+            // Nobody can make a device in a user namespace (mknod(2), EPERM). So cover it with itself, on a mount that
+            // allows no devices: then nobody can open it, whatever their capabilities (mount(2), MS_NODEV).
             Some(Kind::CharDevice | Kind::BlockDevice) => {
                 let device = mount::clone_here(object)?;
                 mount::set_attr(device.as_fd(), COVER, Propagation::Private, false)?;
@@ -214,21 +215,21 @@ impl<'a, 'r> Inside<'a, 'r> {
             }
             Some(Kind::Link) | None => return Err(Errno::EINVAL),
         };
-        // The kernel mounts nothing on what has been removed from its directory (`cant_mount` in fs/namespace.c). The
-        // object is there, though: it is held.
+        // The kernel mounts nothing on an object that was removed from its directory (`cant_mount` in fs/namespace.c).
+        // ENOENT would mislead: the object exists, because it is open here.
         mount::attach(cover.as_fd(), object, c"")
             .map_err(|errno| if errno == Errno::ENOENT { Errno::ESTALE } else { errno })
     }
 
-    /// The path inside.
+    /// The path of `object` inside.
     pub(super) fn path_of(&self, object: BorrowedFd<'_>) -> Result<CString> {
         views::path_of(self.proc, object)
     }
 
-    /// Whether an object of a procfs lies in the directory of a process or thread: `/proc/self` leads every process to
-    /// one of its own, and only this process's would be covered.
+    /// Whether an object of procfs lies in the directory of a process or thread. `/proc/self` leads each process to a
+    /// directory of its own, and only that of this process would be covered.
     fn is_of_process(&self, object: BorrowedFd<'_>) -> Result<bool> {
-        // From include/linux/proc_fs.h, PROC_ROOT_INO.
+        // `PROC_ROOT_INO` in include/linux/proc_ns.h.
         const ROOT_OF_PROCFS: u64 = 1;
         let path = self.path_of(object)?;
         let mut parent = Vec::new();
@@ -246,30 +247,30 @@ impl<'a, 'r> Inside<'a, 'r> {
     }
 }
 
-/// Makes one object of each type.
+/// Makes one cover of each type.
 fn make_covers(scratch: BorrowedFd<'_>) -> Result<[Stat; 4]> {
     file::make_dir_at(scratch, DIR, 0)?;
     file::make_file_at(scratch, FILE, 0)?;
     dir::make_special_at(scratch, FIFO, false)?;
     dir::make_special_at(scratch, SOCKET, true)?;
-    // Nothing is made in the scratch any more; what is cloned from it has these flags too.
+    // Nothing more is made in the scratch filesystem. What is cloned from it gets these flags too.
     mount::set_attr(scratch, COVER, Propagation::Keep, false)?;
     let about = |name| file::stat_at(scratch, name);
     Ok([about(DIR)?, about(FILE)?, about(FIFO)?, about(SOCKET)?])
 }
 
-/// Part of a path, which has no NUL in it.
+/// A part of a path, which contains no NUL.
 fn part_of(path: &[u8]) -> CString {
     CString::new(path).unwrap_or_default()
 }
 
-/// A path, taken apart where it ends.
+/// A path, taken apart behind the last directory that exists.
 struct Way {
-    /// The last directory that exists, and the path to it.
+    /// That directory, and the path to it.
     dir: OwnedFd,
     parent: CString,
-    /// What is missing in it, or leads nowhere.
+    /// The next name: it is missing, or is a link that leads nowhere.
     name: CString,
-    /// What follows.
+    /// What follows that name.
     rest: CString,
 }

@@ -1,4 +1,4 @@
-//! Where patterns stand on the way down a tree: which of their parts a name can fulfil next.
+//! How far the patterns have matched on the way down a tree: which of their parts the next name can match.
 
 use std::ffi::CStr;
 use std::rc::Rc;
@@ -7,25 +7,25 @@ use crate::plan::names::{Names, Set};
 use crate::plan::pattern::{Part, Pattern};
 use crate::sys::dir::For;
 
-/// A pattern, and the part of it that is next.
+/// A pattern, and its part that comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct State {
     pub(super) pattern: usize,
     part: usize,
 }
 
-/// What is looked for in a directory. Most directories of a tree share one.
+/// What to look for in a directory. Most directories of a tree share one of these.
 pub(super) struct Live {
     pub(super) states: Vec<State>,
-    /// Those that a name fulfils.
+    /// States whose pattern is complete once a name matches.
     last: Vec<State>,
-    /// Those of a name with more behind it.
+    /// States at a name that has more parts behind it.
     names: Vec<State>,
-    /// Those of a `**` with more behind it.
+    /// States at a `**` that has more parts behind it.
     any: Vec<State>,
-    /// The parts that a name can fulfil.
+    /// The parts that a name can match.
     sought: Set,
-    /// In directories of which no name is known the same is looked for.
+    /// Below a directory whose name matches no part, the same is looked for.
     is_steady: bool,
     pub(super) purpose: For,
 }
@@ -41,7 +41,7 @@ impl<'p> Matcher<'p> {
         Matcher { patterns, names: Names::of(patterns) }
     }
 
-    /// What is looked for in the root.
+    /// What to look for in the root.
     pub(super) fn start(&self) -> Rc<Live> {
         let states: Vec<State> = (0..self.patterns.len()).map(|pattern| State { pattern, part: 0 }).collect();
         self.live(&states)
@@ -55,7 +55,7 @@ impl<'p> Matcher<'p> {
         state.part + 1 == self.patterns[state.pattern].parts.len()
     }
 
-    /// These states, and what they amount to where `**` stands for nothing.
+    /// These states, and those behind each `**`, which may stand for nothing.
     fn closure(&self, states: &[State]) -> Vec<State> {
         let mut all: Vec<State> = Vec::with_capacity(states.len());
         for &state in states {
@@ -81,17 +81,17 @@ impl<'p> Matcher<'p> {
         Rc::new(Live { is_steady: self.closure(&any) == states, states, last, names, any, sought, purpose })
     }
 
-    /// Whether a name may fulfil any part; false is certain.
+    /// Whether a name might match a part. False is certain, true is not.
     pub(super) fn is_sought(&self, name: &CStr, live: &Live) -> bool {
         self.names.is_in(name.to_bytes(), &live.sought)
     }
 
-    /// The patterns that this name fulfils.
+    /// The states that this name completes.
     pub(super) fn hits(&self, name: &CStr, live: &Live) -> Vec<State> {
         live.last.iter().filter(|state| self.part(**state).matches(name.to_bytes())).copied().collect()
     }
 
-    /// The names that are looked for, where all are known.
+    /// The names to look for, where all of them are known.
     pub(super) fn known_names(&self, live: &Live) -> Vec<&'p CStr> {
         let mut known: Vec<&CStr> = Vec::new();
         for state in &live.states {
@@ -104,7 +104,7 @@ impl<'p> Matcher<'p> {
         known
     }
 
-    /// What is to be looked for below a directory.
+    /// What to look for below the directory `name`.
     pub(super) fn below(&self, name: &CStr, live: &Rc<Live>) -> Rc<Live> {
         let behind = self.behind(name, live);
         if behind.is_empty() && live.is_steady {
@@ -113,7 +113,7 @@ impl<'p> Matcher<'p> {
         self.live(&[live.any.as_slice(), &behind].concat())
     }
 
-    /// What follows a name in the patterns.
+    /// The states behind the parts that `name` matches.
     pub(super) fn behind(&self, name: &CStr, live: &Live) -> Vec<State> {
         let fits = live.names.iter().filter(|state| self.part(**state).matches(name.to_bytes()));
         fits.map(|state| State { part: state.part + 1, ..*state }).collect()

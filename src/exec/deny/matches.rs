@@ -1,4 +1,4 @@
-//! Directories that patterns match, until they are covered.
+//! Directories that patterns match. They are kept here until they are covered.
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
@@ -12,31 +12,33 @@ use crate::protocol::{Act, At, Failure, Outcome};
 use crate::sys::Errno;
 use crate::sys::file::{self, Open};
 
-/// A path of so many bytes is too long for a system call (`PATH_MAX` in include/uapi/linux/limits.h).
+/// A path of this many bytes is too long for a system call (`PATH_MAX` in include/uapi/linux/limits.h).
 const TOO_LONG: usize = 4096;
 
-/// A place inside: mount, device and inode.
+/// A place inside: mount id, device and inode.
 pub(super) type PlaceId = (u64, u64, u64);
 
-/// What was found.
+/// What the patterns matched.
 pub(super) struct Matches<'p> {
     patterns: &'p [Pattern],
-    /// Directories to be covered, by their paths without links: one sorts behind those above it.
+    /// Directories to cover, by their paths without links. Each sorts after those above it.
     dirs: BTreeMap<CString, Match>,
-    /// What else is not held if a directory cannot be covered that is denied by its path.
+    /// By the path of a directory that is denied by that path: the patterns that rely on it. If it cannot be covered,
+    /// they are not enforced either.
     within: BTreeMap<CString, Vec<State>>,
-    /// Which patterns the caller knows not to be held.
+    /// Which patterns are known to the caller not to be enforced.
     dropped: Vec<bool>,
 }
 
 /// A directory that matches.
 pub(super) struct Match {
     place: PlaceId,
-    /// It is opened again by its path, because thousands may match; not where that is too long.
+    /// Open only if the path is too long to open the directory again. Others are not kept open, because thousands may
+    /// match.
     held: Option<OwnedFd>,
-    /// The path by which it was found.
+    /// The path by which the walk found it.
     path: CString,
-    /// What is not held if it cannot be covered.
+    /// The patterns that are not enforced if it cannot be covered.
     states: Vec<State>,
 }
 
@@ -49,24 +51,25 @@ impl<'p> Matches<'p> {
         self.dropped[pattern]
     }
 
-    /// Keeps the directory `object` at `way`, to be covered later.
+    /// Keeps the directory `object` at `way`, to cover it later.
     pub(super) fn add(&mut self, way: CString, object: OwnedFd, found: Match) {
         let held = (way.count_bytes() >= TOO_LONG).then_some(object);
         self.dirs.insert(way, Match { held, ..found });
     }
 
-    /// Notes what is denied with the directory at `way`, which is denied by its path.
+    /// Notes patterns that rely on the directory at `way`, which is denied by its path.
     pub(super) fn rely_on(&mut self, way: &CStr, states: &[State]) {
         self.within.entry(way.to_owned()).or_default().extend(states);
     }
 
-    /// Says that the directory at `way` could not be covered, and the run goes on.
+    /// Gives up the patterns that rely on the directory at `way`, which could not be covered. Fails if the run may not
+    /// go on.
     pub(super) fn is_open_still(&mut self, way: CString, failure: Failure, inside: &Inside<'_, '_>) -> Outcome<()> {
         let states = self.within.remove(&way).unwrap_or_default();
         self.drop_with(&of_match(failure, way), &states, inside)
     }
 
-    /// Covers the directories, but for those in others that are denied.
+    /// Covers the directories, except those that lie in another denied one.
     pub(super) fn cover(mut self, denied: &mut Denied<'_, '_>) -> Outcome<()> {
         for (way, found) in std::mem::take(&mut self.dirs) {
             if denied.is_below_denied(&way) {
@@ -80,7 +83,7 @@ impl<'p> Matches<'p> {
         Ok(())
     }
 
-    /// A failure ends the run, or the promise of these patterns.
+    /// Gives up these patterns, each with `failure`. Fails if the run may not go on.
     pub(super) fn drop_with(&mut self, failure: &Failure, states: &[State], inside: &Inside<'_, '_>) -> Outcome<()> {
         for state in states {
             if !std::mem::replace(&mut self.dropped[state.pattern], true) {
@@ -113,7 +116,7 @@ impl Match {
     }
 }
 
-/// The failure to deny what was found at `path`.
+/// Turns `failure` into one about the match at `path`.
 pub(super) fn of_match(failure: Failure, path: CString) -> Failure {
     let act = if failure.act == Act::Whole { Act::Match } else { failure.act };
     Failure { act, detail: Some(path), ..failure }

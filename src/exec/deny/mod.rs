@@ -1,9 +1,11 @@
-//! What is denied: covered, when everything else is in place, by a mount of an object of the same type that nobody can
-//! open and that is empty for whoever can open everything.
+//! Denials. When everything else is in place, each denied object is covered.
 //!
-//! Everything is found, and its other names are noted, before any directory is covered: a cover hides what lies below
-//! from the denials that are looked at after it. So the order of the denials means nothing, and one more never shows
-//! more.
+//! The cover is a mount of an object of the same type. Nobody can open it, and it is empty for whoever can open
+//! everything.
+//!
+//! All denied objects are found, and their other names are noted, before any directory is covered: a covered directory
+//! would hide what lies below it from the denials that come later. So the order of the denials does not matter, and one
+//! more denial never exposes anything.
 
 mod denied;
 mod hardlinks;
@@ -33,7 +35,7 @@ use crate::spec::{FsOp, OverlayKind, mode};
 use crate::sys::{Errno, Result, file};
 
 impl Own {
-    /// To be called after each operation, where anything is denied.
+    /// Must be called after each operation, if anything is denied.
     pub(super) fn note(&mut self, root: &NewRoot<'_>, op: &FsOp) -> Result<()> {
         match op {
             FsOp::Tmpfs { .. } | FsOp::Overlay { kind: OverlayKind::Tmp, .. } => {
@@ -45,7 +47,7 @@ impl Own {
         Ok(())
     }
 
-    /// To be called when an overlay is mounted: its layers are needed still.
+    /// Must be called when an overlay is mounted. Keeps its layers, because the denials look into them.
     pub(super) fn keep_overlay(
         &mut self,
         root: &NewRoot<'_>,
@@ -57,7 +59,7 @@ impl Own {
         Ok(())
     }
 
-    /// To be called when the file `source` of the host has been copied: `copy` is denied where that is.
+    /// Must be called when the host's file `source` was copied. If that is denied, `copy` is denied too.
     pub(super) fn keep_copy(&mut self, proc: BorrowedFd<'_>, source: OwnedFd, copy: BorrowedFd<'_>) -> Result<()> {
         let path = views::path_of(proc, copy)?;
         self.copies.push(Copy { source, path, place: file::place_at(copy, c"")? });
@@ -100,7 +102,7 @@ pub(super) fn enforce(
     denied.finish()
 }
 
-/// What denial number `index` must cover, if anything, and its path without links.
+/// Finds what denial number `index` must cover, and its path without links. `None` if nothing is left to cover.
 fn find(denied: &mut Denied<'_, '_>, index: usize) -> Outcome<Option<(OwnedFd, CString)>> {
     let Some(FsOp::Deny { path, is_pattern: _ }) = denied.inside.plan.ops.get(index).map(|op| &op.fs) else {
         return Ok(None);
@@ -120,7 +122,7 @@ fn find(denied: &mut Denied<'_, '_>, index: usize) -> Outcome<Option<(OwnedFd, C
         Some(Ground::Hosts) | None => {
             return Err(Failure { act: Act::Missing, ..Failure::nth(Stage::Op, index, Errno::ENOENT as i32) });
         }
-        // A link of the host leads there: it is not to be exchanged for another.
+        // If a link of the host leads there, nobody may replace it.
         Some(Ground::ReadOnly | Ground::Own) => {
             denied.ways.trace_links(path, index, &denied.inside).op(index, Act::Whole)?;
         }

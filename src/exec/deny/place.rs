@@ -1,4 +1,4 @@
-//! Another place at which something denied is seen.
+//! Another path at which a denied object is seen.
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, OwnedFd};
@@ -10,11 +10,11 @@ use crate::sys::dir;
 use crate::sys::file::Open;
 use crate::sys::{Errno, Result};
 
-/// A path inside that shows something denied, if the mount there is `mount`.
+/// A path inside that shows a denied object, provided that the mount there is `mount`.
 pub(super) struct Place {
     pub(super) path: CString,
     pub(super) mount: u64,
-    /// The file that it must be; in an overlay it has other numbers.
+    /// Device and inode that the object must have. `None` in an overlay, which shows other numbers.
     pub(super) file: Option<(u64, u64)>,
     pub(super) op: usize,
 }
@@ -28,7 +28,7 @@ impl Place {
         }
     }
 
-    /// What is there, if it is what was meant.
+    /// Opens what is there, if it is the object meant.
     pub(super) fn object(&self, inside: &Inside<'_, '_>) -> Outcome<Option<OwnedFd>> {
         let failed = |errno| self.failed(errno);
         let Some(object) = open(&self.path, self.mount, inside).map_err(failed)? else { return Ok(None) };
@@ -49,13 +49,13 @@ impl Place {
 }
 
 impl View {
-    /// Where it is seen, if it is.
+    /// Opens the root of this view, if that is visible.
     pub(super) fn open(&self, inside: &Inside<'_, '_>) -> Result<Option<OwnedFd>> {
         open(&CString::new(self.point.as_slice()).unwrap_or_default(), self.mount, inside)
     }
 }
 
-/// What is at `path`; `None` where that does not lie on `mount`: something else hides it, and nobody inside gets there.
+/// Opens `path`. `None` if it does not lie on `mount`: then something else hides it, and nobody inside can reach it.
 fn open(path: &CStr, mount: u64, inside: &Inside<'_, '_>) -> Result<Option<OwnedFd>> {
     match inside.root.open(path, Open::Path) {
         Ok(found) => Ok((dir::named_at(found.as_fd(), c"")?.mount == mount).then_some(found)),

@@ -1,11 +1,13 @@
-//! Finding what patterns match: one walk for all of them, along descriptors, so that nothing that is moved meanwhile can
-//! lead it astray.
+//! Finds what the patterns match. One walk serves all patterns. It goes along descriptors, so that nobody can lead it
+//! astray by moving directories.
 //!
-//! A directory is listed where a wildcard asks for it, and only names that are known are looked up elsewhere. Directories
-//! that are denied are entered too: a link in them may match, and what it leads to lies elsewhere. So they are covered
-//! last. What the kernel shows of itself is not entered, but what is mounted in it is. Links are not followed, with two
-//! exceptions: what a link leads to is covered where its name matches, and a link that one part of a pattern (not `**`)
-//! matches is the directory that it leads to, in which the following parts are looked for.
+//! A directory is listed only if a wildcard needs that; otherwise only known names are looked up. The walk enters
+//! denied directories too, because a link in one may match and lead elsewhere. So directories are covered last. The
+//! walk does not enter the kernel's own filesystems, but it enters what is mounted in them.
+//!
+//! It does not follow symbolic links, with two exceptions. If the name of a link matches, what the link leads to is
+//! covered. And if a single part of a pattern (not `**`) matches a link, the next parts are looked for in the directory
+//! to which the link leads.
 
 use std::collections::HashSet;
 use std::ffi::{CStr, CString};
@@ -23,12 +25,12 @@ use crate::sys::dir::{self, Entries, For};
 use crate::sys::file::{self, Kind, Open, Stat};
 use crate::sys::{Errno, Result};
 
-/// Depth at which the walk gives up, because each directory on the way is held open and most processes may have 1024
-/// open files (`getrlimit(2)`).
+/// The walk gives up at this depth. It keeps each directory on the way open, and most processes may have 1024 open
+/// files (`getrlimit(2)`).
 const DEEPEST: usize = 1000;
 
-/// Finds everything that `patterns` match, and covers all of it but directories. A pattern that matches nothing is a
-/// failure.
+/// Finds everything that `patterns` match. Covers all of it except directories, which it returns. A pattern that
+/// matches nothing is a failure.
 pub(super) fn scan<'p>(denied: &mut Denied<'_, '_>, patterns: &'p [Pattern]) -> Outcome<Matches<'p>> {
     let matches = Matches::none(patterns);
     if patterns.is_empty() {
@@ -61,30 +63,30 @@ struct Scan<'w, 'p, 'd, 'r> {
     denied: &'w mut Denied<'d, 'r>,
     matcher: Matcher<'p>,
     on: On,
-    /// Where a directory is looked through that is denied, or one in it: the mount of that. What lies on the same mount
-    /// is denied with it, by all of its names.
+    /// Within a denied directory: the mount on which that lies. What lies on the same mount is denied with it, by all
+    /// of its names.
     closed: Option<u64>,
     /// Which patterns have matched something, or might have in what is denied already.
     matched: Vec<bool>,
     matches: Matches<'p>,
-    /// Where links have led, and what was looked for there: nothing is looked for twice.
+    /// Where links led, and what was looked for there. Nothing is looked for twice.
     followed: HashSet<(PlaceId, Vec<State>)>,
     /// Buffers that are not in use.
     entries: Vec<Entries>,
     depth: usize,
 }
 
-/// The mount that is walked through.
+/// The mount that the walk is on.
 #[derive(Clone, Copy)]
 struct On {
     mount: u64,
-    /// It tells the end of a directory with its last entries.
+    /// The last entries of a directory are marked as such.
     ends_early: bool,
     /// It shows the kernel's own state, or it is a new `/dev`.
     is_kernels: bool,
 }
 
-/// What is to be looked at below a directory, once it has been read.
+/// What to look at below a directory, once it has been read.
 type Below = Vec<Next>;
 
 struct Next {
@@ -95,7 +97,7 @@ struct Next {
 }
 
 impl Scan<'_, '_, '_, '_> {
-    /// What `path` goes wrong with ends the run, or the promise of the patterns that are looked for there.
+    /// Reports a failure at `path`. The patterns that are looked for there are not enforced, or the run ends.
     fn fail(&mut self, errno: Errno, act: Act, path: &CStr, states: &[State]) -> Outcome<()> {
         let failure = Failure { act, detail: Some(path.to_owned()), ..Failure::nth(Stage::Op, 0, errno as i32) };
         self.matches.drop_with(&failure, states, &self.denied.inside)
@@ -107,7 +109,7 @@ impl Scan<'_, '_, '_, '_> {
         }
     }
 
-    /// Looks for `live` below a directory that lies on any mount.
+    /// Looks for `live` below a directory, which may lie on any mount.
     fn enter(&mut self, found: OwnedFd, path: &CStr, live: &Rc<Live>, is_denied: bool) -> Outcome<()> {
         let above = (self.on, self.closed);
         let outcome = match self.on_mount(found.as_fd()) {
@@ -125,7 +127,7 @@ impl Scan<'_, '_, '_, '_> {
     fn on_mount(&self, found: BorrowedFd<'_>) -> Result<On> {
         Ok(On {
             mount: file::place_at(found, c"")?.0,
-            // Where it cannot be told, the directory is asked until it says so.
+            // If this is unknown, read until nothing is returned.
             ends_early: dir::marks_last(found).unwrap_or(false),
             is_kernels: self.denied.inside.is_kernels(found)?,
         })
@@ -141,7 +143,7 @@ impl Scan<'_, '_, '_, '_> {
         }
     }
 
-    /// A directory that cannot be opened for its purpose. Where nobody inside can either, nothing is to be done.
+    /// Handles a directory that cannot be opened. If nobody inside can open it either, there is nothing to do.
     fn unopened(&mut self, errno: Errno, dir: BorrowedFd<'_>, path: &CStr, states: &[State]) -> Outcome<()> {
         let is_closed = file::fstat(dir).and_then(|about| self.denied.inside.is_closed(dir, about));
         match (errno, is_closed) {
@@ -176,7 +178,7 @@ impl Scan<'_, '_, '_, '_> {
         Ok(below)
     }
 
-    /// What leads to a mount is looked at in a directory of the kernel's, and nothing else: it may be a file of the host.
+    /// In a directory of the kernel's, looks only at names that lead to mounts: one may be a file of the host.
     fn mounted(&mut self, dir: BorrowedFd<'_>, path: &CStr, live: &Rc<Live>) -> Outcome<Below> {
         let mut below = Below::new();
         match self.denied.inside.path_of(dir) {
@@ -214,7 +216,7 @@ impl Scan<'_, '_, '_, '_> {
         Ok(below)
     }
 
-    /// Judges one name: denies it, and notes what is to be looked for below it.
+    /// Examines one name: denies it, and notes what to look for below it.
     fn entry(
         &mut self,
         dir: BorrowedFd<'_>,
@@ -246,7 +248,7 @@ impl Scan<'_, '_, '_, '_> {
                 self.look_below(name, live, false, below);
                 Ok(())
             }
-            // `**` enters no links.
+            // `**` does not follow links.
             Kind::Link => self.follow(&join(path, name), &self.matcher.behind(name, live)),
             Kind::File | Kind::Fifo | Kind::Socket | Kind::CharDevice | Kind::BlockDevice => Ok(()),
         }
@@ -259,7 +261,7 @@ impl Scan<'_, '_, '_, '_> {
         }
     }
 
-    /// Denies `name`, or what it leads to.
+    /// Denies `name`, or what it leads to if it is a link.
     fn hit(
         &mut self,
         dir: BorrowedFd<'_>,
@@ -295,7 +297,7 @@ impl Scan<'_, '_, '_, '_> {
         self.deny(full, found, about, Hit { hits, held: &[hits, &inside].concat(), is_link: false })
     }
 
-    /// Denies what a link leads to, and looks there for what follows its name in the patterns.
+    /// Denies what a link leads to, and looks there for the parts that follow the link's name in the patterns.
     fn hit_link(&mut self, path: &CStr, hits: &[State], behind: Vec<State>) -> Outcome<()> {
         let looked = self.denied.inside.look(path);
         match looked.and_then(|found| match found {
@@ -304,7 +306,7 @@ impl Scan<'_, '_, '_, '_> {
                 self.mark(hits);
                 Ok(None)
             }
-            // There is nothing that could be opened by this name.
+            // Nobody can open anything by this name.
             Found::Missing(_) => Ok(None),
         }) {
             Ok(Some((about, target))) => {
@@ -317,8 +319,8 @@ impl Scan<'_, '_, '_, '_> {
         }
     }
 
-    /// Whether what was found may be a pattern's: in directories of the kernel's only files and directories of the host
-    /// that are mounted there, and what leads to them.
+    /// Whether patterns apply to what was found. In a directory of the kernel's they apply only to files and
+    /// directories of the host that are mounted there, and to directories that lead to those.
     fn is_hosts(&self, found: BorrowedFd<'_>, about: Stat) -> Result<bool> {
         let is_device = || matches!(about.kind(), Some(Kind::CharDevice | Kind::BlockDevice));
         Ok(!self.on.is_kernels || !is_device() && !dir::is_kernels(found)?)
@@ -346,7 +348,7 @@ impl Scan<'_, '_, '_, '_> {
             self.denied.note(found.as_fd(), &way, op)?;
         }
         match about.is_dir() {
-            // What covers the directory above covers this.
+            // The cover of the directory above hides it.
             _ if is_within => Ok(()),
             true if is_known => {
                 self.matches.rely_on(&way, hit.held);
@@ -360,8 +362,8 @@ impl Scan<'_, '_, '_, '_> {
         }
     }
 
-    /// Has the way to what was found held, as far as its names count; all of it, where there are links on it. Returns it
-    /// without them.
+    /// Notes the way to a match, to be held in its place as far as its names matter; all of it, if there are links on
+    /// it. Returns the path without links.
     fn hold_way(&mut self, path: &CStr, found: BorrowedFd<'_>, hit: &Hit<'_>) -> Outcome<CString> {
         for state in hit.hits {
             self.denied.ways.lead_to_match(path, &self.matcher.patterns[state.pattern]);
@@ -395,7 +397,7 @@ impl Scan<'_, '_, '_, '_> {
                 outcome
             }
             Err(Errno::ENOENT) => Ok(()),
-            // Another mount, or a directory that cannot be listed: what it is, is asked of itself.
+            // Another mount, or a directory that cannot be listed. `enter` finds out which.
             Err(Errno::EXDEV | Errno::EACCES) => match dir::open_any_mount(dir, name, For::Names) {
                 Ok(found) => self.enter(found, &full, live, is_denied),
                 Err(Errno::EACCES) => self.unopened(Errno::EACCES, dir, path, &live.states),
@@ -405,7 +407,7 @@ impl Scan<'_, '_, '_, '_> {
         }
     }
 
-    /// Goes on where a link leads to, with what follows its name in the patterns.
+    /// Continues where a link leads, with the parts that follow its name in the patterns.
     fn follow(&mut self, path: &CStr, behind: &[State]) -> Outcome<()> {
         if behind.is_empty() {
             return Ok(());
@@ -443,7 +445,7 @@ impl Scan<'_, '_, '_, '_> {
 /// A name that patterns match.
 struct Hit<'a> {
     hits: &'a [State],
-    /// What is not held if it cannot be denied: what else is looked for below it, too.
+    /// Patterns that are not enforced if it cannot be denied, those looked for below it included.
     held: &'a [State],
     is_link: bool,
 }

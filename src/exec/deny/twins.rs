@@ -1,7 +1,7 @@
-//! Other names of what is denied: a second mount of the same tree, a layer of an overlay, a hard link, a copy that the
-//! sandbox was made with.
+//! Other names of denied objects: a second mount of the same tree, a layer of an overlay, a hard link, a copy that was
+//! made for the sandbox.
 //!
-//! Where else the mounts show a place is known by their list ([`super::views`]). Hard links have to be looked for
+//! The list of mounts tells where else a place is seen ([`super::views`]). Hard links must be searched for
 //! ([`super::hardlinks`]).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,13 +19,13 @@ use crate::sys::dir::{self, Named};
 use crate::sys::file::{self, Kind, Open};
 use crate::sys::{Errno, Result};
 
-/// The names that have been found of what is denied, and those that are to be covered.
+/// The other names that were found, and those still to be covered.
 #[derive(Default)]
 pub(super) struct Twins {
     views: Rc<Views>,
-    /// Where else something denied is seen, to be covered when all denials are known.
+    /// Where else denied objects are seen. These places are covered when all denials are known.
     places: Vec<Place>,
-    /// Copies of it, by number, with the denial.
+    /// Copies of denied files: number of the copy, and the denial.
     copies: BTreeMap<usize, usize>,
     links: HardLinks,
 }
@@ -38,8 +38,7 @@ impl Twins {
         Ok(Twins { links, views, places: Vec::new(), copies: BTreeMap::new() })
     }
 
-    /// Notes something that is denied, before it is covered. `way` is its path, without links in it. Says whether it is
-    /// a directory.
+    /// Notes a denied object, before it is covered. `way` is its path without links. Returns whether it is a directory.
     pub(super) fn note(
         &mut self,
         object: BorrowedFd<'_>,
@@ -52,14 +51,15 @@ impl Twins {
         let is_dir = about.kind == Some(Kind::Dir);
         let Some((view, spot)) = self.seen(about.mount, way) else {
             let is_covered = file::fstat(object).map(|about| inside.is_covered(about)).op(op, Act::Whole)?;
-            // A device is covered by itself. Anything else lies on a mount that has come meanwhile.
+            // A cover is in no view, and neither is a device that covers itself. Anything else lies on a mount that
+            // appeared meanwhile.
             let is_known = is_covered || !matches!(about.kind, Some(Kind::Dir | Kind::File));
             return if is_known { Ok(is_dir) } else { Err(Errno::ESTALE).op(op, Act::Whole) };
         };
         let rest = &spot.path[view.root.path.len()..];
         let layers = self.layers_of(&view, rest, inside).op(op, Act::Whole)?;
         self.also_at(about, &spot, Seen { way, rest, is_held: view.is_writable }, op, ways);
-        // Of an overlay it is the files of the layers that have links.
+        // In an overlay, it is the files of the layers that have hard links.
         if !self.is_overlay(&view) {
             self.links.note(object, about, &spot, op, inside)?;
         }
@@ -76,7 +76,7 @@ impl Twins {
         self.views.leading_to_mounts(dir)
     }
 
-    /// The mount of `way`, and its place in that filesystem.
+    /// The view of the mount that shows `way`, and the place of `way` in that filesystem.
     fn seen(&self, mount: u64, way: &CStr) -> Option<(View, Spot)> {
         let view = self.views.of_mount(mount)?;
         Some((view.clone(), view.spot(way.to_bytes())?))
@@ -86,7 +86,7 @@ impl Twins {
         self.views.0.iter().any(|layer| layer.mount == view.mount && matches!(layer.by, By::Layer(..)))
     }
 
-    /// What of the layers of an overlay is seen at `rest` in it.
+    /// What the layers of an overlay have at `rest`.
     fn layers_of(&self, view: &View, rest: &[u8], inside: &Inside<'_, '_>) -> Result<Vec<(OwnedFd, Spot)>> {
         let mut found = Vec::new();
         for layer in self.views.0.iter().filter(|layer| layer.mount == view.mount) {
@@ -115,14 +115,14 @@ impl Twins {
             if view.is_writable {
                 seen.hold(&path, op, ways);
             }
-            // A mount of a part of what is denied is another file than that.
+            // A view of a part of the denied directory starts at another file than the denied one.
             let is_same = !is_dir || below(&spot.path, &view.root.path).is_some();
             let file = (view.by == By::Mount && is_same).then_some(about.file);
             self.places.push(Place { path, mount: view.mount, file, op });
         }
     }
 
-    /// Covers all that is denied at other paths too.
+    /// Covers everything that is denied at other paths too.
     pub(super) fn cover(&mut self, inside: &Inside<'_, '_>, ways: &mut Ways) -> Outcome<()> {
         for number in 0..inside.own.copies.len() {
             self.cover_copies(number, inside, ways)?;
@@ -135,7 +135,8 @@ impl Twins {
         self.links.cover(inside)
     }
 
-    /// Covers copy number `number` of a denied file. A later one may be a copy of it.
+    /// Covers copy number `number`, if its source is denied. Notes the copy first, because a later copy may be made
+    /// from it.
     fn cover_copies(&mut self, number: usize, inside: &Inside<'_, '_>, ways: &mut Ways) -> Outcome<()> {
         let copy = &inside.own.copies[number];
         let by_link = dir::named_at(copy.source.as_fd(), c"").map(|source| self.links.denial_of(source.file));
@@ -152,19 +153,19 @@ impl Twins {
     }
 }
 
-/// Where something denied was named.
+/// Where a denied object was found.
 #[derive(Clone, Copy)]
 struct Seen<'a> {
     way: &'a CStr,
-    /// The end of that, within its mount.
+    /// The end of `way`, within its mount.
     rest: &'a [u8],
-    /// What could be renamed through that mount is kept in its place there.
+    /// The mount is writable, so what could be renamed through it is held there.
     is_held: bool,
 }
 
 impl Seen<'_> {
-    /// Keeps the directories above `path`, which shows the same, in their places. A directory that is kept through one
-    /// mount is kept for all of them.
+    /// Notes the directories above `path`, which shows the same object, to be held in their places. A directory that is
+    /// held through one mount is held for all mounts, so only the others are left.
     fn hold(self, path: &CStr, op: usize, ways: &mut Ways) {
         let bytes = path.to_bytes();
         let top = if self.is_held { bytes.strip_suffix(self.rest).map(|top| [top, b"/."].concat()) } else { None };

@@ -1,7 +1,7 @@
-//! What the mounts of the sandbox show of each filesystem: two of them may show the same file, at two paths.
+//! Which part of which filesystem each mount of the sandbox shows. Two mounts may show the same file at two paths.
 //!
-//! A path inside becomes a place in a filesystem, and that becomes every path inside at which it is seen. A layer of an
-//! overlay is seen through the overlay. The kernel's own list of mounts is read for it (`proc_pid_mountinfo(5)`),
+//! A path inside is turned into a place in a filesystem, and the place into every path inside that shows it. A layer of
+//! an overlay is seen through the overlay. The kernel's own list of mounts is read for this (`proc_pid_mountinfo(5)`),
 //! because a bind brings along what the host has mounted below it.
 
 use std::collections::{BTreeSet, HashMap};
@@ -15,60 +15,60 @@ use crate::sys::{Errno, Result, file};
 /// A file or directory: device and inode.
 pub(super) type File = (u64, u64);
 
-/// A file or directory by its place in its filesystem.
+/// A file or directory, by its place in its filesystem.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Spot {
-    /// The device number of the filesystem in the list of mounts. That in `stat(2)` may be another (btrfs has one for
-    /// each subvolume, whose paths are one tree).
+    /// The filesystem's device number in the list of mounts. `stat(2)` may show another: btrfs has one for each
+    /// subvolume, but the paths of all subvolumes are one tree.
     pub(super) fs: u64,
-    /// The path from the filesystem's own root; empty for that itself.
+    /// The path from the root of the filesystem; empty for that root.
     pub(super) path: Vec<u8>,
 }
 
-/// A mount of an overlay that the plan asks for, with the layers of the host that it shows.
+/// A mounted overlay that the plan asks for, and its layers on the host.
 pub(super) struct Overlay {
     pub(super) mount: u64,
     pub(super) layers: Vec<OwnedFd>,
 }
 
-/// A copy of a file of the host.
+/// A copy of a host file.
 pub(super) struct Copy {
     pub(super) source: OwnedFd,
-    /// The path inside.
+    /// The path of the copy inside.
     pub(super) path: CString,
-    /// Its mount, device and inode.
+    /// Mount id, device and inode of the copy.
     pub(super) place: (u64, u64, u64),
 }
 
-/// A part of a filesystem, as it is seen inside.
+/// A part of a filesystem that is seen inside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct View {
-    /// The mount that shows it, by its id.
+    /// The id of the mount that shows it.
     pub(super) mount: u64,
-    /// What is seen.
+    /// The file or directory that is seen.
     pub(super) root: Spot,
-    /// Where it is seen; empty for the root.
+    /// The path at which it is seen; empty for the root.
     pub(super) point: Vec<u8>,
     pub(super) is_writable: bool,
-    /// Its filesystem shows no files of others.
+    /// Its filesystem shows no files of other filesystems.
     is_plain: bool,
-    /// What the host mounts or unmounts below it later is mounted or unmounted here too (mount_namespaces(7)).
+    /// What the host mounts or unmounts below it later, is mounted or unmounted here too (mount_namespaces(7)).
     pub(super) is_changed_by_host: bool,
     pub(super) by: By,
 }
 
-/// What shows a part of a filesystem.
+/// What makes a part of a filesystem visible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum By {
     /// A mount of it.
     Mount,
-    /// An overlay, by its number and that of its layer.
+    /// An overlay: its number, and the number of its layer.
     Layer(usize, usize),
-    /// A copy of a file, by its number.
+    /// A copy of the file: its number.
     Copy(usize),
 }
 
-/// What the sandbox shows of the host by other means than mounts of it.
+/// What shows files of the host without being a mount of their filesystem.
 type Shown<'a> = (&'a [Overlay], &'a [Copy]);
 
 /// All views of the sandbox.
@@ -76,7 +76,7 @@ type Shown<'a> = (&'a [Overlay], &'a [Copy]);
 pub(super) struct Views(pub(super) Vec<View>);
 
 impl Views {
-    /// Reads them, when everything is mounted and nothing is covered yet.
+    /// Reads all views. Must be called when everything is mounted and nothing is covered yet.
     pub(super) fn read(proc: BorrowedFd<'_>, root: &NewRoot<'_>, (overlays, copies): Shown<'_>) -> Result<Views> {
         let list = file::open_read_at(proc, c"self/mountinfo")?;
         let mounts = parse(&file::read_to_end(list.as_fd())?).ok_or(Errno::EBADMSG)?;
@@ -91,26 +91,27 @@ impl Views {
         }
         for (number, copy) in copies.iter().enumerate() {
             let Some(shown) = shown_by(&views, copy.place.0) else { continue };
-            // A file without a path has no place that could be denied.
+            // A source without a path has no place that could be denied.
             let Some(root) = spot_of(proc, copy.source.as_fd(), &mounts)? else { continue };
             views.push(View { root, point: copy.path.to_bytes().to_vec(), by: By::Copy(number), ..shown });
         }
-        // What can be written to comes first: it is there that somebody could have made another name.
+        // Writable views come first: that is where somebody could have made another name.
         views.sort_by_key(|view| !view.is_writable);
         Ok(Views(views))
     }
 
-    /// The view that mount `id` is.
+    /// The view that is mount `id` itself.
     pub(super) fn of_mount(&self, id: u64) -> Option<&View> {
         self.0.iter().find(|view| view.mount == id && view.by == By::Mount)
     }
 
-    /// Mounts of what has been removed from its directory, so that it has no place that could be compared.
+    /// Mounts of objects that were removed from their directories. Such an object has no place that could be compared.
     pub(super) fn removed(&self) -> impl Iterator<Item = &View> {
         self.0.iter().filter(|view| view.by == By::Mount && view.root.path.ends_with(REMOVED))
     }
 
-    /// Where something is seen that may be a file of any filesystem. Of the sandbox's own overlays the layers are known.
+    /// The path of a mount that may show files of any filesystem, if there is one. The sandbox's own overlays do not
+    /// count, because their layers are known.
     pub(super) fn unknown(&self) -> Option<CString> {
         let is_own = |mount| self.0.iter().any(|view| view.mount == mount && matches!(view.by, By::Layer(..)));
         let unknown = self.0.iter().find(|view| !view.is_plain && view.by == By::Mount && !is_own(view.mount))?;
@@ -126,7 +127,7 @@ impl Views {
         self.0.iter().filter(|view| view.by == By::Mount).filter_map(name).collect()
     }
 
-    /// Where `spot` is seen, and where a part of it is, if it is a directory.
+    /// The views and paths at which `spot` is seen. If it is a directory, also those that show only a part of it.
     pub(super) fn places(&self, spot: &Spot, is_dir: bool) -> impl Iterator<Item = (&View, CString)> {
         let place = move |view: &View, spot: &Spot| {
             if view.root.fs != spot.fs {
@@ -144,31 +145,31 @@ impl Views {
 }
 
 impl View {
-    /// The place in the filesystem of `path`, which leads through this view.
+    /// The place in the filesystem of `path`, a path that leads through this view.
     pub(super) fn spot(&self, path: &[u8]) -> Option<Spot> {
         let rest = below(path, &self.point)?;
         Some(Spot { fs: self.root.fs, path: [&self.root.path, rest].concat() })
     }
 }
 
-/// The place of `object` in its filesystem; `None` where no mount of this namespace has it.
+/// The place of `object` in its filesystem. `None` if no mount of this namespace contains it.
 fn spot_of(proc: BorrowedFd<'_>, object: BorrowedFd<'_>, mounts: &HashMap<u64, Mount>) -> Result<Option<Spot>> {
     let Some(mount) = mounts.get(&file::place_at(object, c"")?.0) else { return Ok(None) };
     Ok(mount.spot(path_of(proc, object)?.to_bytes()))
 }
 
-/// The path of `object`: that inside, where it lies in the new root, which covers the one that this process has still.
+/// The path of `object`. In the new root that is the path inside, because the new root is mounted over the present one.
 pub(super) fn path_of(proc: BorrowedFd<'_>, object: BorrowedFd<'_>) -> Result<CString> {
     file::read_link_at(proc, &c_string(format!("self/fd/{}", file::number(object))))
 }
 
-/// What of `path` follows `dir`, with the slash; `None` where it does not lie in it.
+/// What follows `dir` in `path`, with the slash. `None` if `path` does not lie in `dir`.
 pub(super) fn below<'a>(path: &'a [u8], dir: &[u8]) -> Option<&'a [u8]> {
     let path = if path == b"/" { b"" } else { path };
     path.strip_prefix(dir).filter(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
 
-/// A line of the list.
+/// A line of the list of mounts.
 #[derive(Clone)]
 struct Mount {
     parent: u64,
@@ -179,8 +180,8 @@ struct Mount {
     is_changed_by_host: bool,
 }
 
-/// Filesystems whose files lie in them, rather than in others that they show (overlay, FUSE, those of a network). One
-/// that is missing here is told as one of which nobody knows.
+/// Filesystems that store their files themselves. Others (overlay, FUSE, network filesystems) may show files of another
+/// one. A filesystem that is missing here is reported to the caller as one of those.
 const PLAIN: &[&[u8]] = &[
     b"autofs",
     b"bcachefs",
@@ -219,8 +220,8 @@ const PLAIN: &[&[u8]] = &[
     b"zfs",
 ];
 
-/// What the kernel puts behind the path of what has been removed from its directory (`dentry_path` in fs/d_path.c). No
-/// path has two slashes.
+/// The kernel adds this to the path of an object that was removed from its directory (`dentry_path` in fs/d_path.c). No
+/// other path has two slashes.
 const REMOVED: &[u8] = b"//deleted";
 
 impl Mount {
@@ -234,7 +235,7 @@ fn parse(list: &[u8]) -> Option<HashMap<u64, Mount>> {
     list.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).map(line).collect()
 }
 
-/// Id, parent, device, root, mount point, options, and the kind of filesystem.
+/// Parses id, parent, device, root, mount point, options, and the type of the filesystem.
 fn line(line: &[u8]) -> Option<(u64, Mount)> {
     let mut fields = line.split(|&byte| byte == b' ');
     let mut next = || fields.next();
@@ -244,7 +245,7 @@ fn line(line: &[u8]) -> Option<(u64, Mount)> {
     let fs = number(&device[..colon])? << 32 | number(&device[colon + 1..])?;
     let (path, point) = (unescaped(next()?), unescaped(next()?));
     let is_writable = next()?.split(|&byte| byte == b',').any(|option| option == b"rw");
-    // Fields of no fixed number, and a dash behind them.
+    // Optional fields, any number of them, and a dash.
     let mut is_changed_by_host = false;
     for field in fields.by_ref().take_while(|field| *field != b"-") {
         is_changed_by_host |= field.starts_with(b"master:") || field.starts_with(b"shared:");
@@ -257,7 +258,7 @@ fn number(text: &[u8]) -> Option<u64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// A path of the list, without its escapes (`\040`), and without the slash of a root.
+/// A path of the list without its escapes (`\040`). The root becomes the empty path.
 fn unescaped(field: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(field.len());
     let mut rest = if field == b"/" { b"" } else { field };
@@ -270,7 +271,7 @@ fn unescaped(field: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The views of the mounts that stand on mount `base`, itself included: the others are the host's.
+/// The views of mount `base` and of every mount on it. All other mounts are the host's.
 fn inside(mounts: &HashMap<u64, Mount>, base: u64) -> Vec<View> {
     let is_inside = |mut id: u64| {
         while id != base {
@@ -328,7 +329,7 @@ mod tests {
         assert_eq!(places("/home/a/p q/.git/x", false), ["/h/a/p q/.git/x", "/w/.git/x", "/w/.git/x"]);
         assert_eq!(places("/home/a/p", false), ["/h/a/p"]);
         assert_eq!(places("/srv", true), [""; 0]);
-        // What is shown of a directory is denied with it.
+        // A denied directory is denied wherever a part of it is seen.
         assert_eq!(places("/home/a", true), ["/h/a", "/w", "/w/.git"]);
         assert_eq!(places("/home/a", false), ["/h/a"]);
     }
@@ -341,14 +342,14 @@ mod tests {
         let mut views = Views(inside(&parse(&list.concat()).unwrap(), 30));
         assert_eq!(views.unknown().as_deref(), Some(c"/m n"));
         assert_eq!(views.removed().map(|view| view.mount).collect::<Vec<_>>(), [41]);
-        // The layers of an overlay of the sandbox's own are looked through.
+        // The layers of the sandbox's own overlays are known.
         let layer = View { by: By::Layer(0, 0), ..views.of_mount(40).unwrap().clone() };
         views.0.push(layer);
         assert_eq!(views.unknown(), None);
     }
 
     #[test]
-    fn a_list_that_is_none_is_refused() {
+    fn a_malformed_list_is_refused() {
         for list in [&b"x"[..], b"1 2 3", b"1 2 8:0 / /", b"1 2 8 / / rw", b"1 2 8:0 / / rw master:1 ext4 x rw"] {
             assert!(parse(list).is_none());
         }

@@ -1,11 +1,12 @@
-//! Directories above what is denied, kept where they are.
+//! Directories above denied objects. They are held in their places.
 //!
-//! Whoever may rename one takes along what is in it, covers and all, and can leave something else at the path that is
-//! denied: the next run would cover that, and show the other. A directory that is a mount can be neither renamed nor
-//! removed (`rename(2)`, EBUSY), so it becomes one: of itself, with what is covered in it. The price is that nothing can
-//! be renamed or linked from it to the outside either (EXDEV), and so it is only paid where somebody inside could
-//! rename it, and where the name of the directory counts. A link on the way becomes a mount of itself likewise, for no
-//! price.
+//! Whoever can rename such a directory takes its content along, covers included, and can put something else at the
+//! denied path. The next run would cover that, and leave the real object open. A mount point can be neither renamed nor
+//! removed (`rename(2)`, EBUSY). So the directory is mounted on itself, with the covers in it.
+//!
+//! The price is that nothing can be renamed or linked out of it any more (EXDEV). So this is done only if somebody
+//! inside could rename the directory, and only if its name matters for the denial. A symbolic link on the way is
+//! mounted on itself too, which has no price.
 
 use std::collections::{BTreeMap, HashSet};
 use std::ffi::{CStr, CString};
@@ -20,33 +21,34 @@ use crate::sys::dir::{self, For};
 use crate::sys::file::{self, Open};
 use crate::sys::{Errno, Result, mount};
 
-/// Directories that are to stay, by path. One sorts behind those above it.
+/// Directories to hold, by path. Each sorts after those above it.
 #[derive(Default)]
 pub(super) struct Ways(BTreeMap<CString, Way>);
 
 struct Way {
-    /// The denial that it leads to.
+    /// The denial whose object lies below it.
     op: usize,
-    /// Nothing below it may leave it.
+    /// Nothing below it may be moved out of it.
     confines: bool,
-    /// It is a link, at this name in the directory before it.
+    /// Only for a symbolic link: its name in its parent directory.
     link: Option<CString>,
 }
 
 impl Ways {
-    /// Notes every directory above `path`, which is denied as a path.
+    /// Notes every directory above `path`, which is denied by its path.
     pub(super) fn lead_to(&mut self, path: &CStr, op: usize) {
         self.note(path, op, |_, _| true, None);
     }
 
-    /// Notes what is above `path` and has a name that `pattern` asks for: below what `**` stands for, no name counts,
-    /// as long as nothing leaves the directory in which `**` begins.
+    /// Notes the directories above `path` that match a part of `pattern` other than `**`. The names that `**` stands
+    /// for do not matter, as long as nothing leaves the directory in which `**` begins.
     pub(super) fn lead_to_match(&mut self, path: &CStr, pattern: &Pattern) {
         let (before, behind) = pattern.names();
         self.note(path, pattern.op, |above, below| above <= before || below < behind, Some(before));
     }
 
-    /// `counts` is asked with the depth of a directory, and with the number of names that follow it.
+    /// `counts` gets the depth of a directory, and the number of names that follow it. `confining` is the depth of the
+    /// directory that nothing may leave.
     fn note(&mut self, path: &CStr, op: usize, counts: impl Fn(usize, usize) -> bool, confining: Option<usize>) {
         let bytes = path.to_bytes();
         let is_end = |at: &usize| *at > 0 && bytes[*at] == b'/' && bytes[at - 1] != b'/';
@@ -60,7 +62,7 @@ impl Ways {
         }
     }
 
-    /// Notes each link on the way of `path`, as far as that goes, with what leads to it.
+    /// Notes each symbolic link on the way of `path`, as far as that exists, and the directories above each link.
     pub(super) fn trace_links(&mut self, path: &CStr, op: usize, inside: &Inside<'_, '_>) -> Result<()> {
         let mut waiting = vec![path.to_owned()];
         let mut links = 0;
@@ -93,9 +95,9 @@ impl Ways {
         Ok(())
     }
 
-    /// Keeps them where they are. Whatever is to be covered is covered already: it is seen through the new mounts too.
+    /// Holds all of them. Everything must be covered by now: the new mounts show the covers too.
     pub(super) fn hold(&self, inside: &Inside<'_, '_>) -> Outcome<()> {
-        // One line says that a denial is not held: where there is no room for a mount, there is none for thousands.
+        // Report each denial once: where there is no room for one mount, there is none for thousands.
         let mut told = HashSet::new();
         for (path, way) in &self.0 {
             if let Err(failure) = way.hold(path, inside).op(way.op, Act::Keep)
@@ -120,7 +122,8 @@ impl Way {
         mount::attach(mount::clone_opened(found.as_fd())?.as_fd(), found.as_fd(), c"")
     }
 
-    /// Whether somebody inside can rename this directory of the host, or what must not leave it.
+    /// Whether this is a directory of the host that must be held: it is no mount yet, and somebody inside could rename
+    /// it, or could move something out of it that must stay.
     fn can_lose(&self, found: BorrowedFd<'_>, inside: &Inside<'_, '_>) -> Result<bool> {
         if inside.is_kernels(found)? || inside.ground(found, file::fstat(found)?)? != Ground::Hosts {
             return Ok(false);
@@ -135,7 +138,7 @@ impl Way {
     }
 }
 
-/// A place on the way; `None` where it lies in something that is denied as a whole.
+/// Opens a place on the way. `None` if it lies in something that is denied as a whole.
 fn open(path: &CStr, inside: &Inside<'_, '_>) -> Result<Option<OwnedFd>> {
     match inside.look(path)? {
         Found::Object(found) => Ok((!inside.is_covered(file::fstat(found.as_fd())?)).then_some(found)),
