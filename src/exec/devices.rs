@@ -14,7 +14,7 @@ const DIR_MODE: u32 = 0o755;
 /// Mode of the empty files that devices are mounted on.
 const NODE_MODE: u32 = 0o444;
 
-/// Devices of the host that every program may use: no state that one box could use to disturb another.
+/// Host devices that every program may use. None holds state through which one sandbox could disturb another.
 const NODES: [(&CStr, &CStr); 6] = [
     (c"/dev/null", c"null"),
     (c"/dev/zero", c"zero"),
@@ -24,7 +24,7 @@ const NODES: [(&CStr, &CStr); 6] = [
     (c"/dev/tty", c"tty"),
 ];
 
-/// What programs expect beside them.
+/// Links that programs expect beside the devices.
 const LINKS: [(&CStr, &CStr); 6] = [
     (c"/proc/self/fd/0", c"stdin"),
     (c"/proc/self/fd/1", c"stdout"),
@@ -37,7 +37,7 @@ const LINKS: [(&CStr, &CStr); 6] = [
 /// Parts of procfs through which root of the host could change the host.
 const PROC_COVERED: [&CStr; 4] = [c"sys", c"sysrq-trigger", c"irq", c"bus"];
 
-/// What tells of keyrings (`keyrings(7)`), which no namespace separates: those of the caller are listed too.
+/// Files that list keys (`keyrings(7)`). No namespace separates keyrings, so these would list the caller's too.
 const PROC_HIDDEN: [&CStr; 2] = [c"keys", c"key-users"];
 
 /// Mounts a minimal device directory on `dest`.
@@ -50,7 +50,7 @@ pub(super) fn dev(plan: &Root, root: &mut NewRoot<'_>, dest: &CStr, index: usize
         root.attach(fs, &place, index)?;
     }
     let dir = root.newest();
-    // Nobody else can change this directory: mounts in it may be made by name.
+    // Nobody else can change this directory, so it is safe to mount by name in it.
     file::fchdir(dir).op(index, Act::Attach)?;
     for (source, name) in NODES {
         node(dir, source, name, index)?;
@@ -61,13 +61,13 @@ pub(super) fn dev(plan: &Root, root: &mut NewRoot<'_>, dest: &CStr, index: usize
     for name in [c"shm", c"pts"] {
         part(file::make_dir_at(dir, name, DIR_MODE), name, index)?;
     }
-    // Every mount of devpts is an instance of its own since Linux 4.7.
+    // Since Linux 4.7 every mount of devpts is a new instance.
     let attr = Attr::NO_SUID.with(Attr::NO_EXEC);
     part(mount::mount_in_cwd(c"devpts", c"pts", c"ptmxmode=0666,mode=620", attr), c"pts", index)?;
     if let Some(tty) = &plan.console {
         node(dir, tty, c"console", index)?;
     }
-    // One call for all of them.
+    // One call sets the flag on all of them.
     mount::set_attr(dir, Attr::NO_SUID, Propagation::Keep, true).op(index, Act::Flags)?;
     if wants_shm {
         let shm = part(file::open_dir_at(dir, c"shm"), c"shm", index)?;
@@ -76,12 +76,12 @@ pub(super) fn dev(plan: &Root, root: &mut NewRoot<'_>, dest: &CStr, index: usize
     Ok(())
 }
 
-/// Mounts a device of the host on a file that is made for it in `dir`, the current directory.
+/// Mounts a device of the host on a new file in `dir`, which must be the current directory.
 fn node(dir: BorrowedFd<'_>, source: &CStr, name: &CStr, index: usize) -> Outcome<()> {
     part(file::make_file_at(dir, name, NODE_MODE), name, index)?;
     part(mount::bind_in_cwd(source, name), source, index)?;
-    // Only ever a device: what lies at its path on a host that somebody prepared must not stay here
-    // (CVE-2025-31133, CVE-2025-52565).
+    // Accept a device only: on a host that somebody prepared, anything may lie at its path (CVE-2025-31133,
+    // CVE-2025-52565).
     if !part(file::stat_at(dir, name), source, index)?.is_char_device() {
         return part(Err(Errno::ENODEV), source, index);
     }
@@ -124,14 +124,14 @@ pub(super) fn proc(plan: &Root, root: &mut NewRoot<'_>, dest: &CStr, index: usiz
     Ok(())
 }
 
-/// Covers [`PROC_HIDDEN`] by something that nobody can open: a device on a mount without devices.
+/// Covers [`PROC_HIDDEN`] with something that nobody can open: a device on a mount that allows no devices.
 fn hide_keys(dir: BorrowedFd<'_>, index: usize) -> Outcome<()> {
     for name in PROC_HIDDEN {
         let cover = part(mount::clone_tree(AT_FDCWD, c"/dev/null", false), c"/dev/null", index)?;
         let attr = Attr::READ_ONLY.with(Attr::NO_SUID).with(Attr::NO_DEV).with(Attr::NO_EXEC);
         part(mount::set_attr(cover.as_fd(), attr, Propagation::Private, false), name, index)?;
         match mount::attach(cover.as_fd(), dir, name) {
-            // A kernel without keyrings.
+            // This kernel has no keyrings.
             Err(Errno::ENOENT) => return Ok(()),
             attached => part(attached, name, index)?,
         }
@@ -139,7 +139,7 @@ fn hide_keys(dir: BorrowedFd<'_>, index: usize) -> Outcome<()> {
     Ok(())
 }
 
-/// A failure of one part of an operation, by name.
+/// Turns an error into the failure of the part `name` of an operation.
 fn part<T>(result: Result<T, Errno>, name: &CStr, index: usize) -> Outcome<T> {
     result.map_err(|errno| Failure {
         act: Act::Part,

@@ -1,10 +1,12 @@
-//! A file of the caller's as standard input. Who has it open for reading may read it, and no more: but fchmod(2),
-//! futimens(2) and fsetxattr(2) take any descriptor of a file of one's own, and `/proc/self/fd/0` opens it for writing.
+//! Standard input that is a file of the caller's, open for reading only.
 //!
-//! Nothing forbids all of that but the mount on which the file was opened, if that is read-only. So the program gets the
-//! file as opened once more on such a mount of its own. That has a place of its own in the file, too. Callers read on from
-//! where the program has stopped (`while read line; do pinfold run ...; done <FILE`), so the supervisor moves the
-//! caller's place there in the end.
+//! The program should be able to read it and no more. But fchmod(2), futimens(2) and fsetxattr(2) accept any descriptor
+//! of a file that the caller owns, and opening `/proc/self/fd/0` yields a writable one. Only one thing prevents all of
+//! that: the mount on which the file was opened must be read-only. So this process opens the file again on a read-only
+//! mount of its own, and gives the program that descriptor.
+//!
+//! The new descriptor has its own file offset. Callers read on from where the program stopped (`while read line; do
+//! pinfold run ...; done <FILE`), so the supervisor moves the caller's offset there in the end.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -13,12 +15,12 @@ use crate::protocol::{At, Message, Outcome, Stage};
 use crate::sys::mount::{self, AT_FDCWD, Attr, Propagation};
 use crate::sys::{Result, file, offset, socket};
 
-/// Exchanges standard input, where it is a file that is open for reading only and has a path here. What has none, such as
-/// a deleted file, is left as it is.
+/// Replaces standard input if it is a file that is open for reading only and has a path in this mount namespace. A file
+/// without a path, such as a deleted one, stays as it is.
 pub(super) fn protect(proc: BorrowedFd<'_>, control: &OwnedFd) -> Outcome<()> {
     let Some(input) = reopened(proc) else { return Ok(()) };
     file::redirect(0, input.as_fd()).stage(Stage::Control)?;
-    // The place in the file is that of the description, which the supervisor shares from here on.
+    // The offset belongs to the open file description (open(2)). From here on the supervisor shares it.
     socket::send_descriptor(control.as_fd(), &Message::Input.encode(), input.as_fd()).stage(Stage::Control)
 }
 

@@ -1,4 +1,5 @@
-//! Landlock rules: made while the mounts they belong to are at hand, and in force when everything else is set up.
+//! Landlock rules (landlock(7)). Each is made while its mount is at hand. They take effect when everything else is set
+//! up.
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -10,7 +11,7 @@ use crate::spec::{BindFlags, FsOp, Source};
 use crate::sys::landlock::{Rights, Ruleset, Tcp};
 use crate::sys::{Errno, Result, file};
 
-/// The rules in the making. Only [`Fence::close`] puts this process behind them.
+/// The ruleset while it is made. It restricts this process only once [`Fence::close`] is called.
 pub(super) struct Fence<'a>(Option<Making<'a>>);
 
 struct Making<'a> {
@@ -20,7 +21,7 @@ struct Making<'a> {
 }
 
 impl<'a> Fence<'a> {
-    /// Begins with the rules that belong to no mount: descriptors and ports.
+    /// Begins with the rules that belong to no mount: those for descriptors and ports.
     pub(super) fn begin(restrictions: &'a Restrictions, root: &'a Root) -> Outcome<Fence<'a>> {
         let Some(rules) = &restrictions.landlock else { return Ok(Fence(None)) };
         let mut set = Ruleset::create(rules.handled).stage(Stage::Ruleset)?;
@@ -29,7 +30,7 @@ impl<'a> Fence<'a> {
             allow_descriptor(&mut set, fd, rules.handled.files).map_err(failed(index))?;
             index += 1;
         }
-        // A list that is not handled is empty, or was dropped.
+        // If the ruleset does not handle an access, its list of ports is empty or was dropped.
         let connect = rules.connect_tcp.iter().map(|&port| (port, Tcp::Connect, rules.handled.connect_tcp));
         let bind = rules.bind_tcp.iter().map(|&port| (port, Tcp::Bind, rules.handled.bind_tcp));
         for (port, tcp, is_handled) in connect.chain(bind) {
@@ -45,7 +46,7 @@ impl<'a> Fence<'a> {
     pub(super) fn allow(&mut self, object: Object, place: BorrowedFd<'_>) -> Outcome<()> {
         let Some(Making { root, rules, set }) = &mut self.0 else { return Ok(()) };
         for (index, rule) in rules.files.iter().enumerate().filter(|(_, rule)| rule.object == object) {
-            // No call is spent on asking what can only be a directory.
+            // Only ask for the type of what may be a file: that costs a call.
             let added =
                 if may_be_file(root, object) { allow(set, place, rule.rights) } else { set.allow(place, rule.rights) };
             added.map_err(failed(index))?;
@@ -58,7 +59,7 @@ impl<'a> Fence<'a> {
         self.0.as_ref().is_some_and(|making| making.rules.files.iter().any(|rule| rule.object == object))
     }
 
-    /// Adds the rules for paths of the host, links followed where they are in the source of a bind, and nowhere else.
+    /// Adds the rules for paths of the host. Follows symbolic links only where the source of a bind may contain them.
     pub(super) fn allow_host_paths(&mut self) -> Outcome<()> {
         let Some(Making { root, rules, set }) = &mut self.0 else { return Ok(()) };
         for (index, rule) in rules.files.iter().enumerate() {
@@ -76,7 +77,7 @@ impl<'a> Fence<'a> {
         Ok(())
     }
 
-    /// Puts this process behind the rules, for good. Less than all of them is a failure.
+    /// Restricts this process by the rules, for good. Fails if only some of them take effect.
     pub(super) fn close(self) -> Outcome<()> {
         let Some(making) = self.0 else { return Ok(()) };
         match making.set.restrict().stage(Stage::Restrict)? {
@@ -96,7 +97,7 @@ fn may_be_file(root: &Root, object: Object) -> bool {
     matches!(op, Some(FsOp::Bind { .. } | FsOp::Data { .. } | FsOp::CopyFile { .. }))
 }
 
-/// The path of the source of an operation, where no link may be in it.
+/// The path of the source of an operation, if no symbolic link may be in it.
 fn without_links(root: &Root, op: usize) -> Option<&CString> {
     let op = root.ops.get(op)?;
     match &op.fs {
@@ -114,8 +115,8 @@ fn allow(set: &mut Ruleset, place: BorrowedFd<'_>, rights: Rights) -> Result<()>
     set.allow(place, rights)
 }
 
-/// What the program holds already it can use without a rule; this is for opening it once more, as `/dev/stdout` does.
-/// It gets what the descriptor is open for.
+/// Lets the program open an inherited descriptor once more, as `/dev/stdout` does. Using the descriptor itself needs no
+/// rule. The rule allows what the descriptor is open for.
 fn allow_descriptor(set: &mut Ruleset, number: i32, handled: Rights) -> Result<()> {
     let fd = file::callers_fd(number)?;
     let access = match file::access(fd) {
@@ -124,11 +125,10 @@ fn allow_descriptor(set: &mut Ruleset, number: i32, handled: Rights) -> Result<(
     };
     let what = file::fstat(fd)?;
     let rights = if what.is_dir() && number <= 2 {
-        // Nobody means to share a directory by `< DIR`, and what is below it was not asked for. Without a rule it is
-        // shut.
+        // Nobody means to share a directory by `< DIR`: what lies below was not asked for. Without a rule it is closed.
         Rights::NONE
     } else if what.is_dir() {
-        // Whoever hands a directory over means what is below it, with whatever its mount allows.
+        // Whoever hands over a directory means what lies below it, as far as its mount allows.
         handled
     } else {
         Rights::NONE
@@ -141,7 +141,7 @@ fn allow_descriptor(set: &mut Ruleset, number: i32, handled: Rights) -> Result<(
         return Ok(());
     }
     match set.allow(fd, rights) {
-        // It has no place in a filesystem: a pipe, a socket. No rule concerns these.
+        // A pipe or a socket: it lies in no filesystem, and no rule concerns it.
         Err(Errno::EBADFD) => Ok(()),
         result => result,
     }

@@ -10,12 +10,12 @@ use crate::spec::OverlayKind;
 use crate::sys::mount::{self, Attr, FsOption};
 use crate::sys::{Result, file};
 
-/// A value that fsconfig(2) takes is shorter than this, in bytes (`strndup_user` in fs/fsopen.c).
+/// fsconfig(2) takes values shorter than this, in bytes (`strndup_user` in fs/fsopen.c).
 const LONGEST_VALUE: usize = 256;
-/// Mode of the directories in memory that take the changes of a temporary overlay.
+/// Mode of the upper and work directories of a temporary overlay.
 const SCRATCH_MODE: u32 = 0o755;
 
-/// Makes a detached overlay of layers that are held by descriptor, lowest first.
+/// Makes a detached overlay mount from layers that are held by descriptor, lowest first.
 pub(super) fn overlay(
     root: &NewRoot<'_>,
     lower: &[OwnedFd],
@@ -28,17 +28,18 @@ pub(super) fn overlay(
         OverlayKind::Host { .. } | OverlayKind::ReadOnly => None,
     };
     let upper = upper.or(scratch.as_ref());
-    // The layers are named by descriptor: what was opened is what is mounted, and no character in a path can be taken
-    // for a separator. The kernel wants the uppermost first.
+    // Name each layer by its descriptor: then exactly what was opened is mounted, and no character in a path is taken
+    // for a separator. The kernel expects the uppermost layer first.
     let lower: Vec<CString> = lower.iter().rev().map(by_descriptor).collect();
     let joined = c_string(lower.iter().map(|layer| layer.to_string_lossy()).collect::<Vec<_>>().join(":"));
     let upper = upper.map(|Upper { upper, work }| (by_descriptor(upper), by_descriptor(work)));
-    // trusted.* attributes are not for us; overlayfs keeps its own ones in user.* instead (5.11).
+    // Only a privileged mount may use trusted.* attributes. With this option overlayfs uses user.* instead (Linux
+    // 5.11).
     let mut options = vec![FsOption::Flag(c"userxattr")];
     if joined.count_bytes() < LONGEST_VALUE {
         options.push(FsOption::String(c"lowerdir", &joined));
     } else {
-        // One by one, which takes Linux 6.7.
+        // Add the layers one by one (Linux 6.7).
         options.extend(lower.iter().map(|layer| FsOption::String(c"lowerdir+", layer)));
     }
     if let Some((upper, work)) = &upper {
@@ -51,7 +52,7 @@ fn by_descriptor(dir: &OwnedFd) -> CString {
     c_string(format!("/proc/self/fd/{}", dir.as_raw_fd()))
 }
 
-/// Two directories in the scratch, which nobody inside has a way to.
+/// Makes two directories in the scratch filesystem. No path inside leads to them.
 fn scratch(root: &NewRoot<'_>, index: usize) -> Result<Upper> {
     let make = |what: char| {
         let name = c_string(format!("overlay-{index}-{what}"));

@@ -12,17 +12,17 @@ use crate::spec::{DieWith, Lifecycle};
 use crate::sys::process::{self, CStrArray};
 use crate::sys::{Errno, caps, file, socket, terminal};
 
-/// Everything that the program may not do has been taken away, except what the filters take.
+/// A process that has lost everything the program must not have, except for what the filters take away.
 pub(super) struct Locked<'a> {
-    /// Index of the working directory's candidate that was entered.
+    /// Which of the candidates became the working directory.
     cwd: usize,
     /// Files on which a lock is held.
     pub(super) locks: Vec<OwnedFd>,
     /// The copy of this program that PID 1 becomes.
     pub(super) copy: Option<OwnedFd>,
-    /// The terminal that the program's process group gets; closed by exec.
+    /// The terminal that gets the program's process group as its foreground group. Exec closes it.
     pub(super) terminal: Option<BorrowedFd<'a>>,
-    /// The program of [`Filters::ReadLate`].
+    /// The filter that [`Filters::ReadLate`] refers to.
     late_filter: Option<Vec<u8>>,
 }
 
@@ -35,8 +35,8 @@ pub(super) fn lock<'a>(
 ) -> Outcome<Locked<'a>> {
     let Lock { bounding, caps: set, ambient: _, seccomp, limit_userns: _, assert_no_userns: _, exec_label } =
         &plan.restrictions.lock;
-    // Until then the caller's tools may look into this process (they attach a network by /proc/PID/ns), and nobody
-    // inside may, because it has more capabilities than they.
+    // Wait before anything is dropped. While this process waits, the caller's tools may look into it (they attach a
+    // network by /proc/PID/ns). Nobody inside may, because this process has more capabilities than they have.
     wait_for_release(&plan.lifecycle, descriptors, control)?;
     if let Some(label) = exec_label {
         mounts::write_label(descriptors.proc(), c"self/attr/exec", label).stage(Stage::ExecLabel)?;
@@ -62,12 +62,12 @@ pub(super) fn lock<'a>(
     if plan.lifecycle.die_with != DieWith::Nobody {
         process::die_with_maker().stage(Stage::DieWithParent)?;
     }
-    // Nothing of the host is opened by its path from here on, and nothing mounted.
+    // From here on nothing of the host is opened by path, and nothing is mounted.
     fence.close()?;
     Ok(Locked { cwd, locks: Vec::new(), copy: None, terminal: None, late_filter })
 }
 
-/// Reads back what was promised: a call that was answered by somebody else (a filter, a debugger) does not count.
+/// Reads back what was set: a filter or a debugger may have answered a call without carrying it out.
 fn prove(lock: &Lock) -> Outcome<()> {
     let unproven = || Failure::new(Stage::Unproven, 0);
     if !process::has_no_new_privs().stage(Stage::Unproven)? {
@@ -79,7 +79,7 @@ fn prove(lock: &Lock) -> Outcome<()> {
     }
 }
 
-/// Waits for the caller's word where one is asked for; ends when the supervisor does.
+/// Waits for the caller's word, if the plan asks for that. Exits if the supervisor ends.
 fn wait_for_release(lifecycle: &Lifecycle, descriptors: &Descriptors, control: &OwnedFd) -> Outcome<()> {
     let Some(fd) = lifecycle.block_fd else { return Ok(()) };
     // A descriptor that cannot be read does not block, as in bubblewrap.
@@ -97,7 +97,7 @@ fn read_filter(descriptors: &Descriptors, fd: i32) -> Outcome<Vec<u8>> {
     if program.len() % 8 == 0 { Ok(program) } else { Err(Failure::new(Stage::FilterLength, 0)) }
 }
 
-/// Enters the first candidate that exists, and says which.
+/// Enters the first candidate that exists, and returns its index.
 fn enter_cwd(cwd: &Cwd) -> Outcome<usize> {
     let mut last = Errno::ENOENT;
     for (index, path) in cwd.candidates().iter().enumerate() {
@@ -109,18 +109,18 @@ fn enter_cwd(cwd: &Cwd) -> Outcome<usize> {
     Err(last).stage(Stage::Chdir)
 }
 
-/// Enters a directory, if it is one of the box: a descriptor of the caller that was left open could lead outside,
-/// through the links of procfs (CVE-2024-21626).
+/// Enters a directory of the sandbox. A descriptor that the caller left open could lead outside through the links of
+/// procfs (CVE-2024-21626).
 fn enter(path: &CStr) -> crate::sys::Result<()> {
     file::chdir(path)?;
-    // The kernel writes "(unreachable)" in front of a directory that is not below the root (getcwd(2)).
+    // The kernel puts "(unreachable)" before the path of a directory that is not below the root (getcwd(2)).
     if file::getcwd()?.to_bytes().starts_with(b"/") { Ok(()) } else { Err(Errno::EXDEV) }
 }
 
 impl Locked<'_> {
-    /// Takes away what is left and becomes the program. Returns only what went wrong.
+    /// Drops what is left and becomes the program. Returns only the failure.
     pub(super) fn exec(&self, plan: &Plan, control: &OwnedFd) -> Failure {
-        // Laid out before the filters are there and never given back: both may take calls that a filter refuses.
+        // Allocate before the filters are installed, and never free: both may make calls that a filter refuses.
         let mut strings = ManuallyDrop::new(Strings::new(&plan.program.exec, self.cwd));
         match self.shed(plan, control) {
             Ok(()) => strings.exec_first_found(&plan.program.exec),
@@ -130,32 +130,32 @@ impl Locked<'_> {
 
     fn shed(&self, plan: &Plan, control: &OwnedFd) -> Outcome<()> {
         if plan.program.new_group {
-            // Here and not earlier: the group's number is that of the program's process. As the group of PID 1 it would
-            // be 1, and a signal to group 1 goes to every process (kill(2)).
+            // Not earlier, because the group gets the id of the process that makes it. If PID 1 made it, it would be
+            // group 1, and a signal to group 1 goes to every process (kill(2)).
             terminal::start_group().stage(Stage::NewGroup)?;
-            // A terminal that has gone meanwhile is nobody's.
+            // If the terminal has gone meanwhile, there is no foreground to set.
             let _has_it = self.terminal.is_some_and(|it| terminal::set_foreground(it, process::getpid()).is_ok());
         }
         process::unblock_sigchld().stage(Stage::Signals)?;
         caps::raise_ambient(plan.restrictions.lock.ambient.0).stage(Stage::AmbientCaps)?;
-        // A supervisor that is gone cannot be told, and then the program must not start. If it ends after this, the
-        // program is killed by PR_SET_PDEATHSIG, where that was asked for.
+        // If the supervisor has ended, this fails and the program does not start. If the supervisor ends later,
+        // PR_SET_PDEATHSIG kills the program, where that was asked for.
         socket::send(control.as_fd(), &Message::Ready.encode()).stage(Stage::Control)?;
-        // Last: a filter may well forbid everything above. What follows it is in plan/filter.rs, where a profile is
-        // tried with these calls.
+        // Last: a filter may forbid everything above. plan/filter.rs lists the calls that follow, and tries profiles
+        // with them.
         self.install_filters(&plan.restrictions)
     }
 
-    /// Installs the filters for this process and what it starts.
+    /// Installs the filters for this process and everything it starts.
     pub(super) fn install_filters(&self, restrictions: &Restrictions) -> Outcome<()> {
         pid1::install(self.filters(restrictions))
     }
 
-    /// The programs of the filters that are not in force yet, in their order.
+    /// The filters that are not in force yet, in their order.
     pub(super) fn filters<'a>(&'a self, restrictions: &'a Restrictions) -> impl Iterator<Item = &'a [u8]> {
         let programs = match &restrictions.lock.seccomp {
             Filters::Programs(programs) => programs.as_slice(),
-            // That is in force, and comes with no other.
+            // A filter that was handed on is in force already, and comes with no other.
             Filters::HandedOn(_) | Filters::ReadLate(_) => &[],
         };
         let programs = programs.iter().map(AsRef::as_ref).chain(self.late_filter.as_deref());
@@ -165,10 +165,10 @@ impl Locked<'_> {
     }
 }
 
-/// What the program is started with.
+/// The strings that the program gets.
 struct Strings<'a> {
     arguments: CStrArray<'a>,
-    /// For a file without `#!`, whose place is still empty.
+    /// Arguments of the shell that runs a file without `#!`. The place of the file is still empty.
     of_shell: CStrArray<'a>,
     environment: CStrArray<'a>,
 }
@@ -187,7 +187,7 @@ impl<'a> Strings<'a> {
         }
     }
 
-    /// The rules of `execvp(3)`: which errors end the search, and what a file without `#!` is.
+    /// Follows `execvp(3)`: which errors end the search, and how a file without `#!` is run.
     fn exec_first_found(&mut self, exec: &'a Exec) -> Failure {
         let failed = |errno: Errno| Failure::new(Stage::Exec, errno as i32);
         let mut denied = false;

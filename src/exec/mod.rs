@@ -1,7 +1,7 @@
-//! The half inside: everything between `clone(2)` and the program.
+//! The setup process: everything between `clone(2)` and the program.
 //!
-//! It follows a plan and decides nothing. It prints nothing: what fails is reported over the control socket, and the
-//! half outside makes words of it (`protocol/`).
+//! It follows the plan and decides nothing. It prints nothing: it reports failures over the control socket, and the
+//! supervisor turns them into messages (`protocol/`).
 #![forbid(unsafe_code)]
 
 mod deny;
@@ -34,8 +34,8 @@ use crate::sys::process::{self, Cloned, SingleThread};
 use crate::sys::socket::Received;
 use crate::sys::{file, net, socket};
 
-/// Runs the plan in the process that `clone(2)` has just made, and never returns. The program gets `terminal`, if there
-/// is one, for its process group.
+/// Runs the plan in the process that `clone(2)` has just made, and never returns. If there is a `terminal`, the
+/// program's process group becomes its foreground group.
 pub(crate) fn run(
     plan: &Plan,
     descriptors: &mut Descriptors,
@@ -53,8 +53,8 @@ pub(crate) fn run(
     process::exit_now(1)
 }
 
-/// The stages, in order. Each undoes the powers that the next does not need.
-/// `is_tool` is whether this process is the tool itself, and no user of the library.
+/// Runs the setup stages in order. Each stage drops the privileges that later ones do not need. `is_tool`: this process
+/// is the pinfold program itself, not another program that uses the library.
 fn set_up<'a>(
     plan: &Plan,
     descriptors: &mut Descriptors,
@@ -63,16 +63,16 @@ fn set_up<'a>(
     thread: SingleThread,
 ) -> Outcome<Locked<'a>> {
     if plan.lifecycle.die_with != DieWith::Nobody {
-        // Set again when the ids are those of the program, because changing them ends this.
+        // `lockdown::lock` sets it again, because a change of ids clears it (prctl(2), PR_SET_PDEATHSIG).
         process::die_with_maker().stage(Stage::DieWithParent)?;
     }
-    // The supervisor writes the reports. A reader that waits for their end must not wait for this half.
+    // The supervisor writes these reports. Whoever reads one to its end must not have to wait for this process too.
     for fd in plan.launch.report.info_fd.into_iter().chain(plan.launch.report.json_status_fd) {
         descriptors.close(fd);
     }
     if !plan.launch.is_met_again() {
-        // The supervisor made itself opaque before the clone. A box may be looked into by the tools of its owner
-        // (nsenter), and its own /proc/self must be its own.
+        // The supervisor made itself non-dumpable before the clone, and this process inherited that. Undo it: the
+        // owner's tools may look into a sandbox (nsenter), and /proc/self must belong to the sandbox's user.
         process::set_dumpable(true).stage(Stage::Dumpable)?;
     }
     if plan.launch.joins.pid_below {
@@ -80,8 +80,8 @@ fn set_up<'a>(
     }
     wait_for_go(&plan.launch, control)?;
     if plan.launch.clone.has(NsSet::NET) {
-        // Before the id maps, as bubblewrap: where user namespaces are restricted by AppArmor, callers look for the
-        // text of this failure.
+        // Before the id maps are written, as bubblewrap does: where AppArmor restricts user namespaces, callers look
+        // for the text of this failure.
         bring_loopback_up()?;
     }
     userns::become_somebody(&plan.ids, descriptors.proc())?;
@@ -102,7 +102,7 @@ fn set_up<'a>(
     let kept = if let Fds::Only(kept) = &plan.program.fds { kept.as_slice() } else { &[] };
     descriptors.close_all_but(|fd| plan.lifecycle.sync_fd == Some(fd) || kept.contains(&fd));
     locked.copy = sealed::copy(plan, descriptors.proc(), is_tool);
-    // Needed no more, and what PID 1 holds when the program starts could be reached through /proc/1/fd.
+    // The procfs descriptor is no longer needed. The program could reach what PID 1 still holds through /proc/1/fd.
     match &plan.program.fds {
         Fds::Inherit => file::close_numbers([file::number(descriptors.proc())]),
         Fds::Only(kept) => {
@@ -116,7 +116,8 @@ fn set_up<'a>(
         }
     }
     if plan.init.stays {
-        // After the closing, which would end a lock on a file that has got the number of a descriptor used up before.
+        // After the descriptors are closed: a lock file could get a number that is still to be closed, and closing it
+        // would release the lock.
         locked.locks = pid1::take_locks(&plan.lifecycle)?;
     } else {
         file::close_numbers(plan.lifecycle.sync_fd);
@@ -125,7 +126,7 @@ fn set_up<'a>(
     Ok(locked)
 }
 
-/// Continues in a new PID namespace: in its first process, which is the supervisor's child like this one.
+/// Continues in a new PID namespace, as its first process. That process is a child of the supervisor, like this one.
 fn enter_new_pid_namespace(control: &OwnedFd, thread: SingleThread) -> Outcome<()> {
     match process::clone(thread, NsSet::PID, true).stage(Stage::CloneBelow)? {
         Cloned::Parent(_) => process::exit_now(0),
@@ -138,18 +139,18 @@ fn bring_loopback_up() -> Outcome<()> {
     net::bring_loopback_up(socket.as_fd()).stage(Stage::Loopback)
 }
 
-/// Enters the network namespace that the supervisor has made meanwhile.
+/// Enters the network namespace that the supervisor has made in the meantime.
 fn enter_network(control: &OwnedFd) -> Outcome<()> {
     match socket::receive(control.as_fd(), &mut [0]).stage(Stage::Control)? {
         Received { descriptor: Some(network), .. } => {
             ns::join(network.as_fd(), NsSet::NET).stage(Stage::JoinNet)?;
-            // It is closed with the rest, by PID 1 or by exec: one call less.
+            // PID 1 or exec closes it with the rest. That saves a call here.
             std::mem::forget(network);
             Ok(())
         }
-        // The supervisor is gone, or has a failure to tell.
+        // The supervisor has ended, or has a failure of its own to report.
         Received { length: 0, .. } => process::exit_now(1),
-        // It could not, where this process can.
+        // The supervisor could not make one. This process can.
         Received { .. } => {
             ns::unshare(NsSet::NET).stage(Stage::Net)?;
             bring_loopback_up()
@@ -157,19 +158,19 @@ fn enter_network(control: &OwnedFd) -> Outcome<()> {
     }
 }
 
-/// Waits until the supervisor has reported this process to whoever wants to know, and its ids are mapped.
+/// Waits until the supervisor has reported this process to whoever asked for its id, and has mapped its ids.
 fn wait_for_go(launch: &Launch, control: &OwnedFd) -> Outcome<()> {
     if !launch.is_held_at_start {
         return Ok(());
     }
     match file::read(control.as_fd(), &mut [0]).stage(Stage::Control)? {
-        // The supervisor is gone: so is this box, before it began.
+        // The supervisor has ended, so this sandbox ends before it begins.
         0 => process::exit_now(1),
         _ => Ok(()),
     }
 }
 
-/// Joins the namespace given by number to `setns(2)`; a number that is not open is the kernel's `EBADF`.
+/// Joins the namespace that descriptor `number` refers to (`setns(2)`). A number that is not open gives `EBADF`.
 fn join(descriptors: &Descriptors, number: i32, kind: NsSet, stage: Stage) -> Outcome<()> {
     descriptors.get(number).and_then(|fd| ns::join(fd, kind)).stage(stage)
 }

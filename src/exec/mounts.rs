@@ -1,4 +1,4 @@
-//! The new root: made, filled in the order of the operations, and taken as the root.
+//! The new root: it is made, filled in the order of the operations, and becomes the root of this process.
 
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -17,7 +17,7 @@ use crate::sys::{Errno, ns};
 
 const NO_SUID_NO_DEV: Attr = Attr::NO_SUID.with(Attr::NO_DEV);
 
-/// Builds the new root and makes it the root of this process. The rules for what is mounted are added to `fence`.
+/// Builds the new root and makes it the root of this process. Adds the Landlock rules for the mounts to `fence`.
 pub(super) fn build<'a>(
     plan: &Root,
     descriptors: &mut Descriptors,
@@ -32,7 +32,7 @@ pub(super) fn build<'a>(
     }
     let room = DescriptorRoom::make(plan)?;
     let held = sources::open(plan, descriptors)?;
-    // The modes of the operations are meant as they are; the program gets its own mask back.
+    // The operations give exact modes, so no umask may change them. The program gets its own umask back.
     let umask = file::umask(0);
     let denies = !plan.denials.is_empty();
     let wants_scratch = denies || plan.ops.iter().any(|op| needs_scratch(&op.fs));
@@ -40,8 +40,8 @@ pub(super) fn build<'a>(
     let mut own = Own::default();
     for (index, (op, held)) in plan.ops.iter().zip(held).enumerate() {
         match carry_out(plan, descriptors, (&mut root, &mut own), index, &op.fs, held) {
-            // In a container with a masked /proc the kernel refuses a new one ("mount too revealing"). A box that has
-            // none shows no more.
+            // In a container with a masked /proc the kernel refuses a new procfs ("mount too revealing"). A sandbox
+            // without a procfs shows no more than one with it.
             Err(failure) if plan.best_effort && is_refused_proc(&op.fs, &failure) => {
                 tell(control, &Message::Dropped(failure));
                 continue;
@@ -63,7 +63,7 @@ fn is_refused_proc(op: &FsOp, failure: &Failure) -> bool {
     matches!(op, FsOp::Proc { .. }) && failure.act == Act::NewFs && failure.errno == Errno::EPERM as i32
 }
 
-/// Whether an operation mounts something that has to be made first, out of sight.
+/// Whether an operation mounts something that must first be made out of sight.
 fn needs_scratch(op: &FsOp) -> bool {
     matches!(op, FsOp::Data { how: DataFile::Bind { .. }, .. } | FsOp::Overlay { kind: OverlayKind::Tmp, .. })
 }
@@ -86,8 +86,8 @@ fn carry_out(
         (_, Held::Skip) => Ok(()),
         (FsOp::Bind { source, dest, .. }, Held::Tree { mount, is_dir }) => {
             if matches!(source, Source::Fd(_)) {
-                // As bubblewrap does: it compares the descriptor with what lies at the destination, and never finds the
-                // same behind a link.
+                // As bubblewrap does: it compares the descriptor with what lies at the destination, and behind a link
+                // it never finds the same file.
                 root.refuse_link(dest, mode::CLOSED, index)?;
             }
             bind(root, dest, mount, (is_dir, mode::CLOSED), index)
@@ -125,9 +125,9 @@ fn carry_out(
             }
             own.keep_copy(descriptors.proc(), file, copy.as_fd()).op(index, Act::Whole)
         }
-        // After all others, by `deny::enforce`.
+        // `deny::enforce` carries these out after all others.
         (FsOp::Deny { .. }, _) => Ok(()),
-        // `sources::open` gave every bind a tree, every overlay its layers and every copy its file.
+        // `sources::open` gave every bind a tree, every overlay its layers, and every copy its file.
         (FsOp::Bind { .. } | FsOp::Overlay { .. } | FsOp::CopyFile { .. }, _) => {
             Err(Failure { act: Act::Source, ..Failure::nth(Stage::Op, index, Errno::EBADF as i32) })
         }
@@ -169,7 +169,7 @@ fn tmpfs(
 fn remount_read_only(root: &NewRoot<'_>, dest: &CStr, index: usize) -> Outcome<()> {
     let mount = root.open(dest, Open::Path).op(index, Act::NotAMount)?;
     match mount::set_attr(mount.as_fd(), NO_SUID_NO_DEV.with(Attr::READ_ONLY), Propagation::Keep, false) {
-        // The kernel's answer where the descriptor is not the root of a mount (mount_setattr(2)).
+        // The kernel's answer if the descriptor is not the root of a mount (mount_setattr(2)).
         Err(Errno::EINVAL) => Err(Errno::EINVAL).op(index, Act::NotAMount),
         result => result.op(index, Act::Flags),
     }
@@ -192,33 +192,34 @@ fn data(
         }
         DataFile::Bind { read_only } => read_only,
     };
-    // Made under a name in the scratch, mounted, and unlinked: nothing else can get at it.
+    // Make the file in the scratch filesystem, mount it, and unlink its name. Then nothing else can reach it.
     let name = c_string(format!(".data-{index}"));
     let to = file::create_new_at(root.scratch(), &name, mode).op(index, Act::MakeFile)?;
     file::copy(from, to.as_fd()).op(index, Act::WriteData)?;
-    // Used up: a second use of the number must not yield an empty file.
+    // A second use of this number must fail. It must not yield an empty file.
     descriptors.close(fd);
     let mount = mount::clone_tree(root.scratch(), &name, false).op(index, Act::Source)?;
     let attr = NO_SUID_NO_DEV.with(if read_only { Attr::READ_ONLY } else { Attr::NONE });
     mount::set_attr(mount.as_fd(), attr, Propagation::Keep, false).op(index, Act::Flags)?;
     bind(root, dest, mount, (false, mode::of_parents(mode)), index)?;
     if !plan.denials.is_empty() {
-        // It may be denied, and the kernel mounts nothing on what has no name any more either. Nobody inside sees the
-        // scratch.
+        // Keep the name, because the file may be denied, and the kernel mounts nothing on a file without a name. Nobody
+        // inside sees the scratch filesystem.
         return Ok(());
     }
-    // Not earlier: the kernel mounts nothing that has no name any more.
+    // Not earlier: the kernel mounts no file that has lost its name.
     file::unlink_at(root.scratch(), &name).op(index, Act::MakeFile)
 }
 
-/// Writes what `from` yields to `dest`, which is made, with its parents, or truncated.
+/// Copies `from` into the file `dest`. Makes the file and its parents where they are missing; truncates an existing
+/// file.
 fn write_file(root: &mut NewRoot<'_>, dest: &CStr, from: BorrowedFd<'_>, mode: u32, index: usize) -> Outcome<OwnedFd> {
     let to = create(root, dest, mode, index)?;
     file::copy(from, to.as_fd()).op(index, Act::WriteData)?;
     Ok(to)
 }
 
-/// Opens a file to be written, which is made, with its parents, or truncated.
+/// Opens the file `dest` for writing. Makes it and its parents where they are missing; truncates an existing file.
 fn create(root: &mut NewRoot<'_>, dest: &CStr, mode: u32, index: usize) -> Outcome<OwnedFd> {
     if let Some((parent, _)) = super::root::split(dest) {
         root.parent(&parent, mode::of_parents(mode), index)?;
@@ -226,8 +227,8 @@ fn create(root: &mut NewRoot<'_>, dest: &CStr, mode: u32, index: usize) -> Outco
     root.open(dest, Open::Create(mode)).op(index, Act::MakeFile)
 }
 
-/// `fchmod(2)` takes no `O_PATH` descriptor, and a file of mode 0 can be opened in no other way; its link in the
-/// procfs leads to it.
+/// Changes the mode through the file's link in procfs. `fchmod(2)` takes no `O_PATH` descriptor, and a file of mode 0
+/// cannot be opened in any other way.
 fn chmod(proc: BorrowedFd<'_>, root: &NewRoot<'_>, dest: &CStr, mode: u32) -> crate::sys::Result<()> {
     let found = root.open(dest, Open::Path)?;
     let link = c_string(format!("self/fd/{}", file::number(found.as_fd())));

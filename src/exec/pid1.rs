@@ -1,7 +1,8 @@
-//! The process of ours that stays inside: PID 1 of a new PID namespace, or the holder of locks and descriptors.
+//! The pinfold process that stays inside: the init (PID 1) of a new PID namespace, or just a holder of locks and
+//! descriptors.
 //!
-//! It reaps what the program leaves behind, tells the supervisor at once how the program ended, and ends when nothing
-//! is left to reap. It has no capabilities, no descriptors but its own, and the filters of the program.
+//! It reaps orphaned processes, tells the supervisor at once how the program ended, and ends when no child is left. It
+//! has no capabilities, no descriptors but its own, and the filters of the program.
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
@@ -16,19 +17,19 @@ use crate::sys::ns::NsSet;
 use crate::sys::process::{self, Change, Cloned, SingleThread};
 use crate::sys::{Errno, caps, file, socket};
 
-/// Takes the locks that are held as long as anything lives inside, before the program can run without them.
+/// Takes the locks that are held as long as anything lives inside, before the program could run without them.
 pub(super) fn take_locks(lifecycle: &Lifecycle) -> Outcome<Vec<OwnedFd>> {
     let take = |(index, path): (usize, &CString)| {
         let failed = |stage| move |errno: Errno| Failure::nth(stage, index, errno as i32);
         let file = file::open_read(path).map_err(failed(Stage::OpenLock))?;
         file::lock_shared(file.as_fd()).map_err(failed(Stage::TakeLock))?;
-        // The lock ends when this process closes the file.
+        // The lock is released when this process closes the file.
         Ok(file)
     };
     lifecycle.lock_files.iter().enumerate().map(take).collect()
 }
 
-/// Starts the program and stays. Returns only when that could not be done.
+/// Starts the program and stays. Returns only if something failed.
 pub(super) fn run(
     plan: &Plan,
     control: &OwnedFd,
@@ -36,11 +37,12 @@ pub(super) fn run(
     words: Option<CommandLine>,
     thread: SingleThread,
 ) -> Failure {
-    // PID 1 shows nothing of the caller, from before the program's first instruction on. The plan has its own copies.
+    // Wipe the caller's command line before the program could read it (/proc/1/cmdline). The plan has its own copies.
     if let Some(words) = words {
         words.wipe(&plan.init.name);
     }
-    // In a PID namespace nothing outlives its init; elsewhere it may have ended before the program was tied to it.
+    // If the program must die with init, it compares its parent with this id: init may end before the program's
+    // parent-death signal is set. In a PID namespace nothing outlives init.
     let init = if plan.launch.clone.has(NsSet::PID) { None } else { Some(process::getpid()) };
     if let Some(copy) = &locked.copy {
         return run_copied(plan, control, locked, (copy, init), thread);
@@ -50,11 +52,12 @@ pub(super) fn run(
     {
         return Failure::nth(Stage::InstallFilter, 0, errno as i32);
     }
-    // What follows until `reap` is in plan/filter.rs too.
+    // The system calls from here to `reap` are listed in plan/filter.rs too.
     let program = process::spawn_on_own_stack(thread, || become_program(plan, control, locked, init));
     let stays = |program| {
         stay(plan, control, locked, &[])?;
-        // What `reap` does under them is in plan/filter.rs, where a profile is tried with these calls.
+        // The system calls that `reap` makes under the filters are listed in plan/filter.rs, which tries profiles with
+        // them.
         locked.install_filters(&plan.restrictions).map(|()| program)
     };
     match program.stage(Stage::Spawn).and_then(stays) {
@@ -63,7 +66,7 @@ pub(super) fn run(
     }
 }
 
-/// As `run`, but goes on as `copy` before the program starts.
+/// Does the same as `run`, but continues as `copy` before the program starts.
 fn run_copied(
     plan: &Plan,
     control: &OwnedFd,
@@ -76,13 +79,13 @@ fn run_copied(
         match process::clone(thread, NsSet::NONE, false).stage(Stage::Spawn)? {
             Cloned::Child => {
                 drop(release);
-                // Without a byte, PID 1 has ended before it could be what it must be.
+                // Without a byte, PID 1 has ended early, and the program must not start.
                 let may_start = file::read(held.as_fd(), &mut [0]) == Ok(1);
                 process::exit_now(if may_start { become_program(plan, control, locked, init) } else { 1 })
             }
             Cloned::Parent(program) => {
                 stay(plan, control, locked, &[copy.as_raw_fd(), release.as_raw_fd()])?;
-                // Its other descriptors are closed by that.
+                // `stay` has closed these two already.
                 let _closed = (held.into_raw_fd(), program.pidfd.into_raw_fd());
                 Ok((program.pid, release))
             }
@@ -93,7 +96,7 @@ fn run_copied(
         Err(failure) => return failure,
     };
     let watch = watch(plan, program);
-    // Otherwise this goes on, and nobody can look into it.
+    // If it fails, this process carries on as it is: non-dumpable, so that nobody can look into it.
     let _closed_still = sealed::become_copy(plan, control, locked, (copy, &release), watch).is_err();
     let goes_on = let_start(release.as_fd()).stage(Stage::Control);
     match goes_on.and_then(|()| locked.install_filters(&plan.restrictions)) {
@@ -102,16 +105,16 @@ fn run_copied(
     }
 }
 
-/// Lets the program's process go on, and waits until that has executed the program, which closes its end: as with
-/// `process::spawn_on_own_stack`, what fails from here on fails after the start.
+/// Lets the program's process go on, and waits until it has executed the program, which closes its end of the socket.
+/// As with `process::spawn_on_own_stack`, a failure from here on is one after the start.
 pub(super) fn let_start(release: BorrowedFd<'_>) -> Result<(), Errno> {
     file::write_all(release, GO)?;
-    // Whatever the answer: it was let go.
+    // The result does not matter: the process was released.
     let _executed = file::read(release, &mut [0]).is_ok();
     Ok(())
 }
 
-/// Becomes the program. Returns only where that could not be done, and has said why.
+/// Becomes the program. Returns only after a failure, which it has reported.
 fn become_program(plan: &Plan, control: &OwnedFd, locked: &Locked<'_>, init: Option<i32>) -> u8 {
     let failure = match tie_to_init(&plan.lifecycle, init) {
         Ok(()) => locked.exec(plan, control),
@@ -121,7 +124,7 @@ fn become_program(plan: &Plan, control: &OwnedFd, locked: &Locked<'_>, init: Opt
     1
 }
 
-/// What sets the program apart from the process that started it.
+/// Sets up what differs between the program and the process that started it: descriptors, and the parent-death signal.
 fn tie_to_init(lifecycle: &Lifecycle, init: Option<i32>) -> Outcome<()> {
     file::close_numbers(lifecycle.sync_fd);
     if lifecycle.die_with != DieWith::Nobody {
@@ -133,9 +136,10 @@ fn tie_to_init(lifecycle: &Lifecycle, init: Option<i32>) -> Outcome<()> {
     Ok(())
 }
 
-/// Gives up everything that reaping does not need, but for the descriptors `besides`.
+/// Gives up everything that reaping does not need, except the descriptors `besides`.
 fn stay(plan: &Plan, control: &OwnedFd, locked: &Locked<'_>, besides: &[RawFd]) -> Outcome<()> {
-    // The kernel does not kill the first process of a PID namespace for this (pid_namespaces(7), "The namespace init process").
+    // SIGPIPE does not kill the first process of a PID namespace (pid_namespaces(7), "The namespace init process"). Any
+    // other process must ignore it.
     if !plan.launch.clone.has(NsSet::PID) {
         process::ignore_sigpipe().stage(Stage::Signals)?;
     }
@@ -150,7 +154,7 @@ fn stay(plan: &Plan, control: &OwnedFd, locked: &Locked<'_>, besides: &[RawFd]) 
     file::close_all_but(&keep).stage(Stage::Control)
 }
 
-/// Installs filters for this process and what it starts.
+/// Installs filters for this process and everything it starts.
 pub(super) fn install<'a>(programs: impl Iterator<Item = &'a [u8]>) -> Outcome<()> {
     for (index, program) in programs.enumerate() {
         let failed = |errno| Failure::nth(Stage::InstallFilter, index, errno as i32);
@@ -159,14 +163,15 @@ pub(super) fn install<'a>(programs: impl Iterator<Item = &'a [u8]>) -> Outcome<(
     Ok(())
 }
 
-/// What is to be told of the program.
+/// What to tell the supervisor about the program.
 fn watch(plan: &Plan, program: i32) -> Watch {
-    // Only of the first process of a PID namespace everything is a child, sooner or later.
+    // Every orphan becomes a child of the init of its PID namespace, and of no other process. So only init can tell
+    // whether anything is left.
     let tells_more = plan.lifecycle.looks_afterwards() && plan.launch.clone.has(NsSet::PID);
     Watch { program, tells_more, tells_stops: plan.program.new_group }
 }
 
-/// Waits until nothing is left, and says how the program ended as soon as it has.
+/// Waits until no child is left. Reports how the program ended as soon as it has.
 pub(super) fn reap(Watch { program, tells_more, tells_stops }: Watch, control: &OwnedFd) -> Failure {
     let mut ended = None;
     loop {

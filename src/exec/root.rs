@@ -1,7 +1,7 @@
 //! The new root while it is built: finding and making places in it.
 //!
-//! Every path is resolved with the new root as `/` (`openat2(2)`, `RESOLVE_IN_ROOT`): links in it, whoever made them,
-//! lead to where they will lead when the program follows them, and never to the host (CVE-2026-87766).
+//! Every path is resolved with the new root as `/` (`openat2(2)`, `RESOLVE_IN_ROOT`). So a symbolic link in it, whoever
+//! made it, leads where it will lead for the program, and never to the host (CVE-2026-87766).
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -15,36 +15,37 @@ use crate::sys::file::Open;
 use crate::sys::mount::{self, AT_FDCWD, Attr, FsOption};
 use crate::sys::{Errno, Result, entry, file};
 
-/// Mode of directories and files that are made for something to be mounted on.
+/// Modes of the directories and files that are made as mount points.
 const DIR_MODE: u32 = 0o755;
 const FILE_MODE: u32 = 0o444;
 
 /// The root of the new tree.
 pub(super) struct NewRoot<'a> {
-    /// The rules that belong to what is mounted.
+    /// The Landlock rules for the mounts.
     pub(super) fence: Fence<'a>,
     /// The tmpfs at the bottom.
     base: OwnedFd,
-    /// A tmpfs that stays behind with the host's root: for what is mounted from there and not seen otherwise.
+    /// A tmpfs that is detached with the host's root. It holds what is mounted from there and must not be seen
+    /// otherwise.
     scratch: Option<OwnedFd>,
-    /// What has been mounted over the tmpfs, the uppermost last.
+    /// Mounts that cover the tmpfs at the bottom, the uppermost last.
     covers: Vec<OwnedFd>,
-    /// The mount that was attached last, while it is filled.
+    /// The mount that was attached last.
     newest: Option<OwnedFd>,
-    /// The parent that was used last. Boxes with thousands of binds have most of them side by side.
+    /// The parent directory that was used last. A sandbox with thousands of binds has most of them side by side.
     last: Option<(CString, OwnedFd)>,
 }
 
-/// A place for a mount. It is good until the next change of the tree.
+/// A mount point. It is valid until the tree changes.
 pub(super) enum Place {
-    /// Something new of this name, in the parent that was used last.
+    /// The entry of this name in the parent that was used last: newly made, or not to be followed.
     New(CString),
-    /// Something that was there.
+    /// Something that existed already.
     Existing(OwnedFd),
 }
 
 impl<'a> NewRoot<'a> {
-    /// Makes the tmpfs and attaches it on top of the host's root, out of the way of every path: absolute ones start
+    /// Makes the tmpfs and attaches it on top of the host's root. No path leads into it there: absolute paths start
     /// below it.
     pub(super) fn make(label: Option<&CStr>, wants_scratch: bool, fence: Fence<'a>) -> Outcome<NewRoot<'a>> {
         let scratch = if wants_scratch { Some(stacked_tmpfs(None)?) } else { None };
@@ -53,7 +54,7 @@ impl<'a> NewRoot<'a> {
         Ok(NewRoot { fence, base, scratch, covers: Vec::new(), newest: None, last: None })
     }
 
-    /// The root directory as it will be seen inside.
+    /// The root directory that the program will see.
     pub(super) fn top(&self) -> BorrowedFd<'_> {
         self.covers.last().unwrap_or(&self.base).as_fd()
     }
@@ -73,10 +74,11 @@ impl<'a> NewRoot<'a> {
         self.scratch.as_ref().unwrap_or(&self.base).as_fd()
     }
 
-    /// Makes this the root of the process, and takes the host's away.
+    /// Makes this the root of the process, and detaches the host's root.
     ///
-    /// `pivot_root(2)` stacks the host's root on top of the new one. Where something was mounted over the tmpfs at the
-    /// bottom, that tmpfs still lies on the host's root, and on it what was covered in its turn; so does the scratch.
+    /// `pivot_root(2)` stacks the host's root on top of the new one. Other mounts lie on the host's root: the scratch
+    /// filesystem and, if something was mounted over the tmpfs at the bottom, that tmpfs and every cover except the
+    /// last. Each must be detached.
     pub(super) fn enter(mut self) -> Outcome<Fence<'a>> {
         let top = self.covers.last().unwrap_or(&self.base).as_fd();
         self.fence.allow(Object::Root, top)?;
@@ -86,7 +88,7 @@ impl<'a> NewRoot<'a> {
         for _ in 0..=self.covers.len() + usize::from(self.scratch.is_some()) {
             mount::detach_topmost().stage(Stage::DetachRoot)?;
         }
-        // Nothing may be left there: from the root, `..` leads to whatever is stacked on it.
+        // Nothing may be left there: `..` from the root leads to whatever is stacked on it.
         match file::place_at(AT_FDCWD, c"/..").stage(Stage::DetachRoot)? {
             found if found == wanted => Ok(self.fence),
             _ => Err(Failure::new(Stage::Unproven, 0)),
@@ -98,25 +100,25 @@ impl<'a> NewRoot<'a> {
         file::open_in_root(self.top(), path, open)
     }
 
-    /// Makes `path` a directory, unless it is one, with its parents.
+    /// Makes the directory `path` and its missing parents, unless it exists.
     pub(super) fn make_dir(&mut self, path: &CStr, mode: u32, parents: u32, op: usize) -> Outcome<Place> {
         let make: Make = &|dir, name| file::make_dir_at(dir, name, mode);
         self.find_or_make(path, make, parents, op, Act::MakeDir)
     }
 
-    /// A directory to mount something on.
+    /// Finds or makes a directory to mount something on.
     pub(super) fn dir_for_mount(&mut self, path: &CStr, parents: u32, op: usize) -> Outcome<Place> {
         self.make_dir(path, DIR_MODE, parents, op)
     }
 
-    /// A file to mount something on.
+    /// Finds or makes a file to mount something on.
     pub(super) fn file_for_mount(&mut self, path: &CStr, parents: u32, op: usize) -> Outcome<Place> {
         let make: Make = &|dir, name| file::make_file_at(dir, name, FILE_MODE);
         self.find_or_make(path, make, parents, op, Act::MakeFile)
     }
 
-    /// Fails where `path` is a link, with the parents made that are missing. With a slash behind it, a path means what the
-    /// link leads to (path_resolution(7)).
+    /// Fails if `path` is a symbolic link. Makes missing parents. A path with a trailing slash means what the link
+    /// leads to (path_resolution(7)), so it passes.
     pub(super) fn refuse_link(&mut self, path: &CStr, parents: u32, op: usize) -> Outcome<()> {
         let Some((parent, name)) = split(path).filter(|_| !path.to_bytes().ends_with(b"/")) else { return Ok(()) };
         let dir = self.parent(&parent, parents, op)?;
@@ -126,8 +128,8 @@ impl<'a> NewRoot<'a> {
         }
     }
 
-    /// The name at the end of `path`, to mount something on what has it: a link there is not followed
-    /// (`move_mount(2)`).
+    /// The last name of `path` as a mount point. A symbolic link of that name is not followed: the mount covers the
+    /// link itself (`move_mount(2)`).
     pub(super) fn name_for_mount(&mut self, path: &CStr, parents: u32, op: usize) -> Outcome<Place> {
         let (parent, name) = split(path).ok_or(Errno::EISDIR).op(op, Act::MakeLink)?;
         self.parent(&parent, parents, op)?;
@@ -143,12 +145,12 @@ impl<'a> NewRoot<'a> {
                 Err(errno) => return Err(errno).op(op, act),
             }
         }
-        // What is there may be a link to somewhere else, or to a parent: nothing remembered is safe any more.
+        // What exists may be a link to elsewhere, or to a parent. Forget the remembered directory.
         self.last = None;
         self.existing(path, make, parents, act).map(Place::Existing).op(op, act)
     }
 
-    /// What a path that exists leads to. A link that leads nowhere has its target made.
+    /// Opens what an existing path leads to. Makes the target of a dangling link.
     fn existing(&mut self, path: &CStr, make: Make<'_>, parents: u32, act: Act) -> Result<OwnedFd> {
         let mut path = path.to_owned();
         for _ in 0..MAX_LINKS {
@@ -168,7 +170,7 @@ impl<'a> NewRoot<'a> {
         Err(Errno::ELOOP)
     }
 
-    /// Where the link at the end of `path` leads to; the link exists, its target does not.
+    /// Where the dangling link at the end of `path` leads.
     fn target_of_dangling(&self, path: &CStr) -> Result<CString> {
         let (parent, name) = split(path).ok_or(Errno::ENOENT)?;
         let dir = self.open(&parent, Open::Dir)?;
@@ -176,7 +178,7 @@ impl<'a> NewRoot<'a> {
         Ok(if target.to_bytes().starts_with(b"/") { target } else { join(&parent, &target) })
     }
 
-    /// The directory `path`, made where it is missing, remembered until something may have changed the way to it.
+    /// Opens the directory `path`, or makes it. Remembers it until something may have changed the way to it.
     pub(super) fn parent(&mut self, path: &CStr, mode: u32, op: usize) -> Outcome<BorrowedFd<'_>> {
         if path.is_empty() {
             self.last = None;
@@ -203,7 +205,7 @@ impl<'a> NewRoot<'a> {
             && parent.is_empty()
             && file::make_dir_at(self.top(), name, mode).is_ok()
         {
-            // Directly in the root it is mostly new: three calls fewer than with a look first.
+            // A directory right below the root is mostly new. Making it without a look first saves three calls.
             return file::open_dir_at(self.top(), name);
         }
         match self.open(path, Open::Dir) {
@@ -211,7 +213,7 @@ impl<'a> NewRoot<'a> {
             result => return result,
         }
         let Some((parent, name)) = parts else {
-            // It ends in `..` below something that is missing: make that first.
+            // The path ends in `..` below a missing directory. Make that directory first.
             let parent = without_last_part(path).ok_or(Errno::ENOENT)?;
             self.open_or_make_within(&parent, mode, links)?;
             return self.open(path, Open::Dir);
@@ -219,7 +221,7 @@ impl<'a> NewRoot<'a> {
         let dir = self.open_or_make_within(&parent, mode, links)?;
         match file::make_dir_at(dir.as_fd(), &name, mode) {
             Ok(()) => file::open_dir_at(dir.as_fd(), &name),
-            // A link that leads nowhere yet, or somebody else was faster.
+            // It is a dangling link, or somebody else made the directory first.
             Err(Errno::EEXIST) => match self.open(path, Open::Dir) {
                 Err(Errno::ENOENT) if links > 0 => {
                     self.open_or_make_within(&self.target_of_dangling(path)?, mode, links - 1)
@@ -230,8 +232,8 @@ impl<'a> NewRoot<'a> {
         }
     }
 
-    /// Attaches a mount at a place that was made for it. What was its root when it was detached is its root still, and
-    /// so this is a way into it that no path can change.
+    /// Attaches a mount at a place made for it. Its descriptor refers to the root of the mount before and after, so it
+    /// is a way into the mount that no path can change.
     pub(super) fn attach(&mut self, mount: OwnedFd, place: &Place, op: usize) -> Outcome<BorrowedFd<'_>> {
         let covers_root = self.attach_at(mount.as_fd(), place).op(op, Act::Attach)?;
         self.fence.allow(Object::Mount(op), mount.as_fd())?;
@@ -244,13 +246,13 @@ impl<'a> NewRoot<'a> {
         Ok(newest.as_fd())
     }
 
-    /// Makes a directory that was just made in the tmpfs at the bottom a mount of its own, which stays writable when that
-    /// is not. False where it lies elsewhere, and might have anything in it.
+    /// Turns a directory that was just made in the tmpfs at the bottom into a mount of its own. Then it stays writable
+    /// when that tmpfs becomes read-only. Returns false if the directory lies elsewhere and so might contain anything.
     pub(super) fn attach_part_of_base(&mut self, place: &Place, op: usize) -> Outcome<bool> {
         let Place::New(name) = place else { return Ok(false) };
         let parent = self.last_parent();
         let is_part = |parent| Ok(file::place_at(parent, c"")?.0 == file::place_at(self.base(), c"")?.0);
-        // Nothing need be asked of the root itself.
+        // The root itself needs no check.
         let is_root = self.covers.is_empty() && self.last.is_none();
         if !is_root && !is_part(parent).op(op, Act::NewFs)? {
             return Ok(false);
@@ -259,7 +261,7 @@ impl<'a> NewRoot<'a> {
         self.attach(part, place, op).map(|_| true)
     }
 
-    /// Whether the new mount is the root now.
+    /// Attaches a mount. Returns whether it is now the root.
     fn attach_at(&self, mount: BorrowedFd<'_>, place: &Place) -> Result<bool> {
         let dir = match place {
             Place::New(name) => return mount::attach(mount, self.last_parent(), name).map(|()| false),
@@ -269,7 +271,7 @@ impl<'a> NewRoot<'a> {
         mount::attach(mount, dir, c"").map(|()| covers_root)
     }
 
-    /// A link in the new root. One that is there already must say the same.
+    /// Makes a symbolic link in the new root. An existing link must have the same target.
     pub(super) fn link(&mut self, target: &CStr, path: &CStr, op: usize) -> Outcome<()> {
         let failed = |act, errno: Errno, detail| Failure { act, detail, ..Failure::nth(Stage::Op, op, errno as i32) };
         let (parent, name) = split(path).ok_or_else(|| failed(Act::NotALink, Errno::EEXIST, None))?;
@@ -286,7 +288,7 @@ impl<'a> NewRoot<'a> {
     }
 }
 
-/// A new tmpfs, on top of everything that lies on the host's root.
+/// Mounts a new tmpfs on top of everything that lies on the host's root.
 fn stacked_tmpfs(label: Option<&CStr>) -> Outcome<OwnedFd> {
     let context = label.map(|label| FsOption::String(c"context", label));
     let attr = Attr::NO_SUID.with(Attr::NO_DEV);
@@ -297,7 +299,7 @@ fn stacked_tmpfs(label: Option<&CStr>) -> Outcome<OwnedFd> {
 
 type Make<'a> = &'a dyn Fn(BorrowedFd<'_>, &CStr) -> Result<()>;
 
-/// Whether something that exists can serve as what would have been made.
+/// Fails unless an existing object is of the kind that would have been made.
 fn kind(found: &OwnedFd, act: Act) -> Result<()> {
     match (file::fstat(found.as_fd())?.is_dir(), act == Act::MakeDir) {
         (true, true) | (false, false) => Ok(()),
@@ -306,8 +308,8 @@ fn kind(found: &OwnedFd, act: Act) -> Result<()> {
     }
 }
 
-/// Parent and last part of a path, without the slashes between and behind; `None` for the root and for a path that
-/// ends in `.` or `..`, which name a directory that exists or does not.
+/// Parent and last name of a path, without the slashes between and behind them, and without a trailing `.`. `None` for
+/// the root, and for a path that ends in `..`: nothing of that name can be made.
 pub(super) fn split(path: &CStr) -> Option<(CString, CString)> {
     let mut bytes = path.to_bytes();
     loop {
@@ -327,7 +329,7 @@ pub(super) fn split(path: &CStr) -> Option<(CString, CString)> {
     Some((CString::new(parent).ok()?, CString::new(name).ok()?))
 }
 
-/// The path without its last part; `None` where there is only one.
+/// The path without its last part; `None` if it has only one.
 fn without_last_part(path: &CStr) -> Option<CString> {
     let bytes = path.to_bytes();
     let at = bytes.iter().rposition(|&byte| byte == b'/').filter(|&at| at > 0)?;

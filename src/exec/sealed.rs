@@ -1,12 +1,12 @@
-//! PID 1 in a copy of this program, where the file of the program belongs to the caller.
+//! PID 1 as a sealed copy of this program, for the case that the caller owns the program's file.
 //!
-//! A caller that has asked for the id of PID 1 may enter the box by it (`nsenter`, `flatpak enter`). That takes a process
-//! that can be looked into, and whoever looks into a process can open its program, by `/proc/1/exe`: so can the program
-//! inside, and once nobody executes that file, write to it, past every read-only bind (CVE-2019-5736). So PID 1 becomes a
-//! copy in memory that is sealed, before the program starts.
+//! A caller that asked for the id of PID 1 may enter the sandbox by it (`nsenter`, `flatpak enter`). That takes a
+//! dumpable process (prctl(2), PR_SET_DUMPABLE). But whoever may look into a process can open its executable by
+//! `/proc/1/exe`. So can the program inside. Once nobody executes that file any more, the program could write to it,
+//! past every read-only bind (CVE-2019-5736). So PID 1 becomes a sealed copy in memory before the program starts.
 //!
-//! Not earlier: what is executed from memory has no path, and so loses an AppArmor profile that allows by path to make
-//! namespaces. Where there can be no copy, PID 1 stays what it is, closed to everybody.
+//! It cannot be a copy from the beginning. An executable in memory has no path, and AppArmor profiles that allow
+//! namespaces go by the path. Where no copy can be made, PID 1 stays as it is and non-dumpable.
 
 use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -21,24 +21,24 @@ use crate::sys::cmdline::CommandLine;
 use crate::sys::process::{self, CStrArray};
 use crate::sys::{Errno, caps, file, sealed};
 
-/// What the copy is called while it starts. What follows are the number of the descriptor with its orders, and the name
+/// The first argument of the copy. Two more follow: the number of the descriptor that holds its orders, and the name
 /// that PID 1 shows.
 pub(crate) const STARTING: &CStr = c"pinfold: PID 1 of a sandbox";
 
-/// The copy, where one is wanted and can be had. `is_tool`: this program understands [`STARTING`].
+/// Makes the copy, if the plan wants one and it can be made. `is_tool`: this program understands [`STARTING`].
 pub(super) fn copy(plan: &Plan, proc: BorrowedFd<'_>, is_tool: bool) -> Option<OwnedFd> {
-    // Root of a namespace is given capabilities by every exec, as far as the bounding set allows. A process that has
-    // gained some is closed again (`commit_creds` in kernel/cred.c).
+    // Every exec gives capabilities to root of a namespace, as far as the bounding set allows. The kernel makes a
+    // process that gained some non-dumpable again (`commit_creds` in kernel/cred.c).
     let would_gain = process::real_ids().0 == 0 && plan.restrictions.lock.caps != Some(CapSet::EMPTY);
-    // In the box, an interpreter would be one of the box's.
+    // A copy that is not static would load its interpreter from inside the sandbox.
     if !plan.init.is_sealed || !is_tool || would_gain || !sealed::is_static() {
         return None;
     }
     sealed::copy_of_program(proc).ok()
 }
 
-/// Continues as the copy. Returns only where that could not be done; then nothing has changed but what descriptors are
-/// left open by an exec, of which there will be none. `release` is written to when the program may start.
+/// Continues as the copy, which writes to `release` when the program may start. Returns only after a failure. Then
+/// nothing has changed, except that some descriptors would stay open over an exec, and none follows.
 pub(super) fn become_copy(
     plan: &Plan,
     control: &OwnedFd,
@@ -69,7 +69,7 @@ pub(crate) fn resume(line: CommandLine) -> ! {
         let orders = number.and_then(|fd| file::read_to_end(file::callers_fd(fd).ok()?).ok());
         orders.and_then(|orders| Orders::decode(&orders)).zip(words.get(2).map(|&name| name.to_owned()))
     };
-    // Nobody but this program starts it so.
+    // Only this program starts a copy, and always with orders. Refuse anybody else.
     let Some((orders, name)) = begun else { process::exit_now(1) };
     line.wipe(&name);
     let control = file::own(orders.control);
@@ -81,12 +81,12 @@ pub(crate) fn resume(line: CommandLine) -> ! {
     process::exit_now(1)
 }
 
-/// Becomes what PID 1 is otherwise after `pid1::stay`, and lets the program start.
+/// Brings the copy to the state in which `pid1::stay` leaves PID 1 otherwise, and lets the program start.
 fn settle(orders: &Orders, name: &CStr) -> Outcome<()> {
-    // For people only.
+    // The name is for people only. A failure does not matter.
     let _named = sealed::set_name(name).is_ok();
     caps::set(caps::Caps::same(0)).stage(Stage::SetCaps)?;
-    // The orders, which are not needed any more. What can fail comes before the program starts.
+    // This closes the orders too. It can fail, so it comes before the program starts.
     let mut keep = orders.keep.clone();
     keep.push(orders.release);
     keep.sort_unstable();

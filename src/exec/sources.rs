@@ -1,5 +1,7 @@
-//! Sources of binds and layers: each is opened once, before the new root exists, and held by descriptor from then on.
-//! Nobody can exchange it any more, and a source that is missing fails the run before anything has been made.
+//! Sources of binds and overlay layers.
+//!
+//! Each is opened once, before the new root exists, and held by descriptor from then on. So nobody can exchange a
+//! source afterwards, and a missing source fails the run before anything has been made.
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -10,15 +12,15 @@ use crate::spec::{BindFlags, FsOp, Op, OverlayKind, Source};
 use crate::sys::mount::{self, AT_FDCWD, Attr, Propagation};
 use crate::sys::{Errno, Result, file, process};
 
-/// What an operation holds until its turn comes.
+/// What an operation holds until it is carried out.
 pub(super) enum Held {
-    /// Nothing: the operation has no source.
+    /// The operation has no source.
     None,
-    /// The source does not exist, which the operation does not mind.
+    /// The operation is optional, and its source does not exist.
     Skip,
     /// A detached mount.
     Tree { mount: OwnedFd, is_dir: bool },
-    /// A detached mount of a link itself.
+    /// A detached mount of a symbolic link itself.
     Link(OwnedFd),
     /// A file to copy, and its permission bits.
     File { file: OwnedFd, mode: u32 },
@@ -26,16 +28,16 @@ pub(super) enum Held {
     Layers { lower: Vec<OwnedFd>, upper: Option<Upper> },
 }
 
-/// The writable half of an overlay.
+/// The writable layer of an overlay, and the work directory that overlayfs needs beside it.
 pub(super) struct Upper {
     pub(super) upper: OwnedFd,
     pub(super) work: OwnedFd,
 }
 
-/// Descriptors that are in use besides sources, with room to spare.
+/// Room for the descriptors that are not sources; more than are needed.
 const OTHERS: u64 = 64;
 
-/// Makes room for as many descriptors as there are sources. The program gets back what the caller had.
+/// Raises the limit on open files where the sources need that. `give_back` restores it for the program.
 pub(super) struct DescriptorRoom {
     before: Option<(u64, u64)>,
 }
@@ -44,13 +46,13 @@ impl DescriptorRoom {
     pub(super) fn make(plan: &Root) -> Outcome<DescriptorRoom> {
         let layers = |op: &FsOp| match op {
             FsOp::Bind { .. } | FsOp::CopyFile { .. } => 1,
-            // What is denied is held together too, though later.
+            // Denied objects are held all at once too, though later.
             FsOp::Deny { .. } => 1,
             FsOp::Overlay { layers, .. } => layers.len() as u64 + 2,
             _ => 0,
         };
         let sources: u64 = plan.ops.iter().map(|op| layers(&op.fs)).sum();
-        // No call is spent on asking for the few of most boxes.
+        // Most sandboxes have few sources. Do not spend a call on asking for the limit.
         if sources <= 16 {
             return Ok(DescriptorRoom { before: None });
         }
@@ -87,7 +89,7 @@ fn open_one(descriptors: &Descriptors, index: usize, op: &Op) -> Outcome<Held> {
                 let found = file::fstat(mount.as_fd()).op(index, Act::Source)?;
                 match source {
                     Source::Link(_) if found.is_link() => Ok(Held::Link(mount)),
-                    // It has been exchanged since somebody looked.
+                    // Somebody has exchanged the link since it was examined.
                     Source::Link(_) => Err(Failure { act: Act::Race, ..Failure::nth(Stage::Op, index, 0) }),
                     Source::Path(_) | Source::Real(_) | Source::Fd(_) => {
                         Ok(Held::Tree { mount, is_dir: found.is_dir() })
@@ -119,9 +121,9 @@ fn open_tree(descriptors: &Descriptors, index: usize, source: &Source, real: Opt
         (Source::Link(path), _) => return mount::clone_link(path).op(index, Act::Source),
         (Source::Fd(fd), _) => *fd,
     };
-    // The descriptor belongs to the caller's mount namespace, and only a mount of this one can be copied: so the way
-    // to the file is its path, and what is found there must be the same file still.
-    // One that is not open has no entry in /proc/self/fd.
+    // The descriptor belongs to the caller's mount namespace, and only a mount of this namespace can be copied. So find
+    // the file again by its path, and make sure that it is the same file. A descriptor that is not open has no entry in
+    // /proc/self/fd, hence ENOENT.
     let wanted = descriptors.get(fd).map_err(|_| Errno::ENOENT).op(index, Act::Source)?;
     let link = c_string(format!("self/fd/{fd}"));
     let path = file::read_link_at(descriptors.proc(), &link).op(index, Act::Source)?;
@@ -133,14 +135,14 @@ fn open_tree(descriptors: &Descriptors, index: usize, source: &Source, real: Opt
     Ok(mount)
 }
 
-/// A tree whose path must not lead through a link: a program of another box, which may write there too, could have
-/// exchanged a directory for a link to anywhere (CVE-2021-30465, CVE-2024-42472).
+/// Opens a tree by a path that must not lead through a symbolic link. A program in another sandbox that can write there
+/// could have exchanged a directory for a link to anywhere (CVE-2021-30465, CVE-2024-42472).
 fn open_real(index: usize, path: &CString) -> Outcome<OwnedFd> {
     let place = unexchanged(index, file::open_without_links(path))?;
     mount::clone_opened(place.as_fd()).op(index, Act::Source)
 }
 
-/// What was opened by a path in which no link may be, or why there is one now.
+/// Passes on the result of opening a path that had no links in it. If it has one now, somebody exchanged part of it.
 pub(super) fn unexchanged(index: usize, opened: Result<OwnedFd>) -> Outcome<OwnedFd> {
     match opened {
         Err(Errno::ELOOP) => Err(Failure { act: Act::Race, ..Failure::nth(Stage::Op, index, 0) }),
@@ -148,7 +150,7 @@ pub(super) fn unexchanged(index: usize, opened: Result<OwnedFd>) -> Outcome<Owne
     }
 }
 
-/// Opens a file to copy. It is looked at before it is opened: opening a device may do something by itself, and a fifo
+/// Opens a file to copy. Its type is checked before that: opening a device can have side effects, and opening a FIFO
 /// would wait for a writer.
 fn open_file(descriptors: &Descriptors, index: usize, source: &CString, real: Option<&CString>) -> Outcome<Held> {
     let place = match real {
@@ -164,8 +166,8 @@ fn open_file(descriptors: &Descriptors, index: usize, source: &CString, real: Op
     Ok(Held::File { file, mode: about.permissions() })
 }
 
-/// Adds flags to a copied tree, below as well as at its top, seen or hidden. None is ever taken away: `noexec`,
-/// `nosymfollow` and the rest stay as the host has them.
+/// Adds flags to every mount of a copied tree, visible or hidden. It never removes one: `noexec`, `nosymfollow` and the
+/// rest stay as the host has them.
 fn set_bind_flags(mount: &OwnedFd, flags: BindFlags) -> Result<()> {
     let BindFlags { read_only, devices, optional: _ } = flags;
     let attr = Attr::NO_SUID.with(if devices { Attr::NONE } else { Attr::NO_DEV }).with(if read_only {
@@ -173,9 +175,8 @@ fn set_bind_flags(mount: &OwnedFd, flags: BindFlags) -> Result<()> {
     } else {
         Attr::NONE
     });
-    // What the host mounts below a read-only bind later would arrive here without any of these flags, so it must not
-    // arrive. Below a writable bind it does, as in bubblewrap: removable media are made visible to running programs
-    // this way.
+    // What the host mounts below a read-only bind later would arrive without these flags, so it must not arrive at all.
+    // Below a writable bind it does arrive, as in bubblewrap: that is how running programs come to see removable media.
     let propagation = if read_only { Propagation::Private } else { Propagation::Keep };
     mount::set_attr(mount.as_fd(), attr, propagation, true)
 }
@@ -197,7 +198,7 @@ fn open_layers(index: usize, layers: &[CString], kind: &OverlayKind, real: &[CSt
     Ok(Held::Layers { lower: lower?, upper })
 }
 
-/// Text that has no NUL in it, as a string.
+/// Makes a C string of text that contains no NUL.
 pub(super) fn c_string(text: String) -> CString {
     CString::new(text).unwrap_or_default()
 }
