@@ -1,8 +1,8 @@
-//! The architectures that a filter can be made for.
+//! The architectures for which filters can be made.
 
 use std::fmt;
 
-/// A calling convention of the kernel, with system call numbers of its own.
+/// A calling convention of the kernel, with its own system call numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Arch {
     X86_64,
@@ -13,18 +13,18 @@ pub(crate) enum Arch {
 }
 
 impl Arch {
-    /// All, in the order of the columns of `tables/syscalls.tbl`.
+    /// All architectures, in the order of the columns of `tables/syscalls.tbl`.
     pub(crate) const ALL: [Arch; 5] = [Arch::X86_64, Arch::I386, Arch::Aarch64, Arch::Arm, Arch::Riscv64];
 
-    /// The ones that a kernel is built for; the others are the 32-bit conventions that such a kernel runs as well.
+    /// The architectures that kernels are built for. The others are 32-bit conventions that such a kernel runs as well.
     pub(crate) const KERNELS: [Arch; 3] = [Arch::X86_64, Arch::Aarch64, Arch::Riscv64];
 
-    /// The one that this program is built for, if it is among the known.
+    /// The architecture that this program is built for, if it is a known one.
     pub(crate) fn here() -> Option<Arch> {
         Arch::named(std::env::consts::ARCH).filter(|arch| Arch::KERNELS.contains(arch))
     }
 
-    /// By our name, or the name that Go and OCI profiles use in `includes.arches`.
+    /// Finds an architecture by its name in pinfold, or by the name that Go and OCI profiles use in `includes.arches`.
     pub(crate) fn named(name: &str) -> Option<Arch> {
         match name {
             "x86_64" | "amd64" => Some(Arch::X86_64),
@@ -57,8 +57,8 @@ impl Arch {
         }
     }
 
-    /// `AUDIT_ARCH_…` of include/uapi/linux/audit.h, which the kernel puts into `seccomp_data.arch`: the ELF machine,
-    /// with bit 31 for 64-bit and bit 30 for little-endian.
+    /// `AUDIT_ARCH_…` of include/uapi/linux/audit.h, which the kernel puts into `seccomp_data.arch`. It is the ELF
+    /// machine, with bit 31 for 64-bit and bit 30 for little-endian.
     pub(crate) fn audit(self) -> u32 {
         match self {
             Arch::X86_64 => 0xc000_003e,
@@ -74,12 +74,12 @@ impl Arch {
         matches!(self, Arch::I386 | Arch::Arm)
     }
 
-    /// The kernel that runs it: itself, or the one whose 32-bit convention it is.
+    /// The kernel that runs this convention: its own, or the one whose 32-bit convention it is.
     pub(crate) fn kernel(self) -> Arch {
         Arch::KERNELS.into_iter().find(|kernel| kernel.compat() == Some(self)).unwrap_or(self)
     }
 
-    /// The 32-bit convention that a kernel of this architecture runs too.
+    /// The 32-bit convention that a kernel of this architecture also runs.
     pub(crate) fn compat(self) -> Option<Arch> {
         match self {
             Arch::X86_64 => Some(Arch::I386),
@@ -90,8 +90,9 @@ impl Arch {
 
     /// The first number that is refused whatever the profile says.
     ///
-    /// On x86_64 bit 30 (`__X32_SYSCALL_BIT`) makes a call one of the x32 convention, under the same `AUDIT_ARCH`: a
-    /// list of denied numbers without this bound lets x32 through (firejail issue 87, rust-vmm/seccompiler issue 74).
+    /// On x86_64 bit 30 (`__X32_SYSCALL_BIT`) makes a call one of the x32 convention, with the same `AUDIT_ARCH`.
+    /// Without this bound, a list of denied numbers lets x32 calls through (firejail issue 87, rust-vmm/seccompiler
+    /// issue 74).
     pub(crate) fn first_refused(self) -> Option<u32> {
         (self == Arch::X86_64).then_some(0x4000_0000)
     }
@@ -103,8 +104,8 @@ impl fmt::Display for Arch {
     }
 }
 
-/// What OCI profiles call architectures, those of other kernels too: `SCMP_ARCH_` and one of these in `architectures`
-/// and `archMap` (opencontainers/runtime-spec, config-linux.md).
+/// Names of architectures in `architectures` and `archMap` of OCI profiles, those of other kernels included
+/// (opencontainers/runtime-spec, config-linux.md).
 pub(crate) const OCI_NAMES: &[&str] = &[
     "SCMP_ARCH_X86_64",
     "SCMP_ARCH_X86",
@@ -131,8 +132,8 @@ pub(crate) const OCI_NAMES: &[&str] = &[
     "SCMP_ARCH_SHEB",
 ];
 
-/// What `includes.arches` and `excludes.arches` call them: the names of libseccomp-golang, and one that Docker's profile
-/// misspelt for years (`mips3l64n32`).
+/// Names of architectures in `includes.arches` and `excludes.arches`: those of libseccomp-golang, and one that Docker's
+/// profile misspelt for years (`mips3l64n32`).
 pub(crate) const GO_NAMES: &[&str] = &[
     "amd64",
     "x86",

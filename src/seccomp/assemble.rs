@@ -1,17 +1,18 @@
-//! BPF instructions, put together from the last to the first.
+//! Assembles BPF instructions, from the last to the first.
 //!
-//! Jumps go forward only, so that building backwards every target is known when a jump to it is made. Equal pieces are
-//! made once, and a target that is beyond the 255 instructions a conditional jump reaches gets a copy or a way station.
+//! Jumps only go forward. So when the program is built backwards, every target is known before a jump to it is made.
+//! Equal pieces are made only once. A conditional jump reaches 255 instructions; a target that is further away gets a
+//! copy or an unconditional jump within reach.
 //!
-//! seccompiler 0.5 is no back end for this: a filter of it has one verdict for every match, where profiles mix EPERM,
-//! ENOSYS and others; its conditions are only to be had inside a finished rule whose fall-through is fixed; and it knows
-//! neither i386 nor arm. It is the second opinion in the tests instead (tests/oracle.rs), for what both can say.
+//! seccompiler 0.5 cannot be the back end: its filters have one verdict for every match, while profiles mix EPERM,
+//! ENOSYS and others; its conditions only come inside a finished rule with a fixed fall-through; and it knows neither
+//! i386 nor arm. The tests use it as a second opinion, for what both can express (tests/oracle.rs).
 
 use std::collections::BTreeMap;
 
 use crate::error::Error;
 
-/// One instruction, as `struct sock_filter` (include/uapi/linux/filter.h).
+/// One instruction: `struct sock_filter` (include/uapi/linux/filter.h).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Instruction {
     pub(crate) code: u16,
@@ -20,13 +21,13 @@ pub(crate) struct Instruction {
     pub(crate) k: u32,
 }
 
-/// `BPF_LD | BPF_W | BPF_ABS`: the word at offset `k` of `struct seccomp_data`.
+/// `BPF_LD | BPF_W | BPF_ABS`: loads the word at offset `k` of `struct seccomp_data`.
 pub(crate) const LOAD: u16 = 0x20;
 /// `BPF_ALU | BPF_AND | BPF_K`
 pub(crate) const AND: u16 = 0x54;
 /// `BPF_JMP | BPF_JA`
 pub(crate) const JUMP: u16 = 0x05;
-/// `BPF_JMP | BPF_JEQ | BPF_K`, and with `BPF_JGT`, `BPF_JGE`, `BPF_JSET`.
+/// `BPF_JMP | BPF_JEQ | BPF_K`. The next three have `BPF_JGT`, `BPF_JGE` and `BPF_JSET` instead.
 pub(crate) const IF_EQUAL: u16 = 0x15;
 pub(crate) const IF_GREATER: u16 = 0x25;
 pub(crate) const IF_NOT_LESS: u16 = 0x35;
@@ -34,7 +35,7 @@ pub(crate) const IF_ANY_BIT: u16 = 0x45;
 /// `BPF_RET | BPF_K`
 pub(crate) const RETURN: u16 = 0x06;
 
-/// The kernel takes no more (`BPF_MAXINSNS`).
+/// The kernel accepts no more instructions (`BPF_MAXINSNS`).
 pub(crate) const MAX_INSTRUCTIONS: usize = 4096;
 
 /// A filter, ready for the kernel.
@@ -42,12 +43,13 @@ pub(crate) const MAX_INSTRUCTIONS: usize = 4096;
 pub(crate) struct Program(pub(crate) Vec<Instruction>);
 
 impl Program {
-    /// How many instructions it has.
+    /// The number of instructions.
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// As an array of `struct sock_filter`: what `bwrap --seccomp FD` reads. Little-endian, as all our architectures are.
+    /// The program as an array of `struct sock_filter`, which `bwrap --seccomp FD` reads. Little-endian, as all
+    /// supported machines are.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let one = |instruction: &Instruction| {
             let [a, b] = instruction.code.to_le_bytes();
@@ -71,22 +73,23 @@ impl Program {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Label(usize);
 
-/// What an instruction does and where it goes on, which makes two of them the same.
+/// What an instruction does, and where it continues. Two instructions with the same meaning are the same.
 type Meaning = (u16, u32, Option<Label>, Option<Label>);
 
 #[derive(Debug, Default)]
 pub(super) struct Assembler {
     /// The program, last instruction first.
     code: Vec<Instruction>,
-    /// The latest, and so nearest, place of every meaning.
+    /// The latest place of every meaning, which is also the nearest.
     made: BTreeMap<Meaning, Label>,
 }
 
-/// A conditional jump reaches no further.
+/// The furthest that a conditional jump reaches, in instructions.
 const REACH: usize = u8::MAX as usize;
 
 impl Assembler {
-    /// An assembler that has made `program` already, and where that begins; nothing where there is no instruction.
+    /// An assembler that starts with `program`, and the label of its first instruction. `None` if it has no
+    /// instruction.
     pub(super) fn before(program: &Program) -> Option<(Assembler, Label)> {
         let entry = Label(program.len().checked_sub(1)?);
         let code = program.0.iter().rev().copied().collect();
@@ -94,23 +97,23 @@ impl Assembler {
     }
 
     pub(super) fn ret(&mut self, value: u32) -> Label {
-        // One more return costs as much as a way station to an old one, and no jump at run time.
+        // Another return is as long as a jump to an old one, and saves the jump at run time.
         let near = |label: &Label| self.code.len() - label.0 < REACH;
         let known = self.made.get(&(RETURN, value, None, None)).copied().filter(near);
         known.unwrap_or_else(|| self.push((RETURN, value, None, None), 0, 0))
     }
 
-    /// Loads the word at `offset`, then goes on at `next`.
+    /// Loads the word at `offset`, then continues at `next`.
     pub(super) fn load(&mut self, offset: u32, next: Label) -> Label {
         self.straight(LOAD, offset, next)
     }
 
-    /// Keeps the bits of `mask`, then goes on at `next`.
+    /// Keeps the bits of `mask`, then continues at `next`.
     pub(super) fn and(&mut self, mask: u32, next: Label) -> Label {
         self.straight(AND, mask, next)
     }
 
-    /// Goes on at `yes` where the comparison `code` with `k` holds, at `no` where not.
+    /// Continues at `yes` if the comparison `code` with `k` holds, at `no` if not.
     pub(super) fn branch(&mut self, code: u16, k: u32, yes: Label, no: Label) -> Label {
         if yes == no {
             return yes;
@@ -120,7 +123,7 @@ impl Assembler {
             return *label;
         }
         let (mut near_yes, mut near_no) = (yes, no);
-        // A way station for one moves the other a step away: at most two rounds.
+        // A way station for one target moves the other one step away, so there are at most two rounds.
         while self.is_far(near_yes) || self.is_far(near_no) {
             near_yes = self.nearer(near_yes);
             near_no = self.nearer(near_no);
@@ -129,14 +132,14 @@ impl Assembler {
         self.push(meaning, jt, jf)
     }
 
-    /// Where to go instead of `label` with the word at `offset` loaded already: past a load of the same word.
+    /// Where to go instead of `label` if the word at `offset` is already loaded: past a load of the same word.
     pub(super) fn past_load(&self, offset: u32, label: Label) -> Label {
         let loads = |instruction: &Instruction| (instruction.code, instruction.k) == (LOAD, offset);
-        // What follows a load stands one nearer to the end.
+        // The label of the next instruction is one smaller, because labels count from the end.
         if label.0 > 0 && self.code.get(label.0).is_some_and(loads) { Label(label.0 - 1) } else { label }
     }
 
-    /// The program that starts at `entry`, which was made last.
+    /// Finishes the program that starts at `entry`, which was made last.
     pub(super) fn finish(mut self, entry: Label) -> Result<Program, Error> {
         if self.distance(entry) > 0 {
             self.way_station(entry);
@@ -150,7 +153,7 @@ impl Assembler {
         Ok(Program(self.code))
     }
 
-    /// An instruction that is followed by `next` whatever happens.
+    /// Makes an instruction that always continues at `next`.
     fn straight(&mut self, code: u16, k: u32, next: Label) -> Label {
         let meaning = (code, k, Some(next), None);
         if let Some(label) = self.made.get(&meaning) {
@@ -170,7 +173,7 @@ impl Assembler {
         label
     }
 
-    /// How many instructions lie between the next one to be made and `label`.
+    /// How many instructions lie between `label` and the instruction that is made next.
     fn distance(&self, label: Label) -> usize {
         self.code.len() - 1 - label.0
     }
@@ -181,7 +184,7 @@ impl Assembler {
 
     /// A place within reach that does the same as `label`.
     fn nearer(&mut self, label: Label) -> Label {
-        // One step is kept for the other target's way station.
+        // Keep one step for the way station of the other target.
         if self.distance(label) < REACH {
             return label;
         }

@@ -1,15 +1,15 @@
-//! Policies → one program.
+//! Compiles policies to one program.
 //!
-//! Instruction 0 loads the architecture. For each one follows a balanced tree over ranges of numbers with the same verdict,
-//! and at its leaves the tests of arguments. Only what depends on arguments, or is not allowed, ever runs: the kernel
-//! tries the filter on every number once when it is loaded, and remembers the numbers that are always allowed
-//! (kernel/seccomp.c, seccomp_cache_prepare). That is 450 runs, so depth matters; a chain of 1,900 comparisons costs a
-//! millisecond a launch.
+//! Instruction 0 loads the architecture. For each architecture follows a balanced tree over ranges of numbers with the
+//! same verdict, with the tests of arguments at its leaves. When a filter is loaded, the kernel tries it on every
+//! number once, and remembers the numbers that are always allowed (kernel/seccomp.c, `seccomp_cache_prepare`). At run
+//! time only the other calls execute the filter. Loading takes 450 runs of the filter, so its depth matters: a chain of
+//! 1,900 comparisons costs a millisecond per launch.
 //!
-//! Numbers of other architectures than the native one it would try as well, at each launch for a program of 32 bits that
-//! nearly none of them starts: a sixth of the time that attaching takes. It gives up at once where something is loaded
-//! that is not known beforehand, and so their trees begin with a look at the instruction pointer, which nothing depends
-//! on. A call of a 32-bit program runs through its tree instead, some ten comparisons.
+//! The kernel would also try the numbers of the 32-bit architecture, at every launch, although hardly any program uses
+//! that. It would be a sixth of the time that loading takes. The kernel stops trying when the filter loads a value that
+//! is not known at that time. So the trees of the other architectures begin with a load of the instruction pointer, on
+//! which nothing depends. The calls of a 32-bit program then run through their tree each time: some ten comparisons.
 
 use super::assemble::{Assembler, IF_ANY_BIT, IF_EQUAL, IF_GREATER, IF_NOT_LESS, Label, Program};
 use super::policy::{Case, Decision, Policy, Tested};
@@ -23,24 +23,24 @@ pub(super) const ARCH: u32 = 4;
 pub(super) const INSTRUCTION_POINTER: u32 = 8;
 pub(super) const ARGS: u32 = 16;
 
-/// The program of `policies`; calls of every other architecture kill the process.
+/// Compiles `policies`. A call of any other architecture kills the process.
 pub(crate) fn compile(policies: &[Policy<'_>]) -> Result<Program, Error> {
     build(Assembler::default(), policies, None)
 }
 
-/// The same with `program` behind it: that decides about the calls which a policy leaves open, instead of its default.
+/// Compiles `policies` in front of `program`, which decides the calls that a policy leaves open, instead of its
+/// default.
 pub(crate) fn compile_before(policies: &[Policy<'_>], program: &Program) -> Result<Program, Error> {
     match Assembler::before(program) {
         Some((asm, entry)) => build(asm, policies, Some(entry)),
-        None => Err(Error::new(125, "a system call filter without instructions is none")),
+        None => Err(Error::new(125, "a system call filter without instructions is not valid")),
     }
 }
 
 fn build(mut asm: Assembler, policies: &[Policy<'_>], program: Option<Label>) -> Result<Program, Error> {
-    // A program of an architecture that the profile does not speak of has nothing to do here, and no verdict that is
-    // meant for numbers of another one fits it.
+    // The profile says nothing about this architecture, and verdicts for the numbers of another one do not fit it.
     let mut entry = asm.ret(Verdict::KillProcess.code());
-    // Backwards, so that the native tree comes first.
+    // Build backwards, so that the native tree comes first.
     for (index, policy) in policies.iter().enumerate().rev() {
         let open = program.map_or(Leaf::Verdict(policy.default), Leaf::Program);
         let tree = tree(&mut asm, &ranges(policy, open), open);
@@ -52,7 +52,7 @@ fn build(mut asm: Assembler, policies: &[Policy<'_>], program: Option<Label>) ->
     asm.finish(entry)
 }
 
-/// What to do about the numbers from `start` to `end`, both included.
+/// What to do about the numbers from `start` to `end`, inclusive.
 struct Range<'a> {
     start: u32,
     end: u32,
@@ -63,7 +63,7 @@ struct Range<'a> {
 enum Leaf<'a> {
     Verdict(Verdict),
     Decision(&'a Decision<'a>),
-    /// The program behind ours decides.
+    /// The appended program decides.
     Program(Label),
 }
 
@@ -84,8 +84,8 @@ impl Leaf<'_> {
     }
 }
 
-/// Every number from 0 to the greatest, neighbours with the same verdict in one range. `open` is for those that no rule
-/// decides.
+/// All numbers from 0 to the greatest, with neighbours of the same verdict in one range. `open` is for numbers that no
+/// rule decides.
 fn ranges<'a>(policy: &'a Policy<'a>, open: Leaf<'a>) -> Vec<Range<'a>> {
     let mut ranges: Vec<Range<'a>> = Vec::new();
     let mut add = |start: u32, leaf: Leaf<'a>| match ranges.last_mut() {
@@ -113,17 +113,17 @@ fn ranges<'a>(policy: &'a Policy<'a>, open: Leaf<'a>) -> Vec<Range<'a>> {
     ranges
 }
 
-/// So many comparisons in a row at most, before the tree branches instead: a little deeper, and half as long.
+/// The most comparisons in a row before the tree branches instead. That makes it a little deeper, but half as long.
 const CHAIN: usize = 4;
 
-/// Beyond the last number of every kernel today. The kernel tries no filter on numbers that it does not have.
+/// Beyond the last number of any kernel today. The kernel tries a filter only on numbers that it has.
 const IN_USE: u32 = 480;
 
 fn tree(asm: &mut Assembler, ranges: &[Range<'_>], open: Leaf<'_>) -> Label {
     if let Some(label) = chain(asm, ranges, open) {
         return label;
     }
-    // Halves of as many numbers, not of as many ranges: each number is tried once.
+    // Split by numbers, not by ranges: the kernel tries each number once.
     let (first, last) = (ranges[0].start, ranges[ranges.len() - 1].end.min(IN_USE));
     let middle = first + last.saturating_sub(first) / 2;
     let at = ranges.partition_point(|range| range.start <= middle).clamp(1, ranges.len() - 1);
@@ -133,7 +133,7 @@ fn tree(asm: &mut Assembler, ranges: &[Range<'_>], open: Leaf<'_>) -> Label {
     asm.branch(IF_NOT_LESS, right[0].start, no_less, less)
 }
 
-/// Ranges that are one leaf but for a few single numbers: a comparison for each of those.
+/// Ranges that are all the same leaf except for a few single numbers: one comparison for each of those.
 fn chain(asm: &mut Assembler, ranges: &[Range<'_>], open: Leaf<'_>) -> Option<Label> {
     let common = ranges.iter().max_by_key(|range| range.end.min(IN_USE).saturating_sub(range.start))?;
     let odd: Vec<&Range<'_>> = ranges.iter().filter(|range| !range.leaf.is_same(&common.leaf)).collect();
@@ -155,7 +155,7 @@ fn leaf(asm: &mut Assembler, leaf: Leaf<'_>, open: Leaf<'_>) -> Label {
         Leaf::Decision(decision) => {
             let otherwise = decision.otherwise.map_or(open, |(verdict, _)| Leaf::Verdict(verdict));
             let mut label = self::leaf(asm, otherwise, open);
-            // The last cases change nothing where they say what is said without them.
+            // The last cases have no effect if they give the verdict that holds without them.
             let is_idle = |case: &&Case<'_>| otherwise.is_same(&Leaf::Verdict(case.verdict));
             let idle = decision.cases.iter().rev().take_while(is_idle).count();
             for case in decision.cases.iter().rev().skip(idle) {
@@ -170,7 +170,7 @@ fn leaf(asm: &mut Assembler, leaf: Leaf<'_>, open: Leaf<'_>) -> Label {
     }
 }
 
-/// Goes on at `yes` where `test` holds, at `no` where not.
+/// Continues at `yes` if `test` holds, at `no` if not.
 fn condition(asm: &mut Assembler, test: &Tested, yes: Label, no: Label) -> Label {
     let word = Words { low: ARGS + 8 * u32::from(test.condition.index), narrow: test.narrow };
     match test.condition.test {
@@ -184,9 +184,9 @@ fn condition(asm: &mut Assembler, test: &Tested, yes: Label, no: Label) -> Label
     }
 }
 
-/// The two halves of an argument, of which BPF compares one at a time; the upper half of a narrow one counts as zero.
+/// The two halves of an argument: BPF compares one at a time. The upper half of a narrow argument counts as zero.
 struct Words {
-    /// Offset of the lower half; the upper follows it, on little-endian machines.
+    /// Offset of the lower half. The upper half follows, because all supported machines are little-endian.
     low: u32,
     narrow: bool,
 }
@@ -202,7 +202,7 @@ impl Words {
         half_equal(asm, self.low + 4, mask_high, high, rest, no)
     }
 
-    /// `code` says whether equality counts: [`IF_GREATER`] or [`IF_NOT_LESS`].
+    /// `code` says whether equal values count: [`IF_GREATER`] does not, [`IF_NOT_LESS`] does.
     fn greater(&self, asm: &mut Assembler, code: u16, value: u64, yes: Label, no: Label) -> Label {
         let (high, low) = halves(value);
         if self.narrow && high != 0 {
@@ -217,7 +217,7 @@ impl Words {
     }
 }
 
-/// Whether the bits of `mask` in the word at `offset` have the value `value`.
+/// Tests whether the bits of `mask` in the word at `offset` have the value `value`.
 fn half_equal(asm: &mut Assembler, offset: u32, mask: u32, value: u32, yes: Label, no: Label) -> Label {
     match (mask, value) {
         (0, _) => yes,

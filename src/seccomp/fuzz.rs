@@ -10,7 +10,7 @@ use super::{compile, compile_before, proof, shipped};
 use crate::fuzzing::shown::check_shown;
 use crate::seccompiler_json;
 
-/// A profile that is read is compiled to a program that says the same, or refused in words.
+/// A profile that is read is compiled to a program that says the same. Any other text gives an error.
 pub(crate) fn json(text: &[u8]) {
     // Firecracker's form, or neither.
     match seccompiler_json::compile("fuzz.json", text, None, Arch::X86_64) {

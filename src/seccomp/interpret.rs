@@ -1,4 +1,4 @@
-//! Runs a program as the kernel does (net/core/filter.c, bpf_check_classic and the seccomp subset), to show what it says.
+//! Runs a filter program as the kernel does (net/core/filter.c, `bpf_check_classic`, and the subset for seccomp).
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ pub(crate) struct Data {
 }
 
 impl Data {
-    /// The word at `offset`. The instruction pointer counts as zero: nothing depends on it in a filter of ours.
+    /// The word at `offset`. The instruction pointer reads as zero, because no filter of pinfold depends on it.
     fn word(&self, offset: u32) -> Option<u32> {
         match offset {
             NUMBER => Some(self.number),
@@ -32,28 +32,28 @@ impl Data {
     }
 }
 
-/// Where a program goes on after an instruction.
+/// Where a program continues after an instruction.
 enum Next {
     At(usize),
-    /// At the first or at the second: it depends on what is not known.
+    /// At one of the two, depending on something unknown.
     Either(usize, usize),
     Return(u32),
 }
 
 impl Program {
-    /// What the filter returns for `data`, or nothing where the kernel would not have taken the program.
+    /// What the filter returns for `data`. `None` if the kernel would refuse the program.
     pub(crate) fn run(&self, data: &Data) -> Option<u32> {
         self.counted(data).map(|(value, _)| value)
     }
 
-    /// How many instructions the kernel carries out for `data`.
+    /// How many instructions the kernel executes for `data`.
     #[cfg(test)]
     pub(super) fn steps(&self, data: &Data) -> usize {
         self.counted(data).map_or(usize::MAX, |(_, steps)| steps)
     }
 
-    /// Whether the kernel can tell at load time what the filter returns for a call: it follows it as long as nothing but
-    /// the number and the architecture is looked at (kernel/seccomp.c, seccomp_is_const_allow).
+    /// Whether the kernel can tell at load time what the filter returns for a call. It follows the program as long as
+    /// that looks only at the number and the architecture (kernel/seccomp.c, `seccomp_is_const_allow`).
     #[cfg(test)]
     pub(super) fn is_tried_at_load(&self, arch: u32, number: u32) -> bool {
         let word = |offset| match offset {
@@ -68,10 +68,10 @@ impl Program {
         self.followed(|offset| data.word(offset))
     }
 
-    /// What the filter returns, and after how many instructions; nothing where a word is wanted that is not given.
+    /// What the filter returns, and after how many instructions. `None` if it loads a word that is not given.
     fn followed(&self, word: impl Fn(u32) -> Option<u32>) -> Option<(u32, usize)> {
         let (mut at, mut accumulator, mut steps) = (0, Some(0), 0);
-        // Every step goes forward, so that this ends.
+        // Every step goes forward, so the loop ends.
         loop {
             steps += 1;
             match self.step(at, &mut accumulator, |offset| word(offset).map(Some))? {
@@ -82,11 +82,11 @@ impl Program {
         }
     }
 
-    /// Everything that the filter may return for call `number` of the architecture `arch` (`AUDIT_ARCH_…`), of which
-    /// some arguments are known and the others may be anything. Nothing where the kernel would not have taken the
-    /// program.
+    /// Every value that the filter may return for call `number` of the architecture `arch` (`AUDIT_ARCH_…`). An
+    /// argument that is `None` may be anything. Returns `None` if the kernel would refuse the program.
     ///
-    /// Tests of one unknown argument are taken as independent, so that this may be more than there is, and never less.
+    /// Several tests of one unknown argument are treated as independent. So the result may be too large, but is never
+    /// too small.
     pub(crate) fn answers(&self, arch: u32, number: u32, args: [Option<u64>; 6]) -> Option<BTreeSet<u32>> {
         let data = Data { arch, number, args: args.map(Option::unwrap_or_default) };
         let is_known = |offset: u32| {
@@ -110,7 +110,7 @@ impl Program {
         Some(answers)
     }
 
-    /// Carries out the instruction `at`. The accumulator, and words of the call, may be unknown.
+    /// Executes the instruction `at`. The accumulator and the words of the call may be unknown.
     fn step(
         &self,
         at: usize,

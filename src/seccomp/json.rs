@@ -1,4 +1,4 @@
-//! Fields of a JSON object by name and type, with errors that say where.
+//! Reads fields of a JSON object by name and type. Errors say where.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -9,13 +9,13 @@ use serde_json::{Deserializer, Map, Value};
 use crate::error::Error;
 use crate::suggest::{did_you_mean, nearest};
 
-/// A failure that the author of a profile can mend.
+/// An error that the author of a profile can fix.
 pub(crate) fn refuse<T>(place: &str, reason: impl AsRef<str>) -> Result<T, Error> {
     Err(Error::new(125, format!("{place}: {}", reason.as_ref())))
 }
 
-/// Reads `text`. An object with a field that is there twice is an error: a reader takes the last of two, silently, and a
-/// person may have looked at the first (RFC 8259, section 4). `file` is its name in messages.
+/// Reads `text`; `file` is its name in messages. A field that appears twice in an object is an error: a reader silently
+/// takes the second one, and a person may have looked at the first (RFC 8259, section 4).
 pub(crate) fn read(file: &str, text: &[u8]) -> Result<Value, Error> {
     // RFC 8259, section 8.1: a byte order mark may be ignored.
     let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
@@ -28,7 +28,7 @@ pub(crate) fn read(file: &str, text: &[u8]) -> Result<Value, Error> {
     })
 }
 
-/// Reads a value of which no object has a field twice. The name of one that does goes into the cell.
+/// Reads a value and refuses repeated fields. The cell gets the name of a repeated field.
 #[derive(Clone, Copy)]
 struct Unique<'a>(&'a RefCell<Option<String>>);
 
@@ -92,17 +92,17 @@ impl<'de> Visitor<'de> for Unique<'_> {
     }
 }
 
-/// An object whose fields are all known.
+/// An object in which every field is known.
 pub(crate) struct Object<'a> {
     map: &'a Map<String, Value>,
-    /// Where it stands: `FILE: syscalls[3] (clone).args[0]`.
+    /// Where the object stands: `FILE: syscalls[3] (clone).args[0]`.
     pub(crate) place: String,
 }
 
 impl<'a> Object<'a> {
-    /// `value` as an object that has no other fields than `known`.
+    /// `value` as an object with no fields but `known`.
     ///
-    /// A field that is skipped because nobody knows it may be the misspelt one that makes a rule strict.
+    /// An unknown field is an error: it may be the misspelt field that makes a rule strict.
     pub(crate) fn new(value: &'a Value, place: String, known: &[&str]) -> Result<Object<'a>, Error> {
         let Value::Object(map) = value else { return refuse(place.trim_end_matches(": "), "an object is wanted here") };
         if let Some(name) = map.keys().find(|name| !known.contains(&name.as_str())) {
@@ -117,7 +117,7 @@ impl<'a> Object<'a> {
         if self.place.ends_with(": ") { format!("{}{name}", self.place) } else { format!("{}.{name}", self.place) }
     }
 
-    /// The field, where it is there and not null (which Go writes for an empty list).
+    /// The field `name`, if it is present and not null. Go writes null for an empty list.
     pub(crate) fn get(&self, name: &str) -> Option<&'a Value> {
         self.map.get(name).filter(|value| !value.is_null())
     }
@@ -130,7 +130,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// A whole number up to `most`.
+    /// A whole number, at most `most`.
     pub(crate) fn number(&self, name: &str, most: u64) -> Result<Option<u64>, Error> {
         let Some(value) = self.get(name) else { return Ok(None) };
         match value.as_u64() {
@@ -139,7 +139,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// The entries of a list with the place of each; none where there is no list.
+    /// The entries of a list, each with its place. No entries if there is no list.
     pub(crate) fn list(&self, name: &str) -> Result<Vec<(String, &'a Value)>, Error> {
         let place = self.at(name);
         match self.get(name) {

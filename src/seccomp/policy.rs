@@ -1,5 +1,5 @@
-//! A profile for one architecture: what becomes of every system call number. Plain enough to be the measure that
-//! compiled programs are tested by.
+//! A profile resolved for one architecture: what happens to every system call number. It is simple, so that compiled
+//! programs can be checked against it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,29 +12,29 @@ use super::verdict::{ENOSYS, Verdict};
 use super::width;
 use crate::error::Error;
 
-/// For which kernel and process a profile is resolved.
+/// The kernel and the process for which a profile is resolved.
 pub(crate) struct Target<'a> {
     /// One of [`Arch::KERNELS`].
     pub(crate) arch: Arch,
-    /// Its version, for `minKernel`.
+    /// The version of the kernel, for `minKernel`.
     pub(crate) kernel: (u32, u32),
-    /// The capabilities that the program in the box will have.
+    /// The capabilities that the program in the sandbox will have.
     pub(crate) caps: &'a BTreeSet<String>,
 }
 
-/// What a filter does about the calls of one architecture.
+/// What a filter does with the calls of one architecture.
 #[derive(Debug)]
 pub(crate) struct Policy<'p> {
     pub(crate) arch: Arch,
-    /// The verdict on numbers without an entry.
+    /// The verdict on numbers that have no entry.
     pub(crate) default: Verdict,
     pub(crate) calls: BTreeMap<u32, Decision<'p>>,
-    /// Rules that say something else about a call than the rule that decides it.
+    /// Rules that would answer a call differently from the rule that decides it.
     pub(crate) idle: Vec<Idle<'p>>,
 }
 
 impl Policy<'_> {
-    /// Whether there is any call that it does not let through.
+    /// Whether it refuses any call.
     pub(crate) fn refuses(&self) -> bool {
         let refuses = |verdict: Verdict| !Verdict::lets_through(verdict.code());
         let decides = |decision: &Decision<'_>| {
@@ -44,25 +44,25 @@ impl Policy<'_> {
     }
 }
 
-/// A rule without effect on one call.
+/// A rule that has no effect on one call.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Idle<'p> {
     pub(crate) call: &'static str,
     pub(crate) rule: &'p Rule,
-    /// The one that stands before it.
+    /// The rule that decides instead, because it comes first.
     pub(crate) decides: &'p Rule,
 }
 
-/// What becomes of one system call.
+/// What happens to one system call.
 #[derive(Debug, Default)]
 pub(crate) struct Decision<'p> {
-    /// Asked in this order; the first that holds decides.
+    /// Tried in this order. The first that holds decides.
     pub(crate) cases: Vec<Case<'p>>,
-    /// The verdict where none holds, with the rule that gives it; none of these is the default.
+    /// The verdict if no case holds, and its rule. `None` means the default.
     pub(crate) otherwise: Option<(Verdict, &'p Rule)>,
 }
 
-/// A verdict under conditions, all of which must hold.
+/// A verdict under conditions that must all hold.
 #[derive(Debug)]
 pub(crate) struct Case<'p> {
     pub(crate) tests: Vec<Tested>,
@@ -70,7 +70,7 @@ pub(crate) struct Case<'p> {
     pub(crate) rule: &'p Rule,
 }
 
-/// A condition on an argument, of which this call uses all bits or the lower 32.
+/// A condition on an argument. `narrow`: the call uses only the lower 32 bits of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Tested {
     pub(crate) condition: Condition,
@@ -79,13 +79,13 @@ pub(crate) struct Tested {
 
 impl Tested {
     fn new(condition: &Condition, arch: Arch, name: &str) -> Tested {
-        // A 32-bit program cannot set the upper half, but a 64-bit one can, and call by `int 0x80`: what the kernel
-        // shows to the filter then are the registers as they are, what it uses are their lower halves.
+        // A 32-bit program cannot set the upper half. But a 64-bit program can, and can call by `int 0x80`. Then the
+        // kernel shows the filter the whole registers, and uses their lower halves.
         let narrow = arch.is_32bit() || width::is_narrow(name, condition.index);
         let mut condition = *condition;
         if narrow {
             condition.test = match condition.test.map(lower_half) {
-                // How profiles spell the lower half of a register.
+                // Profiles write the lower half of a register so.
                 Test::Masked { mask: 0xffff_ffff, value } => Test::Equal(value),
                 test => test,
             };
@@ -93,7 +93,7 @@ impl Tested {
         Tested { condition, narrow }
     }
 
-    /// Whether it holds for these arguments.
+    /// Whether the condition holds for these arguments.
     pub(crate) fn holds(&self, args: &[u64; 6]) -> bool {
         let register = args.get(usize::from(self.condition.index)).copied().unwrap_or(0);
         let argument = if self.narrow { register & 0xffff_ffff } else { register };
@@ -126,7 +126,7 @@ impl fmt::Display for Tested {
     }
 }
 
-/// A negative number that somebody wrote with all 64 bits, as 32 bits; other numbers as they are.
+/// Shortens a negative number that was written with 64 bits to 32 bits. Other numbers stay as they are.
 fn lower_half(value: u64) -> u64 {
     if value >= 0xffff_ffff_8000_0000 { value & 0xffff_ffff } else { value }
 }
@@ -151,7 +151,7 @@ impl Policy<'_> {
         self.arch.first_refused().is_none_or(|first| number < first) && !self.calls.contains_key(&number)
     }
 
-    /// The verdict on a call, by the letter of the profile.
+    /// The verdict on a call, straight from the rules.
     pub(crate) fn verdict(&self, number: u32, args: &[u64; 6]) -> Verdict {
         if self.arch.first_refused().is_some_and(|first| number >= first) {
             return Verdict::Errno(ENOSYS);
@@ -163,7 +163,7 @@ impl Policy<'_> {
 }
 
 impl<'p> Policy<'p> {
-    /// The rule by which call `number` can be answered with `code`; nothing where that is the default.
+    /// The rule by which call `number` may be answered with `code`. `None` if it is the default.
     pub(crate) fn rule_for(&self, number: u32, code: u32) -> Option<&'p Rule> {
         let decision = self.calls.get(&number)?;
         let case = decision.cases.iter().find(|case| case.verdict.code() == code).map(|case| case.rule);
@@ -172,13 +172,13 @@ impl<'p> Policy<'p> {
 }
 
 impl Decision<'_> {
-    /// The verdict where no case holds.
+    /// The verdict if no case holds.
     pub(crate) fn otherwise(&self, default: Verdict) -> Verdict {
         self.otherwise.map_or(default, |(verdict, _)| verdict)
     }
 }
 
-/// The policies for every architecture that a kernel of `target` runs and `profile` speaks of, the native one first.
+/// The policies for the architectures that a kernel of `target` runs and `profile` covers. The native one comes first.
 pub(crate) fn resolve<'p>(profile: &'p Profile, target: &Target<'_>, table: &Table) -> Result<Vec<Policy<'p>>, Error> {
     let layers: Vec<&Profile> = std::iter::successors(Some(profile), |profile| profile.base.as_deref()).collect();
     let arches = profile.arches_on(target.arch);
@@ -199,12 +199,12 @@ pub(crate) fn resolve<'p>(profile: &'p Profile, target: &Target<'_>, table: &Tab
 }
 
 impl<'p> Policy<'p> {
-    /// Adds what `layer` says about calls that the layers before it leave open.
+    /// Adds what `layer` says about calls that earlier layers leave open.
     fn add_layer(&mut self, layer: &'p Profile, target: &Target<'_>, table: &Table) {
         let mut own: BTreeMap<u32, Layer<'p>> = BTreeMap::new();
         for rule in layer.rules.iter().filter(|rule| applies(rule, target)) {
             for name in &rule.names {
-                // A group or name that does not exist was refused when the profile was read.
+                // Unknown groups and names were refused when the profile was read.
                 let members: Vec<&Call> = match table.group(name) {
                     Some(members) => members.collect(),
                     None => table.find(name).into_iter().collect(),
@@ -226,7 +226,7 @@ impl<'p> Policy<'p> {
     }
 }
 
-/// What one profile says about one number: conditions first, then its own name, then its group.
+/// What one profile says about one number. Conditions come first, then rules for the name, then rules for its group.
 #[derive(Default)]
 struct Layer<'p> {
     cases: Vec<Case<'p>>,
@@ -235,8 +235,8 @@ struct Layer<'p> {
 }
 
 impl<'p> Layer<'p> {
-    /// Takes in what `rule` says, unless a rule before it has spoken: so does libseccomp, and Podman's profile has such a
-    /// pair (setns).
+    /// Adds `rule`, unless an earlier rule decides the call. libseccomp does the same, and Podman's profile has such a
+    /// pair (setns). Returns the rule as idle if it would have answered differently.
     fn add(&mut self, rule: &'p Rule, call: &Call, arch: Arch, by_group: bool) -> Option<Idle<'p>> {
         if !rule.conditions.is_empty() {
             let tests = |conditions: &[Condition]| {
@@ -252,8 +252,8 @@ impl<'p> Layer<'p> {
     }
 }
 
-/// Whether `includes` and `excludes` let a rule in, as Docker reads them: of `includes.caps` every one must be there, of
-/// `excludes` a single one is enough (moby, profiles/seccomp/seccomp_linux.go).
+/// Whether `includes` and `excludes` let a rule apply, as in Docker: all of `includes.caps` must be present, but one of
+/// `excludes.caps` is enough (moby, profiles/seccomp/seccomp_linux.go).
 fn applies(rule: &Rule, target: &Target<'_>) -> bool {
     let is_here = |name: &String| Arch::named(name) == Some(target.arch);
     let Scope { caps, arches, min_kernel } = &rule.includes;

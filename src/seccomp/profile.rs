@@ -1,8 +1,9 @@
-//! A profile as its author wrote it: the JSON form of OCI and Docker, read and checked, not yet for any architecture.
+//! A profile as its author wrote it: the JSON form of OCI and Docker, read and checked, but not yet for any
+//! architecture.
 //!
-//! The form is that of `linux.seccomp` in the OCI runtime specification, with what Docker and Podman add to it (`archMap`,
-//! `includes`, `excludes`, `comment`, `errno`), so that their files load unchanged. Our own additions are `extends`,
-//! a `comment` on top, and groups among the names.
+//! The form is that of `linux.seccomp` in the OCI runtime specification, with the additions of Docker and Podman
+//! (`archMap`, `includes`, `excludes`, `comment`, `errno`), so that their files load unchanged. Pinfold adds `extends`,
+//! a top-level `comment`, and groups among the names.
 
 use serde_json::Value;
 
@@ -13,38 +14,38 @@ use super::verdict::{ACTIONS, EPERM, MAX_ERRNO, Verdict, errno_number};
 use crate::error::Error;
 use crate::suggest::{did_you_mean, nearest};
 
-/// A profile, checked as far as it can be without an architecture.
+/// A profile, checked as far as is possible without an architecture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Profile {
-    /// What it is for, in a sentence or two.
+    /// The purpose of the profile, in a sentence or two.
     pub(crate) comment: String,
     /// The profile that decides what this one leaves open.
     pub(crate) base: Option<Box<Profile>>,
-    /// The verdict on calls without a rule; a base may have it instead.
+    /// The verdict on calls without a rule. `None` if a base has it.
     pub(crate) default: Option<Verdict>,
     pub(crate) arches: Arches,
     pub(crate) rules: Vec<Rule>,
 }
 
-/// For which architectures a profile is.
+/// The architectures of a profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Arches {
-    /// It does not say: for the one that it is compiled for, without any other convention.
+    /// Not given: only the architecture for which the profile is compiled, without any other calling convention.
     Native,
     /// `architectures`.
     Listed(Vec<String>),
-    /// `archMap`: an architecture, and which others belong to it.
+    /// `archMap`: an architecture, and the others that belong to it.
     Mapped(Vec<(String, Vec<String>)>),
 }
 
 /// An entry of `syscalls`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rule {
-    /// Where it stands, for messages.
+    /// Where the rule stands in the file, for messages.
     pub(crate) place: String,
     pub(crate) names: Vec<String>,
     pub(crate) verdict: Verdict,
-    /// All of them must hold, unless [`Rule::alternatives`] says otherwise.
+    /// All must hold, unless [`Rule::alternatives`] says otherwise.
     pub(crate) conditions: Vec<Condition>,
     pub(crate) includes: Scope,
     pub(crate) excludes: Scope,
@@ -52,13 +53,14 @@ pub(crate) struct Rule {
 }
 
 impl Profile {
-    /// One that says nothing, to be put in front of a program.
+    /// A profile that decides nothing, to be put in front of a program.
     pub(crate) fn open() -> Profile {
         let default = Some(Verdict::Allow);
         Profile { comment: String::new(), base: None, default, arches: Arches::Native, rules: Vec::new() }
     }
 
-    /// The architectures that this profile decides on a kernel of `arch`; a base may say it instead.
+    /// The architectures that this profile covers on a kernel of `arch`. A profile that does not say takes those of its
+    /// base.
     pub(crate) fn arches_on(&self, arch: Arch) -> Vec<Arch> {
         match (&self.arches, &self.base) {
             (Arches::Native, Some(base)) => base.arches_on(arch),
@@ -68,10 +70,10 @@ impl Profile {
 }
 
 impl Rule {
-    /// The sets of conditions of which one must hold in full.
+    /// The sets of conditions. The rule applies if all conditions of one set hold.
     ///
-    /// Two conditions on the same argument make every condition an alternative: so do runc and libseccomp's users since
-    /// 2017 (runc, libcontainer/seccomp/seccomp_linux.go: "revert to old behavior").
+    /// Two conditions on the same argument turn every condition into an alternative. runc and other users of libseccomp
+    /// have done so since 2017 (runc, libcontainer/seccomp/seccomp_linux.go: "revert to old behavior").
     pub(crate) fn alternatives(&self) -> Vec<&[Condition]> {
         let repeated =
             |condition: &Condition| self.conditions.iter().filter(|c| c.index == condition.index).count() > 1;
@@ -82,12 +84,12 @@ impl Rule {
 /// A test of one argument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Condition {
-    /// 0 to 5.
+    /// From 0 to 5.
     pub(crate) index: u8,
     pub(crate) test: Test,
 }
 
-/// How an argument is tested; all numbers are unsigned.
+/// A test of an argument. All numbers are unsigned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Test {
     Equal(u64),
@@ -123,7 +125,7 @@ pub(crate) struct Reader<'a> {
     pub(crate) is_cap: &'a dyn Fn(&str) -> bool,
 }
 
-/// What libseccomp's installer may be told. None of it changes a verdict, and a compiled filter cannot carry it.
+/// Flags for the code that installs a filter. None changes a verdict, and a compiled filter cannot carry them.
 const FLAGS: &[&str] = &[
     "SECCOMP_FILTER_FLAG_TSYNC",
     "SECCOMP_FILTER_FLAG_LOG",
@@ -196,7 +198,7 @@ impl Reader<'_> {
         for (place, name) in &names {
             check_name(self.table, place, name)?;
         }
-        // The place alone is a number to count to; the name is what its author looks for.
+        // The place alone is an index to count to. Authors look for the name.
         rule.place = format!("{} ({first}{})", rule.place, if names.len() > 1 { ", …" } else { "" });
         let Some(verdict) = verdict(&rule, "action", "errnoRet", "errno")? else {
             return refuse(&rule.at("action"), "this field is missing");
@@ -237,7 +239,7 @@ impl Reader<'_> {
     }
 }
 
-/// A name that no architecture knows is an error; one that only others know is skipped later, as OCI has it.
+/// A name that no architecture has is an error. A name that only other architectures have is skipped later, as in OCI.
 pub(super) fn check_name(table: &Table, place: &str, name: &str) -> Result<(), Error> {
     let is_group = name.starts_with('@');
     let known = if is_group { name != FOREIGN && table.group(name).is_some() } else { table.find(name).is_some() };
@@ -248,13 +250,13 @@ pub(super) fn check_name(table: &Table, place: &str, name: &str) -> Result<(), E
     refuse(place, format!("unknown {what} {name:?}{}", did_you_mean(table.suggestion(name))))
 }
 
-const NO_LISTENER: &str = "a filter that asks another process needs that process to be there for it; use \
+const NO_LISTENER: &str = "a filter that asks another process needs that process, and pinfold starts none; use \
     SCMP_ACT_ERRNO, SCMP_ACT_TRAP or SCMP_ACT_TRACE";
 
-/// The verdict that field `action` names, with the number of field `number` or `name`; EPERM unless they say.
+/// The verdict of the field `action`. The fields `number` and `name` give its number; without them it is EPERM.
 fn verdict(object: &Object<'_>, action: &str, number: &str, name: &str) -> Result<Option<Verdict>, Error> {
     let given = object.number(number, MAX_ERRNO.into())?.map(|number| number as u16);
-    // Podman writes the name beside the number, because numbers differ on alpha, mips, parisc and sparc.
+    // Podman writes the errno's name beside its number, because numbers differ on alpha, mips, parisc and sparc.
     let named = match object.text(name)?.filter(|text| !text.is_empty()) {
         None => None,
         Some(text) => match errno_number(text) {
@@ -325,15 +327,15 @@ fn arches(top: &Object<'_>) -> Result<Arches, Error> {
 }
 
 impl Arches {
-    /// The conventions that a filter for a kernel of `arch` decides; nothing where the profile is for other kernels.
+    /// The calling conventions that a filter for a kernel of `arch` covers; empty if the profile is for other kernels.
     pub(crate) fn on(&self, arch: Arch) -> Vec<Arch> {
-        // The native one comes first, whatever the order in the file.
+        // The native architecture comes first, whatever the order in the file.
         let family = [Some(arch), arch.compat()].into_iter().flatten();
         let is_in = |names: &[String], arch: Arch| names.iter().any(|name| name == arch.oci_name());
         match self {
             Arches::Native => vec![arch],
             Arches::Listed(names) => family.filter(|known| is_in(names, *known)).collect(),
-            // Without an entry for it, Docker leaves the list empty, which means the native one.
+            // Without an entry for `arch`, Docker leaves the list empty, which means the native architecture.
             Arches::Mapped(map) => match map.iter().find(|(main, _)| main == arch.oci_name()) {
                 Some((_, sub)) => family.filter(|known| *known == arch || is_in(sub, *known)).collect(),
                 None => vec![arch],
@@ -349,7 +351,7 @@ fn one_of(place: &str, word: &str, known: &[&str]) -> Result<(), Error> {
     refuse(place, format!("unknown word {word:?}{}", did_you_mean(nearest(word, known.iter().copied()))))
 }
 
-/// `major.minor`, with whatever follows a further dot or dash ignored (`6.18.44-generic`).
+/// Reads `major.minor`. Ignores what follows a further dot or dash (`6.18.44-generic`).
 pub(crate) fn kernel_version(text: &str) -> Option<(u32, u32)> {
     let mut parts = text.trim().split(['.', '-']);
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))

@@ -1,4 +1,4 @@
-//! Tries a program on calls and compares with the letter of its policies.
+//! Runs a compiled program on many calls, and compares its answers with what its policies say.
 
 use std::collections::BTreeSet;
 
@@ -10,10 +10,10 @@ use super::profile::Test;
 use super::verdict::Verdict;
 use crate::error::Error;
 
-/// Numbers up to here are all tried: every number that a kernel has, and what it will get in the next decades.
+/// All numbers below this are tried: those of today's kernels, and room for decades to come.
 const NUMBERS: u32 = 1024;
 
-/// Numbers where a slip would show: the private calls of arm, the x32 bit, the sign, the ends.
+/// Numbers at which an error would show: private calls of arm, the x32 bit, the sign bit, the ends of the range.
 const ODD_NUMBERS: &[u32] = &[
     0xeffff,
     0xf0000,
@@ -38,9 +38,9 @@ const ODD_NUMBERS: &[u32] = &[
 
 /// Runs `program` on every number of every architecture, with arguments around each value that a rule names.
 ///
-/// What the policies leave open, `behind` decides where there is one.
+/// Where the policies leave a call open, the answer must be that of `behind`, if there is one.
 ///
-/// Returns how many calls were tried; a difference is an error, and a fault of ours.
+/// Returns how many calls were tried. A difference is an error, and a bug in pinfold.
 pub(crate) fn prove(policies: &[Policy<'_>], program: &Program, behind: Option<&Program>) -> Result<usize, Error> {
     let mut tried = 0;
     for arch in Arch::ALL {
@@ -66,8 +66,9 @@ pub(crate) fn prove(policies: &[Policy<'_>], program: &Program, behind: Option<&
     Ok(tried)
 }
 
-/// Arguments that tell the cases of `decision` apart: for each argument that is tested, each value that is named, its
-/// neighbours, and all of these with other upper halves, while the other arguments hold values that are named for them.
+/// Arguments that tell the cases of `decision` apart. For each tested argument: every value that is named, its
+/// neighbours, and all of these with other upper halves. Meanwhile the other arguments hold values that are named for
+/// them.
 pub(super) fn arguments(decision: &Decision<'_>) -> Vec<[u64; 6]> {
     let mut values: [BTreeSet<u64>; 6] = Default::default();
     for test in decision.cases.iter().flat_map(|case| &case.tests) {
@@ -101,7 +102,7 @@ pub(super) fn arguments(decision: &Decision<'_>) -> Vec<[u64; 6]> {
     all
 }
 
-/// `value`, its neighbours, and these with every kind of upper half.
+/// `value` and values near it, each with several upper halves.
 fn around(value: u64) -> impl Iterator<Item = u64> {
     let near = [value, value.wrapping_sub(1), value.wrapping_add(1), value & 0xffff_ffff, value << 32, !value];
     let upper = [0, 1 << 32, 1 << 63, 0xffff_ffff << 32];

@@ -1,9 +1,9 @@
-//! The profiles that come with us, by name.
+//! The seccomp profiles that ship with pinfold, by name.
 
 use crate::error::Error;
 use crate::suggest::{did_you_mean, nearest};
 
-/// Name and text. The texts are files of their own, to be read and copied.
+/// Name and text. The texts are separate files, so that users can read and copy them.
 const PROFILES: &[(&str, &str)] = &[
     ("default", include_str!("../../seccomp-profiles/default.json")),
     ("build", include_str!("../../seccomp-profiles/build.json")),
@@ -16,7 +16,7 @@ pub(crate) fn text(name: &str) -> Option<&'static str> {
     PROFILES.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
 }
 
-/// The text of the shipped profile `name`, or an error that says which name may be meant.
+/// The text of the shipped profile `name`, or an error that suggests a similar name.
 pub(crate) fn find(name: &str) -> Result<&'static str, Error> {
     text(name).ok_or_else(|| {
         let near = did_you_mean(nearest(name, names()));
@@ -24,7 +24,7 @@ pub(crate) fn find(name: &str) -> Result<&'static str, Error> {
     })
 }
 
-/// Every name, in the order to show them.
+/// Every name, in the order in which to show them.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     PROFILES.iter().map(|(name, _)| *name)
 }

@@ -1,14 +1,14 @@
-//! Names and numbers of system calls, and the groups that they are sorted into.
+//! Names and numbers of system calls, and their groups.
 
 use super::arch::Arch;
 
-/// One line a call; the file says where its numbers come from.
+/// One line per call. The file says where its numbers come from.
 const TABLE: &str = include_str!("tables/syscalls.tbl");
 
-/// The group of names that only other architectures have. It is no name in a profile.
+/// The group of calls that only other architectures have. A profile cannot use its name.
 pub(crate) const FOREIGN: &str = "@foreign";
 
-/// Every group with what is in it. `seccomp show @group` lists the calls.
+/// Every group and its contents. `seccomp show @group` lists the calls.
 pub(crate) const GROUPS: &[(&str, &str)] = &[
     ("@io", "reading, writing, waiting and controlling what is open (ioctl too)"),
     ("@file", "files and directories by path or descriptor: opening, attributes, links, watching"),
@@ -67,7 +67,7 @@ impl Call {
     }
 }
 
-/// The table, read.
+/// The parsed table.
 #[derive(Debug)]
 pub(crate) struct Table {
     /// Sorted by name, as the file is.
@@ -88,18 +88,18 @@ impl Table {
         self.calls.binary_search_by_key(&name, |call| call.name).ok().and_then(|index| self.calls.get(index))
     }
 
-    /// The call that has `number` on `arch`.
+    /// The call with this `number` on `arch`.
     pub(crate) fn by_number(&self, arch: Arch, number: u32) -> Option<&Call> {
         self.calls.iter().find(|call| call.number(arch) == Some(number))
     }
 
-    /// The calls of `group` (`@mount`), or nothing where there is no such group.
+    /// The calls of `group` (`@mount`). `None` if there is no such group.
     pub(crate) fn group(&self, group: &str) -> Option<impl Iterator<Item = &Call>> {
         let known = GROUPS.iter().any(|(name, _)| *name == group);
         known.then(|| self.calls.iter().filter(move |call| call.group == group))
     }
 
-    /// The call or group whose name is nearest to `name`, if one is near.
+    /// The call or group with the name most like `name`, if one is similar.
     pub(crate) fn suggestion(&self, name: &str) -> Option<&'static str> {
         let groups = GROUPS.iter().map(|(group, _)| *group);
         crate::suggest::nearest(name, self.calls.iter().map(|call| call.name).chain(groups))

@@ -1,18 +1,18 @@
-//! What a filter can answer, as the kernel, OCI profiles and people write it.
+//! The answers that a filter can give: their names in the kernel and in OCI profiles, and their words for people.
 
 use std::fmt;
 
-/// The answer to one system call (seccomp(2)), the strictest last.
+/// The answer to one system call (seccomp(2)). The strictest comes last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Verdict {
     Allow,
-    /// Allowed, and written to the audit log.
+    /// The call is allowed, and written to the audit log.
     Log,
-    /// Handed to a tracer with this number; ENOSYS without one.
+    /// The call is handed to a tracer with this number. Without a tracer it fails with ENOSYS.
     Trace(u16),
-    /// Not carried out; the caller sees this errno.
+    /// The call fails with this errno.
     Errno(u16),
-    /// SIGSYS.
+    /// The call is refused, and the thread gets SIGSYS.
     Trap,
     /// Ends the thread.
     KillThread,
@@ -23,7 +23,7 @@ pub(crate) enum Verdict {
 pub(crate) const EPERM: u16 = 1;
 pub(crate) const ENOSYS: u16 = 38;
 
-/// The kernel returns no larger number as an error (`MAX_ERRNO`, include/linux/err.h); seccomp cuts to it.
+/// The kernel returns no larger error number (`MAX_ERRNO` in include/linux/err.h). seccomp reduces larger ones to it.
 pub(crate) const MAX_ERRNO: u16 = 4095;
 
 /// `SCMP_ACT_…` of OCI profiles. `SCMP_ACT_KILL` is libseccomp's old name for killing the thread.
@@ -63,7 +63,7 @@ impl Verdict {
         [Verdict::Allow.code(), Verdict::Log.code()].contains(&code)
     }
 
-    /// The verdict that `code` is, where a profile could have it.
+    /// The verdict that has the code `code`, if a profile could have it.
     pub(crate) fn of_code(code: u32) -> Option<Verdict> {
         let number = code as u16;
         let known = [
@@ -109,8 +109,8 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// The names that make sense as an answer, and a few that profiles in the wild use. The numbers are those of
-/// include/uapi/asm-generic/errno{-base,}.h, which all our architectures share.
+/// Errnos that make sense as an answer, and a few that existing profiles use. The numbers are those of
+/// include/uapi/asm-generic/errno{-base,}.h, which all supported architectures share.
 const ERRNOS: &[(&str, u16)] = &[
     ("EPERM", EPERM),
     ("ENOENT", 2),

@@ -1,12 +1,12 @@
-//! Which arguments the kernel takes as 32 bits although their register has 64.
+//! Which arguments the kernel takes as 32 bits, although their register has 64.
 //!
-//! The upper half of such a register is not looked at: `ioctl(fd, TIOCSTI | 1 << 32)` is TIOCSTI. A filter that compares
-//! all 64 bits is bypassed so (CVE-2019-10063 in flatpak, CVE-2019-7303 in snap), and a profile's author should not have
-//! to know. Where an argument is listed here, conditions on it look at the lower half only.
+//! The kernel ignores the upper half of such a register: `ioctl(fd, TIOCSTI | 1 << 32)` is TIOCSTI. That bypasses a
+//! filter that compares all 64 bits (CVE-2019-10063 in flatpak, CVE-2019-7303 in snap). The author of a profile should
+//! not have to know. So conditions on the arguments listed here compare only the lower half.
 
-/// Call, index of the argument. The types are those of the kernel's `SYSCALL_DEFINE` (Linux 6.18); only arguments that a
-/// profile may want to test are listed. `clone` has `unsigned long`, and uses `lower_32_bits` of it (kernel/fork.c). File
-/// modes are left out: they have 16 bits, so that a sound condition on one masks anyway.
+/// Call, and index of the argument. The types are those of the kernel's `SYSCALL_DEFINE` (Linux 6.18). Only arguments
+/// that a profile may want to test are listed. `clone` has `unsigned long`, but uses `lower_32_bits` of it
+/// (kernel/fork.c). File modes are not listed: they have 16 bits, so a sound condition on one uses a mask anyway.
 const NARROW: &[(&str, u8)] = &[
     ("accept4", 3),
     ("arch_prctl", 0),
@@ -92,7 +92,7 @@ pub(crate) fn is_narrow(name: &str, index: u8) -> bool {
     NARROW.contains(&(name, index))
 }
 
-/// Every call that is listed, once.
+/// Every listed call, once.
 #[cfg(test)]
 pub(super) fn calls() -> impl Iterator<Item = &'static str> {
     NARROW.iter().map(|(name, _)| *name).collect::<std::collections::BTreeSet<_>>().into_iter()

@@ -1,4 +1,4 @@
-//! Tests of the compiler that need no kernel: reading, meaning, and what the programs answer.
+//! Tests of the compiler that need no kernel: reading profiles, resolving them, and what the programs answer.
 
 mod oracle;
 mod overrule;
@@ -26,7 +26,7 @@ fn read(text: &str) -> Result<Profile, Error> {
     Reader { table: &table, shipped: &super::shipped::text, is_cap: &is_cap }.read("file.json", text.as_bytes())
 }
 
-/// A profile for one kernel, compiled; every program that a test sees is proved first.
+/// A profile for one kernel, compiled. Every program that a test sees is proved first.
 struct Compiled {
     program: Program,
     arch: Arch,
@@ -46,7 +46,7 @@ impl Compiled {
         Compiled { program, arch }
     }
 
-    /// What becomes of `name` with these first arguments on `arch`.
+    /// The verdict on `name` with these first arguments on `arch`.
     fn on(&self, arch: Arch, name: &str, args: &[u64]) -> u32 {
         let table = Table::new();
         let number = table.find(name).unwrap().number(arch).unwrap();
@@ -71,7 +71,7 @@ fn errno(number: u16) -> u32 {
     Verdict::Errno(number).code()
 }
 
-/// A profile with `rules` that answers ENOSYS to everything else.
+/// A profile with `rules` that answers everything else with ENOSYS.
 fn profile(rules: &str) -> String {
     format!(r#"{{"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38, "syscalls": [{rules}]}}"#)
 }
@@ -86,7 +86,7 @@ fn arg(index: u8, op: &str, value: u64, two: u64) -> String {
     format!(r#"{{"index": {index}, "op": "SCMP_CMP_{op}", "value": {value}, "valueTwo": {two}}}"#)
 }
 
-/// Hands `check` the policies of `text` on `arch`, with their program.
+/// Calls `check` with the policies of `text` on `arch` and with their program.
 fn with_policies(text: &str, arch: Arch, check: impl FnOnce(&[Policy<'_>], &Program)) {
     let profile = read(text).unwrap();
     let caps = BTreeSet::new();
@@ -94,7 +94,7 @@ fn with_policies(text: &str, arch: Arch, check: impl FnOnce(&[Policy<'_>], &Prog
     check(&policies, &compile(&policies).unwrap());
 }
 
-/// xorshift64*: the same profiles at every run.
+/// xorshift64*, so that every run tests the same profiles.
 struct Dice(u64);
 
 impl Dice {
@@ -114,7 +114,7 @@ impl Dice {
     }
 }
 
-/// Values where a comparison of halves goes wrong first.
+/// Values at which a wrong comparison of halves shows first.
 const VALUES: &[u64] = &[
     0,
     1,

@@ -1,7 +1,9 @@
-//! A second opinion: what seccompiler, which shares no line with us, makes of a policy answers every call as ours does.
+//! A second opinion: seccompiler, which shares no code with pinfold, compiles the same policies, and both programs must
+//! answer every call alike.
 //!
-//! Its filters have one verdict for what matches and one for the rest, and so have the policies here. It knows neither
-//! numbers nor which arguments have 32 bits; it is told by `table` and `width`. Both programs run in `interpret`.
+//! A filter of seccompiler has one verdict for what matches and one for the rest, so the policies here have two as
+//! well. It knows neither numbers nor which arguments have 32 bits; `table` and `width` tell it. Both programs run in
+//! `interpret`.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +17,7 @@ use crate::seccomp::width::is_narrow;
 
 const OPERATORS: [&str; 7] = ["EQ", "NE", "LT", "LE", "GT", "GE", "MASKED_EQ"];
 
-/// The actions by both names. EPERM, which is 1, is what OCI has where a profile gives no number.
+/// The actions, by the names of both. EPERM (1) is the OCI default if a profile gives no number.
 const ACTIONS: [(&str, SeccompAction); 7] = [
     ("ALLOW", SeccompAction::Allow),
     ("ERRNO", SeccompAction::Errno(1)),
@@ -26,7 +28,7 @@ const ACTIONS: [(&str, SeccompAction); 7] = [
     ("TRACE", SeccompAction::Trace(1)),
 ];
 
-/// A condition, with its fields as OCI profiles have them.
+/// A condition, with the fields of OCI profiles.
 #[derive(Clone)]
 struct Made {
     index: u8,
@@ -38,19 +40,19 @@ struct Made {
 
 impl Made {
     fn new(dice: &mut Dice, name: &str) -> Made {
-        // Arguments that are known to have 32 bits are among the first.
+        // Known 32-bit arguments are among the first.
         let sides = [3, 6][dice.throw(2)];
         let (index, op) = (dice.throw(sides) as u8, dice.pick(&OPERATORS));
         let narrow = is_narrow(name, index);
         let mut number = || match if dice.throw(4) == 0 { dice.bits() } else { VALUES[dice.throw(VALUES.len())] } {
-            // Other values than these, the last of which are negative ones, an argument of 32 bits cannot have: for us
-            // it is never equal to one, where seccompiler compares with the lower half.
+            // An argument of 32 bits can have only these values, of which the last are negative. No other value ever
+            // matches for pinfold, while seccompiler compares the lower half.
             value if !narrow || value <= 0xffff_ffff || value >= 0xffff_ffff_8000_0000 => value,
             value => value & 0xffff_ffff,
         };
         let (value, bits) = (number(), number());
         let two = if op == "MASKED_EQ" { value & bits } else { 0 };
-        // A mask without upper bits looks at the lower half either way.
+        // A mask without upper bits tests the lower half either way.
         let is_half = op == "MASKED_EQ" && value <= 0xffff_ffff && dice.throw(2) == 0;
         let len = if narrow || is_half { SeccompCmpArgLen::Dword } else { SeccompCmpArgLen::Qword };
         Made { index, op, value, two, len }
@@ -73,7 +75,7 @@ impl Made {
         SeccompCondition::new(self.index, self.len.clone(), op, value).unwrap()
     }
 
-    /// Values that it names.
+    /// The values that the condition names.
     fn named(&self) -> Vec<u64> {
         match self.op {
             "MASKED_EQ" => vec![self.two, self.two | !self.value, self.value, self.two ^ self.value],
@@ -81,7 +83,7 @@ impl Made {
         }
     }
 
-    /// Arguments around those, with upper halves of every kind.
+    /// Arguments around those values, with every kind of upper half.
     fn around(&self) -> Vec<u64> {
         let near = self.named().into_iter().flat_map(|value| [value.wrapping_sub(1), value, value.wrapping_add(1)]);
         let upper = |value: u64| [value, value & 0xffff_ffff, value | 0xffff_ffff << 32, value ^ 1 << 32];
@@ -89,20 +91,20 @@ impl Made {
     }
 }
 
-/// For each number the sets of conditions of which one must hold; none where it always matches.
+/// For each number, the alternative sets of conditions. No set if the call always matches.
 type Calls = BTreeMap<u32, Vec<Vec<Made>>>;
 
-/// One verdict for calls that a rule matches, another for all others.
+/// One verdict for calls that match a rule, another for all others.
 struct MadePolicy {
     matched: (&'static str, SeccompAction),
     default: (&'static str, SeccompAction),
-    /// A name, and conditions that must hold.
+    /// Name, and the conditions that must hold.
     rules: Vec<(&'static str, Vec<Made>)>,
 }
 
 impl MadePolicy {
     fn new(dice: &mut Dice, table: &Table) -> MadePolicy {
-        // Few names, so that some have several rules, and some of which it is known that arguments have 32 bits.
+        // Few names, so that some have several rules and some have known 32-bit arguments.
         let narrow = ["ioctl", "kill", "setsockopt", "socket", "socketpair", "tgkill"];
         let mut names: Vec<&str> = (0..4).map(|_| dice.pick(&narrow)).collect();
         names.extend((0..1 + dice.throw(8)).map(|_| table.calls()[dice.throw(table.calls().len())].name));
@@ -114,7 +116,7 @@ impl MadePolicy {
         });
         let rules = rules.collect();
         let first = dice.throw(ACTIONS.len());
-        // Another one: seccompiler refuses filters that change nothing.
+        // The other verdict must differ: seccompiler refuses filters that change nothing.
         let second = (first + 1 + dice.throw(ACTIONS.len() - 1)) % ACTIONS.len();
         MadePolicy { matched: ACTIONS[first].clone(), default: ACTIONS[second].clone(), rules }
     }
@@ -126,7 +128,7 @@ impl MadePolicy {
         format!(r#"{{"defaultAction": "SCMP_ACT_{default}", "syscalls": [{rules}]}}"#)
     }
 
-    /// What the rules say of each number that exists on `arch`.
+    /// What the rules say about each number that exists on `arch`.
     fn calls(&self, table: &Table, arch: Arch) -> Calls {
         let mut calls: Calls = BTreeMap::new();
         let mut always = BTreeSet::new();
@@ -136,7 +138,7 @@ impl MadePolicy {
             let indices: BTreeSet<u8> = made.iter().map(|condition| condition.index).collect();
             match made.len() {
                 0 => drop(always.insert(number)),
-                // In an OCI profile two conditions on one argument make all of them alternatives.
+                // In an OCI profile, two conditions on one argument make all of them alternatives.
                 all if all > indices.len() => sets.extend(made.iter().map(|condition| vec![condition.clone()])),
                 _ => sets.push(made.clone()),
             }
@@ -179,7 +181,7 @@ fn seccompiler_is_of_the_same_opinion() {
             });
         }
     }
-    // What was never made was not tested.
+    // What was never made was never tested.
     let shapes = ["always", "one set", "several sets", "several conditions"].map(str::to_owned);
     let lengths = [SeccompCmpArgLen::Dword, SeccompCmpArgLen::Qword];
     let single = OPERATORS.iter().flat_map(|op| lengths.iter().map(move |len| format!("{op} {len:?}")));
@@ -194,13 +196,13 @@ fn seccompiler_is_of_the_same_opinion() {
 struct Both<'a> {
     ours: &'a Program,
     theirs: &'a Program,
-    /// The answer to what a rule matches.
+    /// The answer to a call that matches a rule.
     matched: u32,
     text: &'a str,
 }
 
 impl Both<'_> {
-    /// What both answer.
+    /// The answer, which must be the same from both.
     fn run(&self, data: &Data) -> u32 {
         let (ours, theirs) = (self.ours.run(data), self.theirs.run(data));
         assert!(ours == theirs, "{data:x?}: {ours:x?}, seccompiler has {theirs:x?}\n{}", self.text);
@@ -210,7 +212,7 @@ impl Both<'_> {
 
 fn foreign_calls(both: &Both<'_>, arch: Arch) {
     let known = Arch::ALL.map(Arch::audit);
-    // And big-endian ones, and no architecture at all.
+    // Also the big-endian variants, and values that are no architecture.
     for audit in known.into_iter().chain(known.map(|audit| audit ^ 1 << 30)).chain([0, u32::MAX]) {
         for number in [0, 1, 59, 1000].into_iter().filter(|_| audit != arch.audit()) {
             assert_eq!(both.run(&Data { arch: audit, number, args: [0; 6] }), KILL);
@@ -218,12 +220,13 @@ fn foreign_calls(both: &Both<'_>, arch: Arch) {
     }
 }
 
-/// Numbers in the policy, beside them and far away, with any arguments.
+/// Numbers in the policy, beside them and far away, with arbitrary arguments.
 fn numbers(both: &Both<'_>, arch: Arch, calls: &Calls, dice: &mut Dice) {
     let near = calls.keys().flat_map(|&number| [number.saturating_sub(1), number, number + 1]);
     let far = [0, 480, 1023, 0x3fff_ffff, 0x4000_0000, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff];
-    // On x86_64 those from bit 30 on are of the x32 convention. We refuse them whatever the profile says; seccompiler
-    // takes them for any other number (rust-vmm/seccompiler issue 74), which lets them through a list of denied ones.
+    // On x86_64 the numbers from bit 30 on belong to x32. Pinfold refuses them whatever the profile says. For
+    // seccompiler they are ordinary numbers (rust-vmm/seccompiler issue 74), so a list of denied numbers lets them
+    // through.
     let is_common = |number: &u32| arch.first_refused().is_none_or(|first| *number < first);
     for number in near.chain(far).filter(is_common) {
         for args in [[0; 6], [u64::MAX; 6], [(); 6].map(|()| dice.bits())] {
@@ -238,7 +241,7 @@ fn count(cases: &mut BTreeMap<String, usize>, sets: &[Vec<Made>]) {
     *cases.entry("several conditions".to_owned()).or_default() += sets.iter().filter(|set| set.len() > 1).count();
 }
 
-/// Every condition of a call, at its limits; the other arguments have values that conditions name, or are near them.
+/// Every condition of a call, at its limits. The other arguments have values that conditions name, or values near them.
 fn conditions(both: &Both<'_>, call: &Data, sets: &[Vec<Made>], dice: &mut Dice, cases: &mut BTreeMap<String, usize>) {
     let mut named: [Vec<u64>; 6] = Default::default();
     for condition in sets.iter().flatten() {

@@ -1,4 +1,4 @@
-//! What names that are denied or allowed make of a profile.
+//! What lists of denied and allowed names do to a profile.
 
 use super::*;
 use crate::seccomp::overrule;
@@ -25,7 +25,7 @@ fn shipped(name: &str, deny: &str, allow: &str) -> Compiled {
 
 const EPERM: u16 = 1;
 
-/// Profile, denied, allowed; then a call with its first arguments and what is answered.
+/// Profile, denied names, allowed names; then a call with its first arguments, and the answer.
 type Row = (&'static str, &'static str, &'static str, &'static str, &'static [u64], u32);
 
 #[test]
@@ -43,7 +43,7 @@ fn denied_goes_before_allowed_before_the_profile() {
         ("default", "@mount", "mount", "mount", &[], errno(EPERM)),
         ("default", "mount", "@mount", "mount", &[], errno(EPERM)),
         ("default", "mount", "@mount", "umount2", &[], ALLOW),
-        // Conditions of the profile are gone, those that refuse and those that allow.
+        // The profile's conditions no longer count, whether they refuse or allow.
         ("default", "", "clone", "clone", &[0x1000_0000], ALLOW),
         ("default", "", "socket", "socket", &[40], ALLOW),
         ("default", "", "personality", "personality", &[0x0004_0000], ALLOW),
@@ -53,7 +53,7 @@ fn denied_goes_before_allowed_before_the_profile() {
         ("default", "socket", "", "socket", &[1], errno(EPERM)),
         ("strict", "", "socket", "socket", &[2], ALLOW),
         ("strict", "", "prlimit64", "prlimit64", &[77], ALLOW),
-        // What the C library falls back on.
+        // ENOSYS makes the C library fall back on clone.
         ("default", "clone3", "", "clone3", &[], errno(38)),
         ("default", "@process", "", "clone3", &[], errno(38)),
         ("default", "@process", "", "clone", &[0x11], errno(EPERM)),
@@ -67,7 +67,7 @@ fn denied_goes_before_allowed_before_the_profile() {
     }
 }
 
-/// TIOCSTI and TIOCLINUX, by whatever name ioctl is allowed, and with anything in the upper half.
+/// TIOCSTI and TIOCLINUX stay refused, by whatever name ioctl is allowed, and with anything in the upper half.
 #[test]
 fn allowing_ioctl_opens_no_way_into_the_callers_terminal() {
     let open = r#"{"defaultAction": "SCMP_ACT_ALLOW", "architectures":
@@ -91,7 +91,7 @@ fn allowing_ioctl_opens_no_way_into_the_callers_terminal() {
 }
 
 #[test]
-fn every_convention_obeys() {
+fn denied_and_allowed_names_count_for_every_calling_convention() {
     for arch in Arch::KERNELS {
         let text = crate::seccomp::shipped::text("default").unwrap();
         let compiled = overruled(text, "mkdirat", "mount", arch).unwrap();
@@ -100,7 +100,7 @@ fn every_convention_obeys() {
             assert_eq!(compiled.on(convention, "mount", &[]), ALLOW, "{convention}");
             assert_eq!(compiled.on(convention, "umount2", &[]), errno(EPERM), "{convention}");
         }
-        // Nobody is let in by a name: neither x32 nor another architecture.
+        // A name lets nobody else in: neither x32 nor another architecture.
         assert_eq!(compiled.number(arch, u32::MAX, &[]), errno(38));
         assert_eq!(
             Arch::ALL.map(|other| compiled.number(other, 0, &[]) == KILL).iter().filter(|kill| **kill).count(),
@@ -112,7 +112,7 @@ fn every_convention_obeys() {
 }
 
 #[test]
-fn a_name_that_nothing_has_is_refused_and_one_of_another_architecture_skipped() {
+fn unknown_names_are_refused_and_names_of_other_architectures_are_skipped() {
     let text = crate::seccomp::shipped::text("default").unwrap();
     let wrong = |deny, allow| overruled(text, deny, allow, Arch::X86_64).err().map(|error| error.to_string());
     assert_eq!(wrong("mkdir opne", "").unwrap(), "syscall-deny: unknown system call \"opne\", did you mean open?");

@@ -1,4 +1,4 @@
-//! What compiled programs answer is what the profiles say: made-up profiles, every number, arguments where slips show.
+//! Compiled programs answer what the profiles say: random profiles, every number, arguments at which errors show.
 
 use super::*;
 use crate::seccomp::assemble::{Assembler, IF_EQUAL, JUMP, LOAD, MAX_INSTRUCTIONS, RETURN};
@@ -46,7 +46,7 @@ fn made_up_profiles_are_compiled_to_what_they_say() {
     assert!(jumps > 20, "targets out of reach are part of what is tested: {jumps}");
 }
 
-/// Arguments that nobody chose, for every call with conditions.
+/// Random arguments, for every call with conditions.
 fn at_random(policies: &[Policy<'_>], program: &Program, dice: &mut Dice) {
     for policy in policies {
         for (&number, _) in policy.calls.iter().filter(|(_, decision)| !decision.cases.is_empty()) {
@@ -63,7 +63,7 @@ fn at_random(policies: &[Policy<'_>], program: &Program, dice: &mut Dice) {
     }
 }
 
-/// What is said of a call whose arguments are not all known covers what is said of each such call.
+/// The answers for partly unknown arguments include the answer for each choice of those arguments.
 #[test]
 fn unknown_arguments_are_taken_for_anything() {
     let table = Table::new();
@@ -77,7 +77,7 @@ fn unknown_arguments_are_taken_for_anything() {
                 let is_known = |index: usize| known & 1 << index != 0;
                 let mut said: BTreeSet<u32> = BTreeSet::new();
                 let all = arguments(decision);
-                // As many as have the known arguments in common with the first.
+                // Vary only the unknown arguments: the known ones stay those of the first call.
                 let first = all[0];
                 for args in
                     all.into_iter().map(|args| std::array::from_fn(|i| if is_known(i) { first[i] } else { args[i] }))
@@ -97,7 +97,7 @@ fn unknown_arguments_are_taken_for_anything() {
     assert!(open > 20, "{open}");
 }
 
-/// CVE-2019-10063: whatever stands in the upper half of an argument that has 32 bits, the verdict is the same.
+/// CVE-2019-10063: the upper half of a 32-bit argument never changes the verdict.
 #[test]
 fn upper_halves_of_narrow_arguments_change_nothing() {
     let mut tried = 0;
@@ -163,7 +163,7 @@ fn two_conditions_on_one_argument_are_alternatives() {
     assert_eq!(compiled.call("read", &[3, 8]), errno(38));
 }
 
-/// The layout that the kernel reads, and that the architecture is looked at before anything else.
+/// The program has the layout that the kernel reads, and tests the architecture before anything else.
 #[test]
 fn a_program_starts_with_the_architecture() {
     for name in crate::seccomp::shipped::names() {

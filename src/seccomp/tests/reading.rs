@@ -1,8 +1,8 @@
-//! What a profile may say, and what is said about one that is wrong.
+//! What profiles may contain, and the errors for wrong ones.
 
 use super::*;
 
-/// Each wrong profile with what must be said about it.
+/// Wrong profiles, each with its error.
 const WRONG: &[(&str, &str)] = &[
     ("", "file.json: this is no JSON: EOF while parsing a value at line 1 column 0"),
     ("[]", "file.json: an object is wanted here"),
@@ -40,7 +40,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
 ];
 
-/// Each wrong rule with what must be said about it.
+/// Wrong rules, each with its error.
 const WRONG_RULES: &[(&str, &str)] = &[
     (r#"{"action": "SCMP_ACT_ALLOW"}"#, "file.json: syscalls[0].names: no system call is named"),
     (r#"{"names": ["read"]}"#, "file.json: syscalls[0] (read).action: this field is missing"),
@@ -158,7 +158,7 @@ fn includes_need_all_and_excludes_one() {
     assert!(read(r#""includes": {"arches": ["s390x", "amd64"]}"#, &[], (6, 0)));
     assert!(!read(r#""includes": {"arches": ["arm64"]}"#, &[], (6, 0)));
     assert!(!read(r#""excludes": {"arches": ["amd64"]}"#, &[], (6, 0)));
-    // Docker asks for the architecture of the kernel, not for the convention of each program.
+    // Docker compares the architecture of the kernel, not the convention of each program.
     assert!(!read(r#""includes": {"arches": ["x86"]}"#, &[], (6, 0)));
 }
 
@@ -183,7 +183,7 @@ fn architectures_decide_who_is_let_in_at_all() {
     let both = Compiled::new(&with(listed), Arch::X86_64);
     assert_eq!((both.call("read", &[]), both.on(Arch::I386, "read", &[])), (ALLOW, ALLOW));
     assert_eq!(both.on(Arch::Arm, "read", &[]), KILL, "another kernel's");
-    // x32 has the numbers of x86_64 with bit 30, and is never let in.
+    // x32 has the numbers of x86_64 with bit 30 set. It is never let in.
     assert_eq!(both.number(Arch::X86_64, 0x4000_0000, &[]), errno(38));
     let mapped = r#""archMap": [{"architecture": "SCMP_ARCH_AARCH64", "subArchitectures": ["SCMP_ARCH_ARM"]},
                                 {"architecture": "SCMP_ARCH_RISCV64", "subArchitectures": null}],"#;
@@ -201,7 +201,7 @@ fn architectures_decide_who_is_let_in_at_all() {
 #[test]
 fn the_nearer_rule_decides() {
     let is = |value| arg(0, "EQ", value, 0);
-    // Conditions before names before groups; of two alike, the first, as libseccomp has it.
+    // Conditions win over names, names over groups. Of two equal ones the first wins, as in libseccomp.
     let rules = [
         rule("@io", "KILL", ""),
         rule("read", "LOG", ""),
@@ -224,7 +224,7 @@ fn an_extending_profile_decides_first() {
     assert_eq!(compiled.call("mount", &[]), errno(1), "from the base");
     assert_eq!(compiled.call("clone", &[0x1000_0000]), errno(1), "from the base");
     assert_eq!(compiled.on(Arch::I386, "read", &[]), ALLOW, "architectures of the base");
-    // A condition of its own leaves the rest to the base, a rule without one leaves nothing.
+    // A rule with conditions leaves the other calls to the base. A rule without conditions leaves nothing.
     let more = Compiled::new(&text(&rule("clone", "TRAP", &arg(1, "EQ", 7, 0))), Arch::X86_64);
     assert_eq!(more.call("clone", &[0, 7]), Verdict::Trap.code());
     assert_eq!(more.call("clone", &[0x1000_0000]), errno(1));

@@ -1,10 +1,10 @@
-//! What the shipped profiles promise, on every architecture.
+//! What the shipped profiles promise on every architecture.
 
 use super::*;
 use crate::seccomp::shipped::{names, text};
 use crate::seccomp::table::GROUPS;
 
-/// Every kernel with each of its conventions.
+/// Every kernel, with each of its calling conventions.
 fn everywhere() -> impl Iterator<Item = (Arch, Arch)> {
     Arch::KERNELS
         .into_iter()
@@ -19,7 +19,7 @@ fn exists(arch: Arch, name: &str) -> bool {
     Table::new().find(name).unwrap().number(arch).is_some()
 }
 
-/// Calls, first arguments, and the errno that every shipped profile answers.
+/// Calls, first arguments, and the errno with which every shipped profile answers.
 const REFUSED: &[(&str, &[u64], u16)] = &[
     ("io_uring_setup", &[], 38),
     ("io_uring_enter", &[], 38),
@@ -94,7 +94,8 @@ fn nothing_is_typed_into_the_callers_terminal() {
     }
 }
 
-/// Numbers that no table has: what a newer kernel may do with them, nobody can judge now (CVE-2021-41133).
+/// Numbers that are in no table are refused: nobody can judge today what a newer kernel does with them
+/// (CVE-2021-41133).
 #[test]
 fn numbers_beyond_the_table_do_not_exist() {
     let table = Table::new();
@@ -117,14 +118,15 @@ fn sockets_are_of_the_four_families_that_programs_use() {
             for (family, call) in (0..50).flat_map(|family| [(family, "socket"), (family, "socketpair")]) {
                 let wanted = if [1, 2, 10, 16].contains(&family) { ALLOW } else { errno(97) };
                 assert_eq!(compiled.on(arch, call, &[family, 1]), wanted, "{name} {arch} {call} {family}");
-                // SOCK_PACKET, which makes AF_INET to AF_PACKET, with SOCK_CLOEXEC and with what the kernel ignores.
+                // SOCK_PACKET turns AF_INET into AF_PACKET. Also with SOCK_CLOEXEC, and with bits that the kernel
+                // ignores.
                 for kind in [10, 0x8000a, 1 << 32 | 10] {
                     assert_eq!(compiled.on(arch, call, &[family, kind]), errno(97), "{name} {arch} {call} {family}");
                 }
             }
         }
     }
-    // The multiplexer hides the family: there is no way to a socket by it, nor to a pair of them.
+    // The multiplexer (socketcall) hides the family, so it makes neither sockets nor pairs of them.
     let compiled = compiled("default", Arch::X86_64);
     assert_eq!([1, 8].map(|what| compiled.on(Arch::I386, "socketcall", &[what])), [errno(38); 2]);
     assert_eq!(compiled.on(Arch::I386, "socketcall", &[3]), ALLOW);
@@ -139,7 +141,7 @@ fn strict_makes_no_sockets_but_streams_between_its_own() {
                 assert_eq!(compiled.on(arch, call, &[1, 1]), errno(1), "{arch} {call}");
             }
         }
-        // SOCK_STREAM with flags, SOCK_DGRAM, and a family that is no AF_UNIX.
+        // SOCK_STREAM with flags, SOCK_DGRAM, and a family other than AF_UNIX.
         assert_eq!(compiled.on(arch, "socketpair", &[1, 0x80801]), ALLOW);
         assert_eq!(compiled.on(arch, "socketpair", &[1, 2]), errno(1));
         assert_eq!(compiled.on(arch, "socketpair", &[30, 1]), errno(1));
@@ -148,7 +150,7 @@ fn strict_makes_no_sockets_but_streams_between_its_own() {
     }
 }
 
-/// Every call that gives a file its mode, with the index of that.
+/// Every call that gives a file its mode, with the index of the mode.
 const WITH_MODE: &[(&str, usize)] = &[
     ("chmod", 1),
     ("fchmod", 1),
@@ -163,7 +165,7 @@ const WITH_MODE: &[(&str, usize)] = &[
 
 #[test]
 fn no_file_gets_a_set_id_bit() {
-    // O_CREAT with O_WRONLY, O_TMPFILE, and what the kernel ignores in flags.
+    // O_CREAT with O_WRONLY, O_TMPFILE, and bits in the flags that the kernel ignores.
     let makes = [0x41, 0x0040_0002, 1 << 32 | 0x41];
     for name in names() {
         for (kernel, arch) in everywhere() {
@@ -185,7 +187,7 @@ fn no_file_gets_a_set_id_bit() {
                         assert_eq!(answer(flags, mode), ALLOW, "{name} {arch} {call} {flags:x} {mode:o}");
                     }
                 }
-                // Where no file is made, the mode is whatever stood in the register.
+                // If no file is made, the register of the mode may hold anything.
                 let wanted = if call.starts_with("open") { ALLOW } else { errno(1) };
                 assert_eq!(answer(0x0008_0000, u64::MAX), wanted, "{name} {arch} {call}");
             }
@@ -203,7 +205,7 @@ fn what_every_program_needs_is_allowed() {
             for call in needed.split(' ').filter(|call| exists(arch, call)) {
                 assert_eq!(compiled.on(arch, call, &[]), ALLOW, "{name} {arch} {call}");
             }
-            // fork and a thread.
+            // fork, and a thread.
             for flags in [0x0120_0011, 0x003d_0f00] {
                 assert_eq!(compiled.on(arch, "clone", &[flags]), ALLOW, "{name} {arch} {flags:x}");
             }
@@ -225,7 +227,7 @@ fn build_and_desktop_add_what_they_say() {
     }
 }
 
-/// Whoever adds a call to the table has to think of it: no group is without a verdict of its own, but the obsolete one.
+/// Every group has a verdict, except the obsolete one. So whoever adds a call to the table must think of the profile.
 #[test]
 fn default_speaks_of_every_group() {
     let profile = read(text("default").unwrap()).unwrap();
@@ -271,8 +273,8 @@ fn only_calls_of_the_native_architecture_are_tried_at_load() {
     }
 }
 
-/// The kernel tries a filter on every number when it is loaded, and on those that it does not let through always at
-/// every call: what that takes is counted here, and timed by the benchmark.
+/// When the kernel loads a filter, it tries it on every number. Later it runs the filter only for calls that are not
+/// always allowed. This test counts the instructions of both; the benchmark measures the time.
 #[test]
 fn programs_are_compact() {
     for name in names() {
@@ -289,7 +291,7 @@ fn programs_are_compact() {
     }
     let program = compiled("default", Arch::X86_64).program;
     let steps = |number, args| program.steps(&Data { arch: Arch::X86_64.audit(), number, args });
-    // getppid and read are remembered by the kernel as always allowed; ioctl (here FIONREAD) is judged each time.
+    // The kernel remembers that getppid and read are always allowed. It runs the filter for each ioctl (here FIONREAD).
     let calls = [steps(110, [0; 6]), steps(0, [0; 6]), steps(16, [0, 0x541b, 0, 0, 0, 0])];
     assert!(calls.iter().all(|steps| *steps <= 14), "{calls:?}");
 }

@@ -5,7 +5,7 @@ use crate::seccomp::table::{FOREIGN, GROUPS};
 use crate::seccomp::width::is_narrow;
 use crate::suggest::nearest;
 
-/// Numbers that anybody can look up, on x86_64, i386, aarch64, arm, riscv64.
+/// Well-known numbers on x86_64, i386, aarch64, arm and riscv64.
 const KNOWN: &[(&str, [Option<u32>; 5])] = &[
     ("read", [Some(0), Some(3), Some(63), Some(3), Some(63)]),
     ("openat", [Some(257), Some(295), Some(56), Some(322), Some(56)]),
@@ -45,7 +45,7 @@ fn each_name_and_each_number_stands_once() {
         let all = numbers.len();
         numbers.sort_unstable();
         numbers.dedup();
-        // arm's number 341 has two names, in the kernel's own headers.
+        // arm's number 341 has two names in the kernel's own headers.
         assert_eq!(all - numbers.len(), usize::from(arch == Arch::Arm), "{arch}");
         assert!(all > 300, "{arch}: {all}");
     }
