@@ -1,7 +1,7 @@
-//! What refused something, and what to do about it: a pure table of error numbers and facts.
+//! What refused something, and what to do about it: a table of error numbers and facts. No side effects.
 //!
-//! The first advice is never to switch a protection off for everybody: that is for whoever runs the host to decide, and
-//! published ways round such protections are a reason to keep them.
+//! The first advice never switches off a protection for everybody. That is a decision for whoever runs the host, and
+//! published ways around a protection are no reason to give it up.
 
 use super::facts::{Facts, Surroundings};
 use super::finding::{Finding, blocks};
@@ -9,15 +9,15 @@ use super::trials::Tried;
 use crate::error::quoted;
 use crate::sys::{Errno, error_text};
 
-/// The system calls that a box takes and that container engines forbid.
+/// The system calls that a sandbox needs and that container engines forbid.
 const CALLS: &str = "clone, unshare, setns, mount, umount2, pivot_root, open_tree, move_mount, fsopen, fsconfig, \
                      fsmount, mount_setattr";
 
-/// First advice where only a decision for all programs would help.
+/// The first advice if the only remedy would be a decision for all programs.
 const LESS: &str =
     "without any change of the host: pinfold run --landlock only takes no namespaces (see the tiers below)";
 
-/// What to do about a limit of 0. Somebody has set it on purpose.
+/// What to do about a limit of 0, which somebody has set on purpose.
 pub(super) fn raise_limit(facts: &Facts, kind: &str) -> Vec<String> {
     let name = format!("user.max_{kind}_namespaces");
     if facts.in_userns {
@@ -29,7 +29,7 @@ pub(super) fn raise_limit(facts: &Facts, kind: &str) -> Vec<String> {
     vec![LESS.into(), raise]
 }
 
-/// Why no user namespace could be made.
+/// Why no user namespace could be made. `None` if one could, or if it was not tried.
 pub(super) fn no_user_namespace(facts: &Facts, tried: Tried) -> Option<Finding> {
     let errno = match tried {
         Tried::Works | Tried::Not => return None,
@@ -89,8 +89,7 @@ fn exhausted(facts: &Facts) -> Finding {
 
 fn refused_user_namespace(facts: &Facts, errno: Errno) -> Finding {
     if !facts.is_mapped {
-        let what =
-            format!("user {} has no number of its own in the user namespace that this runs in", facts.caller.uid);
+        let what = format!("user {} is not mapped in the user namespace that this runs in", facts.caller.uid);
         let fix =
             "map this id where that namespace is made, or run as one that is mapped (/proc/self/uid_map lists them)";
         return blocks("ids-unmapped", what, vec![fix.into()]);
@@ -121,7 +120,7 @@ fn refused_user_namespace(facts: &Facts, errno: Errno) -> Finding {
     refused(facts, errno, "user-namespace", "a new user namespace")
 }
 
-/// Why `what` does not work, which is called `id` in short; nothing where it does, or was not tried.
+/// Why `what` does not work. `id` is the name of the finding. `None` if it works, or if it was not tried.
 pub(super) fn why_not(facts: &Facts, tried: Tried, id: &'static str, what: &str) -> Option<Finding> {
     match tried {
         Tried::Works | Tried::Not => None,
@@ -130,7 +129,7 @@ pub(super) fn why_not(facts: &Facts, tried: Tried, id: &'static str, what: &str)
     }
 }
 
-/// What the other kind of filter does.
+/// A filter may kill instead of returning an error number.
 const KILLS: &str = "it kills whoever tries";
 
 /// Why `what` was refused with this error number.
@@ -185,7 +184,7 @@ pub(super) fn refused(facts: &Facts, errno: Errno, id: &'static str, what: &str)
     blocks(id, format!("{what} was refused ({said}): {reason}"), vec![fix.into()])
 }
 
-/// Ubuntu's restriction, with the profile that lifts it for this program.
+/// Ubuntu's restriction. A profile can lift it for this program.
 fn apparmor(facts: &Facts) -> Finding {
     let program = &facts.program;
     let mut fix = vec![format!(
@@ -209,7 +208,7 @@ fn apparmor(facts: &Facts) -> Finding {
     blocks("apparmor-userns", what, fix)
 }
 
-/// A profile that this process is under.
+/// An AppArmor profile that confines this process.
 fn confined(facts: &Facts, label: &str, what: &str) -> Finding {
     let label = super::printable(label);
     let fix = match facts.surroundings {
@@ -233,17 +232,17 @@ fn confined(facts: &Facts, label: &str, what: &str) -> Finding {
 fn filter(facts: &Facts, what: &str, said: &str) -> Finding {
     let fix = match &facts.surroundings {
         Surroundings::Docker => format!(
-            "start the container with a filter that allows the calls of a box: add {{\"names\": [...], \"action\": \
+            "start the container with a filter that allows the calls of a sandbox: add {{\"names\": [...], \"action\": \
              \"SCMP_ACT_ALLOW\"}} with {CALLS} to `syscalls` of Docker's default profile, and docker run \
              --security-opt seccomp=FILE ..."
         ),
         Surroundings::Podman => format!(
-            "start the container with a filter that allows the calls of a box: add {{\"names\": [...], \"action\": \
+            "start the container with a filter that allows the calls of a sandbox: add {{\"names\": [...], \"action\": \
              \"SCMP_ACT_ALLOW\"}} with {CALLS} to `syscalls` of a copy of /usr/share/containers/seccomp.json, and \
              podman run --security-opt seccomp=FILE ..."
         ),
         Surroundings::Kubernetes => format!(
-            "give the pod a filter that allows the calls of a box: securityContext.seccompProfile with type Localhost \
+            "give the pod a filter that allows the calls of a sandbox: securityContext.seccompProfile with type Localhost \
              and a profile that allows {CALLS}"
         ),
         Surroundings::Service(unit) => format!(

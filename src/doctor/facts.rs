@@ -1,4 +1,4 @@
-//! What the host says about itself: read from files below a root directory, so that a test can put up any host.
+//! What the host says about itself. It is read from files below a root directory, so that a test can fake any host.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -11,36 +11,36 @@ use crate::seccomp::profile::kernel_version;
 use crate::sys::file;
 use crate::sys::mount::AT_FDCWD;
 
-/// Plain data. What cannot be read is taken for what is usual.
+/// Plain data. Facts that cannot be read get their usual values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Facts {
     pub(super) caller: Caller,
-    /// Where this program lies.
+    /// The path of this program.
     pub(super) program: String,
-    /// The kernel's release, and the first two numbers of it.
+    /// The kernel's release, and its first two numbers.
     pub(super) release: String,
     pub(super) version: (u32, u32),
-    /// What is known to stand in the way; the same that hints are made of.
+    /// Known obstacles. Hints of failed runs are made from the same.
     pub(super) obstacles: Obstacles,
-    /// `user.max_*_namespaces`, as far as it can be read.
+    /// The sysctls `user.max_*_namespaces` that can be read.
     pub(super) limits: Vec<(&'static str, u64)>,
-    /// RHEL 7's module parameter is off.
+    /// The module parameter of RHEL 7 is off.
     pub(super) userns_module_off: bool,
-    /// This is not the host's own user namespace.
+    /// This process is not in the host's initial user namespace.
     pub(super) in_userns: bool,
-    /// The caller's user id has a name in this user namespace.
+    /// The caller's user id is mapped in this user namespace.
     pub(super) is_mapped: bool,
-    /// The root directory is no mount point, and so is not the root of the mount namespace.
+    /// The root directory is not a mount point, so it is not the root of the mount namespace.
     pub(super) is_chrooted: bool,
     pub(super) security: Security,
-    /// Actions that filters may take.
+    /// The actions that filters may take.
     pub(super) actions: Vec<String>,
     pub(super) surroundings: Surroundings,
-    /// What is mounted below `/proc` and stands in the way of a new procfs.
+    /// Mounts below `/proc` that prevent a new procfs.
     pub(super) proc_covers: Vec<String>,
     pub(super) cgroup: Cgroup,
     pub(super) ids: IdRanges,
-    /// `dev.tty.legacy_tiocsti`; `None` where the kernel is older than the switch.
+    /// The sysctl `dev.tty.legacy_tiocsti`. `None` if the kernel does not have it yet.
     pub(super) tiocsti: Option<bool>,
     /// The kernel has time namespaces.
     pub(super) time_ns: bool,
@@ -49,18 +49,18 @@ pub(super) struct Facts {
 /// Security modules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Security {
-    /// As the kernel lists them.
+    /// The modules, as the kernel lists them.
     pub(super) modules: Vec<String>,
-    /// The profile that this process is under, where AppArmor is on.
+    /// The AppArmor profile of this process, if AppArmor is on.
     pub(super) apparmor: Option<String>,
-    /// `/etc/apparmor.d/pinfold` is there.
+    /// The file `/etc/apparmor.d/pinfold` exists.
     pub(super) has_profile: bool,
-    /// Whether SELinux, where it is on, enforces.
+    /// Whether SELinux enforces its policy. `None` if SELinux is off.
     pub(super) selinux: Option<bool>,
 }
 
 impl Security {
-    /// The AppArmor profile, unless it is none, or one that forbids nothing.
+    /// The AppArmor profile of this process, if that forbids anything.
     pub(super) fn confined(&self) -> Option<&str> {
         let lenient = ["unconfined", "(unconfined)", "(complain)"];
         self.apparmor.as_deref().filter(|label| {
@@ -69,14 +69,14 @@ impl Security {
     }
 }
 
-/// What this process was started in, as far as that is told.
+/// What this process runs in, as far as can be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Surroundings {
     Plain,
     Docker,
     Podman,
     Kubernetes,
-    /// A service of systemd's, by its name.
+    /// The systemd service of this name.
     Service(String),
 }
 
@@ -85,20 +85,20 @@ pub(super) enum Surroundings {
 pub(super) struct Cgroup {
     /// Where they are mounted.
     pub(super) mount: Option<String>,
-    /// The group of this process, as a path below that.
+    /// The group of this process, as a path below the mount.
     pub(super) own: Option<String>,
-    /// The controllers that it has.
+    /// The controllers of that group.
     pub(super) controllers: Vec<String>,
     /// This process may make groups below its own.
     pub(super) is_writable: bool,
-    /// The caller has a service manager, which can make some.
+    /// The caller has a service manager, which can make groups.
     pub(super) manager: bool,
-    /// The controllers that this manager has been given.
+    /// The controllers delegated to this manager.
     pub(super) delegated: Vec<String>,
 }
 
 impl Facts {
-    /// Reads them for `caller` below `root`.
+    /// Reads the facts for `caller` below `root`.
     pub(super) fn read(root: &Path, caller: Caller) -> Facts {
         let obstacles = Obstacles::probe_below(root);
         let root = Root(root);
@@ -131,13 +131,13 @@ impl Facts {
         }
     }
 
-    /// The limit of one kind of namespaces.
+    /// The limit for one kind of namespaces.
     pub(super) fn limit(&self, kind: &str) -> Option<u64> {
         self.limits.iter().find(|(known, _)| *known == kind).map(|&(_, limit)| limit)
     }
 }
 
-/// The lines of an id map: first inside, first outside, how many.
+/// The lines of an id map: first id inside, first id outside, how many.
 fn map(text: &str) -> Vec<(u64, u64, u64)> {
     let line = |line: &str| {
         let mut numbers = line.split_whitespace().map(|word| word.parse::<u32>().ok().map(u64::from));
@@ -151,7 +151,7 @@ fn security(root: &Root<'_>) -> Security {
     let label = || root.line("proc/self/attr/apparmor/current").or_else(|| root.line("proc/self/attr/current"));
     Security {
         modules: root.words("sys/kernel/security/lsm", |c| c == ','),
-        // A kernel may be built with it and never start it: then no process has a label.
+        // A kernel may have AppArmor built in and not start it. Then no process has a label.
         apparmor: if apparmor_is_on { label() } else { None },
         has_profile: root.exists("etc/apparmor.d/pinfold"),
         selinux: root.number("sys/fs/selinux/enforce").map(|enforce| enforce != 0),
@@ -174,13 +174,13 @@ fn surroundings(root: &Root<'_>) -> Surroundings {
     }
 }
 
-/// The path of this process's group in the tree of version 2 (`cgroups(7)`).
+/// The path of this process's group in the version 2 tree (`cgroups(7)`).
 fn own_cgroup(root: &Root<'_>) -> Option<String> {
     root.text("proc/self/cgroup").lines().find_map(|line| line.strip_prefix("0::").map(String::from))
 }
 
 fn cgroup(root: &Root<'_>, mountinfo: &str, caller: Caller) -> Cgroup {
-    // The fields behind " - " are: type, source, options (proc_pid_mountinfo(5)).
+    // After " - " come type, source and options (proc_pid_mountinfo(5)).
     let is_v2 = |line: &&str| line.split_once(" - ").is_some_and(|(_, rest)| rest.starts_with("cgroup2 "));
     let mount = mountinfo.lines().find(is_v2).and_then(|line| line.split(' ').nth(4)).map(String::from);
     let Some(mount) = mount else { return Cgroup::default() };

@@ -1,12 +1,12 @@
-//! What a report is made of: findings about the parts of a host.
+//! The parts of a report: findings about areas of the host.
 
-/// Without it there is no box of namespaces.
+/// The cost of everything that prevents namespaces.
 const NO_BOX: &str = "no box of namespaces can be made, which is what `pinfold run` and `pinfold bwrap` do";
 
-/// How bad something is; the order is that of badness.
+/// How bad a finding is, in ascending order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Severity {
-    /// Good to know.
+    /// Nothing is wrong, but the user should know it.
     Note,
     /// Something beyond an ordinary run does not work.
     Costs,
@@ -27,23 +27,23 @@ impl Severity {
 /// One thing that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Finding {
-    /// Stable name.
+    /// Name that never changes, for programs.
     pub(super) id: &'static str,
     pub(super) severity: Severity,
     pub(super) what: String,
-    /// What does not work for it.
+    /// What does not work because of it.
     pub(super) cost: String,
-    /// What to do, best first.
+    /// What to do about it, best advice first.
     pub(super) fix: Vec<String>,
 }
 
-/// One part of the host.
+/// One area of the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Area {
     pub(super) name: &'static str,
-    /// In a few words.
+    /// Its state, in a few words.
     pub(super) value: String,
-    /// How bad it is; `None` where all is well.
+    /// The worst of its findings; `None` if there is none.
     pub(super) severity: Option<Severity>,
     pub(super) findings: Vec<Finding>,
 }
@@ -55,17 +55,17 @@ impl Area {
     }
 }
 
-/// Something that keeps every ordinary run from starting.
+/// A finding that prevents every ordinary run.
 pub(super) fn blocks(id: &'static str, what: impl Into<String>, fix: Vec<String>) -> Finding {
     Finding { id, severity: Severity::Blocks, what: what.into(), cost: NO_BOX.into(), fix }
 }
 
-/// Something beyond an ordinary run that does not work.
+/// A finding that prevents something beyond an ordinary run.
 pub(super) fn costs(id: &'static str, what: impl Into<String>, cost: &str, fix: &str) -> Finding {
     Finding { id, severity: Severity::Costs, what: what.into(), cost: cost.into(), fix: vec![fix.into()] }
 }
 
-/// Something that is good to know.
+/// A finding that the user should know.
 pub(super) fn note(id: &'static str, what: impl Into<String>, cost: &str, fix: &str) -> Finding {
     Finding { severity: Severity::Note, ..costs(id, what, cost, fix) }
 }

@@ -1,4 +1,4 @@
-//! The ranges of ids that the caller may map besides its own (`subuid(5)`, `newuidmap(1)`).
+//! The ranges of ids that the caller may map besides their own (`subuid(5)`, `newuidmap(1)`).
 
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
@@ -8,23 +8,24 @@ use super::root::Root;
 use crate::host::Caller;
 use crate::sys::kernel;
 
-/// As many as `useradd(8)` gives to a user; the files of a distribution have no fewer (`login.defs(5)`, `SUB_UID_COUNT`).
+/// As many ids as `useradd(8)` gives to a user (`login.defs(5)`, `SUB_UID_COUNT`). The files of a distribution need as
+/// many.
 pub(super) const ENOUGH: u64 = 65_536;
-/// Where `useradd(8)` begins to hand them out (`login.defs(5)`, `SUB_UID_MIN`).
+/// The first id that `useradd(8)` gives out (`login.defs(5)`, `SUB_UID_MIN`).
 const FIRST: u64 = 100_000;
 
-/// Both kinds.
+/// The ranges of user ids and of group ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct IdRanges {
-    /// The caller's name, or its number where it has none.
+    /// The caller's name, or number if there is no name.
     pub(super) user: String,
-    /// They are kept by somebody else than the two files (`nsswitch.conf(5)`, `subid`).
+    /// Another service than the two files keeps the ranges (`nsswitch.conf(5)`, `subid`).
     pub(super) elsewhere: bool,
     pub(super) uids: Ranges,
     pub(super) gids: Ranges,
 }
 
-/// One kind.
+/// The ranges of one kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ranges {
     /// The file that lists them.
@@ -32,16 +33,16 @@ pub(super) struct Ranges {
     /// The program that maps them.
     pub(super) helper: &'static str,
     pub(super) state: Helper,
-    /// The caller's: first, how many.
+    /// The caller's ranges: first id, and how many.
     pub(super) own: Vec<(u64, u64)>,
-    /// A range of somebody else that shares ids with one of the caller's: whose, and the caller's.
+    /// A range of another user that shares ids with one of the caller's: that user, and the caller's range.
     pub(super) overlap: Option<(String, (u64, u64))>,
-    /// Where a new range could begin.
+    /// The first id of a possible new range.
     pub(super) free: u64,
 }
 
 impl Ranges {
-    /// How many ids there are.
+    /// The number of ids.
     pub(super) fn total(&self) -> u64 {
         self.own.iter().map(|(_, count)| count).sum()
     }
@@ -51,7 +52,7 @@ impl Ranges {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Helper {
     Missing,
-    /// It is there, without the privilege that it needs.
+    /// The program at this path lacks the privilege that it needs.
     Powerless(String),
     Ready,
 }
@@ -91,7 +92,7 @@ fn ranges(root: &Root<'_>, file: &'static str, helper: &'static str, names: &[&s
     Ranges { file, helper, state: state(root, helper), own, overlap, free }
 }
 
-/// Where programs lie, for one that is looked for. The last one is NixOS's place for programs with privileges.
+/// Directories to search for a program. The last one is where NixOS keeps programs with privileges.
 const DIRECTORIES: [&str; 6] = ["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin", "/run/wrappers/bin"];
 
 fn state(root: &Root<'_>, helper: &str) -> Helper {

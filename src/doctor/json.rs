@@ -1,4 +1,4 @@
-//! The report for a program: one object. Members are added, and none is renamed or taken away while `schema` is 1.
+//! The report for programs: one object. While `schema` is 1, members may be added, but none is renamed or removed.
 
 use serde_json::{Map, Value, json};
 
@@ -66,7 +66,7 @@ fn error(outcome: &Outcome) -> Value {
     }
 }
 
-/// 0 for what works, an error number for what does not, -1 for what killed its process, null for what was not reached.
+/// 0 if the trial worked, otherwise its error number; -1 if it killed its process, null if it was not reached.
 fn trials(trials: &Trials) -> Value {
     let value = |trial| match trials.get(trial) {
         Tried::Not => Value::Null,

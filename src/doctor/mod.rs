@@ -1,9 +1,9 @@
-//! What works on this host, and what stands in the way: `pinfold doctor`. Nothing here runs when a box is started.
+//! `pinfold doctor`: what works on this host, and what prevents the rest. Nothing here runs when a sandbox is started.
 //!
-//! `facts` reads what the host says about itself, `trials` tries single calls, and `rehearsal` starts a real box with
-//! the same engine that every other box is made with: whether that works is the answer, and the rest says why.
-//! `verdict` makes findings of it, purely; `causes` is the table of what refused something and what to do about it, and
-//! `resources` judges what a box can be given. `text` and `json` render the report.
+//! `facts` reads what the host says about itself. `trials` tries single system calls. `rehearsal` starts a real sandbox
+//! with the same engine as every other run: whether that works is the answer, and the rest explains it. `verdict` turns
+//! all this into findings, without side effects. `causes` is the table of what can refuse something and what to do
+//! about it. `resources` judges what a sandbox can be given. `text` and `json` print the report.
 #![forbid(unsafe_code)]
 
 mod causes;
@@ -39,24 +39,25 @@ use trials::{Trial, Trials, Tried};
 use verdict::Verdict;
 
 impl Report {
-    /// For a person.
+    /// The report for people.
     pub(crate) fn text(&self) -> String {
         text::text(self)
     }
 
-    /// For a program: one object, see pinfold(1).
+    /// The report for programs: one JSON object, see pinfold(1).
     pub(crate) fn json(&self) -> String {
         json::json(self)
     }
 }
 
-/// Looks at this host. `wish` is the box that shall work, `here` why another one would be refused in this directory,
-/// `inherited` the environment, `door` the words of a failure.
+/// Examines this host. `wish` is the sandbox that should work. `here` says why another one would be refused in this
+/// directory. `inherited` is the environment. `door` gives failures their words.
 ///
-/// Everything that is tried is tried in processes of their own, which are gone when this returns, in namespaces of
-/// their own. The calling process must have one thread.
+/// Each trial runs in processes and namespaces of its own. These processes have ended when this returns. The calling
+/// process must have only one thread.
 ///
 /// # Errors
+///
 /// The file of this program gives it privileges, or it cannot have descriptors 0 to 2.
 pub(crate) fn examine(
     wish: &Spec,
@@ -65,17 +66,17 @@ pub(crate) fn examine(
     door: &dyn Door,
 ) -> Result<Report, Error> {
     let failed = |errno| Error::new(1, format!("cannot try anything here: {}", error_text(errno as i32)));
-    // Before anything is read or tried with them.
+    // First, so that nothing is read or tried with privileges.
     refuse_privileges()?;
-    // A caller that ignores it would have the kernel throw away how the trials ended.
+    // If the caller ignores SIGCHLD, the kernel throws away how the trials ended.
     process::default_sigchld().map_err(failed)?;
-    // What the trials open must not get a number of these, which their programs would print to.
+    // No descriptor that a trial opens may get number 0, 1 or 2, because its program would print to that.
     file::occupy_standard_numbers().map_err(failed)?;
     let caller = Caller::probe();
     let facts = Facts::read(Path::new("/"), caller);
     let trials = Trials::run(caller);
     let has_landlock = trials.get(Trial::Landlock) == Tried::Works;
-    // That no process can be made is a finding like others.
+    // That no process can be made is a finding like any other.
     let rehearsals = match trials.stuck {
         None => Rehearsals::run(wish, has_landlock, caller, inherited, door).unwrap_or_else(Rehearsals::none),
         Some(errno) => Rehearsals::none(errno),

@@ -1,4 +1,4 @@
-//! A real box, made by the engine that makes all of them, in a process that is then gone.
+//! Makes a real sandbox with the engine of every other run, in a process that then ends.
 
 use std::cell::RefCell;
 use std::ffi::CStr;
@@ -14,25 +14,25 @@ use crate::sys::ns::NsSet;
 use crate::sys::process::{self, Cloned, End, SingleThread};
 use crate::sys::{Errno, Result as SysResult, error_text, file, socket};
 
-/// Why `pinfold run` begins nothing in the current directory, whatever the host can do. Another box has been tried then.
+/// Why `pinfold run` refuses to start in the current directory, whatever the host can do. Another sandbox was tried
+/// then.
 pub(crate) struct Refusal {
-    /// The current directory, where there is one.
+    /// The current directory, if there is one.
     pub(crate) directory: Option<String>,
-    /// What `pinfold run` says.
+    /// The error of `pinfold run`.
     pub(crate) error: Error,
-    /// Whether it would begin in a directory that somebody works in.
+    /// Whether it would start in a directory that somebody works in.
     pub(crate) is_of_place: bool,
-    /// Whether it begins nothing with any profile either: then something is wrong with what the user or the host has set
-    /// up.
+    /// Whether it refuses to start with any profile. Then the configuration of the user or the host is wrong.
     pub(crate) is_of_all: bool,
 }
 
-/// How one box went.
+/// How the rehearsal of one sandbox went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// The program ran and ended with 0.
+    /// The program ran and exited with 0.
     Works,
-    /// It did not: the words of the tool, its hint, and the failure where the engine met one.
+    /// It failed: the error message, the hint, and the failure if the engine met one.
     Fails { message: String, hint: Option<String>, failure: Option<Failure> },
 }
 
@@ -42,20 +42,19 @@ impl Outcome {
     }
 }
 
-/// The boxes that were tried.
+/// The sandboxes that were tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Rehearsals {
-    /// As it was asked for.
+    /// The one that was asked for.
     pub(super) full: Outcome,
-    /// The same without Landlock, where this host has none: one wall less.
+    /// The same without Landlock, if this host has none.
     pub(super) no_landlock: Outcome,
-    /// That without a procfs of its own.
+    /// That one without its own procfs.
     pub(super) no_proc: Outcome,
 }
 
 impl Rehearsals {
-    /// Makes the box `wish`, and where that does not work, others that want less. `has_landlock` says whether that is
-    /// here.
+    /// Makes the sandbox `wish`. If that fails, makes others that ask for less. `has_landlock`: this host has Landlock.
     pub(super) fn run(
         wish: &Spec,
         has_landlock: bool,
@@ -72,7 +71,7 @@ impl Rehearsals {
             rehearse(less.clone(), caller, inherited, door)?
         };
         let no_proc = if no_landlock.works() {
-            // It does less than what has worked.
+            // It asks for less than what has worked.
             Outcome::Works
         } else {
             less.ops.retain(|op| !matches!(op.fs, FsOp::Proc { .. }));
@@ -81,7 +80,7 @@ impl Rehearsals {
         Ok(Rehearsals { full, no_landlock, no_proc })
     }
 
-    /// Where nothing could even be tried.
+    /// The result if nothing could be tried.
     pub(super) fn none(why: Errno) -> Rehearsals {
         let message = format!("cannot try anything here: {}", error_text(why as i32));
         let fails = Outcome::Fails { message, hint: None, failure: None };
@@ -101,8 +100,8 @@ fn rehearse(spec: Spec, caller: Caller, inherited: &[&CStr], door: &dyn Door) ->
     let nowhere = file::open_write_at(crate::sys::mount::AT_FDCWD, c"/dev/null");
     match process::clone(thread, NsSet::NONE, false)? {
         Cloned::Child => {
-            // The engine closes everything but 0 to 2, so those lead to us. What the program prints, such as a loader
-            // that misses a library, comes this way too.
+            // The engine closes all descriptors but 0 to 2, so descriptor 2 leads back to this process. It also carries
+            // what the program prints, such as the error of a loader that misses a library.
             if let Ok(nowhere) = nowhere {
                 let _left_as_they_are = [0, 1].map(|fd| file::redirect(fd, nowhere.as_fd()).is_ok());
             }
@@ -125,7 +124,7 @@ fn fails(error: &Error, failure: Option<Failure>) -> Outcome {
     Outcome::Fails { message, hint: error.hint.clone(), failure }
 }
 
-/// In the process of its own: makes the box, tells what went wrong, and returns the exit code.
+/// Runs in the new process: makes the sandbox, reports what went wrong, and returns the exit code.
 fn carry_out(plan: &Plan, descriptors: &mut Descriptors, door: &dyn Door) -> u8 {
     let door = Recorder { door, failure: RefCell::default() };
     match supervise::run(plan, descriptors, None, &door) {
@@ -140,11 +139,11 @@ fn carry_out(plan: &Plan, descriptors: &mut Descriptors, door: &dyn Door) -> u8 
 }
 
 fn tell(what: &Rehearsed) {
-    // If nobody listens there is nobody to tell.
+    // If nobody listens, there is nobody to tell.
     let _listening = file::callers_fd(2).and_then(|fd| socket::send(fd, &what.encode())).is_ok();
 }
 
-/// Takes a copy of the failure on its way to the words.
+/// Copies each failure before it is turned into words.
 struct Recorder<'a> {
     door: &'a dyn Door,
     failure: RefCell<Option<Failure>>,
@@ -163,18 +162,18 @@ impl Door for Recorder<'_> {
     }
 }
 
-/// What came from the process of its own.
+/// What the new process sent.
 #[derive(Default)]
 struct Told {
     message: Option<String>,
     hint: Option<String>,
     failure: Option<Failure>,
-    /// What the program in the box printed.
+    /// What the program in the sandbox printed.
     printed: Vec<u8>,
 }
 
 fn listen(from: BorrowedFd<'_>) -> SysResult<Told> {
-    /// A longer message is cut.
+    /// A longer message is cut. Length in bytes.
     const ROOM: usize = 16 * 1024;
     const _: () = assert!(ROOM > Packet::ROOM);
     let (mut told, mut room) = (Told::default(), vec![0; ROOM]);
@@ -202,9 +201,9 @@ impl Told {
             (Some(message), _) => message,
             (None, End::Code(code)) => {
                 let printed = String::from_utf8_lossy(&printed);
-                format!("the program in the box ended with code {code}: {}", printed.trim())
+                format!("the program in the sandbox ended with code {code}: {}", printed.trim())
             }
-            // A filter around this program that kills is the likely one (SIGSYS).
+            // Probably a filter around this program that kills (SIGSYS).
             (None, End::Signal(signal)) => format!("the tool itself was killed by signal {signal}"),
         };
         Outcome::Fails { message, hint, failure }

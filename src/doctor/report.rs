@@ -1,11 +1,11 @@
-//! Everything that was found out.
+//! Everything that the doctor found out.
 
 use super::facts::Facts;
 use super::rehearsal::{Refusal, Rehearsals};
 use super::trials::Trials;
 use super::verdict::Verdict;
 
-/// Everything that was found out.
+/// Everything that the doctor found out.
 pub(crate) struct Report {
     pub(super) facts: Facts,
     pub(super) trials: Trials,

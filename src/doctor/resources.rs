@@ -1,15 +1,16 @@
-//! What a box can be given besides its walls: control groups, further ids, a terminal. Pure, as `verdict`.
+//! What a sandbox can be given besides its restrictions: control groups, more ids, a terminal. No side effects, as in
+//! `verdict`.
 
 use super::facts::{Cgroup, Facts};
 use super::finding::{Area, Finding, note};
 use super::ids::{ENOUGH, Helper, IdRanges, Ranges};
 use crate::error::quoted;
 
-/// The controllers that limits of a sandbox take.
+/// The controllers that the limits of a sandbox need.
 const CONTROLLERS: [&str; 3] = ["memory", "pids", "cpu"];
 
 pub(super) fn cgroups(cgroup: &Cgroup) -> Area {
-    let cost = "limits of memory, processes and CPU time by control groups are not to be had here";
+    let cost = "control groups cannot limit memory, processes and CPU time here";
     let mut findings = Vec::new();
     let has_all = |given: &[String]| CONTROLLERS.iter().all(|wanted| given.iter().any(|name| name == wanted));
     let missing = |given: &[String]| {
@@ -44,7 +45,7 @@ pub(super) fn cgroups(cgroup: &Cgroup) -> Area {
     Area::new("control groups", value, findings)
 }
 
-/// What it means to have no ranges.
+/// The cost of having no ranges.
 const RANGES_COST: &str =
     "a sandbox can have the caller's own id and no other (this version of pinfold maps no ranges)";
 
@@ -71,14 +72,14 @@ pub(super) fn id_ranges(ids: &IdRanges) -> Area {
     Area::new("id ranges", value, findings)
 }
 
-/// The first thing that is wrong with one kind of ranges: each has words of its own.
+/// The first problem with one kind of ranges.
 fn range(ids: &IdRanges, ranges: &Ranges, kind: &str) -> Option<Finding> {
     let cost = RANGES_COST;
     let (user, file) = (quoted(&ids.user), ranges.file);
     let add = |from: u64| format!("as root: usermod --add-sub{kind} {from}-{} {user}", from + ENOUGH - 1);
     let total = ranges.total();
     Some(match (&ranges.state, &ranges.overlap) {
-        // It is said once for both.
+        // `id_ranges` reports this once for both kinds.
         (Helper::Missing, _) => return None,
         (Helper::Powerless(path), _) => {
             let cap = if kind == "uids" { "cap_setuid" } else { "cap_setgid" };
@@ -112,7 +113,7 @@ pub(super) fn terminal(facts: &Facts) -> Area {
         findings.push(note(
             "tiocsti",
             "programs may push input into their terminal (TIOCSTI)",
-            "a box that shares the terminal with your shell could type into it (CVE-2017-5226); the seccomp profiles \
+            "a sandbox that shares the terminal with your shell could type into it (CVE-2017-5226); the seccomp profiles \
              that come with pinfold refuse that",
             "use a shipped profile or --new-session; sysctl -w dev.tty.legacy_tiocsti=0 (Linux 6.2) ends it for everybody",
         ));

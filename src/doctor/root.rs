@@ -1,4 +1,4 @@
-//! Files of the host, or of a directory that stands for it in a test.
+//! Reads files of the host, or of a directory that takes its place in a test.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,12 +15,12 @@ impl Root<'_> {
         self.path(path).symlink_metadata().is_ok()
     }
 
-    /// The text of a file; empty where there is none.
+    /// The text of a file; empty if there is none.
     pub(super) fn text(&self, path: &str) -> String {
         fs::read(self.path(path)).map_or_else(|_| String::new(), |text| String::from_utf8_lossy(&text).into_owned())
     }
 
-    /// The first line, without what ends it.
+    /// The first line of a file, trimmed. `None` if that is empty.
     pub(super) fn line(&self, path: &str) -> Option<String> {
         let text = self.text(path);
         let line = text.lines().next()?.trim_end_matches('\0').trim();

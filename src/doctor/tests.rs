@@ -1,4 +1,4 @@
-//! Faked hosts: a tree of files, and what the kernel would have answered there.
+//! Tests with faked hosts: a tree of files, and the answers of the kernel.
 
 mod hosts;
 
@@ -38,7 +38,7 @@ fn every_host_gets_its_one_cause_and_the_advice_for_it() {
     }
 }
 
-/// Somebody has switched each of these on for a reason; there are ways to help one program alone.
+/// Somebody switched each of these protections on for a reason, and there are ways to help one program alone.
 #[test]
 fn the_first_advice_never_ends_a_protection_for_everybody() {
     for Case { name, host, trials, no_proc, .. } in cases() {
@@ -59,7 +59,7 @@ fn the_first_advice_never_ends_a_protection_for_everybody() {
                 ] {
                     assert!(!first.contains(global), "{name}, {}: {first}", finding.id);
                 }
-                // Not even later.
+                // Not as later advice either.
                 for fix in &finding.fix {
                     assert!(!fix.contains("apparmor_restrict_unprivileged_userns=0"), "{name}: {fix}");
                     assert!(!fix.contains("seccomp=unconfined") && !fix.contains("setenforce"), "{name}: {fix}");
@@ -80,7 +80,7 @@ fn a_healthy_host_has_no_findings() {
     assert!(tiers.full && tiers.no_proc && tiers.landlock_only);
 }
 
-/// A box that was really made is worth more than what single calls say.
+/// A real sandbox proves more than the results of single calls.
 #[test]
 fn what_works_is_not_blocked() {
     for Case { name, host, trials, .. } in cases() {
@@ -145,7 +145,7 @@ fn landlock_alone_is_a_tier_and_its_versions_have_a_price() {
     assert!(fix.contains("lsm=landlock,capability,yama"), "{fix}");
 }
 
-/// Nothing is known then but that.
+/// Nothing else is known then.
 #[test]
 fn that_no_process_can_be_made_is_a_finding() {
     let mut trials = Trials::all(Tried::Not, 7);
@@ -158,7 +158,7 @@ fn that_no_process_can_be_made_is_a_finding() {
     assert!(said.contains("user namespaces  not tried") && said.contains("landlock         not tried"), "{said}");
 }
 
-/// The one finding of a host that is healthy but for `files`.
+/// The only finding of a host that is healthy except for `files`.
 fn only(host: &Host, trials: Trials) -> (String, String, String) {
     let report = host.report(trials, Outcome::Works, Outcome::Works);
     let all: Vec<&Finding> = report.verdict.findings().map(|(_, finding)| finding).collect();
@@ -185,7 +185,7 @@ fn each_thing_wrong_with_id_ranges_has_words_of_its_own() {
     said(&with("jane:100000:1000\n"), "id-range-small", "only 1000", "--add-subuids 101000-166535 jane");
     let overlap = with("jane:100000:65536\njoe:165535:65536\n");
     said(&overlap, "id-range-overlap", "joe", "--del-subuids 100000-165535 --add-subuids 231071-296606 jane");
-    // Side by side is not overlapping, and whoever keeps them elsewhere keeps them elsewhere.
+    // Adjacent ranges do not overlap. A host that keeps ranges elsewhere gets no finding.
     let good = with("jane:100000:65536\njoe:165536:65536\n");
     assert_eq!(good.report(all_work(), Outcome::Works, Outcome::Works).verdict.findings().count(), 0);
     let elsewhere = with("").with(&[("etc/nsswitch.conf", "passwd: files\nsubid: sss\n")]);
@@ -278,7 +278,7 @@ fn the_document_keeps_its_schema() {
     }
 }
 
-/// What failed is called as the lines of JSON of a run call it.
+/// A failure has the same name as in the JSON lines of a run.
 #[test]
 fn the_step_of_a_failure_has_its_stable_name() {
     let error_of = |stage, errno| {
@@ -288,7 +288,7 @@ fn the_step_of_a_failure_has_its_stable_name() {
         (document["error"]["stage"].clone(), document["error"]["errno"].clone())
     };
     assert_eq!(error_of(Stage::UidMap, Errno::EPERM as i32), ("ids".into(), 1.into()));
-    // No call has failed.
+    // In this case no call has failed.
     assert_eq!(error_of(Stage::Unproven, 0), ("lockdown".into(), serde_json::Value::Null));
     assert!(Stage::ALL.iter().all(|stage| stage.step().bytes().all(|byte| byte.is_ascii_lowercase())));
 }

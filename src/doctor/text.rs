@@ -1,4 +1,4 @@
-//! The report for a person: a line for each part of the host, and below it what is wrong with it.
+//! The report for people: one line for each area of the host, followed by what is wrong there.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use super::finding::{Area, Severity};
 use super::rehearsal::Refusal;
 use super::report::Report;
 
-/// Width of the names, in characters.
+/// Width of the column of names, in characters.
 const NAMES: usize = 15;
 
 pub(super) fn text(report: &Report) -> String {
@@ -34,7 +34,7 @@ pub(super) fn text(report: &Report) -> String {
     out
 }
 
-/// Boxes work, but not this one in this directory.
+/// Sandboxes work, but not this one in this directory.
 fn here(out: &mut String, refusal: &Refusal) {
     let Refusal { directory, error, is_of_place, is_of_all: _ } = refusal;
     let directory =
@@ -67,6 +67,6 @@ fn area(out: &mut String, area: &Area) {
 }
 
 fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
-    // A string takes whatever is written to it.
+    // Writing to a string never fails.
     let _infallible = writeln!(out, "{text}");
 }

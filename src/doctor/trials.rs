@@ -1,4 +1,4 @@
-//! Single calls, tried in processes of their own: which of the things that a box is made of the kernel allows.
+//! Tries single system calls in separate processes: which of the calls that make a sandbox the kernel allows.
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -9,7 +9,7 @@ use crate::sys::ns::{self, NsSet};
 use crate::sys::process::{self, Cloned, SingleThread};
 use crate::sys::{Errno, Result, file, kernel, net, socket};
 
-/// What is tried, in this order.
+/// The trials, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Trial {
@@ -69,29 +69,29 @@ impl Trial {
     ];
 }
 
-/// How a trial went.
+/// The result of a trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tried {
-    /// It was not reached.
+    /// The trial was not reached.
     Not,
-    /// The process was killed by the call.
+    /// The call killed the process.
     Killed,
     Works,
     Fails(Errno),
 }
 
-/// How all of them went.
+/// The results of all trials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Trials {
     results: [Tried; Trial::ALL.len()],
-    /// The version of Landlock; 0 for none.
+    /// The ABI version of Landlock; 0 if there is no Landlock.
     pub(super) landlock_abi: u32,
     /// Why nothing could be tried: no process can be made.
     pub(super) stuck: Option<Errno>,
 }
 
 impl Trials {
-    /// The same result for everything.
+    /// The same result for all trials.
     pub(super) fn all(tried: Tried, landlock_abi: u32) -> Trials {
         Trials { results: [tried; Trial::ALL.len()], landlock_abi, stuck: None }
     }
@@ -110,14 +110,14 @@ impl Trials {
         self.results[trial as usize] = tried;
     }
 
-    /// Tries everything.
+    /// Runs all trials.
     pub(super) fn run(caller: Caller) -> Trials {
         Trials::begin(caller).unwrap_or_else(|errno| Trials { stuck: Some(errno), ..Trials::none() })
     }
 
     fn begin(caller: Caller) -> Result<Trials> {
         let mut trials = Trials::none();
-        // Without a procfs no box can be made, which the rehearsal says.
+        // Without a procfs no sandbox can be made. The rehearsal reports that.
         let Ok(proc) = file::open_path(c"/proc", true) else { return Ok(trials) };
         let thread = SingleThread::check(proc.as_fd())?;
         let (ours, theirs) = socket::pair()?;
@@ -154,19 +154,19 @@ impl Trials {
     }
 }
 
-/// The number of the trial, and the error number.
+/// Size of a packet in bytes: the number of the trial (1), and the error number (4).
 const PACKET: usize = 5;
-/// Stands for an error number until there is one: the process may not live to tell it.
+/// Sent before the call, in place of an error number: the call may kill the process.
 const BEGUN: i32 = -1;
 
-/// In the processes that try: where the results go, and the host's procfs.
+/// In the processes that try: where to send results, and the host's procfs.
 struct Teller {
     to: OwnedFd,
     proc: OwnedFd,
 }
 
 impl Teller {
-    /// Tries one thing. What it made, where it works.
+    /// Tries one thing, and reports the result. Returns what it made, if it worked.
     fn try_to<T>(&self, trial: Trial, act: impl FnOnce() -> Result<T>) -> Option<T> {
         self.tell(trial, BEGUN);
         let result = act();
@@ -177,7 +177,7 @@ impl Teller {
     fn tell(&self, trial: Trial, errno: i32) {
         let mut packet = [trial as u8; PACKET];
         packet[1..].copy_from_slice(&errno.to_ne_bytes());
-        // If nobody listens there is nobody to tell.
+        // If nobody listens, there is nobody to tell.
         let _listening = socket::send(self.to.as_fd(), &packet).is_ok();
     }
 
@@ -187,7 +187,7 @@ impl Teller {
     }
 }
 
-/// In a process of its own, without new namespaces.
+/// The trials in a process of its own, without new namespaces.
 fn plain(teller: &Teller, caller: Caller, thread: SingleThread) {
     if process::die_with_maker().is_err() {
         return;
@@ -215,16 +215,17 @@ fn plain(teller: &Teller, caller: Caller, thread: SingleThread) {
     teller.try_to(Trial::Landlock, kernel::restrict_by_landlock);
 }
 
-/// A filter of one instruction, `struct sock_filter`: return `SECCOMP_RET_ALLOW`.
+/// A filter of one instruction (`struct sock_filter`): return `SECCOMP_RET_ALLOW`.
 fn allow_everything() -> Vec<u8> {
     const BPF_RET: u16 = 0x06;
     const SECCOMP_RET_ALLOW: u32 = 0x7fff_0000;
     [&BPF_RET.to_ne_bytes()[..], &[0, 0], &SECCOMP_RET_ALLOW.to_ne_bytes()].concat()
 }
 
-/// In a new user namespace.
+/// The trials in a new user namespace.
 fn inside(teller: &Teller, caller: Caller, thread: SingleThread) {
-    // A file of this program that its caller cannot read makes the process opaque, and its maps root's.
+    // If the caller cannot read the file of this program, the process is non-dumpable, and root owns its files in
+    // procfs. Then it could not write its id maps.
     if process::die_with_maker().and_then(|()| process::set_dumpable(true)).is_err() {
         return;
     }
@@ -262,15 +263,15 @@ fn inside(teller: &Teller, caller: Caller, thread: SingleThread) {
     }
 }
 
-/// Mounts what a box is made of. Returns the tmpfs that could become the root.
+/// Makes the mounts of a sandbox. Returns the tmpfs that could become the root.
 fn mounts_of_its_own(teller: &Teller) -> Option<OwnedFd> {
     teller.try_to(Trial::OpenAt2, || file::open_in_root(AT_FDCWD, c".", file::Open::Path));
-    // With all below: the mounts of an outer namespace cannot be taken apart.
+    // Recursively: mounts that came from an outer namespace cannot be separated.
     let tree = teller.try_to(Trial::OpenTree, || mount::clone_tree(AT_FDCWD, c"/", true));
     let root = teller.try_to(Trial::Tmpfs, || mount::new_fs(c"tmpfs", &[], Attr::NO_SUID))?;
     let any = tree.as_ref().unwrap_or(&root);
     teller.try_to(Trial::SetAttr, || mount::set_attr(any.as_fd(), Attr::READ_ONLY, Propagation::Keep, true));
-    // On top of the host's root, as the engine does it: the way of no path leads there.
+    // On top of the host's root, as the engine does it. No path leads there.
     teller.try_to(Trial::Attach, || mount::attach(root.as_fd(), AT_FDCWD, c"/"))?;
     let dirs = ["a", "b", "u", "w"].map(|name| {
         let name = CString::new(name).ok()?;

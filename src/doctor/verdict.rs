@@ -1,4 +1,4 @@
-//! Facts, trials and rehearsals → findings. Pure.
+//! Turns facts, trials and rehearsals into findings. No side effects.
 
 use std::collections::BTreeSet;
 
@@ -14,9 +14,9 @@ use crate::sys::Errno;
 /// What works here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tiers {
-    /// A box with everything, but for the second wall of Landlock where this host has none.
+    /// A sandbox with everything. Landlock may be missing, if this host has none.
     pub(super) full: bool,
-    /// A box without a procfs of its own.
+    /// A sandbox without its own procfs.
     pub(super) no_proc: bool,
     /// No namespaces, but Landlock and a system call filter.
     pub(super) landlock_only: bool,
@@ -48,7 +48,7 @@ impl Verdict {
         say_each_cause_once(&mut areas);
         let findings = || areas.iter().flat_map(|area| &area.findings);
         match &rehearsals.full {
-            // A real box is worth more than any reasoning about its parts.
+            // A real sandbox proves more than any conclusion from single calls.
             Outcome::Works => {
                 for area in &mut areas {
                     area.severity = area.severity.min(Some(Severity::Costs));
@@ -61,7 +61,7 @@ impl Verdict {
             Outcome::Fails { message, hint, failure: _ } => {
                 let fix = hint.clone().unwrap_or_else(|| "pinfold run --profile base true shows it again".into());
                 let finding = blocks("box-fails", in_one_line(message), vec![in_one_line(&fix)]);
-                let cost = "the box that `pinfold run` makes without options cannot be made".into();
+                let cost = "the sandbox that `pinfold run` makes without options cannot be made".into();
                 areas.push(Area::new("a real box", "fails".into(), vec![Finding { cost, ..finding }]));
             }
         }
@@ -75,26 +75,26 @@ impl Verdict {
     }
 }
 
-/// The lines of a message one behind the other.
+/// Joins the lines of a message into one.
 fn in_one_line(message: &str) -> String {
     super::printable(message.lines().map(str::trim).collect::<Vec<_>>().join(" "))
 }
 
-/// No process can be made, and so nothing be tried.
+/// No process can be made, so nothing could be tried.
 fn processes(facts: &Facts, errno: Errno) -> Area {
     Area::new("processes", "cannot be made".into(), vec![refused(facts, errno, "no-process", "a new process")])
 }
 
-/// What the user or the host has set up keeps every box from being made.
+/// A configuration file of the user's or the host's prevents every sandbox.
 pub(super) fn set_up(Refusal { error, .. }: &Refusal) -> Area {
     let look = "mend that file, or take it away; `pinfold profile list` shows where profiles come from";
     let fix = error.hint.as_deref().unwrap_or(look);
     let finding = blocks("set-up", String::from_utf8_lossy(&error.message), vec![fix.to_owned()]);
-    let cost = "`pinfold run` refuses to start anything; `pinfold bwrap` is not concerned".into();
+    let cost = "`pinfold run` refuses to start anything; `pinfold bwrap` is not affected".into();
     Area::new("set-up", "is in the way".into(), vec![Finding { cost, ..finding }])
 }
 
-/// One cause is one finding, however much it spoils: the first has the words, and what the others cost is its cost.
+/// Reports each cause once, however many areas it affects. Only the first area keeps the finding.
 fn say_each_cause_once(areas: &mut [Area]) {
     let is_cause = |id| ["apparmor-userns", "apparmor-profile", "seccomp-around", "selinux"].contains(&id);
     let mut known = BTreeSet::new();
@@ -116,7 +116,7 @@ fn program(facts: &Facts) -> Area {
     Area::new("program", format!("{}, {kind}", super::printable(&facts.program)), Vec::new())
 }
 
-/// Calls that every box makes, since when Linux has them, and how they are tried.
+/// Calls that every sandbox makes: the trial, the name, and the first Linux version with the call.
 const CALLS: [(Trial, &str, (u32, u32)); 6] = [
     (Trial::OpenTree, "open_tree", (5, 2)),
     (Trial::Attach, "move_mount", (5, 2)),
@@ -163,7 +163,7 @@ fn user_namespaces(facts: &Facts, trials: &Trials) -> Area {
     Area::new("user namespaces", value, findings)
 }
 
-/// The error number of a trial that failed; a process that was killed by the call counts as refused.
+/// The error number of a failed trial. A call that killed the process counts as refused.
 fn failed(tried: Tried) -> Option<Errno> {
     match tried {
         Tried::Fails(errno) => Some(errno),
@@ -172,7 +172,7 @@ fn failed(tried: Tried) -> Option<Errno> {
     }
 }
 
-/// The other kinds: how they are tried, their name, and that of their limit.
+/// The other kinds of namespaces: the trial, the name, and the name in the sysctl of their limit.
 const KINDS: [(Trial, &str, &str); 6] = [
     (Trial::MountNs, "mount", "mnt"),
     (Trial::PidNs, "pid", "pid"),
@@ -217,7 +217,7 @@ fn mounts(facts: &Facts, trials: &Trials) -> Area {
         (Trial::Pivot, "pivot_root(2)"),
     ];
     for (trial, what) in tried {
-        // What the kernel does not have, its own area has said.
+        // `kernel` reports calls that the kernel does not have.
         let tried = Some(trials.get(trial)).filter(|&tried| tried != Tried::Fails(Errno::ENOSYS));
         findings.extend(tried.and_then(|tried| why_not(facts, tried, "mounts-refused", what)));
     }
@@ -241,7 +241,7 @@ fn proc(facts: &Facts, trials: &Trials) -> Area {
     }
     if covers.is_empty() {
         findings.extend(why_not(facts, tried, "proc-refused", "a new procfs").map(|finding| Finding {
-            cost: "no /proc of the box's own; one without works where mounts do".into(),
+            cost: "the sandbox gets no /proc of its own; a sandbox without /proc works if mounts work".into(),
             ..finding
         }));
         return Area::new("proc", "a new procfs is refused".into(), findings);
@@ -271,7 +271,7 @@ fn proc(facts: &Facts, trials: &Trials) -> Area {
         "parts of /proc are covered by other mounts ({shown}{more}); the kernel then allows no new procfs (\"mount too \
          revealing\")"
     );
-    let cost = "no /proc of the box's own; everything else works where user namespaces do";
+    let cost = "the sandbox gets no /proc of its own; everything else works if user namespaces work";
     let severity = if tried == Tried::Not { Severity::Costs } else { Severity::Blocks };
     findings.push(Finding { id: "proc-masked", severity, what, cost: cost.into(), fix });
     Area::new("proc", "covered in part".into(), findings)
@@ -335,7 +335,7 @@ fn landlock(facts: &Facts, trials: &Trials, rehearsals: &Rehearsals) -> Area {
         findings.push(costs(
             "landlock-old",
             format!("version {abi} of Landlock knows no rules for: {}", missing.join(", ")),
-            "Landlock cannot restrict these; the namespaces of a full box do, but for TCP ports",
+            "Landlock cannot restrict these; the namespaces of a full sandbox do, except for TCP ports",
             "use a newer kernel",
         ));
     } else if !works(trials, Trial::Landlock) {
@@ -358,14 +358,15 @@ fn landlock(facts: &Facts, trials: &Trials, rehearsals: &Rehearsals) -> Area {
                 "allow landlock_create_ruleset, landlock_add_rule and landlock_restrict_self in that filter".into(),
             ),
         };
-        let cost = "no second wall behind the mounts, no rules for TCP ports, and no box without namespaces";
+        let cost = "no second barrier behind the mounts, no rules for TCP ports, and no sandbox without namespaces";
         let mut finding = costs("landlock-missing", what, cost, &fix);
         if rehearsals.no_landlock.works() && !rehearsals.full.works() {
-            // What is asked for and not there is refused, and without options it is asked for.
+            // `pinfold run` without options asks for Landlock, and refuses to start where it cannot have what it asks
+            // for.
             finding.severity = Severity::Blocks;
             finding.cost.push_str("; `pinfold run` without options refuses to start");
-            let less = "without any change of the host: pinfold run --landlock off does without this wall, and so does \
-                        --best-effort, which says so";
+            let less = "without any change of the host: pinfold run --landlock off starts without Landlock; so does \
+                        --best-effort, and says so";
             finding.fix.insert(0, less.into());
         }
         findings.push(finding);

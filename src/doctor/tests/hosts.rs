@@ -15,11 +15,11 @@ use crate::sys::Errno;
 
 pub(super) const USER: Caller = Caller { uid: 1000, gid: 1000 };
 
-/// The root directory of a faked host, removed at the end.
+/// The root directory of a faked host. It is removed at the end.
 pub(super) struct Host(pub(super) PathBuf);
 
 impl Host {
-    /// One on which everything works.
+    /// A host on which everything works.
     pub(super) fn healthy() -> Host {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -85,7 +85,7 @@ impl Host {
         Facts::read(&self.0, USER)
     }
 
-    /// What is said about it where the trials went like this, and a real box so.
+    /// The verdict on this host, with these results of the trials and of the real sandbox.
     pub(super) fn report(&self, trials: Trials, full: Outcome, no_proc: Outcome) -> Report {
         let no_landlock = full.clone();
         self.report_of(trials, Rehearsals { full, no_landlock, no_proc })
@@ -116,7 +116,7 @@ pub(super) fn failing(failing: &[(Trial, Errno)]) -> Trials {
     trials
 }
 
-/// No user namespace: what takes one is not reached.
+/// The results without a user namespace: trials that need one are not reached.
 pub(super) fn without_userns(tried: Tried) -> Trials {
     let mut trials = Trials::all(Tried::Not, 7);
     trials.set(Trial::UserNs, tried);
@@ -130,15 +130,15 @@ pub(super) fn fails() -> Outcome {
     Outcome::Fails { message: "No box\x1b[2J".into(), hint: None, failure: None }
 }
 
-/// A host on which no box works, and what is said about it.
+/// A host on which no sandbox works, and the finding about it.
 pub(super) struct Case {
     pub(super) name: &'static str,
     pub(super) host: Host,
     pub(super) trials: Trials,
     pub(super) no_proc: Outcome,
-    /// The one cause.
+    /// The id of its only cause.
     pub(super) cause: &'static str,
-    /// What the first advice must speak of.
+    /// What the first advice must mention.
     pub(super) advice: &'static str,
 }
 
