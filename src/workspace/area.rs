@@ -9,7 +9,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
 
-use super::later::TABLE;
+use super::bounds::Budget;
+use super::later::{TABLE, first_part};
+use super::walk::Names;
 use super::{Unheld, Workspace};
 use crate::error::quoted;
 use crate::spec::path::MAX_LINKS;
@@ -51,6 +53,8 @@ pub(super) enum End {
 const MOST_ENTRIES: usize = 10_000;
 
 pub(super) struct Area {
+    /// How much may still be looked at.
+    pub(super) budget: Budget,
     /// The user.
     uid: u32,
     /// Held directories whose entries are still to be looked at: a list, since a chain of links would take the stack.
@@ -70,12 +74,13 @@ pub(super) struct Area {
 }
 
 impl Area {
-    pub(super) fn new(cwd: &Path, uid: u32) -> Area {
+    pub(super) fn new(cwd: &Path, uid: u32, budget: Budget) -> Area {
         let (mounts, unheld, watch) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let (regions, plain, absent) = (Vec::new(), Vec::new(), Vec::new());
         let identities = BTreeMap::new();
         let (ahead, entries_left) = (Vec::new(), MOST_ENTRIES);
-        let mut area = Area { uid, ahead, entries_left, mounts, identities, regions, plain, absent, unheld, watch };
+        let mut area =
+            Area { budget, uid, ahead, entries_left, mounts, identities, regions, plain, absent, unheld, watch };
         area.add_region(cwd);
         area
     }
@@ -104,6 +109,12 @@ impl Area {
     fn can_change(&self, path: &Path) -> bool {
         let above = path.ancestors().skip(1).find_map(|above| self.mounts.get(above));
         above == Some(&Access::Write) && !self.is_region(path)
+    }
+
+    /// Whether no more may be looked at. `place` is where the look is.
+    pub(super) fn is_over(&mut self, place: &Path) -> bool {
+        let is_full = !self.budget.allows_mounts(self.mounts.len(), || place.to_owned());
+        is_full || self.budget.is_late(|| place.to_owned())
     }
 
     /// Says that something cannot be held.
@@ -211,6 +222,9 @@ impl Area {
 
     /// The same, without what links in it lead to.
     fn hold_end(&mut self, path: &Path, missing: Missing) -> Option<(PathBuf, Metadata)> {
+        if self.is_over(path) {
+            return None;
+        }
         match self.follow(path) {
             End::There(place, about) => {
                 self.hold_place(&place, &about);
@@ -371,20 +385,19 @@ impl Area {
 
     /// Holds what the host executes or obeys in the top directory of a project. `names` is what is in that, where it is
     /// known.
-    pub(super) fn protect_later(&mut self, top: &Path, names: Option<&BTreeSet<OsString>>) {
+    pub(super) fn protect_later(&mut self, top: &Path, names: Option<&Names>) {
         let mut absent = Vec::with_capacity(TABLE.len());
         for (path, _) in TABLE {
             let text = path.to_bytes();
-            let end = text.iter().position(|&byte| byte == b'/').unwrap_or(text.len());
-            let first = OsStr::from_bytes(&text[..end]);
+            let first = first_part(path);
             // No call for each name that is not there.
             let is_absent = names.is_some_and(|names| !names.contains(first));
             if !is_absent {
                 let _held = self.hold(&top.join(OsStr::from_bytes(text)), Missing::Watch(OnAppear::Report));
-            } else if end == text.len() {
+            } else if first == text {
                 absent.push(Cow::Borrowed(*path));
             } else {
-                self.watch(&top.join(first), OnAppear::Report);
+                self.watch(&top.join(OsStr::from_bytes(first)), OnAppear::Report);
             }
         }
         // What is true of one name that is not there is true of all of them.
@@ -398,8 +411,7 @@ impl Area {
     }
 
     /// What to mount: what lies deeper comes later.
-    pub(super) fn finish(mut self, links: Vec<SettleLink>, names: Vec<SettleName>) -> io::Result<Workspace> {
-        self.pin_ways();
+    pub(super) fn finish(self, links: Vec<SettleLink>, names: Vec<SettleName>) -> io::Result<Workspace> {
         let settle = self.settlement(links, names)?;
         let nearest = |path: &Path| path.ancestors().skip(1).find_map(|above| self.mounts.get(above));
         let needed = self.mounts.iter().filter(|(path, access)| {
@@ -434,9 +446,12 @@ impl Area {
 
     /// Directories on the way from a writable place to what is held in it become mounts too: moving one would take
     /// what is held with it, and leave its name free for something else.
-    fn pin_ways(&mut self) {
-        let mut ways = Vec::new();
+    pub(super) fn pin_ways(&mut self) {
+        let mut ways = BTreeSet::new();
         for path in self.mounts.keys() {
+            if !self.budget.allows_mounts(self.mounts.len() + ways.len(), || path.clone()) {
+                return;
+            }
             let between = || path.ancestors().skip(1).take_while(|above| !self.mounts.contains_key(*above));
             let above = path.ancestors().skip(1).find_map(|above| self.mounts.get(above));
             if above == Some(&Access::Write) {

@@ -15,7 +15,7 @@ use super::layout::{
 use super::refuse::Limits;
 use super::scopes::Scopes;
 use super::walk::Found;
-use super::{CODE, Surroundings, config};
+use super::{CODE, Surroundings, config, names};
 use crate::error::{Error, push_printable, quoted};
 use crate::spec::{OnAppear, SettleName};
 
@@ -89,7 +89,7 @@ impl<'a> Repositories<'a> {
 
     /// Finds the repository that `cwd` belongs to, as git does: here, or in the nearest directory above.
     pub(super) fn find_own(&mut self, area: &mut Area, cwd: &Path) -> Result<(), Error> {
-        if cwd.iter().any(|part| part == ".git") {
+        if cwd.iter().any(|part| names::is_like(part.as_bytes(), b".git")) {
             return Err(inside(cwd));
         }
         for dir in cwd.ancestors() {
@@ -133,8 +133,15 @@ impl<'a> Repositories<'a> {
             area.tell(above, TOO_DEEP);
         }
         for dot_git in &found.dot_gits {
+            if area.is_over(dot_git) {
+                return;
+            }
             // One that leads astray is held, and what it leads to is not in the box.
             let _astray = self.add(area, dot_git).is_err();
+        }
+        for link in &found.gitmodules {
+            // git writes where it leads (`git submodule add`).
+            area.hold(link, Missing::Ignore);
         }
         for dir in &found.bare {
             if !self.dirs.contains_key(dir) {
@@ -221,7 +228,12 @@ impl<'a> Repositories<'a> {
             if ahead.is_empty() {
                 return;
             }
-            ahead.iter().for_each(|git_dir| self.protect_one(area, git_dir));
+            for git_dir in &ahead {
+                if area.is_over(git_dir) {
+                    return;
+                }
+                self.protect_one(area, git_dir);
+            }
             done.extend(ahead);
         }
     }
@@ -275,6 +287,9 @@ impl<'a> Repositories<'a> {
     /// `worktrees/NAME` keep the files that lead from one part to the other.
     fn protect_worktrees(&mut self, area: &mut Area, git_dir: &Path, own_config: Missing) {
         for dir in listed(area, &git_dir.join("worktrees")) {
+            if area.is_over(&dir) {
+                return;
+            }
             self.known.insert(dir.clone());
             if !self.worktrees.contains(&dir) && !keep_elsewhere(area, &dir, own_config) {
                 area.close(&dir);
@@ -295,10 +310,15 @@ impl<'a> Repositories<'a> {
     fn protect_modules(&mut self, area: &mut Area, git_dir: &Path) {
         let mut waiting = listed(area, &git_dir.join("modules"));
         while let Some(dir) = waiting.pop() {
+            if !area.budget.add_directory(|| dir.clone()) || area.is_over(&dir) {
+                return;
+            }
             if is_too_deep(dir.as_os_str().as_bytes()) {
                 area.tell(&dir, TOO_DEEP);
             } else if is_git_dir(&dir) {
-                self.dirs.entry(dir).or_default();
+                if !self.dirs.contains_key(&dir) && area.budget.add_repository(|| dir.clone()) {
+                    self.dirs.insert(dir, BTreeSet::new());
+                }
             } else {
                 waiting.extend(listed(area, &dir));
             }

@@ -3,6 +3,13 @@
 
 use std::ffi::CStr;
 
+/// The first part of a path in [`TABLE`].
+pub(super) fn first_part(path: &'static CStr) -> &'static [u8] {
+    let text = path.to_bytes();
+    let end = text.iter().position(|&byte| byte == b'/').unwrap_or(text.len());
+    &text[..end]
+}
+
 /// Name in the top directory of a project, or path below it, and who obeys it.
 ///
 /// Not here: what runs when somebody builds or runs the project (`Makefile`, `package.json`, `build.rs`, `.npmrc`).

@@ -18,6 +18,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use super::area::{Area, Missing, c_path, parts};
+use super::bounds::Budget;
 use crate::spec::SettleLink;
 use crate::spec::path::MAX_LINKS;
 use crate::sys::dir::{self, Entries, For};
@@ -48,8 +49,11 @@ pub(super) fn find(area: &mut Area, git_dirs: &BTreeSet<PathBuf>) -> Vec<SettleL
     let mut found = Vec::new();
     let mut left = MOST_DIRS_IN_ALL;
     for git_dir in git_dirs.iter().filter(|dir| area.contains(dir)).cloned().collect::<Vec<_>>() {
+        if area.is_over(&git_dir) {
+            break;
+        }
         let most = left.min(MOST_DIRS);
-        left -= look(&git_dir, git_dirs, most, &mut found);
+        left -= look(&git_dir, git_dirs, most, &mut found, &mut area.budget);
     }
     found.truncate(MOST_LINKS);
     let mut kept = Vec::with_capacity(found.len());
@@ -69,7 +73,13 @@ pub(super) fn find(area: &mut Area, git_dirs: &BTreeSet<PathBuf>) -> Vec<SettleL
 }
 
 /// Collects the links below `git_dir` with their targets. Returns how many directories were read, at most `most`.
-fn look(git_dir: &Path, git_dirs: &BTreeSet<PathBuf>, most: usize, found: &mut Vec<Link>) -> usize {
+fn look(
+    git_dir: &Path,
+    git_dirs: &BTreeSet<PathBuf>,
+    most: usize,
+    found: &mut Vec<Link>,
+    budget: &mut Budget,
+) -> usize {
     let mut entries = Entries::new();
     let mut waiting = VecDeque::from([git_dir.to_owned()]);
     let mut read = 0;
@@ -78,7 +88,7 @@ fn look(git_dir: &Path, git_dirs: &BTreeSet<PathBuf>, most: usize, found: &mut V
         // What cannot be read has no link that stays.
         let Ok(open) = dir::open_any_mount(mount::AT_FDCWD, &c_path(&dir), For::Listing) else { continue };
         let is_objects = dir.file_name() == Some(OsStr::new("objects"));
-        while entries.read(open.as_fd()).unwrap_or(false) {
+        while entries.read(open.as_fd()).unwrap_or(false) && !budget.is_late(|| dir.clone()) {
             for (name, kind) in entries.iter() {
                 let kind = kind.or_else(|| entry::look_at(open.as_fd(), name).ok().flatten()?.kind());
                 let path = || dir.join(OsStr::from_bytes(name.to_bytes()));

@@ -40,6 +40,7 @@
 #![forbid(unsafe_code)]
 
 mod area;
+mod bounds;
 mod config;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
@@ -48,6 +49,7 @@ mod identity;
 mod later;
 mod layout;
 mod links;
+mod names;
 mod refuse;
 mod scopes;
 mod settle;
@@ -61,6 +63,7 @@ use crate::error::{Error, push_printable};
 use crate::spec::{FsOp, Settle, Watch};
 use crate::sys::io_error_text;
 use area::Area;
+use bounds::{BOUNDS, Bounds, Budget};
 pub(crate) use identity::identity;
 pub(crate) use scopes::Common as GitConfig;
 pub(crate) use settle::{Settled, settle};
@@ -141,6 +144,10 @@ const CODE: u8 = 125;
 /// # Errors
 /// The directory is none that a program may write all of, or cannot be looked through.
 pub(crate) fn find(around: &Surroundings<'_>) -> Result<Workspace, Error> {
+    find_within(around, BOUNDS)
+}
+
+fn find_within(around: &Surroundings<'_>, bounds: Bounds) -> Result<Workspace, Error> {
     let failed = |error: std::io::Error| {
         let mut message = b"Can't use ".to_vec();
         push_printable(&mut message, around.cwd);
@@ -155,17 +162,25 @@ pub(crate) fn find(around: &Surroundings<'_>) -> Result<Workspace, Error> {
     if let Some(reason) = limits.refusal(&cwd).or_else(|| limits.refusal_of_place(&cwd)) {
         return Err(refuse::error(&cwd, reason));
     }
-    let mut area = Area::new(&cwd, around.uid);
+    let mut area = Area::new(&cwd, around.uid, Budget::new(bounds));
     let mut repositories = git::Repositories::new(around, &limits);
     repositories.find_own(&mut area, &cwd)?;
-    let found = walk::walk(&cwd, around.uid)?;
+    let found = walk::walk(&cwd, around.uid, &mut area.budget)?;
     repositories.add_nested(&mut area, &found);
     repositories.protect(&mut area, &cwd);
     area.protect_later(&cwd, Some(&found.names));
     for top in repositories.tops().filter(|top| *top != cwd) {
-        area.protect_later(top, walk::names(top).as_ref());
+        if area.is_over(top) {
+            break;
+        }
+        let names = walk::names(top, &mut area.budget);
+        area.protect_later(top, names.as_ref());
     }
     let names = repositories.take_names();
     let links = links::find(&mut area, &repositories.into_known());
+    area.pin_ways();
+    if let Some(error) = area.budget.error(&cwd) {
+        return Err(error);
+    }
     area.finish(links, names).map_err(failed)
 }

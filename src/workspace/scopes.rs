@@ -147,6 +147,9 @@ impl<'a> Scopes<'a> {
             if let Some(maker) = config::maker(key, value) {
                 let is_obeyed = whose != For::NoRepository || config::is_absolute(value);
                 let missing = if is_obeyed { Missing::Make(maker) } else { Missing::Watch(OnAppear::Report) };
+                if !self.may_look_at(area, top) {
+                    return;
+                }
                 let held = area.hold(&self.expand(value, top), missing);
                 self.note(key, value, whose, false, held.map(|(place, _)| place));
             } else if let Some(words) = config::command_words(key, value) {
@@ -209,6 +212,9 @@ impl<'a> Scopes<'a> {
     }
 
     fn may_look_at(&mut self, area: &mut Area, place: &Path) -> bool {
+        if area.is_over(place) {
+            return false;
+        }
         let left = self.names_left.checked_sub(1);
         self.names_left = left.unwrap_or(0);
         if left.is_none() {
