@@ -12,7 +12,7 @@ use crate::spec::path::join;
 use crate::spec::{Lifecycle, OnAppear, Watch};
 use crate::sys::dir::{self, Entries, For};
 use crate::sys::file::Stat;
-use crate::sys::{Errno, Result, file};
+use crate::sys::{Errno, Result, entry, file};
 
 /// What is looked for.
 pub(super) struct Sweep {
@@ -40,7 +40,7 @@ impl Sweep {
                 return Err(Failure { detail: Some((**wrong).to_owned()), ..failed(Errno::EINVAL) });
             }
             let open = file::open_dir_without_links(&watch.dir).map_err(failed)?;
-            let was = file::fstat(open.as_fd()).map_err(failed)?;
+            let was = entry::look_at_open(open.as_fd()).map_err(failed)?;
             let mut all: Vec<usize> = (0..watch.names.len()).collect();
             all.sort_unstable_by_key(|&name| &watch.names[name]);
             let present = present(open.as_fd(), watch, &all).map_err(failed)?;
@@ -114,6 +114,6 @@ fn is_name(name: &CStr) -> bool {
 impl Dir {
     fn open_again(&self, path: &CStr) -> Result<OwnedFd> {
         let open = file::open_dir_without_links(path)?;
-        if file::fstat(open.as_fd())?.is_same_file(self.was) { Ok(open) } else { Err(Errno::ESTALE) }
+        if entry::look_at_open(open.as_fd())?.is_same_file(self.was) { Ok(open) } else { Err(Errno::ESTALE) }
     }
 }

@@ -21,6 +21,7 @@ pub(crate) mod process;
 pub(crate) mod sealed;
 pub(crate) mod signals;
 pub(crate) mod socket;
+mod stat;
 pub(crate) mod terminal;
 
 pub use arena::Arena;

@@ -3,19 +3,19 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::{CStr, CString, OsStr, OsString};
-use std::fs::{self, Metadata};
+use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
 
 use super::bounds::Budget;
 use super::later::{TABLE, first_part};
 use super::walk::Names;
-use super::{Unheld, Workspace};
+use super::{Unheld, Workspace, id_of};
 use crate::error::quoted;
 use crate::spec::path::MAX_LINKS;
-use crate::spec::{BindFlags, FsOp, OnAppear, Settle, SettleLink, SettleName, SettleTop, Source, Watch};
+use crate::spec::{BindFlags, FileId, FsOp, OnAppear, Settle, SettleLink, SettleName, SettleTop, Source, Watch};
+use crate::sys::file::{Kind, Stat};
 use crate::sys::{Errno, entry};
 
 /// How a place is mounted.
@@ -41,7 +41,7 @@ pub(super) enum Missing {
 /// Where a path leads.
 pub(super) enum End {
     /// To this, which is no link, and whose path has none.
-    There(PathBuf, Metadata),
+    There(PathBuf, Stat),
     /// To nothing: this is the first part that is missing, with the rest behind it.
     Missing { first: PathBuf, whole: PathBuf },
     /// It cannot be followed beyond this. Whether nobody can, git neither: otherwise the attempt has failed.
@@ -62,8 +62,8 @@ pub(super) struct Area {
     /// How many entries may still be looked at.
     entries_left: usize,
     mounts: BTreeMap<PathBuf, Access>,
-    /// Device and inode number of what is held, as far as it was looked at anyway.
-    identities: BTreeMap<PathBuf, (u64, u64)>,
+    /// Which file is held where, as far as it was looked at anyway.
+    identities: BTreeMap<PathBuf, FileId>,
     /// Directories that are writable with all that is in them, but for what is held.
     regions: Vec<PathBuf>,
     /// Directories elsewhere that are no links, and paths where nothing is: a few that were met, and are met again.
@@ -145,20 +145,20 @@ impl Area {
                 continue;
             }
             done.push(part);
-            let found = match fs::symlink_metadata(&done) {
+            let found = match entry::look_at_path(&done) {
                 Ok(found) => found,
-                Err(error) if error.kind() == ErrorKind::NotFound => {
+                Err(Errno::ENOENT) => {
                     let whole = rest.iter().fold(done.clone(), |whole, part| whole.join(part));
                     self.remember(&done, false);
                     return End::Missing { first: done, whole };
                 }
-                Err(error) => {
+                Err(errno) => {
                     let barred = [Errno::EACCES, Errno::ELOOP, Errno::ENAMETOOLONG, Errno::ENOTDIR];
-                    let is_barred = error.raw_os_error().is_some_and(|errno| barred.contains(&Errno::from_raw(errno)));
+                    let is_barred = barred.contains(&errno);
                     return End::Unknown { place: done, is_barred };
                 }
             };
-            if !found.is_symlink() {
+            if !found.is_link() {
                 if found.is_dir() {
                     self.remember(&done, true);
                 }
@@ -174,7 +174,7 @@ impl Area {
             }
             if self.can_change(&done) {
                 self.mounts.insert(done.clone(), Access::Link);
-                self.identities.insert(done.clone(), (found.dev(), found.ino()));
+                self.identities.insert(done.clone(), id_of(found));
             }
             done.pop();
             about = None;
@@ -185,7 +185,7 @@ impl Area {
             ahead.append(&mut rest);
             rest = ahead;
         }
-        match about.or_else(|| fs::symlink_metadata(&done).ok()) {
+        match about.or_else(|| entry::look_at_path(&done).ok()) {
             Some(about) => End::There(done, about),
             None => End::Unknown { place: done, is_barred: false },
         }
@@ -212,7 +212,7 @@ impl Area {
     }
 
     /// Sees to it that what `path` leads to can neither be changed nor replaced. Returns where that is, if it is there.
-    pub(super) fn hold(&mut self, path: &Path, missing: Missing) -> Option<(PathBuf, Metadata)> {
+    pub(super) fn hold(&mut self, path: &Path, missing: Missing) -> Option<(PathBuf, Stat)> {
         let held = self.hold_end(path, missing);
         while let Some(dir) = self.ahead.pop() {
             self.hold_targets(&dir);
@@ -221,13 +221,13 @@ impl Area {
     }
 
     /// The same, without what links in it lead to.
-    fn hold_end(&mut self, path: &Path, missing: Missing) -> Option<(PathBuf, Metadata)> {
+    fn hold_end(&mut self, path: &Path, missing: Missing) -> Option<(PathBuf, Stat)> {
         if self.is_over(path) {
             return None;
         }
         match self.follow(path) {
             End::There(place, about) => {
-                self.hold_place(&place, &about);
+                self.hold_place(&place, about);
                 return Some((place, about));
             }
             End::Missing { first, whole } if self.can_change(&first) => match missing {
@@ -251,10 +251,10 @@ impl Area {
 
     /// The text of the configuration `file`, which [`Area::hold`] has found at `place`. Whatever is no regular file may
     /// have no end, or one that the program decides about: it is not even opened.
-    pub(super) fn read(&mut self, file: &Path, (place, about): &(PathBuf, Metadata), most: u64) -> Option<Vec<u8>> {
+    pub(super) fn read(&mut self, file: &Path, (place, about): &(PathBuf, Stat), most: u64) -> Option<Vec<u8>> {
         /// Major and minor number of `/dev/null`, which git reads as nothing (null(4)).
         const NULL: u64 = 1 << 8 | 3;
-        if about.file_type().is_char_device() && about.rdev() == NULL {
+        if about.is_char_device() && about.rdev == NULL {
             return None;
         }
         if !about.is_file() && self.unheld.contains_key(place) {
@@ -278,7 +278,7 @@ impl Area {
         None
     }
 
-    fn hold_place(&mut self, place: &Path, about: &Metadata) {
+    fn hold_place(&mut self, place: &Path, about: Stat) {
         if self.is_region(place) {
             let why = "is writable as a whole, and named by the configuration as something that the host executes";
             self.give_up(place, why, "name a directory in it instead (git config --show-origin --list)".into());
@@ -289,7 +289,7 @@ impl Area {
         }
         self.check_file(place, about);
         self.mounts.insert(place.to_owned(), Access::Read);
-        self.identities.insert(place.to_owned(), (about.dev(), about.ino()));
+        self.identities.insert(place.to_owned(), id_of(about));
         if about.is_dir() {
             self.ahead.push(place.to_owned());
         }
@@ -297,19 +297,19 @@ impl Area {
 
     /// Another name of the same file may lie where it can be written. And a fifo can be written to in a read-only mount
     /// (open(2), EROFS is for regular files).
-    fn check_file(&mut self, place: &Path, about: &Metadata) {
-        if about.file_type().is_fifo() {
+    fn check_file(&mut self, place: &Path, about: Stat) {
+        if about.kind() == Some(Kind::Fifo) {
             let why = "is a fifo, in which the program could write to whoever reads it";
             self.give_up(place, why, format!("remove it if it is not yours: rm {}", quoted(place)));
         }
-        if about.is_file() && about.nlink() > 1 {
+        if about.is_file() && about.links > 1 {
             let remedy = "give it a file of its own: cp -p FILE FILE.new && mv FILE.new FILE".into();
             self.give_up(place, "has another name (a hard link), under which the program could write to it", remedy);
         }
     }
 
     fn is_own(&self, path: &Path) -> bool {
-        fs::symlink_metadata(path).is_ok_and(|about| about.uid() == self.uid)
+        entry::look_at_path(path).is_ok_and(|about| about.owner == self.uid)
     }
 
     /// What links in a held directory lead to is held too. They themselves cannot be changed any more.
@@ -338,14 +338,14 @@ impl Area {
         };
         self.entries_left = left;
         for path in entries.into_iter().map(|entry| entry.path()) {
-            match fs::symlink_metadata(&path) {
+            match entry::look_at_path(&path) {
                 Ok(about) if about.is_dir() => self.ahead.push(path),
-                Ok(about) if about.is_symlink() => {
+                Ok(about) if about.is_link() => {
                     if !fs::canonicalize(&path).is_ok_and(|target| self.is_region(&target)) {
                         self.hold_end(&path, Missing::Make("touch"));
                     }
                 }
-                Ok(about) => self.check_file(&path, &about),
+                Ok(about) => self.check_file(&path, about),
                 Err(_) => {}
             }
         }
@@ -433,13 +433,13 @@ impl Area {
         for (path, _) in self.mounts.iter().filter(is_held) {
             held_as.push(match self.identities.get(path) {
                 Some(identity) => *identity,
-                None => fs::symlink_metadata(path).map(|about| (about.dev(), about.ino()))?,
+                None => id_of(entry::look_at_path(path)?),
             });
             held.push(c_path(path));
         }
         let top = |region: &PathBuf| {
-            let about = fs::metadata(region)?;
-            Ok(SettleTop { path: c_path(region), identity: (about.dev(), about.ino()) })
+            // It has no links in it.
+            Ok(SettleTop { path: c_path(region), identity: id_of(entry::look_at_path(region)?) })
         };
         Ok(Settle { tops: self.regions.iter().map(top).collect::<io::Result<_>>()?, held, held_as, links, names })
     }

@@ -19,6 +19,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::area::{Area, Missing, c_path, parts};
 use super::bounds::Budget;
+use super::id_of;
 use crate::spec::SettleLink;
 use crate::spec::path::MAX_LINKS;
 use crate::sys::dir::{self, Entries, For};
@@ -65,7 +66,7 @@ pub(super) fn find(area: &mut Area, git_dirs: &BTreeSet<PathBuf>) -> Vec<SettleL
         } else {
             let End { path: leads_to, is_there } = end;
             let (path, leads_to) = (c_path(&path), c_path(&leads_to));
-            let (identity, changed) = ((about.device, about.inode), about.changed);
+            let (identity, changed) = (id_of(about), about.changed);
             kept.push(SettleLink { path, target, leads_to, is_there, identity, changed });
         }
     }

@@ -60,7 +60,8 @@ mod walk;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, push_printable};
-use crate::spec::{FsOp, Settle, Watch};
+use crate::spec::{FileId, FsOp, Settle, Watch};
+use crate::sys::file::Stat;
 use crate::sys::io_error_text;
 use area::Area;
 use bounds::{BOUNDS, Bounds, Budget};
@@ -134,6 +135,11 @@ impl Workspace {
         }
         Some(Error::new(CODE, message).with_hint(Some(first.remedy.clone())))
     }
+}
+
+/// Which file something is, that was looked at by [`crate::sys::entry`].
+fn id_of(about: Stat) -> FileId {
+    FileId { device: about.device, inode: about.inode, born: about.born }
 }
 
 /// The exit code of a run that was not begun.

@@ -261,7 +261,7 @@ fn lies_in_git_dir(facts: &Facts<'_>, mut dir: OwnedFd) -> Result<bool> {
             return Ok(true);
         }
         let about = file::fstat(dir.as_fd())?;
-        if facts.tops.iter().any(|top| top.identity == (about.device, about.inode)) {
+        if facts.is_top(about) {
             return Ok(false);
         }
         let above = dir::open_any_mount(dir.as_fd(), c"..", For::Names)?;
