@@ -210,6 +210,8 @@ pub struct Settle {
     pub held_as: Vec<FileId>,
     /// Links in git directories that were there before. Every other one is removed.
     pub links: Vec<SettleLink>,
+    /// Commands in unfinished rebases that were there before. A rebase with others is set aside.
+    pub commands: Vec<SettleCommands>,
     /// What git obeys in every work tree that the configuration is for, also in one that the program makes.
     pub names: Vec<SettleName>,
 }
@@ -269,6 +271,15 @@ pub struct SettleLink {
     pub identity: FileId,
     /// When the link itself was last changed (its ctime), in seconds and nanoseconds.
     pub changed: (i64, i64),
+}
+
+/// Commands that git would execute in going on with a rebase or a cherry-pick.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettleCommands {
+    /// The git directory: an absolute path without links.
+    pub git_dir: CString,
+    /// The commands, as lines of a todo list; a merge strategy that is a program, as `strategy NAME`.
+    pub commands: Vec<Vec<u8>>,
 }
 
 /// Names in a directory of the host that are not there, and shall not be afterwards. No mount can hold a name that

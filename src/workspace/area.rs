@@ -10,11 +10,12 @@ use std::path::{Component, Path, PathBuf};
 
 use super::bounds::Budget;
 use super::later::{TABLE, first_part};
+use super::links::Before;
 use super::walk::Names;
 use super::{Unheld, Workspace, id_of};
 use crate::error::quoted;
 use crate::spec::path::MAX_LINKS;
-use crate::spec::{BindFlags, FileId, FsOp, OnAppear, Settle, SettleLink, SettleName, SettleTop, Source, Watch};
+use crate::spec::{BindFlags, FileId, FsOp, OnAppear, Settle, SettleName, SettleTop, Source, Watch};
 use crate::sys::file::{Kind, Stat};
 use crate::sys::{Errno, entry};
 
@@ -394,10 +395,10 @@ impl Area {
             let is_absent = names.is_some_and(|names| !names.contains(first));
             if !is_absent {
                 let _held = self.hold(&top.join(OsStr::from_bytes(text)), Missing::Watch(OnAppear::Report));
-            } else if first == text {
+            } else if first.to_bytes() == text {
                 absent.push(Cow::Borrowed(*path));
             } else {
-                self.watch(&top.join(OsStr::from_bytes(first)), OnAppear::Report);
+                self.watch(&top.join(OsStr::from_bytes(first.to_bytes())), OnAppear::Report);
             }
         }
         // What is true of one name that is not there is true of all of them.
@@ -411,8 +412,8 @@ impl Area {
     }
 
     /// What to mount: what lies deeper comes later.
-    pub(super) fn finish(self, links: Vec<SettleLink>, names: Vec<SettleName>) -> io::Result<Workspace> {
-        let settle = self.settlement(links, names)?;
+    pub(super) fn finish(self, before: Before, names: Vec<SettleName>) -> io::Result<Workspace> {
+        let settle = self.settlement(before, names)?;
         let nearest = |path: &Path| path.ancestors().skip(1).find_map(|above| self.mounts.get(above));
         let needed = self.mounts.iter().filter(|(path, access)| {
             // What is read-only below something that is needs no mount of its own.
@@ -426,7 +427,7 @@ impl Area {
     }
 
     /// What is put in order afterwards: all that can be written, but for what is held.
-    fn settlement(&self, links: Vec<SettleLink>, names: Vec<SettleName>) -> io::Result<Settle> {
+    fn settlement(&self, before: Before, names: Vec<SettleName>) -> io::Result<Settle> {
         // What lies elsewhere is not walked through.
         let is_held = |(path, access): &(&PathBuf, &Access)| **access != Access::Write && self.contains(path);
         let (mut held, mut held_as) = (Vec::new(), Vec::new());
@@ -441,7 +442,9 @@ impl Area {
             // It has no links in it.
             Ok(SettleTop { path: c_path(region), identity: id_of(entry::look_at_path(region)?) })
         };
-        Ok(Settle { tops: self.regions.iter().map(top).collect::<io::Result<_>>()?, held, held_as, links, names })
+        let tops = self.regions.iter().map(top).collect::<io::Result<_>>()?;
+        let Before { links, commands } = before;
+        Ok(Settle { tops, held, held_as, links, commands, names })
     }
 
     /// Directories on the way from a writable place to what is held in it become mounts too: moving one would take

@@ -3,11 +3,14 @@
 
 use std::ffi::CStr;
 
+/// Directories of [`TABLE`] of which only something deeper is obeyed.
+const AROUND: [&CStr; 2] = [c".hg", c".jj"];
+
 /// The first part of a path in [`TABLE`].
-pub(super) fn first_part(path: &'static CStr) -> &'static [u8] {
-    let text = path.to_bytes();
-    let end = text.iter().position(|&byte| byte == b'/').unwrap_or(text.len());
-    &text[..end]
+pub(super) fn first_part(path: &'static CStr) -> &'static CStr {
+    let is_around =
+        |dir: &&CStr| path.to_bytes().strip_prefix(dir.to_bytes()).is_some_and(|rest| rest.first() == Some(&b'/'));
+    AROUND.into_iter().find(is_around).unwrap_or(path)
 }
 
 /// Name in the top directory of a project, or path below it, and who obeys it.
@@ -75,3 +78,14 @@ pub(super) const TABLE: &[(&CStr, &str)] = &[
     (c".gdbinit", "gdb runs it at start"),
     (c".lldbinit", "lldb runs it at start"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_parts_are_names() {
+        assert!(TABLE.iter().all(|(path, _)| !first_part(path).to_bytes().contains(&b'/')));
+        assert_eq!((first_part(c".hg/hgrc"), first_part(c".hgrc")), (c".hg", c".hgrc"));
+    }
+}

@@ -3,7 +3,7 @@
 //! Anybody may have written these files. Each is read by [`entry::read_without_links`] or not at all, and one that
 //! cannot be read leads nowhere.
 
-use std::ffi::OsStr;
+use std::ffi::{CStr, OsStr};
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
@@ -16,6 +16,9 @@ use crate::sys::{Errno, entry};
 /// The longest file that is read, in bytes. git reads no longer pointer files (setup.c, `read_gitfile_gently`), and
 /// people write no longer configurations.
 pub(super) const LONGEST: u64 = 1 << 20;
+
+/// Directories of a git directory with a file for each remote (gitrepository-layout(5)). No git makes one any more.
+pub(super) const REMOTES: [&CStr; 2] = [c"remotes", c"branches"];
 
 /// Whether git takes this for a git directory (setup.c, `is_git_directory`).
 pub(super) fn is_git_dir(dir: &Path) -> bool {

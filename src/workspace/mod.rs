@@ -14,7 +14,8 @@
 //!
 //! Not held, since a program that may work here must be able to write it: what a build executes (`Makefile`,
 //! `package.json`, `build.rs`, `node_modules`), scripts that a hook calls, `.gitattributes` and `info/attributes` (they
-//! name drivers, which `config` defines), and the state of a rebase in progress.
+//! name drivers, which `config` defines), and the state of a rebase in progress: commands in it are written down, and
+//! new ones are looked for at the end ([`rebase`]).
 //!
 //! A link in a git directory is held where it leads into the work tree, with that. Others are written down ([`links`]).
 //!
@@ -50,6 +51,7 @@ mod later;
 mod layout;
 mod links;
 mod names;
+mod rebase;
 mod refuse;
 mod scopes;
 mod settle;
@@ -183,10 +185,10 @@ fn find_within(around: &Surroundings<'_>, bounds: Bounds) -> Result<Workspace, E
         area.protect_later(top, names.as_ref());
     }
     let names = repositories.take_names();
-    let links = links::find(&mut area, &repositories.into_known());
+    let before = links::find(&mut area, &repositories.into_known());
     area.pin_ways();
     if let Some(error) = area.budget.error(&cwd) {
         return Err(error);
     }
-    area.finish(links, names).map_err(failed)
+    area.finish(before, names).map_err(failed)
 }

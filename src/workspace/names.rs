@@ -5,7 +5,7 @@
 //! what the program has called `.GIT`. Which names are the same only the filesystem knows. So a name that is written in
 //! another way is looked for a second time, by the name that git uses; this is rare, and costs nothing otherwise.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 use std::os::fd::BorrowedFd;
 
 use crate::sys::entry;
@@ -14,10 +14,11 @@ use crate::sys::entry;
 pub(super) fn recognize<'k>(
     dir: BorrowedFd<'_>,
     name: &CStr,
-    known: impl IntoIterator<Item = &'k [u8]>,
-) -> Option<&'k [u8]> {
-    let found = known.into_iter().find(|known| is_like(name.to_bytes(), known))?;
-    (name.to_bytes() == found || is_same_entry(dir, name, found)).then_some(found)
+    known: impl IntoIterator<Item = &'k CStr>,
+) -> Option<&'k CStr> {
+    let text = name.to_bytes();
+    let found = known.into_iter().find(|known| is_like(text, known.to_bytes()))?;
+    (name == found || is_same_entry(dir, name, found)).then_some(found)
 }
 
 /// Whether two names may be the same to some filesystem. `known` is ASCII.
@@ -41,10 +42,9 @@ fn is_ignored(letter: char) -> bool {
         | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-fn is_same_entry(dir: BorrowedFd<'_>, name: &CStr, known: &[u8]) -> bool {
-    let Ok(known) = CString::new(known) else { return false };
+fn is_same_entry(dir: BorrowedFd<'_>, name: &CStr, known: &CStr) -> bool {
     let look = |name: &CStr| entry::look_at(dir, name).ok().flatten();
-    look(&known).zip(look(name)).is_some_and(|(known, found)| known.is_same_file(found))
+    look(known).zip(look(name)).is_some_and(|(known, found)| known.is_same_file(found))
 }
 
 #[cfg(test)]
@@ -73,7 +73,7 @@ mod tests {
         let path = std::path::PathBuf::from(format!("/var/tmp/pinfold-names-{}", std::process::id()));
         fs::create_dir(&path).unwrap();
         let dir = fs::File::open(&path).unwrap();
-        let known = [&b".git"[..], b"HEAD"];
+        let known = [c".git", c"HEAD"];
         let found = |name| recognize(dir.as_fd(), name, known);
         assert_eq!((found(c".git"), found(c"HEAD"), found(c"x")), (Some(known[0]), Some(known[1]), None));
         fs::write(path.join(".GIT"), "").unwrap();

@@ -37,7 +37,7 @@ pub(super) struct Found {
 }
 
 /// First parts of paths in [`later::TABLE`].
-pub(super) type Names = BTreeSet<&'static [u8]>;
+pub(super) type Names = BTreeSet<&'static CStr>;
 
 /// Levels that are kept open.
 const OPEN: usize = 32;
@@ -215,7 +215,7 @@ pub(super) fn names(dir: &Path, budget: &mut Budget) -> Option<Names> {
 }
 
 /// What the entry `name` of `dir` is of what shells, editors and agents obey.
-fn later(dir: BorrowedFd<'_>, name: &CStr) -> Option<&'static [u8]> {
+fn later(dir: BorrowedFd<'_>, name: &CStr) -> Option<&'static CStr> {
     names::recognize(dir, name, TABLE.iter().map(|(path, _)| first_part(path)))
 }
 
@@ -233,8 +233,8 @@ struct Seen {
 impl Seen {
     /// Links too: git follows them.
     fn add(&mut self, dir: BorrowedFd<'_>, name: &CStr, kind: Option<Kind>) {
-        const KNOWN: [&[u8]; 6] = [b".git", b".gitmodules", b"HEAD", b"objects", b"refs", b"commondir"];
-        match names::recognize(dir, name, KNOWN) {
+        const KNOWN: [&CStr; 6] = [c".git", c".gitmodules", c"HEAD", c"objects", c"refs", c"commondir"];
+        match names::recognize(dir, name, KNOWN).map(CStr::to_bytes) {
             Some(b".git") => self.dot_git = true,
             Some(b".gitmodules") => self.gitmodules |= kind == Some(Kind::Link),
             Some(b"HEAD") => self.head = true,

@@ -20,6 +20,7 @@ mod names;
 mod pointer;
 mod repository;
 mod settings;
+mod state;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -34,7 +35,7 @@ use std::time::Duration;
 use super::git::path_of;
 use super::{id_of, links};
 use crate::error::{printable, push_printable, quoted};
-use crate::spec::{FileId, Settle, SettleLink, SettleName, SettleTop};
+use crate::spec::{FileId, Settle, SettleCommands, SettleLink, SettleName, SettleTop};
 use crate::sys::file::Stat;
 use crate::sys::{Errno, entry, error_text, file, process};
 use judge::{Judge, LIMITS, Limits};
@@ -87,6 +88,7 @@ fn settle_within(wish: &Settle, limits: Limits) -> Vec<Settled> {
     let facts = Facts {
         held: wish.held.iter().map(|path| path.to_bytes()).zip(wish.held_as.iter().copied()).collect(),
         links: wish.links.iter().map(|link| (link.path.to_bytes(), link)).collect(),
+        commands: commands(&wish.commands),
         tops: &wish.tops,
         names: &wish.names,
         user: process::real_ids().0,
@@ -109,12 +111,22 @@ fn settle_within(wish: &Settle, limits: Limits) -> Vec<Settled> {
     told.finish()
 }
 
+fn commands(before: &[SettleCommands]) -> HashMap<&[u8], Vec<&[u8]>> {
+    let mut known: HashMap<&[u8], Vec<&[u8]>> = HashMap::new();
+    for one in before {
+        known.entry(one.git_dir.to_bytes()).or_default().extend(one.commands.iter().map(Vec::as_slice));
+    }
+    known
+}
+
 /// What is known before the walk.
 struct Facts<'a> {
     /// What was held, by its path, and which file it was.
     held: HashMap<&'a [u8], FileId>,
     /// Links that were there before, by their paths.
     links: HashMap<&'a [u8], &'a SettleLink>,
+    /// Commands in unfinished rebases that were there before, by their git directories.
+    commands: HashMap<&'a [u8], Vec<&'a [u8]>>,
     tops: &'a [SettleTop],
     /// What is obeyed in every work tree.
     names: &'a [SettleName],
