@@ -9,13 +9,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use super::bounds::Budget;
-use super::later::{TABLE, first_part};
-use super::links::Before;
-use super::walk::Names;
+use super::later::{Names, TABLE, first_part};
 use super::{Unheld, Workspace, id_of};
 use crate::error::quoted;
 use crate::spec::path::MAX_LINKS;
-use crate::spec::{BindFlags, FileId, FsOp, OnAppear, Settle, SettleName, SettleTop, Source, Watch};
+use crate::spec::{BindFlags, FileId, FsOp, OnAppear, Settle, SettleTop, Source, Watch};
 use crate::sys::file::{Kind, Stat};
 use crate::sys::{Errno, entry};
 
@@ -412,8 +410,8 @@ impl Area {
     }
 
     /// What to mount: what lies deeper comes later.
-    pub(super) fn finish(self, before: Before, names: Vec<SettleName>) -> io::Result<Workspace> {
-        let settle = self.settlement(before, names)?;
+    pub(super) fn finish(self, settle: Settle) -> io::Result<Workspace> {
+        let settle = self.settlement(settle)?;
         let nearest = |path: &Path| path.ancestors().skip(1).find_map(|above| self.mounts.get(above));
         let needed = self.mounts.iter().filter(|(path, access)| {
             // What is read-only below something that is needs no mount of its own.
@@ -426,8 +424,8 @@ impl Area {
         Ok(Workspace { identity: Vec::new(), ops, unheld, watch: watch.collect(), settle })
     }
 
-    /// What is put in order afterwards: all that can be written, but for what is held.
-    fn settlement(&self, before: Before, names: Vec<SettleName>) -> io::Result<Settle> {
+    /// What is put in order afterwards: all that can be written, but for what is held, and what else was `found`.
+    fn settlement(&self, found: Settle) -> io::Result<Settle> {
         // What lies elsewhere is not walked through.
         let is_held = |(path, access): &(&PathBuf, &Access)| **access != Access::Write && self.contains(path);
         let (mut held, mut held_as) = (Vec::new(), Vec::new());
@@ -443,8 +441,7 @@ impl Area {
             Ok(SettleTop { path: c_path(region), identity: id_of(entry::look_at_path(region)?) })
         };
         let tops = self.regions.iter().map(top).collect::<io::Result<_>>()?;
-        let Before { links, commands } = before;
-        Ok(Settle { tops, held, held_as, links, commands, names })
+        Ok(Settle { tops, held, held_as, ..found })
     }
 
     /// Directories on the way from a writable place to what is held in it become mounts too: moving one would take

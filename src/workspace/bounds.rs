@@ -7,7 +7,6 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::CODE;
 use crate::error::{Error, push_printable};
 
 /// The bounds of one look.
@@ -88,7 +87,7 @@ impl Budget {
     }
 
     /// The error of a look that has ended before its time.
-    pub(super) fn error(&self, top: &Path) -> Option<Error> {
+    pub(super) fn error(&self, code: u8, top: &Path) -> Option<Error> {
         let (bound, place) = self.reached.as_ref()?;
         let Bounds { repositories, directories, mounts, time } = self.bounds;
         let what = match bound {
@@ -103,6 +102,6 @@ impl Budget {
         push_printable(&mut message, place);
         let hint = "work in a smaller directory, or remove what is not yours there; or do without the protection of \
                     what git, shells and editors obey later: --profile base --rw DIR";
-        Some(Error::new(CODE, message).with_hint(Some(hint.into())))
+        Some(Error::new(code, message).with_hint(Some(hint.into())))
     }
 }

@@ -1,7 +1,11 @@
 //! Files besides git's that the host executes or obeys later, although nobody asked for the project's code: by opening
 //! a shell, an editor or an agent in the directory, or by a tool that only looks.
 
+use std::collections::BTreeSet;
 use std::ffi::CStr;
+
+/// First parts of paths in [`TABLE`] that are there.
+pub(super) type Names = BTreeSet<&'static CStr>;
 
 /// Directories of [`TABLE`] of which only something deeper is obeyed.
 const AROUND: [&CStr; 2] = [c".hg", c".jj"];

@@ -22,7 +22,7 @@ use super::bounds::Budget;
 use super::layout::{REMOTES, path_of};
 use super::{id_of, rebase};
 use crate::spec::path::MAX_LINKS;
-use crate::spec::{SettleCommands, SettleLink};
+use crate::spec::{Settle, SettleCommands, SettleLink};
 use crate::sys::dir::{self, Entries, For};
 use crate::sys::file::{self, Kind, Stat};
 use crate::sys::{entry, mount};
@@ -35,13 +35,6 @@ const MOST_DIRS_IN_ALL: usize = 2000;
 
 /// So many links are written down in all.
 const MOST_LINKS: usize = 1000;
-
-/// What there is before the program starts.
-#[derive(Default)]
-pub(super) struct Before {
-    pub(super) links: Vec<SettleLink>,
-    pub(super) commands: Vec<SettleCommands>,
-}
 
 /// What a look has found.
 #[derive(Default)]
@@ -64,7 +57,7 @@ struct Link {
 ///
 /// One that leads to something in the work trees is held with that: the program could put other links there, and
 /// nobody looks for links outside of git directories.
-pub(super) fn find(area: &mut Area, git_dirs: &BTreeSet<PathBuf>) -> Before {
+pub(super) fn find(area: &mut Area, git_dirs: &BTreeSet<PathBuf>) -> Settle {
     let mut found = Found::default();
     let mut left = MOST_DIRS_IN_ALL;
     for git_dir in git_dirs.iter().filter(|dir| area.contains(dir)).cloned().collect::<Vec<_>>() {
@@ -92,7 +85,7 @@ pub(super) fn find(area: &mut Area, git_dirs: &BTreeSet<PathBuf>) -> Before {
             links.push(SettleLink { path, target, leads_to, is_there, identity, changed });
         }
     }
-    Before { links, commands }
+    Settle { links, commands, ..Settle::default() }
 }
 
 /// Collects the links below `git_dir` with their targets. Returns how many directories were read, at most `most`.

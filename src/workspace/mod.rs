@@ -187,8 +187,8 @@ fn find_within(around: &Surroundings<'_>, bounds: Bounds) -> Result<Workspace, E
     let names = repositories.take_names();
     let before = links::find(&mut area, &repositories.into_known());
     area.pin_ways();
-    if let Some(error) = area.budget.error(&cwd) {
+    if let Some(error) = area.budget.error(CODE, &cwd) {
         return Err(error);
     }
-    area.finish(before, names).map_err(failed)
+    area.finish(Settle { names, ..before }).map_err(failed)
 }

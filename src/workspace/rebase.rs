@@ -4,12 +4,14 @@ use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use super::config;
-use super::layout::LONGEST;
 use crate::sys::dir::{self, For};
 use crate::sys::{Errno, Result, entry};
 
 /// Where git keeps it, in a git directory.
 pub(super) const STATES: [&CStr; 2] = [c"rebase-merge", c"sequencer"];
+
+/// The longest file that is read, in bytes. A rebase of 10,000 commits has a todo list of this length.
+const LONGEST: u64 = 1 << 20;
 
 /// What a line of a todo list can begin with that executes nothing (git-rebase(1), "INTERACTIVE MODE"; sequencer.c,
 /// `todo_command_info`). Blank lines and comments have no word; what git does not know stops it.

@@ -4,7 +4,6 @@
 //! link is followed, and nothing recurs on the stack. One directory is open for each of the last levels; those above
 //! are found again by `..`, and must be the same then.
 
-use std::collections::BTreeSet;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -12,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::area::c_path;
 use super::bounds::Budget;
-use super::later::{TABLE, first_part};
+use super::later::{Names, TABLE, first_part};
 use super::layout::{is_too_deep, path_of};
 use super::{CODE, names};
 use crate::error::{Error, MISSING_CALL, push_printable};
@@ -35,9 +34,6 @@ pub(super) struct Found {
     /// A directory high above the first of these that is too deep for a mount.
     pub(super) too_deep: Option<PathBuf>,
 }
-
-/// First parts of paths in [`later::TABLE`].
-pub(super) type Names = BTreeSet<&'static CStr>;
 
 /// Levels that are kept open.
 const OPEN: usize = 32;

@@ -26,6 +26,7 @@ const STANDING: &[&[&str]] = &[
         "workspace/settle/names.rs",
         "workspace/settle/pointer.rs",
         "workspace/settle/repository.rs",
+        "workspace/settle/state.rs",
         "workspace/settle/tree.rs",
     ],
 ];
