@@ -292,6 +292,8 @@ pub struct Watch {
     pub dir: CString,
     /// The names, without slashes. One that exists when the sandbox starts is left alone.
     pub names: Vec<Cow<'static, CStr>>,
+    /// For some of the names, who would obey them, to be said with them.
+    pub reasons: Vec<(CString, String)>,
     /// What is done about them.
     pub on_appear: OnAppear,
 }

@@ -25,7 +25,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Found {
     /// A watched name is there ([`crate::spec::Lifecycle::watch`]).
-    Appeared { path: CString, removed: bool },
+    Appeared { path: CString, removed: bool, reason: Option<String> },
     /// A directory of watched names is gone, or another one, or cannot be looked into.
     Unseen { path: CString },
     /// What the program has left was put in order ([`crate::spec::Lifecycle::settle`]), or could not be.
@@ -35,15 +35,20 @@ pub(crate) enum Found {
 impl Found {
     /// What there is to say, in printable characters.
     pub(crate) fn line(&self) -> Vec<u8> {
-        let (before, path, after) = match self {
-            Found::Appeared { path, removed: false } => ("", path, " appeared during the run"),
-            Found::Appeared { path, removed: true } => ("", path, " appeared during the run and was removed"),
+        let (before, path, after, reason) = match self {
+            Found::Appeared { path, removed: false, reason } => ("", path, " appeared during the run", reason),
+            Found::Appeared { path, removed: true, reason } => {
+                ("", path, " appeared during the run and was removed", reason)
+            }
             Found::Settled(settled) => return settled.line(),
-            Found::Unseen { path } => ("cannot look whether anything appeared in ", path, ""),
+            Found::Unseen { path } => ("cannot look whether anything appeared in ", path, "", &None),
         };
         let mut line = before.as_bytes().to_vec();
         push_printable(&mut line, OsStr::from_bytes(path.to_bytes()));
         line.extend_from_slice(after.as_bytes());
+        for part in reason.iter().flat_map(|reason| ["; ", reason]) {
+            line.extend_from_slice(part.as_bytes());
+        }
         line
     }
 }

@@ -1,21 +1,24 @@
 //! What will be mounted, as it is put together: places that can be written, and what is held in them.
 
+mod finish;
+
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
+use std::rc::Rc;
 
 use super::bounds::Budget;
 use super::later::{Names, TABLE, first_part};
-use super::{Unheld, Workspace, id_of};
-use crate::error::quoted;
+use super::{Unheld, id_of};
+use crate::error::{printable, quoted};
 use crate::spec::path::MAX_LINKS;
-use crate::spec::{BindFlags, FileId, FsOp, OnAppear, Settle, SettleTop, Source, Watch};
+use crate::spec::{FileId, OnAppear};
 use crate::sys::file::{Kind, Stat};
-use crate::sys::{Errno, entry};
+use crate::sys::{Errno, entry, error_text, io_error_text};
 
 /// How a place is mounted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +47,7 @@ pub(super) enum End {
     /// To nothing: this is the first part that is missing, with the rest behind it.
     Missing { first: PathBuf, whole: PathBuf },
     /// It cannot be followed beyond this. Whether nobody can, git neither: otherwise the attempt has failed.
-    Unknown { place: PathBuf, is_barred: bool },
+    Unknown { place: PathBuf, is_barred: bool, errno: Errno },
 }
 
 /// So many entries of held directories are looked at in all. Links lead from one to the next, so a stranger's tree may
@@ -70,6 +73,10 @@ pub(super) struct Area {
     absent: Vec<PathBuf>,
     unheld: BTreeMap<PathBuf, Unheld>,
     watch: BTreeMap<(PathBuf, OnAppear), Vec<Cow<'static, CStr>>>,
+    /// What names what is held now: a key, and its file.
+    pub(super) named_by: Option<(String, Rc<Path>)>,
+    /// What names the names that are looked for, where that is known, by their paths.
+    reasons: BTreeMap<PathBuf, String>,
 }
 
 impl Area {
@@ -78,8 +85,21 @@ impl Area {
         let (regions, plain, absent) = (Vec::new(), Vec::new(), Vec::new());
         let identities = BTreeMap::new();
         let (ahead, entries_left) = (Vec::new(), MOST_ENTRIES);
-        let mut area =
-            Area { budget, uid, ahead, entries_left, mounts, identities, regions, plain, absent, unheld, watch };
+        let mut area = Area {
+            budget,
+            uid,
+            ahead,
+            entries_left,
+            mounts,
+            identities,
+            regions,
+            plain,
+            absent,
+            unheld,
+            watch,
+            named_by: None,
+            reasons: BTreeMap::new(),
+        };
         area.add_region(cwd);
         area
     }
@@ -117,16 +137,25 @@ impl Area {
     }
 
     /// Says that something cannot be held.
-    pub(super) fn give_up(&mut self, path: &Path, why: &'static str, remedy: String) {
+    pub(super) fn give_up(&mut self, path: &Path, why: impl Into<Cow<'static, str>>, remedy: String) {
         // What stops the run comes before what does not.
         if !self.unheld.get(path).is_some_and(|known| known.stops) {
-            self.unheld.insert(path.to_owned(), Unheld { path: path.to_owned(), why, remedy, stops: true });
+            let (why, named_by) = (why.into(), self.naming());
+            let unheld = Unheld { path: path.to_owned(), why, named_by, remedy, stops: true };
+            self.unheld.insert(path.to_owned(), unheld);
         }
+    }
+
+    /// `KEY in FILE`, in printable characters, of what is held now.
+    fn naming(&self) -> Option<String> {
+        let (key, file) = self.named_by.as_ref()?;
+        Some(format!("{key} in {}", printable(&**file)))
     }
 
     /// Says something that does not keep a run from being safe, but that somebody must know.
     pub(super) fn tell(&mut self, path: &Path, why: &'static str) {
-        let told = || Unheld { path: path.to_owned(), why, remedy: String::new(), stops: false };
+        let told =
+            || Unheld { path: path.to_owned(), why: why.into(), named_by: None, remedy: String::new(), stops: false };
         self.unheld.entry(path.to_owned()).or_insert_with(told);
     }
 
@@ -154,7 +183,7 @@ impl Area {
                 Err(errno) => {
                     let barred = [Errno::EACCES, Errno::ELOOP, Errno::ENAMETOOLONG, Errno::ENOTDIR];
                     let is_barred = barred.contains(&errno);
-                    return End::Unknown { place: done, is_barred };
+                    return End::Unknown { place: done, is_barred, errno };
                 }
             };
             if !found.is_link() {
@@ -165,11 +194,11 @@ impl Area {
                 continue;
             }
             let Ok(target) = fs::read_link(&done) else {
-                return End::Unknown { place: done, is_barred: false };
+                return End::Unknown { place: done, is_barred: false, errno: Errno::ESTALE };
             };
             links += 1;
             if links > MAX_LINKS {
-                return End::Unknown { place: done, is_barred: true };
+                return End::Unknown { place: done, is_barred: true, errno: Errno::ELOOP };
             }
             if self.can_change(&done) {
                 self.mounts.insert(done.clone(), Access::Link);
@@ -186,7 +215,7 @@ impl Area {
         }
         match about.or_else(|| entry::look_at_path(&done).ok()) {
             Some(about) => End::There(done, about),
-            None => End::Unknown { place: done, is_barred: false },
+            None => End::Unknown { place: done, is_barred: false, errno: Errno::ESTALE },
         }
     }
 
@@ -235,13 +264,19 @@ impl Area {
                     remedy.push_str(&quoted(&whole));
                     self.give_up(&whole, "is missing, and the program could make one that the host obeys", remedy);
                 }
-                Missing::Watch(on_appear) => self.watch(&first, on_appear),
+                Missing::Watch(on_appear) => {
+                    if let Some(named_by) = self.naming() {
+                        let reason = format!("{named_by} names {}", printable(&whole));
+                        self.reasons.entry(first.clone()).or_insert(reason);
+                    }
+                    self.watch(&first, on_appear);
+                }
                 Missing::Ignore => {}
             },
             End::Missing { .. } => {}
-            End::Unknown { place, is_barred } if is_barred && !self.can_change(&place) => {}
-            End::Unknown { place, .. } => {
-                let why = "cannot be followed, and so not be protected";
+            End::Unknown { place, is_barred: true, .. } if !self.can_change(&place) => {}
+            End::Unknown { place, errno, .. } => {
+                let why = format!("cannot be followed ({}), and so not be protected", error_text(errno as i32));
                 self.give_up(&place, why, "see that it can be looked at (ls -l)".into());
             }
         }
@@ -264,9 +299,15 @@ impl Area {
             Ok(text) => return Some(text),
             // git cannot read it either, and the program cannot change it.
             Err(Errno::EACCES) if !self.can_change(place) => {}
-            Err(_) => {
-                let why = "cannot be read as a configuration of git (a regular file of at most 1 MiB), so what it names \
-                           cannot be protected";
+            Err(errno) => {
+                let reason = match errno {
+                    Errno::EFBIG => "it has more than 1 MiB",
+                    Errno::EINVAL => "it is no regular file",
+                    other => error_text(other as i32),
+                };
+                let why = format!(
+                    "cannot be read as a configuration of git ({reason}), so what it names cannot be protected"
+                );
                 self.give_up(
                     file,
                     why,
@@ -320,8 +361,11 @@ impl Area {
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidFilename) => return,
             // Closed to the program as well; but the owner can open it.
             Err(error) if error.kind() == ErrorKind::PermissionDenied && !self.is_own(dir) => return,
-            Err(_) => {
-                let why = "cannot be listed, so what links in it lead to cannot be protected";
+            Err(error) => {
+                let why = format!(
+                    "cannot be listed ({}), so what links in it lead to cannot be protected",
+                    io_error_text(&error)
+                );
                 return self.give_up(dir, why, "see that it can be looked at (ls -l)".into());
             }
         };
@@ -408,65 +452,6 @@ impl Area {
             names.append(&mut absent);
         }
     }
-
-    /// What to mount: what lies deeper comes later.
-    pub(super) fn finish(self, settle: Settle) -> io::Result<Workspace> {
-        let settle = self.settlement(settle)?;
-        let nearest = |path: &Path| path.ancestors().skip(1).find_map(|above| self.mounts.get(above));
-        let needed = self.mounts.iter().filter(|(path, access)| {
-            // What is read-only below something that is needs no mount of its own.
-            **access == Access::Write || nearest(path) != Some(&Access::Read)
-        });
-        let ops = needed.map(|(path, access)| bind(path, *access)).collect();
-        let watch = self.watch.into_iter();
-        let watch = watch.map(|((dir, on_appear), names)| Watch { dir: c_path(&dir), names, on_appear });
-        let unheld = self.unheld.into_values().collect();
-        Ok(Workspace { identity: Vec::new(), ops, unheld, watch: watch.collect(), settle })
-    }
-
-    /// What is put in order afterwards: all that can be written, but for what is held, and what else was `found`.
-    fn settlement(&self, found: Settle) -> io::Result<Settle> {
-        // What lies elsewhere is not walked through.
-        let is_held = |(path, access): &(&PathBuf, &Access)| **access != Access::Write && self.contains(path);
-        let (mut held, mut held_as) = (Vec::new(), Vec::new());
-        for (path, _) in self.mounts.iter().filter(is_held) {
-            held_as.push(match self.identities.get(path) {
-                Some(identity) => *identity,
-                None => id_of(entry::look_at_path(path)?),
-            });
-            held.push(c_path(path));
-        }
-        let top = |region: &PathBuf| {
-            // It has no links in it.
-            Ok(SettleTop { path: c_path(region), identity: id_of(entry::look_at_path(region)?) })
-        };
-        let tops = self.regions.iter().map(top).collect::<io::Result<_>>()?;
-        Ok(Settle { tops, held, held_as, ..found })
-    }
-
-    /// Directories on the way from a writable place to what is held in it become mounts too: moving one would take
-    /// what is held with it, and leave its name free for something else.
-    pub(super) fn pin_ways(&mut self) {
-        let mut ways = BTreeSet::new();
-        for path in self.mounts.keys() {
-            if !self.budget.allows_mounts(self.mounts.len() + ways.len(), || path.clone()) {
-                return;
-            }
-            let between = || path.ancestors().skip(1).take_while(|above| !self.mounts.contains_key(*above));
-            let above = path.ancestors().skip(1).find_map(|above| self.mounts.get(above));
-            if above == Some(&Access::Write) {
-                ways.extend(between().map(Path::to_owned));
-            }
-        }
-        self.mounts.extend(ways.into_iter().map(|way| (way, Access::Write)));
-    }
-}
-
-fn bind(path: &Path, access: Access) -> FsOp {
-    let flags = BindFlags { read_only: access != Access::Write, devices: false, optional: false };
-    let dest = c_path(path);
-    let source = if access == Access::Link { Source::Link(dest.clone()) } else { Source::Real(dest.clone()) };
-    FsOp::Bind { source, dest, flags }
 }
 
 /// A path that came from the kernel has no NUL.

@@ -13,11 +13,12 @@ use super::layout::{
     leads_to, named_work_tree, work_tree,
 };
 use super::refuse::Limits;
-use super::scopes::Scopes;
+use super::scopes::{Named, Scopes};
 use super::walk::Found;
 use super::{CODE, Surroundings, config, names};
 use crate::error::{Error, push_printable, quoted};
 use crate::spec::{OnAppear, SettleName};
+use crate::sys::io_error_text;
 
 /// The repositories that a box has to do with.
 pub(super) struct Repositories<'a> {
@@ -269,13 +270,14 @@ impl<'a> Repositories<'a> {
     /// `config.worktree`.
     fn protect_settings(&mut self, area: &mut Area, git_dir: &Path, missing: Missing) -> Missing {
         let mut settings = self.scopes.read(area, &git_dir.join("config"), missing);
-        let is_extended = |(key, value): &config::Setting| key == "extensions.worktreeconfig" && config::is_true(value);
+        let is_extended =
+            |Named { key, value, .. }: &Named| key == "extensions.worktreeconfig" && config::is_true(value);
         let is_obeyed = settings.iter().any(is_extended);
         // Where git does not obey it, it will as soon as somebody needs it for something else (git-sparse-checkout(1)).
         let missing = if is_obeyed { Missing::Make("touch") } else { Missing::Watch(OnAppear::Remove) };
         settings.extend(self.scopes.read(area, &git_dir.join("config.worktree"), missing));
         let mut tops = self.dirs.get(git_dir).cloned().unwrap_or_default();
-        tops.extend(named_work_tree(git_dir, settings.iter()));
+        tops.extend(named_work_tree(git_dir, settings.iter().map(|Named { key, value, .. }| (&key[..], &value[..]))));
         if tops.is_empty() {
             // Hooks run in the git directory then (githooks(5)).
             tops.insert(git_dir.to_owned());
@@ -332,13 +334,13 @@ pub(super) const TOO_DEEP: &str =
 
 /// Directories in one where git directories lie. What cannot be listed is read-only as a whole.
 fn listed(area: &mut Area, dir: &Path) -> Vec<PathBuf> {
-    directories(dir).unwrap_or_else(|_| {
+    directories(dir).unwrap_or_else(|error| {
         if area.close(dir) {
             area.tell(dir, "cannot be listed, and is read-only with all that is in it");
         } else {
             area.give_up(
                 dir,
-                "cannot be listed, and so not be protected",
+                format!("cannot be listed ({}), and so not be protected", io_error_text(&error)),
                 "see that it can be looked at (ls -l)".into(),
             );
         }

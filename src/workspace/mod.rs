@@ -59,6 +59,7 @@ mod settle;
 mod tests;
 mod walk;
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, push_printable};
@@ -68,6 +69,7 @@ use crate::sys::io_error_text;
 use area::Area;
 use bounds::{BOUNDS, Bounds, Budget};
 pub(crate) use identity::identity;
+pub(crate) use names::is_like as is_like_name;
 pub(crate) use scopes::Common as GitConfig;
 pub(crate) use settle::{Settled, settle};
 
@@ -106,7 +108,9 @@ pub(crate) struct Workspace {
 pub(crate) struct Unheld {
     pub(crate) path: PathBuf,
     /// Goes on after the path.
-    pub(crate) why: &'static str,
+    pub(crate) why: Cow<'static, str>,
+    /// What names it, if something does.
+    pub(crate) named_by: Option<String>,
     /// What to do about it.
     pub(crate) remedy: String,
     /// Whether no run begins with it. Otherwise it is only said.
@@ -114,12 +118,15 @@ pub(crate) struct Unheld {
 }
 
 impl Unheld {
-    /// `PATH WHY`, in printable characters.
+    /// `PATH WHY; KEY in FILE names it`, in printable characters.
     pub(crate) fn message(&self) -> Vec<u8> {
         let mut message = Vec::new();
         push_printable(&mut message, &self.path);
         message.push(b' ');
         message.extend_from_slice(self.why.as_bytes());
+        if let Some(named_by) = &self.named_by {
+            message.extend_from_slice(format!("; {named_by} names it").as_bytes());
+        }
         message
     }
 }

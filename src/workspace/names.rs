@@ -22,7 +22,7 @@ pub(super) fn recognize<'k>(
 }
 
 /// Whether two names may be the same to some filesystem. `known` is ASCII.
-pub(super) fn is_like(name: &[u8], known: &[u8]) -> bool {
+pub(crate) fn is_like(name: &[u8], known: &[u8]) -> bool {
     if name.is_ascii() {
         return name.eq_ignore_ascii_case(known);
     }

@@ -95,9 +95,14 @@ impl Door for Native {
         for found in found {
             findings.say("pinfold", &found.line());
             let status = match found {
-                Found::Appeared { path, removed } => {
+                Found::Appeared { path, removed, reason: None } => {
                     serde_json::json!({ "appeared": String::from_utf8_lossy(path.to_bytes()), "removed": removed })
                 }
+                Found::Appeared { path, removed, reason } => serde_json::json!({
+                    "appeared": String::from_utf8_lossy(path.to_bytes()),
+                    "removed": removed,
+                    "reason": reason,
+                }),
                 Found::Unseen { path } => serde_json::json!({ "unseen": String::from_utf8_lossy(path.to_bytes()) }),
                 Found::Settled(settled) => serde_json::json!({
                     "settled": settled.path.to_string_lossy(),

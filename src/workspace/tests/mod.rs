@@ -109,6 +109,12 @@ impl Place {
         unheld.collect()
     }
 
+    /// The same as it is said.
+    fn unheld_text(&self, dir: &str) -> Vec<String> {
+        let found = self.find(dir).unwrap();
+        found.unheld.iter().map(|unheld| String::from_utf8(unheld.message()).unwrap()).collect()
+    }
+
     /// Watched names, those to be removed with `-`.
     fn watched(&self, dir: &str) -> Vec<String> {
         let found = self.find(dir).unwrap();
