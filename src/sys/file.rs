@@ -16,6 +16,14 @@ pub(crate) fn fstat(fd: BorrowedFd<'_>) -> Result<Stat> {
     nix::sys::stat::fstat(fd).map(Stat::from)
 }
 
+/// How many bytes of a file take no room: holes (or what the filesystem has compressed).
+pub(crate) fn hole(fd: BorrowedFd<'_>) -> Result<u64> {
+    /// The unit of `st_blocks` (inode(7)).
+    const BLOCK: u64 = 512;
+    let about = nix::sys::stat::fstat(fd)?;
+    Ok(about.st_size.unsigned_abs().saturating_sub(about.st_blocks.unsigned_abs() * BLOCK))
+}
+
 /// `stat(2)`: links are followed.
 pub(crate) fn stat(path: &CStr) -> Result<Stat> {
     nix::sys::stat::stat(path).map(Stat::from)
