@@ -120,6 +120,11 @@ const IN_TWO_RUNS: &[(&str, Attack<'_>)] = &[
         "mkdir -p x/x; echo $(dirname $V)/.git >x/x/gitdir",
         Attack("mv x .git/worktrees", "git worktree repair; mv $(dirname $V)/.git $(dirname $V)/mark"),
     ),
+    // What was there at the start is held, but not the way that it says.
+    (
+        "mkdir -p .git/worktrees/x; echo $PWD/wt/.git >.git/worktrees/x/gitdir",
+        Attack("ln -s $(dirname $V) wt", "git worktree repair; mv $(dirname $V)/.git $(dirname $V)/mark"),
+    ),
     (
         "mkdir s; ln -s $(dirname $V)/mark s/.gitmodules",
         Attack("git init -q s; git init -q s/sub; (cd s/sub; commit)", "cd s; git submodule add ./sub"),

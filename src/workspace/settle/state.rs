@@ -81,23 +81,23 @@ fn is_plain_remote(text: &[u8]) -> bool {
 }
 
 /// Sets aside the `gitdir` of an entry of a worktree, `path`, where it leads out of the workspace: there,
-/// `git worktree repair` would write a `.git`.
-pub(super) fn settle_worktree(facts: &Facts<'_>, dir: BorrowedFd<'_>, path: &[u8], told: &mut Told) {
+/// `git worktree repair` would write a `.git`. Of one that was held, it is the user's to lead elsewhere; but a path into
+/// the workspace must still lead there, and not on through a link that the program has made.
+pub(super) fn settle_worktree(facts: &Facts<'_>, dir: BorrowedFd<'_>, path: &[u8], is_held: bool, told: &mut Told) {
     const NAME: &CStr = c"gitdir";
-    let about = match entry::look_at(dir, NAME) {
-        Ok(Some(about)) if !facts.is_held_in(dir, NAME, path) => about,
-        _ => return,
-    };
-    let mut deeds = Deeds::default();
+    let Ok(Some(about)) = entry::look_at(dir, NAME) else { return };
     // Links are removed.
     if about.is_link() {
         return;
     }
+    let is_held = is_held || facts.is_held_in(dir, NAME, path);
     let text = entry::read_at(dir, NAME, LONGEST_POINTER).ok();
-    let is_inside = text.as_ref().is_some_and(|text| leads_inside(facts, dir, path, text));
-    if !is_inside {
+    let way = text.as_ref().map_or(Way::Out, |text| way(facts, dir, path, text));
+    let mut deeds = Deeds::default();
+    if way == Way::Astray || way == Way::Out && !is_held {
         repository::set_aside(dir, NAME, "leads out of the workspace, where git would write", &mut deeds);
     } else if about.links > 1
+        && !is_held
         && repository::set_aside(dir, NAME, OTHER_NAME, &mut deeds)
         && let Err(errno) = repository::write_new(dir, NAME, &text.unwrap_or_default())
     {
@@ -106,25 +106,37 @@ pub(super) fn settle_worktree(facts: &Facts<'_>, dir: BorrowedFd<'_>, path: &[u8
     deeds.tell(path, told);
 }
 
-/// Whether the `gitdir` that says `text`, in the directory `path`, leads to a directory of the workspace, or to
-/// nothing there.
-fn leads_inside(facts: &Facts<'_>, dir: BorrowedFd<'_>, path: &[u8], text: &[u8]) -> bool {
-    let text = text.trim_ascii_end();
-    // As git does: what is before `/.git` is the work tree (worktree.c, `get_linked_worktree`).
+/// Where a path leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// To a directory of the workspace, or to nothing there.
+    Inside,
+    /// By its words into the workspace, but there are links on the way.
+    Astray,
+    Out,
+}
+
+/// Where the `gitdir` that says `text`, in the directory `path`, leads.
+fn way(facts: &Facts<'_>, dir: BorrowedFd<'_>, path: &[u8], text: &[u8]) -> Way {
+    // As git does: what is before `/.git` is the work tree (worktree.c, `get_linked_worktree`), without these blanks at
+    // the end.
+    let end = text.iter().rposition(|byte| !b" \t\n\r".contains(byte)).map_or(0, |last| last + 1);
+    let text = &text[..end];
     let tree = text.strip_suffix(b"/.git").unwrap_or(text);
-    let Ok(tree) = CString::new(tree) else { return false };
-    match entry::open_without_links_at(dir, &tree) {
+    let whole = if tree.starts_with(b"/") { tree.to_owned() } else { [path, b"/", tree].concat() };
+    let is_meant_inside =
+        plain(&whole).is_some_and(|whole| facts.tops.iter().any(|top| is_below(&whole, top.path.to_bytes())));
+    let Ok(tree) = CString::new(tree) else { return Way::Out };
+    let is_there = match entry::open_without_links_at(dir, &tree) {
         Ok(tree) => is_inside(facts, tree.as_fd()),
         // The worktree is gone. No link is on the way to the first part that is missing.
-        Err(Errno::ENOENT) => {
-            let whole = if tree.to_bytes().starts_with(b"/") {
-                tree.into_bytes()
-            } else {
-                [path, b"/", tree.to_bytes()].concat()
-            };
-            plain(&whole).is_some_and(|whole| facts.tops.iter().any(|top| is_below(&whole, top.path.to_bytes())))
-        }
+        Err(Errno::ENOENT) => is_meant_inside,
         Err(_) => false,
+    };
+    match (is_there, is_meant_inside) {
+        (true, _) => Way::Inside,
+        (false, true) => Way::Astray,
+        (false, false) => Way::Out,
     }
 }
 

@@ -115,6 +115,9 @@ impl<'t, 'f> Tree<'t, 'f> {
             && let Ok(Some(about)) = entry::look_at(above, name)
         {
             self.found.git_dirs.insert((about.device, about.inode));
+            if let Ok(open) = dir::open_any_mount(above, name, For::Names) {
+                state::settle_worktree(self.facts, open.as_fd(), &self.path, true, self.told);
+            }
         }
     }
 
@@ -187,7 +190,7 @@ impl<'t, 'f> Tree<'t, 'f> {
         // `worktrees/NAME` of a git directory, which git takes for one by its `gitdir` alone.
         let is_worktree = above.is_some_and(|git| git + 2 == depth) && parent_name(&self.path) == b"worktrees";
         if is_worktree {
-            state::settle_worktree(self.facts, open.as_fd(), &self.path, self.told);
+            state::settle_worktree(self.facts, open.as_fd(), &self.path, false, self.told);
         }
         if list.dot_git && list.gitmodules {
             state::settle_gitmodules(self.facts, open.as_fd(), &self.path, self.told);
