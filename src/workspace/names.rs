@@ -17,7 +17,10 @@ pub(super) fn recognize<'k>(
     known: impl IntoIterator<Item = &'k CStr>,
 ) -> Option<&'k CStr> {
     let text = name.to_bytes();
-    let found = known.into_iter().find(|known| is_like(text, known.to_bytes()))?;
+    // Nearly all names are other ones, which the length tells.
+    let is_ascii = text.is_ascii();
+    let may_be = |known: &&CStr| !is_ascii || known.count_bytes() == text.len();
+    let found = known.into_iter().find(|known| may_be(known) && is_like(text, known.to_bytes()))?;
     (name == found || is_same_entry(dir, name, found)).then_some(found)
 }
 

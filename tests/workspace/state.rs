@@ -74,7 +74,7 @@ fn what_git_writes_to_lies_in_the_workspace() {
 fn old_forms_of_remotes_name_no_program() {
     let fetch = "git -c protocol.ext.allow=always fetch";
     let attacks = [
-        ("remote .git/remotes; echo 'URL: ext::./m' >.git/remotes/origin", format!("{fetch}")),
+        ("remote .git/remotes; echo 'URL: ext::./m' >.git/remotes/origin", fetch.to_owned()),
         ("remote .git/branches; echo ext::./m >.git/branches/b", format!("{fetch} b")),
         (
             "remote .git/remotes; printf 'Pull: x\\nURL:ext::./m\\n' >x; ln x y; mv x .git/remotes/o",
