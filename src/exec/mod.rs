@@ -101,7 +101,7 @@ fn set_up<'a>(
     let mut locked = lockdown::lock(plan, descriptors, control, fence)?;
     let kept = if let Fds::Only(kept) = &plan.program.fds { kept.as_slice() } else { &[] };
     descriptors.close_all_but(|fd| plan.lifecycle.sync_fd == Some(fd) || kept.contains(&fd));
-    locked.copy = sealed::copy(plan, descriptors.proc(), is_tool);
+    locked.copy = sealed::copy(plan, descriptors.proc(), is_tool)?;
     // Needed no more, and what PID 1 holds when the program starts could be reached through /proc/1/fd.
     match &plan.program.fds {
         Fds::Inherit => file::close_numbers([file::number(descriptors.proc())]),

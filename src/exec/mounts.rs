@@ -13,6 +13,7 @@ use crate::protocol::{Act, At, Descriptors, Failure, Message, Outcome, Stage};
 use crate::spec::{DataFile, FsOp, OverlayKind, Source, mode};
 use crate::sys::file::{self, Open};
 use crate::sys::mount::{self, Attr, FsOption, Propagation};
+use crate::sys::signals::FileLimitFails;
 use crate::sys::{Errno, ns};
 
 const NO_SUID_NO_DEV: Attr = Attr::NO_SUID.with(Attr::NO_DEV);
@@ -32,6 +33,11 @@ pub(super) fn build<'a>(
     }
     let room = DescriptorRoom::make(plan)?;
     let held = sources::open(plan, descriptors)?;
+    let limit = if plan.ops.iter().any(|op| writes(&op.fs)) {
+        Some(FileLimitFails::begin().stage(Stage::Signals)?)
+    } else {
+        None
+    };
     // The modes of the operations are meant as they are; the program gets its own mask back.
     let umask = file::umask(0);
     let denies = !plan.denials.is_empty();
@@ -54,6 +60,7 @@ pub(super) fn build<'a>(
     }
     deny::enforce((plan, descriptors.proc()), &mut root, &own, control)?;
     file::umask(umask);
+    limit.map_or(Ok(()), FileLimitFails::end).stage(Stage::Signals)?;
     let fence = root.enter()?;
     room.give_back()?;
     Ok(fence)
@@ -66,6 +73,11 @@ fn is_refused_proc(op: &FsOp, failure: &Failure) -> bool {
 /// Whether an operation mounts something that has to be made first, out of sight.
 fn needs_scratch(op: &FsOp) -> bool {
     matches!(op, FsOp::Data { how: DataFile::Bind { .. }, .. } | FsOp::Overlay { kind: OverlayKind::Tmp, .. })
+}
+
+/// Whether an operation writes a file.
+fn writes(op: &FsOp) -> bool {
+    matches!(op, FsOp::Data { .. } | FsOp::Text { .. } | FsOp::CopyFile { .. })
 }
 
 /// Sets an SELinux label through procfs (`selinux(8)`, proc_pid_attr(5)).

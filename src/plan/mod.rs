@@ -22,7 +22,8 @@ use std::ffi::{CStr, CString};
 use crate::error::{About, Error};
 use crate::host::{Caller, Host};
 use crate::spec::{
-    CapSet, Fds, LandlockTier, Lifecycle, Namespaces, NestedUserNs, Process, ProfileText, Seccomp, Spec, Unshare, env,
+    CapSet, Fds, LandlockTier, Lifecycle, Namespaces, NestedUserNs, Op, Process, ProfileText, Seccomp, Spec, Unshare,
+    env,
 };
 use crate::sys::ns::NsSet;
 
@@ -226,7 +227,7 @@ fn landlock_rules(spec: &Spec, host: &Host) -> Result<(Option<Rules>, Vec<Droppe
     let (rules, dropped) = match spec.lockdown.landlock.tier {
         LandlockTier::Off | LandlockTier::Mirror => landlock::beside_mounts(spec, abi),
         // What is the only wall is never dropped.
-        LandlockTier::Only if abi == 0 => return Err(dropped::refusal(&[landlock::missing()], &spec.ops)),
+        LandlockTier::Only if abi == 0 => return Err(refusal(&[landlock::missing()], &spec.ops)),
         LandlockTier::Only => {
             let (rules, dropped) = landlock::only(spec, host.caller, abi);
             (Some(rules), dropped)
@@ -234,8 +235,12 @@ fn landlock_rules(spec: &Spec, host: &Host) -> Result<(Option<Rules>, Vec<Droppe
     };
     match dropped.is_empty() || spec.best_effort {
         true => Ok((rules, dropped)),
-        false => Err(dropped::refusal(&dropped, &spec.ops)),
+        false => Err(refusal(&dropped, &spec.ops)),
     }
+}
+
+fn refusal(dropped: &[Dropped], ops: &[Op]) -> Error {
+    dropped::refusal(dropped, ops, crate::host::older_than_needed())
 }
 
 /// The caller's directory by the name that the caller uses for it, then home, then the root.

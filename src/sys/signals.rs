@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
-use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, sigprocmask};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use super::{Errno, Result};
@@ -135,6 +135,28 @@ fn is_ignored(signal: Signal) -> Result<bool> {
         old
     };
     Ok(old.sa_sigaction == libc::SIG_IGN)
+}
+
+/// While this is in force, to write beyond the limit of a file's size is an error (`EFBIG`, setrlimit(2)) and not the end of
+/// this process.
+#[must_use]
+pub(crate) struct FileLimitFails {
+    before: SigAction,
+}
+
+impl FileLimitFails {
+    pub(crate) fn begin() -> Result<FileLimitFails> {
+        let ignored = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
+        // SAFETY: SIG_IGN installs no handler.
+        let before = unsafe { sigaction(Signal::SIGXFSZ, &ignored) }?;
+        Ok(FileLimitFails { before })
+    }
+
+    /// What the caller has set is in force again: it is what the program gets.
+    pub(crate) fn end(self) -> Result<()> {
+        // SAFETY: it was in force before, and if that was a handler, it still exists.
+        unsafe { sigaction(Signal::SIGXFSZ, &self.before) }.map(drop)
+    }
 }
 
 /// Ends this process by `signal`, as it would have ended without anybody reading it.

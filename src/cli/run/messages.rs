@@ -16,6 +16,7 @@ use crate::plan::{LandlockRule, Plan, denies, hint};
 use crate::protocol::{Act, Failure, Stage};
 use crate::spec::{Conflict, FdNumber, Op};
 use crate::supervise::{Door, Findings, Found, Note, PATIENCE};
+use crate::sys::signals::FileLimitFails;
 use crate::sys::{Errno, Result as SysResult, error_text, file, output};
 
 const TERMS: hint::Terms = hint::Terms {
@@ -133,8 +134,10 @@ impl Native {
 
 /// One line of JSON to `to`.
 pub(super) fn report(to: SysResult<BorrowedFd<'_>>, line: &serde_json::Value) {
-    // A reader that is gone, or does not read, does not want to know.
+    // A reader that is gone, or does not read, does not want to know. A file that may not grow is no reason to die.
+    let limit = FileLimitFails::begin();
     let _told = to.and_then(|fd| output::write_within(fd, &json_line(line), PATIENCE)).is_ok();
+    let _as_before = limit.and_then(FileLimitFails::end).is_ok();
 }
 
 fn json_line(line: &serde_json::Value) -> Vec<u8> {
