@@ -87,10 +87,10 @@ fn set_up<'a>(
     userns::become_somebody(&plan.ids, descriptors.proc())?;
     let mut fence = Fence::begin(&plan.restrictions, &plan.root)?;
     if plan.root.is_new {
-        if matches!(plan.program.fds, Fds::Only(_)) {
-            input::protect(descriptors.proc(), control)?;
-        }
+        let is_own = matches!(plan.program.fds, Fds::Only(_));
+        let input = if is_own { input::reopen(descriptors.proc()) } else { None };
         fence = mounts::build(&plan.root, descriptors, control, fence)?;
+        input.map_or(Ok(()), |input| input.exchange(descriptors.proc(), control))?;
     } else {
         fence.allow_host_paths()?;
     }
