@@ -93,22 +93,29 @@ const MODES: &[&str] = &[
 ];
 const SIZES: &[&str] = &["1", "4096", "0x1000", "010", "0", " 1", "1k", "-1", "9223372036854775808", "", "08"];
 
-/// Why neither of the references does what ours does.
-const REASONS: &[(&str, fn(&Line) -> bool)] = &[
-    ("a link at the destination is resolved inside the new root and works", |line| {
-        let refused = |seen: &Seen| {
-            seen.stderr.contains("symlink destination") || seen.stderr.contains("Too many levels of symbolic links")
-        };
-        line.dest.contains("gone") || line.dest.contains("dangling") || line.theirs.iter().any(refused)
-    }),
-    (
-        "with a slash behind it, what should be remounted and is missing was made by 0.11, and is opened by 0.12",
-        |line| {
-            line.words[0] == "--remount-ro"
-                && line.dest.ends_with('/')
-                && line.ours.stderr.contains("realpath(destination)")
+/// Why neither of the references does what ours does, and for which lines that is the reason.
+struct Reason {
+    why: &'static str,
+    applies: fn(&Line) -> bool,
+}
+
+const REASONS: &[Reason] = &[
+    Reason {
+        why: "a link at the destination is resolved inside the new root and works",
+        applies: |line| {
+            let refused = |seen: &Seen| {
+                seen.stderr.contains("symlink destination") || seen.stderr.contains("Too many levels of symbolic links")
+            };
+            line.dest.contains("gone") || line.dest.contains("dangling") || line.theirs.iter().any(refused)
         },
-    ),
+    },
+    Reason {
+        why: "with a slash behind it, what should be remounted and is missing was made by 0.11, and is opened by 0.12",
+        applies: |line| {
+            let is_remount = line.words[0] == "--remount-ro" && line.dest.ends_with('/');
+            is_remount && line.ours.stderr.contains("realpath(destination)")
+        },
+    },
 ];
 
 /// What is compared.
@@ -242,13 +249,13 @@ fn lines_by_chance_do_what_one_of_the_references_does() {
         }
         let dest = words.last().cloned().unwrap_or_default();
         let line = Line { words, dest, ours, theirs };
-        match REASONS.iter().position(|(_, applies)| applies(&line)) {
+        match REASONS.iter().position(|reason| (reason.applies)(&line)) {
             Some(reason) => needed[reason] += 1,
             None => faults.push(line.differences()),
         }
     }
     assert!(faults.is_empty(), "{} of {LINES} differ\n{}", faults.len(), faults.join("\n"));
-    for ((why, _), times) in REASONS.iter().zip(needed) {
+    for (Reason { why, .. }, times) in REASONS.iter().zip(needed) {
         assert!(times > 0, "no line needs this reason any more: {why}");
     }
 }
