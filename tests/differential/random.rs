@@ -6,7 +6,7 @@
 
 use crate::support::{Actor, Fd, Fixture, Tool, normal, references, tool};
 
-const LINES: usize = 300;
+const LINES: usize = 200;
 const SEED: u64 = 20;
 
 /// What is in the box before the operation that is tried.

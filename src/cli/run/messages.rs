@@ -70,7 +70,7 @@ impl Door for Native {
             closed
                 .map(|_| "the program starts in what is denied: leave that out, or start elsewhere by --workdir".into())
         };
-        let advice = out_of_sight(plan, failure).or_else(denied).or_else(general);
+        let advice = out_of_sight(plan, failure).or_else(denied).or_else(|| no_rule(plan, failure)).or_else(general);
         Error::new(code(failure), message).with_hint(advice)
     }
 
@@ -190,6 +190,16 @@ fn shortened(text: Vec<u8>) -> Vec<u8> {
     let begin = (0..=ENOUGH / 2).rev().find(|at| !is_inside(at)).unwrap_or(0);
     let end = (text.len() - ENOUGH / 2..text.len()).find(|at| !is_inside(at)).unwrap_or(text.len());
     [&text[..begin], format!("[... {} bytes ...]", end - begin).as_bytes(), &text[end..]].concat()
+}
+
+/// What to do about a program that only Landlock hides.
+fn no_rule(plan: &Plan, failure: &Failure) -> Option<String> {
+    let is_closed = (failure.stage, failure.errno) == (Stage::Exec, Errno::EACCES as i32);
+    (is_closed && !plan.root.is_new).then(|| {
+        "the file is not executable for you, or no rule of Landlock lets the sandbox execute it: --ro its directory (and \
+         its loader's)"
+            .into()
+    })
 }
 
 fn code(failure: &Failure) -> u8 {
