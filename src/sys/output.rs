@@ -12,6 +12,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 
+use super::signals::FileLimitFails;
 use super::{Errno, Result};
 
 /// The flags of a description, put right for a while. Dropped, it has the old ones, without those that are odd.
@@ -78,7 +79,14 @@ pub(crate) fn restart_terminal(fd: BorrowedFd<'_>) -> bool {
 /// `fd` blocks.
 ///
 /// It is not made non-blocking, which others would notice who share it: the call is interrupted by a timer instead.
-pub(crate) fn write_within(fd: BorrowedFd<'_>, mut bytes: &[u8], patience: Duration) -> Result<()> {
+pub(crate) fn write_within(fd: BorrowedFd<'_>, bytes: &[u8], patience: Duration) -> Result<()> {
+    let limit = FileLimitFails::begin()?;
+    let written = write_while(fd, bytes, patience);
+    limit.end()?;
+    written
+}
+
+fn write_while(fd: BorrowedFd<'_>, mut bytes: &[u8], patience: Duration) -> Result<()> {
     let mut deadline = Instant::now() + patience;
     let _interrupted = Interrupted::after(patience)?;
     while !bytes.is_empty() {

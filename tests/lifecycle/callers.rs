@@ -164,6 +164,22 @@ fn a_limit_of_file_sizes_is_a_clean_error() {
     }
 }
 
+/// Where nothing can be said, the exit code still says it.
+#[test]
+fn an_error_that_does_not_fit_into_its_file_is_one_by_its_exit_code() {
+    let full = |words: &[&str], number: i32| {
+        let launch = Launch::program(pinfold(), Actor::User, words).fd(number, Fd::Text("0123456789"));
+        launch.tweak(Tweak::FileSize(4)).run()
+    };
+    assert_eq!(full(&["bwrap", "--bogus"], 2).ending(), "exit 1");
+    assert_eq!(full(&["bwrap", "--ro-bind", "/none", "/", "true"], 2).ending(), "exit 1");
+    assert_eq!(full(&["bwrap", "--uid", "1", "--uid", "1", "--ro-bind", "/none", "/", "true"], 2).ending(), "exit 1");
+    assert_eq!(full(&["run", "--bogus", "true"], 2).ending(), "exit 125");
+    let help = full(&["run", "--help"], 1);
+    assert_eq!(help.ending(), "exit 125", "{help}");
+    assert!(help.stderr_text().contains("File too large"), "{help}");
+}
+
 /// PID 1 is copied into memory where it may be looked into; without a PID namespace, that copy can be too large.
 #[test]
 fn a_limit_of_file_sizes_leaves_pid_1_as_it_is() {

@@ -5,6 +5,7 @@ use std::ffi::{CStr, CString, OsStr};
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 
+use crate::cli::console;
 use crate::error::{Error, push_printable};
 use crate::host;
 use crate::plan::{LandlockRule, Plan, hint};
@@ -12,7 +13,7 @@ use crate::protocol::{Act, Failure, Stage};
 use crate::spec::path::to_os;
 use crate::spec::{Conflict, DataFile, FsOp, OverlayKind, Source};
 use crate::supervise::{Door, Findings, Found, Note};
-use crate::sys::{Errno, error_text, file};
+use crate::sys::{Errno, error_text};
 
 /// The `bwrap` door, and what library users get.
 pub(crate) struct Bubblewrap;
@@ -41,8 +42,7 @@ impl Door for Bubblewrap {
 /// One line on standard error.
 fn say(mut line: Vec<u8>) {
     line.push(b'\n');
-    // Whoever has closed standard error does not want to know.
-    let _told = file::callers_fd(2).and_then(|fd| file::write_all(fd, &line)).is_ok();
+    console::tell(&line);
 }
 
 const TERMS: hint::Terms = hint::Terms {

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use super::origin::{Origin, at, last};
 use super::view::{Seen, View};
+use crate::cli::console;
 use crate::cli::exit_code::{FAILED, NOT_EXECUTABLE, NOT_FOUND};
 use crate::error::{Error, printable_json, push_printable};
 use crate::host::{self, Obstacles};
@@ -16,7 +17,6 @@ use crate::plan::{LandlockRule, Plan, denies, hint};
 use crate::protocol::{Act, Failure, Stage};
 use crate::spec::{Conflict, FdNumber, Op};
 use crate::supervise::{Door, Findings, Found, Note, PATIENCE};
-use crate::sys::signals::FileLimitFails;
 use crate::sys::{Errno, Result as SysResult, error_text, file, output};
 
 const TERMS: hint::Terms = hint::Terms {
@@ -134,10 +134,8 @@ impl Native {
 
 /// One line of JSON to `to`.
 pub(super) fn report(to: SysResult<BorrowedFd<'_>>, line: &serde_json::Value) {
-    // A reader that is gone, or does not read, does not want to know. A file that may not grow is no reason to die.
-    let limit = FileLimitFails::begin();
+    // A reader that is gone, or does not read, does not want to know.
     let _told = to.and_then(|fd| output::write_within(fd, &json_line(line), PATIENCE)).is_ok();
-    let _as_before = limit.and_then(FileLimitFails::end).is_ok();
 }
 
 fn json_line(line: &serde_json::Value) -> Vec<u8> {
@@ -146,8 +144,7 @@ fn json_line(line: &serde_json::Value) -> Vec<u8> {
 
 /// One line on standard error.
 pub(super) fn say(line: &[u8]) {
-    let line = [b"pinfold: ", line, b"\n"].concat();
-    let _told = file::callers_fd(2).and_then(|fd| file::write_all(fd, &line)).is_ok();
+    console::tell(&[b"pinfold: ", line, b"\n"].concat());
 }
 
 /// What to do about a program that would be found outside, but is not shown: most often that of a toolchain in the home.
