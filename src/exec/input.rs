@@ -2,14 +2,16 @@
 //! futimens(2) and fsetxattr(2) take any descriptor of a file of one's own, and `/proc/self/fd/0` opens it for writing.
 //!
 //! Nothing forbids all of that but the mount on which the file was opened, if that is read-only. So the program gets the
-//! file as opened once more: through the new root, where that shows the same file at the same path. What can be done to
-//! it there, can be done without the descriptor. Otherwise on a read-only mount of its own, which has no place anywhere.
+//! file as opened once more: through the new root, where that shows the same file at the same path. What can be done
+//! to it there can be done without the descriptor. Otherwise it is opened on a read-only mount of its own, which has no
+//! place anywhere.
 //!
 //! The first is better where it can be had: `/proc/self/fd/0` leads to a path that exists. Some programs read the link
 //! and open what it says (`node /dev/stdin`).
 //!
-//! A file that is opened once more has a place of its own in it, too. Callers read on from where the program has stopped
-//! (`while read line; do pinfold run ...; done <FILE`), so the supervisor moves the caller's place there in the end.
+//! What is opened once more has a place of its own in the file, too. Callers read on from where the program has
+//! stopped (`while read line; do pinfold run ...; done <FILE`), so the supervisor moves the caller's place there in the
+//! end.
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

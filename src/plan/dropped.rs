@@ -33,8 +33,8 @@ impl Dropped {
     }
 }
 
-/// The error that names each of them; `ops` are the spec's. `too_old` says so where the kernel is: then nothing can be left
-/// out to make it work.
+/// The error that names each of them; `ops` are the spec's. `too_old` says that the kernel is too old, where it is: then
+/// it helps nothing to leave something out.
 pub(super) fn refusal(dropped: &[Dropped], ops: &[Op], too_old: Option<String>) -> Error {
     let hint = "--best-effort goes on without what cannot be enforced, and says so";
     let hint = too_old.is_none().then(|| hint.to_owned());

@@ -137,8 +137,8 @@ fn is_ignored(signal: Signal) -> Result<bool> {
     Ok(old.sa_sigaction == libc::SIG_IGN)
 }
 
-/// While this is in force, to write beyond the limit of a file's size is an error (`EFBIG`, setrlimit(2)) and not the end of
-/// this process.
+/// While this is in force, a write beyond the limit of a file's size is an error (`EFBIG`, setrlimit(2)). Otherwise the
+/// kernel ends this process (SIGXFSZ).
 #[must_use]
 pub(crate) struct FileLimitFails {
     before: SigAction,

@@ -267,7 +267,7 @@ fn a_link_that_a_box_may_have_left_is_not_followed_out_of_the_project() {
     std::os::unix::fs::symlink("../.ssh", shared.join("link")).unwrap();
     let both = format!("--rw {0} --ro {0}/link:/shown", shared.display());
     assert_eq!(place.run(&both, &["cat", "/shown/id"]).run().ending(), "exit 125");
-    // Whatever the order of words, what such a link leads to is no place that makes it right: not even the directory above.
+    // Whatever the order of words, what such a link leads to does not vouch for it: not even the directory above.
     let above = place.file("top/secret", "secret").parent().unwrap().to_owned();
     let shared = place.file("top/shared/data", "d").parent().unwrap().to_owned();
     for target in ["..", "../../top", "../../.ssh"] {

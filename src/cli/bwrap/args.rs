@@ -272,8 +272,8 @@ pub(super) fn id(what: &str, value: &CStr) -> Result<u32, Error> {
     }
 }
 
-/// Permission bits for option `name`, with what `strtoul(3)` takes before a number, as in bubblewrap: blanks and a plus. No
-/// mode can be taken for another by that; ids and descriptors are read strictly.
+/// Permission bits for option `name`. As in bubblewrap, blanks and a plus may stand before them, which `strtoul(3)` skips:
+/// no mode can be taken for another by that. Ids and descriptors are read strictly.
 pub(super) fn mode(name: &str, value: &CStr) -> Result<u32, Error> {
     // Those of isspace(3) in the C locale, of which one more than in Rust: the vertical tab.
     let is_blank = |&byte: &u8| byte.is_ascii_whitespace() || byte == 0x0b;

@@ -37,8 +37,8 @@ pub(super) fn guard(ops: &mut [Op], origins: &[Origin], cwd: Option<&Path>, plac
         let ways: Vec<Way> = sources(&op.fs).into_iter().map(|source| way(&absolute(source), places)).collect();
         found.push((index, origin, ways));
     }
-    // A place that is reached through such a link itself makes nothing right: a link to the directory above would be one
-    // that does not lead out of what is writable, because of that link.
+    // A place that is itself reached through such a link vouches for nothing: otherwise a link to the directory above
+    // would stay in what is writable, because the link has made that directory writable.
     let is_sound = |place: &&Place| {
         let leads = |(index, _, ways): &(usize, _, Vec<Way>)| {
             place.op == Some(*index) && ways.iter().any(|way| !way.links.is_empty())
