@@ -47,9 +47,11 @@
 //! | signals to the tool | `sys/signals.rs`, `supervise/mod.rs` |
 //! | the program at a terminal: ^C, ^Z, `fg` | `supervise/job.rs`, `sys/terminal.rs` |
 //! | what stays inside and reaps | `exec/pid1.rs`; its copy in memory: `exec/sealed.rs` |
-//! | what ends a box, and is waited for | `supervise/wait.rs` |
+//! | what the supervisor listens to, and what ends a box | `supervise/attend.rs`; the event loop: `supervise/events.rs` |
+//! | how the first process of a box is made, and begins | `supervise/make.rs`; in joined namespaces: `exec/joins.rs` |
+//! | what a front door is told by the supervisor | `supervise/door.rs` |
 //! | which descriptors a process of a launch has | `protocol/descriptors.rs` |
-//! | the network of a box | `supervise/network.rs`, `exec/mod.rs` |
+//! | the network of a box | by a helper: `supervise/network.rs`; by the setup process: `exec/mod.rs` |
 //! | `--info-fd`, `--json-status-fd` | `supervise/status.rs` |
 //! | which filters a program gets, what they must let through | `plan/filter.rs` |
 //! | what is compiled before the library is | `build.rs` |
@@ -63,7 +65,7 @@
 //! | who commits in a workspace | `workspace/identity.rs` |
 //! | what must not be made on the host | `cli/run/footprint.rs` |
 //! | links that an earlier box may have left | `cli/run/links.rs` |
-//! | what is looked for after the run | `supervise/sweep.rs` |
+//! | what is looked for after the run | `supervise/afterwards.rs`, `supervise/sweep.rs` |
 //! | descriptors that must not reach the program | `host.rs`; in words: `plan/ways_out.rs` |
 //! | how findings are told, whatever the program did to standard error | `supervise/findings.rs`; `sys/output.rs` |
 //! | what must hold of the parsers whatever they read | `fuzzing.rs`, which names the bodies beside them; seeds: `tests/fuzz/seeds` |

@@ -10,7 +10,7 @@ use crate::plan::{Cwd, Exec, Filters, Lock, Plan, Restrictions};
 use crate::protocol::{At, Descriptors, Failure, Message, Outcome, Stage};
 use crate::spec::{DieWith, Lifecycle};
 use crate::sys::process::{self, CStrArray};
-use crate::sys::{Errno, caps, file, socket, terminal};
+use crate::sys::{Errno, caps, file, poll, socket, terminal};
 
 /// Everything that the program may not do has been taken away, except what the filters take.
 pub(super) struct Locked<'a> {
@@ -84,8 +84,8 @@ fn wait_for_release(lifecycle: &Lifecycle, descriptors: &Descriptors, control: &
     let Some(fd) = lifecycle.block_fd else { return Ok(()) };
     // A descriptor that cannot be read does not block, as in bubblewrap.
     let Ok(fd) = descriptors.get(fd) else { return Ok(()) };
-    let [gone, _] = socket::wait_any([Some(control.as_fd()), Some(fd)], false).stage(Stage::Control)?;
-    if gone {
+    let first = poll::first_ready(&mut [poll::readable(control.as_fd()), poll::readable(fd)]);
+    if first.stage(Stage::Control)? == 0 {
         process::exit_now(1);
     }
     let _any_answer = file::read(fd, &mut [0]).is_ok();

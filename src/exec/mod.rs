@@ -7,6 +7,7 @@
 mod deny;
 mod devices;
 mod input;
+mod joins;
 mod landlock;
 mod layers;
 mod lockdown;
@@ -25,12 +26,12 @@ use lockdown::Locked;
 pub(crate) use sealed::{STARTING, resume};
 use tell::tell;
 
-use crate::plan::{Launch, Plan};
+use crate::plan::{Plan, Start};
 use crate::protocol::{At, Descriptors, Message, Outcome, Stage};
 use crate::spec::{DieWith, Fds};
 use crate::sys::cmdline::CommandLine;
 use crate::sys::ns::{self, NsSet};
-use crate::sys::process::{self, Cloned, SingleThread};
+use crate::sys::process::{self, SingleThread};
 use crate::sys::socket::Received;
 use crate::sys::{file, net, socket};
 
@@ -62,6 +63,9 @@ fn set_up<'a>(
     (terminal, is_tool): (Option<BorrowedFd<'a>>, bool),
     thread: SingleThread,
 ) -> Outcome<Locked<'a>> {
+    if plan.launch.joins.are_first() {
+        joins::enter_first(&plan.launch, descriptors, control, thread)?;
+    }
     if plan.lifecycle.die_with != DieWith::Nobody {
         // Set again when the ids are those of the program, because changing them ends this.
         process::die_with_maker().stage(Stage::DieWithParent)?;
@@ -70,15 +74,17 @@ fn set_up<'a>(
     for fd in plan.launch.report.info_fd.into_iter().chain(plan.launch.report.json_status_fd) {
         descriptors.close(fd);
     }
-    if !plan.launch.is_met_again() {
-        // The supervisor made itself opaque before the clone. A box may be looked into by the tools of its owner
+    if plan.launch.start == Start::AtOnce {
+        // The supervisor has closed itself before the clone. A box may be looked into by the tools of its owner
         // (nsenter), and its own /proc/self must be its own.
         process::set_dumpable(true).stage(Stage::Dumpable)?;
     }
     if plan.launch.joins.pid_below {
-        enter_new_pid_namespace(control, thread)?;
+        joins::enter_new_pid_namespace(control, thread)?;
     }
-    wait_for_go(&plan.launch, control)?;
+    if plan.launch.start == Start::Held {
+        wait_for_go(control)?;
+    }
     if plan.launch.clone.has(NsSet::NET) {
         // Before the id maps, as bubblewrap: where user namespaces are restricted by AppArmor, callers look for the
         // text of this failure.
@@ -94,7 +100,7 @@ fn set_up<'a>(
     } else {
         fence.allow_host_paths()?;
     }
-    if plan.launch.net_meanwhile {
+    if plan.launch.start == Start::NetworkBeside {
         enter_network(control)?;
     }
     userns::leave_behind(plan, descriptors)?;
@@ -125,20 +131,12 @@ fn set_up<'a>(
     Ok(locked)
 }
 
-/// Continues in a new PID namespace: in its first process, which is the supervisor's child like this one.
-fn enter_new_pid_namespace(control: &OwnedFd, thread: SingleThread) -> Outcome<()> {
-    match process::clone(thread, NsSet::PID, true).stage(Stage::CloneBelow)? {
-        Cloned::Parent(_) => process::exit_now(0),
-        Cloned::Child => socket::send(control.as_fd(), &Message::Hello.encode()).stage(Stage::Control),
-    }
-}
-
 fn bring_loopback_up() -> Outcome<()> {
     let socket = net::any_socket().stage(Stage::Prepare)?;
     net::bring_loopback_up(socket.as_fd()).stage(Stage::Loopback)
 }
 
-/// Enters the network namespace that the supervisor has made meanwhile.
+/// Enters the network namespace that a helper of the supervisor has made meanwhile.
 fn enter_network(control: &OwnedFd) -> Outcome<()> {
     match socket::receive(control.as_fd(), &mut [0]).stage(Stage::Control)? {
         Received { descriptor: Some(network), .. } => {
@@ -158,18 +156,10 @@ fn enter_network(control: &OwnedFd) -> Outcome<()> {
 }
 
 /// Waits until the supervisor has reported this process to whoever wants to know, and its ids are mapped.
-fn wait_for_go(launch: &Launch, control: &OwnedFd) -> Outcome<()> {
-    if !launch.is_held_at_start {
-        return Ok(());
-    }
+fn wait_for_go(control: &OwnedFd) -> Outcome<()> {
     match file::read(control.as_fd(), &mut [0]).stage(Stage::Control)? {
         // The supervisor is gone: so is this box, before it began.
         0 => process::exit_now(1),
         _ => Ok(()),
     }
-}
-
-/// Joins the namespace given by number to `setns(2)`; a number that is not open is the kernel's `EBADF`.
-fn join(descriptors: &Descriptors, number: i32, kind: NsSet, stage: Stage) -> Outcome<()> {
-    descriptors.get(number).and_then(|fd| ns::join(fd, kind)).stage(stage)
 }

@@ -34,7 +34,7 @@ pub(crate) use filter::Filters;
 pub(crate) use landlock::{Object, Rules};
 pub(crate) use lock::Lock;
 use lock::{Own, lock, lock_on_host, second_userns};
-pub(crate) use namespaces::{IdMaps, Maps};
+pub(crate) use namespaces::{IdMaps, Maps, Start};
 pub use namespaces::{Joins, Switch};
 use namespaces::{forget_namespaces, maps, new_namespaces, user_namespace};
 pub(crate) use parts::{Cover, LandlockRule};
@@ -83,8 +83,7 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
 
     let (new_user, joined_user) =
         if new_root { user_namespace(namespaces.user, caller, host.has_user_ns) } else { (false, None) };
-    let held = report.is_wanted() || namespaces.user_maps_from.is_some();
-    let (clone, net_meanwhile) = new_namespaces(&namespaces, (new_root, new_user), host.has_cgroup_ns, held);
+    let (clone, start) = new_namespaces(&namespaces, (new_root, new_user), host.has_cgroup_ns, report.is_wanted());
     let Namespaces { user_inner, user_maps_from, pid, pid_join, user: _, net: _, ipc: _, uts: _, cgroup: _ } =
         namespaces;
     let cwd = match chdir {
@@ -130,13 +129,7 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
     };
     Ok(Plan {
         caller,
-        launch: Launch {
-            clone,
-            net_meanwhile,
-            is_held_at_start: matches!(maps, Maps::From(_)) || report.is_wanted() || joins.pid_below,
-            joins,
-            report,
-        },
+        launch: Launch { clone, start, joins, report },
         ids: UserIds {
             maps,
             seen: (ids.uid.unwrap_or(caller.uid), ids.gid.unwrap_or(caller.gid)),

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::os::fd::BorrowedFd;
 
-use super::Findings;
+use super::findings::Findings;
 use crate::plan::Launch;
 use crate::protocol::Descriptors;
 use crate::sys::ns::NsSet;

@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use super::Found;
+use super::findings::Found;
 use crate::protocol::{Failure, Stage};
 use crate::spec::path::join;
 use crate::spec::{Lifecycle, OnAppear, Watch};

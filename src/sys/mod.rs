@@ -17,6 +17,7 @@ pub(crate) mod net;
 pub(crate) mod ns;
 pub(crate) mod offset;
 pub(crate) mod output;
+pub(crate) mod poll;
 pub(crate) mod process;
 pub(crate) mod sealed;
 pub(crate) mod signals;

@@ -24,19 +24,14 @@ impl SingleThread {
     }
 }
 
-/// Continues on another processor, if this process may use more than one, and leaves this one to whoever waits for it.
-///
-/// Which may be used is what it was (`sched_setaffinity(2)`). Where the kernel, or a filter of the caller's, answers with
-/// an error, both share one processor.
+/// Continues on another processor, if this process may use more than one, and never comes back to this one: for a
+/// process that soon ends. Where the kernel, or a filter of the caller's, answers with an error, it stays.
 pub(crate) fn leave_processor() {
     use nix::sched::{sched_getaffinity, sched_getcpu, sched_setaffinity};
     let this = Pid::from_raw(0);
     let (Ok(all), Ok(here)) = (sched_getaffinity(this), sched_getcpu()) else { return };
     let mut others = all;
-    if others.unset(here).is_ok() && sched_setaffinity(this, &others).is_ok() {
-        // Otherwise this process, which only waits, keeps to the others.
-        let _all_again = sched_setaffinity(this, &all).is_ok();
-    }
+    let _moved = others.unset(here).is_ok() && sched_setaffinity(this, &others).is_ok();
 }
 
 /// What [`clone`] returns, once in each process.
@@ -119,6 +114,17 @@ pub(crate) fn wait(child: BorrowedFd<'_>) -> Result<End> {
                 let status = unsafe { found.si_status() } as u8;
                 return Ok(if found.si_code == libc::CLD_EXITED { End::Code(status) } else { End::Signal(status) });
             }
+        }
+    }
+}
+
+/// Waits until the child with this id ends, and removes it.
+pub(crate) fn wait_for(pid: i32) -> Result<()> {
+    loop {
+        // SAFETY: the status is not asked for; the rest are plain numbers.
+        match Errno::result(unsafe { libc::waitpid(pid, std::ptr::null_mut(), libc::__WALL) }) {
+            Err(Errno::EINTR) => {}
+            result => return result.map(drop),
         }
     }
 }
