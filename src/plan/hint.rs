@@ -159,8 +159,8 @@ pub(crate) fn advice(failure: &Failure, op: Option<&FsOp>, host: &Obstacles, ter
         }
         (Stage::Op, Act::NewFs, Errno::ENODEV) => "this kernel has no such filesystem, or its module is not loaded",
         (Stage::Prepare, _, Errno::EDEADLK) => {
-            "a sandbox begins as a copy of the calling process, which may have one thread only: start it from a process \
-             of its own"
+            "a sandbox begins as a copy of the calling process, which may have one thread only: of the library, \
+             `spawn` starts it from any"
         }
         (Stage::Exec, _, Errno::ENOENT) => {
             "the program is looked up inside the sandbox: it, its interpreter (#! line) and its loader must be visible there"

@@ -28,7 +28,7 @@ pub(super) fn make<T>(
         0
     });
     match helper {
-        Ok(helper) => process::wait_for(helper).stage(Stage::Net)?,
+        Ok(helper) => drop(process::wait_for(helper).stage(Stage::Net)?),
         // There can be no further process: the setup process makes its own network.
         Err(_) => done = Some(first().and_then(|first| leave_to_child(control).map(|()| first))),
     }

@@ -112,6 +112,13 @@ pub(crate) fn redirect(fd: RawFd, to: BorrowedFd<'_>) -> Result<()> {
     Errno::result(unsafe { libc::dup2(to.as_raw_fd(), fd) }).map(drop)
 }
 
+/// The same description at a number above 2; it does not survive exec. The old number stays open, with no owner.
+pub(crate) fn move_above_standard(fd: OwnedFd) -> Result<OwnedFd> {
+    let moved = nix::fcntl::fcntl(&fd, nix::fcntl::FcntlArg::F_DUPFD_CLOEXEC(3)).map(own)?;
+    std::mem::forget(fd);
+    Ok(moved)
+}
+
 /// Opens `path` as a place only (`O_PATH`).
 pub(crate) fn open_path(path: &CStr, directory: bool) -> Result<OwnedFd> {
     let kind = if directory { OFlag::O_DIRECTORY } else { OFlag::empty() };

@@ -14,6 +14,16 @@ pub(crate) fn readable(fd: BorrowedFd<'_>) -> Awaited<'_> {
     Awaited::new(fd, PollFlags::POLLIN)
 }
 
+/// Whether `fd` can be read, or its other end is gone, at this moment.
+pub(crate) fn is_ready(fd: BorrowedFd<'_>) -> Result<bool> {
+    loop {
+        match poll(&mut [readable(fd)], PollTimeout::ZERO) {
+            Err(Errno::EINTR) => {}
+            result => return result.map(|ready| ready > 0),
+        }
+    }
+}
+
 /// Waits until one of `all` is ready, and returns its place; of several that are, the first.
 pub(crate) fn first_ready(all: &mut [Awaited<'_>]) -> Result<usize> {
     loop {

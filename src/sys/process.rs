@@ -75,6 +75,54 @@ pub(crate) fn clone(_: SingleThread, namespaces: NsSet, same_parent: bool) -> Re
     })
 }
 
+/// What [`fork`] returns, once in each process.
+pub(crate) enum Forked {
+    /// In the caller: the id of the new process.
+    Parent(i32),
+    /// In the new process.
+    Child(Ends),
+}
+
+/// In a process that is a copy of somebody's program: it ends here, whatever happens, and never goes on as that program.
+pub(crate) struct Ends(());
+
+impl Ends {
+    pub(crate) fn exit(self, code: u8) -> ! {
+        exit_now(code)
+    }
+}
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        // A panic that unwinds.
+        exit_now(1);
+    }
+}
+
+/// `fork(2)`, for a caller that may have threads: the new process has one, a copy of this one, and no signal is blocked in
+/// it. No handler has run in it.
+///
+/// The function of the C library: it takes the locks of its allocator, so that the copy can allocate memory. Other locks
+/// may be held for ever by threads that the copy does not have. So nothing of `std` that locks may be used there: not its
+/// environment, not its standard streams.
+pub(crate) fn fork() -> Result<Forked> {
+    let mut before = SigSet::empty();
+    // A handler must not act for the caller in the new process.
+    nix::sys::signal::pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut before))?;
+    // SAFETY: the new process does what is said above.
+    let pid = Errno::result(unsafe { libc::fork() });
+    if pid == Ok(0) {
+        super::signals::forget_handlers();
+        before = SigSet::empty();
+    }
+    let restored = nix::sys::signal::pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&before), None);
+    match pid {
+        Ok(0) if restored.is_err() => exit_now(1),
+        Ok(0) => Ok(Forked::Child(Ends(()))),
+        pid => pid.map(Forked::Parent),
+    }
+}
+
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
@@ -88,6 +136,15 @@ impl End {
         match self {
             End::Code(code) => code,
             End::Signal(signal) => signal.wrapping_add(128),
+        }
+    }
+
+    /// The end in a status of `wait(2)`.
+    fn of_status(status: c_int) -> End {
+        if libc::WIFSIGNALED(status) {
+            End::Signal(libc::WTERMSIG(status) as u8)
+        } else {
+            End::Code(libc::WEXITSTATUS(status) as u8)
         }
     }
 
@@ -119,12 +176,13 @@ pub(crate) fn wait(child: BorrowedFd<'_>) -> Result<End> {
 }
 
 /// Waits until the child with this id ends, and removes it.
-pub(crate) fn wait_for(pid: i32) -> Result<()> {
+pub(crate) fn wait_for(pid: i32) -> Result<End> {
     loop {
-        // SAFETY: the status is not asked for; the rest are plain numbers.
-        match Errno::result(unsafe { libc::waitpid(pid, std::ptr::null_mut(), libc::__WALL) }) {
+        let mut status: c_int = 0;
+        // SAFETY: `status` lives through the call.
+        match Errno::result(unsafe { libc::waitpid(pid, &raw mut status, libc::__WALL) }) {
             Err(Errno::EINTR) => {}
-            result => return result.map(drop),
+            result => return result.map(|_| End::of_status(status)),
         }
     }
 }
@@ -155,8 +213,7 @@ pub(crate) fn wait_for_any() -> Result<(i32, Change)> {
         let pid = unsafe { libc::wait4(-1, &raw mut status, libc::WUNTRACED, std::ptr::null_mut()) };
         let change = |status| match () {
             () if libc::WIFSTOPPED(status) => Change::Stopped(libc::WSTOPSIG(status) as u8),
-            () if libc::WIFSIGNALED(status) => Change::Ended(End::Signal(libc::WTERMSIG(status) as u8)),
-            () => Change::Ended(End::Code(libc::WEXITSTATUS(status) as u8)),
+            () => Change::Ended(End::of_status(status)),
         };
         match Errno::result(pid) {
             Err(Errno::EINTR) => {}

@@ -127,6 +127,23 @@ pub(crate) fn stop(signal: u8, with_group: bool) {
     }
 }
 
+/// Takes back every handler of this process: they are of the program whose copy it is, and would act for that one. Also
+/// SIGPIPE, which the runtime of Rust ignores, and which the program in the box is to have as it is by default.
+pub(crate) fn forget_handlers() {
+    for signal in 1..=libc::SIGRTMAX() {
+        // SAFETY: the old action is written into a live variable; the new one is the default, which runs no code of ours.
+        // What is no signal, or one of the C library's own, is refused.
+        unsafe {
+            let mut action = std::mem::zeroed::<libc::sigaction>();
+            let is_known = libc::sigaction(signal, std::ptr::null(), &raw mut action) == 0;
+            let is_ignored = action.sa_sigaction == libc::SIG_IGN && signal != libc::SIGPIPE;
+            if is_known && action.sa_sigaction != libc::SIG_DFL && !is_ignored {
+                libc::signal(signal, libc::SIG_DFL);
+            }
+        }
+    }
+}
+
 fn is_ignored(signal: Signal) -> Result<bool> {
     // SAFETY: the old action is written into a live variable; no new one is set.
     let old = unsafe {

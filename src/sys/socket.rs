@@ -26,6 +26,11 @@ pub(crate) fn send(fd: BorrowedFd<'_>, message: &[u8]) -> Result<()> {
     }
 }
 
+/// As [`send`], but returns `EAGAIN` instead of waiting for room.
+pub(crate) fn send_now(fd: BorrowedFd<'_>, message: &[u8]) -> Result<()> {
+    socket::send(fd.as_raw_fd(), message, MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT).map(drop)
+}
+
 /// Asks the kernel to attach the sender's process id to each message, see [`receive`].
 pub(crate) fn pass_credentials(fd: &OwnedFd) -> Result<()> {
     socket::setsockopt(fd, sockopt::PassCred, &true)

@@ -24,12 +24,7 @@ impl Door for Bubblewrap {
     }
 
     fn note(&self, plan: &Plan, note: &Note) {
-        let (what, text) = match note {
-            Note::Dropped(failure) => ("not enforced: ", bubblewrap(plan, failure).message),
-            Note::NotEnforced(dropped) => ("not enforced: ", dropped.line()),
-            Note::Remark(failure) => ("", bubblewrap(plan, failure).message),
-        };
-        say([b"bwrap: ", what.as_bytes(), &text].concat());
+        say([b"bwrap: ", note_line(plan, note).as_slice()].concat());
     }
 
     fn findings(&self, found: &[Found]) -> Findings {
@@ -37,6 +32,16 @@ impl Door for Bubblewrap {
         found.iter().for_each(|found| findings.say("bwrap", &found.line()));
         findings
     }
+}
+
+/// The words of a note.
+pub(crate) fn note_line(plan: &Plan, note: &Note) -> Vec<u8> {
+    let (what, text) = match note {
+        Note::Dropped(failure) => ("not enforced: ", bubblewrap(plan, failure).message),
+        Note::NotEnforced(dropped) => ("not enforced: ", dropped.line()),
+        Note::Remark(failure) => ("", bubblewrap(plan, failure).message),
+    };
+    [what.as_bytes(), &text].concat()
 }
 
 /// One line on standard error.
