@@ -10,7 +10,7 @@ use crate::plan::{Cwd, Exec, Filters, Lock, Plan, Restrictions};
 use crate::protocol::{At, Descriptors, Failure, Message, Outcome, Stage};
 use crate::spec::{DieWith, Lifecycle};
 use crate::sys::process::{self, CStrArray};
-use crate::sys::{Errno, caps, file, poll, socket, terminal};
+use crate::sys::{Errno, caps, file, poll, signals, socket, terminal};
 
 /// Everything that the program may not do has been taken away, except what the filters take.
 pub(super) struct Locked<'a> {
@@ -133,8 +133,12 @@ impl Locked<'_> {
             // Here and not earlier: the group's number is that of the program's process. As the group of PID 1 it would
             // be 1, and a signal to group 1 goes to every process (kill(2)).
             terminal::start_group().stage(Stage::NewGroup)?;
-            // A terminal that has gone meanwhile is nobody's.
-            let _has_it = self.terminal.is_some_and(|it| terminal::set_foreground(it, process::getpid()).is_ok());
+            if let Some(terminal) = self.terminal {
+                // Whoever started this process waits until it executes the program, and would never hear of a stop.
+                signals::miss_typed_stop().stage(Stage::Signals)?;
+                // A terminal that has gone meanwhile is nobody's.
+                let _has_it = terminal::set_foreground(terminal, process::getpid()).is_ok();
+            }
         }
         process::unblock_sigchld().stage(Stage::Signals)?;
         caps::raise_ambient(plan.restrictions.lock.ambient.0).stage(Stage::AmbientCaps)?;

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
-use super::{Errno, Result};
+use super::{Call, Errno, Result};
 
 /// Those that end a program in order: from a terminal, from a session that goes, from `kill(1)`.
 const ENDING: [Signal; 4] = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM];
@@ -127,6 +127,27 @@ pub(crate) fn stop(signal: u8, with_group: bool) {
     }
 }
 
+/// What [`miss_typed_stop`] does.
+pub(crate) const MISS_TYPED_STOP: Call = Call::new("rt_sigaction", libc::SYS_rt_sigaction);
+
+/// ^Z does nothing in this process until it executes a program, which then has it as this process had it before: a handler
+/// does not outlast exec(2), as a signal that is blocked or ignored would.
+pub(crate) fn miss_typed_stop() -> Result<()> {
+    extern "C" fn nothing(_: libc::c_int) {}
+    // SAFETY: all-zero bytes are a valid action; the handler calls nothing.
+    unsafe {
+        let mut action = std::mem::zeroed::<libc::sigaction>();
+        let mut before = action;
+        action.sa_sigaction = nothing as *const () as libc::sighandler_t;
+        action.sa_flags = libc::SA_RESTART;
+        Errno::result(libc::sigaction(STOP_TYPED, &raw const action, &raw mut before))?;
+        if before.sa_sigaction == libc::SIG_IGN {
+            Errno::result(libc::sigaction(STOP_TYPED, &raw const before, std::ptr::null_mut()))?;
+        }
+    }
+    Ok(())
+}
+
 /// Takes back every handler of this process: they are of the program whose copy it is, and would act for that one. Also
 /// SIGPIPE, which the runtime of Rust ignores, and which the program in the box is to have as it is by default.
 pub(crate) fn forget_handlers() {
@@ -204,4 +225,32 @@ fn end_by(signal: Signal, send: impl FnOnce() -> Result<()>) {
     let is_sent = is_default && send().is_ok();
     // It is delivered here. Where it was not, the caller gets the code 128 + n instead.
     let _delivered = is_sent && sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&set), None).is_ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::process::{self, Forked};
+
+    #[test]
+    fn a_typed_stop_is_missed_unless_it_is_ignored() {
+        for ignored in [false, true] {
+            let child = match process::fork().unwrap() {
+                Forked::Parent(child) => child,
+                Forked::Child(guard) => {
+                    if ignored {
+                        // SAFETY: no handler is installed.
+                        unsafe { libc::signal(STOP_TYPED, libc::SIG_IGN) };
+                    }
+                    let is_missed = miss_typed_stop().is_ok() && nix::sys::signal::raise(Signal::SIGTSTP).is_ok();
+                    let stays = is_ignored(Signal::SIGTSTP) == Ok(ignored);
+                    guard.exit(if is_missed && stays { 0 } else { 1 })
+                }
+            };
+            let mut status = 0;
+            // SAFETY: `status` lives through the call.
+            assert_eq!(unsafe { libc::waitpid(child, &raw mut status, libc::WUNTRACED) }, child);
+            assert_eq!(status, 0, "ignored: {ignored}");
+        }
+    }
 }
