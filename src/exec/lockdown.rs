@@ -62,7 +62,9 @@ pub(super) fn lock<'a>(
     if plan.lifecycle.die_with != DieWith::Nobody {
         process::die_with_maker().stage(Stage::DieWithParent)?;
     }
-    // Nothing of the host is opened by its path from here on, and nothing mounted.
+    // Once, and here: what stays inside and all that is ever started there descend from this process. Two domains made
+    // from the same rules are strangers, and neither may signal or trace the other. Nothing of the host is opened by its
+    // path from here on, and nothing mounted.
     fence.close()?;
     Ok(Locked { cwd, locks: Vec::new(), copy: None, terminal: None, late_filter })
 }
