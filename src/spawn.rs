@@ -14,7 +14,8 @@ use crate::plan::Plan;
 use crate::protocol::{At, Descriptors, Failure, GO, Stage, Told};
 use crate::spec::Spec;
 use crate::supervise::{self, Door, Findings, Found, Note, Trouble};
-use crate::sys::process::{self, End, Forked};
+use crate::sys::fork::{Forked, fork};
+use crate::sys::process::{self, End};
 use crate::sys::{self, Errno, file, poll, socket, terminal};
 
 /// A box that runs, and its program.
@@ -62,7 +63,7 @@ pub struct Stdio {
 
 /// Starts the program that `spec` asks for, and returns when everything is set up and the program is next.
 ///
-/// The calling process may have threads. It stays as it is: it loses no descriptor and no right, and its signals stay its
+/// What [`crate::run`] prints is an [`Event`] here. The calling process may have threads. It stays as it is: it loses no descriptor and no right, and its signals stay its
 /// own. The box and its supervisor are in process groups of their own, so that the keys of a terminal reach the caller
 /// only; the program starts without blocked signals and with SIGPIPE as it is by default, as with
 /// [`std::process::Command`].
@@ -112,7 +113,7 @@ fn begin(spec: Spec, stdio: Stdio) -> Result<Child, Error> {
         Error::new(1, format!("Can't start a process for the sandbox: {}", sys::error_text(errno as i32)))
     };
     let (channel, supervisors) = socket::pair().map_err(failed)?;
-    match process::fork().map_err(failed)? {
+    match fork().map_err(failed)? {
         Forked::Parent(supervisor) => {
             let notes = plan.dropped.iter().map(|dropped| Note::NotEnforced(dropped.clone()));
             let events = notes.map(|note| Event::Note(text(bwrap::note_line(&plan, &note)))).collect();

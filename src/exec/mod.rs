@@ -30,6 +30,7 @@ use crate::plan::{Plan, Start};
 use crate::protocol::{At, Descriptors, Message, Outcome, Stage};
 use crate::spec::{DieWith, Fds};
 use crate::sys::cmdline::CommandLine;
+use crate::sys::fork::Ends;
 use crate::sys::ns::{self, NsSet};
 use crate::sys::process::{self, SingleThread};
 use crate::sys::socket::Received;
@@ -45,13 +46,15 @@ pub(crate) fn run(
     words: Option<CommandLine>,
     thread: SingleThread,
 ) -> ! {
+    // A panic ends this process, also where the caller's program unwinds: it must not go on as a copy of that.
+    let ends = Ends::here();
     let failure = match set_up(plan, descriptors, &control, (terminal, words.is_some()), thread) {
         Ok(locked) if plan.init.stays => pid1::run(plan, &control, &locked, words, thread),
         Ok(locked) => locked.exec(plan, &control),
         Err(failure) => failure,
     };
     tell(&control, &Message::Failed(failure));
-    process::exit_now(1)
+    ends.exit(1)
 }
 
 /// The stages, in order. Each undoes the powers that the next does not need.

@@ -10,6 +10,7 @@ pub(crate) mod dir;
 pub(crate) mod entry;
 mod errno;
 pub(crate) mod file;
+pub(crate) mod fork;
 pub(crate) mod kernel;
 pub(crate) mod landlock;
 pub(crate) mod mount;

@@ -75,54 +75,6 @@ pub(crate) fn clone(_: SingleThread, namespaces: NsSet, same_parent: bool) -> Re
     })
 }
 
-/// What [`fork`] returns, once in each process.
-pub(crate) enum Forked {
-    /// In the caller: the id of the new process.
-    Parent(i32),
-    /// In the new process.
-    Child(Ends),
-}
-
-/// In a process that is a copy of somebody's program: it ends here, whatever happens, and never goes on as that program.
-pub(crate) struct Ends(());
-
-impl Ends {
-    pub(crate) fn exit(self, code: u8) -> ! {
-        exit_now(code)
-    }
-}
-
-impl Drop for Ends {
-    fn drop(&mut self) {
-        // A panic that unwinds.
-        exit_now(1);
-    }
-}
-
-/// `fork(2)`, for a caller that may have threads: the new process has one, a copy of this one, and no signal is blocked in
-/// it. No handler has run in it.
-///
-/// The function of the C library: it takes the locks of its allocator, so that the copy can allocate memory. Other locks
-/// may be held for ever by threads that the copy does not have. So nothing of `std` that locks may be used there: not its
-/// environment, not its standard streams.
-pub(crate) fn fork() -> Result<Forked> {
-    let mut before = SigSet::empty();
-    // A handler must not act for the caller in the new process.
-    nix::sys::signal::pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut before))?;
-    // SAFETY: the new process does what is said above.
-    let pid = Errno::result(unsafe { libc::fork() });
-    if pid == Ok(0) {
-        super::signals::forget_handlers();
-        before = SigSet::empty();
-    }
-    let restored = nix::sys::signal::pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&before), None);
-    match pid {
-        Ok(0) if restored.is_err() => exit_now(1),
-        Ok(0) => Ok(Forked::Child(Ends(()))),
-        pid => pid.map(Forked::Parent),
-    }
-}
-
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
@@ -469,7 +421,17 @@ pub(crate) const MEMORY: [Call; 4] = [
 ///
 /// As `vfork(2)`, but on a stack of its own: nothing of a frame that the caller still needs can be overwritten, and no
 /// page table is copied.
-pub(crate) fn spawn_on_own_stack<F: FnMut() -> u8>(_: SingleThread, mut body: F) -> Result<i32> {
+pub(crate) fn spawn_on_own_stack<F: FnMut() -> u8>(_: SingleThread, body: F) -> Result<i32> {
+    clone_on_own_stack(ON_OUR_MEMORY, body)
+}
+
+/// Does `body` in a helper: a process that has this one's memory and descriptors, and credentials and namespaces of its
+/// own, which end with it. Returns when it has ended.
+pub(crate) fn help<F: FnMut() -> u8>(_: SingleThread, body: F) -> Result<()> {
+    clone_on_own_stack(ON_OUR_MEMORY | libc::CLONE_FILES, body).and_then(wait_for).map(drop)
+}
+
+fn clone_on_own_stack<F: FnMut() -> u8>(flags: c_int, mut body: F) -> Result<i32> {
     /// `body` sets a few flags, installs filters, builds arrays of pointers and calls exec, or reports a failure of about
     /// 1 KiB: a few KiB in a build for debugging.
     const STACK: usize = 64 * 1024;
@@ -485,7 +447,7 @@ pub(crate) fn spawn_on_own_stack<F: FnMut() -> u8>(_: SingleThread, mut body: F)
     // `body` outlive the child's use of them, and `body` runs as if it had been called here.
     let child = unsafe {
         let top = stack.as_mut_ptr().add(STACK / 16);
-        libc::clone(enter::<F>, top.cast(), ON_OUR_MEMORY, (&raw mut body).cast())
+        libc::clone(enter::<F>, top.cast(), flags, (&raw mut body).cast())
     };
     Errno::result(child)
 }

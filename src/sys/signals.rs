@@ -230,23 +230,22 @@ fn end_by(signal: Signal, send: impl FnOnce() -> Result<()>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::process::{self, Forked};
 
     #[test]
     fn a_typed_stop_is_missed_unless_it_is_ignored() {
         for ignored in [false, true] {
-            let child = match process::fork().unwrap() {
-                Forked::Parent(child) => child,
-                Forked::Child(guard) => {
-                    if ignored {
-                        // SAFETY: no handler is installed.
-                        unsafe { libc::signal(STOP_TYPED, libc::SIG_IGN) };
-                    }
-                    let is_missed = miss_typed_stop().is_ok() && nix::sys::signal::raise(Signal::SIGTSTP).is_ok();
-                    let stays = is_ignored(Signal::SIGTSTP) == Ok(ignored);
-                    guard.exit(if is_missed && stays { 0 } else { 1 })
+            // SAFETY: the new process makes system calls and ends.
+            let child = unsafe { libc::fork() };
+            if child == 0 {
+                if ignored {
+                    // SAFETY: no handler is installed.
+                    unsafe { libc::signal(STOP_TYPED, libc::SIG_IGN) };
                 }
-            };
+                let is_missed = miss_typed_stop().is_ok() && nix::sys::signal::raise(Signal::SIGTSTP).is_ok();
+                let stays = is_ignored(Signal::SIGTSTP) == Ok(ignored);
+                // SAFETY: it takes a plain number and does not return.
+                unsafe { libc::_exit(if is_missed && stays { 0 } else { 1 }) };
+            }
             let mut status = 0;
             // SAFETY: `status` lives through the call.
             assert_eq!(unsafe { libc::waitpid(child, &raw mut status, libc::WUNTRACED) }, child);
