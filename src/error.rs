@@ -70,6 +70,9 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// What to do where no more descriptors may be open (`EMFILE`).
+pub(crate) const MORE_FILES: &str = "raise the limit of open files (ulimit -n)";
+
 /// The hint where the kernel does not have a call (ENOSYS), or somebody says so.
 pub(crate) const MISSING_CALL: &str = "pinfold needs Linux 5.12 or newer (mount_setattr, openat2, close_range, pidfd_open), and no filter that hides these \
      calls: inside one of `pinfold run`, begin that with --allow-userns --landlock off";

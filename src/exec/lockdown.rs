@@ -10,7 +10,7 @@ use crate::plan::{Cwd, Exec, Filters, Lock, Plan, Restrictions};
 use crate::protocol::{At, Descriptors, Failure, Message, Outcome, Stage};
 use crate::spec::{DieWith, Lifecycle};
 use crate::sys::process::{self, CStrArray};
-use crate::sys::{Errno, caps, file, socket, terminal};
+use crate::sys::{Errno, caps, file, poll, signals, socket, terminal};
 
 /// A process that has lost everything the program must not have, except for what the filters take away.
 pub(super) struct Locked<'a> {
@@ -62,7 +62,9 @@ pub(super) fn lock<'a>(
     if plan.lifecycle.die_with != DieWith::Nobody {
         process::die_with_maker().stage(Stage::DieWithParent)?;
     }
-    // From here on nothing of the host is opened by path, and nothing is mounted.
+    // Landlock is entered once, and here: everything that stays or starts inside descends from this process. Two domains
+    // made from the same rules are strangers: neither may signal or trace the other. From here on nothing of the host is
+    // opened by path, and nothing is mounted.
     fence.close()?;
     Ok(Locked { cwd, locks: Vec::new(), copy: None, terminal: None, late_filter })
 }
@@ -84,8 +86,8 @@ fn wait_for_release(lifecycle: &Lifecycle, descriptors: &Descriptors, control: &
     let Some(fd) = lifecycle.block_fd else { return Ok(()) };
     // A descriptor that cannot be read does not block, as in bubblewrap.
     let Ok(fd) = descriptors.get(fd) else { return Ok(()) };
-    let [gone, _] = socket::wait_any([Some(control.as_fd()), Some(fd)], false).stage(Stage::Control)?;
-    if gone {
+    let first = poll::first_ready(&mut [poll::readable(control.as_fd()), poll::readable(fd)]);
+    if first.stage(Stage::Control)? == 0 {
         process::exit_now(1);
     }
     let _any_answer = file::read(fd, &mut [0]).is_ok();
@@ -133,8 +135,12 @@ impl Locked<'_> {
             // Not earlier, because the group gets the id of the process that makes it. If PID 1 made it, it would be
             // group 1, and a signal to group 1 goes to every process (kill(2)).
             terminal::start_group().stage(Stage::NewGroup)?;
-            // If the terminal has gone meanwhile, there is no foreground to set.
-            let _has_it = self.terminal.is_some_and(|it| terminal::set_foreground(it, process::getpid()).is_ok());
+            if let Some(terminal) = self.terminal {
+                // The parent waits until this process executes the program, so it would never hear of a stop.
+                signals::miss_typed_stop().stage(Stage::Signals)?;
+                // If the terminal has gone meanwhile, there is no foreground to set.
+                let _has_it = terminal::set_foreground(terminal, process::getpid()).is_ok();
+            }
         }
         process::unblock_sigchld().stage(Stage::Signals)?;
         caps::raise_ambient(plan.restrictions.lock.ambient.0).stage(Stage::AmbientCaps)?;

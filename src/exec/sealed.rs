@@ -19,6 +19,7 @@ use crate::protocol::{At, Message, Orders, Outcome, Stage, Watch};
 use crate::spec::CapSet;
 use crate::sys::cmdline::CommandLine;
 use crate::sys::process::{self, CStrArray};
+use crate::sys::signals::FileLimitFails;
 use crate::sys::{Errno, caps, file, sealed};
 
 /// The first argument of the copy. Two more follow: the number of the descriptor that holds its orders, and the name
@@ -26,15 +27,19 @@ use crate::sys::{Errno, caps, file, sealed};
 pub(crate) const STARTING: &CStr = c"pinfold: PID 1 of a sandbox";
 
 /// Makes the copy, if the plan wants one and it can be made. `is_tool`: this program understands [`STARTING`].
-pub(super) fn copy(plan: &Plan, proc: BorrowedFd<'_>, is_tool: bool) -> Option<OwnedFd> {
+pub(super) fn copy(plan: &Plan, proc: BorrowedFd<'_>, is_tool: bool) -> Outcome<Option<OwnedFd>> {
     // Every exec gives capabilities to root of a namespace, as far as the bounding set allows. The kernel makes a
     // process that gained some non-dumpable again (`commit_creds` in kernel/cred.c).
     let would_gain = process::real_ids().0 == 0 && plan.restrictions.lock.caps != Some(CapSet::EMPTY);
     // A copy that is not static would load its interpreter from inside the sandbox.
     if !plan.init.is_sealed || !is_tool || would_gain || !sealed::is_static() {
-        return None;
+        return Ok(None);
     }
-    sealed::copy_of_program(proc).ok()
+    // RLIMIT_FSIZE counts for a file in memory too.
+    let limit = FileLimitFails::begin().stage(Stage::Signals)?;
+    let copy = sealed::copy_of_program(proc).ok();
+    limit.end().stage(Stage::Signals)?;
+    Ok(copy)
 }
 
 /// Continues as the copy, which writes to `release` when the program may start. Returns only after a failure. Then

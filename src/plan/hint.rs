@@ -1,6 +1,6 @@
 //! Advice: the likely cause of a failure, and what to do about it. A pure table of (stage, error number, obstacles).
 
-use crate::error::MISSING_CALL;
+use crate::error::{MISSING_CALL, MORE_FILES};
 use crate::host::Obstacles;
 use crate::protocol::{Act, Failure, Stage};
 use crate::spec::{FsOp, Source};
@@ -61,6 +61,10 @@ pub(crate) fn advice(failure: &Failure, op: Option<&FsOp>, host: &Obstacles, ter
         (Stage::Clone | Stage::InnerUser, _, Errno::ENOSPC | Errno::EUSERS) => {
             return Some(exhausted(host));
         }
+        (Stage::Clone | Stage::CloneBelow | Stage::Spawn, _, Errno::EAGAIN) => {
+            "no further process may be made: raise the limit of your processes (ulimit -u), or pids.max of the control group"
+        }
+        (_, _, Errno::EFBIG) => "raise the limit of the size of files (ulimit -f); files in memory count as well",
         (Stage::Op, Act::Missing, _) => {
             "nothing can be held there without leaving a file on the host: create it on the host before, or make its \
              directory read-only"
@@ -146,6 +150,7 @@ pub(crate) fn advice(failure: &Failure, op: Option<&FsOp>, host: &Obstacles, ter
         (Stage::Op, Act::Source, Errno::EMFILE) | (Stage::DescriptorLimit, _, _) => {
             "every source is held open until its turn: raise the hard limit of open files (ulimit -Hn)"
         }
+        (_, _, Errno::EMFILE) => MORE_FILES,
         (Stage::Op, Act::Source, Errno::EACCES) => {
             "you may not enter a directory on the way to the source; a box never gives more access than you have"
         }
@@ -154,8 +159,8 @@ pub(crate) fn advice(failure: &Failure, op: Option<&FsOp>, host: &Obstacles, ter
         }
         (Stage::Op, Act::NewFs, Errno::ENODEV) => "this kernel has no such filesystem, or its module is not loaded",
         (Stage::Prepare, _, Errno::EDEADLK) => {
-            "a sandbox begins as a copy of the calling process, which may have one thread only: start it from a process \
-             of its own"
+            "a sandbox begins as a copy of the calling process, which may have one thread only: of the library, \
+             `spawn` starts it from any"
         }
         (Stage::Exec, _, Errno::ENOENT) => {
             "the program is looked up inside the sandbox: it, its interpreter (#! line) and its loader must be visible there"

@@ -22,7 +22,8 @@ use std::ffi::{CStr, CString};
 use crate::error::{About, Error};
 use crate::host::{Caller, Host};
 use crate::spec::{
-    CapSet, Fds, LandlockTier, Lifecycle, Namespaces, NestedUserNs, Process, ProfileText, Seccomp, Spec, Unshare, env,
+    CapSet, Fds, LandlockTier, Lifecycle, Namespaces, NestedUserNs, Op, Process, ProfileText, Seccomp, Spec, Unshare,
+    env,
 };
 use crate::sys::ns::NsSet;
 
@@ -33,7 +34,7 @@ pub(crate) use filter::Filters;
 pub(crate) use landlock::{Object, Rules};
 pub(crate) use lock::Lock;
 use lock::{Own, lock, lock_on_host, second_userns};
-pub(crate) use namespaces::{IdMaps, Maps};
+pub(crate) use namespaces::{IdMaps, Maps, Start};
 pub use namespaces::{Joins, Switch};
 use namespaces::{forget_namespaces, maps, new_namespaces, user_namespace};
 pub(crate) use parts::{Cover, LandlockRule};
@@ -82,8 +83,7 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
 
     let (new_user, joined_user) =
         if new_root { user_namespace(namespaces.user, caller, host.has_user_ns) } else { (false, None) };
-    let held = report.is_wanted() || namespaces.user_maps_from.is_some();
-    let (clone, net_meanwhile) = new_namespaces(&namespaces, (new_root, new_user), host.has_cgroup_ns, held);
+    let (clone, start) = new_namespaces(&namespaces, (new_root, new_user), host.has_cgroup_ns, report.is_wanted());
     let Namespaces { user_inner, user_maps_from, pid, pid_join, user: _, net: _, ipc: _, uts: _, cgroup: _ } =
         namespaces;
     let cwd = match chdir {
@@ -129,13 +129,7 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
     };
     Ok(Plan {
         caller,
-        launch: Launch {
-            clone,
-            net_meanwhile,
-            is_held_at_start: matches!(maps, Maps::From(_)) || report.is_wanted() || joins.pid_below,
-            joins,
-            report,
-        },
+        launch: Launch { clone, start, joins, report },
         ids: UserIds {
             maps,
             seen: (ids.uid.unwrap_or(caller.uid), ids.gid.unwrap_or(caller.gid)),
@@ -226,7 +220,7 @@ fn landlock_rules(spec: &Spec, host: &Host) -> Result<(Option<Rules>, Vec<Droppe
     let (rules, dropped) = match spec.lockdown.landlock.tier {
         LandlockTier::Off | LandlockTier::Mirror => landlock::beside_mounts(spec, abi),
         // What is the only wall is never dropped.
-        LandlockTier::Only if abi == 0 => return Err(dropped::refusal(&[landlock::missing()], &spec.ops)),
+        LandlockTier::Only if abi == 0 => return Err(refusal(&[landlock::missing()], &spec.ops)),
         LandlockTier::Only => {
             let (rules, dropped) = landlock::only(spec, host.caller, abi);
             (Some(rules), dropped)
@@ -234,8 +228,12 @@ fn landlock_rules(spec: &Spec, host: &Host) -> Result<(Option<Rules>, Vec<Droppe
     };
     match dropped.is_empty() || spec.best_effort {
         true => Ok((rules, dropped)),
-        false => Err(dropped::refusal(&dropped, &spec.ops)),
+        false => Err(refusal(&dropped, &spec.ops)),
     }
+}
+
+fn refusal(dropped: &[Dropped], ops: &[Op]) -> Error {
+    dropped::refusal(dropped, ops, crate::host::older_than_needed())
 }
 
 /// The caller's directory by the name that the caller uses for it, then home, then the root.

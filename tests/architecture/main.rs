@@ -18,8 +18,9 @@ use source::{Source, read, root, sources};
 const ARROWS: &[(&str, &[&str])] = &[
     ("build.rs", &["error", "seccomp"]),
     ("main.rs", &["cli", "lib"]),
-    ("lib.rs", &["cli", "error", "host", "plan", "sandbox", "spec", "supervise", "sys"]),
-    ("sandbox.rs", &["error", "host", "lib", "spec", "workspace"]),
+    ("lib.rs", &["cli", "error", "host", "plan", "protocol", "sandbox", "spawn", "spec", "supervise", "sys"]),
+    ("sandbox.rs", &["error", "host", "lib", "spawn", "spec", "workspace"]),
+    ("spawn.rs", &["cli", "error", "lib", "plan", "protocol", "spec", "supervise", "sys"]),
     // Words in, a spec out: pure, but for the door itself and the words of a failure.
     ("cli", &["error", "spec"]),
     ("cli/mod.rs", &["error", "exec", "host", "sys"]),

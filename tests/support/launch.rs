@@ -79,6 +79,10 @@ pub(crate) enum Tweak {
     Processor(usize),
     /// The limit of open files.
     Files(u64),
+    /// The limit of a file's size.
+    FileSize(u64),
+    /// The limit of the user's processes.
+    Processes(u64),
     /// Standard input is the controlling terminal.
     Terminal,
 }
@@ -240,14 +244,23 @@ fn surround(numbers: &[(RawFd, RawFd)], closed: &[RawFd], tweaks: &[Tweak]) -> i
                     check(libc::sched_setaffinity(0, size_of_val(&set), &raw const set))?;
                 }
                 Tweak::Terminal => drop(check(libc::ioctl(0, libc::TIOCSCTTY, 0))?),
-                Tweak::Files(limit) => {
-                    let limit = libc::rlimit { rlim_cur: limit, rlim_max: limit };
-                    check(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit))?;
-                }
+                Tweak::Files(limit) => set_limit(libc::RLIMIT_NOFILE, limit)?,
+                Tweak::FileSize(limit) => set_limit(libc::RLIMIT_FSIZE, limit)?,
+                Tweak::Processes(limit) => set_limit(libc::RLIMIT_NPROC, limit)?,
             }
         }
     }
     Ok(())
+}
+
+/// In the child: async-signal-safe.
+fn set_limit(resource: libc::__rlimit_resource_t, limit: u64) -> io::Result<()> {
+    let limit = libc::rlimit { rlim_cur: limit, rlim_max: limit };
+    // SAFETY: the kernel reads a struct that lives through the call.
+    match unsafe { libc::setrlimit(resource, &raw const limit) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 /// A file without a name that holds `bytes`, at its start.

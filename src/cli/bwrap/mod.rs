@@ -17,7 +17,7 @@ use crate::sys::{error_text, file};
 use crate::{plan, supervise};
 use args::Args;
 use lower::{Facts, Wish};
-pub(crate) use messages::{Bubblewrap, conflict};
+pub(crate) use messages::{Bubblewrap, conflict, note_line};
 use parse::{Outcome, Outside};
 pub(super) use table::{TABLE, VERSION};
 

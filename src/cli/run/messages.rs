@@ -9,6 +9,7 @@ use std::path::Path;
 
 use super::origin::{Origin, at, last};
 use super::view::{Seen, View};
+use crate::cli::console;
 use crate::cli::exit_code::{FAILED, NOT_EXECUTABLE, NOT_FOUND};
 use crate::error::{Error, printable_json, push_printable};
 use crate::host::{self, Obstacles};
@@ -69,7 +70,7 @@ impl Door for Native {
             closed
                 .map(|_| "the program starts in what is denied: leave that out, or start elsewhere by --workdir".into())
         };
-        let advice = out_of_sight(plan, failure).or_else(denied).or_else(general);
+        let advice = out_of_sight(plan, failure).or_else(denied).or_else(|| no_rule(plan, failure)).or_else(general);
         Error::new(code(failure), message).with_hint(advice)
     }
 
@@ -95,9 +96,14 @@ impl Door for Native {
         for found in found {
             findings.say("pinfold", &found.line());
             let status = match found {
-                Found::Appeared { path, removed } => {
+                Found::Appeared { path, removed, reason: None } => {
                     serde_json::json!({ "appeared": String::from_utf8_lossy(path.to_bytes()), "removed": removed })
                 }
+                Found::Appeared { path, removed, reason } => serde_json::json!({
+                    "appeared": String::from_utf8_lossy(path.to_bytes()),
+                    "removed": removed,
+                    "reason": reason,
+                }),
                 Found::Unseen { path } => serde_json::json!({ "unseen": String::from_utf8_lossy(path.to_bytes()) }),
                 Found::Settled(settled) => serde_json::json!({
                     "settled": settled.path.to_string_lossy(),
@@ -138,8 +144,7 @@ fn json_line(line: &serde_json::Value) -> Vec<u8> {
 
 /// One line on standard error.
 pub(super) fn say(line: &[u8]) {
-    let line = [b"pinfold: ", line, b"\n"].concat();
-    let _told = file::callers_fd(2).and_then(|fd| file::write_all(fd, &line)).is_ok();
+    console::tell(&[b"pinfold: ", line, b"\n"].concat());
 }
 
 /// What to do about a program that would be found outside, but is not shown: most often that of a toolchain in the home.
@@ -182,6 +187,16 @@ fn shortened(text: Vec<u8>) -> Vec<u8> {
     let begin = (0..=ENOUGH / 2).rev().find(|at| !is_inside(at)).unwrap_or(0);
     let end = (text.len() - ENOUGH / 2..text.len()).find(|at| !is_inside(at)).unwrap_or(text.len());
     [&text[..begin], format!("[... {} bytes ...]", end - begin).as_bytes(), &text[end..]].concat()
+}
+
+/// What to do about a program that only Landlock hides.
+fn no_rule(plan: &Plan, failure: &Failure) -> Option<String> {
+    let is_closed = (failure.stage, failure.errno) == (Stage::Exec, Errno::EACCES as i32);
+    (is_closed && !plan.root.is_new).then(|| {
+        "the file is not executable for you, or no rule of Landlock lets the sandbox execute it: --ro its directory (and \
+         its loader's)"
+            .into()
+    })
 }
 
 fn code(failure: &Failure) -> u8 {

@@ -275,7 +275,7 @@ const NAMESPACES: &[Opt] = &[
         }),
         "Have no network but a loopback device, or the host's",
         "`none` unless told. With the host's network its loopback services can be reached too. Sockets with abstract names stay out of reach, \
-         by Landlock.",
+         by Landlock: with {--landlock} off, a program can connect to them and send to them.",
     ),
     Opt::new(
         "--share",
@@ -346,7 +346,8 @@ const RESTRICTIONS: &[Opt] = &[
         }),
         "Restrict files by Landlock as well, not, or by nothing else",
         "`auto`, unless told, is a second wall behind the mounts. `only` makes no namespaces, for hosts where user namespaces are off: \
-         what Landlock cannot express is then refused by name.",
+         what Landlock cannot express is then refused by name. No Landlock has rights for the modes and owners of files, so this \
+         takes {--best-effort}, which says what does not hold. Before Landlock 9, sockets with a path are part of that.",
     ),
     Opt::new(
         "--tcp-connect",
