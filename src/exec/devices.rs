@@ -7,7 +7,7 @@ use super::root::NewRoot;
 use crate::plan::{Cover, Object, Root};
 use crate::protocol::{Act, At, Failure, Outcome, Stage};
 use crate::spec::mode;
-use crate::sys::mount::{self, AT_FDCWD, Attr, FsOption, Propagation};
+use crate::sys::mount::{self, AT_FDCWD, Attr, CloneError, FsOption, Original, Propagation};
 use crate::sys::{Errno, file};
 
 const DIR_MODE: u32 = 0o755;
@@ -127,9 +127,12 @@ pub(super) fn proc(plan: &Root, root: &mut NewRoot<'_>, dest: &CStr, index: usiz
 /// Covers [`PROC_HIDDEN`] by something that nobody can open: a device on a mount without devices.
 fn hide_keys(dir: BorrowedFd<'_>, index: usize) -> Outcome<()> {
     for name in PROC_HIDDEN {
-        let cover = part(mount::clone_tree(AT_FDCWD, c"/dev/null", false), c"/dev/null", index)?;
         let attr = Attr::READ_ONLY.with(Attr::NO_SUID).with(Attr::NO_DEV).with(Attr::NO_EXEC);
-        part(mount::set_attr(cover.as_fd(), attr, Propagation::Private, false), name, index)?;
+        let cover = match mount::clone_with(Original::File(c"/dev/null"), attr, Propagation::Private) {
+            Err(CloneError::Original(errno)) => part(Err(errno), c"/dev/null", index)?,
+            Err(CloneError::Flags(errno)) => part(Err(errno), name, index)?,
+            Ok(cover) => cover,
+        };
         match mount::attach(cover.as_fd(), dir, name) {
             // A kernel without keyrings.
             Err(Errno::ENOENT) => return Ok(()),

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use crate::plan::Root;
 use crate::protocol::{Act, At, Descriptors, Failure, Outcome, Stage};
 use crate::spec::{BindFlags, FsOp, Op, OverlayKind, Source};
-use crate::sys::mount::{self, AT_FDCWD, Attr, Propagation};
+use crate::sys::mount::{self, Attr, CloneError, Original, Propagation};
 use crate::sys::{Errno, Result, file, process};
 
 /// What an operation holds until its turn comes.
@@ -79,11 +79,10 @@ pub(super) fn open(plan: &Root, descriptors: &Descriptors) -> Outcome<Vec<Held>>
 fn open_one(descriptors: &Descriptors, index: usize, op: &Op) -> Outcome<Held> {
     let real = op.real.first();
     match &op.fs {
-        FsOp::Bind { source, flags, dest: _ } => match open_tree(descriptors, index, source, real) {
+        FsOp::Bind { source, flags, dest: _ } => match open_tree(descriptors, index, (source, *flags), real) {
             Err(failure) if flags.optional && failure.errno == Errno::ENOENT as i32 => Ok(Held::Skip),
             tree => {
                 let mount = tree?;
-                set_bind_flags(&mount, *flags).op(index, Act::Flags)?;
                 let found = file::fstat(mount.as_fd()).op(index, Act::Source)?;
                 match source {
                     Source::Link(_) if found.is_link() => Ok(Held::Link(mount)),
@@ -112,11 +111,16 @@ fn open_one(descriptors: &Descriptors, index: usize, op: &Op) -> Outcome<Held> {
     }
 }
 
-fn open_tree(descriptors: &Descriptors, index: usize, source: &Source, real: Option<&CString>) -> Outcome<OwnedFd> {
+fn open_tree(
+    descriptors: &Descriptors,
+    index: usize,
+    (source, flags): (&Source, BindFlags),
+    real: Option<&CString>,
+) -> Outcome<OwnedFd> {
     let fd = match (source, real) {
-        (Source::Path(_), Some(path)) | (Source::Real(path), _) => return open_real(index, path),
-        (Source::Path(path), None) => return mount::clone_tree(AT_FDCWD, path, true).op(index, Act::Source),
-        (Source::Link(path), _) => return mount::clone_link(path).op(index, Act::Source),
+        (Source::Path(_), Some(path)) | (Source::Real(path), _) => return open_real(index, path, flags),
+        (Source::Path(path), None) => return clone(index, Original::Tree(path), flags),
+        (Source::Link(path), _) => return clone(index, Original::Link(path), flags),
         (Source::Fd(fd), _) => *fd,
     };
     // The descriptor belongs to the caller's mount namespace, and only a mount of this one can be copied: so the way
@@ -125,7 +129,7 @@ fn open_tree(descriptors: &Descriptors, index: usize, source: &Source, real: Opt
     let wanted = descriptors.get(fd).map_err(|_| Errno::ENOENT).op(index, Act::Source)?;
     let link = c_string(format!("self/fd/{fd}"));
     let path = file::read_link_at(descriptors.proc(), &link).op(index, Act::Source)?;
-    let mount = mount::clone_tree(AT_FDCWD, &path, true).op(index, Act::Source)?;
+    let mount = clone(index, Original::Tree(&path), flags)?;
     let found = file::fstat(mount.as_fd()).op(index, Act::Source)?;
     if !file::fstat(wanted).op(index, Act::Source)?.is_same_file(found) {
         return Err(Failure { act: Act::Race, ..Failure::nth(Stage::Op, index, 0) });
@@ -135,9 +139,31 @@ fn open_tree(descriptors: &Descriptors, index: usize, source: &Source, real: Opt
 
 /// A tree whose path must not lead through a link: a program of another box, which may write there too, could have
 /// exchanged a directory for a link to anywhere (CVE-2021-30465, CVE-2024-42472).
-fn open_real(index: usize, path: &CString) -> Outcome<OwnedFd> {
+fn open_real(index: usize, path: &CString, flags: BindFlags) -> Outcome<OwnedFd> {
     let place = unexchanged(index, file::open_without_links(path))?;
-    mount::clone_opened(place.as_fd()).op(index, Act::Source)
+    clone(index, Original::Opened(place.as_fd()), flags)
+}
+
+/// A copy of the tree with the flags of a bind, below as well as at its top, seen or hidden. None is ever taken away:
+/// `noexec`, `nosymfollow` and the rest stay as the host has them.
+fn clone(index: usize, original: Original<'_>, flags: BindFlags) -> Outcome<OwnedFd> {
+    let BindFlags { read_only, devices, optional: _ } = flags;
+    let attr = Attr::NO_SUID.with(if devices { Attr::NONE } else { Attr::NO_DEV }).with(if read_only {
+        Attr::READ_ONLY
+    } else {
+        Attr::NONE
+    });
+    // What the host mounts below a read-only bind later would arrive here without any of these flags, so it must not
+    // arrive. Below a writable bind it does, as in bubblewrap: removable media are made visible to running programs
+    // this way.
+    let propagation = if read_only { Propagation::Private } else { Propagation::Keep };
+    mount::clone_with(original, attr, propagation).map_err(|error| {
+        let (act, errno) = match error {
+            CloneError::Original(errno) => (Act::Source, errno),
+            CloneError::Flags(errno) => (Act::Flags, errno),
+        };
+        Failure { act, ..Failure::nth(Stage::Op, index, errno as i32) }
+    })
 }
 
 /// What was opened by a path in which no link may be, or why there is one now.
@@ -162,22 +188,6 @@ fn open_file(descriptors: &Descriptors, index: usize, source: &CString, real: Op
     let link = c_string(format!("self/fd/{}", file::number(place.as_fd())));
     let file = file::open_read_at(descriptors.proc(), &link).op(index, Act::Source)?;
     Ok(Held::File { file, mode: about.permissions() })
-}
-
-/// Adds flags to a copied tree, below as well as at its top, seen or hidden. None is ever taken away: `noexec`,
-/// `nosymfollow` and the rest stay as the host has them.
-fn set_bind_flags(mount: &OwnedFd, flags: BindFlags) -> Result<()> {
-    let BindFlags { read_only, devices, optional: _ } = flags;
-    let attr = Attr::NO_SUID.with(if devices { Attr::NONE } else { Attr::NO_DEV }).with(if read_only {
-        Attr::READ_ONLY
-    } else {
-        Attr::NONE
-    });
-    // What the host mounts below a read-only bind later would arrive here without any of these flags, so it must not
-    // arrive. Below a writable bind it does, as in bubblewrap: removable media are made visible to running programs
-    // this way.
-    let propagation = if read_only { Propagation::Private } else { Propagation::Keep };
-    mount::set_attr(mount.as_fd(), attr, propagation, true)
 }
 
 fn open_layers(index: usize, layers: &[CString], kind: &OverlayKind, real: &[CString]) -> Outcome<Held> {
