@@ -52,6 +52,7 @@ pub(super) fn build<'a>(
             own.note(&root, &op.fs).op(index, Act::Whole)?;
         }
     }
+    root.forget_one_before();
     deny::enforce((plan, descriptors.proc()), &mut root, &own, control)?;
     file::umask(umask);
     let fence = root.enter()?;

@@ -13,7 +13,7 @@ use crate::spec::mode;
 use crate::spec::path::{MAX_LINKS, join};
 use crate::sys::file::Open;
 use crate::sys::mount::{self, AT_FDCWD, Attr, FsOption};
-use crate::sys::{Errno, Result, entry, file};
+use crate::sys::{Errno, Result, Spent, entry, file};
 
 /// Mode of directories and files that are made for something to be mounted on.
 const DIR_MODE: u32 = 0o755;
@@ -32,7 +32,19 @@ pub(super) struct NewRoot<'a> {
     /// The mount that was attached last, while it is filled.
     newest: Option<OwnedFd>,
     /// The parent that was used last. Boxes with thousands of binds have most of them side by side.
-    last: Option<(CString, OwnedFd)>,
+    last: Option<Parent>,
+    /// The one before it: after something in a directory below, most go on where they were.
+    before: Option<Parent>,
+    /// What has been used, and is closed when the root is done.
+    spent: Spent,
+}
+
+/// A directory of the new root that is remembered.
+struct Parent {
+    path: CString,
+    dir: OwnedFd,
+    /// Whether it is known to lie in the tmpfs at the bottom.
+    is_in_base: bool,
 }
 
 /// A place for a mount. It is good until the next change of the tree.
@@ -50,7 +62,8 @@ impl<'a> NewRoot<'a> {
         let scratch = if wants_scratch { Some(stacked_tmpfs(None)?) } else { None };
         let base = stacked_tmpfs(label)?;
         file::chmod_at(base.as_fd(), c".", DIR_MODE).stage(Stage::Root)?;
-        Ok(NewRoot { fence, base, scratch, covers: Vec::new(), newest: None, last: None })
+        let (covers, newest, last, before) = (Vec::new(), None, None, None);
+        Ok(NewRoot { fence, base, scratch, covers, newest, last, before, spent: Spent::default() })
     }
 
     /// The root directory as it will be seen inside.
@@ -88,9 +101,17 @@ impl<'a> NewRoot<'a> {
         }
         // Nothing may be left there: from the root, `..` leads to whatever is stacked on it.
         match file::place_at(AT_FDCWD, c"/..").stage(Stage::DetachRoot)? {
-            found if found == wanted => Ok(self.fence),
+            found if found == wanted => Ok(self.close()),
             _ => Err(Failure::new(Stage::Unproven, 0)),
         }
+    }
+
+    /// Closes all descriptors of the root at once.
+    fn close(self) -> Fence<'a> {
+        let NewRoot { fence, base, scratch, covers, newest, last, before, mut spent } = self;
+        let parents = [last, before].into_iter().flatten().map(|parent| parent.dir);
+        covers.into_iter().chain([base]).chain(scratch).chain(newest).chain(parents).for_each(|fd| spent.add(fd));
+        fence
     }
 
     /// Opens something that exists.
@@ -131,6 +152,8 @@ impl<'a> NewRoot<'a> {
     pub(super) fn name_for_mount(&mut self, path: &CStr, parents: u32, op: usize) -> Outcome<Place> {
         let (parent, name) = split(path).ok_or(Errno::EISDIR).op(op, Act::MakeLink)?;
         self.parent(&parent, parents, op)?;
+        // Paths that lead through the link must be looked up again.
+        self.forget_one_before();
         Ok(Place::New(name))
     }
 
@@ -144,7 +167,8 @@ impl<'a> NewRoot<'a> {
             }
         }
         // What is there may be a link to somewhere else, or to a parent: nothing remembered is safe any more.
-        self.last = None;
+        self.remember(None);
+        self.forget_one_before();
         self.existing(path, make, parents, act).map(Place::Existing).op(op, act)
     }
 
@@ -159,11 +183,12 @@ impl<'a> NewRoot<'a> {
             }
             path = self.target_of_dangling(&path)?;
             let Some((parent, name)) = split(&path) else { continue };
-            let dir = self.open_or_make(&parent, parents)?;
+            let (dir, _) = self.open_or_make(&parent, parents)?;
             match make(dir.as_fd(), &name) {
                 Ok(()) | Err(Errno::EEXIST) => {}
                 Err(errno) => return Err(errno),
             }
+            self.spent.add(dir);
         }
         Err(Errno::ELOOP)
     }
@@ -178,56 +203,85 @@ impl<'a> NewRoot<'a> {
 
     /// The directory `path`, made where it is missing, remembered until something may have changed the way to it.
     pub(super) fn parent(&mut self, path: &CStr, mode: u32, op: usize) -> Outcome<BorrowedFd<'_>> {
+        let is_it = |known: &Option<Parent>| known.as_ref().is_some_and(|known| known.path.as_c_str() == path);
         if path.is_empty() {
-            self.last = None;
-            return Ok(self.top());
-        }
-        if self.last.as_ref().is_none_or(|(known, _)| known.as_c_str() != path) {
-            let dir = self.open_or_make(path, mode).op(op, Act::Parents)?;
-            self.last = Some((path.to_owned(), dir));
+            self.remember(None);
+        } else if is_it(&self.before) {
+            std::mem::swap(&mut self.last, &mut self.before);
+        } else if !is_it(&self.last) {
+            let (dir, is_in_base) = self.open_or_make(path, mode).op(op, Act::Parents)?;
+            self.remember(Some(Parent { path: path.to_owned(), dir, is_in_base }));
         }
         Ok(self.last_parent())
     }
 
-    fn last_parent(&self) -> BorrowedFd<'_> {
-        self.last.as_ref().map_or(self.top(), |(_, dir)| dir.as_fd())
+    /// Makes `parent` the one that was used last.
+    fn remember(&mut self, parent: Option<Parent>) {
+        let Some(last) = std::mem::replace(&mut self.last, parent) else { return };
+        if let Some(older) = self.before.replace(last) {
+            self.spent.add(older.dir);
+        }
     }
 
-    fn open_or_make(&self, path: &CStr, mode: u32) -> Result<OwnedFd> {
+    /// Forgets the parent before the last one, where a mount may have changed the way to it.
+    pub(super) fn forget_one_before(&mut self) {
+        if let Some(before) = self.before.take() {
+            self.spent.add(before.dir);
+        }
+    }
+
+    fn last_parent(&self) -> BorrowedFd<'_> {
+        self.last.as_ref().map_or(self.top(), |parent| parent.dir.as_fd())
+    }
+
+    /// The directory `path`, made where it is missing, and whether it is known to lie in the tmpfs at the bottom.
+    fn open_or_make(&mut self, path: &CStr, mode: u32) -> Result<(OwnedFd, bool)> {
         self.open_or_make_within(path, mode, MAX_LINKS)
     }
 
-    fn open_or_make_within(&self, path: &CStr, mode: u32, links: u32) -> Result<OwnedFd> {
+    fn open_or_make_within(&mut self, path: &CStr, mode: u32, links: u32) -> Result<(OwnedFd, bool)> {
         let parts = split(path);
         if let Some((parent, name)) = &parts
-            && parent.is_empty()
-            && file::make_dir_at(self.top(), name, mode).is_ok()
+            && let Some((above, is_in_base)) = self.known(parent)
+            && file::make_dir_at(above, name, mode).is_ok()
         {
-            // Directly in the root it is mostly new: three calls fewer than with a look first.
-            return file::open_dir_at(self.top(), name);
+            // In a directory that is at hand it is mostly new: fewer calls than with a look first.
+            return Ok((file::open_dir_at(above, name)?, is_in_base));
         }
         match self.open(path, Open::Dir) {
             Err(Errno::ENOENT) => {}
-            result => return result,
+            result => return result.map(|dir| (dir, false)),
         }
         let Some((parent, name)) = parts else {
             // It ends in `..` below something that is missing: make that first.
             let parent = without_last_part(path).ok_or(Errno::ENOENT)?;
-            self.open_or_make_within(&parent, mode, links)?;
-            return self.open(path, Open::Dir);
+            let (made, _) = self.open_or_make_within(&parent, mode, links)?;
+            self.spent.add(made);
+            return self.open(path, Open::Dir).map(|dir| (dir, false));
         };
-        let dir = self.open_or_make_within(&parent, mode, links)?;
-        match file::make_dir_at(dir.as_fd(), &name, mode) {
-            Ok(()) => file::open_dir_at(dir.as_fd(), &name),
+        let (dir, is_in_base) = self.open_or_make_within(&parent, mode, links)?;
+        let found = match file::make_dir_at(dir.as_fd(), &name, mode) {
+            Ok(()) => file::open_dir_at(dir.as_fd(), &name).map(|made| (made, is_in_base)),
             // A link that leads nowhere yet, or somebody else was faster.
             Err(Errno::EEXIST) => match self.open(path, Open::Dir) {
                 Err(Errno::ENOENT) if links > 0 => {
                     self.open_or_make_within(&self.target_of_dangling(path)?, mode, links - 1)
                 }
-                result => result,
+                result => result.map(|dir| (dir, false)),
             },
             Err(errno) => Err(errno),
+        };
+        self.spent.add(dir);
+        found
+    }
+
+    /// The directory `path` where it is open already, and whether it is known to lie in the tmpfs at the bottom.
+    fn known(&self, path: &CStr) -> Option<(BorrowedFd<'_>, bool)> {
+        if path.is_empty() {
+            return Some((self.top(), self.covers.is_empty()));
         }
+        let parent = [&self.last, &self.before].into_iter().flatten().find(|known| known.path.as_c_str() == path)?;
+        Some((parent.dir.as_fd(), parent.is_in_base))
     }
 
     /// Attaches a mount at a place that was made for it. What was its root when it was detached is its root still, and
@@ -237,11 +291,11 @@ impl<'a> NewRoot<'a> {
         self.fence.allow(Object::Mount(op), mount.as_fd())?;
         if covers_root {
             self.covers.push(mount);
-            self.newest = None;
+            self.newest.take().into_iter().for_each(|old| self.spent.add(old));
             return Ok(self.top());
         }
-        let newest: &OwnedFd = self.newest.insert(mount);
-        Ok(newest.as_fd())
+        self.newest.replace(mount).into_iter().for_each(|old| self.spent.add(old));
+        Ok(self.newest())
     }
 
     /// Makes a directory that was just made in the tmpfs at the bottom a mount of its own, which stays writable when that
@@ -250,9 +304,8 @@ impl<'a> NewRoot<'a> {
         let Place::New(name) = place else { return Ok(false) };
         let parent = self.last_parent();
         let is_part = |parent| Ok(file::place_at(parent, c"")?.0 == file::place_at(self.base(), c"")?.0);
-        // Nothing need be asked of the root itself.
-        let is_root = self.covers.is_empty() && self.last.is_none();
-        if !is_root && !is_part(parent).op(op, Act::NewFs)? {
+        let is_known = self.last.as_ref().map_or(self.covers.is_empty(), |parent| parent.is_in_base);
+        if !is_known && !is_part(parent).op(op, Act::NewFs)? {
             return Ok(false);
         }
         let part = mount::clone_tree(parent, name, false).op(op, Act::NewFs)?;

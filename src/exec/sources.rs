@@ -8,7 +8,7 @@ use crate::plan::Root;
 use crate::protocol::{Act, At, Descriptors, Failure, Outcome, Stage};
 use crate::spec::{BindFlags, FsOp, Op, OverlayKind, Source};
 use crate::sys::mount::{self, Attr, CloneError, Original, Propagation};
-use crate::sys::{Errno, Result, file, process};
+use crate::sys::{Errno, Result, Spent, file, process};
 
 /// What an operation holds until its turn comes.
 pub(super) enum Held {
@@ -32,8 +32,8 @@ pub(super) struct Upper {
     pub(super) work: OwnedFd,
 }
 
-/// Descriptors that are in use besides sources, with room to spare.
-const OTHERS: u64 = 64;
+/// Descriptors that are in use besides sources, with room to spare: those that wait for being closed among them.
+const OTHERS: u64 = 64 + Spent::MOST as u64;
 
 /// Makes room for as many descriptors as there are sources. The program gets back what the caller had.
 pub(super) struct DescriptorRoom {
