@@ -58,7 +58,7 @@ pub(super) struct Area {
     /// How many entries may still be looked at.
     entries_left: usize,
     mounts: BTreeMap<PathBuf, Access>,
-    /// Device and inode number of what is held, as far as it was looked at anyway.
+    /// Device and inode number of what is held or writable, as far as it was looked at anyway.
     identities: BTreeMap<PathBuf, (u64, u64)>,
     /// Directories that are writable with all that is in them, but for what is held.
     regions: Vec<PathBuf>,
@@ -70,10 +70,11 @@ pub(super) struct Area {
 }
 
 impl Area {
-    pub(super) fn new(cwd: &Path, uid: u32) -> Area {
+    /// `here` is the device and inode number of `cwd`.
+    pub(super) fn new(cwd: &Path, here: (u64, u64), uid: u32) -> Area {
         let (mounts, unheld, watch) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let (regions, plain, absent) = (Vec::new(), Vec::new(), Vec::new());
-        let identities = BTreeMap::new();
+        let identities = BTreeMap::from([(cwd.to_owned(), here)]);
         let (ahead, entries_left) = (Vec::new(), MOST_ENTRIES);
         let mut area = Area { uid, ahead, entries_left, mounts, identities, regions, plain, absent, unheld, watch };
         area.add_region(cwd);
@@ -426,8 +427,11 @@ impl Area {
             held.push(c_path(path));
         }
         let top = |region: &PathBuf| {
-            let about = fs::metadata(region)?;
-            Ok(SettleTop { path: c_path(region), identity: (about.dev(), about.ino()) })
+            let identity = match self.identities.get(region) {
+                Some(identity) => *identity,
+                None => fs::metadata(region).map(|about| (about.dev(), about.ino()))?,
+            };
+            Ok(SettleTop { path: c_path(region), identity })
         };
         Ok(Settle { tops: self.regions.iter().map(top).collect::<io::Result<_>>()?, held, held_as, links, names })
     }

@@ -55,11 +55,12 @@ mod settle;
 mod tests;
 mod walk;
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Error, push_printable};
 use crate::spec::{FsOp, Settle, Watch};
-use crate::sys::io_error_text;
+use crate::sys::file::{self, Stat};
+use crate::sys::{entry, io_error_text};
 use area::Area;
 pub(crate) use identity::identity;
 pub(crate) use scopes::Common as GitConfig;
@@ -136,6 +137,19 @@ impl Workspace {
 /// The exit code of a run that was not begun.
 const CODE: u8 = 125;
 
+/// `path` without links, and what is there.
+fn without_links(path: &Path) -> std::io::Result<(PathBuf, Stat)> {
+    let look = |path: &Path| entry::look_without_links(&area::c_path(path));
+    // So it is already where the kernel has said where somebody is (getcwd(2)).
+    let is_plain = path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+    if is_plain && let Ok(Some(about)) = look(path) {
+        return Ok((path.to_owned(), about));
+    }
+    let path = path.canonicalize()?;
+    let about = file::stat(&area::c_path(&path))?;
+    Ok((path, about))
+}
+
 /// Finds out what to mount for a workspace.
 ///
 /// # Errors
@@ -147,15 +161,16 @@ pub(crate) fn find(around: &Surroundings<'_>) -> Result<Workspace, Error> {
         message.extend_from_slice(format!(" as the workspace: {}", io_error_text(&error)).as_bytes());
         Error::new(CODE, message)
     };
-    let cwd = around.cwd.canonicalize().map_err(failed)?;
-    if !cwd.is_dir() {
+    let (cwd, about) = without_links(around.cwd).map_err(failed)?;
+    if !about.is_dir() {
         return Err(failed(std::io::ErrorKind::NotADirectory.into()));
     }
+    let here = (about.device, about.inode);
     let limits = refuse::Limits::new(around);
-    if let Some(reason) = limits.refusal(&cwd).or_else(|| limits.refusal_of_place(&cwd)) {
+    if let Some(reason) = limits.refusal(&cwd).or_else(|| limits.refusal_of_place(here)) {
         return Err(refuse::error(&cwd, reason));
     }
-    let mut area = Area::new(&cwd, around.uid);
+    let mut area = Area::new(&cwd, here, around.uid);
     let mut repositories = git::Repositories::new(around, &limits);
     repositories.find_own(&mut area, &cwd)?;
     let found = walk::walk(&cwd, around.uid)?;

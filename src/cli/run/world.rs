@@ -177,7 +177,7 @@ impl World {
             _ => None,
         };
         for place in self.library.places().map(Path::to_owned).chain(filter) {
-            let place = links::real(&self.absolute(&place), &mut |_, _| {});
+            let place = if self.library.is_missing(&place) { place } else { links::real_of(&self.absolute(&place)) };
             let meets = |(source, _): &&(PathBuf, usize)| place.starts_with(source) || source.starts_with(&place);
             if let Some((source, word)) = writable.iter().find(meets) {
                 let mut message = b"the program could write to ".to_vec();
@@ -209,7 +209,7 @@ fn writable_source(op: &Op) -> Option<PathBuf> {
         (FsOp::Bind { flags, .. }, _) if flags.read_only => None,
         (FsOp::Bind { source: Source::Path(_), .. }, Some(real))
         | (FsOp::Bind { source: Source::Real(real), .. }, _) => Some(path_of(real)),
-        (FsOp::Bind { source: Source::Path(source), .. }, None) => Some(links::real(&path_of(source), &mut |_, _| {})),
+        (FsOp::Bind { source: Source::Path(source), .. }, None) => Some(links::real_of(&path_of(source))),
         _ => None,
     }
 }
