@@ -48,6 +48,9 @@ pub(super) fn build<'a>(
             }
             done => done?,
         }
+        if index + 1 == plan.together {
+            root.close_to_writing(index)?;
+        }
         if denies {
             own.note(&root, &op.fs).op(index, Act::Whole)?;
         }
@@ -92,6 +95,9 @@ fn carry_out(
                 root.refuse_link(dest, mode::CLOSED, index)?;
             }
             bind(root, dest, mount, (is_dir, mode::CLOSED), index)
+        }
+        (FsOp::Bind { source: Source::Path(source), dest, .. }, Held::ByPath { is_dir }) => {
+            root.bind_by_path(source, dest, is_dir, index)
         }
         (FsOp::Bind { dest, .. }, Held::Link(mount)) => {
             let place = root.name_for_mount(dest, mode::CLOSED, index)?;

@@ -12,7 +12,7 @@ use crate::protocol::{Act, At, Failure, Outcome, Stage};
 use crate::spec::mode;
 use crate::spec::path::{MAX_LINKS, join};
 use crate::sys::file::Open;
-use crate::sys::mount::{self, AT_FDCWD, Attr, FsOption};
+use crate::sys::mount::{self, AT_FDCWD, Attr, FsOption, Propagation};
 use crate::sys::{Errno, Result, Spent, entry, file};
 
 /// Mode of directories and files that are made for something to be mounted on.
@@ -37,6 +37,8 @@ pub(super) struct NewRoot<'a> {
     before: Option<Parent>,
     /// What has been used, and is closed when the root is done.
     spent: Spent,
+    /// The current directory, while binds are made together: one of the parents, or the root, which is empty.
+    cwd: Option<CString>,
 }
 
 /// A directory of the new root that is remembered.
@@ -63,7 +65,7 @@ impl<'a> NewRoot<'a> {
         let base = stacked_tmpfs(label)?;
         file::chmod_at(base.as_fd(), c".", DIR_MODE).stage(Stage::Root)?;
         let (covers, newest, last, before) = (Vec::new(), None, None, None);
-        Ok(NewRoot { fence, base, scratch, covers, newest, last, before, spent: Spent::default() })
+        Ok(NewRoot { fence, base, scratch, covers, newest, last, before, spent: Spent::default(), cwd: None })
     }
 
     /// The root directory as it will be seen inside.
@@ -108,7 +110,7 @@ impl<'a> NewRoot<'a> {
 
     /// Closes all descriptors of the root at once.
     fn close(self) -> Fence<'a> {
-        let NewRoot { fence, base, scratch, covers, newest, last, before, mut spent } = self;
+        let NewRoot { fence, base, scratch, covers, newest, last, before, mut spent, cwd: _ } = self;
         let parents = [last, before].into_iter().flatten().map(|parent| parent.dir);
         covers.into_iter().chain([base]).chain(scratch).chain(newest).chain(parents).for_each(|fd| spent.add(fd));
         fence
@@ -282,6 +284,32 @@ impl<'a> NewRoot<'a> {
         }
         let parent = [&self.last, &self.before].into_iter().flatten().find(|known| known.path.as_c_str() == path)?;
         Some((parent.dir.as_fd(), parent.is_in_base))
+    }
+
+    /// Binds `source` by its path, as one of [`crate::plan::Root::together`]: at a new place in the tmpfs, and without
+    /// flags until [`NewRoot::close_to_writing`].
+    pub(super) fn bind_by_path(&mut self, source: &CStr, dest: &CStr, is_dir: bool, op: usize) -> Outcome<()> {
+        let place = if is_dir {
+            self.dir_for_mount(dest, mode::CLOSED, op)?
+        } else {
+            self.file_for_mount(dest, mode::CLOSED, op)?
+        };
+        // The plan has no two operations for one place there.
+        let Place::New(name) = place else { return Err(Errno::EEXIST).op(op, Act::Attach) };
+        let parent = self.last.as_ref().map_or(c"", |parent| &parent.path);
+        if self.cwd.as_deref() != Some(parent) {
+            file::fchdir(self.last_parent()).op(op, Act::Attach)?;
+            self.cwd = Some(parent.to_owned());
+        }
+        mount::bind_tree_in_cwd(source, &name).op(op, Act::Attach)
+    }
+
+    /// Makes everything read-only that was bound by its path, and closes it to what the host mounts later: see
+    /// `exec/sources.rs`. The tmpfs itself stays writable.
+    pub(super) fn close_to_writing(&self, op: usize) -> Outcome<()> {
+        let attr = Attr::READ_ONLY.with(Attr::NO_SUID).with(Attr::NO_DEV);
+        mount::set_attr(self.base(), attr, Propagation::Private, true).op(op, Act::Flags)?;
+        mount::make_writable(self.base()).op(op, Act::Flags)
     }
 
     /// Attaches a mount at a place that was made for it. What was its root when it was detached is its root still, and

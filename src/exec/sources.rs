@@ -1,5 +1,6 @@
 //! Sources of binds and layers: each is opened once, before the new root exists, and held by descriptor from then on.
-//! Nobody can exchange it any more, and a source that is missing fails the run before anything has been made.
+//! Nobody can exchange it any more, and a source that is missing fails the run before anything has been made. Those of
+//! [`Root::together`] are only looked at.
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -18,6 +19,8 @@ pub(super) enum Held {
     Skip,
     /// A detached mount.
     Tree { mount: OwnedFd, is_dir: bool },
+    /// Nothing, but the source of a bind is there: it is bound by its path, with others.
+    ByPath { is_dir: bool },
     /// A detached mount of a link itself.
     Link(OwnedFd),
     /// A file to copy, and its permission bits.
@@ -49,7 +52,7 @@ impl DescriptorRoom {
             FsOp::Overlay { layers, .. } => layers.len() as u64 + 2,
             _ => 0,
         };
-        let sources: u64 = plan.ops.iter().map(|op| layers(&op.fs)).sum();
+        let sources: u64 = plan.ops.iter().skip(plan.together).map(|op| layers(&op.fs)).sum();
         // No call is spent on asking for the few of most boxes.
         if sources <= 16 {
             return Ok(DescriptorRoom { before: None });
@@ -73,7 +76,20 @@ impl DescriptorRoom {
 
 /// Opens the sources of all operations.
 pub(super) fn open(plan: &Root, descriptors: &Descriptors) -> Outcome<Vec<Held>> {
-    plan.ops.iter().enumerate().map(|(index, op)| open_one(descriptors, index, op)).collect()
+    let open = |(index, op): (usize, &Op)| match &op.fs {
+        FsOp::Bind { source: Source::Path(source), .. } if index < plan.together => look_at(index, source),
+        _ => open_one(descriptors, index, op),
+    };
+    plan.ops.iter().enumerate().map(open).collect()
+}
+
+/// Whether an optional source is there, and is a directory.
+fn look_at(index: usize, source: &CString) -> Outcome<Held> {
+    match file::stat(source) {
+        Ok(found) => Ok(Held::ByPath { is_dir: found.is_dir() }),
+        Err(Errno::ENOENT) => Ok(Held::Skip),
+        Err(errno) => Err(errno).op(index, Act::Source),
+    }
 }
 
 fn open_one(descriptors: &Descriptors, index: usize, op: &Op) -> Outcome<Held> {

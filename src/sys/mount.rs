@@ -149,15 +149,23 @@ pub(crate) fn clone_here(place: BorrowedFd<'_>) -> Result<OwnedFd> {
 
 /// Adds `attr` to the mount that `mount` refers to. Flags that are set already stay set: nothing is weakened.
 pub(crate) fn set_attr(mount: BorrowedFd<'_>, attr: Attr, propagation: Propagation, recursive: bool) -> Result<()> {
-    let wanted = mount_attr(attr, propagation);
-    let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
+    mount_setattr(mount, mount_attr(attr, propagation), if recursive { libc::AT_RECURSIVE } else { 0 })
+}
+
+/// Makes a mount of our own writable again, and nothing that is mounted on it.
+pub(crate) fn make_writable(mount: BorrowedFd<'_>) -> Result<()> {
+    let wanted = libc::mount_attr { attr_clr: libc::MOUNT_ATTR_RDONLY, ..mount_attr(Attr::NONE, Propagation::Keep) };
+    mount_setattr(mount, wanted, 0)
+}
+
+fn mount_setattr(mount: BorrowedFd<'_>, wanted: libc::mount_attr, flags: i32) -> Result<()> {
     // SAFETY: `wanted` lives through the call and its size is given; the kernel only reads it.
     check(unsafe {
         libc::syscall(
             libc::SYS_mount_setattr,
             mount.as_raw_fd(),
             c"".as_ptr(),
-            flags,
+            libc::AT_EMPTY_PATH | flags,
             &raw const wanted,
             size_of::<libc::mount_attr>(),
         )
@@ -246,6 +254,12 @@ pub(crate) fn mount_in_cwd(kind: &CStr, name: &CStr, options: &CStr, attr: Attr)
 /// Mounts the file at `source`, links followed, on `name` in the current directory: for the same kind of place.
 pub(crate) fn bind_in_cwd(source: &CStr, name: &CStr) -> Result<()> {
     nix::mount::mount(Some(source), name, None::<&CStr>, nix::mount::MsFlags::MS_BIND, None::<&CStr>)
+}
+
+/// The same of a directory or a file, with what is mounted below it.
+pub(crate) fn bind_tree_in_cwd(source: &CStr, name: &CStr) -> Result<()> {
+    use nix::mount::MsFlags;
+    nix::mount::mount(Some(source), name, None::<&CStr>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&CStr>)
 }
 
 /// Makes every mount of this namespace receive from the host and send nothing back.
