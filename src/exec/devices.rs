@@ -72,6 +72,7 @@ pub(super) fn dev(plan: &Root, root: &mut NewRoot<'_>, dest: &CStr, index: usize
     if wants_shm {
         let shm = part(file::open_dir_at(dir, c"shm"), c"shm", index)?;
         root.fence.allow(Object::Shm(index), shm.as_fd())?;
+        root.retire(shm);
     }
     Ok(())
 }
@@ -101,10 +102,11 @@ pub(super) fn proc(plan: &Root, root: &mut NewRoot<'_>, dest: &CStr, index: usiz
         mount::set_attr(fs.as_fd(), attr, Propagation::Keep, true).op(index, Act::Flags)?;
         fs
     };
-    let dir = root.attach(fs, &place, index)?;
+    root.attach(fs, &place, index)?;
     if plan.hide_keys {
-        hide_keys(dir, index)?;
+        hide_keys(root, index)?;
     }
+    let dir = root.newest();
     if plan.cover_proc == Cover::Nothing {
         return Ok(());
     }
@@ -125,7 +127,7 @@ pub(super) fn proc(plan: &Root, root: &mut NewRoot<'_>, dest: &CStr, index: usiz
 }
 
 /// Covers [`PROC_HIDDEN`] by something that nobody can open: a device on a mount without devices.
-fn hide_keys(dir: BorrowedFd<'_>, index: usize) -> Outcome<()> {
+fn hide_keys(root: &mut NewRoot<'_>, index: usize) -> Outcome<()> {
     for name in PROC_HIDDEN {
         let attr = Attr::READ_ONLY.with(Attr::NO_SUID).with(Attr::NO_DEV).with(Attr::NO_EXEC);
         let cover = match mount::clone_with(Original::File(c"/dev/null"), attr, Propagation::Private) {
@@ -133,7 +135,9 @@ fn hide_keys(dir: BorrowedFd<'_>, index: usize) -> Outcome<()> {
             Err(CloneError::Flags(errno)) => part(Err(errno), name, index)?,
             Ok(cover) => cover,
         };
-        match mount::attach(cover.as_fd(), dir, name) {
+        let attached = mount::attach(cover.as_fd(), root.newest(), name);
+        root.retire(cover);
+        match attached {
             // A kernel without keyrings.
             Err(Errno::ENOENT) => return Ok(()),
             attached => part(attached, name, index)?,

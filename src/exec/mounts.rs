@@ -170,8 +170,14 @@ fn tmpfs(
 }
 
 fn remount_read_only(root: &NewRoot<'_>, dest: &CStr, index: usize) -> Outcome<()> {
-    let mount = root.open(dest, Open::Path).op(index, Act::NotAMount)?;
-    match mount::set_attr(mount.as_fd(), NO_SUID_NO_DEV.with(Attr::READ_ONLY), Propagation::Keep, false) {
+    let opened;
+    let mount = if dest == c"/" {
+        root.top()
+    } else {
+        opened = root.open(dest, Open::Path).op(index, Act::NotAMount)?;
+        opened.as_fd()
+    };
+    match mount::set_attr(mount, NO_SUID_NO_DEV.with(Attr::READ_ONLY), Propagation::Keep, false) {
         // The kernel's answer where the descriptor is not the root of a mount (mount_setattr(2)).
         Err(Errno::EINVAL) => Err(Errno::EINVAL).op(index, Act::NotAMount),
         result => result.op(index, Act::Flags),

@@ -108,6 +108,11 @@ impl<'a> NewRoot<'a> {
         }
     }
 
+    /// Takes a descriptor that is not needed any more.
+    pub(super) fn retire(&mut self, fd: OwnedFd) {
+        self.spent.add(fd);
+    }
+
     /// Closes all descriptors of the root at once.
     fn close(self) -> Fence<'a> {
         let NewRoot { fence, base, scratch, covers, newest, last, before, mut spent, cwd: _ } = self;
