@@ -50,6 +50,9 @@ pub(super) enum End {
 /// have any number.
 const MOST_ENTRIES: usize = 10_000;
 
+/// So many directories without links are remembered, and so many paths where nothing is.
+const MOST_REMEMBERED: usize = 16;
+
 pub(super) struct Area {
     /// The user.
     uid: u32,
@@ -62,7 +65,8 @@ pub(super) struct Area {
     identities: BTreeMap<PathBuf, (u64, u64)>,
     /// Directories that are writable with all that is in them, but for what is held.
     regions: Vec<PathBuf>,
-    /// Directories elsewhere that are no links, and paths where nothing is: a few that were met, and are met again.
+    /// Directories that are no links, elsewhere or pinned, and paths where nothing is: a few that were met, and are met
+    /// again.
     plain: Vec<PathBuf>,
     absent: Vec<PathBuf>,
     unheld: BTreeMap<PathBuf, Unheld>,
@@ -182,12 +186,11 @@ impl Area {
     }
 
     fn remember(&mut self, place: &Path, is_there: bool) {
-        const MOST: usize = 16;
         if self.contains(place) {
             return;
         }
         let known = if is_there { &mut self.plain } else { &mut self.absent };
-        if known.len() < MOST {
+        if known.len() < MOST_REMEMBERED {
             known.push(place.to_owned());
         }
     }
@@ -344,6 +347,9 @@ impl Area {
         let is_held = dir.ancestors().any(|above| self.mounts.get(above) == Some(&Access::Read));
         if self.can_change(dir) && !is_held {
             self.mounts.entry(dir.to_owned()).or_insert(Access::Write);
+            // Much in it is followed next.
+            self.plain.insert(0, dir.to_owned());
+            self.plain.truncate(MOST_REMEMBERED);
         }
     }
 

@@ -33,6 +33,8 @@ pub(super) struct Repositories<'a> {
     tops: BTreeSet<PathBuf>,
     /// Git directories of all worktrees, wherever these are.
     known: BTreeSet<PathBuf>,
+    /// The `.git` of the repository that the workspace belongs to, once it is added.
+    own: Option<PathBuf>,
 }
 
 /// What a pointer file leads to.
@@ -67,6 +69,7 @@ impl<'a> Repositories<'a> {
             bare: BTreeSet::new(),
             tops: BTreeSet::new(),
             known: BTreeSet::new(),
+            own: None,
         }
     }
 
@@ -97,8 +100,9 @@ impl<'a> Repositories<'a> {
             if self.limits.refusal(dir).is_some() {
                 break;
             }
-            if let Ok(about) = fs::symlink_metadata(dir.join(".git"))
-                && (!about.is_dir() || is_git_dir(&dir.join(".git")))
+            let dot_git = dir.join(".git");
+            if let Ok(about) = fs::symlink_metadata(&dot_git)
+                && (!about.is_dir() || is_git_dir(&dot_git))
             {
                 // git obeys nobody else's repository either (safe.directory).
                 if dir == cwd || about.uid() == self.around.uid {
@@ -125,6 +129,7 @@ impl<'a> Repositories<'a> {
         if let Err((why, remedy)) = self.add(area, &dot_git) {
             area.give_up(&dot_git, why, remedy.into());
         }
+        self.own = Some(dot_git);
     }
 
     /// Adds what a walk through the workspace has found.
@@ -133,6 +138,9 @@ impl<'a> Repositories<'a> {
             area.tell(above, TOO_DEEP);
         }
         for dot_git in &found.dot_gits {
+            if self.own.as_ref() == Some(dot_git) {
+                continue;
+            }
             // One that leads astray is held, and what it leads to is not in the box.
             let _astray = self.add(area, dot_git).is_err();
         }
@@ -236,7 +244,8 @@ impl<'a> Repositories<'a> {
         area.hold(&git_dir.join("hooks"), hooks);
         // Only a worktree has one; git obeys it everywhere (setup.c, get_common_dir).
         let commondir = git_dir.join("commondir");
-        if !is_worktree(git_dir) && fs::symlink_metadata(&commondir).is_ok() {
+        let has_commondir = fs::symlink_metadata(&commondir).is_ok();
+        if has_commondir && !is_worktree(git_dir) {
             // No worktree: git never makes one there, and a run before may have, that was killed.
             area.give_up(
                 &commondir,
@@ -245,7 +254,9 @@ impl<'a> Repositories<'a> {
             );
         }
         area.hold(&commondir, Missing::Watch(OnAppear::Remove));
-        if let Some(common) = common_dir(git_dir).filter(|common| common != git_dir && area.contains(common)) {
+        if has_commondir
+            && let Some(common) = common_dir(git_dir).filter(|common| common != git_dir && area.contains(common))
+        {
             self.dirs.entry(common).or_default();
         }
         let own_config = self.protect_settings(area, git_dir, config);

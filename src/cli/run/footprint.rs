@@ -61,6 +61,10 @@ fn footprint(op: &FsOp, before: &[Op], look: Look<'_>) -> Result<Option<Error>, 
         | FsOp::Mqueue { .. } => "a place for the mount",
     };
     let Some(place) = place_on_host(dest, before, look)? else { return Ok(None) };
+    if matches!(op, FsOp::Bind { source: Source::Real(source), .. } if *source == place) {
+        // It is mounted on itself, as parts of the workspace are.
+        return Ok(None);
+    }
     if let FsOp::Bind { source: Source::Path(source), flags, .. } = op
         && !flags.optional
         && look(source)? == HostEntry::Nothing
