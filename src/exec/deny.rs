@@ -200,7 +200,7 @@ impl Deny<'_, '_> {
         }
         let place = self.root.file_for_mount(path, mode::CLOSED, index)?;
         let cover = mount::clone_tree(self.root.scratch(), FILE, false).op(index, Act::Attach)?;
-        self.root.attach(cover, &place, index).map(|_| None)
+        self.root.attach(cover, place, index).map(|_| None)
     }
 
     /// Finds what `path` leads to inside.

@@ -47,7 +47,7 @@ pub(super) fn dev(plan: &Root, root: &mut NewRoot<'_>, dest: &CStr, index: usize
     if !plan.one_tmpfs || !root.attach_part_of_base(&place, index)? {
         let options = [FsOption::String(c"mode", c"0755")];
         let fs = mount::new_fs(c"tmpfs", &options, Attr::NO_SUID.with(Attr::NO_DEV)).op(index, Act::NewFs)?;
-        root.attach(fs, &place, index)?;
+        root.attach(fs, place, index)?;
     }
     let dir = root.newest();
     // Nobody else can change this directory: mounts in it may be made by name.
@@ -102,7 +102,7 @@ pub(super) fn proc(plan: &Root, root: &mut NewRoot<'_>, dest: &CStr, index: usiz
         mount::set_attr(fs.as_fd(), attr, Propagation::Keep, true).op(index, Act::Flags)?;
         fs
     };
-    root.attach(fs, &place, index)?;
+    root.attach(fs, place, index)?;
     if plan.hide_keys {
         hide_keys(root, index)?;
     }

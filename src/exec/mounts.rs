@@ -88,20 +88,24 @@ fn carry_out(
 ) -> Outcome<()> {
     match (op, held) {
         (_, Held::Skip) => Ok(()),
-        (FsOp::Bind { source, dest, .. }, Held::Tree { mount, is_dir }) => {
+        (FsOp::Bind { source, dest, flags }, Held::Tree { mount, is_dir }) => {
             if matches!(source, Source::Fd(_)) {
                 // As bubblewrap does: it compares the descriptor with what lies at the destination, and never finds the
                 // same behind a link.
                 root.refuse_link(dest, mode::CLOSED, index)?;
             }
-            bind(root, dest, mount, (is_dir, mode::CLOSED), index)
+            bind(root, dest, mount, (is_dir, mode::CLOSED), index)?;
+            if is_dir && !flags.read_only {
+                root.note_writable(dest);
+            }
+            Ok(())
         }
         (FsOp::Bind { source: Source::Path(source), dest, .. }, Held::ByPath { is_dir }) => {
             root.bind_by_path(source, dest, is_dir, index)
         }
         (FsOp::Bind { dest, .. }, Held::Link(mount)) => {
             let place = root.name_for_mount(dest, mode::CLOSED, index)?;
-            root.attach(mount, &place, index).map(drop)
+            root.attach(mount, place, index).map(drop)
         }
         (FsOp::Overlay { dest, kind, layers: _ }, Held::Layers { lower, upper }) => {
             let fs = layers::overlay(root, &lower, upper.as_ref(), kind, index)?;
@@ -146,7 +150,7 @@ fn bind(
 ) -> Outcome<()> {
     let place =
         if is_dir { root.dir_for_mount(dest, parents, index)? } else { root.file_for_mount(dest, parents, index)? };
-    root.attach(mount, &place, index).map(drop)
+    root.attach(mount, place, index).map(drop)
 }
 
 fn tmpfs(
@@ -166,7 +170,7 @@ fn tmpfs(
     options.extend(size.as_deref().map(|size| FsOption::String(c"size", size)));
     options.extend(plan.file_label.as_deref().map(|label| FsOption::String(c"context", label)));
     let fs = mount::new_fs(c"tmpfs", &options, NO_SUID_NO_DEV).op(index, Act::NewFs)?;
-    root.attach(fs, &place, index).map(drop)
+    root.attach(fs, place, index).map(drop)
 }
 
 fn remount_read_only(root: &NewRoot<'_>, dest: &CStr, index: usize) -> Outcome<()> {

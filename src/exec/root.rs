@@ -11,9 +11,9 @@ use crate::plan::Object;
 use crate::protocol::{Act, At, Failure, Outcome, Stage};
 use crate::spec::mode;
 use crate::spec::path::{MAX_LINKS, join};
-use crate::sys::file::Open;
+use crate::sys::file::{Kind, Open};
 use crate::sys::mount::{self, AT_FDCWD, Attr, FsOption, Propagation};
-use crate::sys::{Errno, Result, Spent, entry, file};
+use crate::sys::{Errno, Result, Spent, dir, entry, file};
 
 /// Mode of directories and files that are made for something to be mounted on.
 const DIR_MODE: u32 = 0o755;
@@ -37,6 +37,8 @@ pub(super) struct NewRoot<'a> {
     before: Option<Parent>,
     /// What has been used, and is closed when the root is done.
     spent: Spent,
+    /// Where something of the host is mounted that can be written.
+    open_to_writing: Vec<CString>,
     /// The current directory, while binds are made together: one of the parents, or the root, which is empty.
     cwd: Option<CString>,
 }
@@ -53,8 +55,8 @@ struct Parent {
 pub(super) enum Place {
     /// Something new of this name, in the parent that was used last.
     New(CString),
-    /// Something that was there.
-    Existing(OwnedFd),
+    /// Something that was there, and may be the root.
+    Existing { place: OwnedFd, is_root: bool },
 }
 
 impl<'a> NewRoot<'a> {
@@ -64,8 +66,18 @@ impl<'a> NewRoot<'a> {
         let scratch = if wants_scratch { Some(stacked_tmpfs(None)?) } else { None };
         let base = stacked_tmpfs(label)?;
         file::chmod_at(base.as_fd(), c".", DIR_MODE).stage(Stage::Root)?;
-        let (covers, newest, last, before) = (Vec::new(), None, None, None);
-        Ok(NewRoot { fence, base, scratch, covers, newest, last, before, spent: Spent::default(), cwd: None })
+        Ok(NewRoot {
+            fence,
+            base,
+            scratch,
+            covers: Vec::new(),
+            newest: None,
+            last: None,
+            before: None,
+            spent: Spent::default(),
+            open_to_writing: Vec::new(),
+            cwd: None,
+        })
     }
 
     /// The root directory as it will be seen inside.
@@ -115,7 +127,8 @@ impl<'a> NewRoot<'a> {
 
     /// Closes all descriptors of the root at once.
     fn close(self) -> Fence<'a> {
-        let NewRoot { fence, base, scratch, covers, newest, last, before, mut spent, cwd: _ } = self;
+        let NewRoot { fence, base, scratch, covers, newest, last, before, mut spent, open_to_writing: _, cwd: _ } =
+            self;
         let parents = [last, before].into_iter().flatten().map(|parent| parent.dir);
         covers.into_iter().chain([base]).chain(scratch).chain(newest).chain(parents).for_each(|fd| spent.add(fd));
         fence
@@ -164,7 +177,26 @@ impl<'a> NewRoot<'a> {
         Ok(Place::New(name))
     }
 
+    /// Notes that a writable part of the host is mounted on `dest`.
+    pub(super) fn note_writable(&mut self, dest: &CStr) {
+        /// Whoever has more of them has them side by side, as a rule.
+        const MOST: usize = 16;
+        if self.open_to_writing.len() < MOST {
+            self.open_to_writing.push(dest.to_owned());
+        }
+    }
+
     fn find_or_make(&mut self, path: &CStr, make: Make<'_>, parents: u32, op: usize, act: Act) -> Outcome<Place> {
+        // What is mounted in a part of the host that can be written has its place there already, nearly always.
+        let is_below =
+            |above: &CString| path.to_bytes().strip_prefix(above.to_bytes()).is_some_and(|rest| rest.starts_with(b"/"));
+        if self.open_to_writing.iter().any(is_below)
+            && let Ok(found) = self.open(path, Open::Path)
+        {
+            self.remember(None);
+            self.forget_one_before();
+            return self.existing_place(found, act).op(op, act);
+        }
         if let Some((parent, name)) = split(path) {
             let dir = self.parent(&parent, parents, op)?;
             match make(dir, &name) {
@@ -176,15 +208,30 @@ impl<'a> NewRoot<'a> {
         // What is there may be a link to somewhere else, or to a parent: nothing remembered is safe any more.
         self.remember(None);
         self.forget_one_before();
-        self.existing(path, make, parents, act).map(Place::Existing).op(op, act)
+        let found = self.existing(path, make, parents).op(op, act)?;
+        self.existing_place(found, act).op(op, act)
+    }
+
+    /// Something that exists, if it can serve as what would have been made.
+    fn existing_place(&mut self, found: OwnedFd, act: Act) -> Result<Place> {
+        let about = dir::named_at(found.as_fd(), c"")?;
+        match (about.kind == Some(Kind::Dir), act == Act::MakeDir) {
+            (true, true) | (false, false) => {
+                let top = dir::named_at(self.top(), c"")?;
+                let is_root = (top.mount, top.file) == (about.mount, about.file);
+                Ok(Place::Existing { place: found, is_root })
+            }
+            (false, true) => Err(Errno::ENOTDIR),
+            (true, false) => Err(Errno::EISDIR),
+        }
     }
 
     /// What a path that exists leads to. A link that leads nowhere has its target made.
-    fn existing(&mut self, path: &CStr, make: Make<'_>, parents: u32, act: Act) -> Result<OwnedFd> {
+    fn existing(&mut self, path: &CStr, make: Make<'_>, parents: u32) -> Result<OwnedFd> {
         let mut path = path.to_owned();
         for _ in 0..MAX_LINKS {
             match self.open(&path, Open::Path) {
-                Ok(found) => return kind(&found, act).and(Ok(found)),
+                Ok(found) => return Ok(found),
                 Err(Errno::ENOENT) => {}
                 Err(errno) => return Err(errno),
             }
@@ -319,7 +366,7 @@ impl<'a> NewRoot<'a> {
 
     /// Attaches a mount at a place that was made for it. What was its root when it was detached is its root still, and
     /// so this is a way into it that no path can change.
-    pub(super) fn attach(&mut self, mount: OwnedFd, place: &Place, op: usize) -> Outcome<BorrowedFd<'_>> {
+    pub(super) fn attach(&mut self, mount: OwnedFd, place: Place, op: usize) -> Outcome<BorrowedFd<'_>> {
         let covers_root = self.attach_at(mount.as_fd(), place).op(op, Act::Attach)?;
         self.fence.allow(Object::Mount(op), mount.as_fd())?;
         if covers_root {
@@ -342,17 +389,19 @@ impl<'a> NewRoot<'a> {
             return Ok(false);
         }
         let part = mount::clone_tree(parent, name, false).op(op, Act::NewFs)?;
-        self.attach(part, place, op).map(|_| true)
+        self.attach(part, Place::New(name.clone()), op).map(|_| true)
     }
 
     /// Whether the new mount is the root now.
-    fn attach_at(&self, mount: BorrowedFd<'_>, place: &Place) -> Result<bool> {
-        let dir = match place {
-            Place::New(name) => return mount::attach(mount, self.last_parent(), name).map(|()| false),
-            Place::Existing(dir) => dir.as_fd(),
-        };
-        let covers_root = file::place_at(dir, c"")? == file::place_at(self.top(), c"")?;
-        mount::attach(mount, dir, c"").map(|()| covers_root)
+    fn attach_at(&mut self, mount: BorrowedFd<'_>, place: Place) -> Result<bool> {
+        match place {
+            Place::New(name) => mount::attach(mount, self.last_parent(), &name).map(|()| false),
+            Place::Existing { place, is_root } => {
+                let attached = mount::attach(mount, place.as_fd(), c"");
+                self.spent.add(place);
+                attached.map(|()| is_root)
+            }
+        }
     }
 
     /// A link in the new root. One that is there already must say the same.
@@ -382,15 +431,6 @@ fn stacked_tmpfs(label: Option<&CStr>) -> Outcome<OwnedFd> {
 }
 
 type Make<'a> = &'a dyn Fn(BorrowedFd<'_>, &CStr) -> Result<()>;
-
-/// Whether something that exists can serve as what would have been made.
-fn kind(found: &OwnedFd, act: Act) -> Result<()> {
-    match (file::fstat(found.as_fd())?.is_dir(), act == Act::MakeDir) {
-        (true, true) | (false, false) => Ok(()),
-        (false, true) => Err(Errno::ENOTDIR),
-        (true, false) => Err(Errno::EISDIR),
-    }
-}
 
 /// Parent and last part of a path, without the slashes between and behind; `None` for the root and for a path that
 /// ends in `.` or `..`, which name a directory that exists or does not.

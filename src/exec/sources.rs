@@ -76,9 +76,10 @@ impl DescriptorRoom {
 
 /// Opens the sources of all operations.
 pub(super) fn open(plan: &Root, descriptors: &Descriptors) -> Outcome<Vec<Held>> {
+    let mut spent = Spent::default();
     let open = |(index, op): (usize, &Op)| match &op.fs {
         FsOp::Bind { source: Source::Path(source), .. } if index < plan.together => look_at(index, source),
-        _ => open_one(descriptors, index, op),
+        _ => open_one(descriptors, &mut spent, index, op),
     };
     plan.ops.iter().enumerate().map(open).collect()
 }
@@ -92,10 +93,10 @@ fn look_at(index: usize, source: &CString) -> Outcome<Held> {
     }
 }
 
-fn open_one(descriptors: &Descriptors, index: usize, op: &Op) -> Outcome<Held> {
+fn open_one(descriptors: &Descriptors, spent: &mut Spent, index: usize, op: &Op) -> Outcome<Held> {
     let real = op.real.first();
     match &op.fs {
-        FsOp::Bind { source, flags, dest: _ } => match open_tree(descriptors, index, (source, *flags), real) {
+        FsOp::Bind { source, flags, dest: _ } => match open_tree((descriptors, spent), index, (source, *flags), real) {
             Err(failure) if flags.optional && failure.errno == Errno::ENOENT as i32 => Ok(Held::Skip),
             tree => {
                 let mount = tree?;
@@ -128,13 +129,13 @@ fn open_one(descriptors: &Descriptors, index: usize, op: &Op) -> Outcome<Held> {
 }
 
 fn open_tree(
-    descriptors: &Descriptors,
+    (descriptors, spent): (&Descriptors, &mut Spent),
     index: usize,
     (source, flags): (&Source, BindFlags),
     real: Option<&CString>,
 ) -> Outcome<OwnedFd> {
     let fd = match (source, real) {
-        (Source::Path(_), Some(path)) | (Source::Real(path), _) => return open_real(index, path, flags),
+        (Source::Path(_), Some(path)) | (Source::Real(path), _) => return open_real(spent, index, path, flags),
         (Source::Path(path), None) => return clone(index, Original::Tree(path), flags),
         (Source::Link(path), _) => return clone(index, Original::Link(path), flags),
         (Source::Fd(fd), _) => *fd,
@@ -155,9 +156,11 @@ fn open_tree(
 
 /// A tree whose path must not lead through a link: a program of another box, which may write there too, could have
 /// exchanged a directory for a link to anywhere (CVE-2021-30465, CVE-2024-42472).
-fn open_real(index: usize, path: &CString, flags: BindFlags) -> Outcome<OwnedFd> {
+fn open_real(spent: &mut Spent, index: usize, path: &CString, flags: BindFlags) -> Outcome<OwnedFd> {
     let place = unexchanged(index, file::open_without_links(path))?;
-    clone(index, Original::Opened(place.as_fd()), flags)
+    let mount = clone(index, Original::Opened(place.as_fd()), flags);
+    spent.add(place);
+    mount
 }
 
 /// A copy of the tree with the flags of a bind, below as well as at its top, seen or hidden. None is ever taken away:

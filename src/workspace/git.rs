@@ -106,7 +106,7 @@ impl<'a> Repositories<'a> {
             {
                 // git obeys nobody else's repository either (safe.directory).
                 if dir == cwd || about.uid() == self.around.uid {
-                    self.add_own(area, cwd, dir);
+                    self.add_own(area, cwd, dir, about.is_dir());
                 }
                 break;
             }
@@ -121,12 +121,16 @@ impl<'a> Repositories<'a> {
         Ok(())
     }
 
-    fn add_own(&mut self, area: &mut Area, cwd: &Path, top: &Path) {
+    /// `is_dir`: its `.git` is a git directory, and no link.
+    fn add_own(&mut self, area: &mut Area, cwd: &Path, top: &Path, is_dir: bool) {
         if top != cwd {
             area.show(top);
         }
         let dot_git = top.join(".git");
-        if let Err((why, remedy)) = self.add(area, &dot_git) {
+        if is_dir {
+            self.add_top(area, top);
+            self.admit(area, &dot_git, top);
+        } else if let Err((why, remedy)) = self.add(area, &dot_git) {
             area.give_up(&dot_git, why, remedy.into());
         }
         self.own = Some(dot_git);
@@ -155,9 +159,7 @@ impl<'a> Repositories<'a> {
     /// Adds the repository of a `.git`, whatever that is.
     fn add(&mut self, area: &mut Area, dot_git: &Path) -> Result<(), Astray> {
         let Some(top) = dot_git.parent() else { return Err(BROKEN) };
-        if area.contains(top) {
-            self.tops.insert(top.to_owned());
-        }
+        self.add_top(area, top);
         let is_link = dot_git.is_symlink();
         let (place, about) = match area.follow(dot_git) {
             End::There(place, about) => (place, about),
@@ -182,6 +184,12 @@ impl<'a> Repositories<'a> {
         }
         self.admit(area, &target.common, top);
         Ok(())
+    }
+
+    fn add_top(&mut self, area: &Area, top: &Path) {
+        if area.contains(top) {
+            self.tops.insert(top.to_owned());
+        }
     }
 
     fn admit(&mut self, area: &mut Area, git_dir: &Path, top: &Path) {

@@ -99,6 +99,7 @@ fn place_on_host(dest: &CStr, before: &[Op], look: Look<'_>) -> Result<Option<CS
             break;
         }
         let rest = dest.to_bytes().strip_prefix(above.to_bytes()).unwrap_or_default();
+        let rest = rest.strip_prefix(b"/").unwrap_or(rest);
         // The source itself, without a slash: behind a file, that leads nowhere.
         let below: &[u8] = if rest.is_empty() { b"" } else { b"/" };
         return Ok(CString::new([source.to_bytes(), below, rest].concat()).ok());
