@@ -10,6 +10,7 @@ mod hardlinks;
 mod input;
 mod landlock;
 mod layers;
+mod listing;
 mod lockdown;
 mod mounts;
 mod pid1;

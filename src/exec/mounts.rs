@@ -10,6 +10,7 @@ use super::sources::{self, DescriptorRoom, Held, c_string};
 use super::{devices, layers, tell};
 use crate::plan::Root;
 use crate::protocol::{Act, At, Descriptors, Failure, Message, Outcome, Stage};
+use crate::spec::path::split;
 use crate::spec::{DataFile, FsOp, OverlayKind, Source, mode};
 use crate::sys::file::{self, Open};
 use crate::sys::mount::{self, Attr, FsOption, Propagation};
@@ -232,7 +233,7 @@ fn write_file(root: &mut NewRoot<'_>, dest: &CStr, from: BorrowedFd<'_>, mode: u
 
 /// Opens a file to be written, which is made, with its parents, or truncated.
 fn create(root: &mut NewRoot<'_>, dest: &CStr, mode: u32, index: usize) -> Outcome<OwnedFd> {
-    if let Some((parent, _)) = super::root::split(dest) {
+    if let Some((parent, _)) = split(dest) {
         root.parent(&parent, mode::of_parents(mode), index)?;
     }
     root.open(dest, Open::Create(mode)).op(index, Act::MakeFile)

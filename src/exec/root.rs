@@ -10,7 +10,7 @@ use super::landlock::Fence;
 use crate::plan::Object;
 use crate::protocol::{Act, At, Failure, Outcome, Stage};
 use crate::spec::mode;
-use crate::spec::path::{MAX_LINKS, join};
+use crate::spec::path::{MAX_LINKS, join, split, without_last_part};
 use crate::sys::file::{Kind, Open};
 use crate::sys::mount::{self, AT_FDCWD, Attr, FsOption, Propagation};
 use crate::sys::{Errno, Result, Spent, dir, entry, file};
@@ -29,6 +29,8 @@ pub(super) struct NewRoot<'a> {
     scratch: Option<OwnedFd>,
     /// What has been mounted over the tmpfs, the uppermost last.
     covers: Vec<OwnedFd>,
+    /// The mount and the file that is the root now, once somebody has asked.
+    top_is: Option<(u64, (u64, u64))>,
     /// The mount that was attached last, while it is filled.
     newest: Option<OwnedFd>,
     /// The parent that was used last. Boxes with thousands of binds have most of them side by side.
@@ -71,6 +73,7 @@ impl<'a> NewRoot<'a> {
             base,
             scratch,
             covers: Vec::new(),
+            top_is: None,
             newest: None,
             last: None,
             before: None,
@@ -127,8 +130,19 @@ impl<'a> NewRoot<'a> {
 
     /// Closes all descriptors of the root at once.
     fn close(self) -> Fence<'a> {
-        let NewRoot { fence, base, scratch, covers, newest, last, before, mut spent, open_to_writing: _, cwd: _ } =
-            self;
+        let NewRoot {
+            fence,
+            base,
+            scratch,
+            covers,
+            top_is: _,
+            newest,
+            last,
+            before,
+            mut spent,
+            open_to_writing: _,
+            cwd: _,
+        } = self;
         let parents = [last, before].into_iter().flatten().map(|parent| parent.dir);
         covers.into_iter().chain([base]).chain(scratch).chain(newest).chain(parents).for_each(|fd| spent.add(fd));
         fence
@@ -217,8 +231,14 @@ impl<'a> NewRoot<'a> {
         let about = dir::named_at(found.as_fd(), c"")?;
         match (about.kind == Some(Kind::Dir), act == Act::MakeDir) {
             (true, true) | (false, false) => {
-                let top = dir::named_at(self.top(), c"")?;
-                let is_root = (top.mount, top.file) == (about.mount, about.file);
+                let top = match self.top_is {
+                    Some(known) => known,
+                    None => {
+                        let top = dir::named_at(self.top(), c"")?;
+                        *self.top_is.insert((top.mount, top.file))
+                    }
+                };
+                let is_root = top == (about.mount, about.file);
                 Ok(Place::Existing { place: found, is_root })
             }
             (false, true) => Err(Errno::ENOTDIR),
@@ -371,6 +391,7 @@ impl<'a> NewRoot<'a> {
         self.fence.allow(Object::Mount(op), mount.as_fd())?;
         if covers_root {
             self.covers.push(mount);
+            self.top_is = None;
             self.newest.take().into_iter().for_each(|old| self.spent.add(old));
             return Ok(self.top());
         }
@@ -431,50 +452,3 @@ fn stacked_tmpfs(label: Option<&CStr>) -> Outcome<OwnedFd> {
 }
 
 type Make<'a> = &'a dyn Fn(BorrowedFd<'_>, &CStr) -> Result<()>;
-
-/// Parent and last part of a path, without the slashes between and behind; `None` for the root and for a path that
-/// ends in `.` or `..`, which name a directory that exists or does not.
-pub(super) fn split(path: &CStr) -> Option<(CString, CString)> {
-    let mut bytes = path.to_bytes();
-    loop {
-        bytes = match bytes {
-            [rest @ .., b'/'] => rest,
-            [rest @ .., b'/', b'.'] => rest,
-            b"." | b"" => return None,
-            _ => break,
-        };
-    }
-    let at = bytes.iter().rposition(|&byte| byte == b'/').map_or(0, |at| at + 1);
-    let (parent, name) = bytes.split_at(at);
-    if name == b".." {
-        return None;
-    }
-    let parent = parent.iter().rposition(|&byte| byte != b'/').map_or(&b""[..], |end| &parent[..=end]);
-    Some((CString::new(parent).ok()?, CString::new(name).ok()?))
-}
-
-/// The path without its last part; `None` where there is only one.
-fn without_last_part(path: &CStr) -> Option<CString> {
-    let bytes = path.to_bytes();
-    let at = bytes.iter().rposition(|&byte| byte == b'/').filter(|&at| at > 0)?;
-    CString::new(&bytes[..at]).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_is_split_as_the_kernel_reads_it() {
-        let parts =
-            |path: &CStr| split(path).map(|(parent, name)| [parent, name].map(|part| part.into_string().unwrap()));
-        assert_eq!(parts(c"/usr"), Some(["".into(), "usr".into()]));
-        assert_eq!(parts(c"usr"), Some(["".into(), "usr".into()]));
-        assert_eq!(parts(c"//a//b//"), Some(["//a".into(), "b".into()]));
-        assert_eq!(parts(c"/a/./b/."), Some(["/a/.".into(), "b".into()]));
-        assert_eq!(parts(c"/a/../b"), Some(["/a/..".into(), "b".into()]));
-        for root in [c"", c"/", c"//", c".", c"/.", c"./", c"/a/..", c".."] {
-            assert_eq!(parts(root), None, "{root:?}");
-        }
-    }
-}

@@ -5,6 +5,7 @@
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 
+use super::listing::{Listing, Told};
 use crate::plan::Root;
 use crate::protocol::{Act, At, Descriptors, Failure, Outcome, Stage};
 use crate::spec::{BindFlags, FsOp, Op, OverlayKind, Source};
@@ -77,15 +78,25 @@ impl DescriptorRoom {
 /// Opens the sources of all operations.
 pub(super) fn open(plan: &Root, descriptors: &Descriptors) -> Outcome<Vec<Held>> {
     let mut spent = Spent::default();
+    let together = plan.ops.iter().take(plan.together).filter_map(|op| match &op.fs {
+        FsOp::Bind { source: Source::Path(source), .. } => Some(source.as_c_str()),
+        _ => None,
+    });
+    let listing = Listing::of(together, &mut spent);
     let open = |(index, op): (usize, &Op)| match &op.fs {
-        FsOp::Bind { source: Source::Path(source), .. } if index < plan.together => look_at(index, source),
+        FsOp::Bind { source: Source::Path(source), .. } if index < plan.together => look_at(&listing, index, source),
         _ => open_one(descriptors, &mut spent, index, op),
     };
     plan.ops.iter().enumerate().map(open).collect()
 }
 
 /// Whether an optional source is there, and is a directory.
-fn look_at(index: usize, source: &CString) -> Outcome<Held> {
+fn look_at(listing: &Listing, index: usize, source: &CString) -> Outcome<Held> {
+    match listing.tells(source) {
+        Told::There { is_dir } => return Ok(Held::ByPath { is_dir }),
+        Told::Missing => return Ok(Held::Skip),
+        Told::Nothing => {}
+    }
     match file::stat(source) {
         Ok(found) => Ok(Held::ByPath { is_dir: found.is_dir() }),
         Err(Errno::ENOENT) => Ok(Held::Skip),
