@@ -106,23 +106,27 @@ pub(super) fn proc(plan: &Root, root: &mut NewRoot<'_>, dest: &CStr, index: usiz
     if plan.hide_keys {
         hide_keys(root, index)?;
     }
+    match plan.cover_proc {
+        Cover::Nothing => Ok(()),
+        Cover::Writable | Cover::All => PROC_COVERED.into_iter().try_for_each(|name| cover(plan, root, name, index)),
+    }
+}
+
+/// Covers a part of procfs by itself, read-only, where it is there.
+fn cover(plan: &Root, root: &mut NewRoot<'_>, name: &CStr, index: usize) -> Outcome<()> {
     let dir = root.newest();
-    if plan.cover_proc == Cover::Nothing {
+    if plan.cover_proc == Cover::Writable && !part(file::is_writable_at(dir, name), name, index)? {
         return Ok(());
     }
-    for name in PROC_COVERED {
-        let is_open = match plan.cover_proc {
-            Cover::All => part(file::exists_at(dir, name), name, index)?,
-            Cover::Writable | Cover::Nothing => part(file::is_writable_at(dir, name), name, index)?,
-        };
-        if !is_open {
-            continue;
-        }
-        let cover = part(mount::clone_tree(dir, name, true), name, index)?;
-        let attr = Attr::READ_ONLY.with(Attr::NO_SUID).with(Attr::NO_DEV);
-        part(mount::set_attr(cover.as_fd(), attr, Propagation::Keep, true), name, index)?;
-        part(mount::attach(cover.as_fd(), dir, name), name, index)?;
-    }
+    let attr = Attr::READ_ONLY.with(Attr::NO_SUID).with(Attr::NO_DEV);
+    let cover = match mount::clone_with(Original::Below(dir, name), attr, Propagation::Keep) {
+        Ok(cover) => cover,
+        // Asked again: nothing is left open because of one answer.
+        Err(CloneError::Original(Errno::ENOENT)) if !part(file::exists_at(dir, name), name, index)? => return Ok(()),
+        Err(CloneError::Original(errno) | CloneError::Flags(errno)) => part(Err(errno), name, index)?,
+    };
+    part(mount::attach(cover.as_fd(), dir, name), name, index)?;
+    root.retire(cover);
     Ok(())
 }
 

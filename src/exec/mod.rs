@@ -36,7 +36,7 @@ use crate::sys::cmdline::CommandLine;
 use crate::sys::ns::{self, NsSet};
 use crate::sys::process::{self, Cloned, SingleThread};
 use crate::sys::socket::Received;
-use crate::sys::{file, net, socket};
+use crate::sys::{Spent, file, net, socket};
 
 /// Runs the plan in the process that `clone(2)` has just made, and never returns. The program gets `terminal`, if there
 /// is one, for its process group.
@@ -94,14 +94,17 @@ fn set_up<'a>(
         // text of this failure.
         bring_loopback_up()?;
     }
-    userns::become_somebody(&plan.ids, descriptors.proc())?;
+    let mut spent = Spent::default();
+    userns::become_somebody(&plan.ids, descriptors.proc(), &mut spent)?;
     let mut fence = Fence::begin(&plan.restrictions, &plan.root)?;
     if plan.root.is_new {
         if matches!(plan.program.fds, Fds::Only(_)) {
             input::protect(descriptors.proc(), control)?;
         }
-        fence = mounts::build(&plan.root, descriptors, control, fence)?;
+        fence = mounts::build(&plan.root, descriptors, control, (fence, spent))?;
     } else {
+        // Now, and not when others may have got the numbers.
+        drop(spent);
         fence.allow_host_paths()?;
     }
     if plan.launch.net_meanwhile {

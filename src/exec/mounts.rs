@@ -14,16 +14,17 @@ use crate::spec::path::split;
 use crate::spec::{DataFile, FsOp, OverlayKind, Source, mode};
 use crate::sys::file::{self, Open};
 use crate::sys::mount::{self, Attr, FsOption, Propagation};
-use crate::sys::{Errno, ns};
+use crate::sys::{Errno, Spent, ns};
 
 const NO_SUID_NO_DEV: Attr = Attr::NO_SUID.with(Attr::NO_DEV);
 
-/// Builds the new root and makes it the root of this process. The rules for what is mounted are added to `fence`.
+/// Builds the new root and makes it the root of this process. The rules for what is mounted are added to `fence`, and
+/// what is `spent` is closed with the rest.
 pub(super) fn build<'a>(
     plan: &Root,
     descriptors: &mut Descriptors,
     control: &OwnedFd,
-    fence: Fence<'a>,
+    (fence, mut spent): (Fence<'a>, Spent),
 ) -> Outcome<Fence<'a>> {
     if plan.make_slave {
         mount::make_all_slave().stage(Stage::Slave)?;
@@ -32,12 +33,12 @@ pub(super) fn build<'a>(
         write_label(descriptors.proc(), c"self/attr/fscreate", label).stage(Stage::FileLabel)?;
     }
     let room = DescriptorRoom::make(plan)?;
-    let held = sources::open(plan, descriptors)?;
+    let held = sources::open(plan, descriptors, &mut spent)?;
     // The modes of the operations are meant as they are; the program gets its own mask back.
     let umask = file::umask(0);
     let denies = !plan.denials.is_empty();
     let wants_scratch = denies || plan.ops.iter().any(|op| needs_scratch(&op.fs));
-    let mut root = NewRoot::make(plan.file_label.as_deref(), wants_scratch, fence)?;
+    let mut root = NewRoot::make(plan.file_label.as_deref(), wants_scratch, (fence, spent))?;
     let mut own = Own::default();
     for (index, (op, held)) in plan.ops.iter().zip(held).enumerate() {
         match carry_out(plan, descriptors, (&mut root, &mut own), index, &op.fs, held) {

@@ -64,7 +64,11 @@ pub(super) enum Place {
 impl<'a> NewRoot<'a> {
     /// Makes the tmpfs and attaches it on top of the host's root, out of the way of every path: absolute ones start
     /// below it.
-    pub(super) fn make(label: Option<&CStr>, wants_scratch: bool, fence: Fence<'a>) -> Outcome<NewRoot<'a>> {
+    pub(super) fn make(
+        label: Option<&CStr>,
+        wants_scratch: bool,
+        (fence, spent): (Fence<'a>, Spent),
+    ) -> Outcome<NewRoot<'a>> {
         let scratch = if wants_scratch { Some(stacked_tmpfs(None)?) } else { None };
         let base = stacked_tmpfs(label)?;
         file::chmod_at(base.as_fd(), c".", DIR_MODE).stage(Stage::Root)?;
@@ -77,7 +81,7 @@ impl<'a> NewRoot<'a> {
             newest: None,
             last: None,
             before: None,
-            spent: Spent::default(),
+            spent,
             open_to_writing: Vec::new(),
             cwd: None,
         })

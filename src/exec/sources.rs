@@ -76,16 +76,15 @@ impl DescriptorRoom {
 }
 
 /// Opens the sources of all operations.
-pub(super) fn open(plan: &Root, descriptors: &Descriptors) -> Outcome<Vec<Held>> {
-    let mut spent = Spent::default();
+pub(super) fn open(plan: &Root, descriptors: &Descriptors, spent: &mut Spent) -> Outcome<Vec<Held>> {
     let together = plan.ops.iter().take(plan.together).filter_map(|op| match &op.fs {
         FsOp::Bind { source: Source::Path(source), .. } => Some(source.as_c_str()),
         _ => None,
     });
-    let listing = Listing::of(together, &mut spent);
+    let listing = Listing::of(together, spent);
     let open = |(index, op): (usize, &Op)| match &op.fs {
         FsOp::Bind { source: Source::Path(source), .. } if index < plan.together => look_at(&listing, index, source),
-        _ => open_one(descriptors, &mut spent, index, op),
+        _ => open_one(descriptors, spent, index, op),
     };
     plan.ops.iter().enumerate().map(open).collect()
 }

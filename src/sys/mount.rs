@@ -49,6 +49,8 @@ pub(crate) fn clone_tree(dir: BorrowedFd<'_>, path: &CStr, recursive: bool) -> R
 pub(crate) enum Original<'a> {
     /// The mount at a path, links followed, with what is mounted below it.
     Tree(&'a CStr),
+    /// The same in a directory.
+    Below(BorrowedFd<'a>, &'a CStr),
     /// What a descriptor refers to, with what is mounted below it.
     Opened(BorrowedFd<'a>),
     /// A link itself.
@@ -82,6 +84,7 @@ pub(crate) fn clone_with(
     static IS_UNKNOWN: AtomicBool = AtomicBool::new(false);
     let (dir, path, flags) = match original {
         Original::Tree(path) => (AT_FDCWD, path, libc::AT_RECURSIVE),
+        Original::Below(dir, path) => (dir, path, libc::AT_RECURSIVE),
         Original::Opened(place) => (place, c"", libc::AT_EMPTY_PATH | libc::AT_RECURSIVE),
         Original::Link(path) => (AT_FDCWD, path, libc::AT_SYMLINK_NOFOLLOW),
         Original::File(path) => (AT_FDCWD, path, 0),

@@ -1,15 +1,20 @@
 //! Directories that no program gets to write as a whole, because they are more than a project.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use super::area::c_path;
 use super::{CODE, Surroundings};
 use crate::error::{Error, push_printable};
-use crate::sys::entry;
+use crate::sys::dir::{self, Entries, For};
+use crate::sys::file::Kind;
+use crate::sys::mount::AT_FDCWD;
+use crate::sys::{Errno, entry};
 
 /// These, and what is above them, are the system's, or everybody's.
 const SYSTEM: &[&str] = &[
@@ -108,13 +113,26 @@ struct Links(Option<Vec<OsString>>);
 
 impl Links {
     fn of_root() -> Links {
-        let is_link = |entry: &fs::DirEntry| entry.file_type().map_or(true, |kind| kind.is_symlink());
-        let entries = fs::read_dir("/").and_then(Iterator::collect::<io::Result<Vec<_>>>);
-        Links(entries.ok().map(|all| all.iter().filter(|entry| is_link(entry)).map(fs::DirEntry::file_name).collect()))
+        Links(Links::listed().ok())
+    }
+
+    fn listed() -> Result<Vec<OsString>, Errno> {
+        let root = dir::open_any_mount(AT_FDCWD, c"/", For::Listing)?;
+        let marks_last = dir::marks_last(root.as_fd())?;
+        let (mut entries, mut links, mut is_done) = (Entries::new(), Vec::new(), false);
+        while !is_done && entries.read(root.as_fd())? {
+            let may_be = entries.iter().filter(|(_, kind)| kind.is_none_or(|kind| kind == Kind::Link));
+            links.extend(may_be.map(|(name, _)| OsStr::from_bytes(name.to_bytes()).to_owned()));
+            is_done = marks_last && entries.is_last();
+        }
+        Ok(links)
     }
 
     /// The path of `place` without links, if it has any.
     fn real(&self, place: &Path) -> Option<PathBuf> {
+        if place.parent() != Some(Path::new("/")) {
+            return real(place);
+        }
         let is_link = |name| self.0.as_ref().is_none_or(|links| links.iter().any(|link| link == name));
         if let Some(target) = fs::read_link(place).ok().map(|target| Path::new("/").join(target))
             && let [Component::RootDir, Component::Normal(first), Component::Normal(_)] =
@@ -142,13 +160,12 @@ impl Links {
 
 /// The home of user `uid` in the text of passwd(5).
 fn recorded_home(users: &[u8], uid: u32) -> Option<PathBuf> {
-    use std::os::unix::ffi::OsStrExt;
     let uid = uid.to_string();
     users.split(|&byte| byte == b'\n').find_map(|line| {
         let mut fields = line.split(|&byte| byte == b':').skip(2);
         let is_it = fields.next()? == uid.as_bytes();
         let home = fields.nth(2)?;
-        is_it.then(|| PathBuf::from(std::ffi::OsStr::from_bytes(home)))
+        is_it.then(|| PathBuf::from(OsStr::from_bytes(home)))
     })
 }
 
