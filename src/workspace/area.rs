@@ -58,6 +58,8 @@ pub(super) struct Area {
     uid: u32,
     /// Held directories whose entries are still to be looked at: a list, since a chain of links would take the stack.
     ahead: Vec<PathBuf>,
+    /// The `hooks` of a git directory, while they are looked at.
+    samples_in: Option<PathBuf>,
     /// How many entries may still be looked at.
     entries_left: usize,
     mounts: BTreeMap<PathBuf, Access>,
@@ -79,8 +81,9 @@ impl Area {
         let (mounts, unheld, watch) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let (regions, plain, absent) = (Vec::new(), Vec::new(), Vec::new());
         let identities = BTreeMap::from([(cwd.to_owned(), here)]);
-        let (ahead, entries_left) = (Vec::new(), MOST_ENTRIES);
-        let mut area = Area { uid, ahead, entries_left, mounts, identities, regions, plain, absent, unheld, watch };
+        let (ahead, samples_in, entries_left) = (Vec::new(), None, MOST_ENTRIES);
+        let mut area =
+            Area { uid, ahead, samples_in, entries_left, mounts, identities, regions, plain, absent, unheld, watch };
         area.add_region(cwd);
         area
     }
@@ -213,6 +216,14 @@ impl Area {
         held
     }
 
+    /// The same of the `hooks` of a git directory. git executes nothing there that is called `.sample` (githooks(5)), so no
+    /// such file is looked at, unless something else names it.
+    pub(super) fn hold_hooks(&mut self, hooks: &Path, missing: Missing) {
+        self.samples_in = Some(hooks.to_owned());
+        let _held = self.hold(hooks, missing);
+        self.samples_in = None;
+    }
+
     /// The same, without what links in it lead to.
     fn hold_end(&mut self, path: &Path, missing: Missing) -> Option<(PathBuf, Metadata)> {
         match self.follow(path) {
@@ -275,6 +286,10 @@ impl Area {
             return;
         }
         if !self.can_change(place) {
+            if self.contains(place) {
+                // It lies in what is held already, where not every file was looked at.
+                self.check_file(place, about);
+            }
             return;
         }
         self.check_file(place, about);
@@ -327,7 +342,12 @@ impl Area {
             );
         };
         self.entries_left = left;
-        for path in entries.into_iter().map(|entry| entry.path()) {
+        let is_sample = |entry: &fs::DirEntry| {
+            let is_file = || entry.file_type().is_ok_and(|kind| kind.is_file());
+            entry.file_name().as_bytes().ends_with(b".sample") && is_file()
+        };
+        let has_samples = self.samples_in.as_deref() == Some(dir);
+        for path in entries.iter().filter(|entry| !(has_samples && is_sample(entry))).map(fs::DirEntry::path) {
             match fs::symlink_metadata(&path) {
                 Ok(about) if about.is_dir() => self.ahead.push(path),
                 Ok(about) if about.is_symlink() => {

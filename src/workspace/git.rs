@@ -249,7 +249,7 @@ impl<'a> Repositories<'a> {
             (Missing::Make("mkdir -p"), Missing::Make("touch"))
         };
         area.pin(git_dir);
-        area.hold(&git_dir.join("hooks"), hooks);
+        area.hold_hooks(&git_dir.join("hooks"), hooks);
         // Only a worktree has one; git obeys it everywhere (setup.c, get_common_dir).
         let commondir = git_dir.join("commondir");
         let has_commondir = fs::symlink_metadata(&commondir).is_ok();
