@@ -6,14 +6,13 @@
 
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use super::origin::{self, Origin};
 use crate::cli::exit_code::FAILED;
 use crate::error::{Error, push_printable, quoted};
 use crate::spec::path::MAX_LINKS;
 use crate::spec::{FsOp, Op, Source};
-use crate::sys::entry;
 
 /// Refuses a source of `ops` that leads out of one of `places` (absolute, without links) through a link in it. Relative
 /// paths begin at `cwd`.
@@ -94,17 +93,10 @@ fn refusal(link: &Path, target: &Path) -> Error {
     Error::new(FAILED, message).with_hint(Some(hint))
 }
 
-/// [`real`] for who need not know about the parts: one call where there is no link.
-pub(super) fn real_of(path: &Path) -> PathBuf {
-    let is_plain = path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
-    let text = CString::new(path.as_os_str().as_bytes()).unwrap_or_default();
-    if is_plain && entry::is_plain(&text) { path.to_owned() } else { real(path, &mut |_, _| {}) }
-}
-
 /// `path` (absolute) without links, whether it exists or not: one that leads into nothing names the place where
 /// something can be made. A call for each part, as far as there is something. `see` is told of each part on the way up to
 /// the first that is missing, and whether it is a link.
-fn real(path: &Path, see: &mut dyn FnMut(&Path, bool)) -> PathBuf {
+pub(super) fn real(path: &Path, see: &mut dyn FnMut(&Path, bool)) -> PathBuf {
     let reversed = |path: &Path| -> Vec<OsString> { path.iter().rev().map(OsStr::to_owned).collect() };
     let (mut real, mut rest) = (PathBuf::new(), reversed(path));
     let (mut links, mut is_missing) = (0, false);

@@ -3,7 +3,7 @@
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::FileTypeExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::args::RunArgs;
 use super::footprint::HostEntry;
@@ -177,7 +177,7 @@ impl World {
             _ => None,
         };
         for place in self.library.places().map(Path::to_owned).chain(filter) {
-            let place = if self.library.is_missing(&place) { place } else { links::real_of(&self.absolute(&place)) };
+            let place = if self.library.is_missing(&place) { place } else { real(&self.absolute(&place)) };
             let meets = |(source, _): &&(PathBuf, usize)| place.starts_with(source) || source.starts_with(&place);
             if let Some((source, word)) = writable.iter().find(meets) {
                 let mut message = b"the program could write to ".to_vec();
@@ -203,13 +203,20 @@ fn path_of(text: &CStr) -> PathBuf {
     PathBuf::from(OsStr::from_bytes(text.to_bytes()))
 }
 
+/// `path` (absolute) without links, whether it exists or not: one call where it has none.
+fn real(path: &Path) -> PathBuf {
+    let is_plain = path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+    let text = CString::new(path.as_os_str().as_bytes()).unwrap_or_default();
+    if is_plain && entry::is_plain(&text) { path.to_owned() } else { links::real(path, &mut |_, _| {}) }
+}
+
 /// The host's directory or file that a writable bind shows.
 fn writable_source(op: &Op) -> Option<PathBuf> {
     match (&op.fs, op.real.first()) {
         (FsOp::Bind { flags, .. }, _) if flags.read_only => None,
         (FsOp::Bind { source: Source::Path(_), .. }, Some(real))
         | (FsOp::Bind { source: Source::Real(real), .. }, _) => Some(path_of(real)),
-        (FsOp::Bind { source: Source::Path(source), .. }, None) => Some(links::real_of(&path_of(source))),
+        (FsOp::Bind { source: Source::Path(source), .. }, None) => Some(real(&path_of(source))),
         _ => None,
     }
 }
