@@ -33,12 +33,14 @@ pub(super) fn build<'a>(
         write_label(descriptors.proc(), c"self/attr/fscreate", label).stage(Stage::FileLabel)?;
     }
     let room = DescriptorRoom::make(plan)?;
-    let held = sources::open(plan, descriptors, &mut spent)?;
+    let mut held = sources::open(plan, descriptors, &mut spent)?;
     // The modes of the operations are meant as they are; the program gets its own mask back.
     let umask = file::umask(0);
     let denies = !plan.denials.is_empty();
     let wants_scratch = denies || plan.ops.iter().any(|op| needs_scratch(&op.fs));
-    let mut root = NewRoot::make(plan.file_label.as_deref(), wants_scratch, (fence, spent))?;
+    // Where anything is denied, the tmpfs tells what is the box's own.
+    let tree = if denies { None } else { take_root(plan, &mut held) };
+    let mut root = NewRoot::make(plan.file_label.as_deref(), wants_scratch, tree, (fence, spent))?;
     let mut own = Own::default();
     for (index, (op, held)) in plan.ops.iter().zip(held).enumerate() {
         match carry_out(plan, descriptors, (&mut root, &mut own), index, &op.fs, held) {
@@ -63,6 +65,16 @@ pub(super) fn build<'a>(
     let fence = root.enter()?;
     room.give_back()?;
     Ok(fence)
+}
+
+/// The tree that the first operation binds on the root itself, if it does. Nothing is left for that to do then.
+fn take_root(plan: &Root, held: &mut [Held]) -> Option<OwnedFd> {
+    let is_root = matches!(&plan.ops.first()?.fs, FsOp::Bind { dest, .. } if dest.as_c_str() == c"/");
+    let first = held.first_mut().filter(|held| is_root && matches!(held, Held::Tree { is_dir: true, .. }))?;
+    match std::mem::replace(first, Held::Skip) {
+        Held::Tree { mount, .. } => Some(mount),
+        _ => None,
+    }
 }
 
 fn is_refused_proc(op: &FsOp, failure: &Failure) -> bool {

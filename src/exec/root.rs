@@ -23,8 +23,10 @@ const FILE_MODE: u32 = 0o444;
 pub(super) struct NewRoot<'a> {
     /// The rules that belong to what is mounted.
     pub(super) fence: Fence<'a>,
-    /// The tmpfs at the bottom.
+    /// The tmpfs at the bottom, or a tree of the host in its place.
     base: OwnedFd,
+    /// Which of both.
+    is_tmpfs: bool,
     /// A tmpfs that stays behind with the host's root: for what is mounted from there and not seen otherwise.
     scratch: Option<OwnedFd>,
     /// What has been mounted over the tmpfs, the uppermost last.
@@ -63,18 +65,32 @@ pub(super) enum Place {
 
 impl<'a> NewRoot<'a> {
     /// Makes the tmpfs and attaches it on top of the host's root, out of the way of every path: absolute ones start
-    /// below it.
+    /// below it. Where the first operation binds a `tree` on the root, which would cover the tmpfs, that takes its place:
+    /// there is one mount less to be taken away, for which the kernel waits (RCU).
     pub(super) fn make(
         label: Option<&CStr>,
         wants_scratch: bool,
-        (fence, spent): (Fence<'a>, Spent),
+        tree: Option<OwnedFd>,
+        (mut fence, spent): (Fence<'a>, Spent),
     ) -> Outcome<NewRoot<'a>> {
         let scratch = if wants_scratch { Some(stacked_tmpfs(None)?) } else { None };
-        let base = stacked_tmpfs(label)?;
-        file::chmod_at(base.as_fd(), c".", DIR_MODE).stage(Stage::Root)?;
+        let is_tmpfs = tree.is_none();
+        let base = match tree {
+            Some(tree) => {
+                mount::attach(tree.as_fd(), AT_FDCWD, c"/").op(0, Act::Attach)?;
+                fence.allow(Object::Mount(0), tree.as_fd())?;
+                tree
+            }
+            None => {
+                let base = stacked_tmpfs(label)?;
+                file::chmod_at(base.as_fd(), c".", DIR_MODE).stage(Stage::Root)?;
+                base
+            }
+        };
         Ok(NewRoot {
             fence,
             base,
+            is_tmpfs,
             scratch,
             covers: Vec::new(),
             top_is: None,
@@ -137,6 +153,7 @@ impl<'a> NewRoot<'a> {
         let NewRoot {
             fence,
             base,
+            is_tmpfs: _,
             scratch,
             covers,
             top_is: _,
@@ -356,7 +373,7 @@ impl<'a> NewRoot<'a> {
     /// The directory `path` where it is open already, and whether it is known to lie in the tmpfs at the bottom.
     fn known(&self, path: &CStr) -> Option<(BorrowedFd<'_>, bool)> {
         if path.is_empty() {
-            return Some((self.top(), self.covers.is_empty()));
+            return Some((self.top(), self.is_tmpfs && self.covers.is_empty()));
         }
         let parent = [&self.last, &self.before].into_iter().flatten().find(|known| known.path.as_c_str() == path)?;
         Some((parent.dir.as_fd(), parent.is_in_base))
@@ -409,6 +426,9 @@ impl<'a> NewRoot<'a> {
         let Place::New(name) = place else { return Ok(false) };
         let parent = self.last_parent();
         let is_part = |parent| Ok(file::place_at(parent, c"")?.0 == file::place_at(self.base(), c"")?.0);
+        if !self.is_tmpfs {
+            return Ok(false);
+        }
         let is_known = self.last.as_ref().map_or(self.covers.is_empty(), |parent| parent.is_in_base);
         if !is_known && !is_part(parent).op(op, Act::NewFs)? {
             return Ok(false);

@@ -12,9 +12,9 @@
 use std::io::{Error, Result};
 use std::os::unix::process::CommandExt;
 
+use crate::boxes;
 use crate::rounds::{Contestant, interleave};
 use crate::stage::Stage;
-use crate::{boxes, grouped};
 
 /// What a stage does, and the call that ends it: its number, and its first argument where others have the same number.
 type Row = (&'static str, Option<(libc::c_long, Option<i32>)>);
@@ -40,10 +40,10 @@ pub(crate) fn print(stage: &Stage, rounds: usize) -> Result<()> {
     let mut before = 0.;
     for one in &times {
         let took = one.min() - before;
-        println!("  {:42} {:>7} {:>4.0} %", one.name, grouped(took), 100. * took / whole);
+        println!("  {:42} {took:>7.0} {:>4.0} %", one.name, 100. * took / whole);
         before = one.min();
     }
-    println!("  {:42} {:>7}", "whole", grouped(whole));
+    println!("  {:42} {whole:>7.0}", "whole");
     Ok(())
 }
 
