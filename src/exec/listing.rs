@@ -28,54 +28,74 @@ pub(super) enum Told {
 
 /// What is known of the directory in which most of the sources lie.
 #[derive(Default)]
-pub(super) struct Listing {
+pub(super) struct Listing<'a> {
     /// The directory, with a slash behind it.
-    dir: Vec<u8>,
-    /// What is in it, by name in small letters, with the name itself.
-    entries: BTreeMap<Vec<u8>, (Vec<u8>, Option<Kind>)>,
+    dir: &'a [u8],
+    /// The names of the sources, with what is listed of them.
+    names: Vec<(&'a [u8], Listed)>,
     /// Whether a name that is not listed is not there.
     is_whole: bool,
 }
 
-impl Listing {
+/// What is listed of a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Listed {
+    No,
+    /// A directory or a file.
+    Plainly {
+        is_dir: bool,
+    },
+    /// Something else, or only in another spelling, which may mean the same (`casefold` of ext4(5)).
+    Unclearly,
+}
+
+impl<'a> Listing<'a> {
     /// Lists the directory of most of `sources`. Where that is not worth it or cannot be done, nothing is known.
-    pub(super) fn of<'a>(sources: impl Iterator<Item = &'a CStr>, spent: &mut Spent) -> Listing {
+    pub(super) fn of(sources: impl Iterator<Item = &'a CStr> + Clone, spent: &mut Spent) -> Listing<'a> {
+        let parts = sources.filter_map(|source| split(source.to_bytes()));
         let mut dirs: BTreeMap<&[u8], usize> = BTreeMap::new();
-        for (dir, _) in sources.filter_map(|source| split(source.to_bytes())) {
+        for (dir, _) in parts.clone() {
             *dirs.entry(dir).or_default() += 1;
         }
         let most = dirs.into_iter().max_by_key(|(_, count)| *count).filter(|(_, count)| *count >= FEWEST);
-        most.and_then(|(dir, _)| Listing::read(dir, spent).ok()).unwrap_or_default()
+        let Some((dir, _)) = most else { return Listing::default() };
+        let names = parts.filter(|(parent, _)| *parent == dir).map(|(_, name)| (name, Listed::No)).collect();
+        let mut listing = Listing { dir, names, is_whole: false };
+        if listing.read(spent).is_err() { Listing::default() } else { listing }
     }
 
-    fn read(dir: &[u8], spent: &mut Spent) -> Result<Listing> {
+    fn read(&mut self, spent: &mut Spent) -> Result<()> {
         // It was part of a string.
-        let path = CString::new(dir).unwrap_or_default();
+        let path = CString::new(self.dir).unwrap_or_default();
         let open = dir::open_any_mount(AT_FDCWD, &path, For::Listing)?;
         let marks_last = dir::marks_last(open.as_fd())?;
-        let mut listing =
-            Listing { dir: dir.to_owned(), is_whole: dir::lists_all(open.as_fd())?, ..Listing::default() };
-        let mut entries = Entries::new();
-        let mut is_done = false;
+        // ext4 does both.
+        self.is_whole = marks_last || dir::lists_all(open.as_fd())?;
+        let (mut entries, mut is_done) = (Entries::new(), false);
         for _ in 0..MOST_READS {
             is_done = is_done || !entries.read(open.as_fd())?;
             if is_done {
                 break;
             }
-            for (name, kind) in entries.iter() {
-                listing.add(name.to_bytes(), kind);
-            }
+            entries.iter().for_each(|(name, kind)| self.add(name.to_bytes(), kind));
             is_done = marks_last && entries.is_last();
         }
-        listing.is_whole &= is_done;
+        self.is_whole &= is_done;
         spent.add(open);
-        Ok(listing)
+        Ok(())
     }
 
-    fn add(&mut self, name: &[u8], kind: Option<Kind>) {
-        // In a directory that takes no notice of case (`casefold` of ext4(5)), such a name may mean one of ASCII letters.
-        self.is_whole &= name.is_ascii();
-        self.entries.insert(name.to_ascii_lowercase(), (name.to_owned(), kind));
+    fn add(&mut self, found: &[u8], kind: Option<Kind>) {
+        // Some of these mean a name of ASCII letters where case does not count.
+        self.is_whole &= found.is_ascii();
+        for (_, listed) in self.names.iter_mut().filter(|(name, _)| name.eq_ignore_ascii_case(found)) {
+            *listed = Listed::Unclearly;
+        }
+        if let (Some(kind @ (Kind::Dir | Kind::File)), Some((_, listed))) =
+            (kind, self.names.iter_mut().find(|(name, _)| *name == found))
+        {
+            *listed = Listed::Plainly { is_dir: kind == Kind::Dir };
+        }
     }
 
     /// What is known of `source`.
@@ -83,11 +103,9 @@ impl Listing {
         let Some((_, name)) = split(source.to_bytes()).filter(|(dir, _)| *dir == self.dir) else {
             return Told::Nothing;
         };
-        match self.entries.get(&name.to_ascii_lowercase()) {
-            None if self.is_whole && name.is_ascii() => Told::Missing,
-            Some((listed, Some(kind @ (Kind::Dir | Kind::File)))) if listed == name => {
-                Told::There { is_dir: *kind == Kind::Dir }
-            }
+        match self.names.iter().find(|(known, _)| *known == name) {
+            Some((_, Listed::Plainly { is_dir })) => Told::There { is_dir: *is_dir },
+            Some((_, Listed::No)) if self.is_whole && name.is_ascii() => Told::Missing,
             _ => Told::Nothing,
         }
     }
@@ -103,39 +121,47 @@ fn split(path: &[u8]) -> Option<(&[u8], &[u8])> {
 mod tests {
     use super::*;
 
-    fn listing(is_whole: bool, names: &[(&str, Option<Kind>)]) -> Listing {
-        let mut listing = Listing { dir: b"/etc/".to_vec(), is_whole, ..Listing::default() };
-        names.iter().for_each(|(name, kind)| listing.add(name.as_bytes(), *kind));
-        listing
+    /// What a listing with these entries tells of `/etc/NAME`.
+    fn told(name: &str, is_whole: bool, entries: &[(&str, Option<Kind>)]) -> Told {
+        let mut listing = Listing { dir: b"/etc/", names: vec![(name.as_bytes(), Listed::No)], is_whole };
+        entries.iter().for_each(|(entry, kind)| listing.add(entry.as_bytes(), *kind));
+        listing.tells(&CString::new(format!("/etc/{name}")).unwrap())
     }
 
     #[test]
     fn only_what_is_certain_is_told() {
-        let names = [("hosts", Some(Kind::File)), ("ssl", Some(Kind::Dir)), ("mtab", Some(Kind::Link)), ("odd", None)];
-        let whole = listing(true, &names);
-        assert_eq!(whole.tells(c"/etc/hosts"), Told::There { is_dir: false });
-        assert_eq!(whole.tells(c"/etc/ssl"), Told::There { is_dir: true });
-        assert_eq!(whole.tells(c"/etc/vimrc"), Told::Missing);
+        let entries =
+            [("hosts", Some(Kind::File)), ("ssl", Some(Kind::Dir)), ("mtab", Some(Kind::Link)), ("odd", None)];
+        let whole = |name| told(name, true, &entries);
+        assert_eq!(whole("hosts"), Told::There { is_dir: false });
+        assert_eq!(whole("ssl"), Told::There { is_dir: true });
+        assert_eq!(whole("vimrc"), Told::Missing);
         // A link is followed, and a file system may say nothing. Another spelling may be the same name.
-        for source in
-            [c"/etc/mtab", c"/etc/odd", c"/etc/HOSTS", c"/etc/ssl/", c"/etc/.", c"/etc/caf\xc3\xa9", c"/usr/x"]
-        {
-            assert_eq!(whole.tells(source), Told::Nothing, "{source:?}");
+        for name in ["mtab", "odd", "HOSTS", "caf\u{e9}"] {
+            assert_eq!(whole(name), Told::Nothing, "{name}");
         }
-        assert_eq!(listing(false, &names).tells(c"/etc/vimrc"), Told::Nothing, "a part of it is unknown");
-        let other = listing(true, &[("\u{212a}", Some(Kind::File))]);
-        assert_eq!(other.tells(c"/etc/k"), Told::Nothing, "the sign of the kelvin folds to k");
+        assert_eq!(told("vimrc", false, &entries), Told::Nothing, "a part of it is unknown");
+        assert_eq!(
+            told("k", true, &[("\u{212a}", Some(Kind::File))]),
+            Told::Nothing,
+            "the sign of the kelvin folds to k"
+        );
+        let both = [("hosts", Some(Kind::File)), ("Hosts", Some(Kind::Dir))];
+        assert_eq!(told("Hosts", true, &both), Told::There { is_dir: true });
         assert_eq!(Listing::default().tells(c"/etc/hosts"), Told::Nothing);
     }
 
     #[test]
     fn a_directory_is_listed_where_many_sources_lie() {
-        let names: Vec<CString> =
-            (0..FEWEST).map(|number| CString::new(format!("/proc/{number}-no")).unwrap()).collect();
-        let of = |names: &[CString]| Listing::of(names.iter().map(CString::as_c_str), &mut Spent::default());
-        assert!(of(&names[1..]).entries.is_empty());
-        let listed = of(&names);
-        assert_eq!(listed.tells(c"/proc/sys"), Told::There { is_dir: true });
-        assert_eq!(listed.tells(c"/proc/nothing"), Told::Nothing, "a procfs has names that it does not list");
+        let mut sources: Vec<CString> =
+            (1..FEWEST).map(|number| CString::new(format!("/proc/{number}-no")).unwrap()).collect();
+        let of = |sources: &[CString]| {
+            let listing = Listing::of(sources.iter().map(CString::as_c_str), &mut Spent::default());
+            [c"/proc/sys", c"/proc/1-no"].map(|source| listing.tells(source))
+        };
+        assert_eq!(of(&sources), [Told::Nothing; 2]);
+        sources.push(c"/proc/sys".into());
+        let is_there = Told::There { is_dir: true };
+        assert_eq!(of(&sources), [is_there, Told::Nothing], "a procfs has names that it does not list");
     }
 }
