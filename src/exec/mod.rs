@@ -6,7 +6,6 @@
 
 mod deny;
 mod devices;
-mod hardlinks;
 mod input;
 mod landlock;
 mod layers;
@@ -17,17 +16,15 @@ mod pid1;
 mod root;
 mod sealed;
 mod sources;
-mod twins;
+mod tell;
 mod userns;
-mod views;
-mod walk;
-mod ways;
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use landlock::Fence;
 use lockdown::Locked;
 pub(crate) use sealed::{STARTING, resume};
+use tell::tell;
 
 use crate::plan::{Launch, Plan};
 use crate::protocol::{At, Descriptors, Message, Outcome, Stage};
@@ -55,12 +52,6 @@ pub(crate) fn run(
     };
     tell(&control, &Message::Failed(failure));
     process::exit_now(1)
-}
-
-/// Sends a message outside. If nobody listens any more there is nobody to tell.
-fn tell(control: &OwnedFd, message: &Message) {
-    // write(2), because this may run under the caller's filter, which may know no other call.
-    let _listening = file::write_all(control.as_fd(), &message.encode()).is_ok();
 }
 
 /// The stages, in order. Each undoes the powers that the next does not need.

@@ -124,7 +124,7 @@ fn carry_out(
         (FsOp::Overlay { dest, kind, layers: _ }, Held::Layers { lower, upper }) => {
             let fs = layers::overlay(root, &lower, upper.as_ref(), kind, index)?;
             bind(root, dest, fs, (true, mode::CLOSED), index)?;
-            if plan.denials.is_empty() { Ok(()) } else { own.keep(root, lower, upper).op(index, Act::Whole) }
+            if plan.denials.is_empty() { Ok(()) } else { own.keep_overlay(root, lower, upper).op(index, Act::Whole) }
         }
         (FsOp::RemountReadOnly { dest }, _) => remount_read_only(root, dest, index),
         (FsOp::Proc { dest }, _) => devices::proc(plan, root, dest, index),
@@ -144,7 +144,11 @@ fn carry_out(
         (FsOp::Chmod { dest, mode }, _) => chmod(descriptors.proc(), root, dest, *mode).op(index, Act::Whole),
         (FsOp::Hostname { name }, _) => ns::sethostname(name).op(index, Act::Whole),
         (FsOp::CopyFile { dest, source: _ }, Held::File { file, mode }) => {
-            write_file(root, dest, file.as_fd(), mode, index)
+            let copy = write_file(root, dest, file.as_fd(), mode, index)?;
+            if plan.denials.is_empty() {
+                return Ok(());
+            }
+            own.keep_copy(descriptors.proc(), file, copy.as_fd()).op(index, Act::Whole)
         }
         // After all others, by `deny::enforce`.
         (FsOp::Deny { .. }, _) => Ok(()),
@@ -239,9 +243,10 @@ fn data(
 }
 
 /// Writes what `from` yields to `dest`, which is made, with its parents, or truncated.
-fn write_file(root: &mut NewRoot<'_>, dest: &CStr, from: BorrowedFd<'_>, mode: u32, index: usize) -> Outcome<()> {
+fn write_file(root: &mut NewRoot<'_>, dest: &CStr, from: BorrowedFd<'_>, mode: u32, index: usize) -> Outcome<OwnedFd> {
     let to = create(root, dest, mode, index)?;
-    file::copy(from, to.as_fd()).op(index, Act::WriteData)
+    file::copy(from, to.as_fd()).op(index, Act::WriteData)?;
+    Ok(to)
 }
 
 /// Opens a file to be written, which is made, with its parents, or truncated.

@@ -27,7 +27,7 @@ use crate::spec::{
 };
 use crate::sys::ns::NsSet;
 
-pub(crate) use deny::Denials;
+pub(crate) use deny::{Denials, denies};
 pub use dropped::Dropped;
 pub use exec::Exec;
 pub(crate) use filter::Filters;

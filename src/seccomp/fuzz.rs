@@ -7,7 +7,7 @@ use super::policy::{Target, resolve};
 use super::profile::{Profile, Reader};
 use super::table::Table;
 use super::{compile, compile_before, proof, shipped};
-use crate::fuzzing::check_shown;
+use crate::fuzzing::shown::check_shown;
 use crate::seccompiler_json;
 
 /// A profile that is read is compiled to a program that says the same, or refused in words.

@@ -20,10 +20,7 @@ use std::ffi::{CStr, CString};
 pub use caps::{CapSet, LAST_KNOWN_CAP};
 pub use check::Conflict;
 pub use lockdown::{Landlock, LandlockTier, Lockdown, NestedUserNs, ProfileText, Seccomp};
-pub use op::{BindFlags, DataFile, FsOp, Op, OverlayKind, Source};
-
-/// A file descriptor number of the caller, as typed. It is turned into an owned descriptor only when it is used.
-pub type FdNumber = i32;
+pub use op::{BindFlags, DataFile, FdNumber, FsOp, Op, OverlayKind, Source};
 
 /// Everything that one run needs to know.
 #[derive(Debug, Clone, PartialEq, Eq)]

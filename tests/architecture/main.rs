@@ -49,7 +49,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     // Compiled into tests and fuzz targets only.
     ("cli/bwrap/fuzz.rs", &["spec"]),
     ("cli/run/fuzz.rs", &["error", "fuzzing", "spec", "workspace"]),
-    ("fuzzing.rs", &["cli", "error", "protocol", "seccomp", "workspace"]),
+    ("fuzzing.rs", &["cli", "protocol", "seccomp", "workspace"]),
+    ("fuzzing/shown.rs", &["error"]),
     ("protocol/fuzz.rs", &[]),
     ("seccomp/fuzz.rs", &["fuzzing", "seccompiler_json"]),
     ("workspace/fuzz.rs", &[]),

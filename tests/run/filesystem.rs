@@ -3,9 +3,7 @@
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
-
-use crate::support::Actor;
+use crate::support::{Actor, exchange};
 use crate::{Place, actors};
 
 #[test]
@@ -269,16 +267,16 @@ fn a_source_that_is_exchanged_during_set_up_wins_nothing() {
     std::os::unix::fs::symlink("../../.ssh", sub.join("link")).unwrap();
     let script = "cat /tmp/z/secret /tmp/z 2>/dev/null; touch /tmp/z/planted 2>/dev/null; true";
     let (stop, count) = (AtomicBool::new(false), AtomicU32::new(0));
-    let exchange = || {
+    let go_on = || {
         while !stop.load(Ordering::Relaxed) {
             let (dir, link) = (sub.join("flip"), sub.join("link"));
-            renameat2(AT_FDCWD, &dir, AT_FDCWD, &link, RenameFlags::RENAME_EXCHANGE).expect("exchange");
+            exchange(&dir, &link);
             count.fetch_add(1, Ordering::Relaxed);
         }
     };
     let mut shown = 0;
     std::thread::scope(|scope| {
-        let racer = scope.spawn(exchange);
+        let racer = scope.spawn(go_on);
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             for options in [
                 "--rw sub/flip:/tmp/z",

@@ -208,7 +208,8 @@ fn surround(numbers: &[(RawFd, RawFd)], closed: &[RawFd], tweaks: &[Tweak]) -> i
     unsafe {
         check(libc::setsid())?;
         // Nothing that the test harness holds open may reach the tool.
-        check(libc::close_range(3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC as i32))?;
+        // The wrapper is in glibc only.
+        check(libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) as i32)?;
         // Out of the way first, so that no number is overwritten before it was copied.
         for (index, (_, source)) in numbers.iter().enumerate() {
             check(libc::dup3(*source, AWAY + index as RawFd, libc::O_CLOEXEC))?;

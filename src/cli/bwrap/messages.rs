@@ -250,6 +250,12 @@ fn op_text(plan: &Plan, failure: &Failure, out: &mut Vec<u8>) -> Reason {
             with_path(out, "Denied ", dest);
             with_text(out, &format!(": {}", hint::links_left(failure)))
         }
+        Act::Hidden | Act::NotFound => {
+            with_path(out, if failure.act == Act::Hidden { "Can't deny " } else { "Denied " }, dest);
+            out.extend_from_slice(format!(": {} ", hint::links_left(failure)).as_bytes());
+            with_path(out, "", failure.detail.as_deref().unwrap_or_default());
+            Reason::InMessage
+        }
         // What it was about is said; the kernel's reason adds nothing.
         Act::OnLink if failure.errno == Errno::ELOOP as i32 => {
             with_path(out, "Can't mount on symlink destination ", dest);

@@ -11,7 +11,7 @@ use super::read::{self, Outcome, Outside};
 use super::{as_bwrap, messages};
 use crate::cli::exit_code::FAILED;
 use crate::error::Error;
-use crate::fuzzing::check_shown;
+use crate::fuzzing::shown::check_shown;
 use crate::spec::Settle;
 use crate::workspace::Workspace;
 

@@ -12,9 +12,9 @@ use super::view::{Seen, View};
 use crate::cli::exit_code::{FAILED, NOT_EXECUTABLE, NOT_FOUND};
 use crate::error::{Error, printable_json, push_printable};
 use crate::host::{self, Obstacles};
-use crate::plan::{LandlockRule, Plan, hint};
+use crate::plan::{LandlockRule, Plan, denies, hint};
 use crate::protocol::{Act, Failure, Stage};
-use crate::spec::{Conflict, FdNumber};
+use crate::spec::{Conflict, FdNumber, Op};
 use crate::supervise::{Door, Findings, Found, Note, PATIENCE};
 use crate::sys::{Errno, Result as SysResult, error_text, file, output};
 
@@ -43,25 +43,33 @@ impl Door for Native {
         let mut message = host::old_kernel(failure.errno).unwrap_or_default().into_bytes();
         message.extend_from_slice(failure.stage.step().as_bytes());
         message.extend_from_slice(b": ");
-        message.extend_from_slice(&what(plan, failure));
+        message.extend(shortened(what(plan, failure)));
         // Of these the words are the reason already.
         let is_said = matches!(failure.act, Act::Missing | Act::NoMatch) && failure.stage == Stage::Op;
         if failure.errno != 0 && !is_said {
             message.extend_from_slice(b": ");
             message.extend_from_slice(error_text(failure.errno).as_bytes());
         }
+        let closed = denial_of_cwd(plan, failure);
         let origin = match failure.stage {
+            Stage::Chdir if closed.is_some() => closed.and_then(|op| self.origins.get(op.word)),
             Stage::Chdir => last(&self.seen, "--workdir"),
             Stage::Report => last(&self.seen, "--json-status-fd"),
             _ => op.and_then(|op| self.origins.get(op.word)),
         };
         if let Some(origin) = origin {
+            let mut asked = Vec::new();
+            origin.push(&mut asked);
             message.extend_from_slice(b" (");
-            origin.push(&mut message);
+            message.extend(shortened(asked));
             message.push(b')');
         }
         let general = || hint::advice(failure, op.map(|op| &op.fs), &Obstacles::probe(), &TERMS);
-        let advice = out_of_sight(plan, failure).or_else(general);
+        let denied = || {
+            closed
+                .map(|_| "the program starts in what is denied: leave that out, or start elsewhere by --workdir".into())
+        };
+        let advice = out_of_sight(plan, failure).or_else(denied).or_else(general);
         Error::new(code(failure), message).with_hint(advice)
     }
 
@@ -154,6 +162,28 @@ fn out_of_sight(plan: &Plan, failure: &Failure) -> Option<String> {
     Some(String::from_utf8_lossy(&hint).into_owned())
 }
 
+/// The denial that closes the directory in which the program was to start.
+fn denial_of_cwd<'a>(plan: &'a Plan, failure: &Failure) -> Option<&'a Op> {
+    if (failure.stage, failure.errno) != (Stage::Chdir, Errno::EACCES as i32) {
+        return None;
+    }
+    plan.root.ops.iter().find(|op| denies(&op.fs, plan.program.cwd.first()))
+}
+
+/// So much of a text is enough to tell what it names; a path can have 4095 bytes.
+const ENOUGH: usize = 300;
+
+/// `text` without its middle, where it is long.
+fn shortened(text: Vec<u8>) -> Vec<u8> {
+    if text.len() <= ENOUGH {
+        return text;
+    }
+    let is_inside = |at: &usize| text[*at] & 0xc0 == 0x80;
+    let begin = (0..=ENOUGH / 2).rev().find(|at| !is_inside(at)).unwrap_or(0);
+    let end = (text.len() - ENOUGH / 2..text.len()).find(|at| !is_inside(at)).unwrap_or(text.len());
+    [&text[..begin], format!("[... {} bytes ...]", end - begin).as_bytes(), &text[end..]].concat()
+}
+
 fn code(failure: &Failure) -> u8 {
     match failure.stage {
         Stage::Exec if failure.errno == Errno::ENOENT as i32 || failure.errno == Errno::ENAMETOOLONG as i32 => {
@@ -193,7 +223,7 @@ fn operation(plan: &Plan, failure: &Failure) -> Vec<u8> {
     let mut out =
         plan.root.ops.get(failure.index as usize).map_or_else(|| failure.stage.native().into(), |op| op.fs.in_words());
     out.extend_from_slice(failure.act.native().as_bytes());
-    if matches!(failure.act, Act::Unlisted | Act::Outside) {
+    if matches!(failure.act, Act::Unlisted | Act::Hidden | Act::NotFound | Act::Outside) {
         out.extend_from_slice(hint::links_left(failure).as_bytes());
     }
     if let Some(detail) = &failure.detail {

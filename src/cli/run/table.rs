@@ -114,8 +114,8 @@ const HOST: &[Opt] = &[
         "Keep PATH closed: nobody inside can open it",
         "Opening it fails with \"Permission denied\", and it can be neither replaced nor renamed nor removed. It counts \
          whatever options follow. *, ?, [...] and ** (any directories) are patterns: everything that they match when \
-         the sandbox starts is covered. So is the same file at another path: by a hard link, or where the same tree is \
-         shown twice. Directories and links that the program could rename to get PATH out of the way \
+         the sandbox starts is covered. So is the same file at another path: by a hard link, where the same tree is \
+         shown twice, or as a copy by {--file}. Directories and links that the program could rename to get PATH out of the way \
          can be neither renamed nor removed either, and renaming or linking a file from such a directory to the outside \
          of it fails with \"Invalid cross-device link\", where mv copies instead; that concerns each directory above \
          PATH up to the mount that it lies in, and of a pattern none below **. What does not exist yet, in a place that the program can write to, cannot be \
