@@ -36,7 +36,7 @@
 //! | how a wish is carried out on this host | `plan/`; which stage gets what of it: `plan/parts.rs` |
 //! | the order of setting up | `exec/mod.rs`, `set_up` |
 //! | how a path in the new root is found or made | `exec/root.rs` |
-//! | mounts, `/dev`, `/proc`, overlays | `exec/mounts.rs`, `exec/devices.rs`, `exec/layers.rs`; their sources: `exec/sources.rs` |
+//! | mounts, `/dev`, `/proc`, overlays | `exec/mounts.rs`, `exec/devices.rs`, `exec/layers.rs`; their sources: `exec/sources.rs`; which binds are made together: `plan/together.rs`, `exec/listing.rs` |
 //! | a file as standard input | `exec/input.rs` |
 //! | what is denied | `exec/deny/mod.rs`; what patterns mean: `plan/pattern.rs`; what they find: `exec/deny/scan.rs`; its other names: `exec/deny/twins.rs`, `exec/deny/views.rs`, `exec/deny/hardlinks.rs`; what stays where it is for it: `exec/deny/ways.rs` |
 //! | capabilities, filters, how the program is found | `exec/lockdown.rs` |

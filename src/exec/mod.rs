@@ -10,6 +10,7 @@ mod input;
 mod joins;
 mod landlock;
 mod layers;
+mod listing;
 mod lockdown;
 mod mounts;
 mod pid1;
@@ -34,7 +35,7 @@ use crate::sys::fork::Ends;
 use crate::sys::ns::{self, NsSet};
 use crate::sys::process::{self, SingleThread};
 use crate::sys::socket::Received;
-use crate::sys::{file, net, socket};
+use crate::sys::{Spent, file, net, socket};
 
 /// Runs the plan in the process that `clone(2)` has just made, and never returns. The program gets `terminal`, if there
 /// is one, for its process group.
@@ -93,14 +94,17 @@ fn set_up<'a>(
         // text of this failure.
         bring_loopback_up()?;
     }
-    userns::become_somebody(&plan.ids, descriptors.proc())?;
+    let mut spent = Spent::default();
+    userns::become_somebody(&plan.ids, descriptors.proc(), &mut spent)?;
     let mut fence = Fence::begin(&plan.restrictions, &plan.root)?;
     if plan.root.is_new {
         let is_own = matches!(plan.program.fds, Fds::Only(_));
         let input = if is_own { input::reopen(descriptors.proc()) } else { None };
-        fence = mounts::build(&plan.root, descriptors, control, fence)?;
+        fence = mounts::build(&plan.root, descriptors, control, (fence, spent))?;
         input.map_or(Ok(()), |input| input.exchange(descriptors.proc(), control))?;
     } else {
+        // Now, and not when others may have got the numbers.
+        drop(spent);
         fence.allow_host_paths()?;
     }
     if plan.launch.start == Start::NetworkBeside {

@@ -30,9 +30,9 @@ pub(crate) const STARTING: &CStr = c"pinfold: PID 1 of a sandbox";
 pub(super) fn copy(plan: &Plan, proc: BorrowedFd<'_>, is_tool: bool) -> Outcome<Option<OwnedFd>> {
     // Root of a namespace is given capabilities by every exec, as far as the bounding set allows. A process that has
     // gained some is closed again (`commit_creds` in kernel/cred.c).
-    let would_gain = process::real_ids().0 == 0 && plan.restrictions.lock.caps != Some(CapSet::EMPTY);
+    let would_gain = || process::real_ids().0 == 0 && plan.restrictions.lock.caps != Some(CapSet::EMPTY);
     // In the box, an interpreter would be one of the box's.
-    if !plan.init.is_sealed || !is_tool || would_gain || !sealed::is_static() {
+    if !plan.init.is_sealed || !is_tool || would_gain() || !sealed::is_static() {
         return Ok(None);
     }
     // What is in memory has a size too.

@@ -131,5 +131,5 @@ fn find(denied: &mut Denied<'_, '_>, index: usize) -> Outcome<Option<(OwnedFd, C
     let inside = &mut denied.inside;
     let place = inside.root.file_for_mount(path, mode::CLOSED, index)?;
     let cover = inside.cover_for_missing().op(index, Act::Attach)?;
-    inside.root.attach(cover, &place, index).map(|_| None)
+    inside.root.attach(cover, place, index).map(|_| None)
 }
