@@ -7,9 +7,10 @@ use super::deny::{self, Own};
 use super::landlock::Fence;
 use super::root::NewRoot;
 use super::sources::{self, DescriptorRoom, Held, c_string};
-use super::{devices, layers, tell};
+use super::tell::Remarks;
+use super::{devices, layers};
 use crate::plan::Root;
-use crate::protocol::{Act, At, Descriptors, Failure, Message, Outcome, Stage};
+use crate::protocol::{Act, At, Descriptors, Failure, Outcome, Stage};
 use crate::spec::path::{of_file, split};
 use crate::spec::{DataFile, FsOp, OverlayKind, Source, mode};
 use crate::sys::file::{self, Open};
@@ -24,7 +25,7 @@ const NO_SUID_NO_DEV: Attr = Attr::NO_SUID.with(Attr::NO_DEV);
 pub(super) fn build<'a>(
     plan: &Root,
     descriptors: &mut Descriptors,
-    control: &OwnedFd,
+    remarks: &Remarks<'_>,
     (fence, mut spent): (Fence<'a>, Spent),
 ) -> Outcome<Fence<'a>> {
     if plan.make_slave {
@@ -53,7 +54,7 @@ pub(super) fn build<'a>(
             // In a container with a masked /proc the kernel refuses a new one ("mount too revealing"). A box that has
             // none shows no more.
             Err(failure) if plan.best_effort && is_refused_proc(&op.fs, &failure) => {
-                tell(control, &Message::Dropped(failure));
+                remarks.dropped(failure);
                 continue;
             }
             done => done?,
@@ -66,7 +67,7 @@ pub(super) fn build<'a>(
         }
     }
     root.forget_one_before();
-    deny::enforce((plan, descriptors.proc()), &mut root, &own, control)?;
+    deny::enforce((plan, descriptors.proc()), &mut root, &own, remarks)?;
     file::umask(umask);
     limit.map_or(Ok(()), FileLimitFails::end).stage(Stage::Signals)?;
     let fence = root.enter()?;
