@@ -36,13 +36,13 @@
 //! | how a wish is carried out on this host | `plan/`; which stage gets what of it: `plan/parts.rs` |
 //! | the order of setting up | `exec/mod.rs`, `set_up` |
 //! | how a path in the new root is found or made | `exec/root.rs` |
-//! | mounts, `/dev`, `/proc`, overlays | `exec/mounts.rs`, `exec/devices.rs`, `exec/layers.rs`; their sources: `exec/sources.rs` |
+//! | mounts, `/dev`, `/proc`, overlays | `exec/mounts.rs`, `exec/devices.rs`, `exec/layers.rs`; their sources: `exec/sources.rs`; which binds are made together: `plan/together.rs`, `exec/listing.rs` |
 //! | a file as standard input | `exec/input.rs` |
 //! | what is denied | `exec/deny/mod.rs`; what patterns mean: `plan/pattern.rs`; what they find: `exec/deny/scan.rs`; its other names: `exec/deny/twins.rs`, `exec/deny/views.rs`, `exec/deny/hardlinks.rs`; what stays where it is for it: `exec/deny/ways.rs` |
 //! | capabilities, filters, how the program is found | `exec/lockdown.rs` |
 //! | what a program that shares the processes may not do to them | `plan/others.rs` |
 //! | Landlock: what the rules are, when they are made | `plan/landlock.rs`, `plan/landlock/only.rs`, `plan/landlock/tcp.rs`; `exec/landlock.rs` |
-//! | what the processes of a launch say to each other | `protocol/` |
+//! | what the processes of a launch say to each other | `protocol/`; how those inside say it: `exec/tell.rs` |
 //! | what a host cannot enforce, by name | `plan/dropped.rs` |
 //! | signals to the tool | `sys/signals.rs`, `supervise/mod.rs` |
 //! | the program at a terminal: ^C, ^Z, `fg` | `supervise/job.rs`, `sys/terminal.rs` |

@@ -7,7 +7,7 @@ use super::root::NewRoot;
 use crate::plan::{Cover, Object, Root};
 use crate::protocol::{Act, At, Failure, Outcome, Stage};
 use crate::spec::mode;
-use crate::sys::mount::{self, AT_FDCWD, Attr, FsOption, Propagation};
+use crate::sys::mount::{self, AT_FDCWD, Attr, CloneError, FsOption, Original, Propagation};
 use crate::sys::{Errno, file};
 
 const DIR_MODE: u32 = 0o755;
@@ -47,7 +47,7 @@ pub(super) fn dev(plan: &Root, root: &mut NewRoot<'_>, dest: &CStr, index: usize
     if !plan.one_tmpfs || !root.attach_part_of_base(&place, index)? {
         let options = [FsOption::String(c"mode", c"0755")];
         let fs = mount::new_fs(c"tmpfs", &options, Attr::NO_SUID.with(Attr::NO_DEV)).op(index, Act::NewFs)?;
-        root.attach(fs, &place, index)?;
+        root.attach(fs, place, index)?;
     }
     let dir = root.newest();
     // Nobody else can change this directory, so it is safe to mount by name in it.
@@ -72,6 +72,7 @@ pub(super) fn dev(plan: &Root, root: &mut NewRoot<'_>, dest: &CStr, index: usize
     if wants_shm {
         let shm = part(file::open_dir_at(dir, c"shm"), c"shm", index)?;
         root.fence.allow(Object::Shm(index), shm.as_fd())?;
+        root.retire(shm);
     }
     Ok(())
 }
@@ -101,37 +102,47 @@ pub(super) fn proc(plan: &Root, root: &mut NewRoot<'_>, dest: &CStr, index: usiz
         mount::set_attr(fs.as_fd(), attr, Propagation::Keep, true).op(index, Act::Flags)?;
         fs
     };
-    let dir = root.attach(fs, &place, index)?;
+    root.attach(fs, place, index)?;
     if plan.hide_keys {
-        hide_keys(dir, index)?;
+        hide_keys(root, index)?;
     }
-    if plan.cover_proc == Cover::Nothing {
+    match plan.cover_proc {
+        Cover::Nothing => Ok(()),
+        Cover::Writable | Cover::All => PROC_COVERED.into_iter().try_for_each(|name| cover(plan, root, name, index)),
+    }
+}
+
+/// Covers a part of procfs by itself, read-only, where it is there.
+fn cover(plan: &Root, root: &mut NewRoot<'_>, name: &CStr, index: usize) -> Outcome<()> {
+    let dir = root.newest();
+    if plan.cover_proc == Cover::Writable && !part(file::is_writable_at(dir, name), name, index)? {
         return Ok(());
     }
-    for name in PROC_COVERED {
-        let is_open = match plan.cover_proc {
-            Cover::All => part(file::exists_at(dir, name), name, index)?,
-            Cover::Writable | Cover::Nothing => part(file::is_writable_at(dir, name), name, index)?,
-        };
-        if !is_open {
-            continue;
-        }
-        let cover = part(mount::clone_tree(dir, name, true), name, index)?;
-        let attr = Attr::READ_ONLY.with(Attr::NO_SUID).with(Attr::NO_DEV);
-        part(mount::set_attr(cover.as_fd(), attr, Propagation::Keep, true), name, index)?;
-        part(mount::attach(cover.as_fd(), dir, name), name, index)?;
-    }
+    let attr = Attr::READ_ONLY.with(Attr::NO_SUID).with(Attr::NO_DEV);
+    let cover = match mount::clone_with(Original::Below(dir, name), attr, Propagation::Keep) {
+        Ok(cover) => cover,
+        // Asked again: nothing is left open because of one answer.
+        Err(CloneError::Original(Errno::ENOENT)) if !part(file::exists_at(dir, name), name, index)? => return Ok(()),
+        Err(CloneError::Original(errno) | CloneError::Flags(errno)) => part(Err(errno), name, index)?,
+    };
+    part(mount::attach(cover.as_fd(), dir, name), name, index)?;
+    root.retire(cover);
     Ok(())
 }
 
-/// Covers [`PROC_HIDDEN`] with something that nobody can open: a device on a mount that allows no devices.
-fn hide_keys(dir: BorrowedFd<'_>, index: usize) -> Outcome<()> {
+/// Covers [`PROC_HIDDEN`] by something that nobody can open: a device on a mount without devices.
+fn hide_keys(root: &mut NewRoot<'_>, index: usize) -> Outcome<()> {
     for name in PROC_HIDDEN {
-        let cover = part(mount::clone_tree(AT_FDCWD, c"/dev/null", false), c"/dev/null", index)?;
         let attr = Attr::READ_ONLY.with(Attr::NO_SUID).with(Attr::NO_DEV).with(Attr::NO_EXEC);
-        part(mount::set_attr(cover.as_fd(), attr, Propagation::Private, false), name, index)?;
-        match mount::attach(cover.as_fd(), dir, name) {
-            // This kernel has no keyrings.
+        let cover = match mount::clone_with(Original::File(c"/dev/null"), attr, Propagation::Private) {
+            Err(CloneError::Original(errno)) => part(Err(errno), c"/dev/null", index)?,
+            Err(CloneError::Flags(errno)) => part(Err(errno), name, index)?,
+            Ok(cover) => cover,
+        };
+        let attached = mount::attach(cover.as_fd(), root.newest(), name);
+        root.retire(cover);
+        match attached {
+            // A kernel without keyrings.
             Err(Errno::ENOENT) => return Ok(()),
             attached => part(attached, name, index)?,
         }

@@ -77,13 +77,9 @@ impl<'a> Fence<'a> {
         Ok(())
     }
 
-    /// Restricts this process by the rules, for good. Fails if only some of them take effect.
+    /// Puts this process behind the rules, for good.
     pub(super) fn close(self) -> Outcome<()> {
-        let Some(making) = self.0 else { return Ok(()) };
-        match making.set.restrict().stage(Stage::Restrict)? {
-            true => Ok(()),
-            false => Err(Failure::new(Stage::Restrict, 0)),
-        }
+        self.0.map_or(Ok(()), |making| making.set.restrict().stage(Stage::Restrict))
     }
 }
 

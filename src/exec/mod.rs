@@ -10,6 +10,7 @@ mod input;
 mod joins;
 mod landlock;
 mod layers;
+mod listing;
 mod lockdown;
 mod mounts;
 mod pid1;
@@ -24,7 +25,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use landlock::Fence;
 use lockdown::Locked;
 pub(crate) use sealed::{STARTING, resume};
-use tell::tell;
+use tell::{Remarks, tell};
 
 use crate::plan::{Plan, Start};
 use crate::protocol::{At, Descriptors, Message, Outcome, Stage};
@@ -34,7 +35,7 @@ use crate::sys::fork::Ends;
 use crate::sys::ns::{self, NsSet};
 use crate::sys::process::{self, SingleThread};
 use crate::sys::socket::Received;
-use crate::sys::{file, net, socket};
+use crate::sys::{Spent, file, net, socket};
 
 /// Runs the plan in the process that `clone(2)` has just made, and never returns. If there is a `terminal`, the
 /// program's process group becomes its foreground group.
@@ -93,19 +94,25 @@ fn set_up<'a>(
         // for the text of this failure.
         bring_loopback_up()?;
     }
-    userns::become_somebody(&plan.ids, descriptors.proc())?;
+    let mut spent = Spent::default();
+    userns::become_somebody(&plan.ids, descriptors.proc(), &mut spent)?;
+    let remarks = Remarks::new(control);
     let mut fence = Fence::begin(&plan.restrictions, &plan.root)?;
     if plan.root.is_new {
         let is_own = matches!(plan.program.fds, Fds::Only(_));
         let input = if is_own { input::reopen(descriptors.proc()) } else { None };
-        fence = mounts::build(&plan.root, descriptors, control, fence)?;
+        fence = mounts::build(&plan.root, descriptors, &remarks, (fence, spent))?;
         input.map_or(Ok(()), |input| input.exchange(descriptors.proc(), control))?;
     } else {
+        // Now, and not when others may have got the numbers.
+        drop(spent);
         fence.allow_host_paths()?;
     }
     if plan.launch.start == Start::NetworkBeside {
         enter_network(control)?;
     }
+    // What else the supervisor has sent was read before.
+    remarks.wait_until_said()?;
     userns::leave_behind(plan, descriptors)?;
     let mut locked = lockdown::lock(plan, descriptors, control, fence)?;
     let kept = if let Fds::Only(kept) = &plan.program.fds { kept.as_slice() } else { &[] };

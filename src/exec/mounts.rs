@@ -7,23 +7,26 @@ use super::deny::{self, Own};
 use super::landlock::Fence;
 use super::root::NewRoot;
 use super::sources::{self, DescriptorRoom, Held, c_string};
-use super::{devices, layers, tell};
+use super::tell::Remarks;
+use super::{devices, layers};
 use crate::plan::Root;
-use crate::protocol::{Act, At, Descriptors, Failure, Message, Outcome, Stage};
+use crate::protocol::{Act, At, Descriptors, Failure, Outcome, Stage};
+use crate::spec::path::{of_file, split};
 use crate::spec::{DataFile, FsOp, OverlayKind, Source, mode};
 use crate::sys::file::{self, Open};
 use crate::sys::mount::{self, Attr, FsOption, Propagation};
 use crate::sys::signals::FileLimitFails;
-use crate::sys::{Errno, ns};
+use crate::sys::{Errno, Spent, ns};
 
 const NO_SUID_NO_DEV: Attr = Attr::NO_SUID.with(Attr::NO_DEV);
 
-/// Builds the new root and makes it the root of this process. Adds the Landlock rules for the mounts to `fence`.
+/// Builds the new root and makes it the root of this process. The rules for what is mounted are added to `fence`, and
+/// what is `spent` is closed with the rest.
 pub(super) fn build<'a>(
     plan: &Root,
     descriptors: &mut Descriptors,
-    control: &OwnedFd,
-    fence: Fence<'a>,
+    remarks: &Remarks<'_>,
+    (fence, mut spent): (Fence<'a>, Spent),
 ) -> Outcome<Fence<'a>> {
     if plan.make_slave {
         mount::make_all_slave().stage(Stage::Slave)?;
@@ -32,7 +35,7 @@ pub(super) fn build<'a>(
         write_label(descriptors.proc(), c"self/attr/fscreate", label).stage(Stage::FileLabel)?;
     }
     let room = DescriptorRoom::make(plan)?;
-    let held = sources::open(plan, descriptors)?;
+    let mut held = sources::open(plan, descriptors, &mut spent)?;
     let limit = if plan.ops.iter().any(|op| writes(&op.fs)) {
         Some(FileLimitFails::begin().stage(Stage::Signals)?)
     } else {
@@ -42,28 +45,44 @@ pub(super) fn build<'a>(
     let umask = file::umask(0);
     let denies = !plan.denials.is_empty();
     let wants_scratch = denies || plan.ops.iter().any(|op| needs_scratch(&op.fs));
-    let mut root = NewRoot::make(plan.file_label.as_deref(), wants_scratch, fence)?;
+    // Where anything is denied, the tmpfs tells what is the box's own.
+    let tree = if denies { None } else { take_root(plan, &mut held) };
+    let mut root = NewRoot::make(plan.file_label.as_deref(), wants_scratch, tree, (fence, spent))?;
     let mut own = Own::default();
     for (index, (op, held)) in plan.ops.iter().zip(held).enumerate() {
         match carry_out(plan, descriptors, (&mut root, &mut own), index, &op.fs, held) {
             // In a container with a masked /proc the kernel refuses a new procfs ("mount too revealing"). A sandbox
             // without a procfs shows no more than one with it.
             Err(failure) if plan.best_effort && is_refused_proc(&op.fs, &failure) => {
-                tell(control, &Message::Dropped(failure));
+                remarks.dropped(failure);
                 continue;
             }
             done => done?,
+        }
+        if index + 1 == plan.together {
+            root.close_to_writing(index)?;
         }
         if denies {
             own.note(&root, &op.fs).op(index, Act::Whole)?;
         }
     }
-    deny::enforce((plan, descriptors.proc()), &mut root, &own, control)?;
+    root.forget_one_before();
+    deny::enforce((plan, descriptors.proc()), &mut root, &own, remarks)?;
     file::umask(umask);
     limit.map_or(Ok(()), FileLimitFails::end).stage(Stage::Signals)?;
     let fence = root.enter()?;
     room.give_back()?;
     Ok(fence)
+}
+
+/// The tree that the first operation binds on the root itself, if it does. Nothing is left for that to do then.
+fn take_root(plan: &Root, held: &mut [Held]) -> Option<OwnedFd> {
+    let is_root = matches!(&plan.ops.first()?.fs, FsOp::Bind { dest, .. } if dest.as_c_str() == c"/");
+    let first = held.first_mut().filter(|held| is_root && matches!(held, Held::Tree { is_dir: true, .. }))?;
+    match std::mem::replace(first, Held::Skip) {
+        Held::Tree { mount, .. } => Some(mount),
+        _ => None,
+    }
 }
 
 fn is_refused_proc(op: &FsOp, failure: &Failure) -> bool {
@@ -96,22 +115,29 @@ fn carry_out(
 ) -> Outcome<()> {
     match (op, held) {
         (_, Held::Skip) => Ok(()),
-        (FsOp::Bind { source, dest, .. }, Held::Tree { mount, is_dir }) => {
+        (FsOp::Bind { source, dest, flags }, Held::Tree { mount, is_dir }) => {
             if matches!(source, Source::Fd(_)) {
                 // As bubblewrap does: it compares the descriptor with what lies at the destination, and behind a link
                 // it never finds the same file.
                 root.refuse_link(dest, mode::CLOSED, index)?;
             }
-            bind(root, dest, mount, (is_dir, mode::CLOSED), index)
+            bind(root, dest, mount, (is_dir, mode::CLOSED), index)?;
+            if is_dir && !flags.read_only {
+                root.note_writable(dest);
+            }
+            Ok(())
+        }
+        (FsOp::Bind { source: Source::Path(source), dest, .. }, Held::ByPath { is_dir }) => {
+            root.bind_by_path(source, dest, is_dir, index)
         }
         (FsOp::Bind { dest, .. }, Held::Link(mount)) => {
             let place = root.name_for_mount(dest, mode::CLOSED, index)?;
-            root.attach(mount, &place, index).map(drop)
+            root.attach(mount, place, index).map(drop)
         }
         (FsOp::Overlay { dest, kind, layers: _ }, Held::Layers { lower, upper }) => {
             let place = root.dir_for_mount(dest, mode::CLOSED, index)?;
             let fs = layers::overlay(root, &lower, upper.as_ref(), kind, index)?;
-            root.attach(fs, &place, index)?;
+            root.attach(fs, place, index)?;
             if plan.denials.is_empty() { Ok(()) } else { own.keep_overlay(root, lower, upper).op(index, Act::Whole) }
         }
         (FsOp::RemountReadOnly { dest }, _) => remount_read_only(descriptors.proc(), root, dest, index),
@@ -121,7 +147,7 @@ fn carry_out(
         (FsOp::Mqueue { dest }, _) => {
             let place = root.dir_for_mount(dest, mode::CLOSED, index)?;
             let fs = mount::new_fs(c"mqueue", &[], NO_SUID_NO_DEV).op(index, Act::NewFs)?;
-            root.attach(fs, &place, index).map(drop)
+            root.attach(fs, place, index).map(drop)
         }
         (FsOp::Dir { dest, mode }, _) => root.make_dir(dest, *mode, mode::of_parents(*mode), index).map(drop),
         (FsOp::Data { fd, dest, how, mode }, _) => data((plan, descriptors), root, *fd, dest, (*how, *mode), index),
@@ -157,7 +183,7 @@ fn bind(
 ) -> Outcome<()> {
     let place =
         if is_dir { root.dir_for_mount(dest, parents, index)? } else { root.file_for_mount(dest, parents, index)? };
-    root.attach(mount, &place, index).map(drop)
+    root.attach(mount, place, index).map(drop)
 }
 
 fn tmpfs(
@@ -177,18 +203,24 @@ fn tmpfs(
     options.extend(size.as_deref().map(|size| FsOption::String(c"size", size)));
     options.extend(plan.file_label.as_deref().map(|label| FsOption::String(c"context", label)));
     let fs = mount::new_fs(c"tmpfs", &options, NO_SUID_NO_DEV).op(index, Act::NewFs)?;
-    root.attach(fs, &place, index).map(drop)
+    root.attach(fs, place, index).map(drop)
 }
 
 fn remount_read_only(proc: BorrowedFd<'_>, root: &mut NewRoot<'_>, dest: &CStr, index: usize) -> Outcome<()> {
-    if let Some((parent, _)) = super::root::split(dest) {
+    if let Some((parent, _)) = split(dest) {
         root.parent(&parent, mode::CLOSED, index)?;
     }
-    let mount = root.open(dest, Open::Path).op(index, Act::NotAMount)?;
-    match mount::set_attr(mount.as_fd(), NO_SUID_NO_DEV.with(Attr::READ_ONLY), Propagation::Keep, false) {
-        // The kernel's answer if the descriptor is not the root of a mount (mount_setattr(2)).
+    let opened;
+    let mount = if dest == c"/" {
+        root.top()
+    } else {
+        opened = root.open(dest, Open::Path).op(index, Act::NotAMount)?;
+        opened.as_fd()
+    };
+    match mount::set_attr(mount, NO_SUID_NO_DEV.with(Attr::READ_ONLY), Propagation::Keep, false) {
+        // The kernel's answer where the descriptor is not the root of a mount (mount_setattr(2)).
         Err(Errno::EINVAL) => {
-            let link = c_string(format!("self/fd/{}", file::number(mount.as_fd())));
+            let link = c_string(format!("self/fd/{}", file::number(mount)));
             let detail = file::read_link_at(proc, &link).ok();
             Err(Errno::EINVAL).op(index, Act::NotAMount).map_err(|failure| Failure { detail, ..failure })
         }
@@ -242,10 +274,10 @@ fn write_file(root: &mut NewRoot<'_>, dest: &CStr, from: BorrowedFd<'_>, mode: u
 
 /// Opens the file `dest` for writing. Makes it and its parents where they are missing; truncates an existing file.
 fn create(root: &mut NewRoot<'_>, dest: &CStr, mode: u32, index: usize) -> Outcome<OwnedFd> {
-    if let Some((parent, _)) = super::root::split(dest) {
+    if let Some((parent, _)) = split(dest) {
         root.parent(&parent, mode::of_parents(mode), index)?;
     }
-    root.open(&super::root::of_file(dest), Open::Create(mode)).op(index, Act::MakeFile)
+    root.open(&of_file(dest), Open::Create(mode)).op(index, Act::MakeFile)
 }
 
 /// Changes the mode through the file's link in procfs. `fchmod(2)` takes no `O_PATH` descriptor, and a file of mode 0

@@ -10,10 +10,10 @@ use super::landlock::Fence;
 use crate::plan::Object;
 use crate::protocol::{Act, At, Failure, Outcome, Stage};
 use crate::spec::mode;
-use crate::spec::path::{MAX_LINKS, join};
-use crate::sys::file::Open;
-use crate::sys::mount::{self, AT_FDCWD, Attr, FsOption};
-use crate::sys::{Errno, Result, entry, file};
+use crate::spec::path::{MAX_LINKS, join, of_file, split};
+use crate::sys::file::{Kind, Open};
+use crate::sys::mount::{self, AT_FDCWD, Attr, FsOption, Propagation};
+use crate::sys::{Errno, Result, Spent, dir, entry, file};
 
 /// Modes of the directories and files that are made as mount points.
 const DIR_MODE: u32 = 0o755;
@@ -23,35 +23,84 @@ const FILE_MODE: u32 = 0o444;
 pub(super) struct NewRoot<'a> {
     /// The Landlock rules for the mounts.
     pub(super) fence: Fence<'a>,
-    /// The tmpfs at the bottom.
+    /// The tmpfs at the bottom, or a tree of the host in its place.
     base: OwnedFd,
-    /// A tmpfs that is detached with the host's root. It holds what is mounted from there and must not be seen
-    /// otherwise.
+    /// Which of both.
+    is_tmpfs: bool,
+    /// A tmpfs that stays behind with the host's root: for what is mounted from there and not seen otherwise.
     scratch: Option<OwnedFd>,
     /// Mounts that cover the tmpfs at the bottom, the uppermost last.
     covers: Vec<OwnedFd>,
-    /// The mount that was attached last.
+    /// The mount and the file that is the root now, once somebody has asked.
+    top_is: Option<(u64, (u64, u64))>,
+    /// The mount that was attached last, while it is filled.
     newest: Option<OwnedFd>,
-    /// The parent directory that was used last. A sandbox with thousands of binds has most of them side by side.
-    last: Option<(CString, OwnedFd)>,
+    /// The parent that was used last. Boxes with thousands of binds have most of them side by side.
+    last: Option<Parent>,
+    /// The one before it: after something in a directory below, most go on where they were.
+    before: Option<Parent>,
+    /// What has been used, and is closed when the root is done.
+    spent: Spent,
+    /// Where something of the host is mounted that can be written.
+    open_to_writing: Vec<CString>,
+    /// The current directory, while binds are made together: one of the parents, or the root, which is empty.
+    cwd: Option<CString>,
+}
+
+/// A directory of the new root that is remembered.
+struct Parent {
+    path: CString,
+    dir: OwnedFd,
+    /// Whether it is known to lie in the tmpfs at the bottom.
+    is_in_base: bool,
 }
 
 /// A mount point. It is valid until the tree changes.
 pub(super) enum Place {
     /// The entry of this name in the parent that was used last: newly made, or not to be followed.
     New(CString),
-    /// Something that existed already.
-    Existing(OwnedFd),
+    /// Something that was there, and may be the root.
+    Existing { place: OwnedFd, is_root: bool },
 }
 
 impl<'a> NewRoot<'a> {
-    /// Makes the tmpfs and attaches it on top of the host's root. No path leads into it there: absolute paths start
-    /// below it.
-    pub(super) fn make(label: Option<&CStr>, wants_scratch: bool, fence: Fence<'a>) -> Outcome<NewRoot<'a>> {
+    /// Makes the tmpfs and attaches it on top of the host's root, out of the way of every path: absolute ones start
+    /// below it. Where the first operation binds a `tree` on the root, which would cover the tmpfs, that takes its place:
+    /// there is one mount less to be taken away, for which the kernel waits (RCU).
+    pub(super) fn make(
+        label: Option<&CStr>,
+        wants_scratch: bool,
+        tree: Option<OwnedFd>,
+        (mut fence, spent): (Fence<'a>, Spent),
+    ) -> Outcome<NewRoot<'a>> {
         let scratch = if wants_scratch { Some(stacked_tmpfs(None)?) } else { None };
-        let base = stacked_tmpfs(label)?;
-        file::chmod_at(base.as_fd(), c".", DIR_MODE).stage(Stage::Root)?;
-        Ok(NewRoot { fence, base, scratch, covers: Vec::new(), newest: None, last: None })
+        let is_tmpfs = tree.is_none();
+        let base = match tree {
+            Some(tree) => {
+                mount::attach(tree.as_fd(), AT_FDCWD, c"/").op(0, Act::Attach)?;
+                fence.allow(Object::Mount(0), tree.as_fd())?;
+                tree
+            }
+            None => {
+                let base = stacked_tmpfs(label)?;
+                file::chmod_at(base.as_fd(), c".", DIR_MODE).stage(Stage::Root)?;
+                base
+            }
+        };
+        Ok(NewRoot {
+            fence,
+            base,
+            is_tmpfs,
+            scratch,
+            covers: Vec::new(),
+            top_is: None,
+            newest: None,
+            last: None,
+            before: None,
+            spent,
+            open_to_writing: Vec::new(),
+            cwd: None,
+        })
     }
 
     /// The root directory that the program will see.
@@ -90,9 +139,35 @@ impl<'a> NewRoot<'a> {
         }
         // Nothing may be left there: `..` from the root leads to whatever is stacked on it.
         match file::place_at(AT_FDCWD, c"/..").stage(Stage::DetachRoot)? {
-            found if found == wanted => Ok(self.fence),
+            found if found == wanted => Ok(self.close()),
             _ => Err(Failure::new(Stage::Unproven, 0)),
         }
+    }
+
+    /// Takes a descriptor that is not needed any more.
+    pub(super) fn retire(&mut self, fd: OwnedFd) {
+        self.spent.add(fd);
+    }
+
+    /// Closes all descriptors of the root at once.
+    fn close(self) -> Fence<'a> {
+        let NewRoot {
+            fence,
+            base,
+            is_tmpfs: _,
+            scratch,
+            covers,
+            top_is: _,
+            newest,
+            last,
+            before,
+            mut spent,
+            open_to_writing: _,
+            cwd: _,
+        } = self;
+        let parents = [last, before].into_iter().flatten().map(|parent| parent.dir);
+        covers.into_iter().chain([base]).chain(scratch).chain(newest).chain(parents).for_each(|fd| spent.add(fd));
+        fence
     }
 
     /// Opens something that exists.
@@ -134,10 +209,31 @@ impl<'a> NewRoot<'a> {
         let parts = split(path).filter(|(_, name)| name.as_c_str() != c"." && name.as_c_str() != c"..");
         let (parent, name) = parts.ok_or(Errno::EISDIR).op(op, Act::MakeLink)?;
         self.parent(&parent, parents, op)?;
+        // Paths that lead through the link must be looked up again.
+        self.forget_one_before();
         Ok(Place::New(name))
     }
 
+    /// Notes that a writable part of the host is mounted on `dest`.
+    pub(super) fn note_writable(&mut self, dest: &CStr) {
+        /// Whoever has more of them has them side by side, as a rule.
+        const MOST: usize = 16;
+        if self.open_to_writing.len() < MOST {
+            self.open_to_writing.push(dest.to_owned());
+        }
+    }
+
     fn find_or_make(&mut self, path: &CStr, make: Make<'_>, parents: u32, op: usize, act: Act) -> Outcome<Place> {
+        // What is mounted in a part of the host that can be written has its place there already, nearly always.
+        let is_below =
+            |above: &CString| path.to_bytes().strip_prefix(above.to_bytes()).is_some_and(|rest| rest.starts_with(b"/"));
+        if self.open_to_writing.iter().any(is_below)
+            && let Ok(found) = self.open(path, Open::Path)
+        {
+            self.remember(None);
+            self.forget_one_before();
+            return self.existing_place(found, act).op(op, act);
+        }
         if let Some((parent, name)) = split(path) {
             let dir = self.parent(&parent, parents, op)?;
             match make(dir, &name) {
@@ -146,9 +242,31 @@ impl<'a> NewRoot<'a> {
                 Err(errno) => return Err(errno).op(op, act),
             }
         }
-        // What exists may be a link to elsewhere, or to a parent. Forget the remembered directory.
-        self.last = None;
-        self.existing(path, make, parents, act).map(Place::Existing).op(op, act)
+        // What is there may be a link to somewhere else, or to a parent: nothing remembered is safe any more.
+        self.remember(None);
+        self.forget_one_before();
+        let found = self.existing(path, make, parents, act).op(op, act)?;
+        self.existing_place(found, act).op(op, act)
+    }
+
+    /// Something that exists, if it can serve as what would have been made.
+    fn existing_place(&mut self, found: OwnedFd, act: Act) -> Result<Place> {
+        let about = dir::named_at(found.as_fd(), c"")?;
+        match (about.kind == Some(Kind::Dir), act == Act::MakeDir) {
+            (true, true) | (false, false) => {
+                let top = match self.top_is {
+                    Some(known) => known,
+                    None => {
+                        let top = dir::named_at(self.top(), c"")?;
+                        *self.top_is.insert((top.mount, top.file))
+                    }
+                };
+                let is_root = top == (about.mount, about.file);
+                Ok(Place::Existing { place: found, is_root })
+            }
+            (false, true) => Err(Errno::ENOTDIR),
+            (true, false) => Err(Errno::EISDIR),
+        }
     }
 
     /// Opens what an existing path leads to. Makes the target of a dangling link.
@@ -156,17 +274,18 @@ impl<'a> NewRoot<'a> {
         let mut path = if act == Act::MakeFile { of_file(path) } else { path.to_owned() };
         for _ in 0..MAX_LINKS {
             match self.open(&path, Open::Path) {
-                Ok(found) => return kind(&found, act).and(Ok(found)),
+                Ok(found) => return Ok(found),
                 Err(Errno::ENOENT) => {}
                 Err(errno) => return Err(errno),
             }
             path = self.target_of_dangling(&path)?;
             let Some((parent, name)) = split(&path) else { continue };
-            let dir = self.open_or_make(&parent, parents)?;
+            let (dir, _) = self.open_or_make(&parent, parents)?;
             match make(dir.as_fd(), &name) {
                 Ok(()) | Err(Errno::EEXIST) => {}
                 Err(errno) => return Err(errno),
             }
+            self.spent.add(dir);
         }
         Err(Errno::ELOOP)
     }
@@ -181,65 +300,120 @@ impl<'a> NewRoot<'a> {
 
     /// Opens the directory `path`, or makes it. Remembers it until something may have changed the way to it.
     pub(super) fn parent(&mut self, path: &CStr, mode: u32, op: usize) -> Outcome<BorrowedFd<'_>> {
+        let is_it = |known: &Option<Parent>| known.as_ref().is_some_and(|known| known.path.as_c_str() == path);
         if path.is_empty() {
-            self.last = None;
-            return Ok(self.top());
-        }
-        if self.last.as_ref().is_none_or(|(known, _)| known.as_c_str() != path) {
-            let dir = self.open_or_make(path, mode).op(op, Act::Parents)?;
-            self.last = Some((path.to_owned(), dir));
+            self.remember(None);
+        } else if is_it(&self.before) {
+            std::mem::swap(&mut self.last, &mut self.before);
+        } else if !is_it(&self.last) {
+            let (dir, is_in_base) = self.open_or_make(path, mode).op(op, Act::Parents)?;
+            self.remember(Some(Parent { path: path.to_owned(), dir, is_in_base }));
         }
         Ok(self.last_parent())
     }
 
-    fn last_parent(&self) -> BorrowedFd<'_> {
-        self.last.as_ref().map_or(self.top(), |(_, dir)| dir.as_fd())
+    /// Makes `parent` the one that was used last.
+    fn remember(&mut self, parent: Option<Parent>) {
+        let Some(last) = std::mem::replace(&mut self.last, parent) else { return };
+        if let Some(older) = self.before.replace(last) {
+            self.spent.add(older.dir);
+        }
     }
 
-    fn open_or_make(&self, path: &CStr, mode: u32) -> Result<OwnedFd> {
+    /// Forgets the parent before the last one, where a mount may have changed the way to it.
+    pub(super) fn forget_one_before(&mut self) {
+        if let Some(before) = self.before.take() {
+            self.spent.add(before.dir);
+        }
+    }
+
+    fn last_parent(&self) -> BorrowedFd<'_> {
+        self.last.as_ref().map_or(self.top(), |parent| parent.dir.as_fd())
+    }
+
+    /// The directory `path`, made where it is missing, and whether it is known to lie in the tmpfs at the bottom.
+    fn open_or_make(&mut self, path: &CStr, mode: u32) -> Result<(OwnedFd, bool)> {
         self.open_or_make_within(path, mode, MAX_LINKS)
     }
 
-    fn open_or_make_within(&self, path: &CStr, mode: u32, links: u32) -> Result<OwnedFd> {
+    fn open_or_make_within(&mut self, path: &CStr, mode: u32, links: u32) -> Result<(OwnedFd, bool)> {
         let parts = split(path);
         if let Some((parent, name)) = &parts
-            && parent.is_empty()
-            && file::make_dir_at(self.top(), name, mode).is_ok()
+            && let Some((above, is_in_base)) = self.known(parent)
+            && file::make_dir_at(above, name, mode).is_ok()
         {
-            // A directory right below the root is mostly new. Making it without a look first saves three calls.
-            return file::open_dir_at(self.top(), name);
+            // In a directory that is at hand it is mostly new: fewer calls than with a look first.
+            return Ok((file::open_dir_at(above, name)?, is_in_base));
         }
         match self.open(path, Open::Dir) {
             Err(Errno::ENOENT) => {}
-            result => return result,
+            result => return result.map(|dir| (dir, false)),
         }
         let (parent, name) = parts.ok_or(Errno::ENOENT)?;
-        let dir = self.open_or_make_within(&parent, mode, links)?;
-        match file::make_dir_at(dir.as_fd(), &name, mode) {
-            Ok(()) => file::open_dir_at(dir.as_fd(), &name),
-            // It is a dangling link, `.` or `..`, or somebody else made the directory first.
+        let (dir, is_in_base) = self.open_or_make_within(&parent, mode, links)?;
+        let found = match file::make_dir_at(dir.as_fd(), &name, mode) {
+            Ok(()) => file::open_dir_at(dir.as_fd(), &name).map(|made| (made, is_in_base)),
+            // A link that leads nowhere yet, `.` or `..`, or somebody else was faster.
             Err(Errno::EEXIST) => match self.open(path, Open::Dir) {
                 Err(Errno::ENOENT) if links > 0 => {
                     self.open_or_make_within(&self.target_of_dangling(path)?, mode, links - 1)
                 }
-                result => result,
+                result => result.map(|dir| (dir, false)),
             },
             Err(errno) => Err(errno),
-        }
+        };
+        self.spent.add(dir);
+        found
     }
 
-    /// Attaches a mount at a place made for it. Its descriptor refers to the root of the mount before and after, so it
-    /// is a way into the mount that no path can change.
-    pub(super) fn attach(&mut self, mount: OwnedFd, place: &Place, op: usize) -> Outcome<BorrowedFd<'_>> {
+    /// The directory `path` where it is open already, and whether it is known to lie in the tmpfs at the bottom.
+    fn known(&self, path: &CStr) -> Option<(BorrowedFd<'_>, bool)> {
+        if path.is_empty() {
+            return Some((self.top(), self.is_tmpfs && self.covers.is_empty()));
+        }
+        let parent = [&self.last, &self.before].into_iter().flatten().find(|known| known.path.as_c_str() == path)?;
+        Some((parent.dir.as_fd(), parent.is_in_base))
+    }
+
+    /// Binds `source` by its path, as one of [`crate::plan::Root::together`]: at a new place in the tmpfs, and without
+    /// flags until [`NewRoot::close_to_writing`].
+    pub(super) fn bind_by_path(&mut self, source: &CStr, dest: &CStr, is_dir: bool, op: usize) -> Outcome<()> {
+        let place = if is_dir {
+            self.dir_for_mount(dest, mode::CLOSED, op)?
+        } else {
+            self.file_for_mount(dest, mode::CLOSED, op)?
+        };
+        // The plan has no two operations for one place there.
+        let Place::New(name) = place else { return Err(Errno::EEXIST).op(op, Act::Attach) };
+        let parent = self.last.as_ref().map_or(c"", |parent| &parent.path);
+        if self.cwd.as_deref() != Some(parent) {
+            file::fchdir(self.last_parent()).op(op, Act::Attach)?;
+            self.cwd = Some(parent.to_owned());
+        }
+        mount::bind_tree_in_cwd(source, &name).op(op, Act::Attach)
+    }
+
+    /// Makes everything read-only that was bound by its path, and closes it to what the host mounts later: see
+    /// `exec/sources.rs`. The tmpfs itself stays writable.
+    pub(super) fn close_to_writing(&self, op: usize) -> Outcome<()> {
+        let attr = Attr::READ_ONLY.with(Attr::NO_SUID).with(Attr::NO_DEV);
+        mount::set_attr(self.base(), attr, Propagation::Private, true).op(op, Act::Flags)?;
+        mount::make_writable(self.base()).op(op, Act::Flags)
+    }
+
+    /// Attaches a mount at a place that was made for it. What was its root when it was detached is its root still, and
+    /// so this is a way into it that no path can change.
+    pub(super) fn attach(&mut self, mount: OwnedFd, place: Place, op: usize) -> Outcome<BorrowedFd<'_>> {
         let covers_root = self.attach_at(mount.as_fd(), place).op(op, Act::Attach)?;
         self.fence.allow(Object::Mount(op), mount.as_fd())?;
         if covers_root {
             self.covers.push(mount);
-            self.newest = None;
+            self.top_is = None;
+            self.newest.take().into_iter().for_each(|old| self.spent.add(old));
             return Ok(self.top());
         }
-        let newest: &OwnedFd = self.newest.insert(mount);
-        Ok(newest.as_fd())
+        self.newest.replace(mount).into_iter().for_each(|old| self.spent.add(old));
+        Ok(self.newest())
     }
 
     /// Turns a directory that was just made in the tmpfs at the bottom into a mount of its own. Then it stays writable
@@ -248,23 +422,27 @@ impl<'a> NewRoot<'a> {
         let Place::New(name) = place else { return Ok(false) };
         let parent = self.last_parent();
         let is_part = |parent| Ok(file::place_at(parent, c"")?.0 == file::place_at(self.base(), c"")?.0);
-        // The root itself needs no check.
-        let is_root = self.covers.is_empty() && self.last.is_none();
-        if !is_root && !is_part(parent).op(op, Act::NewFs)? {
+        if !self.is_tmpfs {
+            return Ok(false);
+        }
+        let is_known = self.last.as_ref().map_or(self.covers.is_empty(), |parent| parent.is_in_base);
+        if !is_known && !is_part(parent).op(op, Act::NewFs)? {
             return Ok(false);
         }
         let part = mount::clone_tree(parent, name, false).op(op, Act::NewFs)?;
-        self.attach(part, place, op).map(|_| true)
+        self.attach(part, Place::New(name.clone()), op).map(|_| true)
     }
 
-    /// Attaches a mount. Returns whether it is now the root.
-    fn attach_at(&self, mount: BorrowedFd<'_>, place: &Place) -> Result<bool> {
-        let dir = match place {
-            Place::New(name) => return mount::attach(mount, self.last_parent(), name).map(|()| false),
-            Place::Existing(dir) => dir.as_fd(),
-        };
-        let covers_root = file::place_at(dir, c"")? == file::place_at(self.top(), c"")?;
-        mount::attach(mount, dir, c"").map(|()| covers_root)
+    /// Whether the new mount is the root now.
+    fn attach_at(&mut self, mount: BorrowedFd<'_>, place: Place) -> Result<bool> {
+        match place {
+            Place::New(name) => mount::attach(mount, self.last_parent(), &name).map(|()| false),
+            Place::Existing { place, is_root } => {
+                let attached = mount::attach(mount, place.as_fd(), c"");
+                self.spent.add(place);
+                attached.map(|()| is_root)
+            }
+        }
     }
 
     /// Makes a symbolic link in the new root. An existing link must have the same target.
@@ -295,57 +473,3 @@ fn stacked_tmpfs(label: Option<&CStr>) -> Outcome<OwnedFd> {
 }
 
 type Make<'a> = &'a dyn Fn(BorrowedFd<'_>, &CStr) -> Result<()>;
-
-/// Fails unless an existing object is of the kind that would have been made.
-fn kind(found: &OwnedFd, act: Act) -> Result<()> {
-    match (file::fstat(found.as_fd())?.is_dir(), act == Act::MakeDir) {
-        (true, true) | (false, false) => Ok(()),
-        (false, true) => Err(Errno::ENOTDIR),
-        (true, false) => Err(Errno::EISDIR),
-    }
-}
-
-/// Parent and last part of a path, without the slashes between and behind; `None` for the root.
-///
-/// The last part may be `.` or `..`. As in bubblewrap, what is before it is made if it is missing, and the path itself
-/// exists then.
-pub(super) fn split(path: &CStr) -> Option<(CString, CString)> {
-    let path = without_slashes_behind(path.to_bytes());
-    if path.is_empty() {
-        return None;
-    }
-    let at = path.iter().rposition(|&byte| byte == b'/').map_or(0, |at| at + 1);
-    let (parent, name) = path.split_at(at);
-    Some((CString::new(without_slashes_behind(parent)).ok()?, CString::new(name).ok()?))
-}
-
-/// The path without slashes at its end. They would make the kernel follow a link there (path_resolution(7)).
-fn without_slashes_behind(path: &[u8]) -> &[u8] {
-    path.iter().rposition(|&byte| byte != b'/').map_or(&[], |end| &path[..=end])
-}
-
-/// The path of a file. A slash behind it does no harm, as in bubblewrap 0.12; to the kernel it means a directory.
-pub(super) fn of_file(path: &CStr) -> CString {
-    CString::new(without_slashes_behind(path.to_bytes())).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_is_split_as_the_kernel_reads_it() {
-        let parts =
-            |path: &CStr| split(path).map(|(parent, name)| [parent, name].map(|part| part.into_string().unwrap()));
-        assert_eq!(parts(c"/usr"), Some(["".into(), "usr".into()]));
-        assert_eq!(parts(c"usr"), Some(["".into(), "usr".into()]));
-        assert_eq!(parts(c"//a//b//"), Some(["//a".into(), "b".into()]));
-        assert_eq!(parts(c"/a/./b/."), Some(["/a/./b".into(), ".".into()]));
-        assert_eq!(parts(c"/a/../b"), Some(["/a/..".into(), "b".into()]));
-        assert_eq!(parts(c"/a//.././"), Some(["/a//..".into(), ".".into()]));
-        assert_eq!(parts(c".."), Some(["".into(), "..".into()]));
-        for root in [c"", c"/", c"//"] {
-            assert_eq!(parts(root), None, "{root:?}");
-        }
-    }
-}

@@ -13,7 +13,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use super::lockdown::Locked;
 use super::pid1;
-use super::tell;
+use super::tell::tell;
 use crate::plan::Plan;
 use crate::protocol::{At, Message, Orders, Outcome, Stage, Watch};
 use crate::spec::CapSet;
@@ -28,11 +28,11 @@ pub(crate) const STARTING: &CStr = c"pinfold: PID 1 of a sandbox";
 
 /// Makes the copy, if the plan wants one and it can be made. `is_tool`: this program understands [`STARTING`].
 pub(super) fn copy(plan: &Plan, proc: BorrowedFd<'_>, is_tool: bool) -> Outcome<Option<OwnedFd>> {
-    // Every exec gives capabilities to root of a namespace, as far as the bounding set allows. The kernel makes a
-    // process that gained some non-dumpable again (`commit_creds` in kernel/cred.c).
-    let would_gain = process::real_ids().0 == 0 && plan.restrictions.lock.caps != Some(CapSet::EMPTY);
-    // A copy that is not static would load its interpreter from inside the sandbox.
-    if !plan.init.is_sealed || !is_tool || would_gain || !sealed::is_static() {
+    // Root of a namespace is given capabilities by every exec, as far as the bounding set allows. A process that has
+    // gained some is closed again (`commit_creds` in kernel/cred.c).
+    let would_gain = || process::real_ids().0 == 0 && plan.restrictions.lock.caps != Some(CapSet::EMPTY);
+    // In the box, an interpreter would be one of the box's.
+    if !plan.init.is_sealed || !is_tool || would_gain() || !sealed::is_static() {
         return Ok(None);
     }
     // RLIMIT_FSIZE counts for a file in memory too.

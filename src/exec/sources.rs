@@ -1,16 +1,16 @@
-//! Sources of binds and overlay layers.
-//!
-//! Each is opened once, before the new root exists, and held by descriptor from then on. So nobody can exchange a
-//! source afterwards, and a missing source fails the run before anything has been made.
+//! Sources of binds and layers: each is opened once, before the new root exists, and held by descriptor from then on.
+//! Nobody can exchange it any more, and a source that is missing fails the run before anything has been made. Those of
+//! [`Root::together`] are only looked at.
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 
+use super::listing::{Listing, Told};
 use crate::plan::Root;
 use crate::protocol::{Act, At, Descriptors, Failure, Outcome, Stage};
 use crate::spec::{BindFlags, FsOp, Op, OverlayKind, Source};
-use crate::sys::mount::{self, AT_FDCWD, Attr, Propagation};
-use crate::sys::{Errno, Result, file, process};
+use crate::sys::mount::{self, Attr, CloneError, Original, Propagation};
+use crate::sys::{Errno, Result, Spent, file, process};
 
 /// What an operation holds until it is carried out.
 pub(super) enum Held {
@@ -20,7 +20,9 @@ pub(super) enum Held {
     Skip,
     /// A detached mount.
     Tree { mount: OwnedFd, is_dir: bool },
-    /// A detached mount of a symbolic link itself.
+    /// Nothing, but the source of a bind is there: it is bound by its path, with others.
+    ByPath { is_dir: bool },
+    /// A detached mount of a link itself.
     Link(OwnedFd),
     /// A file to copy, and its permission bits.
     File { file: OwnedFd, mode: u32 },
@@ -34,8 +36,8 @@ pub(super) struct Upper {
     pub(super) work: OwnedFd,
 }
 
-/// Room for the descriptors that are not sources; more than are needed.
-const OTHERS: u64 = 64;
+/// Descriptors that are in use besides sources, with room to spare: those that wait for being closed among them.
+const OTHERS: u64 = 64 + Spent::MOST as u64;
 
 /// Raises the limit on open files where the sources need that. `give_back` restores it for the program.
 pub(super) struct DescriptorRoom {
@@ -51,8 +53,8 @@ impl DescriptorRoom {
             FsOp::Overlay { layers, .. } => layers.len() as u64 + 2,
             _ => 0,
         };
-        let sources: u64 = plan.ops.iter().map(|op| layers(&op.fs)).sum();
-        // Most sandboxes have few sources. Do not spend a call on asking for the limit.
+        let sources: u64 = plan.ops.iter().skip(plan.together).map(|op| layers(&op.fs)).sum();
+        // No call is spent on asking for the few of most boxes.
         if sources <= 16 {
             return Ok(DescriptorRoom { before: None });
         }
@@ -74,18 +76,40 @@ impl DescriptorRoom {
 }
 
 /// Opens the sources of all operations.
-pub(super) fn open(plan: &Root, descriptors: &Descriptors) -> Outcome<Vec<Held>> {
-    plan.ops.iter().enumerate().map(|(index, op)| open_one(descriptors, index, op)).collect()
+pub(super) fn open(plan: &Root, descriptors: &Descriptors, spent: &mut Spent) -> Outcome<Vec<Held>> {
+    let together = plan.ops.iter().take(plan.together).filter_map(|op| match &op.fs {
+        FsOp::Bind { source: Source::Path(source), .. } => Some(source.as_c_str()),
+        _ => None,
+    });
+    let listing = Listing::of(together, spent);
+    let open = |(index, op): (usize, &Op)| match &op.fs {
+        FsOp::Bind { source: Source::Path(source), .. } if index < plan.together => look_at(&listing, index, source),
+        _ => open_one(descriptors, spent, index, op),
+    };
+    plan.ops.iter().enumerate().map(open).collect()
 }
 
-fn open_one(descriptors: &Descriptors, index: usize, op: &Op) -> Outcome<Held> {
+/// Whether an optional source is there, and is a directory.
+fn look_at(listing: &Listing, index: usize, source: &CString) -> Outcome<Held> {
+    match listing.tells(source) {
+        Told::There { is_dir } => return Ok(Held::ByPath { is_dir }),
+        Told::Missing => return Ok(Held::Skip),
+        Told::Nothing => {}
+    }
+    match file::stat(source) {
+        Ok(found) => Ok(Held::ByPath { is_dir: found.is_dir() }),
+        Err(Errno::ENOENT) => Ok(Held::Skip),
+        Err(errno) => Err(errno).op(index, Act::Source),
+    }
+}
+
+fn open_one(descriptors: &Descriptors, spent: &mut Spent, index: usize, op: &Op) -> Outcome<Held> {
     let real = op.real.first();
     match &op.fs {
-        FsOp::Bind { source, flags, dest: _ } => match open_tree(descriptors, index, source, real) {
+        FsOp::Bind { source, flags, dest: _ } => match open_tree((descriptors, spent), index, (source, *flags), real) {
             Err(failure) if flags.optional && failure.errno == Errno::ENOENT as i32 => Ok(Held::Skip),
             tree => {
                 let mount = tree?;
-                set_bind_flags(&mount, *flags).op(index, Act::Flags)?;
                 let found = file::fstat(mount.as_fd()).op(index, Act::Source)?;
                 match source {
                     Source::Link(_) if found.is_link() => Ok(Held::Link(mount)),
@@ -114,11 +138,16 @@ fn open_one(descriptors: &Descriptors, index: usize, op: &Op) -> Outcome<Held> {
     }
 }
 
-fn open_tree(descriptors: &Descriptors, index: usize, source: &Source, real: Option<&CString>) -> Outcome<OwnedFd> {
+fn open_tree(
+    (descriptors, spent): (&Descriptors, &mut Spent),
+    index: usize,
+    (source, flags): (&Source, BindFlags),
+    real: Option<&CString>,
+) -> Outcome<OwnedFd> {
     let fd = match (source, real) {
-        (Source::Path(_), Some(path)) | (Source::Real(path), _) => return open_real(index, path),
-        (Source::Path(path), None) => return mount::clone_tree(AT_FDCWD, path, true).op(index, Act::Source),
-        (Source::Link(path), _) => return mount::clone_link(path).op(index, Act::Source),
+        (Source::Path(_), Some(path)) | (Source::Real(path), _) => return open_real(spent, index, path, flags),
+        (Source::Path(path), None) => return clone(index, Original::Tree(path), flags),
+        (Source::Link(path), _) => return clone(index, Original::Link(path), flags),
         (Source::Fd(fd), _) => *fd,
     };
     // The descriptor belongs to the caller's mount namespace, and only a mount of this namespace can be copied. So find
@@ -127,7 +156,7 @@ fn open_tree(descriptors: &Descriptors, index: usize, source: &Source, real: Opt
     let wanted = descriptors.get(fd).map_err(|_| Errno::ENOENT).op(index, Act::Source)?;
     let link = c_string(format!("self/fd/{fd}"));
     let path = file::read_link_at(descriptors.proc(), &link).op(index, Act::Source)?;
-    let mount = mount::clone_tree(AT_FDCWD, &path, true).op(index, Act::Source)?;
+    let mount = clone(index, Original::Tree(&path), flags)?;
     let found = file::fstat(mount.as_fd()).op(index, Act::Source)?;
     if !file::fstat(wanted).op(index, Act::Source)?.is_same_file(found) {
         return Err(Failure { act: Act::Race, ..Failure::nth(Stage::Op, index, 0) });
@@ -135,11 +164,35 @@ fn open_tree(descriptors: &Descriptors, index: usize, source: &Source, real: Opt
     Ok(mount)
 }
 
-/// Opens a tree by a path that must not lead through a symbolic link. A program in another sandbox that can write there
-/// could have exchanged a directory for a link to anywhere (CVE-2021-30465, CVE-2024-42472).
-fn open_real(index: usize, path: &CString) -> Outcome<OwnedFd> {
+/// A tree whose path must not lead through a link: a program of another box, which may write there too, could have
+/// exchanged a directory for a link to anywhere (CVE-2021-30465, CVE-2024-42472).
+fn open_real(spent: &mut Spent, index: usize, path: &CString, flags: BindFlags) -> Outcome<OwnedFd> {
     let place = unexchanged(index, file::open_without_links(path))?;
-    mount::clone_opened(place.as_fd()).op(index, Act::Source)
+    let mount = clone(index, Original::Opened(place.as_fd()), flags);
+    spent.add(place);
+    mount
+}
+
+/// A copy of the tree with the flags of a bind, below as well as at its top, seen or hidden. None is ever taken away:
+/// `noexec`, `nosymfollow` and the rest stay as the host has them.
+fn clone(index: usize, original: Original<'_>, flags: BindFlags) -> Outcome<OwnedFd> {
+    let BindFlags { read_only, devices, optional: _ } = flags;
+    let attr = Attr::NO_SUID.with(if devices { Attr::NONE } else { Attr::NO_DEV }).with(if read_only {
+        Attr::READ_ONLY
+    } else {
+        Attr::NONE
+    });
+    // What the host mounts below a read-only bind later would arrive here without any of these flags, so it must not
+    // arrive. Below a writable bind it does, as in bubblewrap: removable media are made visible to running programs
+    // this way.
+    let propagation = if read_only { Propagation::Private } else { Propagation::Keep };
+    mount::clone_with(original, attr, propagation).map_err(|error| {
+        let (act, errno) = match error {
+            CloneError::Original(errno) => (Act::Source, errno),
+            CloneError::Flags(errno) => (Act::Flags, errno),
+        };
+        Failure { act, ..Failure::nth(Stage::Op, index, errno as i32) }
+    })
 }
 
 /// Passes on the result of opening a path that had no links in it. If it has one now, somebody exchanged part of it.
@@ -164,21 +217,6 @@ fn open_file(descriptors: &Descriptors, index: usize, source: &CString, real: Op
     let link = c_string(format!("self/fd/{}", file::number(place.as_fd())));
     let file = file::open_read_at(descriptors.proc(), &link).op(index, Act::Source)?;
     Ok(Held::File { file, mode: about.permissions() })
-}
-
-/// Adds flags to every mount of a copied tree, visible or hidden. It never removes one: `noexec`, `nosymfollow` and the
-/// rest stay as the host has them.
-fn set_bind_flags(mount: &OwnedFd, flags: BindFlags) -> Result<()> {
-    let BindFlags { read_only, devices, optional: _ } = flags;
-    let attr = Attr::NO_SUID.with(if devices { Attr::NONE } else { Attr::NO_DEV }).with(if read_only {
-        Attr::READ_ONLY
-    } else {
-        Attr::NONE
-    });
-    // What the host mounts below a read-only bind later would arrive without these flags, so it must not arrive at all.
-    // Below a writable bind it does arrive, as in bubblewrap: that is how running programs come to see removable media.
-    let propagation = if read_only { Propagation::Private } else { Propagation::Keep };
-    mount::set_attr(mount.as_fd(), attr, propagation, true)
 }
 
 fn open_layers(index: usize, layers: &[CString], kind: &OverlayKind, real: &[CString]) -> Outcome<Held> {

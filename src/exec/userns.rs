@@ -9,17 +9,17 @@ use crate::protocol::{At, Descriptors, Failure, Outcome, Stage};
 use crate::spec::{FsOp, path};
 use crate::sys::mount::AT_FDCWD;
 use crate::sys::ns::{self, NsSet};
-use crate::sys::{Errno, Result, caps, file, process};
+use crate::sys::{Errno, Result, Spent, caps, file, process};
 
 /// Path below a procfs of the limit on user namespaces. It is that of the namespace of whoever opens the file.
 const LIMIT: &CStr = c"sys/user/max_user_namespaces";
 
-/// Gives this process the plan's ids in its user namespace.
-pub(super) fn become_somebody(ids: &UserIds, proc: BorrowedFd<'_>) -> Outcome<()> {
+/// Gives this process the ids that the plan wants in its user namespace.
+pub(super) fn become_somebody(ids: &UserIds, proc: BorrowedFd<'_>, spent: &mut Spent) -> Outcome<()> {
     match &ids.maps {
         Maps::None => switch_ids(ids.switch),
         Maps::From(_) => Ok(()),
-        Maps::Own { outer, inner: _ } => write_maps(proc, outer),
+        Maps::Own { outer, inner: _ } => write_maps(proc, outer, spent),
     }
 }
 
@@ -29,11 +29,12 @@ pub(super) fn leave_behind(plan: &Plan, descriptors: &Descriptors) -> Outcome<()
         join(descriptors, fd, NsSet::USER, Stage::JoinInnerUser)?;
     }
     if let Maps::Own { inner: Some(inner), outer: _ } = &plan.ids.maps {
-        // The limit applies to the namespace in which it is written and to everything below. The second namespace uses
-        // up the one that it allows. Write it through the host's procfs, because the sandbox may have none.
-        write(descriptors.proc(), LIMIT, b"1").stage(Stage::LimitUserNs)?;
+        // The limit counts for the namespace in which it is written and everything below it; the next namespace uses
+        // up the one that is left. It is written through the host's procfs: the box may have none.
+        let mut spent = Spent::default();
+        write(descriptors.proc(), LIMIT, b"1", &mut spent).stage(Stage::LimitUserNs)?;
         ns::unshare(NsSet::USER).stage(Stage::InnerUser)?;
-        write_maps(descriptors.proc(), inner)?;
+        write_maps(descriptors.proc(), inner, &mut spent)?;
     }
     if plan.restrictions.lock.limit_userns {
         let limit = own_limit(&plan.root).map_or_else(|| file::open_write_at(descriptors.proc(), LIMIT), Ok);
@@ -63,18 +64,20 @@ fn own_limit(root: &Root) -> Option<OwnedFd> {
     file::is_procfs(limit.as_fd()).is_ok_and(|is_it| is_it).then_some(limit)
 }
 
-fn write_maps(proc: BorrowedFd<'_>, maps: &IdMaps) -> Outcome<()> {
-    write(proc, c"self/uid_map", maps.uid.as_bytes()).stage(Stage::UidMap)?;
-    // Without this the kernel lets no ordinary user map a group: dropping a group with setgroups(2) could give access
-    // that membership in the group denies (CVE-2014-8989).
-    write(proc, c"self/setgroups", b"deny").stage(Stage::SetGroups)?;
-    write(proc, c"self/gid_map", maps.gid.as_bytes()).stage(Stage::GidMap)
+fn write_maps(proc: BorrowedFd<'_>, maps: &IdMaps, spent: &mut Spent) -> Outcome<()> {
+    write(proc, c"self/uid_map", maps.uid.as_bytes(), spent).stage(Stage::UidMap)?;
+    // Without this the kernel does not let an ordinary user map a group: dropping a group by setgroups(2) could give
+    // access that its membership denies (CVE-2014-8989).
+    write(proc, c"self/setgroups", b"deny", spent).stage(Stage::SetGroups)?;
+    write(proc, c"self/gid_map", maps.gid.as_bytes(), spent).stage(Stage::GidMap)
 }
 
-fn write(proc: BorrowedFd<'_>, path: &CStr, content: &[u8]) -> Result<()> {
+fn write(proc: BorrowedFd<'_>, path: &CStr, content: &[u8], spent: &mut Spent) -> Result<()> {
     let fd = file::open_write_at(proc, path)?;
-    // In a single write: the kernel takes an id map whole or not at all.
-    file::write_all(fd.as_fd(), content)
+    // One write: the kernel takes a map in one piece or not at all.
+    let written = file::write_all(fd.as_fd(), content);
+    spent.add(fd);
+    written
 }
 
 /// Switches to the plan's ids in a joined namespace, whose id maps exist already.

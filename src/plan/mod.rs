@@ -14,6 +14,7 @@ mod namespaces;
 mod others;
 mod parts;
 pub(crate) mod pattern;
+mod together;
 mod walls;
 mod ways_out;
 
@@ -106,8 +107,11 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
         let own = Own { userns, caps: host.capabilities, kernel: kernel.as_deref(), init, is_plain };
         if new_root { lock(lockdown, caller, own, exec_label)? } else { lock_on_host(lockdown, own, exec_label)? }
     };
+    let has_rule =
+        |op| landlock.as_ref().is_some_and(|rules| rules.files.iter().any(|rule| rule.object == Object::Mount(op)));
     let root = Root {
         is_new: new_root,
+        together: together::together(&ops, has_rule),
         has_user_ns: userns,
         make_slave: !new_user,
         denials: Denials::of(&ops)?,

@@ -58,6 +58,8 @@ pub struct Root {
     pub(crate) make_slave: bool,
     /// What builds the new root.
     pub ops: Vec<Op>,
+    /// So many of them, from the first on, are links and binds that are made together.
+    pub(crate) together: usize,
     /// What is denied, once they are done.
     pub(crate) denials: Denials,
     /// What cannot be enforced is dropped and told to the caller.

@@ -142,6 +142,19 @@ pub(crate) fn lists_inodes(fd: BorrowedFd<'_>) -> Result<bool> {
     nix::sys::statfs::fstatfs(fd).map(|fs| known.contains(&fs.filesystem_type()))
 }
 
+/// Whether the filesystem of `fd` has no name in a directory that it does not list. Automounts, snapshots and much in user
+/// space have. A filesystem that is missing here costs time only.
+pub(crate) fn lists_all(fd: BorrowedFd<'_>) -> Result<bool> {
+    use nix::sys::statfs::{
+        BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, F2FS_SUPER_MAGIC, FsType, OVERLAYFS_SUPER_MAGIC, TMPFS_MAGIC,
+    };
+    // nix has it for glibc alone.
+    const XFS_SUPER_MAGIC: FsType = FsType(libc::XFS_SUPER_MAGIC as _);
+    let known =
+        [BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, F2FS_SUPER_MAGIC, OVERLAYFS_SUPER_MAGIC, TMPFS_MAGIC, XFS_SUPER_MAGIC];
+    nix::sys::statfs::fstatfs(fd).map(|fs| known.contains(&fs.filesystem_type()))
+}
+
 /// Whether nothing can be changed at `fd` through its mount (`fstatvfs(3)`).
 pub(crate) fn is_read_only(fd: BorrowedFd<'_>) -> Result<bool> {
     nix::sys::statvfs::fstatvfs(fd).map(|fs| fs.flags().contains(nix::sys::statvfs::FsFlags::ST_RDONLY))

@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nix::NixPath;
@@ -86,7 +86,8 @@ fn read_open(fd: OwnedFd, most: u64) -> Result<Vec<u8>> {
     if about.st_size.unsigned_abs() > most {
         return Err(Errno::EFBIG);
     }
-    let mut text = Vec::new();
+    // With room for one byte more, one read takes it all and the next one says that nothing follows.
+    let mut text = Vec::with_capacity(about.st_size.unsigned_abs() as usize + 1);
     match File::from(fd).take(most + 1).read_to_end(&mut text) {
         Ok(length) if length as u64 > most => Err(Errno::EFBIG),
         Ok(_) => Ok(text),
@@ -98,6 +99,25 @@ fn read_open(fd: OwnedFd, most: u64) -> Result<Vec<u8>> {
 pub(crate) fn open_without_links_at(dir: BorrowedFd<'_>, path: &CStr) -> Result<OwnedFd> {
     let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_CLOEXEC).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
     nix::fcntl::openat2(dir, path, how)
+}
+
+/// What `path` (absolute) is, and whether a link is on the way to it or at its end; `Ok(None)` where there is one, and
+/// ENOENT where something is missing before any link is met.
+pub(crate) fn look_without_links(path: &CStr) -> Result<Option<Stat>> {
+    match super::file::open_without_links(path) {
+        Ok(place) => look_at_open(place.as_fd()).map(Some),
+        Err(Errno::ELOOP) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Whether `path` is known to mean what it says: there is no link on the way to it or at its end, or something is
+/// missing before any link.
+pub(crate) fn is_plain(path: &CStr) -> bool {
+    match super::file::open_without_links(path) {
+        Ok(_) | Err(Errno::ENOENT) => true,
+        Err(_) => false,
+    }
 }
 
 /// Gives `from` in `dir` the name `to`, which nothing may have (EEXIST).

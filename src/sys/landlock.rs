@@ -1,13 +1,13 @@
 //! Landlock (kernel document `userspace-api/landlock`, `landlock(7)`), by the crate of that name.
 //!
-//! Everything is a hard requirement of the crate's: what the kernel does not know is an error and never left out.
+//! Everything is a hard requirement of the crate's: what the kernel does not know is an error and never left out. Rules
+//! are added without the crate, which looks at each file once more to find out whether it is a directory.
 
 use std::fmt;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use landlock::{
-    AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath, RulesetAttr, RulesetCreated,
-    RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, make_bitflags,
+    AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, RulesetAttr, RulesetError, Scope, make_bitflags,
 };
 
 use super::{Errno, Result, check};
@@ -116,7 +116,29 @@ impl Tcp {
 }
 
 /// Rules in the making.
-pub(crate) struct Ruleset(RulesetCreated);
+pub(crate) struct Ruleset(OwnedFd);
+
+/// `enum landlock_rule_type` of include/uapi/linux/landlock.h.
+#[derive(Debug, Clone, Copy)]
+#[repr(u32)]
+enum RuleType {
+    PathBeneath = 1,
+    NetPort = 2,
+}
+
+/// `struct landlock_path_beneath_attr`.
+#[repr(C, packed)]
+struct PathBeneath {
+    allowed_access: u64,
+    parent_fd: i32,
+}
+
+/// `struct landlock_net_port_attr`.
+#[repr(C)]
+struct NetPort {
+    allowed_access: u64,
+    port: u64,
+}
 
 impl Ruleset {
     /// Makes a ruleset without rules. `EINVAL` where nothing is handled, or something that the kernel does not know.
@@ -135,28 +157,38 @@ impl Ruleset {
                 ruleset = ruleset.scope(scope.1).map_err(errno)?;
             }
         }
-        // It is set long before, and this one reads it back.
-        Ok(Ruleset(ruleset.create().map_err(errno)?.no_new_privs(false)))
+        // There is none only where the crate makes do without Landlock, which a hard requirement forbids.
+        Option::<OwnedFd>::from(ruleset.create().map_err(errno)?).map(Ruleset).ok_or(Errno::ENOSYS)
     }
 
-    /// Allows `rights` on what `place` refers to and, if it is a directory, on everything below.
+    /// Allows `rights` on what `place` refers to and, if it is a directory, on everything below. `EINVAL` for rights that
+    /// the ruleset does not handle, and for those of directories on anything else.
     ///
     /// The rule belongs to the inode: it holds however that is reached. `EBADFD` for what has no place in a filesystem
     /// that anybody could name, such as a pipe, which needs no rule.
     pub(crate) fn allow(&mut self, place: BorrowedFd<'_>, rights: Rights) -> Result<()> {
-        (&mut self.0).add_rule(PathBeneath::new(place, rights.0)).map(drop).map_err(errno)
+        let rule = PathBeneath { allowed_access: rights.0.bits(), parent_fd: place.as_raw_fd() };
+        self.add(RuleType::PathBeneath, &rule)
     }
 
     /// Allows the use of a port.
     pub(crate) fn allow_port(&mut self, port: u16, tcp: Tcp) -> Result<()> {
-        (&mut self.0).add_rule(NetPort::new(port, tcp.access())).map(drop).map_err(errno)
+        let rule = NetPort { allowed_access: BitFlags::from(tcp.access()).bits(), port: port.into() };
+        self.add(RuleType::NetPort, &rule)
     }
 
-    /// Puts this process, and everything that it starts, under the rules for good. False where the crate says that not
-    /// all of them are enforced.
-    pub(crate) fn restrict(self) -> Result<bool> {
-        let status = self.0.restrict_self().map_err(errno)?;
-        Ok(status.ruleset == RulesetStatus::FullyEnforced)
+    /// `rule` is the structure that the kernel reads for this type.
+    fn add<T>(&mut self, rule_type: RuleType, rule: &T) -> Result<()> {
+        let (set, rule_type) = (self.0.as_raw_fd(), rule_type as u32);
+        // SAFETY: `rule` lives through the call, and is of the layout that the kernel reads for its type.
+        check(unsafe { libc::syscall(libc::SYS_landlock_add_rule, set, rule_type, std::ptr::from_ref(rule), 0) })
+            .map(drop)
+    }
+
+    /// Puts this process, and everything that it starts, under the rules for good: all of them, or it fails.
+    pub(crate) fn restrict(self) -> Result<()> {
+        // SAFETY: plain numbers only.
+        check(unsafe { libc::syscall(libc::SYS_landlock_restrict_self, self.0.as_raw_fd(), 0) }).map(drop)
     }
 }
 

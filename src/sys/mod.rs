@@ -23,12 +23,14 @@ pub(crate) mod process;
 pub(crate) mod sealed;
 pub(crate) mod signals;
 pub(crate) mod socket;
+mod spent;
 mod stat;
 pub(crate) mod terminal;
 
 pub use arena::Arena;
 pub(crate) use errno::{error_text, io_error_text};
 pub(crate) use nix::errno::Errno;
+pub(crate) use spent::Spent;
 
 /// Result of one kernel call.
 pub(crate) type Result<T> = std::result::Result<T, Errno>;

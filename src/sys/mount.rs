@@ -4,7 +4,8 @@
 //! `/proc/self/mountinfo` is read: cost per mount is constant.
 
 use std::ffi::CStr;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Errno, Result, check};
 
@@ -29,7 +30,7 @@ impl Attr {
     }
 }
 
-/// What [`set_attr`] does to propagation.
+/// What a change of flags does to propagation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Propagation {
     Keep,
@@ -43,14 +44,93 @@ pub(crate) fn clone_tree(dir: BorrowedFd<'_>, path: &CStr, recursive: bool) -> R
     open_tree(dir, path, if recursive { libc::AT_RECURSIVE } else { 0 })
 }
 
+/// What is copied by [`clone_with`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Original<'a> {
+    /// The mount at a path, links followed, with what is mounted below it.
+    Tree(&'a CStr),
+    /// The same in a directory.
+    Below(BorrowedFd<'a>, &'a CStr),
+    /// What a descriptor refers to, with what is mounted below it.
+    Opened(BorrowedFd<'a>),
+    /// A link itself.
+    Link(&'a CStr),
+    /// The file at a path, links followed.
+    File(&'a CStr),
+}
+
+/// What can go wrong while a copy with flags is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CloneError {
+    /// The original cannot be copied.
+    Original(Errno),
+    /// The copy cannot be given the flags.
+    Flags(Errno),
+}
+
+/// `open_tree_attr` (Linux 6.15), which libc does not know yet. All architectures but alpha have this number.
+const SYS_OPEN_TREE_ATTR: libc::c_long = 467;
+
+/// A detached copy with `attr` added to its flags. Flags that are set already stay set: nothing is weakened.
+///
+/// One call where the kernel has it, and two where not. If the one call fails, the two are tried, because only they
+/// tell which half has failed.
+pub(crate) fn clone_with(
+    original: Original<'_>,
+    attr: Attr,
+    propagation: Propagation,
+) -> std::result::Result<OwnedFd, CloneError> {
+    /// Set when the kernel has refused the call itself: it will do so again.
+    static IS_UNKNOWN: AtomicBool = AtomicBool::new(false);
+    let (dir, path, flags) = match original {
+        Original::Tree(path) => (AT_FDCWD, path, libc::AT_RECURSIVE),
+        Original::Below(dir, path) => (dir, path, libc::AT_RECURSIVE),
+        Original::Opened(place) => (place, c"", libc::AT_EMPTY_PATH | libc::AT_RECURSIVE),
+        Original::Link(path) => (AT_FDCWD, path, libc::AT_SYMLINK_NOFOLLOW),
+        Original::File(path) => (AT_FDCWD, path, 0),
+    };
+    if !IS_UNKNOWN.load(Ordering::Relaxed) {
+        match open_tree_attr(dir, path, flags, attr, propagation) {
+            Ok(copy) => return Ok(copy),
+            // The same that open_tree(2) would say.
+            Err(Errno::ENOENT) => return Err(CloneError::Original(Errno::ENOENT)),
+            // An older kernel, or a filter of system calls that does not know the call (seccomp(2)).
+            Err(Errno::ENOSYS | Errno::EPERM) => IS_UNKNOWN.store(true, Ordering::Relaxed),
+            Err(_) => {}
+        }
+    }
+    let copy = open_tree(dir, path, flags).map_err(CloneError::Original)?;
+    set_attr(copy.as_fd(), attr, propagation, flags & libc::AT_RECURSIVE != 0).map_err(CloneError::Flags)?;
+    Ok(copy)
+}
+
+fn open_tree_attr(
+    dir: BorrowedFd<'_>,
+    path: &CStr,
+    flags: i32,
+    attr: Attr,
+    propagation: Propagation,
+) -> Result<OwnedFd> {
+    let flags = libc::OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags as u32;
+    let wanted = mount_attr(attr, propagation);
+    // SAFETY: `path` and `wanted` live through the call, and the size of `wanted` is given; the kernel only reads them.
+    let fd = check(unsafe {
+        libc::syscall(
+            SYS_OPEN_TREE_ATTR,
+            dir.as_raw_fd(),
+            path.as_ptr(),
+            flags,
+            &raw const wanted,
+            size_of::<libc::mount_attr>(),
+        )
+    })?;
+    // SAFETY: the kernel has just given this descriptor to us; nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
 /// A detached copy of what `place` refers to, with what is mounted below it.
 pub(crate) fn clone_opened(place: BorrowedFd<'_>) -> Result<OwnedFd> {
     open_tree(place, c"", libc::AT_EMPTY_PATH | libc::AT_RECURSIVE)
-}
-
-/// A detached mount of the link `path` itself.
-pub(crate) fn clone_link(path: &CStr) -> Result<OwnedFd> {
-    open_tree(AT_FDCWD, path, libc::AT_SYMLINK_NOFOLLOW)
 }
 
 fn open_tree(dir: BorrowedFd<'_>, path: &CStr, flags: i32) -> Result<OwnedFd> {
@@ -72,28 +152,36 @@ pub(crate) fn clone_here(place: BorrowedFd<'_>) -> Result<OwnedFd> {
 
 /// Adds `attr` to the mount that `mount` refers to. Flags that are set already stay set: nothing is weakened.
 pub(crate) fn set_attr(mount: BorrowedFd<'_>, attr: Attr, propagation: Propagation, recursive: bool) -> Result<()> {
-    let wanted = libc::mount_attr {
-        attr_set: attr.0,
-        attr_clr: 0,
-        propagation: match propagation {
-            Propagation::Keep => 0,
-            Propagation::Private => libc::MS_PRIVATE,
-        },
-        userns_fd: 0,
-    };
-    let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
+    mount_setattr(mount, mount_attr(attr, propagation), if recursive { libc::AT_RECURSIVE } else { 0 })
+}
+
+/// Makes a mount of our own writable again, and nothing that is mounted on it.
+pub(crate) fn make_writable(mount: BorrowedFd<'_>) -> Result<()> {
+    let wanted = libc::mount_attr { attr_clr: libc::MOUNT_ATTR_RDONLY, ..mount_attr(Attr::NONE, Propagation::Keep) };
+    mount_setattr(mount, wanted, 0)
+}
+
+fn mount_setattr(mount: BorrowedFd<'_>, wanted: libc::mount_attr, flags: i32) -> Result<()> {
     // SAFETY: `wanted` lives through the call and its size is given; the kernel only reads it.
     check(unsafe {
         libc::syscall(
             libc::SYS_mount_setattr,
             mount.as_raw_fd(),
             c"".as_ptr(),
-            flags,
+            libc::AT_EMPTY_PATH | flags,
             &raw const wanted,
             size_of::<libc::mount_attr>(),
         )
     })?;
     Ok(())
+}
+
+fn mount_attr(attr: Attr, propagation: Propagation) -> libc::mount_attr {
+    let propagation = match propagation {
+        Propagation::Keep => 0,
+        Propagation::Private => libc::MS_PRIVATE,
+    };
+    libc::mount_attr { attr_set: attr.0, attr_clr: 0, propagation, userns_fd: 0 }
 }
 
 /// Fails with ENOSYS where the kernel does not know [`set_attr`], the newest call that every new root needs (Linux 5.12).
@@ -169,6 +257,12 @@ pub(crate) fn mount_in_cwd(kind: &CStr, name: &CStr, options: &CStr, attr: Attr)
 /// Mounts the file at `source`, links followed, on `name` in the current directory: for the same kind of place.
 pub(crate) fn bind_in_cwd(source: &CStr, name: &CStr) -> Result<()> {
     nix::mount::mount(Some(source), name, None::<&CStr>, nix::mount::MsFlags::MS_BIND, None::<&CStr>)
+}
+
+/// The same of a directory or a file, with what is mounted below it.
+pub(crate) fn bind_tree_in_cwd(source: &CStr, name: &CStr) -> Result<()> {
+    use nix::mount::MsFlags;
+    nix::mount::mount(Some(source), name, None::<&CStr>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&CStr>)
 }
 
 /// Makes every mount of this namespace receive from the host and send nothing back.

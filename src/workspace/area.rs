@@ -54,6 +54,9 @@ pub(super) enum End {
 /// have any number.
 const MOST_ENTRIES: usize = 10_000;
 
+/// So many directories without links are remembered, and so many paths where nothing is.
+const MOST_REMEMBERED: usize = 16;
+
 pub(super) struct Area {
     /// How much may still be looked at.
     pub(super) budget: Budget,
@@ -61,14 +64,17 @@ pub(super) struct Area {
     uid: u32,
     /// Held directories whose entries are still to be looked at: a list, since a chain of links would take the stack.
     ahead: Vec<PathBuf>,
+    /// The `hooks` of a git directory, while they are looked at.
+    samples_in: Option<PathBuf>,
     /// How many entries may still be looked at.
     entries_left: usize,
     mounts: BTreeMap<PathBuf, Access>,
-    /// Which file is held where, as far as it was looked at anyway.
+    /// Which file is held or writable where, as far as it was looked at anyway.
     identities: BTreeMap<PathBuf, FileId>,
     /// Directories that are writable with all that is in them, but for what is held.
     regions: Vec<PathBuf>,
-    /// Directories elsewhere that are no links, and paths where nothing is: a few that were met, and are met again.
+    /// Directories that are no links, elsewhere or pinned, and paths where nothing is: a few that were met, and are met
+    /// again.
     plain: Vec<PathBuf>,
     absent: Vec<PathBuf>,
     unheld: BTreeMap<PathBuf, Unheld>,
@@ -80,15 +86,17 @@ pub(super) struct Area {
 }
 
 impl Area {
-    pub(super) fn new(cwd: &Path, uid: u32, budget: Budget) -> Area {
+    /// `here` is which file `cwd` is.
+    pub(super) fn new(cwd: &Path, here: FileId, uid: u32, budget: Budget) -> Area {
         let (mounts, unheld, watch) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let (regions, plain, absent) = (Vec::new(), Vec::new(), Vec::new());
-        let identities = BTreeMap::new();
-        let (ahead, entries_left) = (Vec::new(), MOST_ENTRIES);
+        let identities = BTreeMap::from([(cwd.to_owned(), here)]);
+        let (ahead, samples_in, entries_left) = (Vec::new(), None, MOST_ENTRIES);
         let mut area = Area {
             budget,
             uid,
             ahead,
+            samples_in,
             entries_left,
             mounts,
             identities,
@@ -220,12 +228,11 @@ impl Area {
     }
 
     fn remember(&mut self, place: &Path, is_there: bool) {
-        const MOST: usize = 16;
         if self.contains(place) {
             return;
         }
         let known = if is_there { &mut self.plain } else { &mut self.absent };
-        if known.len() < MOST {
+        if known.len() < MOST_REMEMBERED {
             known.push(place.to_owned());
         }
     }
@@ -246,6 +253,14 @@ impl Area {
             self.hold_targets(&dir);
         }
         held
+    }
+
+    /// The same of the `hooks` of a git directory. git executes nothing there that is called `.sample` (githooks(5)), so no
+    /// such file is looked at, unless something else names it.
+    pub(super) fn hold_hooks(&mut self, hooks: &Path, missing: Missing) {
+        self.samples_in = Some(hooks.to_owned());
+        let _held = self.hold(hooks, missing);
+        self.samples_in = None;
     }
 
     /// The same, without what links in it lead to.
@@ -325,6 +340,10 @@ impl Area {
             return;
         }
         if !self.can_change(place) {
+            if self.contains(place) {
+                // It lies in what is held already, where not every file was looked at.
+                self.check_file(place, about);
+            }
             return;
         }
         self.check_file(place, about);
@@ -380,7 +399,12 @@ impl Area {
             );
         };
         self.entries_left = left;
-        for path in entries.into_iter().map(|entry| entry.path()) {
+        let is_sample = |entry: &fs::DirEntry| {
+            let is_file = || entry.file_type().is_ok_and(|kind| kind.is_file());
+            entry.file_name().as_bytes().ends_with(b".sample") && is_file()
+        };
+        let has_samples = self.samples_in.as_deref() == Some(dir);
+        for path in entries.iter().filter(|entry| !(has_samples && is_sample(entry))).map(fs::DirEntry::path) {
             match entry::look_at_path(&path) {
                 Ok(about) if about.is_dir() => self.ahead.push(path),
                 Ok(about) if about.is_link() => {
@@ -400,6 +424,9 @@ impl Area {
         let is_held = dir.ancestors().any(|above| self.mounts.get(above) == Some(&Access::Read));
         if self.can_change(dir) && !is_held {
             self.mounts.entry(dir.to_owned()).or_insert(Access::Write);
+            // Much in it is followed next.
+            self.plain.insert(0, dir.to_owned());
+            self.plain.truncate(MOST_REMEMBERED);
         }
     }
 

@@ -34,6 +34,8 @@ pub(super) struct Repositories<'a> {
     tops: BTreeSet<PathBuf>,
     /// Git directories of all worktrees, wherever these are.
     known: BTreeSet<PathBuf>,
+    /// The `.git` of the repository that the workspace belongs to, once it is added.
+    own: Option<PathBuf>,
 }
 
 /// What a pointer file leads to.
@@ -68,6 +70,7 @@ impl<'a> Repositories<'a> {
             bare: BTreeSet::new(),
             tops: BTreeSet::new(),
             known: BTreeSet::new(),
+            own: None,
         }
     }
 
@@ -98,12 +101,13 @@ impl<'a> Repositories<'a> {
             if self.limits.refusal(dir).is_some() {
                 break;
             }
-            if let Ok(about) = fs::symlink_metadata(dir.join(".git"))
-                && (!about.is_dir() || is_git_dir(&dir.join(".git")))
+            let dot_git = dir.join(".git");
+            if let Ok(about) = fs::symlink_metadata(&dot_git)
+                && (!about.is_dir() || is_git_dir(&dot_git))
             {
                 // git obeys nobody else's repository either (safe.directory).
                 if dir == cwd || about.uid() == self.around.uid {
-                    self.add_own(area, cwd, dir);
+                    self.add_own(area, cwd, dir, about.is_dir());
                 }
                 break;
             }
@@ -118,14 +122,19 @@ impl<'a> Repositories<'a> {
         Ok(())
     }
 
-    fn add_own(&mut self, area: &mut Area, cwd: &Path, top: &Path) {
+    /// `is_dir`: its `.git` is a git directory, and no link.
+    fn add_own(&mut self, area: &mut Area, cwd: &Path, top: &Path, is_dir: bool) {
         if top != cwd {
             area.show(top);
         }
         let dot_git = top.join(".git");
-        if let Err((why, remedy)) = self.add(area, &dot_git) {
+        if is_dir {
+            self.add_top(area, top);
+            self.admit(area, &dot_git, top);
+        } else if let Err((why, remedy)) = self.add(area, &dot_git) {
             area.give_up(&dot_git, why, remedy.into());
         }
+        self.own = Some(dot_git);
     }
 
     /// Adds what a walk through the workspace has found.
@@ -134,6 +143,9 @@ impl<'a> Repositories<'a> {
             area.tell(above, TOO_DEEP);
         }
         for dot_git in &found.dot_gits {
+            if self.own.as_ref() == Some(dot_git) {
+                continue;
+            }
             if area.is_over(dot_git) {
                 return;
             }
@@ -155,9 +167,7 @@ impl<'a> Repositories<'a> {
     /// Adds the repository of a `.git`, whatever that is.
     fn add(&mut self, area: &mut Area, dot_git: &Path) -> Result<(), Astray> {
         let Some(top) = dot_git.parent() else { return Err(BROKEN) };
-        if area.contains(top) {
-            self.tops.insert(top.to_owned());
-        }
+        self.add_top(area, top);
         let is_link = dot_git.is_symlink();
         let (place, about) = match area.follow(dot_git) {
             End::There(place, about) => (place, about),
@@ -182,6 +192,12 @@ impl<'a> Repositories<'a> {
         }
         self.admit(area, &target.common, top);
         Ok(())
+    }
+
+    fn add_top(&mut self, area: &Area, top: &Path) {
+        if area.contains(top) {
+            self.tops.insert(top.to_owned());
+        }
     }
 
     fn admit(&mut self, area: &mut Area, git_dir: &Path, top: &Path) {
@@ -246,10 +262,11 @@ impl<'a> Repositories<'a> {
             (Missing::Make("mkdir -p"), Missing::Make("touch"))
         };
         area.pin(git_dir);
-        area.hold(&git_dir.join("hooks"), hooks);
+        area.hold_hooks(&git_dir.join("hooks"), hooks);
         // Only a worktree has one; git obeys it everywhere (setup.c, get_common_dir).
         let commondir = git_dir.join("commondir");
-        if !is_worktree(git_dir) && fs::symlink_metadata(&commondir).is_ok() {
+        let has_commondir = fs::symlink_metadata(&commondir).is_ok();
+        if has_commondir && !is_worktree(git_dir) {
             // No worktree: git never makes one there, and a run before may have, that was killed.
             area.give_up(
                 &commondir,
@@ -258,7 +275,9 @@ impl<'a> Repositories<'a> {
             );
         }
         area.hold(&commondir, Missing::Watch(OnAppear::Remove));
-        if let Some(common) = common_dir(git_dir).filter(|common| common != git_dir && area.contains(common)) {
+        if has_commondir
+            && let Some(common) = common_dir(git_dir).filter(|common| common != git_dir && area.contains(common))
+        {
             self.dirs.entry(common).or_default();
         }
         let own_config = self.protect_settings(area, git_dir, config);

@@ -13,7 +13,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::ffi::{CStr, CString, OsStr};
 use std::fs;
 use std::io::ErrorKind;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -25,7 +25,7 @@ use crate::spec::path::MAX_LINKS;
 use crate::spec::{Settle, SettleCommands, SettleLink};
 use crate::sys::dir::{self, Entries, For};
 use crate::sys::file::{self, Kind, Stat};
-use crate::sys::{entry, mount};
+use crate::sys::{Errno, Spent, entry, mount};
 
 /// So many directories of one git directory are read, the upper ones first. A usual one has about twenty.
 const MOST_DIRS: usize = 200;
@@ -93,13 +93,18 @@ fn look(git_dir: &Path, git_dirs: &BTreeSet<PathBuf>, most: usize, found: &mut F
     let mut entries = Entries::new();
     let mut waiting = VecDeque::from([git_dir.to_owned()]);
     let mut read = 0;
+    let Ok(top) = dir::open_any_mount(mount::AT_FDCWD, &c_path(git_dir), For::Listing) else { return 0 };
+    let marks_last = dir::marks_last(top.as_fd()).unwrap_or(false);
+    let mut spent = Spent::default();
     while let Some(dir) = waiting.pop_front().filter(|_| read < most && found.links.len() < MOST_LINKS) {
         read += 1;
         // What cannot be read has no link that stays.
-        let Ok(open) = dir::open_any_mount(mount::AT_FDCWD, &c_path(&dir), For::Listing) else { continue };
+        let Ok((open, marks_last)) = open_below(top.as_fd(), git_dir, &dir, marks_last) else { continue };
         let is_objects = dir.file_name() == Some(OsStr::new("objects"));
         let is_of_remotes = REMOTES.iter().any(|name| dir == git_dir.join(path_of(name.to_bytes())));
-        while entries.read(open.as_fd()).unwrap_or(false) && !budget.is_late(|| dir.clone()) {
+        let mut is_done = false;
+        while !is_done && entries.read(open.as_fd()).unwrap_or(false) && !budget.is_late(|| dir.clone()) {
+            is_done = marks_last && entries.is_last();
             for (name, kind) in entries.iter() {
                 let kind = kind.or_else(|| entry::look_at(open.as_fd(), name).ok().flatten()?.kind());
                 let path = || dir.join(OsStr::from_bytes(name.to_bytes()));
@@ -125,6 +130,7 @@ fn look(git_dir: &Path, git_dirs: &BTreeSet<PathBuf>, most: usize, found: &mut F
                 }
             }
         }
+        spent.add(open);
         // A git directory in this one is looked at by itself.
         waiting.retain(|dir| !git_dirs.contains(dir));
     }
@@ -139,6 +145,17 @@ impl Found {
         {
             self.commands.push(SettleCommands { git_dir: c_path(git_dir), commands });
         }
+    }
+}
+
+/// Opens `dir`, which is `git_dir` or lies below it, where `top` is that. `marks_last` says whether the file system of
+/// `top` marks the last entry of a directory; the answer is the same for `dir`.
+fn open_below(top: BorrowedFd<'_>, git_dir: &Path, dir: &Path, marks_last: bool) -> Result<(OwnedFd, bool), Errno> {
+    let name = dir.strip_prefix(git_dir).ok().filter(|name| !name.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match dir::open_same_mount(top, &c_path(name), For::Listing) {
+        // Something is mounted on the way.
+        Err(Errno::EXDEV) => dir::open_any_mount(top, &c_path(name), For::Listing).map(|open| (open, false)),
+        opened => opened.map(|open| (open, marks_last)),
     }
 }
 

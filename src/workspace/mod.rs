@@ -60,12 +60,12 @@ mod tests;
 mod walk;
 
 use std::borrow::Cow;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Error, push_printable};
 use crate::spec::{FileId, FsOp, Settle, Watch};
 use crate::sys::file::Stat;
-use crate::sys::io_error_text;
+use crate::sys::{entry, io_error_text};
 use area::Area;
 use bounds::{BOUNDS, Bounds, Budget};
 pub(crate) use identity::identity;
@@ -154,6 +154,19 @@ fn id_of(about: Stat) -> FileId {
 /// The exit code of a run that was not begun.
 const CODE: u8 = 125;
 
+/// `path` without links, and what is there.
+fn without_links(path: &Path) -> std::io::Result<(PathBuf, Stat)> {
+    let look = |path: &Path| entry::look_without_links(&area::c_path(path));
+    // So it is already where the kernel has said where somebody is (getcwd(2)).
+    let is_plain = path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+    if is_plain && let Ok(Some(about)) = look(path) {
+        return Ok((path.to_owned(), about));
+    }
+    let path = path.canonicalize()?;
+    let about = entry::look_at_path(&path)?;
+    Ok((path, about))
+}
+
 /// Finds out what to mount for a workspace.
 ///
 /// # Errors
@@ -169,15 +182,16 @@ fn find_within(around: &Surroundings<'_>, bounds: Bounds) -> Result<Workspace, E
         message.extend_from_slice(format!(" as the workspace: {}", io_error_text(&error)).as_bytes());
         Error::new(CODE, message)
     };
-    let cwd = around.cwd.canonicalize().map_err(failed)?;
-    if !cwd.is_dir() {
+    let (cwd, about) = without_links(around.cwd).map_err(failed)?;
+    if !about.is_dir() {
         return Err(failed(std::io::ErrorKind::NotADirectory.into()));
     }
+    let here = (about.device, about.inode);
     let limits = refuse::Limits::new(around);
-    if let Some(reason) = limits.refusal(&cwd).or_else(|| limits.refusal_of_place(&cwd)) {
+    if let Some(reason) = limits.refusal(&cwd).or_else(|| limits.refusal_of_place(here)) {
         return Err(refuse::error(&cwd, reason));
     }
-    let mut area = Area::new(&cwd, around.uid, Budget::new(bounds));
+    let mut area = Area::new(&cwd, id_of(about), around.uid, Budget::new(bounds));
     let mut repositories = git::Repositories::new(around, &limits);
     repositories.find_own(&mut area, &cwd)?;
     let found = walk::walk(&cwd, around.uid, &mut area.budget)?;

@@ -3,12 +3,18 @@
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
+use super::area::c_path;
 use super::{CODE, Surroundings};
 use crate::error::{Error, push_printable};
+use crate::sys::dir::{self, Entries, For};
+use crate::sys::file::Kind;
+use crate::sys::mount::AT_FDCWD;
+use crate::sys::{Errno, entry};
 
 /// These, and what is above them, are the system's, or everybody's.
 const SYSTEM: &[&str] = &[
@@ -37,14 +43,15 @@ impl Limits {
         let runtime = format!("/run/user/{}", around.uid);
         let runtime = both_forms(around.runtime_dir.map(Path::to_owned).into_iter().chain([runtime.into()]));
         let links = Links::of_root();
-        Limits { homes, runtime, system: real(links.ways_of(SYSTEM)), whole: real(links.ways_of(WHOLE)) }
+        let real = |places| links.ways_of(places).filter_map(|place| links.real(place)).collect();
+        Limits { homes, runtime, system: real(SYSTEM), whole: real(WHOLE) }
     }
 
     /// Why `dir` may not be written as a whole though its path says nothing, if so: a home is often mounted at two places
-    /// (autofs(8), homes that systemd-homed or an image builder binds), and it is the same directory at both.
-    pub(super) fn refusal_of_place(&self, dir: &Path) -> Option<&'static str> {
+    /// (autofs(8), homes that systemd-homed or an image builder binds), and it is the same directory at both. `here` is
+    /// its device and inode number.
+    pub(super) fn refusal_of_place(&self, here: (u64, u64)) -> Option<&'static str> {
         let place = |path: &Path| fs::metadata(path).ok().map(|about| (about.dev(), about.ino()));
-        let here = place(dir)?;
         let is_or_above = |home: &PathBuf| home.ancestors().any(|above| place(above) == Some(here));
         self.homes.iter().any(is_or_above).then_some("it is your home directory, or holds it, under another name")
     }
@@ -87,15 +94,18 @@ fn both_forms(paths: impl Iterator<Item = PathBuf>) -> Vec<PathBuf> {
     let mut forms: Vec<PathBuf> = paths.filter(|path| path.is_absolute() && path != Path::new("/")).collect();
     // What the environment and the system say of a home is mostly the same.
     forms.dedup();
-    let real = real(forms.iter().map(PathBuf::as_path));
+    let real: Vec<PathBuf> = forms.iter().filter_map(|path| real(path)).collect();
     forms.extend(real);
     forms
 }
 
-/// The paths of `places` without links, of those that have any.
-fn real<'a>(places: impl Iterator<Item = &'a Path>) -> Vec<PathBuf> {
-    let followed = |place: &Path| place.canonicalize().ok().filter(|real| real != place);
-    places.filter_map(followed).collect()
+/// The path of `place` without links, if it has any.
+fn real(place: &Path) -> Option<PathBuf> {
+    // One call for most: realpath(3) makes one for each part.
+    if entry::is_plain(&c_path(place)) {
+        return None;
+    }
+    place.canonicalize().ok().filter(|real| real != place)
 }
 
 /// The entries of `/` that are links, where it can be listed: one listing says of all what would be a call for each.
@@ -103,9 +113,37 @@ struct Links(Option<Vec<OsString>>);
 
 impl Links {
     fn of_root() -> Links {
-        let is_link = |entry: &fs::DirEntry| entry.file_type().map_or(true, |kind| kind.is_symlink());
-        let entries = fs::read_dir("/").and_then(Iterator::collect::<io::Result<Vec<_>>>);
-        Links(entries.ok().map(|all| all.iter().filter(|entry| is_link(entry)).map(fs::DirEntry::file_name).collect()))
+        Links(Links::listed().ok())
+    }
+
+    fn listed() -> Result<Vec<OsString>, Errno> {
+        let root = dir::open_any_mount(AT_FDCWD, c"/", For::Listing)?;
+        let marks_last = dir::marks_last(root.as_fd())?;
+        let (mut entries, mut links, mut is_done) = (Entries::new(), Vec::new(), false);
+        while !is_done && entries.read(root.as_fd())? {
+            let may_be = entries.iter().filter(|(_, kind)| kind.is_none_or(|kind| kind == Kind::Link));
+            links.extend(may_be.map(|(name, _)| OsStr::from_bytes(name.to_bytes()).to_owned()));
+            is_done = marks_last && entries.is_last();
+        }
+        Ok(links)
+    }
+
+    /// The path of `place` without links, if it has any.
+    fn real(&self, place: &Path) -> Option<PathBuf> {
+        if place.parent() != Some(Path::new("/")) {
+            return real(place);
+        }
+        let is_link = |name| self.0.as_ref().is_none_or(|links| links.iter().any(|link| link == name));
+        if let Some(target) = fs::read_link(place).ok().map(|target| Path::new("/").join(target))
+            && let [Component::RootDir, Component::Normal(first), Component::Normal(_)] =
+                target.components().collect::<Vec<_>>()[..]
+            && !is_link(first)
+            && fs::read_link(&target).is_err_and(|error| error.kind() == io::ErrorKind::InvalidInput)
+        {
+            // As on merged systems, `/bin -> usr/bin`: nothing else need be looked at.
+            return Some(target);
+        }
+        real(place)
     }
 
     /// Those of `places` that may have links on their way.

@@ -18,7 +18,7 @@ use crate::error::{Error, MISSING_CALL, push_printable};
 use crate::sys::dir::{self, Entries, For};
 use crate::sys::file::{self, Kind, Stat};
 use crate::sys::mount::AT_FDCWD;
-use crate::sys::{Errno, Result, entry, error_text};
+use crate::sys::{Errno, Result, Spent, entry, error_text};
 
 /// What a walk has found.
 #[derive(Debug, Default)]
@@ -47,6 +47,8 @@ struct Level {
     ahead: Vec<CString>,
     /// Length of its path.
     path: usize,
+    /// Whether its file system marks the last entry of a directory.
+    marks_last: bool,
 }
 
 /// Walks through `top` and all below it, with what is mounted there. No link is followed, and of git directories
@@ -55,7 +57,8 @@ struct Level {
 /// The types of files come with the names (getdents(2)): no file is looked at.
 pub(super) fn walk(top: &Path, uid: u32, budget: &mut Budget) -> std::result::Result<Found, Error> {
     let path = top.as_os_str().as_bytes().to_owned();
-    let mut walk = Walk { uid, budget, found: Found::default(), levels: Vec::new(), path, entries: Entries::new() };
+    let (found, levels, entries, spent) = (Found::default(), Vec::new(), Entries::new(), Spent::default());
+    let mut walk = Walk { uid, budget, found, levels, path, entries, spent };
     match walk.visit(AT_FDCWD, &c_path(top)).and_then(|()| walk.visit_all()) {
         Ok(()) => Ok(walk.found),
         Err(errno) => Err(failed(&walk.path, errno)),
@@ -70,6 +73,8 @@ struct Walk<'b> {
     /// Where the walk is.
     path: Vec<u8>,
     entries: Entries,
+    /// Directories that have been visited.
+    spent: Spent,
 }
 
 impl Walk<'_> {
@@ -103,8 +108,12 @@ impl Walk<'_> {
     /// Goes back up.
     fn leave(&mut self) -> Result<()> {
         let Some(level) = self.levels.pop() else { return Ok(()) };
-        let Some(above) = self.levels.last_mut().filter(|above| above.open.is_none()) else { return Ok(()) };
-        let back = dir::open_any_mount(level.open.ok_or(Errno::ESTALE)?.as_fd(), c"..", For::Listing)?;
+        let open = level.open.ok_or(Errno::ESTALE)?;
+        let Some(above) = self.levels.last_mut().filter(|above| above.open.is_none()) else {
+            self.spent.add(open);
+            return Ok(());
+        };
+        let back = dir::open_any_mount(open.as_fd(), c"..", For::Listing)?;
         let about = file::fstat(back.as_fd())?;
         // Somebody has moved one of them, and what is ahead cannot be found any more.
         if !above.about.is_some_and(|was| was.is_same_file(about)) {
@@ -116,8 +125,8 @@ impl Walk<'_> {
 
     /// Looks at the directory `name` of `above`.
     fn visit(&mut self, above: BorrowedFd<'_>, name: &CStr) -> Result<()> {
-        match dir::open_any_mount(above, name, For::Listing) {
-            Ok(open) => self.enter(open),
+        match self.open(above, name) {
+            Ok((open, marks_last)) => self.enter(open, marks_last),
             // Somebody works here.
             Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(()),
             // Closed to the program as well; but the owner can open it.
@@ -126,15 +135,31 @@ impl Walk<'_> {
         }
     }
 
-    fn enter(&mut self, open: OwnedFd) -> Result<()> {
+    /// Opens the directory `name` of `above`, and finds out whether its file system marks the last entry: on the mount of
+    /// the directory above it is the same.
+    fn open(&self, above: BorrowedFd<'_>, name: &CStr) -> Result<(OwnedFd, bool)> {
+        if let Some(level) = self.levels.last() {
+            match dir::open_same_mount(above, name, For::Listing) {
+                Err(Errno::EXDEV) => {}
+                opened => return opened.map(|open| (open, level.marks_last)),
+            }
+        }
+        let open = dir::open_any_mount(above, name, For::Listing)?;
+        let marks_last = dir::marks_last(open.as_fd()).unwrap_or(false);
+        Ok((open, marks_last))
+    }
+
+    fn enter(&mut self, open: OwnedFd, marks_last: bool) -> Result<()> {
         let mut seen = Seen::default();
         let mut ahead = Vec::new();
         let is_top = self.levels.is_empty();
         let here = || high_above(path_of(&self.path));
-        while self.entries.read(open.as_fd())? {
+        let mut is_done = false;
+        while !is_done && self.entries.read(open.as_fd())? {
             if self.budget.is_late(here) {
                 return Ok(());
             }
+            is_done = marks_last && self.entries.is_last();
             for (name, kind) in self.entries.iter() {
                 if is_top {
                     self.found.names.extend(later(open.as_fd(), name));
@@ -163,7 +188,7 @@ impl Walk<'_> {
                 self.note(Some(".gitmodules"));
             }
         }
-        self.levels.push(Level { open: Some(open), about: None, ahead, path: self.path.len() });
+        self.levels.push(Level { open: Some(open), about: None, ahead, path: self.path.len(), marks_last });
         Ok(())
     }
 

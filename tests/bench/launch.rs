@@ -11,6 +11,7 @@ mod filter;
 mod memory;
 mod rounds;
 mod stage;
+mod stages;
 mod verdict;
 
 use std::ffi::OsString;
@@ -96,6 +97,7 @@ fn measure(stage: &Stage, quick: bool) -> Result<()> {
     let native = native(stage, rounds)?;
     verdicts.at_most("pinfold run, to bubblewrap with everything unshared", 0.65, native);
     verdicts.at_most("whole launch, everything unshared, to the limit", 1.25, full.to_limit);
+    stages::print(stage, rounds)?;
     thousand_binds(stage, quick, &mut verdicts)?;
     time_per_bind(stage, quick, &mut verdicts)?;
     filter::measure(stage, quick, &mut verdicts)?;

@@ -11,6 +11,8 @@ use std::time::Instant;
 pub(crate) struct Contestant {
     name: &'static str,
     command: Command,
+    /// It is killed on its way, and says so.
+    is_ended: bool,
 }
 
 impl Contestant {
@@ -18,7 +20,7 @@ impl Contestant {
     pub(crate) fn new(name: &'static str, mut command: Command) -> Result<Contestant> {
         let null = File::options().read(true).write(true).open("/dev/null")?;
         command.stdin(null.try_clone()?).stdout(null).stderr(Stdio::inherit());
-        Ok(Contestant { name, command: plain(command) })
+        Ok(Contestant { name, command: plain(command), is_ended: false })
     }
 
     /// The same in `project`, whose parent is the home.
@@ -27,12 +29,19 @@ impl Contestant {
         self
     }
 
+    /// The same, where it will be killed on its way.
+    pub(crate) fn that_is_ended(mut self) -> Contestant {
+        self.command.stderr(Stdio::null());
+        self.is_ended = true;
+        self
+    }
+
     /// One launch, in microseconds: from before the process is made until it was waited for.
     fn once(&mut self) -> Result<f64> {
         let start = Instant::now();
         let status = self.command.status()?;
         let took = start.elapsed();
-        if !status.success() {
+        if status.success() == self.is_ended {
             return Err(Error::other(format!("{}: {status}: {:?}", self.name, self.command)));
         }
         Ok(took.as_secs_f64() * 1e6)

@@ -258,7 +258,7 @@ fn a_command_may_be_called_like_an_option() {
 /// Who is told of a child waits for what it does, or enters it. The call is the newest that every new root needs.
 #[test]
 fn nobody_is_told_of_a_child_where_the_kernel_lacks_a_call() {
-    let refused = format!("{}:{}", libc::SYS_mount_setattr, libc::ENOSYS);
+    let refused = missing_calls();
     let fixture = Fixture::new("old-kernel", Actor::User);
     // A workspace without what the fixture has locked.
     let project = fixture.path.join("project");
@@ -271,7 +271,8 @@ fn nobody_is_told_of_a_child_where_the_kernel_lacks_a_call() {
     ];
     for words in boxes {
         for uname in [&[][..], &["setarch", "--uname-2.6"]] {
-            let around = [&["refuse", &*refused, "--"], uname].concat();
+            let refused: Vec<&str> = refused.iter().map(String::as_str).collect();
+            let around = [&["refuse"], &*refused, &["--"], uname].concat();
             let words: Vec<&str> = around.into_iter().chain(words.iter().map(String::as_str)).collect();
             let launch = Launch::program(probe(), Actor::User, &words);
             let outcome = launch.fd(7, Fd::In).fd(8, Fd::Out).dir(&project).run();
@@ -288,13 +289,19 @@ fn nobody_is_told_of_a_child_where_the_kernel_lacks_a_call() {
     }
 }
 
+/// What a kernel before 5.12 does not have: mount_setattr and open_tree_attr, which does the same while a tree is copied.
+fn missing_calls() -> [String; 2] {
+    const OPEN_TREE_ATTR: libc::c_long = 467;
+    [libc::SYS_mount_setattr, OPEN_TREE_ATTR].map(|call| format!("{call}:{}", libc::ENOSYS))
+}
+
 /// The same where nobody is told: the first line has the cause, and what could not be done.
 #[test]
 fn a_kernel_that_is_too_old_is_named_first() {
-    let refused = format!("{}:{}", libc::SYS_mount_setattr, libc::ENOSYS);
+    let refused = missing_calls();
     let words = line("--ro-bind /usr /usr", &["true"]);
-    let words =
-        ["refuse", &refused, "--", "setarch", "--uname-2.6"].into_iter().chain(words.iter().map(String::as_str));
+    let tools = ["--", "setarch", "--uname-2.6"].into_iter().chain(words.iter().map(String::as_str));
+    let words = ["refuse"].into_iter().chain(refused.iter().map(String::as_str)).chain(tools);
     let outcome = Launch::program(probe(), Actor::User, &words.collect::<Vec<_>>()).run();
     let said = outcome.stderr_text();
     let first = said.lines().next().unwrap_or_default();

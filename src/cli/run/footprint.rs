@@ -61,6 +61,10 @@ fn footprint(op: &FsOp, before: &[Op], look: Look<'_>) -> Result<Option<Error>, 
         | FsOp::Mqueue { .. } => "a place for the mount",
     };
     let Some(place) = place_on_host(dest, before, look)? else { return Ok(None) };
+    if matches!(op, FsOp::Bind { source: Source::Real(source), .. } if *source == place) {
+        // It is mounted on itself, as parts of the workspace are.
+        return Ok(None);
+    }
     if let FsOp::Bind { source: Source::Path(source), flags, .. } = op
         && !flags.optional
         && look(source)? == HostEntry::Nothing
@@ -95,6 +99,7 @@ fn place_on_host(dest: &CStr, before: &[Op], look: Look<'_>) -> Result<Option<CS
             break;
         }
         let rest = dest.to_bytes().strip_prefix(above.to_bytes()).unwrap_or_default();
+        let rest = rest.strip_prefix(b"/").unwrap_or(rest);
         // The source itself, without a slash: behind a file, that leads nowhere.
         let below: &[u8] = if rest.is_empty() { b"" } else { b"/" };
         return Ok(CString::new([source.to_bytes(), below, rest].concat()).ok());

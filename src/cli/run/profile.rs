@@ -3,7 +3,7 @@
 //! Never the current directory, and never a place that the program inside could write to: what it planted there would
 //! decide about the next sandbox (firejail, RELNOTES 0.9.80).
 
-use std::ffi::{CStr, OsStr};
+use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -46,6 +46,8 @@ pub(crate) struct Text {
 pub(crate) struct Library {
     /// Directories, the strongest first.
     directories: Vec<PathBuf>,
+    /// Those of them that are not there, and have no link on their way. Unknown until a profile is looked for.
+    missing: Option<Vec<PathBuf>>,
     /// Files that have been read.
     pub used: Vec<PathBuf>,
 }
@@ -54,12 +56,18 @@ impl Library {
     /// The library of a user whose configuration lies in `config`.
     pub(crate) fn new(config: Option<&Path>) -> Library {
         let own = config.map(|config| config.join("pinfold/profiles"));
-        Library { directories: own.into_iter().chain(SYSTEM.iter().map(PathBuf::from)).collect(), used: Vec::new() }
+        let directories = own.into_iter().chain(SYSTEM.iter().map(PathBuf::from)).collect();
+        Library { directories, missing: None, used: Vec::new() }
     }
 
     /// Every directory that is searched, and every file that was read.
     pub(crate) fn places(&self) -> impl Iterator<Item = &Path> {
         self.directories.iter().chain(&self.used).map(PathBuf::as_path)
+    }
+
+    /// Whether `place` is one of the directories, and is not there: its path has no link then.
+    pub(crate) fn is_missing(&self, place: &Path) -> bool {
+        self.missing.as_ref().is_some_and(|missing| missing.iter().any(|known| known == place))
     }
 
     /// The profile called `name`: a name, or a file written with a slash.
@@ -77,7 +85,18 @@ impl Library {
             return Err(missing(name, "a name has letters, digits, dots and dashes; a file is written with a slash"));
         }
         let file = OsStr::from_bytes(&[bytes, SUFFIX.as_bytes()].concat()).to_owned();
+        // Most have none of them: then a look at each is enough for all profiles.
+        let is_missing = |directory: &&PathBuf| {
+            let path = CString::new(directory.as_os_str().as_bytes()).unwrap_or_default();
+            matches!(entry::look_without_links(&path), Err(Errno::ENOENT))
+        };
+        if self.missing.is_none() {
+            self.missing = Some(self.directories.iter().filter(is_missing).cloned().collect());
+        }
         for directory in self.directories.clone() {
+            if self.is_missing(&directory) {
+                continue;
+            }
             if let Some(found) = self.read(&directory.join(&file))? {
                 return Ok(found);
             }

@@ -3,7 +3,7 @@
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::FileTypeExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::args::RunArgs;
 use super::footprint::HostEntry;
@@ -180,7 +180,8 @@ impl World {
         for place in self.library.places().map(Path::to_owned).chain(filter) {
             let mut way = Vec::new();
             let named = self.absolute(&place);
-            let place = links::real(&named, &mut |part, _| way.push(part.to_owned()));
+            let is_missing = self.library.is_missing(&place);
+            let place = real(&named, is_missing, &mut |part, _| way.push(part.to_owned()));
             // A link that the program can exchange decides as well as what it leads to.
             let is_led =
                 |source: &Path| way.iter().any(|part| part.parent().is_some_and(|dir| dir.starts_with(source)));
@@ -212,13 +213,21 @@ fn path_of(text: &CStr) -> PathBuf {
     PathBuf::from(OsStr::from_bytes(text.to_bytes()))
 }
 
+/// `path` (absolute) without links, whether it exists or not: one call where it has none, and no call where it is known
+/// that it `is_missing` and has none. Where it has links, `see` is told of each part of the way, as by [`links::real`].
+fn real(path: &Path, is_missing: bool, see: &mut dyn FnMut(&Path, bool)) -> PathBuf {
+    let goes_down = path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+    let is_plain = || entry::is_plain(&CString::new(path.as_os_str().as_bytes()).unwrap_or_default());
+    if goes_down && (is_missing || is_plain()) { path.to_owned() } else { links::real(path, see) }
+}
+
 /// The host's directory or file that a writable bind shows.
 fn writable_source(op: &Op) -> Option<PathBuf> {
     match (&op.fs, op.real.first()) {
         (FsOp::Bind { flags, .. }, _) if flags.read_only => None,
         (FsOp::Bind { source: Source::Path(_), .. }, Some(real))
         | (FsOp::Bind { source: Source::Real(real), .. }, _) => Some(path_of(real)),
-        (FsOp::Bind { source: Source::Path(source), .. }, None) => Some(links::real(&path_of(source), &mut |_, _| {})),
+        (FsOp::Bind { source: Source::Path(source), .. }, None) => Some(real(&path_of(source), false, &mut |_, _| {})),
         _ => None,
     }
 }

@@ -13,10 +13,9 @@ use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::inside::{Found, Ground, Inside};
-use crate::exec::root::split;
 use crate::plan::pattern::Pattern;
 use crate::protocol::{Act, At, Failure, Outcome};
-use crate::spec::path::{MAX_LINKS, join};
+use crate::spec::path::{MAX_LINKS, join, split};
 use crate::sys::dir::{self, For};
 use crate::sys::file::{self, Open};
 use crate::sys::{Errno, Result, mount};

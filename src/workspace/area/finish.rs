@@ -52,8 +52,12 @@ impl Area {
             held.push(c_path(path));
         }
         let top = |region: &PathBuf| {
-            // It has no links in it.
-            Ok(SettleTop { path: c_path(region), identity: id_of(entry::look_at_path(region)?) })
+            let identity = match self.identities.get(region) {
+                Some(identity) => *identity,
+                // It has no links in it.
+                None => id_of(entry::look_at_path(region)?),
+            };
+            Ok(SettleTop { path: c_path(region), identity })
         };
         let tops = self.regions.iter().map(top).collect::<io::Result<_>>()?;
         Ok(Settle { tops, held, held_as, ..found })

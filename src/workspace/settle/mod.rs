@@ -282,8 +282,12 @@ impl Deeds {
 
 fn open_top(top: &SettleTop) -> Result<OwnedFd, Errno> {
     let open = file::open_dir_without_links(&top.path)?;
-    let about = entry::look_at_open(open.as_fd())?;
-    if id_of(about) == top.identity { Ok(open) } else { Err(Errno::ESTALE) }
+    let (now, then) = (id_of(entry::look_at_open(open.as_fd())?), top.identity);
+    // Only statx(2) tells the time of birth. Where that was refused, the numbers have to do: a workspace that is not put
+    // in order is worse.
+    let is_born_with = now.born.zip(then.born).is_none_or(|(now, then)| now == then);
+    let has_its_numbers = (now.device, now.inode) == (then.device, then.inode);
+    if has_its_numbers && is_born_with { Ok(open) } else { Err(Errno::ESTALE) }
 }
 
 /// A path for a message: of one that no command takes, the ends.

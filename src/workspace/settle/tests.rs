@@ -155,6 +155,19 @@ fn what_was_held_was_made_at_the_same_time() {
     }
 }
 
+/// Only a time of birth that is known to differ tells of another directory: the call that tells it may be refused once.
+#[test]
+fn a_top_without_a_time_of_birth_is_put_in_order_by_its_numbers() {
+    let place = Place::new("unborn");
+    let top = place.top();
+    let born = top.identity.born.expect("the file system of /var/tmp keeps times of birth");
+    let open = |identity: FileId| open_top(&SettleTop { identity, ..top.clone() }).map(drop);
+    assert_eq!(open(top.identity), Ok(()));
+    assert_eq!(open(FileId { born: None, ..top.identity }), Ok(()));
+    assert_eq!(open(FileId { born: Some((born.0, born.1 ^ 1)), ..top.identity }), Err(Errno::ESTALE));
+    assert_eq!(open(FileId { born: None, inode: top.identity.inode ^ 1, ..top.identity }), Err(Errno::ESTALE));
+}
+
 /// Two boxes at the same time could put another link that says the same in its place, and one that leads elsewhere
 /// later.
 #[test]

@@ -176,6 +176,25 @@ fn another_name_of_a_protected_file_is_found() {
     assert!(unheld.len() == 2 && unheld.iter().all(|line| line.contains("hard link")), "{unheld:?}");
 }
 
+/// git executes no hook of this name, so only what names it otherwise counts.
+#[test]
+fn another_name_of_an_example_of_a_hook_counts_where_somebody_obeys_it() {
+    let place = Place::new("samples");
+    place.git_dir("r/.git");
+    place.file("r/.git/hooks/watch.sample", "");
+    fs::hard_link(place.path.join("r/.git/hooks/watch.sample"), place.path.join("r/one")).unwrap();
+    assert_eq!(place.unheld("r"), [""; 0]);
+    let has_another_name = || {
+        let unheld = place.unheld("r");
+        unheld.len() == 1 && unheld[0].contains("watch.sample has another name (a hard link)")
+    };
+    place.link("watch.sample", "r/.git/hooks/pre-commit");
+    assert!(has_another_name(), "a hook that is a link");
+    fs::remove_file(place.path.join("r/.git/hooks/pre-commit")).unwrap();
+    place.file("r/.git/config", "[core]\n\tfsmonitor = .git/hooks/watch.sample\n");
+    assert!(has_another_name(), "a command");
+}
+
 /// Nothing outside is mounted because a file of the workspace says so.
 #[test]
 fn a_pointer_that_nothing_confirms_is_not_followed() {

@@ -157,6 +157,9 @@ fn row(nr: i64) -> Option<&'static Row> {
     ROWS.iter().find(|row| row.nr == nr)
 }
 
+/// Linux 6.15; libc does not know it yet.
+const OPEN_TREE_ATTR: c_long = 467;
+
 /// A call that is newer than the oldest kernel in use has ENOSYS as a second error: whatever the tool then falls back
 /// to has to build the same box.
 #[rustfmt::skip]
@@ -300,6 +303,7 @@ const ROWS: &[Row] = {
     can(libc::SYS_pivot_root,     "pivot_root", &[EINVAL]),
     can(libc::SYS_chroot,         "chroot",    &[EPERM]),
     can(libc::SYS_open_tree,      "open_tree", &[EPERM, EMFILE, ENOSYS]),
+    can(OPEN_TREE_ATTR,           "open_tree_attr", &[EPERM, EMFILE, EINVAL, ENOSYS]),
     can(libc::SYS_move_mount,     "move_mount", &[EINVAL, ENOSYS]),
     can(libc::SYS_mount_setattr,  "mount_setattr", &[EPERM, EINVAL, ENOSYS]),
     can(libc::SYS_fsopen,         "fsopen",    &[EPERM, ENOSYS]),

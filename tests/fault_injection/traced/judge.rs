@@ -209,8 +209,10 @@ fn mount<'a>(line: &'a str, positions: &mut HashMap<&'a str, usize>) -> String {
     // A file that was unlinked after it was bound had a random name.
     let root = if root.ends_with("//deleted") { "(deleted)" } else { root };
     let is_peer_group = |field: &&str| ["shared:", "master:", "propagate_from:"].iter().any(|p| field.starts_with(p));
+    // The layers of an overlay were descriptors of the tool, whose numbers say nothing.
+    let has_numbers = |field: &&str| is_peer_group(field) || field.contains("=/proc/self/fd/");
     let rest: Vec<String> =
-        rest.iter().map(|field| if is_peer_group(field) { without_numbers(field) } else { (*field).into() }).collect();
+        rest.iter().map(|field| if has_numbers(field) { without_numbers(field) } else { (*field).into() }).collect();
     format!("on {parent}: {root} {}", rest.join(" "))
 }
 
