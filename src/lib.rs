@@ -26,9 +26,10 @@
 //! | help | `cli/render.rs` (all from the tables) |
 //! | manual pages, shell completions | `cli/render/files.rs` and `man/*.in` (the same; written by a test) |
 //! | what can fail, and its words in both dialects | `protocol/stage.rs` |
-//! | the text of an error | `cli/run/messages.rs`, `cli/bwrap/messages.rs`; an operation in words: `spec/words.rs`; the `hint:` line below it: `plan/hint.rs` |
+//! | the text of an error | `report/failure.rs`; of bubblewrap: `cli/bwrap/messages.rs`; an operation in words: `spec/words.rs`; the `hint:` line below it: `report/hint.rs`, `cli/run/terms.rs` |
+//! | what the library says by itself | `report/library.rs` |
 //! | a suggestion for a word that nothing is called | `suggest.rs`; for an option of a small command: `cli/commands.rs` |
-//! | which word of which line an error is about | `error.rs`, `About`; `cli/run/origin.rs` |
+//! | which field of the spec an error is about, which word asked for it | `error.rs`, `Field`; `cli/run/origin.rs` |
 //! | how text is shown, how a shell is given a word | `error.rs` |
 //! | what a command prints, exit codes of ours | `cli/console.rs`, `cli/exit_code.rs` |
 //! | what can be asked for at all | `spec/` |
@@ -83,6 +84,7 @@ pub mod fuzzing;
 pub mod host;
 pub mod plan;
 mod protocol;
+mod report;
 mod sandbox;
 mod seccomp;
 mod seccompiler_json;
@@ -94,7 +96,7 @@ mod workspace;
 
 use std::ffi::{CStr, CString};
 
-pub use error::{About, Error};
+pub use error::{Advice, Error, ErrorKind, Field, Hint, Part};
 pub use sandbox::Sandbox;
 #[doc(hidden)] // for the binary: a library does not choose the allocator
 pub use sys::Arena;
@@ -108,12 +110,12 @@ pub use sys::Arena;
 ///
 /// # Errors
 /// Everything that keeps the program from starting, and then it has not run: two wishes that exclude each other, a
-/// source that is missing, a call that the kernel refuses. The code of the error is 1.
+/// source that is missing, a call that the kernel refuses. The kind of the error says which.
 pub fn run(spec: spec::Spec) -> Result<u8, Error> {
     let caller = host::Caller::probe();
-    spec.check(caller.uid, caller.gid).map_err(|conflict| Error::new(1, cli::bwrap::conflict(conflict)))?;
+    spec.check(caller.uid, caller.gid)?;
     let inherited = host::environment();
     let inherited: Vec<&CStr> = inherited.iter().map(CString::as_c_str).collect();
     let (host, mut descriptors) = host::Host::probe(caller, &spec, c"pinfold", &inherited)?;
-    supervise::run(&plan::plan(spec, host)?, &mut descriptors, None, &cli::bwrap::Bubblewrap)
+    supervise::run(&plan::plan(spec, host)?, &mut descriptors, None, &report::Library)
 }

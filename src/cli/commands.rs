@@ -2,8 +2,7 @@
 
 use std::ffi::OsStr;
 
-use super::exit_code::FAILED;
-use crate::error::{Error, printable};
+use crate::error::{Error, ErrorKind, printable};
 use crate::suggest::nearest;
 
 /// One command.
@@ -152,7 +151,7 @@ pub(crate) fn misused(command: &str, sub: Option<&Subcommand>, message: impl Int
         (None, Some(own)) => format!("pinfold {command} {}", own.form),
         (None, None) => format!("pinfold {command} --help tells how it is used"),
     };
-    Error::new(FAILED, message).with_hint(Some(hint))
+    Error::new(ErrorKind::Invalid, message).with_hint(Some(hint))
 }
 
 /// The error about too many words behind a command, or too few.

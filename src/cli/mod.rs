@@ -15,13 +15,12 @@ mod table;
 use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
 
-use crate::error::{Error, push_printable};
+use crate::error::{Error, ErrorKind, push_printable};
 use crate::exec;
 use crate::host;
 pub use crate::sys::cmdline::CommandLine;
 use commands::Id;
 use console::{VERSION, complain, complaint, end, print};
-use exit_code::FAILED;
 use table::Action;
 
 /// Runs the program that `line` asks for, and returns the exit code.
@@ -58,7 +57,7 @@ fn is_bubblewrap(words: &[&CStr]) -> bool {
 fn pinfold_door(line: CommandLine) -> u8 {
     let Some(word) = line.words().get(1).map(|word| word.to_bytes().to_vec()) else {
         let message = format!("no command is given\n{}", render::overview_usage().trim_end());
-        return end("pinfold", Err(Error::new(FAILED, message)));
+        return end("pinfold", Err(Error::new(ErrorKind::Invalid, message)));
     };
     match word.as_slice() {
         b"--help" | b"-h" | b"help" => return end("pinfold", print(render::overview(), 0)),
@@ -74,7 +73,7 @@ fn pinfold_door(line: CommandLine) -> u8 {
             {
                 complain("pinfold", "", &error);
                 // Of doctor it is a finding like others.
-                return if command.id == Id::Doctor { error.code } else { FAILED };
+                return exit_code_of(command.id, &error);
             }
             carry_out(command.id, line)
         }
@@ -89,10 +88,15 @@ fn pinfold_door(line: CommandLine) -> u8 {
                 None if is_bubblewraps => "that is an option of bubblewrap: pinfold bwrap [OPTIONS...]".into(),
                 None => "`pinfold --help` lists the commands".into(),
             };
-            complain("pinfold", "", &Error::new(FAILED, message).with_hint(Some(hint)));
-            FAILED
+            complain("pinfold", "", &Error::new(ErrorKind::Invalid, message).with_hint(Some(hint)));
+            exit_code::FAILED
         }
     }
+}
+
+/// The exit code of a command that ends with `error`.
+fn exit_code_of(command: Id, error: &Error) -> u8 {
+    if command == Id::Doctor { exit_code::of_doctor(error.kind) } else { exit_code::of(error.kind) }
 }
 
 /// Runs one command, and returns the exit code.
@@ -110,7 +114,7 @@ fn carry_out(command: Id, line: CommandLine) -> u8 {
 fn run_door(line: CommandLine) -> u8 {
     run::run(line).unwrap_or_else(|error| {
         run::tell(&complaint("pinfold", "", &error));
-        error.code
+        exit_code_of(Id::Run, &error)
     })
 }
 
@@ -131,8 +135,13 @@ fn seccomp_door(line: CommandLine) -> u8 {
 
 /// `pinfold doctor …`.
 fn doctor_door(line: CommandLine) -> u8 {
-    let done = doctor::run(line.words().get(2..).unwrap_or_default(), &line.environment());
-    end("pinfold doctor", done.and_then(|(text, code)| print(text, code)))
+    match doctor::run(line.words().get(2..).unwrap_or_default(), &line.environment()) {
+        Ok((text, code)) => end("pinfold doctor", print(text, code)),
+        Err(error) => {
+            complain("pinfold doctor", "", &error);
+            exit_code_of(Id::Doctor, &error)
+        }
+    }
 }
 
 #[cfg(test)]

@@ -34,8 +34,8 @@ pub(super) fn json(report: &Report) -> String {
         "error": error(&rehearsals.full),
         "here": here.as_ref().map(|Refusal { directory, error, is_of_place, is_of_all: _ }| json!({
             "directory": directory,
-            "message": String::from_utf8_lossy(&error.message),
-            "hint": error.hint,
+            "message": String::from_utf8_lossy(&error.text()),
+            "hint": error.hint.as_ref().map(ToString::to_string),
             "works_elsewhere": is_of_place,
         })),
         "tiers": {

@@ -25,7 +25,7 @@ mod tests;
 use std::ffi::CStr;
 use std::path::Path;
 
-use crate::error::{Error, printable};
+use crate::error::{Error, ErrorKind, printable};
 use crate::host::{Caller, refuse_privileges};
 use crate::spec::Spec;
 use crate::supervise::Door;
@@ -64,7 +64,8 @@ pub(crate) fn examine(
     inherited: &[&CStr],
     door: &dyn Door,
 ) -> Result<Report, Error> {
-    let failed = |errno| Error::new(1, format!("cannot try anything here: {}", error_text(errno as i32)));
+    let failed =
+        |errno| Error::new(ErrorKind::Failed, format!("cannot try anything here: {}", error_text(errno as i32)));
     // Before anything is read or tried with them.
     refuse_privileges()?;
     // A caller that ignores it would have the kernel throw away how the trials ended.

@@ -94,7 +94,7 @@ fn rehearse(spec: Spec, caller: Caller, inherited: &[&CStr], door: &dyn Door) ->
         .and_then(|(host, descriptors)| Ok((plan::plan(spec, host)?, descriptors)));
     let (plan, mut descriptors) = match planned {
         Ok(planned) => planned,
-        Err(error) => return Ok(fails(&error, None)),
+        Err(error) => return Ok(fails(&door.refusal(error), None)),
     };
     let thread = SingleThread::check(descriptors.proc())?;
     let (ours, theirs) = socket::pair()?;
@@ -121,8 +121,8 @@ fn rehearse(spec: Spec, caller: Caller, inherited: &[&CStr], door: &dyn Door) ->
 }
 
 fn fails(error: &Error, failure: Option<Failure>) -> Outcome {
-    let message = String::from_utf8_lossy(&error.message).into_owned();
-    Outcome::Fails { message, hint: error.hint.clone(), failure }
+    let message = String::from_utf8_lossy(&error.text()).into_owned();
+    Outcome::Fails { message, hint: error.hint.as_ref().map(ToString::to_string), failure }
 }
 
 /// In the process of its own: makes the box, tells what went wrong, and returns the exit code.
@@ -132,8 +132,8 @@ fn carry_out(plan: &Plan, descriptors: &mut Descriptors, door: &dyn Door) -> u8 
         Ok(code) => code,
         Err(error) => {
             door.failure.take().map(Rehearsed::Failed).iter().for_each(tell);
-            error.hint.map(String::into_bytes).map(Rehearsed::Hint).iter().for_each(tell);
-            tell(&Rehearsed::Error(error.message));
+            error.hint.as_ref().map(|hint| Rehearsed::Hint(hint.to_string().into_bytes())).iter().for_each(tell);
+            tell(&Rehearsed::Error(error.text()));
             1
         }
     }
@@ -154,6 +154,10 @@ impl Door for Recorder<'_> {
     fn error(&self, plan: &Plan, failure: &Failure) -> Error {
         *self.failure.borrow_mut() = Some(failure.clone());
         self.door.error(plan, failure)
+    }
+
+    fn refusal(&self, error: Error) -> Error {
+        self.door.refusal(error)
     }
 
     fn note(&self, _: &Plan, _: &Note) {}

@@ -88,8 +88,8 @@ fn processes(facts: &Facts, errno: Errno) -> Area {
 /// What the user or the host has set up keeps every box from being made.
 pub(super) fn set_up(Refusal { error, .. }: &Refusal) -> Area {
     let look = "mend that file, or take it away; `pinfold profile list` shows where profiles come from";
-    let fix = error.hint.as_deref().unwrap_or(look);
-    let finding = blocks("set-up", String::from_utf8_lossy(&error.message), vec![fix.to_owned()]);
+    let fix = error.hint.as_ref().map_or_else(|| look.to_owned(), ToString::to_string);
+    let finding = blocks("set-up", String::from_utf8_lossy(&error.text()), vec![fix]);
     let cost = "`pinfold run` refuses to start anything; `pinfold bwrap` is not concerned".into();
     Area::new("set-up", "is in the way".into(), vec![Finding { cost, ..finding }])
 }

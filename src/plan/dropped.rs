@@ -4,14 +4,14 @@
 use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
 
-use crate::error::{self, About, Error};
+use crate::error::{self, Advice, Error, ErrorKind, Field, Part};
 use crate::spec::Op;
 
 /// One wish that cannot be enforced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dropped {
-    /// The operation that it is, by its index in [`crate::spec::Spec::ops`]; `None` where it is no operation.
-    pub op: Option<usize>,
+    /// The field of the spec that asks for it, where it is one.
+    pub field: Option<Field>,
     /// What was asked for, in plain words with control characters escaped: `tmpfs on /tmp`. Bytes, as paths are.
     pub what: Vec<u8>,
     /// Why it cannot be enforced.
@@ -19,12 +19,12 @@ pub struct Dropped {
 }
 
 impl Dropped {
-    pub(super) fn wish(what: &str, why: impl Into<String>) -> Dropped {
-        Dropped { op: None, what: what.into(), why: why.into() }
+    pub(super) fn wish(field: Option<Field>, what: &str, why: impl Into<String>) -> Dropped {
+        Dropped { field, what: what.into(), why: why.into() }
     }
 
-    pub(super) fn op(index: usize, op: &Op, why: impl Into<String>) -> Dropped {
-        Dropped { op: Some(index), what: op.fs.in_words(), why: why.into() }
+    pub(super) fn op(op: &Op, why: impl Into<String>) -> Dropped {
+        Dropped { field: Some(Field::Op(op.word)), what: op.fs.in_words(), why: why.into() }
     }
 
     /// `what: why`, on one line.
@@ -33,17 +33,11 @@ impl Dropped {
     }
 }
 
-/// The error that names each of them; `ops` are the spec's.
-pub(super) fn refusal(dropped: &[Dropped], ops: &[Op]) -> Error {
-    let mut message = b"this cannot be enforced here:".to_vec();
-    for one in dropped {
-        message.extend_from_slice(b"\n  ");
-        message.extend_from_slice(&one.line());
-    }
-    let words = dropped.iter().map(|one| one.op.and_then(|index| ops.get(index)).map(|op| op.word)).collect();
-    Error::new(1, message)
-        .concerning(About::Lines(words))
-        .with_hint(Some("--best-effort goes on without what cannot be enforced, and says so".into()))
+/// The error that names each of them.
+pub(super) fn refusal(dropped: &[Dropped]) -> Error {
+    let part = |one: &Dropped| Part { field: one.field, place: None, message: one.line() };
+    let error = Error::new(ErrorKind::Unsupported, "this cannot be enforced here:").with_advice(Advice::BestEffort);
+    Error { parts: dropped.iter().map(part).collect(), ..error }
 }
 
 /// A path for people: control characters are escaped.
@@ -59,11 +53,11 @@ mod tests {
     #[test]
     fn the_refusal_names_each_and_escapes_what_others_wrote() {
         let op = Op::new(FsOp::Tmpfs { dest: c"/a\x1b[2J".into(), mode: 0o755, size: None }, 3);
-        let dropped = [Dropped::wish("host name x", "no"), Dropped::op(0, &op, "it takes a mount")];
-        let error = refusal(&dropped, std::slice::from_ref(&op));
-        assert_eq!(error.about, Some(About::Lines(vec![None, Some(3)])));
+        let dropped = [Dropped::wish(None, "host name x", "no"), Dropped::op(&op, "it takes a mount")];
+        let error = refusal(&dropped);
+        assert_eq!(error.parts.iter().map(|part| part.field).collect::<Vec<_>>(), [None, Some(Field::Op(3))]);
         let text =
             "this cannot be enforced here:\n  host name x: no\n  tmpfs on /a\\x1b[2J (mode 755): it takes a mount";
-        assert_eq!(error.message, text.as_bytes());
+        assert_eq!(error.text(), text.as_bytes());
     }
 }

@@ -6,7 +6,6 @@ mod deny;
 pub mod dropped;
 mod exec;
 mod filter;
-pub(crate) mod hint;
 mod landlock;
 mod lock;
 pub(crate) mod names;
@@ -19,10 +18,11 @@ mod ways_out;
 
 use std::ffi::{CStr, CString};
 
-use crate::error::{About, Error};
+use crate::error::{Error, ErrorKind, Field};
 use crate::host::{Caller, Host};
 use crate::spec::{
-    CapSet, Fds, LandlockTier, Lifecycle, Namespaces, NestedUserNs, Process, ProfileText, Seccomp, Spec, Unshare, env,
+    CapSet, Conflict, Fds, LandlockTier, Lifecycle, Namespaces, NestedUserNs, Process, ProfileText, Seccomp, Spec,
+    Unshare, env,
 };
 use crate::sys::ns::NsSet;
 
@@ -186,15 +186,16 @@ pub(crate) fn look_over_profile(text: ProfileText, caps: CapSet, kernel: &CStr) 
 
 /// Refuses what this host cannot do.
 fn check_host(spec: &Spec, host: &Host) -> Result<(), Error> {
-    let refuse = |message: String| Err(Error::new(1, message));
-    if (spec.process.exec_label.is_some() || spec.process.file_label.is_some()) && !host.has_selinux {
-        return refuse("labeling not supported on this system".into());
+    let unsupported = |field, message: &str| Err(Error::new(ErrorKind::Unsupported, message).about(field));
+    let labels = [(&spec.process.exec_label, Field::ExecLabel), (&spec.process.file_label, Field::FileLabel)];
+    if let Some((_, field)) = labels.iter().find(|(label, _)| label.is_some() && !host.has_selinux) {
+        return unsupported(*field, "there are no labels: SELinux is not enabled on this host");
     }
     let kept = if let Fds::Only(kept) = &spec.process.fds { kept.as_slice() } else { &[] };
     if let Some((nth, fd)) = kept.iter().enumerate().find(|(_, fd)| !host.descriptors.contains(fd)) {
         let message = format!("The program is to get file descriptor {fd}, which is not open");
         let hint = "a shell opens it in front of the program: N<FILE, N>FILE";
-        return Err(Error::new(1, message).concerning(About::Wish("keep-fd", Some(nth))).with_hint(Some(hint.into())));
+        return Err(Error::new(ErrorKind::Invalid, message).about(Field::KeepFd(nth)).with_hint(Some(hint.into())));
     }
     if let Some(error) = ways_out::refusal(&host.ways_out, kept) {
         return Err(error);
@@ -204,19 +205,18 @@ fn check_host(spec: &Spec, host: &Host) -> Result<(), Error> {
         return Ok(());
     }
     if spec.namespaces.cgroup == Unshare::New && !host.has_cgroup_ns {
-        return refuse("Cannot create new cgroup namespace because the kernel does not support it".into());
+        return unsupported(Field::CgroupNs, "this kernel has no cgroup namespaces");
     }
     if user_namespace(spec.namespaces.user, host.caller, host.has_user_ns) != (false, None) {
         return Ok(());
     }
     // The namespace that was to be tried is not to be had; then there is nothing that could map an id.
     let Caller { uid, gid } = host.caller;
-    for (option, wanted, own) in [("--uid", spec.ids.uid, uid), ("--gid", spec.ids.gid, gid)] {
-        if wanted.is_some_and(|id| id != own) {
-            return refuse(format!("Specifying {option} requires --unshare-user or --userns"));
-        }
+    let ids = [(spec.ids.uid, uid, Conflict::UidNeedsUser), (spec.ids.gid, gid, Conflict::GidNeedsUser)];
+    match ids.into_iter().find(|(wanted, own, _)| wanted.is_some_and(|id| id != *own)) {
+        Some((.., conflict)) => Err(conflict.into()),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// The Landlock rules, and what of all wishes is dropped for the want of them. Without
@@ -226,16 +226,13 @@ fn landlock_rules(spec: &Spec, host: &Host) -> Result<(Option<Rules>, Vec<Droppe
     let (rules, dropped) = match spec.lockdown.landlock.tier {
         LandlockTier::Off | LandlockTier::Mirror => landlock::beside_mounts(spec, abi),
         // What is the only wall is never dropped.
-        LandlockTier::Only if abi == 0 => return Err(dropped::refusal(&[landlock::missing()], &spec.ops)),
+        LandlockTier::Only if abi == 0 => return Err(dropped::refusal(&[landlock::missing()])),
         LandlockTier::Only => {
             let (rules, dropped) = landlock::only(spec, host.caller, abi);
             (Some(rules), dropped)
         }
     };
-    match dropped.is_empty() || spec.best_effort {
-        true => Ok((rules, dropped)),
-        false => Err(dropped::refusal(&dropped, &spec.ops)),
-    }
+    if dropped.is_empty() || spec.best_effort { Ok((rules, dropped)) } else { Err(dropped::refusal(&dropped)) }
 }
 
 /// The caller's directory by the name that the caller uses for it, then home, then the root.

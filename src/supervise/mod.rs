@@ -10,7 +10,7 @@ mod wait;
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::exec;
 use crate::plan::{Dropped, Maps, Plan};
 use crate::protocol::{At, Descriptors, Failure, GO, Message, Packet, Stage};
@@ -31,6 +31,9 @@ use wait::{Ended, Others, die_with_parent, wait};
 pub(crate) trait Door {
     /// The words of a failure that ends the run.
     fn error(&self, plan: &Plan, failure: &Failure) -> Error;
+
+    /// An error of the engine about what was asked for, in the words of this front end.
+    fn refusal(&self, error: Error) -> Error;
 
     /// Says something that does not end the run. The program has not run yet.
     fn note(&self, plan: &Plan, note: &Note);
@@ -78,12 +81,14 @@ pub(crate) fn run(
     }
     supervise(plan, descriptors, line, door).map_err(|trouble| match trouble {
         Trouble::Failed(failure) => door.error(plan, &failure),
-        Trouble::Silent(End::Code(code)) => {
-            Error::new(1, format!("The half inside the sandbox ended with code {code} and without a report"))
-        }
-        Trouble::Silent(End::Signal(signal)) => {
-            Error::new(1, format!("The half inside the sandbox was killed by signal {signal} during set-up"))
-        }
+        Trouble::Silent(End::Code(code)) => Error::new(
+            ErrorKind::Failed,
+            format!("The half inside the sandbox ended with code {code} and without a report"),
+        ),
+        Trouble::Silent(End::Signal(signal)) => Error::new(
+            ErrorKind::Failed,
+            format!("The half inside the sandbox was killed by signal {signal} during set-up"),
+        ),
     })
 }
 

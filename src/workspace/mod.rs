@@ -57,7 +57,7 @@ mod walk;
 
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, push_printable};
+use crate::error::{Error, ErrorKind, push_printable};
 use crate::spec::{FsOp, Settle, Watch};
 use crate::sys::io_error_text;
 use area::Area;
@@ -129,12 +129,9 @@ impl Workspace {
         if more > 0 {
             message.extend_from_slice(format!(" ({more} more like this)").as_bytes());
         }
-        Some(Error::new(CODE, message).with_hint(Some(first.remedy.clone())))
+        Some(Error::new(ErrorKind::Unsafe, message).with_hint(Some(first.remedy.clone())))
     }
 }
-
-/// The exit code of a run that was not begun.
-const CODE: u8 = 125;
 
 /// Finds out what to mount for a workspace.
 ///
@@ -145,7 +142,7 @@ pub(crate) fn find(around: &Surroundings<'_>) -> Result<Workspace, Error> {
         let mut message = b"Can't use ".to_vec();
         push_printable(&mut message, around.cwd);
         message.extend_from_slice(format!(" as the workspace: {}", io_error_text(&error)).as_bytes());
-        Error::new(CODE, message)
+        Error::new(ErrorKind::Failed, message)
     };
     let cwd = around.cwd.canonicalize().map_err(failed)?;
     if !cwd.is_dir() {

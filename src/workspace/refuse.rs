@@ -6,8 +6,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::{CODE, Surroundings};
-use crate::error::{Error, push_printable};
+use super::Surroundings;
+use crate::error::{Advice, Error, ErrorKind, push_printable};
 
 /// These, and what is above them, are the system's, or everybody's.
 const SYSTEM: &[&str] = &[
@@ -136,8 +136,7 @@ pub(super) fn error(dir: &Path, reason: &str) -> Error {
     let mut message = b"Refusing to let the program write all of ".to_vec();
     push_printable(&mut message, dir);
     message.extend_from_slice(format!(": {reason}").as_bytes());
-    let hint = "cd into the directory of one project, or name what may be written: --profile base --rw DIR";
-    Error::new(CODE, message).with_hint(Some(hint.into()))
+    Error::new(ErrorKind::Unsafe, message).with_advice(Advice::OneProject)
 }
 
 #[cfg(test)]

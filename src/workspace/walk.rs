@@ -11,10 +11,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::CODE;
 use super::area::c_path;
 use super::layout::{is_too_deep, path_of};
-use crate::error::{Error, MISSING_CALL, push_printable};
+use crate::error::{Error, ErrorKind, MISSING_CALL, push_printable};
 use crate::sys::dir::{self, Entries, For};
 use crate::sys::file::{self, Kind, Stat};
 use crate::sys::mount::AT_FDCWD;
@@ -222,5 +221,5 @@ fn failed(dir: &[u8], errno: Errno) -> Error {
         Errno::ESTALE => Some("directories in it were moved meanwhile: try again"),
         _ => None,
     };
-    Error::new(CODE, message).with_hint(hint.map(str::to_owned))
+    Error::new(ErrorKind::Failed, message).with_hint(hint.map(str::to_owned))
 }

@@ -18,7 +18,7 @@ use source::{Source, read, root, sources};
 const ARROWS: &[(&str, &[&str])] = &[
     ("build.rs", &["error", "seccomp"]),
     ("main.rs", &["cli", "lib"]),
-    ("lib.rs", &["cli", "error", "host", "plan", "sandbox", "spec", "supervise", "sys"]),
+    ("lib.rs", &["error", "host", "plan", "report", "sandbox", "spec", "supervise", "sys"]),
     ("sandbox.rs", &["error", "host", "lib", "spec", "workspace"]),
     // Words in, a spec out: pure, but for the door itself and the words of a failure.
     ("cli", &["error", "spec"]),
@@ -26,15 +26,16 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cli/console.rs", &["error", "spec", "sys"]),
     ("cli/profile.rs", &["error", "spec"]),
     ("cli/run/mod.rs", &["error", "host", "plan", "protocol", "spec", "supervise", "sys", "workspace"]),
+    ("cli/run/terms.rs", &["error", "report"]),
     ("cli/run/dry_run.rs", &["error", "plan", "spec"]),
     ("cli/run/lower.rs", &["error", "spec", "suggest", "workspace"]),
-    ("cli/run/footprint.rs", &["error", "plan", "spec"]),
+    ("cli/run/footprint.rs", &["error", "spec"]),
     ("cli/run/links.rs", &["error", "spec"]),
     ("cli/run/look.rs", &["error", "host", "plan", "spec", "supervise", "workspace"]),
     ("cli/run/profile.rs", &["error", "suggest", "sys"]),
     ("cli/run/read.rs", &["error", "suggest"]),
     ("cli/run/value.rs", &["error", "spec", "suggest"]),
-    ("cli/run/messages.rs", &["error", "host", "plan", "protocol", "spec", "supervise", "sys"]),
+    ("cli/run/messages.rs", &["error", "plan", "protocol", "report", "spec", "supervise", "sys"]),
     ("cli/run/tests", &["error", "cli", "spec", "workspace"]),
     ("cli/run/world.rs", &["error", "host", "spec", "sys", "workspace"]),
     ("cli/commands.rs", &["error", "suggest"]),
@@ -44,7 +45,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cli/doctor.rs", &["doctor", "error"]),
     ("cli/bwrap/mod.rs", &["error", "host", "plan", "spec", "supervise", "sys"]),
     ("cli/bwrap/parse.rs", &["error", "spec", "suggest"]),
-    ("cli/bwrap/messages.rs", &["error", "host", "plan", "protocol", "spec", "supervise", "sys"]),
+    ("cli/bwrap/messages.rs", &["error", "host", "plan", "protocol", "report", "spec", "supervise", "sys"]),
     ("error.rs", &[]),
     // Compiled into tests and fuzz targets only.
     ("cli/bwrap/fuzz.rs", &["spec"]),
@@ -54,9 +55,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("seccomp/fuzz.rs", &["fuzzing", "seccompiler_json"]),
     ("workspace/fuzz.rs", &[]),
     ("spec", &[]),
+    ("spec/check.rs", &["error"]),
     ("spec/words.rs", &["error"]),
     ("host.rs", &["error", "protocol", "spec", "sys"]),
-    ("plan", &["error", "host", "protocol", "spec", "sys"]),
+    ("plan", &["error", "host", "spec", "sys"]),
     ("plan/filter.rs", &["error", "seccomp", "seccompiler_json", "spec", "sys"]),
     ("plan/landlock/tcp.rs", &["error", "seccomp"]),
     ("plan/others.rs", &["error", "seccomp", "spec"]),
@@ -64,6 +66,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("exec", &["plan", "protocol", "spec", "sys"]),
     // What the processes of a launch say to each other.
     ("protocol", &["spec", "sys"]),
+    // Words that front ends share, and those of the library.
+    ("report", &["error", "host", "plan", "protocol", "spec", "supervise", "sys"]),
     // Nothing uses it but its command; it uses the engine.
     ("doctor", &["error", "host", "plan", "protocol", "seccomp", "spec", "supervise", "sys"]),
     // Text in, a filter out: pure.

@@ -4,21 +4,37 @@
 use std::ffi::{CStr, CString};
 use std::fmt::Write;
 
-use crate::error::{Error, push_printable};
+use crate::error::{Error, ErrorKind, Field, push_printable};
 use crate::host;
-use crate::plan::{LandlockRule, Plan, hint};
+use crate::plan::{LandlockRule, Plan};
 use crate::protocol::{Act, Failure, Stage};
+use crate::report::hint;
 use crate::spec::path::to_os;
 use crate::spec::{Conflict, DataFile, FsOp, OverlayKind, Source};
 use crate::supervise::{Door, Findings, Found, Note};
 use crate::sys::{Errno, error_text, file};
 
-/// The `bwrap` door, and what library users get.
-pub(crate) struct Bubblewrap;
+/// The `bwrap` door.
+pub(super) struct Bubblewrap;
 
 impl Door for Bubblewrap {
     fn error(&self, plan: &Plan, failure: &Failure) -> Error {
         bubblewrap(plan, failure)
+    }
+
+    fn refusal(&self, error: Error) -> Error {
+        let words = match (error.kind, error.field) {
+            (ErrorKind::Invalid, Some(Field::Uid)) => conflict(Conflict::UidNeedsUser),
+            (ErrorKind::Invalid, Some(Field::Gid)) => conflict(Conflict::GidNeedsUser),
+            (ErrorKind::Unsupported, Some(Field::ExecLabel | Field::FileLabel)) => {
+                "labeling not supported on this system"
+            }
+            (ErrorKind::Unsupported, Some(Field::CgroupNs)) => {
+                "Cannot create new cgroup namespace because the kernel does not support it"
+            }
+            _ => return error,
+        };
+        Error { message: words.into(), ..error }
     }
 
     fn note(&self, plan: &Plan, note: &Note) {
@@ -45,9 +61,11 @@ fn say(mut line: Vec<u8>) {
 }
 
 const TERMS: hint::Terms = hint::Terms {
+    skip_missing: "the -try form of the option skips it then",
     skip_missing_layer: None,
     no_new_procfs: "show the /proc that there is, read-only (--ro-bind /proc /proc)",
     new_ipc: "--unshare-ipc",
+    tmpfs: "a --tmpfs",
 };
 
 /// The error that a failure of `plan` is to the user of the `bwrap` door.
@@ -72,7 +90,7 @@ fn bubblewrap(plan: &Plan, failure: &Failure) -> Error {
     }
     let op = plan.root.ops.get(failure.index as usize).filter(|_| failure.stage == Stage::Op).map(|op| &op.fs);
     let advice = || hint::advice(failure, op, &host::Obstacles::probe(), &TERMS);
-    Error::new(1, message).with_hint(op.and_then(|op| newer_words(op, failure)).or_else(advice))
+    Error::new(ErrorKind::Invalid, message).with_hint(op.and_then(|op| newer_words(op, failure)).or_else(advice))
 }
 
 /// What bubblewrap 0.12 says where the first line has the words of 0.11: programs look for either.
@@ -93,7 +111,7 @@ fn is_written(op: &FsOp) -> bool {
     matches!(op, FsOp::Data { how: DataFile::Copy, .. } | FsOp::Text { .. } | FsOp::CopyFile { .. })
 }
 
-pub(crate) fn conflict(conflict: Conflict) -> &'static str {
+pub(super) fn conflict(conflict: Conflict) -> &'static str {
     match conflict {
         Conflict::MapsFromNeedsNewUser => "--userns-block-fd requires --unshare-user",
         Conflict::MapsFromNeedsInfo => "--userns-block-fd requires --info-fd",

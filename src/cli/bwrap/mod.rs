@@ -12,14 +12,18 @@ mod table;
 use crate::cli::{CommandLine, console, render};
 use crate::error::Error;
 use crate::host::{Caller, Host};
+use crate::plan;
 use crate::spec::{CapSet, FdNumber, Spec};
+use crate::supervise::{self, Door};
 use crate::sys::{error_text, file};
-use crate::{plan, supervise};
 use args::Args;
 use lower::{Facts, Wish};
-pub(crate) use messages::{Bubblewrap, conflict};
+use messages::Bubblewrap;
 use parse::{Outcome, Outside};
 pub(super) use table::{TABLE, VERSION};
+
+/// The exit code of bubblewrap's own errors, whatever they are.
+const FAILED: u8 = 1;
 
 /// bubblewrap's words, from word number `skip` on.
 pub(super) fn run(line: CommandLine, skip: usize) -> u8 {
@@ -28,7 +32,7 @@ pub(super) fn run(line: CommandLine, skip: usize) -> u8 {
         Ok(code) => code,
         Err(error) => {
             console::complain("bwrap", if args.level_prefix { "<3>" } else { "" }, &error);
-            error.code
+            FAILED
         }
     }
 }
@@ -54,7 +58,7 @@ fn understand(args: &mut Args, line: CommandLine, skip: usize) -> Result<u8, Err
         Wish::Run(spec) => sandbox(*spec, caller, line),
         Wish::Usage => {
             console::tell(render::help(TABLE, &name).as_bytes());
-            Ok(1)
+            Ok(FAILED)
         }
     }
 }
@@ -69,8 +73,8 @@ fn sandbox(spec: Spec, caller: Caller, line: CommandLine) -> Result<u8, Error> {
         let words = line.words();
         Host::probe(caller, &spec, words.first().copied().unwrap_or_default(), &line.environment())?
     };
-    let plan = plan::plan(spec, host)?;
-    supervise::run(&plan, &mut descriptors, Some(line), &messages::Bubblewrap)
+    let plan = plan::plan(spec, host).map_err(|error| Bubblewrap.refusal(error))?;
+    supervise::run(&plan, &mut descriptors, Some(line), &Bubblewrap)
 }
 
 /// What parsing may read and say.

@@ -5,8 +5,7 @@ use std::ffi::{CStr, CString};
 
 use super::origin::{Origin, refuse};
 use super::value;
-use crate::cli::exit_code::FAILED;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::spec::path::first_wildcard;
 use crate::spec::{BindFlags, FdNumber, FsOp, LandlockTier, OverlayKind, Source};
 
@@ -156,7 +155,7 @@ impl RunArgs {
             None => text.to_vec(),
         };
         // Words of a command line have no NUL, and the reader of profiles refuses it.
-        CString::new(path).map_err(|_| Error::new(FAILED, "a path cannot contain a NUL byte"))
+        CString::new(path).map_err(|_| Error::new(ErrorKind::Invalid, "a path cannot contain a NUL byte"))
     }
 
     /// A path that stands at `origin`.

@@ -9,8 +9,7 @@ use super::lower::{self, Facts};
 use super::profile::{SHIPPED, Text};
 use super::read::{self, Outcome, Outside};
 use super::{as_bwrap, messages};
-use crate::cli::exit_code::FAILED;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::fuzzing::check_shown;
 use crate::spec::Settle;
 use crate::workspace::Workspace;
@@ -24,7 +23,7 @@ impl Outside for Shelf<'_> {
         let shipped = SHIPPED.iter().find(|(known, _)| known.as_bytes() == bytes).map(|(_, text)| text.as_bytes());
         match shipped.or(bytes.contains(&b'/').then_some(self.0)) {
             Some(text) => Ok(Text { name: Rc::from(bytes), text: Rc::from(text) }),
-            None => Err(Error::new(FAILED, "no profile has this name")),
+            None => Err(Error::new(ErrorKind::Invalid, "no profile has this name")),
         }
     }
 }

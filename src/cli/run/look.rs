@@ -1,6 +1,5 @@
 //! Profiles looked at rather than used.
 
-use std::cell::RefCell;
 use std::ffi::{CStr, CString};
 use std::path::PathBuf;
 
@@ -13,7 +12,6 @@ use super::origin::{self, Origin};
 use super::profile::Library;
 use super::read::{self, Outside as _};
 use super::world::World;
-use crate::cli::exit_code::FAILED;
 use crate::error::Error;
 use crate::host;
 use crate::plan;
@@ -64,7 +62,7 @@ impl<'a> Desk<'a> {
         };
         let Meant { mut spec, origins, seen, unheld: _ } = meant?;
         let kernel = host::kernel_for(&spec)?;
-        let wrong = |error| origin::placed(&seen, &origins, Error { code: FAILED, ..error });
+        let wrong = |error| origin::placed(&seen, &origins, error);
         plan::look_over(&spec, kernel.as_deref()).map_err(wrong)?;
         if !is_started {
             spec.process.command.clear();
@@ -90,7 +88,7 @@ impl<'a> Desk<'a> {
         command: Vec<CString>,
     ) -> Result<(Spec, impl Door + use<>), Error> {
         let Meant { spec, origins, seen, unheld: _ } = self.lower(name, command, &World::workspace)?;
-        Ok((spec, Native { origins, seen, status: None, failed: RefCell::default() }))
+        Ok((spec, Native { origins, seen, status: None }))
     }
 
     fn lower(

@@ -7,8 +7,7 @@ use super::args::{EnvWish, RunArgs, Wish, overlay};
 use super::footprint::{self, HostEntry};
 use super::origin::{self, Origin, refuse};
 use super::value;
-use crate::cli::exit_code::FAILED;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::spec::{
     BindFlags, CapSet, DieWith, EnvOp, Fds, FsOp, Landlock, LandlockTier, Lifecycle, Lockdown, Namespaces,
     NestedUserNs, Op, Process, ProfileText, Report, Seccomp, Settle, Source, Spec, Unshare, UserNs, Watch,
@@ -174,7 +173,7 @@ fn caps(args: &RunArgs, last: u8) -> Result<CapSet, Error> {
                     Some(near) => format!("did you mean {near}?"),
                     None => "names have their prefix: CAP_NET_ADMIN; ALL is all of them (capabilities(7))".into(),
                 };
-                let error = Error::new(FAILED, "unknown capability").with_hint(Some(hint));
+                let error = Error::new(ErrorKind::Invalid, "unknown capability").with_hint(Some(hint));
                 Err(origin::at(origin::nth(&args.seen, "--cap-add", nth), error))
             }
         }

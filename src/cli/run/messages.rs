@@ -1,28 +1,21 @@
-//! Words for what goes wrong, in the manner of `pinfold run`: the step, what was to be done, the kernel's reason, and the
-//! word of the command line or the line of the profile that asked for it.
+//! What `pinfold run` says, on standard error and as lines of JSON: an error with the word of the command line or the line
+//! of the profile that asked for it, and what does not hold.
 
-use std::cell::RefCell;
-use std::ffi::{CStr, CString, OsStr};
+use std::ffi::{CString, OsStr};
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::origin::{Origin, at, last};
+use super::origin::{Origin, at, last, placed};
+use super::terms::TERMS;
 use super::view::{Seen, View};
-use crate::cli::exit_code::{FAILED, NOT_EXECUTABLE, NOT_FOUND};
-use crate::error::{Error, printable_json, push_printable};
-use crate::host::{self, Obstacles};
-use crate::plan::{LandlockRule, Plan, hint};
-use crate::protocol::{Act, Failure, Stage};
+use crate::error::{Error, ErrorKind, printable_json, push_printable};
+use crate::plan::Plan;
+use crate::protocol::{Failure, Stage};
+use crate::report;
 use crate::spec::{Conflict, FdNumber};
 use crate::supervise::{Door, Findings, Found, Note, PATIENCE};
-use crate::sys::{Errno, Result as SysResult, error_text, file, output};
-
-const TERMS: hint::Terms = hint::Terms {
-    skip_missing_layer: Some("--overlay-try skips it then"),
-    no_new_procfs: "--best-effort goes on without one",
-    new_ipc: "leave out --share ipc",
-};
+use crate::sys::{Errno, Result as SysResult, file, output};
 
 /// The native door.
 pub(super) struct Native {
@@ -32,49 +25,30 @@ pub(super) struct Native {
     pub(super) seen: Vec<(&'static str, Origin)>,
     /// The caller's descriptor where events are reported, as lines of JSON.
     pub(super) status: Option<FdNumber>,
-    /// The stage and error number of the failure, for the report.
-    pub(super) failed: RefCell<Option<(Stage, i32)>>,
 }
 
 impl Door for Native {
     fn error(&self, plan: &Plan, failure: &Failure) -> Error {
-        *self.failed.borrow_mut() = Some((failure.stage, failure.errno));
-        let op = plan.root.ops.get(failure.index as usize).filter(|_| failure.stage == Stage::Op);
-        let mut message = host::old_kernel(failure.errno).unwrap_or_default().into_bytes();
-        message.extend_from_slice(failure.stage.step().as_bytes());
-        message.extend_from_slice(b": ");
-        message.extend_from_slice(&what(plan, failure));
-        // Of these the words are the reason already.
-        let is_said = matches!(failure.act, Act::Missing | Act::NoMatch) && failure.stage == Stage::Op;
-        if failure.errno != 0 && !is_said {
-            message.extend_from_slice(b": ");
-            message.extend_from_slice(error_text(failure.errno).as_bytes());
-        }
-        let origin = match failure.stage {
-            Stage::Chdir => last(&self.seen, "--workdir"),
-            Stage::Report => last(&self.seen, "--json-status-fd"),
-            _ => op.and_then(|op| self.origins.get(op.word)),
+        let error = report::error(plan, failure, &TERMS);
+        let error = match out_of_sight(plan, failure) {
+            Some(hint) => error.with_hint(Some(hint)),
+            None => error,
         };
-        if let Some(origin) = origin {
-            message.extend_from_slice(b" (");
-            origin.push(&mut message);
-            message.push(b')');
-        }
-        let general = || hint::advice(failure, op.map(|op| &op.fs), &Obstacles::probe(), &TERMS);
-        let advice = out_of_sight(plan, failure).or_else(general);
-        Error::new(code(failure), message).with_hint(advice)
+        self.refusal(error)
+    }
+
+    fn refusal(&self, error: Error) -> Error {
+        placed(&self.seen, &self.origins, error)
     }
 
     fn note(&self, plan: &Plan, note: &Note) {
         match note {
             Note::Dropped(failure) => {
-                let what = self.error(plan, failure).message;
-                *self.failed.borrow_mut() = None;
+                let what = self.error(plan, failure).text();
                 self.dropped(&what);
             }
             Note::Remark(failure) => {
-                let what = self.error(plan, failure).message;
-                *self.failed.borrow_mut() = None;
+                let what = self.error(plan, failure).text();
                 say(&what);
                 self.report(&serde_json::json!({ "remark": String::from_utf8_lossy(&what) }));
             }
@@ -113,13 +87,13 @@ impl Native {
     /// One line of JSON for whoever asked for it.
     pub(super) fn report(&self, line: &serde_json::Value) {
         if let Some(fd) = self.status {
-            report(file::callers_fd(fd), line);
+            report_to(file::callers_fd(fd), line);
         }
     }
 }
 
 /// One line of JSON to `to`.
-pub(super) fn report(to: SysResult<BorrowedFd<'_>>, line: &serde_json::Value) {
+pub(super) fn report_to(to: SysResult<BorrowedFd<'_>>, line: &serde_json::Value) {
     // A reader that is gone, or does not read, does not want to know.
     let _told = to.and_then(|fd| output::write_within(fd, &json_line(line), PATIENCE)).is_ok();
 }
@@ -154,88 +128,31 @@ fn out_of_sight(plan: &Plan, failure: &Failure) -> Option<String> {
     Some(String::from_utf8_lossy(&hint).into_owned())
 }
 
-fn code(failure: &Failure) -> u8 {
-    match failure.stage {
-        Stage::Exec if failure.errno == Errno::ENOENT as i32 || failure.errno == Errno::ENAMETOOLONG as i32 => {
-            NOT_FOUND
-        }
-        Stage::Exec => NOT_EXECUTABLE,
-        _ => FAILED,
-    }
-}
-
-/// What was to be done.
-fn what(plan: &Plan, failure: &Failure) -> Vec<u8> {
-    let words = failure.stage.native().as_bytes();
-    match failure.stage {
-        Stage::Op => operation(plan, failure),
-        Stage::Rule => landlock_rule(plan, failure),
-        Stage::Chdir => with(words, plan.program.cwd.first()),
-        Stage::Exec => with(words, &plan.program.exec.command),
-        Stage::Watch => {
-            let watched = plan.lifecycle.watch.get(failure.index as usize);
-            with(words, watched.map_or(c"", |watch| &watch.dir))
-        }
-        _ => words.to_vec(),
-    }
-}
-
-fn landlock_rule(plan: &Plan, failure: &Failure) -> Vec<u8> {
-    match plan.restrictions.landlock_rule(failure.index as usize) {
-        Some(LandlockRule::File(path)) => with(b"cannot add the rule for ", path),
-        Some(LandlockRule::Descriptor(fd)) => format!("cannot add the rule for descriptor {fd}").into_bytes(),
-        Some(LandlockRule::Port(port)) => format!("cannot add the rule for TCP port {port}").into_bytes(),
-        None => failure.stage.native().into(),
-    }
-}
-
-fn operation(plan: &Plan, failure: &Failure) -> Vec<u8> {
-    let mut out =
-        plan.root.ops.get(failure.index as usize).map_or_else(|| failure.stage.native().into(), |op| op.fs.in_words());
-    out.extend_from_slice(failure.act.native().as_bytes());
-    if matches!(failure.act, Act::Unlisted | Act::Outside) {
-        out.extend_from_slice(hint::links_left(failure).as_bytes());
-    }
-    if let Some(detail) = &failure.detail {
-        out.push(b' ');
-        push_printable(&mut out, OsStr::from_bytes(detail.to_bytes()));
-    }
-    out
-}
-
-fn with(before: &[u8], subject: &CStr) -> Vec<u8> {
-    let mut out = before.to_vec();
-    // What is empty has to be seen.
-    push_printable(&mut out, OsStr::from_bytes(if subject.is_empty() { b"''" } else { subject.to_bytes() }));
-    out
-}
-
 /// Two wishes that exclude each other.
 pub(super) fn conflict(conflict: Conflict, seen: &[(&'static str, Origin)]) -> Error {
-    let option = match conflict {
+    let (option, takes) = match conflict {
         Conflict::NoCommand => {
-            return Error::new(FAILED, "no command is given: pinfold run [OPTIONS] [--] COMMAND [ARGS...]");
+            return Error::new(ErrorKind::Invalid, "no command is given: pinfold run [OPTIONS] [--] COMMAND [ARGS...]");
         }
-        Conflict::HostnameNeedsUts => "--hostname",
-        Conflict::UidNeedsUser => "--uid",
-        Conflict::GidNeedsUser => "--gid",
+        Conflict::HostnameNeedsUts => ("--hostname", "a UTS"),
+        Conflict::UidNeedsUser => ("--uid", "a user"),
+        Conflict::GidNeedsUser => ("--gid", "a user"),
         // No words of this dialect ask for these.
         Conflict::DisableNeedsNewUser
         | Conflict::DisableWithMapsFrom
         | Conflict::MapsFromNeedsNewUser
         | Conflict::MapsFromNeedsInfo
         | Conflict::Pid1NeedsPid
-        | Conflict::Pid1WithLock => return Error::new(FAILED, "these wishes exclude each other"),
+        | Conflict::Pid1WithLock => return conflict.into(),
     };
-    let takes = if option == "--hostname" { "a UTS" } else { "a user" };
     let mut message = format!("this takes {takes} namespace of its own, which is not made by ").into_bytes();
     let shares = |(name, origin): &&(&str, Origin)| {
-        let has = |word: &[u8]| origin.word.windows(word.len()).any(|part| part == word);
+        let has = |word: &[u8]| origin.value(name).split(|&byte| byte == b',').any(|part| part.trim_ascii() == word);
         *name == "--landlock" && has(b"only") || *name == "--share" && has(b"uts") && option == "--hostname"
     };
     match seen.iter().rev().find(shares) {
         Some((_, origin)) => origin.push(&mut message),
         None => message.extend_from_slice(b"--landlock only"),
     }
-    at(last(seen, option), Error::new(FAILED, message))
+    at(last(seen, option), Error { field: Some(conflict.field()), ..Error::new(ErrorKind::Invalid, message) })
 }

@@ -15,22 +15,23 @@ mod origin;
 mod profile;
 mod read;
 pub(super) mod table;
+mod terms;
 mod value;
 mod view;
 mod world;
 
-use std::cell::RefCell;
 use std::mem::ManuallyDrop;
+use std::num::NonZeroI32;
 
 use crate::cli::commands::RUN_FORM;
-use crate::cli::exit_code::FAILED;
+use crate::cli::exit_code;
 use crate::cli::{CommandLine, console, render};
 use crate::error::Error;
 use crate::host::Host;
 use crate::plan::{self, Dropped, Plan};
-use crate::protocol::{Descriptors, Stage};
+use crate::protocol::Descriptors;
 use crate::spec::FdNumber;
-use crate::supervise;
+use crate::supervise::{self, Door};
 use crate::sys::{file, output};
 use crate::workspace::Unheld;
 use args::{Format, RunArgs};
@@ -53,7 +54,7 @@ pub(super) fn run(line: CommandLine) -> Result<u8, Error> {
         }
         Err(error) => {
             if let Some(fd) = status {
-                messages::report(file::callers_fd(fd), &report(&error, None));
+                messages::report_to(file::callers_fd(fd), &report(&error));
             }
             Err(error)
         }
@@ -85,7 +86,7 @@ fn prepare(line: &CommandLine, status: &mut Option<FdNumber>) -> Result<Prepared
     let Meant { mut spec, origins, seen, unheld } = world.meant(args, &environment, &|| world.workspace())?;
     world.guard_links(&mut spec, &origins)?;
     let unguarded = match world.guard_profiles(&spec, &origins) {
-        Err(error) if spec.best_effort => Some(not_enforced("protection of profiles", error.message)),
+        Err(error) if spec.best_effort => Some(not_enforced("protection of profiles", error.text())),
         guarded => guarded.map(|()| None)?,
     };
     if print_bwrap {
@@ -95,10 +96,10 @@ fn prepare(line: &CommandLine, status: &mut Option<FdNumber>) -> Result<Prepared
         return console::print(text, 0).map(Prepared::Done);
     }
     let program = line.words().first().copied().unwrap_or_default().to_owned();
-    let mut door = Native { origins, seen, status: spec.report.json_status_fd, failed: RefCell::default() };
-    let (host, descriptors) = Host::probe(world.caller, &spec, &program, &environment).map_err(as_ours)?;
+    let mut door = Native { origins, seen, status: spec.report.json_status_fd };
+    let (host, descriptors) = Host::probe(world.caller, &spec, &program, &environment)?;
     door.status = door.status.filter(|fd| host.descriptors.contains(fd));
-    let mut plan = plan::plan(spec, host).map_err(|error| origin::placed(&door.seen, &door.origins, as_ours(error)))?;
+    let mut plan = plan::plan(spec, host).map_err(|error| door.refusal(error))?;
     plan.dropped.extend(unguarded);
     plan.dropped.extend(unheld.into_iter().map(|unheld| unprotected(&unheld)));
     match dry_run {
@@ -131,13 +132,13 @@ fn unprotected(unheld: &Unheld) -> Dropped {
 }
 
 fn not_enforced(what: &str, why: Vec<u8>) -> Dropped {
-    Dropped { op: None, what: what.into(), why: String::from_utf8_lossy(&why).into_owned() }
+    Dropped { field: None, what: what.into(), why: String::from_utf8_lossy(&why).into_owned() }
 }
 
 fn carry_out(plan: &Plan, descriptors: &mut Descriptors, line: CommandLine, door: &Native) -> Result<u8, Error> {
-    let ended = supervise::run(plan, descriptors, Some(line), door).map_err(as_ours);
+    let ended = supervise::run(plan, descriptors, Some(line), door);
     if let Err(error) = &ended {
-        door.report(&report(error, *door.failed.borrow()));
+        door.report(&report(error));
     }
     ended
 }
@@ -147,20 +148,15 @@ pub(super) fn tell(text: &[u8]) {
     let _told = file::callers_fd(2).and_then(|fd| output::write_within(fd, text, supervise::PATIENCE)).is_ok();
 }
 
-/// The line of the JSON status about an error, and where the engine met it.
-fn report(error: &Error, failed: Option<(Stage, i32)>) -> serde_json::Value {
+/// The line of the JSON status about an error.
+fn report(error: &Error) -> serde_json::Value {
     serde_json::json!({
-        "error": String::from_utf8_lossy(&error.message),
-        "step": failed.map(|(stage, _)| stage.step()),
-        "errno": failed.map(|(_, errno)| errno).filter(|&errno| errno != 0),
-        "hint": error.hint,
-        "exit-code": error.code,
+        "error": String::from_utf8_lossy(&error.text()),
+        "step": error.step,
+        "errno": error.errno.map(NonZeroI32::get),
+        "hint": error.hint.as_ref().map(ToString::to_string),
+        "exit-code": exit_code::of(error.kind),
     })
-}
-
-/// Errors of the engine end the tool with 1, as bubblewrap's do; here that is the program's own.
-fn as_ours(error: Error) -> Error {
-    Error { code: if error.code == 1 { FAILED } else { error.code }, ..error }
 }
 
 /// What the generated files tell.

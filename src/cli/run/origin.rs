@@ -5,8 +5,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::rc::Rc;
 
 use super::profile;
-use crate::cli::exit_code::FAILED;
-use crate::error::{About, Error, push_printable};
+use super::terms::worded;
+use crate::error::{Error, ErrorKind, Field, Hint, push_printable};
 
 /// Where a word comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -20,11 +20,7 @@ pub(crate) struct Origin {
 impl Origin {
     /// `text` with the place in front that it is about.
     pub(crate) fn before(&self, text: &[u8]) -> Vec<u8> {
-        let mut out = Vec::new();
-        self.push(&mut out);
-        out.extend_from_slice(b": ");
-        out.extend_from_slice(text);
-        out
+        [&self.text(), &b": "[..], text].concat()
     }
 
     /// The value behind the name of `option`, with or without dashes.
@@ -32,6 +28,13 @@ impl Origin {
         let bare = self.word.strip_prefix(b"--").unwrap_or(&self.word);
         let value = bare.strip_prefix(option.trim_start_matches('-').as_bytes()).unwrap_or_default().trim_ascii_start();
         value.strip_prefix(b"=").unwrap_or(value).trim_ascii()
+    }
+
+    /// As [`Origin::push`] writes it.
+    fn text(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.push(&mut out);
+        out
     }
 
     /// `--ro /x`, or `FILE:LINE: ro /x`.
@@ -61,39 +64,49 @@ pub(super) fn nth<'a>(seen: &'a [(&'static str, Origin)], option: &str, nth: usi
     })
 }
 
-/// `error` with the places of what it is about, where these are known.
-pub(super) fn placed(seen: &[(&'static str, Origin)], origins: &[Origin], error: Error) -> Error {
-    match &error.about {
-        Some(About::Wish(wish, number)) => {
-            let option = format!("--{wish}");
-            let origin = number.map_or_else(|| last(seen, &option), |number| nth(seen, &option, number));
-            let hint = file_meant(origin).filter(|_| *wish == "seccomp" && error.hint.is_none());
-            // The place says that better.
-            let rest = error.message.strip_prefix(format!("{wish}: ").as_bytes()).filter(|_| origin.is_some());
-            let message = rest.unwrap_or(&error.message).to_vec();
-            let error = at(origin, Error { message, ..error });
-            Error { hint: error.hint.or(hint), ..error }
-        }
-        Some(About::Op(word)) => at(origins.get(*word), error),
-        Some(About::Lines(words)) => {
-            let mut message = Vec::new();
-            // The first line says what all of them are.
-            let places = std::iter::once(None).chain(words.iter().map(|word| word.and_then(|word| origins.get(word))));
-            for (line, origin) in error.message.split(|&byte| byte == b'\n').zip(places) {
-                if !message.is_empty() {
-                    message.push(b'\n');
-                }
-                message.extend_from_slice(line);
-                if let Some(origin) = origin {
-                    message.extend_from_slice(b"  [");
-                    origin.push(&mut message);
-                    message.push(b']');
-                }
-            }
-            Error { message, ..error }
-        }
-        None => error,
+/// Where the field of the spec was asked for, where somebody has asked.
+fn of_field<'a>(seen: &'a [(&'static str, Origin)], origins: &'a [Origin], field: Field) -> Option<&'a Origin> {
+    match field {
+        Field::Op(word) => origins.get(word),
+        Field::NetNs => last(seen, "--net").or_else(|| last(seen, "--share")),
+        Field::PidNs | Field::IpcNs | Field::UtsNs | Field::CgroupNs => last(seen, "--share"),
+        Field::Uid => last(seen, "--uid"),
+        Field::Gid => last(seen, "--gid"),
+        Field::Chdir => last(seen, "--workdir"),
+        Field::KeepFd(number) => nth(seen, "--keep-fd", number),
+        Field::Caps => last(seen, "--cap-add"),
+        Field::Seccomp => last(seen, "--seccomp"),
+        Field::SyscallDeny(number) => nth(seen, "--syscall-deny", number),
+        Field::SyscallAllow(number) => nth(seen, "--syscall-allow", number),
+        Field::Landlock => last(seen, "--landlock"),
+        Field::ConnectTcp => last(seen, "--tcp-connect"),
+        Field::BindTcp => last(seen, "--tcp-bind"),
+        Field::JsonStatusFd => last(seen, "--json-status-fd"),
+        // No option asks for these.
+        Field::UserNs
+        | Field::InnerUserNs
+        | Field::UserMapsFrom
+        | Field::JoinedPidNs
+        | Field::Command
+        | Field::ExecLabel
+        | Field::FileLabel
+        | Field::NestedUserNs
+        | Field::AsPid1
+        | Field::InfoFd => None,
     }
+}
+
+/// An error of the engine with the places of what it is about, and what to do about it in words of ours.
+pub(super) fn placed(seen: &[(&'static str, Origin)], origins: &[Origin], mut error: Error) -> Error {
+    let of_field = |field: Option<Field>| field.and_then(|field| of_field(seen, origins, field));
+    for part in &mut error.parts {
+        part.place = of_field(part.field).map(|origin| origin.text().into());
+    }
+    let origin = of_field(error.field);
+    if error.field == Some(Field::Seccomp) && error.hint.is_none() {
+        error.hint = file_meant(origin).map(Hint::Text);
+    }
+    at(origin, error)
 }
 
 /// What to say about the value of an option that nothing is called, where it is a file of the current directory.
@@ -103,15 +116,12 @@ fn file_meant(origin: Option<&Origin>) -> Option<String> {
     profile::file_meant(word[at + 1..].trim_ascii())
 }
 
-/// `error` with the place in front that it is about.
+/// `error` with the place that it is about.
 pub(super) fn at(origin: Option<&Origin>, error: Error) -> Error {
-    match origin {
-        Some(origin) => Error { message: origin.before(&error.message), ..error },
-        None => error,
-    }
+    Error { place: origin.map(|origin| origin.text().into()).or(error.place), hint: error.hint.map(worded), ..error }
 }
 
-/// A refusal in ready words, in front of which the reader puts the word that it is about.
+/// A refusal, to which the reader adds the word that it is about.
 pub(super) fn refuse<T>(message: impl Into<Vec<u8>>) -> Result<T, Error> {
-    Err(Error::new(FAILED, message))
+    Err(Error::new(ErrorKind::Invalid, message))
 }

@@ -13,9 +13,8 @@ use super::args::RunArgs;
 use super::origin::{Origin, at, refuse};
 use super::profile::Text;
 use super::table::{self, SHORT, TABLE};
-use crate::cli::exit_code::FAILED;
 use crate::cli::table::{Action, Opt, opts};
-use crate::error::{Error, push_printable};
+use crate::error::{Error, ErrorKind, push_printable};
 use crate::suggest::nearest;
 
 /// What a command line begins with that names no profile.
@@ -79,7 +78,7 @@ pub(crate) fn command_line(args: &mut RunArgs, words: &[&CStr], outside: &mut dy
 fn options(words: &[&CStr], items: &mut Vec<Item>, command: &mut Vec<CString>) -> Result<Outcome, Error> {
     let words: Vec<OsString> = words.iter().map(|word| OsStr::from_bytes(word.to_bytes()).to_owned()).collect();
     let mut parser = lexopt::Parser::from_args(words);
-    while let Some(word) = parser.next().map_err(|error| Error::new(FAILED, error.to_string()))? {
+    while let Some(word) = parser.next().map_err(|error| Error::new(ErrorKind::Invalid, error.to_string()))? {
         let is_short = matches!(word, Arg::Short(_));
         let opt = match word {
             Arg::Short('h') => return Ok(Outcome::Help { long: false }),
@@ -90,7 +89,7 @@ fn options(words: &[&CStr], items: &mut Vec<Item>, command: &mut Vec<CString>) -
             Arg::Long(name) => known(format!("--{name}").as_bytes())?,
             Arg::Value(program) => {
                 command.push(text(program)?);
-                for word in parser.raw_args().map_err(|error| Error::new(FAILED, error.to_string()))? {
+                for word in parser.raw_args().map_err(|error| Error::new(ErrorKind::Invalid, error.to_string()))? {
                     command.push(text(word)?);
                 }
                 break;
@@ -138,7 +137,8 @@ fn item(opt: Known, is_short: bool, parser: &mut lexopt::Parser) -> Result<Item,
 
 /// The next word as a value. The name of an option is none: a value was forgotten.
 fn separate(opt: Known, parser: &mut lexopt::Parser) -> Result<OsString, Error> {
-    let missing = || Error::new(FAILED, format!("{} takes a value: {} {}", opt.name, opt.name, opt.values.join(" ")));
+    let missing =
+        || Error::new(ErrorKind::Invalid, format!("{} takes a value: {} {}", opt.name, opt.name, opt.values.join(" ")));
     let value = parser.value().map_err(|_| missing())?;
     let name = value.as_bytes().split(|&byte| byte == b'=').next().unwrap_or_default();
     if name.starts_with(b"--") && opts(TABLE).any(|other| other.name.as_bytes() == name) {
@@ -226,7 +226,7 @@ impl Reader<'_> {
             } else {
                 name.clone()
             };
-            let found = self.outside.profile(&name).map_err(|error| at(Some(&origin), without_name(error, &name)))?;
+            let found = self.outside.profile(&name).map_err(|error| at(Some(&origin), error))?;
             return self.profile(found);
         }
         self.args.here = origin.clone();
@@ -274,17 +274,6 @@ impl Reader<'_> {
         self.open.pop();
         self.done.push(name);
         Ok(())
-    }
-}
-
-/// `error` about the profile `name`, which is not said a second time.
-fn without_name(error: Error, name: &CStr) -> Error {
-    let mut start = b"profile ".to_vec();
-    push_printable(&mut start, OsStr::from_bytes(name.to_bytes()));
-    start.extend_from_slice(b": ");
-    match error.message.strip_prefix(&start[..]) {
-        Some(rest) => Error { message: rest.to_vec(), ..error },
-        None => error,
     }
 }
 

@@ -3,10 +3,9 @@
 use super::args::{self, Format, RunArgs, Wish};
 use super::origin::refuse;
 use super::value;
-use crate::cli::exit_code::FAILED;
 use crate::cli::table;
 use crate::cli::table::Action::{Flag, Help, Maybe, One, Splice, Version};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::spec::{BindFlags, FsOp, LandlockTier};
 
 type Opt = table::Opt<RunArgs>;
@@ -437,5 +436,7 @@ pub(crate) const ONLY_TYPED: &[&str] =
 
 /// Says why an option cannot stand in a profile.
 pub(super) fn not_in_a_profile(name: &str) -> Option<Error> {
-    ONLY_TYPED.contains(&name).then(|| Error::new(FAILED, "this option has its place on the command line only"))
+    ONLY_TYPED
+        .contains(&name)
+        .then(|| Error::new(ErrorKind::Invalid, "this option has its place on the command line only"))
 }

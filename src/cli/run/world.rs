@@ -12,9 +12,8 @@ use super::origin::{self, Origin};
 use super::profile::{Library, Text};
 use super::read::Outside;
 use super::{links, messages, profile, value};
-use crate::cli::exit_code::FAILED;
 use crate::cli::seccomp::LONGEST;
-use crate::error::{Error, push_printable};
+use crate::error::{Error, ErrorKind, push_printable};
 use crate::host::Caller;
 use crate::spec::{FsOp, Op, ProfileText, Seccomp, Source, Spec};
 use crate::sys::{Errno, entry, error_text, file};
@@ -110,7 +109,7 @@ impl World {
     /// What the current directory needs.
     pub(super) fn workspace(&self) -> Result<Workspace, Error> {
         let Some(cwd) = &self.cwd else {
-            return Err(Error::new(FAILED, "the current directory is gone, and so is the workspace"));
+            return Err(Error::new(ErrorKind::Failed, "the current directory is gone, and so is the workspace"));
         };
         let known =
             |name: &str| self.variables.iter().find(|(known, _)| *known == name).map(|(_, value)| path_of(value));
@@ -186,7 +185,10 @@ impl World {
                 push_printable(&mut message, &place);
                 let hint = "what the program writes there would decide about the next sandbox: keep profiles outside of what it can write to, \
                             and make a smaller directory writable";
-                return Err(origin::at(origins.get(*word), Error::new(FAILED, message).with_hint(Some(hint.into()))));
+                return Err(origin::at(
+                    origins.get(*word),
+                    Error::new(ErrorKind::Unsafe, message).with_hint(Some(hint.into())),
+                ));
             }
         }
         Ok(())

@@ -297,7 +297,7 @@ fn landlock_alone_names_every_wish_for_a_namespace() {
     let dropped = but_for_attributes(dropped);
     let expected = [
         "user namespace",
-        "joining a user namespace",
+        "joining a second user namespace",
         "user id",
         "group id",
         "PID namespace",

@@ -115,9 +115,15 @@ fn every_convention_obeys() {
 fn a_name_that_nothing_has_is_refused_and_one_of_another_architecture_skipped() {
     let text = crate::seccomp::shipped::text("default").unwrap();
     let wrong = |deny, allow| overruled(text, deny, allow, Arch::X86_64).err().map(|error| error.to_string());
-    assert_eq!(wrong("mkdir opne", "").unwrap(), "syscall-deny: unknown system call \"opne\", did you mean open?");
-    assert_eq!(wrong("", "@mounts").unwrap(), "syscall-allow: unknown group \"@mounts\", did you mean @mount?");
-    assert!(wrong("@foreign", "").unwrap().starts_with("syscall-deny: unknown group \"@foreign\""));
+    assert_eq!(
+        wrong("mkdir opne", "").unwrap(),
+        "lockdown.seccomp.deny[1]: unknown system call \"opne\", did you mean open?"
+    );
+    assert_eq!(
+        wrong("", "@mounts").unwrap(),
+        "lockdown.seccomp.allow[0]: unknown group \"@mounts\", did you mean @mount?"
+    );
+    assert!(wrong("@foreign", "").unwrap().starts_with("lockdown.seccomp.deny[0]: unknown group \"@foreign\""));
     assert!(wrong("\x1b[2J", "").unwrap().contains("\\u{1b}"));
     assert_eq!(wrong("swapcontext riscv_hwprobe", "socketcall"), None);
 }

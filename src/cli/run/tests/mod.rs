@@ -13,7 +13,7 @@ use super::footprint::HostEntry;
 use super::lower::{self, Facts};
 use super::profile::Text;
 use super::read::{self, Outcome, Outside};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::spec::{FsOp, Settle, Spec};
 use crate::workspace::Workspace;
 
@@ -26,7 +26,10 @@ impl Outside for Shelf {
         match self.0.get(name) {
             Some(text) => Ok(Text { name: Rc::from(name.as_bytes()), text: Rc::from(text.as_bytes()) }),
             None if name == "workspace" => Ok(Text { name: Rc::from(&b"workspace"[..]), text: Rc::from(&b""[..]) }),
-            None => Err(Error::new(125, format!("profile {}: no profile has this name", name.escape_debug()))),
+            None => {
+                let place = Some(format!("profile {}", name.escape_debug()).into_bytes().into());
+                Err(Error { place, ..Error::new(ErrorKind::Invalid, "no profile has this name") })
+            }
         }
     }
 }
