@@ -7,6 +7,7 @@
 mod circles;
 mod modules;
 mod source;
+mod words;
 
 use std::collections::BTreeSet;
 use std::path::Path;
