@@ -256,6 +256,21 @@ impl Error {
     }
 }
 
+#[cfg(any(test, fuzzing))]
+impl Error {
+    /// An error must be fit to be shown: a text that came from somebody else moves no cursor and makes no second line
+    /// (CVE-2023-28101).
+    pub(crate) fn check_shown(&self) {
+        assert!(!self.message.is_empty());
+        let hint = self.hint.as_ref().map(ToString::to_string).unwrap_or_default();
+        let parts = self.parts.iter().flat_map(|part| [Some(&part.message[..]), part.place.as_deref()]);
+        let texts = [Some(&self.message[..]), self.place.as_deref(), Some(hint.as_bytes())];
+        for text in texts.into_iter().chain(parts).flatten().map(String::from_utf8_lossy) {
+            assert!(!text.chars().any(char::is_control), "an error that is unfit to be shown: {text:?}");
+        }
+    }
+}
+
 impl fmt::Display for Error {
     /// In the words of the library, which calls a field what it is called in the spec.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -45,12 +45,10 @@ pub(crate) struct Failure {
     pub(crate) detail: Option<CString>,
 }
 
-/// Longest detail that is reported, in bytes; a longer one is cut.
-const DETAIL: usize = 1024;
-/// Room that every encoded failure fits into, in bytes.
-pub(super) const ROOM: usize = HEAD + DETAIL;
 /// Bytes of an encoded failure before its detail.
 const HEAD: usize = 14;
+/// Longest detail that is reported, in bytes: what a packet has room for, behind its first byte. A longer one is cut.
+const DETAIL: usize = Packet::ROOM - 1 - HEAD;
 
 impl Failure {
     /// A failure of a stage as a whole.
@@ -111,7 +109,7 @@ mod tests {
     fn a_long_detail_is_cut_and_arbitrary_bytes_are_refused_or_read() {
         let detail = Some(CString::new(vec![b'x'; 5000]).unwrap());
         let wire = wire(&Failure { detail, ..Failure::new(Stage::Op, 1) });
-        assert_eq!(wire.len(), ROOM);
+        assert_eq!(wire.len(), HEAD + DETAIL);
         assert!(Failure::decode(&wire).is_some());
         assert_eq!(Failure::decode(&[255; 20]), None);
         assert_eq!(Failure::decode(&wire[..HEAD - 1]), None);

@@ -27,7 +27,7 @@ pub(crate) fn command_line(input: &[u8]) {
         input.split_inclusive(|&byte| byte == 0).filter_map(|word| CStr::from_bytes_with_nul(word).ok()).collect();
     let mut args = Args::default();
     match parse(&mut args, TABLE, &words, &mut World(input)) {
-        Err(error) => return assert!(!error.message.is_empty()),
+        Err(error) => return error.check_shown(),
         Ok(Outcome::Help | Outcome::Version) => return,
         Ok(Outcome::Complete) => {}
     }
@@ -41,6 +41,6 @@ pub(crate) fn command_line(input: &[u8]) {
             assert_eq!(spec.process.command.len(), length);
         }
         Ok(Wish::Usage) => assert_eq!(length, 0),
-        Err(error) => assert!(!error.message.is_empty()),
+        Err(error) => error.check_shown(),
     }
 }

@@ -10,7 +10,6 @@ use super::profile::{SHIPPED, Text};
 use super::read::{self, Outcome, Outside};
 use super::{as_bwrap, messages};
 use crate::error::{Error, ErrorKind};
-use crate::fuzzing::check_shown;
 use crate::spec::Settle;
 use crate::workspace::Workspace;
 
@@ -39,7 +38,7 @@ pub(crate) fn profile(text: &[u8]) {
     args.command.push(c"true".into());
     match read::profile(&mut args, c"/p/fuzz.profile", &mut Shelf(text)) {
         Ok(()) => lowered(args),
-        Err(error) => check_shown(&error),
+        Err(error) => error.check_shown(),
     }
 }
 
@@ -55,7 +54,7 @@ pub(crate) fn command_line(input: &[u8]) {
             lowered(args);
         }
         Ok(Outcome::Help { .. } | Outcome::Version) => {}
-        Err(error) => check_shown(&error),
+        Err(error) => error.check_shown(),
     }
 }
 
@@ -78,7 +77,7 @@ fn lowered(args: RunArgs) {
     };
     let meant = match lower::lower(args, &facts) {
         Ok(meant) => meant,
-        Err(error) => return check_shown(&error),
+        Err(error) => return error.check_shown(),
     };
     for op in &meant.spec.ops {
         let dest = op.fs.dest().map(CStr::to_bytes);
@@ -87,9 +86,9 @@ fn lowered(args: RunArgs) {
         assert!(!said.chars().any(char::is_control), "an operation that is unfit to be shown: {said:?}");
     }
     if let Err(conflict) = meant.spec.check(1000, 1000) {
-        check_shown(&messages::conflict(conflict, &meant.seen));
+        messages::conflict(conflict, &meant.seen).check_shown();
     }
     if let Err(error) = as_bwrap::line(&meant.spec) {
-        check_shown(&error);
+        error.check_shown();
     }
 }
