@@ -63,7 +63,7 @@ pub(crate) struct RunArgs {
     /// Where to report start and end.
     pub json_status_fd: Option<FdNumber>,
     /// Every option that was set, by its name, in order.
-    pub seen: Vec<(&'static str, Origin)>,
+    pub seen: Vec<Origin>,
     /// What `~` and `${…}` in a profile stand for.
     pub variables: Vec<(&'static str, CString)>,
     /// Where the word that is being read stands.

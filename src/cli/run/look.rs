@@ -48,7 +48,7 @@ impl<'a> Desk<'a> {
 
     /// Its options, and those of the profiles that it builds on, where these stand.
     pub(in crate::cli) fn lines(&mut self, name: &CStr) -> Result<Vec<Vec<u8>>, Error> {
-        Ok(self.read(name)?.seen.iter().map(|(name, origin)| line(name, origin)).collect())
+        Ok(self.read(name)?.seen.iter().map(line).collect())
     }
 
     /// What is probably not meant, one line each. What would end every run with this profile is an error.
@@ -113,8 +113,7 @@ impl<'a> Desk<'a> {
 }
 
 /// An option in one form, however it was written: its name without dashes, a blank, the value.
-fn line(name: &str, origin: &Origin) -> Vec<u8> {
-    let value = origin.value(name);
-    let name = name.trim_start_matches('-').as_bytes();
+fn line(origin: &Origin) -> Vec<u8> {
+    let (name, value) = (origin.option.trim_start_matches('-').as_bytes(), origin.value());
     if value.is_empty() { name.to_vec() } else { [name, b" ", value].concat() }
 }

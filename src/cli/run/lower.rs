@@ -49,7 +49,7 @@ pub(crate) struct Meant {
     /// Where its operations come from.
     pub origins: Vec<Origin>,
     /// Every option that was set, and where it stands.
-    pub seen: Vec<(&'static str, Origin)>,
+    pub seen: Vec<Origin>,
     /// Parts of the workspace that cannot be protected, which is all right with the caller, or of which they must know.
     pub unheld: Vec<Unheld>,
 }

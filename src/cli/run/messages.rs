@@ -22,7 +22,7 @@ pub(super) struct Native {
     /// Where the operations come from, by [`crate::spec::Op::word`].
     pub(super) origins: Vec<Origin>,
     /// Every option that was set, and where it stands.
-    pub(super) seen: Vec<(&'static str, Origin)>,
+    pub(super) seen: Vec<Origin>,
     /// The caller's descriptor where events are reported, as lines of JSON.
     pub(super) status: Option<FdNumber>,
 }
@@ -129,7 +129,7 @@ fn out_of_sight(plan: &Plan, failure: &Failure) -> Option<String> {
 }
 
 /// Two wishes that exclude each other.
-pub(super) fn conflict(conflict: Conflict, seen: &[(&'static str, Origin)]) -> Error {
+pub(super) fn conflict(conflict: Conflict, seen: &[Origin]) -> Error {
     let (option, takes) = match conflict {
         Conflict::NoCommand => {
             return Error::new(ErrorKind::Invalid, "no command is given: pinfold run [OPTIONS] [--] COMMAND [ARGS...]");
@@ -146,12 +146,13 @@ pub(super) fn conflict(conflict: Conflict, seen: &[(&'static str, Origin)]) -> E
         | Conflict::Pid1WithLock => return conflict.into(),
     };
     let mut message = format!("this takes {takes} namespace of its own, which is not made by ").into_bytes();
-    let shares = |(name, origin): &&(&str, Origin)| {
-        let has = |word: &[u8]| origin.value(name).split(|&byte| byte == b',').any(|part| part.trim_ascii() == word);
-        *name == "--landlock" && has(b"only") || *name == "--share" && has(b"uts") && option == "--hostname"
+    let shares = |origin: &&Origin| match origin.option {
+        "--landlock" => origin.value() == b"only",
+        "--share" => option == "--hostname" && origin.values().any(|kind| kind == b"uts"),
+        _ => false,
     };
     match seen.iter().rev().find(shares) {
-        Some((_, origin)) => origin.push(&mut message),
+        Some(origin) => origin.push(&mut message),
         None => message.extend_from_slice(b"--landlock only"),
     }
     at(last(seen, option), Error { field: Some(conflict.field()), ..Error::new(ErrorKind::Invalid, message) })

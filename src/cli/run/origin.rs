@@ -11,10 +11,14 @@ use crate::error::{Error, ErrorKind, Field, Hint, push_printable};
 /// Where a word comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Origin {
+    /// The name of the option, whatever form it was typed in; empty where nothing is called so.
+    pub option: &'static str,
     /// The profile and the line in it, counted from 1; `None` on the command line.
     pub profile: Option<(Rc<[u8]>, usize)>,
     /// The option with its value, as typed.
     pub word: Rc<[u8]>,
+    /// Where its value begins in that.
+    pub value_at: usize,
 }
 
 impl Origin {
@@ -23,11 +27,14 @@ impl Origin {
         [&self.text(), &b": "[..], text].concat()
     }
 
-    /// The value behind the name of `option`, with or without dashes.
-    pub(crate) fn value(&self, option: &str) -> &[u8] {
-        let bare = self.word.strip_prefix(b"--").unwrap_or(&self.word);
-        let value = bare.strip_prefix(option.trim_start_matches('-').as_bytes()).unwrap_or_default().trim_ascii_start();
-        value.strip_prefix(b"=").unwrap_or(value).trim_ascii()
+    /// The value; empty where there is none.
+    pub(crate) fn value(&self) -> &[u8] {
+        self.word.get(self.value_at..).unwrap_or_default().trim_ascii()
+    }
+
+    /// The words of a value that is a list.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &[u8]> {
+        self.value().split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
     }
 
     /// As [`Origin::push`] writes it.
@@ -48,16 +55,15 @@ impl Origin {
 }
 
 /// Where `option` was set last.
-pub(super) fn last<'a>(seen: &'a [(&'static str, Origin)], option: &str) -> Option<&'a Origin> {
-    seen.iter().rev().find(|(name, _)| *name == option).map(|(_, origin)| origin)
+pub(super) fn last<'a>(seen: &'a [Origin], option: &str) -> Option<&'a Origin> {
+    seen.iter().rev().find(|origin| origin.option == option)
 }
 
 /// Where word number `nth` of all that the lists of `option` have stands.
-pub(super) fn nth<'a>(seen: &'a [(&'static str, Origin)], option: &str, nth: usize) -> Option<&'a Origin> {
+pub(super) fn nth<'a>(seen: &'a [Origin], option: &str, nth: usize) -> Option<&'a Origin> {
     let mut before = nth;
-    let origins = seen.iter().filter(|(name, _)| *name == option).map(|(_, origin)| origin);
-    origins.into_iter().find(|origin| {
-        let count = 1 + origin.word.iter().filter(|&&byte| byte == b',').count();
+    seen.iter().filter(|origin| origin.option == option).find(|origin| {
+        let count = origin.values().count();
         let is_here = before < count;
         before = before.saturating_sub(count);
         is_here
@@ -65,7 +71,7 @@ pub(super) fn nth<'a>(seen: &'a [(&'static str, Origin)], option: &str, nth: usi
 }
 
 /// Where the field of the spec was asked for, where somebody has asked.
-fn of_field<'a>(seen: &'a [(&'static str, Origin)], origins: &'a [Origin], field: Field) -> Option<&'a Origin> {
+fn of_field<'a>(seen: &'a [Origin], origins: &'a [Origin], field: Field) -> Option<&'a Origin> {
     match field {
         Field::Op(word) => origins.get(word),
         Field::NetNs => last(seen, "--net").or_else(|| last(seen, "--share")),
@@ -97,7 +103,7 @@ fn of_field<'a>(seen: &'a [(&'static str, Origin)], origins: &'a [Origin], field
 }
 
 /// An error of the engine with the places of what it is about, and what to do about it in words of ours.
-pub(super) fn placed(seen: &[(&'static str, Origin)], origins: &[Origin], mut error: Error) -> Error {
+pub(super) fn placed(seen: &[Origin], origins: &[Origin], mut error: Error) -> Error {
     let of_field = |field: Option<Field>| field.and_then(|field| of_field(seen, origins, field));
     for part in &mut error.parts {
         part.place = of_field(part.field).map(|origin| origin.text().into());
@@ -111,9 +117,7 @@ pub(super) fn placed(seen: &[(&'static str, Origin)], origins: &[Origin], mut er
 
 /// What to say about the value of an option that nothing is called, where it is a file of the current directory.
 fn file_meant(origin: Option<&Origin>) -> Option<String> {
-    let word = &origin?.word;
-    let at = word.iter().position(|byte| b" \t=".contains(byte))?;
-    profile::file_meant(word[at + 1..].trim_ascii())
+    profile::file_meant(origin?.value())
 }
 
 /// `error` with the place that it is about.

@@ -127,12 +127,18 @@ fn item(opt: Known, is_short: bool, parser: &mut lexopt::Parser) -> Result<Item,
     };
     let value = value.map(text).transpose()?;
     let mut word = opt.name.as_bytes().to_vec();
+    let mut value_at = word.len();
     if let Some(value) = &value {
         word.push(if matches!(opt.action, Action::Maybe(_)) { b'=' } else { b' ' });
-        // What is empty has to be seen.
-        word.extend_from_slice(if value.is_empty() { b"''" } else { value.to_bytes() });
+        value_at = word.len();
+        word.extend_from_slice(value.to_bytes());
     }
-    Ok(Item { opt, value, origin: Origin { profile: None, word: word.into() } })
+    if value.as_ref().is_some_and(|value| value.is_empty()) {
+        // What is empty has to be seen.
+        word.extend_from_slice(b"''");
+        value_at = word.len();
+    }
+    Ok(Item { opt, value, origin: Origin { option: opt.name, profile: None, word: word.into(), value_at } })
 }
 
 /// The next word as a value. The name of an option is none: a value was forgotten.
@@ -230,7 +236,7 @@ impl Reader<'_> {
             return self.profile(found);
         }
         self.args.here = origin.clone();
-        self.args.seen.push((opt.name, origin.clone()));
+        self.args.seen.push(origin.clone());
         let done = match (&opt.action, value.as_deref()) {
             (Action::Flag(set), _) => {
                 set(self.args);
@@ -267,7 +273,8 @@ impl Reader<'_> {
             if line.is_empty() || line.starts_with(b"#") {
                 continue;
             }
-            let origin = Origin { profile: Some((name.clone(), index + 1)), word: line.into() };
+            let profile = Some((name.clone(), index + 1));
+            let origin = Origin { option: "", profile, word: line.into(), value_at: line.len() };
             let item = item_of_line(line, origin.clone()).map_err(|error| at(Some(&origin), error))?;
             self.set(item)?;
         }
@@ -294,6 +301,8 @@ fn item_of_line(line: &[u8], origin: Origin) -> Result<Item, Error> {
     if let Some(error) = table::not_in_a_profile(opt.name) {
         return Err(error);
     }
+    // The line has no blanks at its end.
+    let origin = Origin { option: opt.name, value_at: line.len() - value.len(), ..origin };
     match (opt.action.arity(), value.is_empty() && !rest.starts_with(b"=")) {
         (0, true) => Ok(Item { opt, value: None, origin }),
         (0, false) => refuse(format!("{} takes no value", opt.name)),
