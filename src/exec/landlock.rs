@@ -79,10 +79,8 @@ impl<'a> Fence<'a> {
     /// Puts this process behind the rules, for good. Less than all of them is a failure.
     pub(super) fn close(self) -> Outcome<()> {
         let Some(making) = self.0 else { return Ok(()) };
-        match making.set.restrict().stage(Stage::Restrict)? {
-            true => Ok(()),
-            false => Err(Failure::new(Stage::Restrict, 0)),
-        }
+        let is_whole = making.set.restrict().stage(Stage::Restrict)?;
+        if is_whole { Ok(()) } else { Err(Failure::new(Stage::Restrict, 0)) }
     }
 }
 
