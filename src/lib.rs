@@ -44,7 +44,7 @@
 //! | what a program that shares the processes may not do to them | `plan/others.rs` |
 //! | Landlock: what the rules are, when they are made | `plan/landlock.rs`, `plan/landlock/only.rs`, `plan/landlock/tcp.rs`; `exec/landlock.rs` |
 //! | what the processes of a launch say to each other | `protocol/` |
-//! | what a host cannot enforce, by name | `plan/dropped.rs` |
+//! | what a host cannot enforce, by name | `plan/unenforced.rs` |
 //! | signals to the tool | `sys/signals.rs`, `supervise/mod.rs` |
 //! | the program at a terminal: ^C, ^Z, `fg` | `supervise/job.rs`, `sys/terminal.rs` |
 //! | what stays inside and reaps | `exec/pid1.rs`; its copy in memory: `exec/sealed.rs` |

@@ -21,7 +21,7 @@ mod tests;
 use std::ffi::{CStr, CString};
 use std::fmt;
 
-use super::dropped::{Dropped, printable};
+use super::unenforced::{Unenforced, printable};
 use crate::error::Field;
 use crate::spec::{BindFlags, DataFile, FdNumber, Fds, FsOp, Landlock, LandlockTier, OverlayKind, Spec};
 use crate::sys::landlock::{Handled, Rights};
@@ -103,15 +103,15 @@ impl fmt::Display for FileRule {
 }
 
 /// The rules that `spec` asks for besides mounts of its own, and what of it the ABI (0: no Landlock) cannot enforce.
-pub(crate) fn beside_mounts(spec: &Spec, abi: u32) -> (Option<Rules>, Vec<Dropped>) {
+pub(crate) fn beside_mounts(spec: &Spec, abi: u32) -> (Option<Rules>, Vec<Unenforced>) {
     let Landlock { tier, connect_tcp, bind_tcp } = &spec.lockdown.landlock;
     let mirror = *tier == LandlockTier::Mirror;
     let (wants_tcp, shared_net, shared_pid) =
         (connect_tcp.is_some() || bind_tcp.is_some(), !spec.namespaces.net, !spec.namespaces.pid);
-    let mut dropped = Vec::new();
+    let mut unenforced = Vec::new();
     let mut can = |wanted: bool, since: u32, field: Field, (what, why): (&str, &str)| {
         if wanted && abi < since {
-            dropped.push(Dropped::wish(Some(field), what, too_old(abi, since, why)));
+            unenforced.push(Unenforced::wish(Some(field), what, too_old(abi, since, why)));
         }
         wanted && abi >= since
     };
@@ -146,7 +146,7 @@ pub(crate) fn beside_mounts(spec: &Spec, abi: u32) -> (Option<Rules>, Vec<Droppe
         bind_tcp: bind_tcp.clone().unwrap_or_default(),
         handled,
     };
-    (if is_idle { None } else { Some(rules) }, dropped)
+    (if is_idle { None } else { Some(rules) }, unenforced)
 }
 
 const NOTHING: Handled =
@@ -174,8 +174,8 @@ fn ports_field(connect_tcp: &Option<Vec<u16>>) -> Field {
 }
 
 /// There is no Landlock at all.
-pub(crate) fn missing() -> Dropped {
-    Dropped::wish(Some(Field::Landlock), "Landlock", too_old(0, 1, ""))
+pub(crate) fn missing() -> Unenforced {
+    Unenforced::wish(Some(Field::Landlock), "Landlock", too_old(0, 1, ""))
 }
 
 fn descriptors(spec: &Spec) -> Vec<FdNumber> {

@@ -3,7 +3,6 @@
 #![forbid(unsafe_code)]
 
 mod deny;
-pub mod dropped;
 mod exec;
 mod filter;
 mod landlock;
@@ -13,6 +12,7 @@ mod namespaces;
 mod others;
 mod parts;
 pub(crate) mod pattern;
+pub mod unenforced;
 mod walls;
 mod ways_out;
 
@@ -27,7 +27,6 @@ use crate::spec::{
 use crate::sys::ns::NsSet;
 
 pub(crate) use deny::Denials;
-pub use dropped::Dropped;
 pub use exec::Exec;
 pub(crate) use filter::Filters;
 pub(crate) use landlock::{Object, Rules};
@@ -38,6 +37,7 @@ pub use namespaces::{Joins, Switch};
 use namespaces::{forget_namespaces, maps, new_namespaces, user_namespace};
 pub(crate) use parts::{Cover, LandlockRule};
 pub use parts::{Cwd, Init, Launch, Program, Restrictions, Root, UserIds};
+pub use unenforced::Unenforced;
 pub(crate) use walls::walls;
 
 /// One run, ready to be carried out.
@@ -60,13 +60,13 @@ pub struct Plan {
     /// Lifetime, and what is held: a `sync_fd` that is not open is none.
     pub lifecycle: Lifecycle,
     /// What was asked for and is not enforced, because as much as possible is wanted.
-    pub dropped: Vec<Dropped>,
+    pub unenforced: Vec<Unenforced>,
 }
 
 /// Plans `spec` on `host`.
 pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
     check_host(&spec, &host)?;
-    let (landlock, dropped) = landlock_rules(&spec, &host)?;
+    let (landlock, unenforced) = landlock_rules(&spec, &host)?;
     let has_ports = landlock.as_ref().is_some_and(|rules| rules.handled.connect_tcp || rules.handled.bind_tcp);
     let tcp_filter = has_ports.then(landlock::tcp_filter).transpose()?;
     let others_filter = others::filter(&spec)?;
@@ -164,7 +164,7 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
             name: program,
         },
         lifecycle: Lifecycle { sync_fd: lifecycle.sync_fd.filter(|fd| descriptors.contains(fd)), ..lifecycle },
-        dropped,
+        unenforced,
     })
 }
 
@@ -221,18 +221,22 @@ fn check_host(spec: &Spec, host: &Host) -> Result<(), Error> {
 
 /// The Landlock rules, and what of all wishes is dropped for the want of them. Without
 /// [`Spec::best_effort`] nothing is dropped: it is an error that names each.
-fn landlock_rules(spec: &Spec, host: &Host) -> Result<(Option<Rules>, Vec<Dropped>), Error> {
+fn landlock_rules(spec: &Spec, host: &Host) -> Result<(Option<Rules>, Vec<Unenforced>), Error> {
     let abi = host.landlock_abi;
-    let (rules, dropped) = match spec.lockdown.landlock.tier {
+    let (rules, unenforced) = match spec.lockdown.landlock.tier {
         LandlockTier::Off | LandlockTier::Mirror => landlock::beside_mounts(spec, abi),
         // What is the only wall is never dropped.
-        LandlockTier::Only if abi == 0 => return Err(dropped::refusal(&[landlock::missing()])),
+        LandlockTier::Only if abi == 0 => return Err(unenforced::refusal(&[landlock::missing()])),
         LandlockTier::Only => {
-            let (rules, dropped) = landlock::only(spec, host.caller, abi);
-            (Some(rules), dropped)
+            let (rules, unenforced) = landlock::only(spec, host.caller, abi);
+            (Some(rules), unenforced)
         }
     };
-    if dropped.is_empty() || spec.best_effort { Ok((rules, dropped)) } else { Err(dropped::refusal(&dropped)) }
+    if unenforced.is_empty() || spec.best_effort {
+        Ok((rules, unenforced))
+    } else {
+        Err(unenforced::refusal(&unenforced))
+    }
 }
 
 /// The caller's directory by the name that the caller uses for it, then home, then the root.

@@ -31,7 +31,7 @@ impl Door for Library {
     fn note(&self, plan: &Plan, note: &Note) {
         let (what, text) = match note {
             Note::Dropped(failure) => ("not enforced: ", self.error(plan, failure).text()),
-            Note::NotEnforced(dropped) => ("not enforced: ", dropped.line()),
+            Note::NotEnforced(unenforced) => ("not enforced: ", unenforced.line()),
             Note::Remark(failure) => ("", self.error(plan, failure).text()),
         };
         let line = [b"pinfold: ", what.as_bytes(), &text, b"\n"].concat();

@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 
 use crate::error::{Error, ErrorKind};
 use crate::exec;
-use crate::plan::{Dropped, Maps, Plan};
+use crate::plan::{Maps, Plan, Unenforced};
 use crate::protocol::{At, Descriptors, Failure, GO, Message, Packet, Stage};
 use crate::spec::{DieWith, FdNumber, Lifecycle};
 use crate::sys::cmdline::CommandLine;
@@ -48,7 +48,7 @@ pub(crate) enum Note {
     /// A restriction that could not be had, where as much as possible is wanted ([`crate::spec::Spec::best_effort`]).
     Dropped(Failure),
     /// The same, known before anything was begun.
-    NotEnforced(Dropped),
+    NotEnforced(Unenforced),
     /// Something about what was asked for, all of which holds.
     Remark(Failure),
 }
@@ -76,8 +76,8 @@ pub(crate) fn run(
     line: Option<CommandLine>,
     door: &dyn Door,
 ) -> Result<u8, Error> {
-    for dropped in &plan.dropped {
-        door.note(plan, &Note::NotEnforced(dropped.clone()));
+    for unenforced in &plan.unenforced {
+        door.note(plan, &Note::NotEnforced(unenforced.clone()));
     }
     supervise(plan, descriptors, line, door).map_err(|trouble| match trouble {
         Trouble::Failed(failure) => door.error(plan, &failure),

@@ -40,7 +40,7 @@ impl Door for Bubblewrap {
     fn note(&self, plan: &Plan, note: &Note) {
         let (what, text) = match note {
             Note::Dropped(failure) => ("not enforced: ", bubblewrap(plan, failure).message),
-            Note::NotEnforced(dropped) => ("not enforced: ", dropped.line()),
+            Note::NotEnforced(unenforced) => ("not enforced: ", unenforced.line()),
             Note::Remark(failure) => ("", bubblewrap(plan, failure).message),
         };
         say([b"bwrap: ", what.as_bytes(), &text].concat());

@@ -34,8 +34,8 @@ pub(super) fn text(plan: &Plan, origins: &[Origin], is_skipped: IsSkipped<'_>) -
     for wall in plan::walls(plan) {
         line(&mut out, wall.name, wall.what.as_bytes());
     }
-    for dropped in &plan.dropped {
-        line(&mut out, "not enforced", &dropped.line());
+    for unenforced in &plan.unenforced {
+        line(&mut out, "not enforced", &unenforced.line());
     }
     line(&mut out, "directory", &printable(plan.program.cwd.first()));
     for entry in plan.program.exec.environment.iter().filter(|entry| !entry.to_bytes().starts_with(b"PWD=")) {
@@ -71,7 +71,7 @@ pub(super) fn json(plan: &Plan, origins: &[Origin], is_skipped: IsSkipped<'_>) -
         "capabilities": caps(plan),
         "descriptors": kept(plan),
         "walls": walls,
-        "not-enforced": plan.dropped.iter().map(|dropped| lossy(&dropped.line())).collect::<Vec<_>>(),
+        "not-enforced": plan.unenforced.iter().map(|unenforced| lossy(&unenforced.line())).collect::<Vec<_>>(),
         "directory": lossy(plan.program.cwd.first().to_bytes()),
         "environment": plan.program.exec.environment.iter().map(|entry| lossy(entry.to_bytes())).collect::<Vec<_>>(),
         "program": plan.program.exec.arguments.iter().map(|word| lossy(word.to_bytes())).collect::<Vec<_>>(),

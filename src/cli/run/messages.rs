@@ -52,7 +52,7 @@ impl Door for Native {
                 say(&what);
                 self.report(&serde_json::json!({ "remark": String::from_utf8_lossy(&what) }));
             }
-            Note::NotEnforced(dropped) => self.dropped(&dropped.line()),
+            Note::NotEnforced(unenforced) => self.dropped(&unenforced.line()),
         }
     }
 

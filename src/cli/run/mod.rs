@@ -28,7 +28,7 @@ use crate::cli::exit_code;
 use crate::cli::{CommandLine, console, render};
 use crate::error::Error;
 use crate::host::Host;
-use crate::plan::{self, Dropped, Plan};
+use crate::plan::{self, Plan, Unenforced};
 use crate::protocol::Descriptors;
 use crate::spec::FdNumber;
 use crate::supervise::{self, Door};
@@ -100,8 +100,8 @@ fn prepare(line: &CommandLine, status: &mut Option<FdNumber>) -> Result<Prepared
     let (host, descriptors) = Host::probe(world.caller, &spec, &program, &environment)?;
     door.status = door.status.filter(|fd| host.descriptors.contains(fd));
     let mut plan = plan::plan(spec, host).map_err(|error| door.refusal(error))?;
-    plan.dropped.extend(unguarded);
-    plan.dropped.extend(unheld.into_iter().map(|unheld| unprotected(&unheld)));
+    plan.unenforced.extend(unguarded);
+    plan.unenforced.extend(unheld.into_iter().map(|unheld| unprotected(&unheld)));
     match dry_run {
         Some(Format::Text) => return print(&dry_run::text(&plan, &door.origins, &world::is_skipped)),
         Some(Format::Json) => return print(&dry_run::json(&plan, &door.origins, &world::is_skipped)),
@@ -127,12 +127,12 @@ fn help(long: bool) -> String {
 }
 
 /// A part of the workspace that cannot be protected, as what it is: something that is not enforced.
-fn unprotected(unheld: &Unheld) -> Dropped {
+fn unprotected(unheld: &Unheld) -> Unenforced {
     not_enforced("protection of the workspace", unheld.message())
 }
 
-fn not_enforced(what: &str, why: Vec<u8>) -> Dropped {
-    Dropped { field: None, what: what.into(), why: String::from_utf8_lossy(&why).into_owned() }
+fn not_enforced(what: &str, why: Vec<u8>) -> Unenforced {
+    Unenforced { field: None, what: what.into(), why: String::from_utf8_lossy(&why).into_owned() }
 }
 
 fn carry_out(plan: &Plan, descriptors: &mut Descriptors, line: CommandLine, door: &Native) -> Result<u8, Error> {

@@ -10,8 +10,8 @@ use super::{
 };
 use crate::error::Field;
 use crate::host::Caller;
-use crate::plan::dropped::{Dropped, printable};
 use crate::plan::landlock::{FileRule, Object, READ};
+use crate::plan::unenforced::{Unenforced, printable};
 use crate::spec::path::first_wildcard;
 use crate::spec::{CapSet, FsOp, Namespaces, NestedUserNs, Source, Spec, Unshare, UserNs};
 use crate::sys::landlock::{Handled, Rights};
@@ -21,13 +21,13 @@ const NO_MOUNT: &str = "it takes a mount, and there is none with Landlock alone"
 const NO_CHANGE: &str = "it would change the host itself";
 
 /// The rules for the host's own files, and what of `spec` they cannot express. The ABI is 1 or more.
-pub(crate) fn only(spec: &Spec, caller: Caller, abi: u32) -> (Rules, Vec<Dropped>) {
-    let mut dropped = wishes(spec, caller);
-    dropped.extend(limits(abi));
+pub(crate) fn only(spec: &Spec, caller: Caller, abi: u32) -> (Rules, Vec<Unenforced>) {
+    let mut unenforced = wishes(spec, caller);
+    unenforced.extend(limits(abi));
     let mut granted: Vec<FileRule> = Vec::new();
     for (index, op) in spec.ops.iter().enumerate() {
         if let Err(why) = grant(&mut granted, index, &op.fs) {
-            dropped.push(Dropped::op(op, why));
+            unenforced.push(Unenforced::op(op, why));
         }
     }
     let landlock = &spec.lockdown.landlock;
@@ -36,7 +36,7 @@ pub(crate) fn only(spec: &Spec, caller: Caller, abi: u32) -> (Rules, Vec<Dropped
     let wants_tcp = landlock.connect_tcp.is_some() || landlock.bind_tcp.is_some();
     if wants_tcp && abi < TCP_SINCE {
         let field = ports_field(&landlock.connect_tcp);
-        dropped.push(Dropped::wish(Some(field), "TCP ports", too_old(abi, TCP_SINCE, NO_PORTS)));
+        unenforced.push(Unenforced::wish(Some(field), "TCP ports", too_old(abi, TCP_SINCE, NO_PORTS)));
     }
     let files = rights_of(abi);
     for rule in &mut granted {
@@ -55,11 +55,11 @@ pub(crate) fn only(spec: &Spec, caller: Caller, abi: u32) -> (Rules, Vec<Dropped
         connect_tcp: landlock.connect_tcp.clone().unwrap_or_default(),
         bind_tcp: landlock.bind_tcp.clone().unwrap_or_default(),
     };
-    (rules, dropped)
+    (rules, unenforced)
 }
 
 /// Wishes that are no operations and take a namespace.
-fn wishes(spec: &Spec, caller: Caller) -> Vec<Dropped> {
+fn wishes(spec: &Spec, caller: Caller) -> Vec<Unenforced> {
     let &Namespaces { user, user_inner, user_maps_from, pid, pid_join, net, ipc, uts, cgroup } = &spec.namespaces;
     let network = "Landlock has rules for TCP ports, and none for UDP and other sockets";
     let nested = "the limit belongs to a user namespace, and there is none with Landlock alone";
@@ -85,11 +85,11 @@ fn wishes(spec: &Spec, caller: Caller) -> Vec<Dropped> {
         (spec.lockdown.nested_userns != NestedUserNs::Allow, Field::NestedUserNs, "limit of user namespaces", nested),
     ];
     let wanted = wishes.into_iter().filter(|(is_wanted, ..)| *is_wanted);
-    wanted.map(|(_, field, what, why)| Dropped::wish(Some(field), what, why)).collect()
+    wanted.map(|(_, field, what, why)| Unenforced::wish(Some(field), what, why)).collect()
 }
 
 /// What this ABI does not restrict at all, and a namespace would.
-fn limits(abi: u32) -> Vec<Dropped> {
+fn limits(abi: u32) -> Vec<Unenforced> {
     let whats = [
         (Rights::REFER, "moving files between directories", "it forbids that everywhere"),
         (Rights::TRUNCATE, "read-only files", "it lets everybody cut files that are not to be written to"),
@@ -106,14 +106,14 @@ fn limits(abi: u32) -> Vec<Dropped> {
         "it has no scopes",
     ));
     // No ABI has rights for these (kernel document userspace-api/landlock, "Current limitations").
-    let never = Dropped::wish(
+    let never = Unenforced::wish(
         Some(Field::Landlock),
         "modes, owners, times and attributes of files",
         "Landlock has no rights for them: chmod(2), chown(2), utime(2) and setxattr(2) work on all files that are yours",
     );
     let old = rights
         .chain(scopes)
-        .map(|(since, what, why)| Dropped::wish(Some(Field::Landlock), what, too_old(abi, since, why)));
+        .map(|(since, what, why)| Unenforced::wish(Some(Field::Landlock), what, too_old(abi, since, why)));
     std::iter::once(never).chain(old).collect()
 }
 

@@ -9,7 +9,7 @@ use crate::spec::Op;
 
 /// One wish that cannot be enforced.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dropped {
+pub struct Unenforced {
     /// The field of the spec that asks for it, where it is one.
     pub field: Option<Field>,
     /// What was asked for, in plain words with control characters escaped: `tmpfs on /tmp`. Bytes, as paths are.
@@ -18,13 +18,13 @@ pub struct Dropped {
     pub why: String,
 }
 
-impl Dropped {
-    pub(super) fn wish(field: Option<Field>, what: &str, why: impl Into<String>) -> Dropped {
-        Dropped { field, what: what.into(), why: why.into() }
+impl Unenforced {
+    pub(super) fn wish(field: Option<Field>, what: &str, why: impl Into<String>) -> Unenforced {
+        Unenforced { field, what: what.into(), why: why.into() }
     }
 
-    pub(super) fn op(op: &Op, why: impl Into<String>) -> Dropped {
-        Dropped { field: Some(Field::Op(op.word)), what: op.fs.in_words(), why: why.into() }
+    pub(super) fn op(op: &Op, why: impl Into<String>) -> Unenforced {
+        Unenforced { field: Some(Field::Op(op.word)), what: op.fs.in_words(), why: why.into() }
     }
 
     /// `what: why`, on one line.
@@ -34,10 +34,10 @@ impl Dropped {
 }
 
 /// The error that names each of them.
-pub(super) fn refusal(dropped: &[Dropped]) -> Error {
-    let part = |one: &Dropped| Part { field: one.field, place: None, message: one.line() };
+pub(super) fn refusal(unenforced: &[Unenforced]) -> Error {
+    let part = |one: &Unenforced| Part { field: one.field, place: None, message: one.line() };
     let error = Error::new(ErrorKind::Unsupported, "this cannot be enforced here:").with_advice(Advice::BestEffort);
-    Error { parts: dropped.iter().map(part).collect(), ..error }
+    Error { parts: unenforced.iter().map(part).collect(), ..error }
 }
 
 /// A path for people: control characters are escaped.
@@ -53,8 +53,8 @@ mod tests {
     #[test]
     fn the_refusal_names_each_and_escapes_what_others_wrote() {
         let op = Op::new(FsOp::Tmpfs { dest: c"/a\x1b[2J".into(), mode: 0o755, size: None }, 3);
-        let dropped = [Dropped::wish(None, "host name x", "no"), Dropped::op(&op, "it takes a mount")];
-        let error = refusal(&dropped);
+        let unenforced = [Unenforced::wish(None, "host name x", "no"), Unenforced::op(&op, "it takes a mount")];
+        let error = refusal(&unenforced);
         assert_eq!(error.parts.iter().map(|part| part.field).collect::<Vec<_>>(), [None, Some(Field::Op(3))]);
         let text =
             "this cannot be enforced here:\n  host name x: no\n  tmpfs on /a\\x1b[2J (mode 755): it takes a mount";
