@@ -12,8 +12,8 @@ mod namespaces;
 mod others;
 mod parts;
 pub(crate) mod pattern;
+mod restrictions;
 pub mod unenforced;
-mod walls;
 mod ways_out;
 
 use std::ffi::{CStr, CString};
@@ -37,8 +37,8 @@ pub use namespaces::{Joins, Switch};
 use namespaces::{forget_namespaces, maps, new_namespaces, user_namespace};
 pub(crate) use parts::{Cover, LandlockRule};
 pub use parts::{Cwd, Init, Launch, Program, Restrictions, Root, UserIds};
+pub(crate) use restrictions::restrictions;
 pub use unenforced::Unenforced;
-pub(crate) use walls::walls;
 
 /// One run, ready to be carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
