@@ -9,7 +9,7 @@ use crate::seccomp::policy::{Policy, Target, resolve};
 use crate::seccomp::profile::{Place, Profile, Reader, kernel_version};
 use crate::seccomp::table::Table;
 use crate::seccomp::verdict::Verdict;
-use crate::seccomp::{Program, compile, compile_before, overrule, shipped};
+use crate::seccomp::{Program, compile, compile_before, shipped, with_overrides};
 use crate::seccompiler_json;
 use crate::spec::{CapSet, FdNumber, ProfileText, Seccomp};
 use crate::sys::{Call, file, process, socket, terminal};
@@ -122,7 +122,7 @@ fn of_profile(
         Some(_) => Profile::open(),
         None => read(text, &name, &table)?,
     };
-    let profile = overrule(read, deny, allow, &table)?;
+    let profile = with_overrides(read, deny, allow, &table)?;
     let caps = around.caps.names().map(str::to_owned).collect();
     let target = Target { arch, kernel: kernel(around.kernel)?, caps: &caps };
     let within = |error: Error| Error { message: [name.as_bytes(), b": ", &error.message].concat(), ..error };

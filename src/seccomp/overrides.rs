@@ -10,7 +10,12 @@ use crate::error::{Error, ErrorKind, Field};
 const TYPING: [u64; 2] = [0x5412, 0x541c];
 
 /// `profile` with what `deny` names (calls and `@groups`) refused, and what `allow` names allowed; `deny` is stronger.
-pub(crate) fn overrule(profile: Profile, deny: &[String], allow: &[String], table: &Table) -> Result<Profile, Error> {
+pub(crate) fn with_overrides(
+    profile: Profile,
+    deny: &[String],
+    allow: &[String],
+    table: &Table,
+) -> Result<Profile, Error> {
     let which = |names: &[String], call: &str| {
         let group = table.find(call).map(|call| call.group);
         names.iter().position(|name| name == call || Some(name.as_str()) == group)
