@@ -4,7 +4,7 @@ use std::ffi::CStr;
 
 use super::TABLE;
 use super::args::Args;
-use super::lower::{Facts, Wish, lower};
+use super::lower::{Facts, Lowered, lower};
 use super::parse::{Outcome, Outside, parse};
 use crate::spec::{CapSet, FdNumber};
 
@@ -36,11 +36,11 @@ pub(crate) fn command_line(input: &[u8]) {
     let length = command.len();
     let facts = Facts { uid: 1000, gid: 1000, own_caps: CapSet::EMPTY, last_cap: 40 };
     match lower(args, &facts) {
-        Ok(Wish::Run(spec)) => {
+        Ok(Lowered::Run(spec)) => {
             assert_eq!(spec.check(facts.uid, facts.gid), Ok(()));
             assert_eq!(spec.process.command.len(), length);
         }
-        Ok(Wish::Usage) => assert_eq!(length, 0),
+        Ok(Lowered::Usage) => assert_eq!(length, 0),
         Err(error) => error.check_shown(),
     }
 }

@@ -23,7 +23,7 @@ pub(crate) struct Facts {
 
 /// What a complete command line asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Wish {
+pub(crate) enum Lowered {
     /// A sandbox.
     Run(Box<Spec>),
     /// It names no command: explain how the program is used, as an error.
@@ -38,7 +38,7 @@ impl Args {
 }
 
 /// The sandbox that `args` ask for.
-pub(crate) fn lower(args: Args, facts: &Facts) -> Result<Wish, Error> {
+pub(crate) fn lower(args: Args, facts: &Facts) -> Result<Lowered, Error> {
     let join_and_make = args.userns.is_some().then(|| made_user_ns(&args)).flatten();
     let spec = spec(args, facts)?;
     match (spec.check(facts.uid, facts.gid), join_and_make) {
@@ -47,9 +47,9 @@ pub(crate) fn lower(args: Args, facts: &Facts) -> Result<Wish, Error> {
             refuse(messages::conflict(conflict))
         }
         (_, Some(option)) => refuse(format!("--userns not compatible {option}")),
-        (Err(Conflict::NoCommand), None) => Ok(Wish::Usage),
+        (Err(Conflict::NoCommand), None) => Ok(Lowered::Usage),
         (Err(conflict), None) => refuse(messages::conflict(conflict)),
-        (Ok(()), None) => Ok(Wish::Run(Box::new(spec))),
+        (Ok(()), None) => Ok(Lowered::Run(Box::new(spec))),
     }
 }
 
@@ -174,7 +174,7 @@ pub(super) mod tests {
         fn warn(&mut self, _: &str, _: bool) {}
     }
 
-    fn wish(uid: u32, line: &str) -> Result<Wish, String> {
+    fn lowered(uid: u32, line: &str) -> Result<Lowered, String> {
         let words: Vec<CString> = line.split_whitespace().map(|word| CString::new(word).unwrap()).collect();
         let mut args = Args::default();
         parse(&mut args, bwrap::TABLE, &words, &mut Nothing).unwrap();
@@ -182,8 +182,8 @@ pub(super) mod tests {
     }
 
     fn spec_of(uid: u32, line: &str) -> Spec {
-        match wish(uid, &format!("{line} true")) {
-            Ok(Wish::Run(spec)) => *spec,
+        match lowered(uid, &format!("{line} true")) {
+            Ok(Lowered::Run(spec)) => *spec,
             other => panic!("{line}: {other:?}"),
         }
     }
@@ -222,10 +222,10 @@ pub(super) mod tests {
             ),
             (1000, "--cap-add 41 x", "unknown cap: 41"),
         ] {
-            assert_eq!(wish(uid, line), Err(text.into()), "{line}");
+            assert_eq!(lowered(uid, line), Err(text.into()), "{line}");
         }
         for line in ["", "--", "--uid 5 --hostname x", "--userns 3"] {
-            assert_eq!(wish(0, line), Ok(Wish::Usage), "{line}");
+            assert_eq!(lowered(0, line), Ok(Lowered::Usage), "{line}");
         }
     }
 

@@ -17,7 +17,7 @@ use crate::spec::{CapSet, FdNumber, Spec};
 use crate::supervise::{self, Door};
 use crate::sys::{error_text, file};
 use args::Args;
-use lower::{Facts, Wish};
+use lower::{Facts, Lowered};
 use messages::Bubblewrap;
 use parse::{Outcome, Outside};
 pub(super) use table::{TABLE, VERSION};
@@ -52,11 +52,11 @@ fn understand(args: &mut Args, line: CommandLine, skip: usize) -> Result<u8, Err
         last_cap: if args.names_caps() { Caller::last_capability() } else { 0 },
     };
     let level_prefix = args.level_prefix;
-    let wish = lower::lower(std::mem::take(args), &facts);
+    let lowered = lower::lower(std::mem::take(args), &facts);
     args.level_prefix = level_prefix;
-    match wish? {
-        Wish::Run(spec) => sandbox(*spec, caller, line),
-        Wish::Usage => {
+    match lowered? {
+        Lowered::Run(spec) => sandbox(*spec, caller, line),
+        Lowered::Usage => {
             console::tell(render::help(TABLE, &name).as_bytes());
             Ok(FAILED)
         }

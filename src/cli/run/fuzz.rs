@@ -37,7 +37,7 @@ pub(crate) fn profile(text: &[u8]) {
     let mut args = args();
     args.command.push(c"true".into());
     match read::profile(&mut args, c"/p/fuzz.profile", &mut Shelf(text)) {
-        Ok(()) => lowered(args),
+        Ok(()) => check_lowered(args),
         Err(error) => error.check_shown(),
     }
 }
@@ -51,14 +51,14 @@ pub(crate) fn command_line(input: &[u8]) {
         Ok(Outcome::Complete) => {
             let command: Vec<&CStr> = args.command.iter().map(CString::as_c_str).collect();
             assert!(words.ends_with(&command), "{command:?} is not the end of {words:?}");
-            lowered(args);
+            check_lowered(args);
         }
         Ok(Outcome::Help { .. } | Outcome::Version) => {}
         Err(error) => error.check_shown(),
     }
 }
 
-fn lowered(args: RunArgs) {
+fn check_lowered(args: RunArgs) {
     let facts = Facts {
         last_cap: 40,
         cwd: Some(c"/work/dir"),
@@ -75,20 +75,20 @@ fn lowered(args: RunArgs) {
         },
         read: &|_| Ok(b"{}".to_vec()),
     };
-    let meant = match lower::lower(args, &facts) {
-        Ok(meant) => meant,
+    let lowered = match lower::lower(args, &facts) {
+        Ok(lowered) => lowered,
         Err(error) => return error.check_shown(),
     };
-    for op in &meant.spec.ops {
+    for op in &lowered.spec.ops {
         let dest = op.fs.dest().map(CStr::to_bytes);
         assert!(dest.is_none_or(|dest| dest.starts_with(b"/")), "a relative destination: {op:?}");
         let said = String::from_utf8_lossy(&op.fs.in_words()).into_owned();
         assert!(!said.chars().any(char::is_control), "an operation that is unfit to be shown: {said:?}");
     }
-    if let Err(conflict) = meant.spec.check(1000, 1000) {
-        messages::conflict(conflict, &meant.seen).check_shown();
+    if let Err(conflict) = lowered.spec.check(1000, 1000) {
+        messages::conflict(conflict, &lowered.seen).check_shown();
     }
-    if let Err(error) = as_bwrap::line(&meant.spec) {
+    if let Err(error) = as_bwrap::line(&lowered.spec) {
         error.check_shown();
     }
 }

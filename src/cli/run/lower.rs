@@ -3,7 +3,7 @@
 
 use std::ffi::{CStr, CString};
 
-use super::args::{EnvWish, RunArgs, Wish, overlay};
+use super::args::{EnvRequest, Request, RunArgs, overlay};
 use super::footprint::{self, HostEntry};
 use super::origin::{self, Origin, refuse};
 use super::value;
@@ -43,7 +43,7 @@ const FOR_BOXES: &str = "openat2";
 
 /// What a command line asks for.
 #[derive(Debug)]
-pub(crate) struct Meant {
+pub(crate) struct Lowered {
     /// The sandbox. [`Op::word`] is an index of the origins.
     pub spec: Spec,
     /// Where its operations come from.
@@ -58,22 +58,22 @@ pub(crate) struct Meant {
 const OURS: usize = usize::MAX;
 
 /// The sandbox that `args` ask for.
-pub(crate) fn lower(mut args: RunArgs, facts: &Facts<'_>) -> Result<Meant, Error> {
-    let wishes = std::mem::take(&mut args.wishes);
-    let is_workspace = wishes.contains(&Wish::Workspace);
+pub(crate) fn lower(mut args: RunArgs, facts: &Facts<'_>) -> Result<Lowered, Error> {
+    let requests = std::mem::take(&mut args.requests);
+    let is_workspace = requests.contains(&Request::Workspace);
     let seen = &args.seen;
     let placed = |option: &'static str| move |error| origin::at(origin::last(seen, option), error);
     let caps = caps(&args, facts.last_cap)?;
     let (seccomp, is_ours) = seccomp(&args, facts).map_err(placed("--seccomp"))?;
     let is_alone = args.landlock == Some(LandlockTier::Only);
     let namespaces = namespaces(&args, is_alone);
-    let ops = Vec::with_capacity(wishes.len() + 8);
-    let mut lowered = Lowered { ops, watch: Vec::new(), settle: Vec::new(), unheld: Vec::new(), is_alone };
-    for (word, wish) in wishes.into_iter().enumerate() {
-        let done = lowered.add(word, wish, facts, args.best_effort);
+    let ops = Vec::with_capacity(requests.len() + 8);
+    let mut lowering = Lowering { ops, watch: Vec::new(), settle: Vec::new(), unheld: Vec::new(), is_alone };
+    for (word, request) in requests.into_iter().enumerate() {
+        let done = lowering.add(word, request, facts, args.best_effort);
         done.map_err(|error| origin::at(args.origins.get(word), error))?;
     }
-    let Lowered { mut ops, watch, settle, unheld, is_alone: _ } = lowered;
+    let Lowering { mut ops, watch, settle, unheld, is_alone: _ } = lowering;
     let settle = writable(settle, &ops);
     if !is_alone {
         footprint::check(&ops, &args.origins, facts.look)?;
@@ -138,7 +138,7 @@ pub(crate) fn lower(mut args: RunArgs, facts: &Facts<'_>) -> Result<Meant, Error
         best_effort: args.best_effort,
         one_tmpfs: true,
     };
-    Ok(Meant { spec, origins, seen: args.seen, unheld })
+    Ok(Lowered { spec, origins, seen: args.seen, unheld })
 }
 
 /// The namespaces that are wanted. Where Landlock stands alone (`is_alone`) it has rules instead of some of them, for
@@ -205,7 +205,7 @@ fn seccomp(args: &RunArgs, facts: &Facts<'_>) -> Result<(Seccomp, bool), Error> 
 }
 
 /// The operations, as they grow.
-struct Lowered {
+struct Lowering {
     ops: Vec<Op>,
     watch: Vec<Watch>,
     settle: Vec<Settle>,
@@ -214,11 +214,11 @@ struct Lowered {
     is_alone: bool,
 }
 
-impl Lowered {
-    fn add(&mut self, word: usize, wish: Wish, facts: &Facts<'_>, best_effort: bool) -> Result<(), Error> {
-        let fs = match wish {
-            Wish::Op(op) => with_absolute_dest(op, facts)?,
-            Wish::Mirror(path) => {
+impl Lowering {
+    fn add(&mut self, word: usize, request: Request, facts: &Facts<'_>, best_effort: bool) -> Result<(), Error> {
+        let fs = match request {
+            Request::Op(op) => with_absolute_dest(op, facts)?,
+            Request::Mirror(path) => {
                 let dest = absolute(path.clone(), facts)?;
                 match (facts.look)(&path)? {
                     HostEntry::Nothing => return Ok(()),
@@ -232,11 +232,11 @@ impl Lowered {
                     },
                 }
             }
-            Wish::OverlayTry { source, dest } => match (facts.look)(&source)? {
+            Request::OverlayTry { source, dest } => match (facts.look)(&source)? {
                 HostEntry::Nothing => return Ok(()),
                 HostEntry::Link(_) | HostEntry::Something => overlay(source, absolute(dest, facts)?),
             },
-            Wish::Workspace => {
+            Request::Workspace => {
                 let found = (facts.workspace)()?;
                 if let Some(refusal) = found.refusal().filter(|_| !best_effort) {
                     return Err(refusal);
@@ -321,13 +321,13 @@ fn is_name(part: &[u8]) -> bool {
 
 /// Only what is named gets in. `PWD` is none of it: the program gets that of the directory where it starts, and the
 /// caller's name of its own, with links that nothing shows inside, would keep it from starting there.
-fn environment(wishes: &[EnvWish], inherited: &[&CStr]) -> Vec<EnvOp> {
+fn environment(requests: &[EnvRequest], inherited: &[&CStr]) -> Vec<EnvOp> {
     let mut ops = vec![EnvOp::Clear];
-    for wish in wishes {
-        match wish {
-            EnvWish::Set(name, _) if name.as_c_str() == c"PWD" => {}
-            EnvWish::Set(name, value) => ops.push(EnvOp::Set(name.clone(), value.clone())),
-            EnvWish::Pass(wanted) => ops.extend(inherited.iter().filter_map(|entry| pass(wanted, entry))),
+    for request in requests {
+        match request {
+            EnvRequest::Set(name, _) if name.as_c_str() == c"PWD" => {}
+            EnvRequest::Set(name, value) => ops.push(EnvOp::Set(name.clone(), value.clone())),
+            EnvRequest::Pass(wanted) => ops.extend(inherited.iter().filter_map(|entry| pass(wanted, entry))),
         }
     }
     ops

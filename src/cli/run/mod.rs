@@ -35,7 +35,7 @@ use crate::supervise::{self, Door};
 use crate::sys::{file, output};
 use crate::workspace::Unheld;
 use args::{Format, RunArgs};
-use lower::Meant;
+use lower::Lowered;
 use messages::Native;
 use read::Outcome;
 use world::World;
@@ -83,7 +83,7 @@ fn prepare(line: &CommandLine, status: &mut Option<FdNumber>) -> Result<Prepared
         Outcome::Complete => {}
     }
     let (dry_run, print_bwrap, verbose) = (args.dry_run, args.print_bwrap, args.verbose);
-    let Meant { mut spec, origins, seen, unheld } = world.meant(args, &environment, &|| world.workspace())?;
+    let Lowered { mut spec, origins, seen, unheld } = world.lowered(args, &environment, &|| world.workspace())?;
     world.guard_links(&mut spec, &origins)?;
     let unguarded = match world.guard_profiles(&spec, &origins) {
         Err(error) if spec.best_effort => Some(not_enforced("protection of profiles", error.text())),

@@ -1,6 +1,6 @@
 //! The options of `pinfold run`, which are the lines of profiles too.
 
-use super::args::{self, Format, RunArgs, Wish};
+use super::args::{self, Format, Request, RunArgs};
 use super::origin::refuse;
 use super::value;
 use crate::cli::table;
@@ -91,7 +91,7 @@ const HOST: &[Opt] = &[
         &["PATH"],
         One(|args, value| {
             let path = args.path(value.to_bytes())?;
-            args.add(Wish::Mirror(path));
+            args.add(Request::Mirror(path));
             Ok(())
         }),
         "Show PATH of the host, read-only; of a link make the same link",
@@ -100,7 +100,7 @@ const HOST: &[Opt] = &[
     Opt::new(
         "--workspace",
         &[],
-        Flag(|args| args.add(Wish::Workspace)),
+        Flag(|args| args.add(Request::Workspace)),
         "Show the current directory, writable, and start there",
         "Inside a Git repository what `git commit` needs is writable too, and hooks, configuration and other files that \
          would be executed outside later are read-only. Refused in /, in the home directory, above it, and in \
@@ -153,7 +153,7 @@ const FILES: &[Opt] = &[
                 Ok(target) if !target.is_empty() => target,
                 _ => return refuse("the target of a link cannot be empty"),
             };
-            args.add(Wish::Op(FsOp::Symlink { target, dest }));
+            args.add(Request::Op(FsOp::Symlink { target, dest }));
             Ok(())
         }),
         "Make a symbolic link at PATH that says TARGET",
@@ -164,7 +164,7 @@ const FILES: &[Opt] = &[
         &["PATH"],
         One(|args, value| {
             let dest = args.path(value.to_bytes())?;
-            args.add(Wish::Op(FsOp::Proc { dest }));
+            args.add(Request::Op(FsOp::Proc { dest }));
             Ok(())
         }),
         "Mount a procfs, which shows the processes of the sandbox",
@@ -175,7 +175,7 @@ const FILES: &[Opt] = &[
         &["PATH"],
         One(|args, value| {
             let dest = args.path(value.to_bytes())?;
-            args.add(Wish::Op(FsOp::Dev { dest }));
+            args.add(Request::Op(FsOp::Dev { dest }));
             Ok(())
         }),
         "Make a device directory with what every program may use",

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::RunArgs;
 use super::footprint::HostEntry;
-use super::lower::{self, Facts, Meant};
+use super::lower::{self, Facts, Lowered};
 use super::origin::{self, Origin};
 use super::profile::{Library, Text};
 use super::read::Outside;
@@ -127,12 +127,12 @@ impl World {
 
     /// What `args` ask for, if it can be had all at once. `environment` is the caller's, and `workspace` says what the
     /// current directory needs.
-    pub(super) fn meant(
+    pub(super) fn lowered(
         &self,
         args: RunArgs,
         environment: &[&CStr],
         workspace: &dyn Fn() -> Result<Workspace, Error>,
-    ) -> Result<Meant, Error> {
+    ) -> Result<Lowered, Error> {
         let facts = Facts {
             last_cap: if args.caps.is_empty() { 0 } else { Caller::last_capability() },
             cwd: self.cwd.as_deref(),
@@ -141,10 +141,10 @@ impl World {
             workspace,
             read: &read_file,
         };
-        let meant = lower::lower(args, &facts)?;
-        let done = meant.spec.check(self.caller.uid, self.caller.gid);
-        done.map_err(|conflict| messages::conflict(conflict, &meant.seen))?;
-        Ok(meant)
+        let lowered = lower::lower(args, &facts)?;
+        let done = lowered.spec.check(self.caller.uid, self.caller.gid);
+        done.map_err(|conflict| messages::conflict(conflict, &lowered.seen))?;
+        Ok(lowered)
     }
 
     fn absolute(&self, path: &Path) -> PathBuf {

@@ -73,5 +73,5 @@ fn lower(line: &str, profiles: &[(&'static str, &'static str)]) -> Result<Spec, 
         workspace: &workspace,
         read: &|_| Ok(b"{}".to_vec()),
     };
-    lower::lower(args, &facts).map(|meant| meant.spec).map_err(|error| error.to_string())
+    lower::lower(args, &facts).map(|lowered| lowered.spec).map_err(|error| error.to_string())
 }
