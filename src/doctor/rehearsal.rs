@@ -29,16 +29,16 @@ pub(crate) struct Refusal {
 
 /// How one box went.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum Rehearsal {
     /// The program ran and ended with 0.
     Works,
     /// It did not: the words of the tool, its hint, and the failure where the engine met one.
     Fails { message: String, hint: Option<String>, failure: Option<Failure> },
 }
 
-impl Outcome {
+impl Rehearsal {
     pub(super) fn works(&self) -> bool {
-        *self == Outcome::Works
+        *self == Rehearsal::Works
     }
 }
 
@@ -46,11 +46,11 @@ impl Outcome {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Rehearsals {
     /// As it was asked for.
-    pub(super) full: Outcome,
+    pub(super) full: Rehearsal,
     /// The same without Landlock, where this host has none: one wall less.
-    pub(super) no_landlock: Outcome,
+    pub(super) no_landlock: Rehearsal,
     /// That without a procfs of its own.
-    pub(super) no_proc: Outcome,
+    pub(super) no_proc: Rehearsal,
 }
 
 impl Rehearsals {
@@ -73,7 +73,7 @@ impl Rehearsals {
         };
         let no_proc = if no_landlock.works() {
             // It does less than what has worked.
-            Outcome::Works
+            Rehearsal::Works
         } else {
             less.ops.retain(|op| !matches!(op.fs, FsOp::Proc { .. }));
             rehearse(less, caller, inherited, door)?
@@ -84,12 +84,12 @@ impl Rehearsals {
     /// Where nothing could even be tried.
     pub(super) fn none(why: Errno) -> Rehearsals {
         let message = format!("cannot try anything here: {}", error_text(why as i32));
-        let fails = Outcome::Fails { message, hint: None, failure: None };
+        let fails = Rehearsal::Fails { message, hint: None, failure: None };
         Rehearsals { full: fails.clone(), no_landlock: fails.clone(), no_proc: fails }
     }
 }
 
-fn rehearse(spec: Spec, caller: Caller, inherited: &[&CStr], door: &dyn Door) -> SysResult<Outcome> {
+fn rehearse(spec: Spec, caller: Caller, inherited: &[&CStr], door: &dyn Door) -> SysResult<Rehearsal> {
     let planned = Host::probe(caller, &spec, c"pinfold", inherited)
         .and_then(|(host, descriptors)| Ok((plan::plan(spec, host)?, descriptors)));
     let (plan, mut descriptors) = match planned {
@@ -120,9 +120,9 @@ fn rehearse(spec: Spec, caller: Caller, inherited: &[&CStr], door: &dyn Door) ->
     }
 }
 
-fn fails(error: &Error, failure: Option<Failure>) -> Outcome {
+fn fails(error: &Error, failure: Option<Failure>) -> Rehearsal {
     let message = String::from_utf8_lossy(&error.text()).into_owned();
-    Outcome::Fails { message, hint: error.hint.as_ref().map(ToString::to_string), failure }
+    Rehearsal::Fails { message, hint: error.hint.as_ref().map(ToString::to_string), failure }
 }
 
 /// In the process of its own: makes the box, tells what went wrong, and returns the exit code.
@@ -199,10 +199,10 @@ fn listen(from: BorrowedFd<'_>) -> SysResult<Told> {
 }
 
 impl Told {
-    fn outcome(self, end: End) -> Outcome {
+    fn outcome(self, end: End) -> Rehearsal {
         let Told { message, hint, failure, printed } = self;
         let message = match (message, end) {
-            (None, End::Code(0)) => return Outcome::Works,
+            (None, End::Code(0)) => return Rehearsal::Works,
             (Some(message), _) => message,
             (None, End::Code(code)) => {
                 let printed = String::from_utf8_lossy(&printed);
@@ -211,6 +211,6 @@ impl Told {
             // A filter around this program that kills is the likely one (SIGSYS).
             (None, End::Signal(signal)) => format!("the tool itself was killed by signal {signal}"),
         };
-        Outcome::Fails { message, hint, failure }
+        Rehearsal::Fails { message, hint, failure }
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::causes::{no_user_namespace, raise_limit, refused, why_not};
-use super::facts::{Facts, Surroundings};
+use super::facts::{Facts, Launcher};
 use super::finding::{Area, Finding, Severity, blocks, costs};
-use super::rehearsal::{Outcome, Refusal, Rehearsals};
+use super::rehearsal::{Refusal, Rehearsal, Rehearsals};
 use super::resources::{cgroups, id_ranges, terminal};
 use super::trials::{Trial, Trials, Tried};
 use crate::host::OLDEST_KERNEL;
@@ -49,7 +49,7 @@ impl Verdict {
         let findings = || areas.iter().flat_map(|area| &area.findings);
         match &rehearsals.full {
             // A real box is worth more than any reasoning about its parts.
-            Outcome::Works => {
+            Rehearsal::Works => {
                 for area in &mut areas {
                     area.severity = area.severity.min(Some(Severity::Costs));
                     for finding in &mut area.findings {
@@ -57,8 +57,8 @@ impl Verdict {
                     }
                 }
             }
-            Outcome::Fails { .. } if findings().any(|finding| finding.severity == Severity::Blocks) => {}
-            Outcome::Fails { message, hint, failure: _ } => {
+            Rehearsal::Fails { .. } if findings().any(|finding| finding.severity == Severity::Blocks) => {}
+            Rehearsal::Fails { message, hint, failure: _ } => {
                 let fix = hint.clone().unwrap_or_else(|| "pinfold run --profile base true shows it again".into());
                 let finding = blocks("box-fails", in_one_line(message), vec![in_one_line(&fix)]);
                 let cost = "the box that `pinfold run` makes without options cannot be made".into();
@@ -254,16 +254,12 @@ fn proc(facts: &Facts, trials: &Trials) -> Area {
             .into(),
     ];
     fix.extend(
-        match facts.surroundings {
-            Surroundings::Docker => {
-                Some("or start this container with docker run --security-opt systempaths=unconfined")
-            }
-            Surroundings::Podman => Some("or start this container with podman run --security-opt unmask=ALL"),
-            Surroundings::Kubernetes => {
-                Some("or give the pod hostUsers: false and securityContext.procMount: Unmasked")
-            }
-            Surroundings::Service(_) => Some("or give the service ProtectKernelTunables=no and ProtectProc=default"),
-            Surroundings::Plain => None,
+        match facts.launcher {
+            Launcher::Docker => Some("or start this container with docker run --security-opt systempaths=unconfined"),
+            Launcher::Podman => Some("or start this container with podman run --security-opt unmask=ALL"),
+            Launcher::Kubernetes => Some("or give the pod hostUsers: false and securityContext.procMount: Unmasked"),
+            Launcher::Service(_) => Some("or give the service ProtectKernelTunables=no and ProtectProc=default"),
+            Launcher::Plain => None,
         }
         .map(String::from),
     );

@@ -63,7 +63,7 @@ const ON_THE_WAY: &[Call] = &[
 
 /// What a filter depends on, besides the profile and the machine.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Surroundings<'a> {
+pub(super) struct FilterContext<'a> {
     /// The capabilities that the program will have.
     pub(super) caps: CapSet,
     /// The kernel's release, where the profile may ask for it.
@@ -75,7 +75,7 @@ pub(super) struct Surroundings<'a> {
 }
 
 /// The filters that `wish` means.
-pub(super) fn filters(wish: Seccomp, around: Surroundings<'_>) -> Result<Filters, Error> {
+pub(super) fn filters(wish: Seccomp, around: FilterContext<'_>) -> Result<Filters, Error> {
     let program = match wish {
         Seccomp::Off => return Ok(Filters::Programs(Vec::new())),
         Seccomp::Programs(programs) => {
@@ -103,7 +103,7 @@ fn of_profile(
     text: &ProfileText,
     deny: &[String],
     allow: &[String],
-    around: Surroundings<'_>,
+    around: FilterContext<'_>,
 ) -> Result<Cow<'static, [u8]>, Error> {
     let Some(arch) = Arch::here() else {
         let message = "no system call filter can be made for this machine's architecture";
@@ -231,11 +231,11 @@ mod tests {
         ProfileText::File { name: c"./mine.json".into(), text: text.into(), thread: None }
     }
 
-    fn around(init: bool) -> Surroundings<'static> {
-        Surroundings { caps: CapSet::EMPTY, kernel: Some(c"6.18.44-generic"), init, is_plain: false }
+    fn around(init: bool) -> FilterContext<'static> {
+        FilterContext { caps: CapSet::EMPTY, kernel: Some(c"6.18.44-generic"), init, is_plain: false }
     }
 
-    fn planned(text: ProfileText, deny: &[&str], around: Surroundings<'_>) -> Result<Filters, String> {
+    fn planned(text: ProfileText, deny: &[&str], around: FilterContext<'_>) -> Result<Filters, String> {
         let deny = deny.iter().map(|&name| name.to_owned()).collect();
         let wish = Seccomp::Profile { text, deny, allow: Vec::new() };
         filters(wish, around).map_err(|error| error.to_string())
@@ -274,14 +274,14 @@ mod tests {
 
     #[test]
     fn a_filter_is_handed_on_where_it_lets_us_pass_in_silence() {
-        let plain = Surroundings { is_plain: true, ..around(true) };
+        let plain = FilterContext { is_plain: true, ..around(true) };
         let is_handed_on = |text: ProfileText, deny: &[&str], around| {
             matches!(planned(text, deny, around).unwrap(), Filters::HandedOn(_))
         };
         let default = || ProfileText::Shipped("default".into());
         assert!(is_handed_on(default(), &[], plain));
         assert!(!is_handed_on(default(), &[], around(true)), "something special is done on the way");
-        assert!(!is_handed_on(default(), &[], Surroundings { init: false, ..plain }), "nobody hands it on");
+        assert!(!is_handed_on(default(), &[], FilterContext { init: false, ..plain }), "nobody hands it on");
         for call in [
             "clone",
             "prctl",
@@ -398,7 +398,7 @@ mod tests {
             ))
         };
         let holds = |scope: &str, around| planned(rule(scope), &[], around).is_err();
-        let with = |caps, kernel| Surroundings { caps, kernel: Some(kernel), init: false, is_plain: false };
+        let with = |caps, kernel| FilterContext { caps, kernel: Some(kernel), init: false, is_plain: false };
         let admin = CapSet::parse(b"CAP_SYS_ADMIN", 40).unwrap();
         assert!(holds(r#""caps": ["CAP_SYS_ADMIN"]"#, with(admin, c"6.1")));
         assert!(!holds(r#""caps": ["CAP_SYS_ADMIN"]"#, with(CapSet::all(40).without(admin), c"6.1")));

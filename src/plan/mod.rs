@@ -172,14 +172,14 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
 /// the running one.
 pub(crate) fn look_over(spec: &Spec, kernel: Option<&CStr>) -> Result<(), Error> {
     let caps = spec.lockdown.caps.unwrap_or_default();
-    let around = filter::Surroundings { caps, kernel, init: spec.namespaces.pid, is_plain: false };
+    let around = filter::FilterContext { caps, kernel, init: spec.namespaces.pid, is_plain: false };
     filter::filters(spec.lockdown.seccomp.clone(), around)?;
     Denials::of(&spec.ops).map(drop)
 }
 
 /// Finds what in a seccomp profile keeps every program from starting under it, on this architecture.
 pub(crate) fn look_over_profile(text: ProfileText, caps: CapSet, kernel: &CStr) -> Result<(), Error> {
-    let around = filter::Surroundings { caps, kernel: Some(kernel), init: true, is_plain: false };
+    let around = filter::FilterContext { caps, kernel: Some(kernel), init: true, is_plain: false };
     let wish = Seccomp::Profile { text, deny: Vec::new(), allow: Vec::new() };
     filter::filters(wish, around).map(drop)
 }

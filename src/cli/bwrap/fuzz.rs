@@ -4,8 +4,8 @@ use std::ffi::CStr;
 
 use super::TABLE;
 use super::args::Args;
-use super::lower::{Facts, Lowered, lower};
-use super::parse::{Outcome, Outside, parse};
+use super::lower::{Context, Lowered, lower};
+use super::parse::{Outside, Parsed, parse};
 use crate::spec::{CapSet, FdNumber};
 
 /// Every descriptor yields the whole input.
@@ -28,16 +28,16 @@ pub(crate) fn command_line(input: &[u8]) {
     let mut args = Args::default();
     match parse(&mut args, TABLE, &words, &mut World(input)) {
         Err(error) => return error.check_shown(),
-        Ok(Outcome::Help | Outcome::Version) => return,
-        Ok(Outcome::Complete) => {}
+        Ok(Parsed::Help | Parsed::Version) => return,
+        Ok(Parsed::Complete) => {}
     }
     let command: Vec<&CStr> = args.command.iter().map(|word| word.as_c_str()).collect();
     assert!(words.ends_with(&command), "{command:?} is not the end of {words:?}");
     let length = command.len();
-    let facts = Facts { uid: 1000, gid: 1000, own_caps: CapSet::EMPTY, last_cap: 40 };
-    match lower(args, &facts) {
+    let context = Context { uid: 1000, gid: 1000, own_caps: CapSet::EMPTY, last_cap: 40 };
+    match lower(args, &context) {
         Ok(Lowered::Run(spec)) => {
-            assert_eq!(spec.check(facts.uid, facts.gid), Ok(()));
+            assert_eq!(spec.check(context.uid, context.gid), Ok(()));
             assert_eq!(spec.process.command.len(), length);
         }
         Ok(Lowered::Usage) => assert_eq!(length, 0),

@@ -17,9 +17,9 @@ use crate::spec::{CapSet, FdNumber, Spec};
 use crate::supervise::{self, Door};
 use crate::sys::{error_text, file};
 use args::Args;
-use lower::{Facts, Lowered};
+use lower::{Context, Lowered};
 use messages::Bubblewrap;
-use parse::{Outcome, Outside};
+use parse::{Outside, Parsed};
 pub(super) use table::{TABLE, VERSION};
 
 /// The exit code of bubblewrap's own errors, whatever they are.
@@ -40,19 +40,19 @@ pub(super) fn run(line: CommandLine, skip: usize) -> u8 {
 fn understand(args: &mut Args, line: CommandLine, skip: usize) -> Result<u8, Error> {
     let name = line.words().first().map_or_else(|| "bwrap".into(), |word| word.to_string_lossy().into_owned());
     match parse::parse(args, TABLE, line.words().get(skip..).unwrap_or_default(), &mut World)? {
-        Outcome::Help => return Ok(print(&render::help(TABLE, &name))),
-        Outcome::Version => return Ok(print(&format!("{}\n", VERSION))),
-        Outcome::Complete => {}
+        Parsed::Help => return Ok(print(&render::help(TABLE, &name))),
+        Parsed::Version => return Ok(print(&format!("{}\n", VERSION))),
+        Parsed::Complete => {}
     }
     let caller = Caller::probe();
-    let facts = Facts {
+    let context = Context {
         uid: caller.uid,
         gid: caller.gid,
         own_caps: if args.names_caps() { CapSet(Caller::capabilities()?) } else { CapSet::EMPTY },
         last_cap: if args.names_caps() { Caller::last_capability() } else { 0 },
     };
     let level_prefix = args.level_prefix;
-    let lowered = lower::lower(std::mem::take(args), &facts);
+    let lowered = lower::lower(std::mem::take(args), &context);
     args.level_prefix = level_prefix;
     match lowered? {
         Lowered::Run(spec) => sandbox(*spec, caller, line),

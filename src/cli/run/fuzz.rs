@@ -5,9 +5,9 @@ use std::rc::Rc;
 
 use super::args::RunArgs;
 use super::footprint::HostEntry;
-use super::lower::{self, Facts};
+use super::lower::{self, Context};
 use super::profile::{SHIPPED, Text};
-use super::read::{self, Outcome, Outside};
+use super::read::{self, Outside, Parsed};
 use super::{as_bwrap, messages};
 use crate::error::{Error, ErrorKind};
 use crate::spec::Settle;
@@ -48,18 +48,18 @@ pub(crate) fn command_line(input: &[u8]) {
         input.split_inclusive(|&byte| byte == 0).filter_map(|word| CStr::from_bytes_with_nul(word).ok()).collect();
     let mut args = args();
     match read::command_line(&mut args, &words, &mut Shelf(input)) {
-        Ok(Outcome::Complete) => {
+        Ok(Parsed::Complete) => {
             let command: Vec<&CStr> = args.command.iter().map(CString::as_c_str).collect();
             assert!(words.ends_with(&command), "{command:?} is not the end of {words:?}");
             check_lowered(args);
         }
-        Ok(Outcome::Help { .. } | Outcome::Version) => {}
+        Ok(Parsed::Help { .. } | Parsed::Version) => {}
         Err(error) => error.check_shown(),
     }
 }
 
 fn check_lowered(args: RunArgs) {
-    let facts = Facts {
+    let context = Context {
         last_cap: 40,
         cwd: Some(c"/work/dir"),
         environment: &[c"PATH=/bin", c"LC_ALL=C", c"TOKEN=secret", c"=odd"],
@@ -75,7 +75,7 @@ fn check_lowered(args: RunArgs) {
         },
         read: &|_| Ok(b"{}".to_vec()),
     };
-    let lowered = match lower::lower(args, &facts) {
+    let lowered = match lower::lower(args, &context) {
         Ok(lowered) => lowered,
         Err(error) => return error.check_shown(),
     };

@@ -37,7 +37,7 @@ use crate::workspace::Unheld;
 use args::{Format, RunArgs};
 use lower::Lowered;
 use messages::Native;
-use read::Outcome;
+use read::Parsed;
 use world::World;
 
 /// Does what the words after `pinfold run` say, and returns the exit code.
@@ -78,9 +78,9 @@ fn prepare(line: &CommandLine, status: &mut Option<FdNumber>) -> Result<Prepared
     *status = args.json_status_fd;
     let print = |text: &str| console::print(text, 0).map(Prepared::Done);
     match read? {
-        Outcome::Help { long } => return print(&help(long)),
-        Outcome::Version => return print(console::VERSION),
-        Outcome::Complete => {}
+        Parsed::Help { long } => return print(&help(long)),
+        Parsed::Version => return print(console::VERSION),
+        Parsed::Complete => {}
     }
     let (dry_run, print_bwrap, verbose) = (args.dry_run, args.print_bwrap, args.verbose);
     let Lowered { mut spec, origins, seen, unheld } = world.lowered(args, &environment, &|| world.workspace())?;

@@ -31,7 +31,7 @@ pub(crate) trait Outside {
 
 /// How a command line ends that is not refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum Parsed {
     /// With the arguments complete.
     Complete,
     /// At a request for help: a line for each option, or everything.
@@ -54,14 +54,14 @@ struct Item {
 
 /// Reads `words` (those after `pinfold run`) into `args`. Where that fails, `args` still says to whom failures are to be
 /// reported, if the words have said so before.
-pub(crate) fn command_line(args: &mut RunArgs, words: &[&CStr], outside: &mut dyn Outside) -> Result<Outcome, Error> {
+pub(crate) fn command_line(args: &mut RunArgs, words: &[&CStr], outside: &mut dyn Outside) -> Result<Parsed, Error> {
     let mut items = Vec::new();
     let read = options(words, &mut items, &mut args.command);
     let mut reader = Reader { args, outside, open: Vec::new(), done: Vec::new() };
     let (status, items): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| item.opt.name == "--json-status-fd");
     let told = status.into_iter().try_for_each(|item| reader.set(item));
     match read? {
-        Outcome::Complete => told?,
+        Parsed::Complete => told?,
         asked => return Ok(asked),
     }
     if !items.iter().any(|item| matches!(item.opt.action, Action::Splice)) {
@@ -71,17 +71,17 @@ pub(crate) fn command_line(args: &mut RunArgs, words: &[&CStr], outside: &mut dy
     for item in items {
         reader.set(item)?;
     }
-    Ok(Outcome::Complete)
+    Ok(Parsed::Complete)
 }
 
 /// The options among `words`, and behind them the words of the command.
-fn options(words: &[&CStr], items: &mut Vec<Item>, command: &mut Vec<CString>) -> Result<Outcome, Error> {
+fn options(words: &[&CStr], items: &mut Vec<Item>, command: &mut Vec<CString>) -> Result<Parsed, Error> {
     let words: Vec<OsString> = words.iter().map(|word| OsStr::from_bytes(word.to_bytes()).to_owned()).collect();
     let mut parser = lexopt::Parser::from_args(words);
     while let Some(word) = parser.next().map_err(|error| Error::new(ErrorKind::Invalid, error.to_string()))? {
         let is_short = matches!(word, Arg::Short(_));
         let opt = match word {
-            Arg::Short('h') => return Ok(Outcome::Help { long: false }),
+            Arg::Short('h') => return Ok(Parsed::Help { long: false }),
             Arg::Short(letter) => match SHORT.iter().find(|(short, _)| *short == letter) {
                 Some((_, name)) => known(name.as_bytes())?,
                 None => return unknown(format!("-{letter}").as_bytes()),
@@ -96,12 +96,12 @@ fn options(words: &[&CStr], items: &mut Vec<Item>, command: &mut Vec<CString>) -
             }
         };
         match opt.action {
-            Action::Help => return Ok(Outcome::Help { long: true }),
-            Action::Version => return Ok(Outcome::Version),
+            Action::Help => return Ok(Parsed::Help { long: true }),
+            Action::Version => return Ok(Parsed::Version),
             _ => items.push(item(opt, is_short, &mut parser)?),
         }
     }
-    Ok(Outcome::Complete)
+    Ok(Parsed::Complete)
 }
 
 /// Reads one profile with all that it builds on.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::RunArgs;
 use super::footprint::HostEntry;
-use super::lower::{self, Facts, Lowered};
+use super::lower::{self, Context, Lowered};
 use super::origin::{self, Origin};
 use super::profile::{Library, Text};
 use super::read::Outside;
@@ -133,7 +133,7 @@ impl World {
         environment: &[&CStr],
         workspace: &dyn Fn() -> Result<Workspace, Error>,
     ) -> Result<Lowered, Error> {
-        let facts = Facts {
+        let context = Context {
             last_cap: if args.caps.is_empty() { 0 } else { Caller::last_capability() },
             cwd: self.cwd.as_deref(),
             environment,
@@ -141,7 +141,7 @@ impl World {
             workspace,
             read: &read_file,
         };
-        let lowered = lower::lower(args, &facts)?;
+        let lowered = lower::lower(args, &context)?;
         let done = lowered.spec.check(self.caller.uid, self.caller.gid);
         done.map_err(|conflict| messages::conflict(conflict, &lowered.seen))?;
         Ok(lowered)

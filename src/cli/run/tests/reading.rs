@@ -2,7 +2,7 @@
 
 use super::read;
 use crate::cli::run::args::{EnvRequest, Request};
-use crate::cli::run::read::Outcome;
+use crate::cli::run::read::Parsed;
 use crate::cli::run::table::TABLE;
 use crate::cli::table::opts;
 use crate::spec::{BindFlags, FsOp, Source};
@@ -33,7 +33,7 @@ fn options_end_at_the_program_or_at_two_dashes() {
         [("--ro /a prog --ro /b", "prog"), ("--ro=/a -- --prog --ro /b", "--prog"), ("--ro /a -- prog --ro /b", "prog")]
     {
         let (outcome, args) = read(line, &[]).unwrap();
-        assert_eq!((outcome, args.command.len()), (Outcome::Complete, 3), "{line}");
+        assert_eq!((outcome, args.command.len()), (Parsed::Complete, 3), "{line}");
         assert_eq!(args.command[0].to_str(), Ok(program));
         assert_eq!(args.requests, [ro(c"/a", c"/a")]);
     }
@@ -41,11 +41,11 @@ fn options_end_at_the_program_or_at_two_dashes() {
 
 #[test]
 fn help_is_short_or_long_and_stands_anywhere() {
-    assert_eq!(read("-h", &[]).unwrap().0, Outcome::Help { long: false });
-    assert_eq!(read("--ro /a --help x", &[]).unwrap().0, Outcome::Help { long: true });
-    assert_eq!(read("-v --version", &[]).unwrap().0, Outcome::Version);
+    assert_eq!(read("-h", &[]).unwrap().0, Parsed::Help { long: false });
+    assert_eq!(read("--ro /a --help x", &[]).unwrap().0, Parsed::Help { long: true });
+    assert_eq!(read("-v --version", &[]).unwrap().0, Parsed::Version);
     // What follows the program is the program's.
-    assert_eq!(read("prog --help", &[]).unwrap().0, Outcome::Complete);
+    assert_eq!(read("prog --help", &[]).unwrap().0, Parsed::Complete);
 }
 
 #[test]
