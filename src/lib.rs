@@ -39,7 +39,7 @@
 //! | how a path in the new root is found or made | `exec/root.rs` |
 //! | mounts, `/dev`, `/proc`, overlays | `exec/mounts.rs`, `exec/devices.rs`, `exec/layers.rs`; their sources: `exec/sources.rs` |
 //! | a file as standard input | `exec/input.rs` |
-//! | what is denied | `exec/deny.rs`; what patterns mean: `plan/pattern.rs`; what they find: `exec/walk.rs`; its other names: `exec/twins.rs`, `exec/views.rs`, `exec/hardlinks.rs`; what stays where it is for it: `exec/ways.rs` |
+//! | what is denied | `exec/deny.rs`; what patterns mean: `plan/pattern.rs`; what they find: `exec/walk.rs`; its other names: `exec/twins.rs`, `exec/views.rs`, `exec/hardlinks.rs`; what stays where it is for it: `exec/pinned_ancestors.rs` |
 //! | capabilities, filters, how the program is found | `exec/lockdown.rs` |
 //! | what a program that shares the processes may not do to them | `plan/others.rs` |
 //! | Landlock: what the rules are, when they are made | `plan/landlock.rs`, `plan/landlock/only.rs`, `plan/landlock/tcp.rs`; `exec/landlock.rs` |

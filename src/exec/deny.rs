@@ -4,11 +4,11 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use super::pinned_ancestors::PinnedAncestors;
 use super::root::NewRoot;
 use super::sources::Upper;
 use super::twins::Twins;
 use super::views::{self, Overlay, Views};
-use super::ways::Ways;
 use super::{tell, walk};
 use crate::plan::Root;
 use crate::protocol::{Act, At, Failure, Message, Outcome, Stage};
@@ -75,7 +75,7 @@ pub(super) fn enforce(
     let covers = make_covers(root.scratch()).stage(Stage::Root)?;
     let base = file::fstat(root.base()).stage(Stage::Root)?.device;
     let twins = Twins::of(Views::read(proc, root, &own.overlays).stage(Stage::Root)?);
-    let mut deny = Deny { plan, proc, root, own, control, covers, base, ways: Ways::default(), twins };
+    let mut deny = Deny { plan, proc, root, own, control, covers, base, pinned: PinnedAncestors::default(), twins };
     // All are looked up before any is covered: what is found does not depend on the order then.
     let mut found = Vec::new();
     for &index in &plan.denials.paths {
@@ -95,7 +95,7 @@ pub(super) fn enforce(
     }
     walk::walk(&mut deny, &plan.denials.patterns)?;
     std::mem::take(&mut deny.twins).cover(&mut deny)?;
-    std::mem::take(&mut deny.ways).hold(&deny)
+    std::mem::take(&mut deny.pinned).hold(&deny)
 }
 
 /// Makes one object of each type.
@@ -123,7 +123,7 @@ pub(super) struct Deny<'a, 'r> {
     /// Device number of the tmpfs at the bottom.
     base: u64,
     /// What leads to what is denied.
-    pub(super) ways: Ways,
+    pub(super) pinned: PinnedAncestors,
     /// Other names of it.
     twins: Twins,
 }
@@ -286,7 +286,7 @@ impl Deny<'_, '_> {
     /// covered. Returns the way without links.
     pub(super) fn hold_way(&mut self, path: &CStr, object: BorrowedFd<'_>, index: usize) -> Result<CString> {
         let way = self.path_of(object)?;
-        self.ways.lead_to(&way, index);
+        self.pinned.lead_to(&way, index);
         if *path != *way {
             self.hold_links(path, index)?;
         }
@@ -294,9 +294,9 @@ impl Deny<'_, '_> {
     }
 
     fn hold_links(&mut self, path: &CStr, index: usize) -> Result<()> {
-        let mut ways = std::mem::take(&mut self.ways);
-        let traced = ways.trace_links(path, index, self);
-        self.ways = ways;
+        let mut pinned = std::mem::take(&mut self.pinned);
+        let traced = pinned.trace_links(path, index, self);
+        self.pinned = pinned;
         traced
     }
 

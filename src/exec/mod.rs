@@ -13,6 +13,7 @@ mod layers;
 mod lockdown;
 mod mounts;
 mod pid1;
+mod pinned_ancestors;
 mod root;
 mod sealed;
 mod sources;
@@ -20,7 +21,6 @@ mod twins;
 mod userns;
 mod views;
 mod walk;
-mod ways;
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 

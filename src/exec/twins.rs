@@ -138,7 +138,7 @@ impl Seen<'_> {
     fn hold(self, path: &CStr, op: usize, deny: &mut Deny<'_, '_>) {
         let bytes = path.to_bytes();
         let top = if self.is_held { bytes.strip_suffix(self.rest).map(|top| [top, b"/."].concat()) } else { None };
-        deny.ways.lead_to(&CString::new(top.as_deref().unwrap_or(bytes)).unwrap_or_default(), op);
+        deny.pinned.lead_to(&CString::new(top.as_deref().unwrap_or(bytes)).unwrap_or_default(), op);
     }
 }
 

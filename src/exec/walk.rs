@@ -381,7 +381,7 @@ impl Walk<'_, '_, '_> {
         has_link: bool,
     ) -> Outcome<Option<CString>> {
         for state in hits {
-            self.deny.ways.lead_to_match(path, &self.patterns[state.pattern]);
+            self.deny.pinned.lead_to_match(path, &self.patterns[state.pattern]);
         }
         match hits.first().map(|state| self.patterns[state.pattern].op) {
             Some(op) if has_link => self.deny.hold_way(path, found, op).map(Some).op(op, Act::Whole),
