@@ -1,4 +1,4 @@
-//! The commands of `pinfold`. One table: the front door, `pinfold --help`, the manual page and the completions read it.
+//! The commands of `pinfold`. One table: the front end, `pinfold --help`, the manual page and the completions read it.
 
 use std::ffi::OsStr;
 
@@ -20,7 +20,7 @@ pub(crate) struct Command {
     pub subs: &'static [Subcommand],
 }
 
-/// The commands, for the front door that carries them out.
+/// The commands, for the front end that carries them out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Id {
     /// `pinfold run`.

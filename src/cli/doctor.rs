@@ -43,7 +43,7 @@ pub(super) fn run(words: &[&CStr], environment: &[&CStr]) -> Result<(String, u8)
     }
     let mut desk = Desk::new(environment);
     let program = || vec![c"true".into()];
-    let (here, (spec, door)) = match desk.lowered(PROFILE, program()) {
+    let (here, (spec, frontend)) = match desk.lowered(PROFILE, program()) {
         Ok(lowered) => (None, lowered),
         Err(error) => {
             let other = desk.lowered(ANYWHERE, program());
@@ -53,6 +53,6 @@ pub(super) fn run(words: &[&CStr], environment: &[&CStr]) -> Result<(String, u8)
             (Some(refusal), other.or_else(|_| Desk::of_nobody().lowered(ANYWHERE, program()))?)
         }
     };
-    let report = doctor::examine(&spec, here, environment, &door)?;
+    let report = doctor::examine(&spec, here, environment, &frontend)?;
     Ok((if json { report.json() } else { report.text() }, u8::from(!report.works())))
 }

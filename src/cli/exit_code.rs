@@ -1,4 +1,4 @@
-//! Exit codes of pinfold's own; below 125 they are the program's. The `bwrap` door has bubblewrap's: 1.
+//! Exit codes of pinfold's own; below 125 they are the program's. The `bwrap` front end has bubblewrap's: 1.
 
 use crate::error::ErrorKind;
 

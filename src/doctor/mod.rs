@@ -28,7 +28,7 @@ use std::path::Path;
 use crate::error::{Error, ErrorKind, printable};
 use crate::host::{Caller, refuse_privileges};
 use crate::spec::Spec;
-use crate::supervise::Door;
+use crate::supervise::Frontend;
 use crate::sys::{error_text, file, process};
 
 use facts::Facts;
@@ -51,7 +51,7 @@ impl Report {
 }
 
 /// Looks at this host. `wish` is the box that shall work, `here` why another one would be refused in this directory,
-/// `inherited` the environment, `door` the words of a failure.
+/// `inherited` the environment, `frontend` the words of a failure.
 ///
 /// Everything that is tried is tried in processes of their own, which are gone when this returns, in namespaces of
 /// their own. The calling process must have one thread.
@@ -62,7 +62,7 @@ pub(crate) fn examine(
     wish: &Spec,
     here: Option<Refusal>,
     inherited: &[&CStr],
-    door: &dyn Door,
+    frontend: &dyn Frontend,
 ) -> Result<Report, Error> {
     let failed =
         |errno| Error::new(ErrorKind::Failed, format!("cannot try anything here: {}", error_text(errno as i32)));
@@ -78,7 +78,7 @@ pub(crate) fn examine(
     let has_landlock = trials.get(Trial::Landlock) == Tried::Works;
     // That no process can be made is a finding like others.
     let rehearsals = match trials.stuck {
-        None => Rehearsals::run(wish, has_landlock, caller, inherited, door).unwrap_or_else(Rehearsals::none),
+        None => Rehearsals::run(wish, has_landlock, caller, inherited, frontend).unwrap_or_else(Rehearsals::none),
         Some(errno) => Rehearsals::none(errno),
     };
     let mut verdict = Verdict::of(&facts, &trials, &rehearsals);

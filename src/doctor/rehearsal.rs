@@ -9,7 +9,7 @@ use crate::host::{Caller, Host};
 use crate::plan::{self, Plan};
 use crate::protocol::{Descriptors, Failure, Packet, Rehearsed};
 use crate::spec::{FsOp, LandlockTier, Spec};
-use crate::supervise::{self, Door, Findings, Found, Note};
+use crate::supervise::{self, Findings, Found, Frontend, Note};
 use crate::sys::ns::NsSet;
 use crate::sys::process::{self, Cloned, End, SingleThread};
 use crate::sys::{Errno, Result as SysResult, error_text, file, socket};
@@ -61,22 +61,22 @@ impl Rehearsals {
         has_landlock: bool,
         caller: Caller,
         inherited: &[&CStr],
-        door: &dyn Door,
+        frontend: &dyn Frontend,
     ) -> SysResult<Rehearsals> {
-        let full = rehearse(wish.clone(), caller, inherited, door)?;
+        let full = rehearse(wish.clone(), caller, inherited, frontend)?;
         let mut less = wish.clone();
         let no_landlock = if full.works() || has_landlock {
             full.clone()
         } else {
             less.lockdown.landlock.tier = LandlockTier::Off;
-            rehearse(less.clone(), caller, inherited, door)?
+            rehearse(less.clone(), caller, inherited, frontend)?
         };
         let no_proc = if no_landlock.works() {
             // It does less than what has worked.
             Rehearsal::Works
         } else {
             less.ops.retain(|op| !matches!(op.fs, FsOp::Proc { .. }));
-            rehearse(less, caller, inherited, door)?
+            rehearse(less, caller, inherited, frontend)?
         };
         Ok(Rehearsals { full, no_landlock, no_proc })
     }
@@ -89,12 +89,12 @@ impl Rehearsals {
     }
 }
 
-fn rehearse(spec: Spec, caller: Caller, inherited: &[&CStr], door: &dyn Door) -> SysResult<Rehearsal> {
+fn rehearse(spec: Spec, caller: Caller, inherited: &[&CStr], frontend: &dyn Frontend) -> SysResult<Rehearsal> {
     let planned = Host::probe(caller, &spec, c"pinfold", inherited)
         .and_then(|(host, descriptors)| Ok((plan::plan(spec, host)?, descriptors)));
     let (plan, mut descriptors) = match planned {
         Ok(planned) => planned,
-        Err(error) => return Ok(fails(&door.refusal(error), None)),
+        Err(error) => return Ok(fails(&frontend.refusal(error), None)),
     };
     let thread = SingleThread::check(descriptors.proc())?;
     let (ours, theirs) = socket::pair()?;
@@ -107,7 +107,7 @@ fn rehearse(spec: Spec, caller: Caller, inherited: &[&CStr], door: &dyn Door) ->
                 let _left_as_they_are = [0, 1].map(|fd| file::redirect(fd, nowhere.as_fd()).is_ok());
             }
             match file::redirect(2, theirs.as_fd()) {
-                Ok(()) => process::exit_now(carry_out(&plan, &mut descriptors, door)),
+                Ok(()) => process::exit_now(carry_out(&plan, &mut descriptors, frontend)),
                 Err(_) => process::exit_now(1),
             }
         }
@@ -126,12 +126,12 @@ fn fails(error: &Error, failure: Option<Failure>) -> Rehearsal {
 }
 
 /// In the process of its own: makes the box, tells what went wrong, and returns the exit code.
-fn carry_out(plan: &Plan, descriptors: &mut Descriptors, door: &dyn Door) -> u8 {
-    let door = Recorder { door, failure: RefCell::default() };
-    match supervise::run(plan, descriptors, None, &door) {
+fn carry_out(plan: &Plan, descriptors: &mut Descriptors, frontend: &dyn Frontend) -> u8 {
+    let frontend = Recorder { frontend, failure: RefCell::default() };
+    match supervise::run(plan, descriptors, None, &frontend) {
         Ok(code) => code,
         Err(error) => {
-            door.failure.take().map(Rehearsed::Failed).iter().for_each(tell);
+            frontend.failure.take().map(Rehearsed::Failed).iter().for_each(tell);
             error.hint.as_ref().map(|hint| Rehearsed::Hint(hint.to_string().into_bytes())).iter().for_each(tell);
             tell(&Rehearsed::Error(error.text()));
             1
@@ -146,18 +146,18 @@ fn tell(what: &Rehearsed) {
 
 /// Takes a copy of the failure on its way to the words.
 struct Recorder<'a> {
-    door: &'a dyn Door,
+    frontend: &'a dyn Frontend,
     failure: RefCell<Option<Failure>>,
 }
 
-impl Door for Recorder<'_> {
+impl Frontend for Recorder<'_> {
     fn error(&self, plan: &Plan, failure: &Failure) -> Error {
         *self.failure.borrow_mut() = Some(failure.clone());
-        self.door.error(plan, failure)
+        self.frontend.error(plan, failure)
     }
 
     fn refusal(&self, error: Error) -> Error {
-        self.door.refusal(error)
+        self.frontend.refusal(error)
     }
 
     fn note(&self, _: &Plan, _: &Note) {}

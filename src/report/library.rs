@@ -5,7 +5,7 @@ use super::hint::Terms;
 use crate::error::Error;
 use crate::plan::Plan;
 use crate::protocol::Failure;
-use crate::supervise::{Door, Findings, Found, Note};
+use crate::supervise::{Findings, Found, Frontend, Note};
 use crate::sys::file;
 
 /// The front end of library users.
@@ -19,7 +19,7 @@ const TERMS: Terms = Terms {
     tmpfs: "a tmpfs",
 };
 
-impl Door for Library {
+impl Frontend for Library {
     fn error(&self, plan: &Plan, failure: &Failure) -> Error {
         error(plan, failure, &TERMS)
     }

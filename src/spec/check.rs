@@ -3,7 +3,7 @@
 use super::{FsOp, NestedUserNs, Spec, UserNs};
 use crate::error::{Error, ErrorKind, Field};
 
-/// Two wishes that cannot both be granted, or one that needs another. Front doors put it into their own words.
+/// Two wishes that cannot both be granted, or one that needs another. Front ends put it into their own words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Conflict {
     /// `user_maps_from` without an explicitly new user namespace.

@@ -27,8 +27,8 @@ use job::{Interrupted, Job};
 use sweep::Sweep;
 use wait::{Ended, Others, die_with_parent, wait};
 
-/// The front door that was used: makes words of what happens, in its own manner.
-pub(crate) trait Door {
+/// The front end that was used: makes words of what happens, in its own manner.
+pub(crate) trait Frontend {
     /// The words of a failure that ends the run.
     fn error(&self, plan: &Plan, failure: &Failure) -> Error;
 
@@ -74,13 +74,13 @@ pub(crate) fn run(
     plan: &Plan,
     descriptors: &mut Descriptors,
     line: Option<CommandLine>,
-    door: &dyn Door,
+    frontend: &dyn Frontend,
 ) -> Result<u8, Error> {
     for unenforced in &plan.unenforced {
-        door.note(plan, &Note::NotEnforced(unenforced.clone()));
+        frontend.note(plan, &Note::NotEnforced(unenforced.clone()));
     }
-    supervise(plan, descriptors, line, door).map_err(|trouble| match trouble {
-        Trouble::Failed(failure) => door.error(plan, &failure),
+    supervise(plan, descriptors, line, frontend).map_err(|trouble| match trouble {
+        Trouble::Failed(failure) => frontend.error(plan, &failure),
         Trouble::Silent(End::Code(code)) => Error::new(
             ErrorKind::Failed,
             format!("The half inside the sandbox ended with code {code} and without a report"),
@@ -96,7 +96,7 @@ fn supervise(
     plan: &Plan,
     descriptors: &mut Descriptors,
     line: Option<CommandLine>,
-    door: &dyn Door,
+    frontend: &dyn Frontend,
 ) -> Result<u8, Trouble> {
     let thread = SingleThread::check(descriptors.proc()).stage(Stage::Prepare)?;
     if plan.root.is_new && plan.launch.report.is_wanted() {
@@ -133,7 +133,7 @@ fn supervise(
     } else {
         child
     };
-    let begun = begin(plan, descriptors, &control, &child, parent.as_ref(), before, door);
+    let begun = begin(plan, descriptors, &control, &child, parent.as_ref(), before, frontend);
     // The program has not run, and nothing is looked for that it might have left.
     let Some(before) = begun.inspect_err(|_| abandon(&child))? else {
         return Ok(die_with_parent(&child).end.exit_code());
@@ -144,7 +144,7 @@ fn supervise(
         &control,
         &child,
         Others { parent: parent.as_ref(), job: job.as_ref(), signals: None },
-        door,
+        frontend,
     );
     let interrupted = match (&job, &outcome) {
         (Some(job), Ok(Ended { end, signal: None, .. })) => job.ended(*end),
@@ -166,7 +166,7 @@ fn supervise(
         // Whoever reads the messages may have gone (`2>&1 | head`): what the program has left is no better then.
         process::ignore_signals_of_writing().stage(Stage::Signals)?;
         let found = look_afterwards(&plan.lifecycle, &child, &outcome, &before.sweep);
-        before.tell(descriptors.proc(), &outcome, &door.findings(&found))
+        before.tell(descriptors.proc(), &outcome, &frontend.findings(&found))
     } else if let Ok(Ended { end, is_own: true, .. }) = outcome {
         status::exit_code(&plan.launch, descriptors, end.exit_code())
             .map(|()| true)
@@ -254,7 +254,7 @@ fn begin(
     child: &Child,
     parent: Option<&OwnedFd>,
     before: Option<Before>,
-    door: &dyn Door,
+    frontend: &dyn Frontend,
 ) -> Result<Option<Before>, Trouble> {
     if !release(plan, descriptors, control, child, parent)? {
         return Ok(None);
@@ -267,7 +267,7 @@ fn begin(
     process::leave_processor();
     let made = Before::look(plan, descriptors.proc()).and_then(|before| network::make(control, child).map(|()| before));
     // What went wrong inside came first.
-    made.map(Some).map_err(|failure| failure_told(plan, control, door).unwrap_or(failure).into())
+    made.map(Some).map_err(|failure| failure_told(plan, control, frontend).unwrap_or(failure).into())
 }
 
 fn attend(
@@ -276,7 +276,7 @@ fn attend(
     control: &OwnedFd,
     child: &Child,
     others: Others<'_>,
-    door: &dyn Door,
+    frontend: &dyn Frontend,
 ) -> Result<Ended, Trouble> {
     let jobs = others.job.is_some();
     let wanted =
@@ -285,7 +285,7 @@ fn attend(
     let others = Others { signals: signals.as_ref(), ..others };
     let_go(plan, descriptors, control, child, others)?;
     let mut input = None;
-    let ended = wait(plan, control, child, others, door, &mut input);
+    let ended = wait(plan, control, child, others, frontend, &mut input);
     if let (Some(input), Ok(callers)) = (input, file::callers_fd(0)) {
         // The caller reads on where the program has stopped. One that has closed its input does not.
         let _moved = offset::copy(input.as_fd(), callers).is_ok();
@@ -372,15 +372,15 @@ fn gone_is_fine(errno: Errno) -> SysResult<()> {
 }
 
 /// What the half inside has said already, if that is a failure.
-fn failure_told(plan: &Plan, control: &OwnedFd, door: &dyn Door) -> Option<Failure> {
+fn failure_told(plan: &Plan, control: &OwnedFd, frontend: &dyn Frontend) -> Option<Failure> {
     let mut packet = [0; Packet::ROOM];
     loop {
         let [told] = socket::wait_any([Some(control.as_fd())], true).ok()?;
         let length = if told { file::read(control.as_fd(), &mut packet).ok()? } else { 0 };
         match Message::decode(&packet[..length]) {
             Some(Message::Failed(failure)) => return Some(failure),
-            Some(Message::Dropped(failure)) => door.note(plan, &Note::Dropped(failure)),
-            Some(Message::Remark(failure)) => door.note(plan, &Note::Remark(failure)),
+            Some(Message::Dropped(failure)) => frontend.note(plan, &Note::Dropped(failure)),
+            Some(Message::Remark(failure)) => frontend.note(plan, &Note::Remark(failure)),
             Some(Message::Input) => {}
             _ => return None,
         }

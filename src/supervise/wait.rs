@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::job::Job;
-use super::{Door, Note, Trouble, abandon};
+use super::{Frontend, Note, Trouble, abandon};
 use crate::plan::Plan;
 use crate::protocol::{At, Failure, Message, Packet, Stage};
 use crate::sys::process::{self, Child, End};
@@ -39,7 +39,7 @@ pub(super) fn wait(
     control: &OwnedFd,
     child: &Child,
     others: Others<'_>,
-    door: &dyn Door,
+    frontend: &dyn Frontend,
     input: &mut Option<OwnedFd>,
 ) -> Result<Ended, Trouble> {
     let mut ready = false;
@@ -69,8 +69,8 @@ pub(super) fn wait(
             // Its process was killed before everything was set up: then the program never was.
             Some(Message::Ended { end, .. }) => return Err(Trouble::Silent(end)),
             Some(Message::Failed(failure)) => return Err(Trouble::Failed(failure)),
-            Some(Message::Dropped(failure)) if !ready => door.note(plan, &Note::Dropped(failure)),
-            Some(Message::Remark(failure)) if !ready => door.note(plan, &Note::Remark(failure)),
+            Some(Message::Dropped(failure)) if !ready => frontend.note(plan, &Note::Dropped(failure)),
+            Some(Message::Remark(failure)) if !ready => frontend.note(plan, &Note::Remark(failure)),
             Some(Message::Hello | Message::Dropped(_) | Message::Remark(_)) | None => {
                 return Err(Trouble::Silent(End::Code(1)));
             }

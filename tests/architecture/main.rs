@@ -21,7 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("main.rs", &["cli", "lib"]),
     ("lib.rs", &["error", "host", "plan", "report", "sandbox", "spec", "supervise", "sys"]),
     ("sandbox.rs", &["error", "host", "lib", "spec", "workspace"]),
-    // Words in, a spec out: pure, but for the door itself and the words of a failure.
+    // Words in, a spec out: pure, but for the front end itself and the words of a failure.
     ("cli", &["error", "spec"]),
     ("cli/mod.rs", &["error", "exec", "host", "sys"]),
     ("cli/console.rs", &["error", "spec", "sys"]),
@@ -178,7 +178,7 @@ fn surroundings_are_read_in_one_place() {
     }
 }
 
-/// What `std` buffers, a cloned child prints a second time; and only the front door talks.
+/// What `std` buffers, a cloned child prints a second time; and only the front end talks.
 #[test]
 fn nothing_prints_through_a_buffer() {
     for source in sources() {

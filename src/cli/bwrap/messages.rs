@@ -11,13 +11,13 @@ use crate::protocol::{Act, Failure, Stage};
 use crate::report::hint;
 use crate::spec::path::to_os;
 use crate::spec::{Conflict, DataFile, FsOp, OverlayKind, Source};
-use crate::supervise::{Door, Findings, Found, Note};
+use crate::supervise::{Findings, Found, Frontend, Note};
 use crate::sys::{Errno, error_text, file};
 
-/// The `bwrap` door.
+/// The `bwrap` front end.
 pub(super) struct Bubblewrap;
 
-impl Door for Bubblewrap {
+impl Frontend for Bubblewrap {
     fn error(&self, plan: &Plan, failure: &Failure) -> Error {
         bubblewrap(plan, failure)
     }
@@ -68,7 +68,7 @@ const TERMS: hint::Terms = hint::Terms {
     tmpfs: "a --tmpfs",
 };
 
-/// The error that a failure of `plan` is to the user of the `bwrap` door.
+/// The error that a failure of `plan` is to the user of the `bwrap` front end.
 fn bubblewrap(plan: &Plan, failure: &Failure) -> Error {
     let mut message = host::old_kernel(failure.errno).unwrap_or_default().into_bytes();
     let reason = what(plan, failure, &mut message);

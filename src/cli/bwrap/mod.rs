@@ -1,4 +1,4 @@
-//! bubblewrap's front door: its options, its texts, its exit codes.
+//! bubblewrap's front end: its options, its texts, its exit codes.
 
 pub(super) mod args;
 mod files;
@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::host::{Caller, Host};
 use crate::plan;
 use crate::spec::{CapSet, FdNumber, Spec};
-use crate::supervise::{self, Door};
+use crate::supervise::{self, Frontend};
 use crate::sys::{error_text, file};
 use args::Args;
 use lower::{Context, Lowered};

@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::host;
 use crate::plan;
 use crate::spec::Spec;
-use crate::supervise::Door;
+use crate::supervise::Frontend;
 use crate::workspace::Workspace;
 
 /// Where somebody reads profiles.
@@ -86,7 +86,7 @@ impl<'a> Desk<'a> {
         &mut self,
         name: &CStr,
         command: Vec<CString>,
-    ) -> Result<(Spec, impl Door + use<>), Error> {
+    ) -> Result<(Spec, impl Frontend + use<>), Error> {
         let Lowered { spec, origins, seen, unheld: _ } = self.lower(name, command, &World::workspace)?;
         Ok((spec, Native { origins, seen, status: None }))
     }

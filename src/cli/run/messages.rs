@@ -14,10 +14,10 @@ use crate::plan::Plan;
 use crate::protocol::{Failure, Stage};
 use crate::report;
 use crate::spec::{Conflict, FdNumber};
-use crate::supervise::{Door, Findings, Found, Note, PATIENCE};
+use crate::supervise::{Findings, Found, Frontend, Note, PATIENCE};
 use crate::sys::{Errno, Result as SysResult, file, output};
 
-/// The native door.
+/// The native front end.
 pub(super) struct Native {
     /// Where the operations come from, by [`crate::spec::Op::word`].
     pub(super) origins: Vec<Origin>,
@@ -27,7 +27,7 @@ pub(super) struct Native {
     pub(super) status: Option<FdNumber>,
 }
 
-impl Door for Native {
+impl Frontend for Native {
     fn error(&self, plan: &Plan, failure: &Failure) -> Error {
         let error = report::error(plan, failure, &TERMS);
         let error = match out_of_sight(plan, failure) {

@@ -1,4 +1,4 @@
-//! `pinfold run`: the native front door. Words and profiles in, a box out that is safe with no options at all.
+//! `pinfold run`: the native front end. Words and profiles in, a box out that is safe with no options at all.
 
 mod args;
 mod as_bwrap;
@@ -31,7 +31,7 @@ use crate::host::Host;
 use crate::plan::{self, Plan, Unenforced};
 use crate::protocol::Descriptors;
 use crate::spec::FdNumber;
-use crate::supervise::{self, Door};
+use crate::supervise::{self, Frontend};
 use crate::sys::{file, output};
 use crate::workspace::Unheld;
 use args::{Format, RunArgs};
@@ -49,8 +49,8 @@ pub(super) fn run(line: CommandLine) -> Result<u8, Error> {
         // the half inside shares, each of which is copied for it.
         Ok(Prepared::Box(prepared)) => {
             let mut prepared = ManuallyDrop::new(prepared);
-            let (plan, descriptors, door) = &mut **prepared;
-            carry_out(plan, descriptors, line, door)
+            let (plan, descriptors, frontend) = &mut **prepared;
+            carry_out(plan, descriptors, line, frontend)
         }
         Err(error) => {
             if let Some(fd) = status {
@@ -96,21 +96,21 @@ fn prepare(line: &CommandLine, status: &mut Option<FdNumber>) -> Result<Prepared
         return console::print(text, 0).map(Prepared::Done);
     }
     let program = line.words().first().copied().unwrap_or_default().to_owned();
-    let mut door = Native { origins, seen, status: spec.report.json_status_fd };
+    let mut frontend = Native { origins, seen, status: spec.report.json_status_fd };
     let (host, descriptors) = Host::probe(world.caller, &spec, &program, &environment)?;
-    door.status = door.status.filter(|fd| host.descriptors.contains(fd));
-    let mut plan = plan::plan(spec, host).map_err(|error| door.refusal(error))?;
+    frontend.status = frontend.status.filter(|fd| host.descriptors.contains(fd));
+    let mut plan = plan::plan(spec, host).map_err(|error| frontend.refusal(error))?;
     plan.unenforced.extend(unguarded);
     plan.unenforced.extend(unheld.into_iter().map(|unheld| unprotected(&unheld)));
     match dry_run {
-        Some(Format::Text) => return print(&dry_run::text(&plan, &door.origins, &world::is_skipped)),
-        Some(Format::Json) => return print(&dry_run::json(&plan, &door.origins, &world::is_skipped)),
+        Some(Format::Text) => return print(&dry_run::text(&plan, &frontend.origins, &world::is_skipped)),
+        Some(Format::Json) => return print(&dry_run::json(&plan, &frontend.origins, &world::is_skipped)),
         None => {}
     }
     if verbose {
-        console::tell(dry_run::text(&plan, &door.origins, &world::is_skipped).as_bytes());
+        console::tell(dry_run::text(&plan, &frontend.origins, &world::is_skipped).as_bytes());
     }
-    Ok(Prepared::Box(Box::new((plan, descriptors, door))))
+    Ok(Prepared::Box(Box::new((plan, descriptors, frontend))))
 }
 
 /// What the help says first.
@@ -135,10 +135,10 @@ fn not_enforced(what: &str, why: Vec<u8>) -> Unenforced {
     Unenforced { field: None, what: what.into(), why: String::from_utf8_lossy(&why).into_owned() }
 }
 
-fn carry_out(plan: &Plan, descriptors: &mut Descriptors, line: CommandLine, door: &Native) -> Result<u8, Error> {
-    let ended = supervise::run(plan, descriptors, Some(line), door);
+fn carry_out(plan: &Plan, descriptors: &mut Descriptors, line: CommandLine, frontend: &Native) -> Result<u8, Error> {
+    let ended = supervise::run(plan, descriptors, Some(line), frontend);
     if let Err(error) = &ended {
-        door.report(&report(error));
+        frontend.report(&report(error));
     }
     ended
 }

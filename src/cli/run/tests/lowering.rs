@@ -134,7 +134,7 @@ impl Outside for Nothing {
     fn warn(&mut self, _: &str, _: bool) {}
 }
 
-/// The two front doors lead to one engine: the line that `--print-bwrap` prints is lowered to an equal spec.
+/// The two front ends lead to one engine: the line that `--print-bwrap` prints is lowered to an equal spec.
 #[test]
 fn a_bubblewrap_line_and_its_native_twin_are_equal_specs() {
     for line in [
