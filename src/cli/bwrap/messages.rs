@@ -408,3 +408,22 @@ fn with_number(out: &mut Vec<u8>, before: &str, number: Option<u32>) -> Reason {
     out.extend(number.map(|number| number.to_string().into_bytes()).unwrap_or_default());
     Reason::Errno
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_bubblewrap_refuses_too_is_refused_in_its_words() {
+        let said = |error: Error| String::from_utf8(Bubblewrap.refusal(error).text()).unwrap();
+        assert_eq!(said(Conflict::UidNeedsUser.into()), "Specifying --uid requires --unshare-user or --userns");
+        assert_eq!(said(Conflict::GidNeedsUser.into()), "Specifying --gid requires --unshare-user or --userns");
+        let unsupported = |field| Error { field: Some(field), ..Error::new(ErrorKind::Unsupported, "ours") };
+        for label in [Field::ExecLabel, Field::FileLabel] {
+            assert_eq!(said(unsupported(label)), "labeling not supported on this system");
+        }
+        let cgroup = "Cannot create new cgroup namespace because the kernel does not support it";
+        assert_eq!(said(unsupported(Field::CgroupNs)), cgroup);
+        assert_eq!(said(unsupported(Field::Landlock)), "ours");
+    }
+}

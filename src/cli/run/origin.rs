@@ -129,3 +129,42 @@ pub(super) fn at(origin: Option<&Origin>, error: Error) -> Error {
 pub(super) fn refuse<T>(message: impl Into<Vec<u8>>) -> Result<T, Error> {
     Err(Error::new(ErrorKind::Invalid, message))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Advice, Part};
+
+    fn typed(option: &'static str, value: &str) -> Origin {
+        let word = format!("{option} {value}").into_bytes().into();
+        Origin { option, profile: None, word, value_at: option.len() + 1 }
+    }
+
+    #[test]
+    fn a_field_leads_to_the_word_that_asked_for_it() {
+        let seen =
+            [typed("--syscall-deny", "a,b"), typed("--uid", "1"), typed("--syscall-deny", "c"), typed("--uid", "2")];
+        let origins = [typed("--ro", "/x")];
+        let place = |field| {
+            let error = Error { field: Some(field), ..Error::new(ErrorKind::Invalid, "no") };
+            String::from_utf8(placed(&seen, &origins, error).text()).unwrap()
+        };
+        assert_eq!(place(Field::SyscallDeny(1)), "--syscall-deny a,b: no");
+        assert_eq!(place(Field::SyscallDeny(2)), "--syscall-deny c: no");
+        // One that an option implies, and nobody typed.
+        assert_eq!(place(Field::SyscallDeny(3)), "no");
+        assert_eq!(place(Field::Uid), "--uid 2: no");
+        assert_eq!(place(Field::Op(0)), "--ro /x: no");
+        assert_eq!(place(Field::Command), "no");
+    }
+
+    #[test]
+    fn parts_have_places_of_their_own_and_advice_has_our_words() {
+        let part = |field| Part { field, place: None, message: b"part".to_vec() };
+        let parts = [part(Some(Field::Op(0))), part(None)].into();
+        let error = Error { parts, ..Error::new(ErrorKind::Unsupported, "these:") }.with_advice(Advice::BestEffort);
+        let placed = placed(&[], &[typed("--ro", "/x")], error);
+        assert_eq!(placed.text(), b"these:\n  part  [--ro /x]\n  part");
+        assert!(placed.hint.is_some_and(|hint| hint.to_string().contains("--best-effort ")));
+    }
+}

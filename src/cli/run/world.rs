@@ -222,7 +222,7 @@ pub(super) fn look(path: &CStr) -> Result<HostEntry, Error> {
         Ok(target) => Ok(HostEntry::Link(target)),
         Err(Errno::EINVAL) => Ok(HostEntry::Something),
         Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(HostEntry::Nothing),
-        Err(errno) => value::about("cannot look at ", path, &format!(": {}", error_text(errno as i32))),
+        Err(errno) => failed("cannot look at ", path, error_text(errno as i32)),
     }
 }
 
@@ -238,7 +238,11 @@ pub(super) fn is_skipped(op: &FsOp) -> bool {
 
 /// The content of a seccomp profile.
 pub(super) fn read_file(path: &CStr) -> Result<Vec<u8>, Error> {
-    entry::read_regular(path, LONGEST).or_else(|errno| {
-        value::about("cannot read the seccomp profile ", path, &format!(": {}", profile::unreadable(errno, LONGEST)))
-    })
+    entry::read_regular(path, LONGEST)
+        .or_else(|errno| failed("cannot read the seccomp profile ", path, &profile::unreadable(errno, LONGEST)))
+}
+
+/// The failure of a call about `path`.
+fn failed<T>(what: &str, path: &CStr, why: &str) -> Result<T, Error> {
+    value::about(what, path, &format!(": {why}")).map_err(|error: Error| Error { kind: ErrorKind::Failed, ..error })
 }
