@@ -17,7 +17,7 @@ pub(crate) struct Terms {
     pub(crate) no_new_procfs: &'static str,
     /// The option for a new IPC namespace.
     pub(crate) new_ipc: &'static str,
-    /// The option for an empty directory in memory, with its article.
+    /// The option for an empty directory in memory.
     pub(crate) tmpfs: &'static str,
 }
 
@@ -129,7 +129,7 @@ pub(crate) fn advice(failure: &Failure, op: Option<&FsOp>, host: &Obstacles, ter
         }
         (Stage::Op, Act::Parents | Act::MakeDir | Act::MakeFile | Act::MakeLink, Errno::EROFS) => {
             return Some(format!(
-                "the place for it is missing below a read-only mount: make it exist there, or mount {} above it first",
+                "the place for it is missing below a read-only mount: make it exist there, or mount a {} above it first",
                 terms.tmpfs
             ));
         }
@@ -214,7 +214,7 @@ mod tests {
         skip_missing_layer: Some("SKIP-LAYER"),
         no_new_procfs: "NO-PROC",
         new_ipc: "NEW-IPC",
-        tmpfs: "a TMPFS",
+        tmpfs: "TMPFS",
     };
 
     fn with(stage: Stage, act: Act, errno: Errno, host: Obstacles) -> Option<String> {

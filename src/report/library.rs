@@ -16,7 +16,7 @@ const TERMS: Terms = Terms {
     skip_missing_layer: None,
     no_new_procfs: "with best_effort the run goes on without one",
     new_ipc: "namespaces.ipc",
-    tmpfs: "a tmpfs",
+    tmpfs: "FsOp::Tmpfs",
 };
 
 impl Frontend for Library {

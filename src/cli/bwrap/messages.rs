@@ -65,7 +65,7 @@ const TERMS: hint::Terms = hint::Terms {
     skip_missing_layer: None,
     no_new_procfs: "show the /proc that there is, read-only (--ro-bind /proc /proc)",
     new_ipc: "--unshare-ipc",
-    tmpfs: "a --tmpfs",
+    tmpfs: "--tmpfs",
 };
 
 /// The error that a failure of `plan` is to the user of the `bwrap` front end.

@@ -11,7 +11,7 @@ pub(super) const TERMS: Terms = Terms {
     skip_missing_layer: Some("--overlay-try skips it then"),
     no_new_procfs: "--best-effort goes on without one",
     new_ipc: "leave out --share ipc",
-    tmpfs: "a --tmpfs",
+    tmpfs: "--tmpfs",
 };
 
 /// A hint of the engine in the words of this front end.
