@@ -1,5 +1,5 @@
-//! One error type, which keeps its structure until a front end prints it: what kind it is, which field of the spec it is
-//! about, and where that was asked for. Used by every module, uses none.
+//! One error type, which keeps its structure until a front end prints it: what kind it is, which field of the spec it
+//! is about, and where that was asked for. Used by every module, uses none.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -8,8 +8,8 @@ use std::os::unix::ffi::OsStrExt;
 
 /// Why the program was not started.
 ///
-/// The engine says what is wrong and which [`Field`] of the spec it is about. A front end adds the [place](Error::place)
-/// where that was asked for, in its own words, and makes an exit code of the [`ErrorKind`].
+/// The engine says what is wrong and which [`Field`] of the spec it is about. A front end adds the
+/// [place](Error::place) where that was asked for, in its own words, and makes an exit code of the [`ErrorKind`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
     /// What kind of failure it is.

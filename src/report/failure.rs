@@ -1,5 +1,5 @@
-//! A failure of a launch as an error: its step, what was to be done, the kernel's reason, the field of the spec that asked
-//! for it.
+//! A failure of a launch as an error: its step, what was to be done, the kernel's reason, and the field of the spec that
+//! asked for it.
 
 use std::ffi::{CStr, OsStr};
 use std::num::NonZeroI32;

@@ -3,8 +3,8 @@
 //! `profile` reads, `overrides` puts names in front that are refused or allowed in any case, `policy` decides what that
 //! means for every number of an architecture, `compile` makes the program (with `assemble`), `interpret` runs one, and
 //! `proof` compares what it says with the policy. What is in the form of seccompiler is compiled elsewhere
-//! (`seccompiler_json`) and put behind a program of ours. `table` and `width` hold facts about system calls, `shipped` the
-//! profiles that come with us. To change …
+//! (`seccompiler_json`) and put behind a program of ours. `table` and `width` hold facts about system calls, `shipped`
+//! the profiles that come with us. To change …
 //!
 //! * a number, or the group of a call: `tables/syscalls.tbl`
 //! * what a shipped profile allows: `seccomp-profiles/` at the top

@@ -1,5 +1,5 @@
-//! What `pinfold run` says, on standard error and as lines of JSON: an error with the word of the command line or the line
-//! of the profile that asked for it, and what does not hold.
+//! What `pinfold run` says, on standard error and as lines of JSON: an error with the word of the command line or the
+//! line of the profile that asked for it, and what does not hold.
 
 use std::ffi::{CString, OsStr};
 use std::os::fd::BorrowedFd;
