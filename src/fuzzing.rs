@@ -5,6 +5,8 @@
 
 use crate::{cli, protocol, seccomp, workspace};
 
+pub(crate) mod shown;
+
 /// A target: its name, which is also that of its directory of seeds, and its body.
 pub type Target = (&'static str, fn(&[u8]));
 

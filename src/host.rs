@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, MORE_FILES};
 use crate::protocol::Descriptors;
 use crate::spec::{FdNumber, Fds, FsOp, LAST_KNOWN_CAP, Landlock, ProfileText, Seccomp, Spec, Unshare, UserNs, env};
 use crate::sys::file::Kind;
@@ -236,8 +236,12 @@ pub(crate) const OLDEST_KERNEL: (u32, u32) = (5, 12);
 /// What a failure has for its cause where a call is missing (ENOSYS) and the kernel is older than all that pinfold needs:
 /// words to put before the first line. A filter may hide a call too, and is not meant.
 pub(crate) fn old_kernel(failure: i32) -> Option<String> {
-    let release = process::kernel_release().ok().filter(|_| failure == Errno::ENOSYS as i32)?;
-    too_old(&release.to_string_lossy())
+    if failure == Errno::ENOSYS as i32 { older_than_needed() } else { None }
+}
+
+/// The same, whatever failed.
+pub(crate) fn older_than_needed() -> Option<String> {
+    too_old(&process::kernel_release().ok()?.to_string_lossy())
 }
 
 fn too_old(release: &str) -> Option<String> {
@@ -262,8 +266,11 @@ fn failed(what: &str, errno: Errno) -> Error {
 }
 
 fn no_proc(errno: Errno) -> Error {
-    failed("Can't open /proc", errno)
-        .with_hint(Some("mount a procfs at /proc; the id maps are written through it".into()))
+    let hint = match errno {
+        Errno::EMFILE => MORE_FILES,
+        _ => "mount a procfs at /proc; the id maps are written through it",
+    };
+    failed("Can't open /proc", errno).with_hint(Some(hint.into()))
 }
 
 /// As bubblewrap decides `--unshare-user-try`: the kind exists, its limit is not 0, and RHEL 7's module switch is on.

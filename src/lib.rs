@@ -2,7 +2,7 @@
 //!
 //! An ordinary user runs a program in a box of namespaces, with a root of its own, without capabilities. The `pinfold`
 //! program is a thin shell around this library; as `bwrap` it stands in for bubblewrap. Library users begin with
-//! [`Sandbox`], or fill in a [`spec::Spec`] and [`run`] it.
+//! [`Sandbox`], or fill in a [`spec::Spec`] and [`run`] or [`spawn`] it.
 //!
 //! # Where do I change …?
 //!
@@ -39,7 +39,7 @@
 //! | how a path in the new root is found or made | `exec/root.rs` |
 //! | mounts, `/dev`, `/proc`, overlays | `exec/mounts.rs`, `exec/devices.rs`, `exec/layers.rs`; their sources: `exec/sources.rs` |
 //! | a file as standard input | `exec/input.rs` |
-//! | what is denied | `exec/deny.rs`; what patterns mean: `plan/pattern.rs`; what they find: `exec/walk.rs`; its other names: `exec/twins.rs`, `exec/views.rs`, `exec/hardlinks.rs`; what stays where it is for it: `exec/pinned_ancestors.rs` |
+//! | what is denied | `exec/deny/mod.rs`; what patterns mean: `plan/pattern.rs`; what they find: `exec/deny/scan.rs`; its other names: `exec/deny/twins.rs`, `exec/deny/views.rs`, `exec/deny/hardlinks.rs`; what stays where it is for it: `exec/deny/pinned_ancestors.rs` |
 //! | capabilities, filters, how the program is found | `exec/lockdown.rs` |
 //! | what a program that shares the processes may not do to them | `plan/others.rs` |
 //! | Landlock: what the rules are, when they are made | `plan/landlock.rs`, `plan/landlock/only.rs`, `plan/landlock/tcp.rs`; `exec/landlock.rs` |
@@ -48,9 +48,12 @@
 //! | signals to the tool | `sys/signals.rs`, `supervise/mod.rs` |
 //! | the program at a terminal: ^C, ^Z, `fg` | `supervise/job.rs`, `sys/terminal.rs` |
 //! | what stays inside and reaps | `exec/pid1.rs`; its copy in memory: `exec/sealed.rs` |
-//! | what ends a box, and is waited for | `supervise/wait.rs` |
+//! | what the supervisor listens to, and what ends a box | `supervise/attend.rs`; the event loop: `supervise/events.rs` |
+//! | how the first process of a box is made, and begins | `supervise/make.rs`; in joined namespaces: `exec/joins.rs` |
+//! | a box for a library user who goes on beside it | `spawn.rs`; what its supervisor tells: `protocol/told.rs` |
+//! | what a front end is told by the supervisor | `supervise/frontend.rs` |
 //! | which descriptors a process of a launch has | `protocol/descriptors.rs` |
-//! | the network of a box | `supervise/network.rs`, `exec/mod.rs` |
+//! | the network of a box | by a helper: `supervise/network.rs`; by the setup process: `exec/mod.rs` |
 //! | `--info-fd`, `--json-status-fd` | `supervise/status.rs` |
 //! | which filters a program gets, what they must let through | `plan/filter.rs` |
 //! | what is compiled before the library is | `build.rs` |
@@ -60,10 +63,11 @@
 //! | what is mounted for a workspace, what is held in it | `workspace/`; files besides git's: `workspace/later.rs` |
 //! | what is set aside of repositories that the program makes | `workspace/settle/`; settings that may stay: `workspace/settle/settings.rs`; bounds: `workspace/settle/judge.rs` |
 //! | which links in git directories may stay | `workspace/links.rs` |
+//! | how much is looked at before the program starts | `workspace/bounds.rs` |
 //! | who commits in a workspace | `workspace/identity.rs` |
 //! | what must not be made on the host | `cli/run/footprint.rs` |
 //! | links that an earlier box may have left | `cli/run/links.rs` |
-//! | what is looked for after the run | `supervise/sweep.rs` |
+//! | what is looked for after the run | `supervise/afterwards.rs`, `supervise/sweep.rs` |
 //! | descriptors that must not reach the program | `host.rs`; in words: `plan/ways_out.rs` |
 //! | how findings are told, whatever the program did to standard error | `supervise/findings.rs`; `sys/output.rs` |
 //! | what must hold of the parsers whatever they read | `fuzzing.rs`, which names the bodies beside them; seeds: `tests/fuzz/seeds` |
@@ -88,6 +92,7 @@ mod report;
 mod sandbox;
 mod seccomp;
 mod seccompiler_json;
+mod spawn;
 pub mod spec;
 mod suggest;
 mod supervise;
@@ -98,24 +103,31 @@ use std::ffi::{CStr, CString};
 
 pub use error::{Advice, Error, ErrorKind, Field, Hint, Part};
 pub use sandbox::Sandbox;
+pub use spawn::{Child, Event, Stdio, spawn, spawn_with};
 #[doc(hidden)] // for the binary: a library does not choose the allocator
 pub use sys::Arena;
 
 /// Runs the program that `spec` asks for and waits until it has ended. Returns its exit code, 128 + n where signal n
 /// ended it; 125 where there is something to say about what it has left, and standard error could not take it.
 ///
-/// The calling process must have one thread: the box begins as a copy of it (an error otherwise). For good it loses the
-/// right to gain privileges by exec (`no_new_privs`), and its descriptors above 2, as the program that has nothing else
-/// to do. A caller that has starts one for it.
+/// The calling process becomes the one that looks after the box, and must have one thread (an error otherwise). For good
+/// it loses the right to gain privileges by exec (`no_new_privs`), and its descriptors above 2, as the program that has
+/// nothing else to do. A caller that has uses [`spawn`].
 ///
 /// # Errors
 /// Everything that keeps the program from starting, and then it has not run: two wishes that exclude each other, a
 /// source that is missing, a call that the kernel refuses. The kind of the error says which.
 pub fn run(spec: spec::Spec) -> Result<u8, Error> {
+    let (plan, mut descriptors) = prepare(spec)?;
+    supervise::run(&plan, &mut descriptors, None, &report::Library)
+}
+
+/// What `spec` means on this host, and the descriptors that the processes of the launch begin with.
+fn prepare(spec: spec::Spec) -> Result<(plan::Plan, protocol::Descriptors), Error> {
     let caller = host::Caller::probe();
     spec.check(caller.uid, caller.gid)?;
     let inherited = host::environment();
     let inherited: Vec<&CStr> = inherited.iter().map(CString::as_c_str).collect();
-    let (host, mut descriptors) = host::Host::probe(caller, &spec, c"pinfold", &inherited)?;
-    supervise::run(&plan::plan(spec, host)?, &mut descriptors, None, &report::Library)
+    let (host, descriptors) = host::Host::probe(caller, &spec, c"pinfold", &inherited)?;
+    Ok((plan::plan(spec, host)?, descriptors))
 }

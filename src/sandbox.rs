@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind};
 use crate::host::{self, Caller};
+use crate::spawn::{Child, Stdio};
 use crate::spec::{BindFlags, DieWith, EnvOp, FsOp, Op, Source, Spec, Unshare, UserNs};
 use crate::workspace::{self, GitConfig, Surroundings, Workspace};
 
@@ -161,6 +162,28 @@ impl Sandbox {
     /// Runs the program and waits for it; see [`crate::run`].
     pub fn run(self) -> Result<u8, Error> {
         crate::run(self.spec()?)
+    }
+
+    /// Starts the program and returns; see [`crate::spawn`].
+    ///
+    /// ```no_run
+    /// let sandbox = pinfold::Sandbox::new(["/usr/bin/sleep", "1000"]).ro_bind("/", "/").proc("/proc");
+    /// let mut child = sandbox.spawn()?;
+    /// println!("the box has process {}", child.id());
+    /// child.kill();
+    /// while let Some(event) = child.next_event() {
+    ///     println!("{event:?}");
+    /// }
+    /// assert_eq!(child.wait()?, 128 + 9);
+    /// # Ok::<(), pinfold::Error>(())
+    /// ```
+    pub fn spawn(self) -> Result<Child, Error> {
+        crate::spawn(self.spec()?)
+    }
+
+    /// As [`Sandbox::spawn`], with other standard descriptors.
+    pub fn spawn_with(self, stdio: Stdio) -> Result<Child, Error> {
+        crate::spawn_with(self.spec()?, stdio)
     }
 
     fn op(mut self, fs: FsOp) -> Sandbox {

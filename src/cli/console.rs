@@ -3,6 +3,7 @@
 use super::exit_code::{self, READER_GONE};
 use crate::error::{Error, ErrorKind};
 use crate::spec::FdNumber;
+use crate::sys::signals::FileLimitFails;
 use crate::sys::{Errno, Result as SysResult, error_text, file};
 
 /// What `--version` prints.
@@ -51,7 +52,10 @@ pub(super) fn tell(text: &[u8]) {
     let _told = write(2, text).is_ok();
 }
 
-/// Writes without a buffer that a cloned child could print again.
+/// Writes without a buffer that a cloned child could print again. A file that may not grow is an error and no death.
 pub(super) fn write(fd: FdNumber, text: &[u8]) -> SysResult<()> {
-    file::callers_fd(fd).and_then(|fd| file::write_all(fd, text))
+    let limit = FileLimitFails::begin()?;
+    let written = file::callers_fd(fd).and_then(|fd| file::write_all(fd, text));
+    limit.end()?;
+    written
 }

@@ -14,8 +14,7 @@ const CALLS: &str = "clone, unshare, setns, mount, umount2, pivot_root, open_tre
                      fsmount, mount_setattr";
 
 /// First advice where only a decision for all programs would help.
-const LESS: &str =
-    "without any change of the host: pinfold run --landlock only takes no namespaces (see the tiers below)";
+const LESS: &str = "without any change of the host: pinfold run --landlock only --best-effort takes no namespaces (see the tiers below)";
 
 /// What to do about a limit of 0. Somebody has set it on purpose.
 pub(super) fn raise_limit(facts: &Facts, kind: &str) -> Vec<String> {

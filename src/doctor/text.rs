@@ -19,7 +19,7 @@ pub(super) fn text(report: &Report) -> String {
     for (works, name) in [
         (tiers.full, "full: namespaces, mounts, a /proc of its own, seccomp"),
         (tiers.no_proc, "no-proc: the same without a /proc of its own"),
-        (tiers.landlock_only, "landlock-only: no namespaces, but Landlock and seccomp"),
+        (tiers.landlock_only, "landlock-only: no namespaces, but Landlock and seccomp (takes --best-effort)"),
     ] {
         line(&mut out, format_args!("  {:4} {name}", if works { "yes" } else { "no" }));
     }

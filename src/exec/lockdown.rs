@@ -10,7 +10,7 @@ use crate::plan::{Cwd, Exec, Filters, Lock, Plan, Restrictions};
 use crate::protocol::{At, Descriptors, Failure, Message, Outcome, Stage};
 use crate::spec::{DieWith, Lifecycle};
 use crate::sys::process::{self, CStrArray};
-use crate::sys::{Errno, caps, file, socket, terminal};
+use crate::sys::{Errno, caps, file, poll, signals, socket, terminal};
 
 /// Everything that the program may not do has been taken away, except what the filters take.
 pub(super) struct Locked<'a> {
@@ -62,7 +62,9 @@ pub(super) fn lock<'a>(
     if plan.lifecycle.die_with != DieWith::Nobody {
         process::die_with_maker().stage(Stage::DieWithParent)?;
     }
-    // Nothing of the host is opened by its path from here on, and nothing mounted.
+    // Once, and here: what stays inside and all that is ever started there descend from this process. Two domains made
+    // from the same rules are strangers, and neither may signal or trace the other. Nothing of the host is opened by its
+    // path from here on, and nothing mounted.
     fence.close()?;
     Ok(Locked { cwd, locks: Vec::new(), copy: None, terminal: None, late_filter })
 }
@@ -84,8 +86,8 @@ fn wait_for_release(lifecycle: &Lifecycle, descriptors: &Descriptors, control: &
     let Some(fd) = lifecycle.block_fd else { return Ok(()) };
     // A descriptor that cannot be read does not block, as in bubblewrap.
     let Ok(fd) = descriptors.get(fd) else { return Ok(()) };
-    let [gone, _] = socket::wait_any([Some(control.as_fd()), Some(fd)], false).stage(Stage::Control)?;
-    if gone {
+    let first = poll::first_ready(&mut [poll::readable(control.as_fd()), poll::readable(fd)]);
+    if first.stage(Stage::Control)? == 0 {
         process::exit_now(1);
     }
     let _any_answer = file::read(fd, &mut [0]).is_ok();
@@ -133,8 +135,12 @@ impl Locked<'_> {
             // Here and not earlier: the group's number is that of the program's process. As the group of PID 1 it would
             // be 1, and a signal to group 1 goes to every process (kill(2)).
             terminal::start_group().stage(Stage::NewGroup)?;
-            // A terminal that has gone meanwhile is nobody's.
-            let _has_it = self.terminal.is_some_and(|it| terminal::set_foreground(it, process::getpid()).is_ok());
+            if let Some(terminal) = self.terminal {
+                // Whoever started this process waits until it executes the program, and would never hear of a stop.
+                signals::miss_typed_stop().stage(Stage::Signals)?;
+                // A terminal that has gone meanwhile is nobody's.
+                let _has_it = terminal::set_foreground(terminal, process::getpid()).is_ok();
+            }
         }
         process::unblock_sigchld().stage(Stage::Signals)?;
         caps::raise_ambient(plan.restrictions.lock.ambient.0).stage(Stage::AmbientCaps)?;

@@ -6,34 +6,33 @@
 
 mod deny;
 mod devices;
-mod hardlinks;
 mod input;
+mod joins;
 mod landlock;
 mod layers;
 mod lockdown;
 mod mounts;
 mod pid1;
-mod pinned_ancestors;
 mod root;
 mod sealed;
 mod sources;
-mod twins;
+mod tell;
 mod userns;
-mod views;
-mod walk;
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use landlock::Fence;
 use lockdown::Locked;
 pub(crate) use sealed::{STARTING, resume};
+use tell::tell;
 
-use crate::plan::{Launch, Plan};
+use crate::plan::{Plan, Start};
 use crate::protocol::{At, Descriptors, Message, Outcome, Stage};
 use crate::spec::{DieWith, Fds};
 use crate::sys::cmdline::CommandLine;
+use crate::sys::fork::Ends;
 use crate::sys::ns::{self, NsSet};
-use crate::sys::process::{self, Cloned, SingleThread};
+use crate::sys::process::{self, SingleThread};
 use crate::sys::socket::Received;
 use crate::sys::{file, net, socket};
 
@@ -47,19 +46,15 @@ pub(crate) fn run(
     words: Option<CommandLine>,
     thread: SingleThread,
 ) -> ! {
+    // A panic ends this process, also where the caller's program unwinds: it must not go on as a copy of that.
+    let ends = Ends::here();
     let failure = match set_up(plan, descriptors, &control, (terminal, words.is_some()), thread) {
         Ok(locked) if plan.init.stays => pid1::run(plan, &control, &locked, words, thread),
         Ok(locked) => locked.exec(plan, &control),
         Err(failure) => failure,
     };
     tell(&control, &Message::Failed(failure));
-    process::exit_now(1)
-}
-
-/// Sends a message outside. If nobody listens any more there is nobody to tell.
-fn tell(control: &OwnedFd, message: &Message) {
-    // write(2), because this may run under the caller's filter, which may know no other call.
-    let _listening = file::write_all(control.as_fd(), &message.encode()).is_ok();
+    ends.exit(1)
 }
 
 /// The stages, in order. Each undoes the powers that the next does not need.
@@ -71,6 +66,9 @@ fn set_up<'a>(
     (terminal, is_tool): (Option<BorrowedFd<'a>>, bool),
     thread: SingleThread,
 ) -> Outcome<Locked<'a>> {
+    if plan.launch.joins.are_first() {
+        joins::enter_first(&plan.launch, descriptors, control, thread)?;
+    }
     if plan.lifecycle.die_with != DieWith::Nobody {
         // Set again when the ids are those of the program, because changing them ends this.
         process::die_with_maker().stage(Stage::DieWithParent)?;
@@ -79,15 +77,17 @@ fn set_up<'a>(
     for fd in plan.launch.report.info_fd.into_iter().chain(plan.launch.report.json_status_fd) {
         descriptors.close(fd);
     }
-    if !plan.launch.is_met_again() {
-        // The supervisor made itself opaque before the clone. A box may be looked into by the tools of its owner
+    if plan.launch.start == Start::AtOnce {
+        // The supervisor has closed itself before the clone. A box may be looked into by the tools of its owner
         // (nsenter), and its own /proc/self must be its own.
         process::set_dumpable(true).stage(Stage::Dumpable)?;
     }
     if plan.launch.joins.pid_below {
-        enter_new_pid_namespace(control, thread)?;
+        joins::enter_new_pid_namespace(control, thread)?;
     }
-    wait_for_go(&plan.launch, control)?;
+    if plan.launch.start == Start::Held {
+        wait_for_go(control)?;
+    }
     if plan.launch.clone.has(NsSet::NET) {
         // Before the id maps, as bubblewrap: where user namespaces are restricted by AppArmor, callers look for the
         // text of this failure.
@@ -96,21 +96,21 @@ fn set_up<'a>(
     userns::become_somebody(&plan.ids, descriptors.proc())?;
     let mut fence = Fence::begin(&plan.restrictions, &plan.root)?;
     if plan.root.is_new {
-        if matches!(plan.program.fds, Fds::Only(_)) {
-            input::protect(descriptors.proc(), control)?;
-        }
+        let is_own = matches!(plan.program.fds, Fds::Only(_));
+        let input = if is_own { input::reopen(descriptors.proc()) } else { None };
         fence = mounts::build(&plan.root, descriptors, control, fence)?;
+        input.map_or(Ok(()), |input| input.exchange(descriptors.proc(), control))?;
     } else {
         fence.allow_host_paths()?;
     }
-    if plan.launch.net_meanwhile {
+    if plan.launch.start == Start::NetworkBeside {
         enter_network(control)?;
     }
     userns::leave_behind(plan, descriptors)?;
     let mut locked = lockdown::lock(plan, descriptors, control, fence)?;
     let kept = if let Fds::Only(kept) = &plan.program.fds { kept.as_slice() } else { &[] };
     descriptors.close_all_but(|fd| plan.lifecycle.sync_fd == Some(fd) || kept.contains(&fd));
-    locked.copy = sealed::copy(plan, descriptors.proc(), is_tool);
+    locked.copy = sealed::copy(plan, descriptors.proc(), is_tool)?;
     // Needed no more, and what PID 1 holds when the program starts could be reached through /proc/1/fd.
     match &plan.program.fds {
         Fds::Inherit => file::close_numbers([file::number(descriptors.proc())]),
@@ -134,20 +134,12 @@ fn set_up<'a>(
     Ok(locked)
 }
 
-/// Continues in a new PID namespace: in its first process, which is the supervisor's child like this one.
-fn enter_new_pid_namespace(control: &OwnedFd, thread: SingleThread) -> Outcome<()> {
-    match process::clone(thread, NsSet::PID, true).stage(Stage::CloneBelow)? {
-        Cloned::Parent(_) => process::exit_now(0),
-        Cloned::Child => socket::send(control.as_fd(), &Message::Hello.encode()).stage(Stage::Control),
-    }
-}
-
 fn bring_loopback_up() -> Outcome<()> {
     let socket = net::any_socket().stage(Stage::Prepare)?;
     net::bring_loopback_up(socket.as_fd()).stage(Stage::Loopback)
 }
 
-/// Enters the network namespace that the supervisor has made meanwhile.
+/// Enters the network namespace that a helper of the supervisor has made meanwhile.
 fn enter_network(control: &OwnedFd) -> Outcome<()> {
     match socket::receive(control.as_fd(), &mut [0]).stage(Stage::Control)? {
         Received { descriptor: Some(network), .. } => {
@@ -167,18 +159,10 @@ fn enter_network(control: &OwnedFd) -> Outcome<()> {
 }
 
 /// Waits until the supervisor has reported this process to whoever wants to know, and its ids are mapped.
-fn wait_for_go(launch: &Launch, control: &OwnedFd) -> Outcome<()> {
-    if !launch.is_held_at_start {
-        return Ok(());
-    }
+fn wait_for_go(control: &OwnedFd) -> Outcome<()> {
     match file::read(control.as_fd(), &mut [0]).stage(Stage::Control)? {
         // The supervisor is gone: so is this box, before it began.
         0 => process::exit_now(1),
         _ => Ok(()),
     }
-}
-
-/// Joins the namespace given by number to `setns(2)`; a number that is not open is the kernel's `EBADF`.
-fn join(descriptors: &Descriptors, number: i32, kind: NsSet, stage: Stage) -> Outcome<()> {
-    descriptors.get(number).and_then(|fd| ns::join(fd, kind)).stage(stage)
 }

@@ -13,6 +13,7 @@ use crate::protocol::{Act, At, Descriptors, Failure, Message, Outcome, Stage};
 use crate::spec::{DataFile, FsOp, OverlayKind, Source, mode};
 use crate::sys::file::{self, Open};
 use crate::sys::mount::{self, Attr, FsOption, Propagation};
+use crate::sys::signals::FileLimitFails;
 use crate::sys::{Errno, ns};
 
 const NO_SUID_NO_DEV: Attr = Attr::NO_SUID.with(Attr::NO_DEV);
@@ -32,6 +33,11 @@ pub(super) fn build<'a>(
     }
     let room = DescriptorRoom::make(plan)?;
     let held = sources::open(plan, descriptors)?;
+    let limit = if plan.ops.iter().any(|op| writes(&op.fs)) {
+        Some(FileLimitFails::begin().stage(Stage::Signals)?)
+    } else {
+        None
+    };
     // The modes of the operations are meant as they are; the program gets its own mask back.
     let umask = file::umask(0);
     let denies = !plan.denials.is_empty();
@@ -54,6 +60,7 @@ pub(super) fn build<'a>(
     }
     deny::enforce((plan, descriptors.proc()), &mut root, &own, control)?;
     file::umask(umask);
+    limit.map_or(Ok(()), FileLimitFails::end).stage(Stage::Signals)?;
     let fence = root.enter()?;
     room.give_back()?;
     Ok(fence)
@@ -66,6 +73,11 @@ fn is_refused_proc(op: &FsOp, failure: &Failure) -> bool {
 /// Whether an operation mounts something that has to be made first, out of sight.
 fn needs_scratch(op: &FsOp) -> bool {
     matches!(op, FsOp::Data { how: DataFile::Bind { .. }, .. } | FsOp::Overlay { kind: OverlayKind::Tmp, .. })
+}
+
+/// Whether an operation writes a file.
+fn writes(op: &FsOp) -> bool {
+    matches!(op, FsOp::Data { .. } | FsOp::Text { .. } | FsOp::CopyFile { .. })
 }
 
 /// Sets an SELinux label through procfs (`selinux(8)`, proc_pid_attr(5)).
@@ -97,17 +109,19 @@ fn carry_out(
             root.attach(mount, &place, index).map(drop)
         }
         (FsOp::Overlay { dest, kind, layers: _ }, Held::Layers { lower, upper }) => {
+            let place = root.dir_for_mount(dest, mode::CLOSED, index)?;
             let fs = layers::overlay(root, &lower, upper.as_ref(), kind, index)?;
-            bind(root, dest, fs, (true, mode::CLOSED), index)?;
-            if plan.denials.is_empty() { Ok(()) } else { own.keep(root, lower, upper).op(index, Act::Whole) }
+            root.attach(fs, &place, index)?;
+            if plan.denials.is_empty() { Ok(()) } else { own.keep_overlay(root, lower, upper).op(index, Act::Whole) }
         }
-        (FsOp::RemountReadOnly { dest }, _) => remount_read_only(root, dest, index),
+        (FsOp::RemountReadOnly { dest }, _) => remount_read_only(descriptors.proc(), root, dest, index),
         (FsOp::Proc { dest }, _) => devices::proc(plan, root, dest, index),
         (FsOp::Dev { dest }, _) => devices::dev(plan, root, dest, index),
         (FsOp::Tmpfs { dest, mode, size }, _) => tmpfs(plan, root, dest, (*mode, *size), index),
         (FsOp::Mqueue { dest }, _) => {
+            let place = root.dir_for_mount(dest, mode::CLOSED, index)?;
             let fs = mount::new_fs(c"mqueue", &[], NO_SUID_NO_DEV).op(index, Act::NewFs)?;
-            bind(root, dest, fs, (true, mode::CLOSED), index)
+            root.attach(fs, &place, index).map(drop)
         }
         (FsOp::Dir { dest, mode }, _) => root.make_dir(dest, *mode, mode::of_parents(*mode), index).map(drop),
         (FsOp::Data { fd, dest, how, mode }, _) => data((plan, descriptors), root, *fd, dest, (*how, *mode), index),
@@ -119,7 +133,11 @@ fn carry_out(
         (FsOp::Chmod { dest, mode }, _) => chmod(descriptors.proc(), root, dest, *mode).op(index, Act::Whole),
         (FsOp::Hostname { name }, _) => ns::sethostname(name).op(index, Act::Whole),
         (FsOp::CopyFile { dest, source: _ }, Held::File { file, mode }) => {
-            write_file(root, dest, file.as_fd(), mode, index)
+            let copy = write_file(root, dest, file.as_fd(), mode, index)?;
+            if plan.denials.is_empty() {
+                return Ok(());
+            }
+            own.keep_copy(descriptors.proc(), file, copy.as_fd()).op(index, Act::Whole)
         }
         // After all others, by `deny::enforce`.
         (FsOp::Deny { .. }, _) => Ok(()),
@@ -162,11 +180,18 @@ fn tmpfs(
     root.attach(fs, &place, index).map(drop)
 }
 
-fn remount_read_only(root: &NewRoot<'_>, dest: &CStr, index: usize) -> Outcome<()> {
+fn remount_read_only(proc: BorrowedFd<'_>, root: &mut NewRoot<'_>, dest: &CStr, index: usize) -> Outcome<()> {
+    if let Some((parent, _)) = super::root::split(dest) {
+        root.parent(&parent, mode::CLOSED, index)?;
+    }
     let mount = root.open(dest, Open::Path).op(index, Act::NotAMount)?;
     match mount::set_attr(mount.as_fd(), NO_SUID_NO_DEV.with(Attr::READ_ONLY), Propagation::Keep, false) {
         // The kernel's answer where the descriptor is not the root of a mount (mount_setattr(2)).
-        Err(Errno::EINVAL) => Err(Errno::EINVAL).op(index, Act::NotAMount),
+        Err(Errno::EINVAL) => {
+            let link = c_string(format!("self/fd/{}", file::number(mount.as_fd())));
+            let detail = file::read_link_at(proc, &link).ok();
+            Err(Errno::EINVAL).op(index, Act::NotAMount).map_err(|failure| Failure { detail, ..failure })
+        }
         result => result.op(index, Act::Flags),
     }
 }
@@ -208,9 +233,10 @@ fn data(
 }
 
 /// Writes what `from` yields to `dest`, which is made, with its parents, or truncated.
-fn write_file(root: &mut NewRoot<'_>, dest: &CStr, from: BorrowedFd<'_>, mode: u32, index: usize) -> Outcome<()> {
+fn write_file(root: &mut NewRoot<'_>, dest: &CStr, from: BorrowedFd<'_>, mode: u32, index: usize) -> Outcome<OwnedFd> {
     let to = create(root, dest, mode, index)?;
-    file::copy(from, to.as_fd()).op(index, Act::WriteData)
+    file::copy(from, to.as_fd()).op(index, Act::WriteData)?;
+    Ok(to)
 }
 
 /// Opens a file to be written, which is made, with its parents, or truncated.
@@ -218,7 +244,7 @@ fn create(root: &mut NewRoot<'_>, dest: &CStr, mode: u32, index: usize) -> Outco
     if let Some((parent, _)) = super::root::split(dest) {
         root.parent(&parent, mode::of_parents(mode), index)?;
     }
-    root.open(dest, Open::Create(mode)).op(index, Act::MakeFile)
+    root.open(&super::root::of_file(dest), Open::Create(mode)).op(index, Act::MakeFile)
 }
 
 /// `fchmod(2)` takes no `O_PATH` descriptor, and a file of mode 0 can be opened in no other way; its link in the

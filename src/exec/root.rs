@@ -129,7 +129,8 @@ impl<'a> NewRoot<'a> {
     /// The name at the end of `path`, to mount something on what has it: a link there is not followed
     /// (`move_mount(2)`).
     pub(super) fn name_for_mount(&mut self, path: &CStr, parents: u32, op: usize) -> Outcome<Place> {
-        let (parent, name) = split(path).ok_or(Errno::EISDIR).op(op, Act::MakeLink)?;
+        let parts = split(path).filter(|(_, name)| name.as_c_str() != c"." && name.as_c_str() != c"..");
+        let (parent, name) = parts.ok_or(Errno::EISDIR).op(op, Act::MakeLink)?;
         self.parent(&parent, parents, op)?;
         Ok(Place::New(name))
     }
@@ -150,7 +151,7 @@ impl<'a> NewRoot<'a> {
 
     /// What a path that exists leads to. A link that leads nowhere has its target made.
     fn existing(&mut self, path: &CStr, make: Make<'_>, parents: u32, act: Act) -> Result<OwnedFd> {
-        let mut path = path.to_owned();
+        let mut path = if act == Act::MakeFile { of_file(path) } else { path.to_owned() };
         for _ in 0..MAX_LINKS {
             match self.open(&path, Open::Path) {
                 Ok(found) => return kind(&found, act).and(Ok(found)),
@@ -210,16 +211,11 @@ impl<'a> NewRoot<'a> {
             Err(Errno::ENOENT) => {}
             result => return result,
         }
-        let Some((parent, name)) = parts else {
-            // It ends in `..` below something that is missing: make that first.
-            let parent = without_last_part(path).ok_or(Errno::ENOENT)?;
-            self.open_or_make_within(&parent, mode, links)?;
-            return self.open(path, Open::Dir);
-        };
+        let (parent, name) = parts.ok_or(Errno::ENOENT)?;
         let dir = self.open_or_make_within(&parent, mode, links)?;
         match file::make_dir_at(dir.as_fd(), &name, mode) {
             Ok(()) => file::open_dir_at(dir.as_fd(), &name),
-            // A link that leads nowhere yet, or somebody else was faster.
+            // A link that leads nowhere yet, `.` or `..`, or somebody else was faster.
             Err(Errno::EEXIST) => match self.open(path, Open::Dir) {
                 Err(Errno::ENOENT) if links > 0 => {
                     self.open_or_make_within(&self.target_of_dangling(path)?, mode, links - 1)
@@ -272,7 +268,8 @@ impl<'a> NewRoot<'a> {
     /// A link in the new root. One that is there already must say the same.
     pub(super) fn link(&mut self, target: &CStr, path: &CStr, op: usize) -> Outcome<()> {
         let failed = |act, errno: Errno, detail| Failure { act, detail, ..Failure::nth(Stage::Op, op, errno as i32) };
-        let (parent, name) = split(path).ok_or_else(|| failed(Act::NotALink, Errno::EEXIST, None))?;
+        // The kernel says of `.` what it says of the root: it exists.
+        let (parent, name) = split(path).unwrap_or_else(|| (CString::default(), c".".into()));
         let dir = self.parent(&parent, mode::CLOSED, op)?;
         match file::make_link_at(target, dir, &name) {
             Err(Errno::EEXIST) => match file::read_link_at(dir, &name) {
@@ -306,32 +303,28 @@ fn kind(found: &OwnedFd, act: Act) -> Result<()> {
     }
 }
 
-/// Parent and last part of a path, without the slashes between and behind; `None` for the root and for a path that
-/// ends in `.` or `..`, which name a directory that exists or does not.
+/// Parent and last part of a path, without the slashes between and behind; `None` for the root.
+///
+/// The last part may be `.` or `..`. What is before it is made then if it is missing, and what the path means is there
+/// already: so does bubblewrap.
 pub(super) fn split(path: &CStr) -> Option<(CString, CString)> {
-    let mut bytes = path.to_bytes();
-    loop {
-        bytes = match bytes {
-            [rest @ .., b'/'] => rest,
-            [rest @ .., b'/', b'.'] => rest,
-            b"." | b"" => return None,
-            _ => break,
-        };
-    }
-    let at = bytes.iter().rposition(|&byte| byte == b'/').map_or(0, |at| at + 1);
-    let (parent, name) = bytes.split_at(at);
-    if name == b".." {
+    let path = without_slashes_behind(path.to_bytes());
+    if path.is_empty() {
         return None;
     }
-    let parent = parent.iter().rposition(|&byte| byte != b'/').map_or(&b""[..], |end| &parent[..=end]);
-    Some((CString::new(parent).ok()?, CString::new(name).ok()?))
+    let at = path.iter().rposition(|&byte| byte == b'/').map_or(0, |at| at + 1);
+    let (parent, name) = path.split_at(at);
+    Some((CString::new(without_slashes_behind(parent)).ok()?, CString::new(name).ok()?))
 }
 
-/// The path without its last part; `None` where there is only one.
-fn without_last_part(path: &CStr) -> Option<CString> {
-    let bytes = path.to_bytes();
-    let at = bytes.iter().rposition(|&byte| byte == b'/').filter(|&at| at > 0)?;
-    CString::new(&bytes[..at]).ok()
+/// A path that names the same, but what a link at its end leads to only where that is asked for (path_resolution(7)).
+fn without_slashes_behind(path: &[u8]) -> &[u8] {
+    path.iter().rposition(|&byte| byte != b'/').map_or(&[], |end| &path[..=end])
+}
+
+/// The path of a file. A slash behind it does no harm, as in bubblewrap 0.12; to the kernel it means a directory.
+pub(super) fn of_file(path: &CStr) -> CString {
+    CString::new(without_slashes_behind(path.to_bytes())).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -345,9 +338,11 @@ mod tests {
         assert_eq!(parts(c"/usr"), Some(["".into(), "usr".into()]));
         assert_eq!(parts(c"usr"), Some(["".into(), "usr".into()]));
         assert_eq!(parts(c"//a//b//"), Some(["//a".into(), "b".into()]));
-        assert_eq!(parts(c"/a/./b/."), Some(["/a/.".into(), "b".into()]));
+        assert_eq!(parts(c"/a/./b/."), Some(["/a/./b".into(), ".".into()]));
         assert_eq!(parts(c"/a/../b"), Some(["/a/..".into(), "b".into()]));
-        for root in [c"", c"/", c"//", c".", c"/.", c"./", c"/a/..", c".."] {
+        assert_eq!(parts(c"/a//.././"), Some(["/a//..".into(), ".".into()]));
+        assert_eq!(parts(c".."), Some(["".into(), "..".into()]));
+        for root in [c"", c"/", c"//"] {
             assert_eq!(parts(root), None, "{root:?}");
         }
     }

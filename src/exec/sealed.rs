@@ -19,6 +19,7 @@ use crate::protocol::{At, Message, Orders, Outcome, Stage, Watch};
 use crate::spec::CapSet;
 use crate::sys::cmdline::CommandLine;
 use crate::sys::process::{self, CStrArray};
+use crate::sys::signals::FileLimitFails;
 use crate::sys::{Errno, caps, file, sealed};
 
 /// What the copy is called while it starts. What follows are the number of the descriptor with its orders, and the name
@@ -26,15 +27,19 @@ use crate::sys::{Errno, caps, file, sealed};
 pub(crate) const STARTING: &CStr = c"pinfold: PID 1 of a sandbox";
 
 /// The copy, where one is wanted and can be had. `is_tool`: this program understands [`STARTING`].
-pub(super) fn copy(plan: &Plan, proc: BorrowedFd<'_>, is_tool: bool) -> Option<OwnedFd> {
+pub(super) fn copy(plan: &Plan, proc: BorrowedFd<'_>, is_tool: bool) -> Outcome<Option<OwnedFd>> {
     // Root of a namespace is given capabilities by every exec, as far as the bounding set allows. A process that has
     // gained some is closed again (`commit_creds` in kernel/cred.c).
     let would_gain = process::real_ids().0 == 0 && plan.restrictions.lock.caps != Some(CapSet::EMPTY);
     // In the box, an interpreter would be one of the box's.
     if !plan.init.is_sealed || !is_tool || would_gain || !sealed::is_static() {
-        return None;
+        return Ok(None);
     }
-    sealed::copy_of_program(proc).ok()
+    // What is in memory has a size too.
+    let limit = FileLimitFails::begin().stage(Stage::Signals)?;
+    let copy = sealed::copy_of_program(proc).ok();
+    limit.end().stage(Stage::Signals)?;
+    Ok(copy)
 }
 
 /// Continues as the copy. Returns only where that could not be done; then nothing has changed but what descriptors are

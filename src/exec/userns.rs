@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use super::join;
+use super::joins::join;
 use crate::plan::{IdMaps, Maps, Plan, Root, Switch, UserIds};
 use crate::protocol::{At, Descriptors, Failure, Outcome, Stage};
 use crate::spec::{FsOp, path};

@@ -1,8 +1,11 @@
 //! What is to be denied, sorted for the half inside.
 
+use std::ffi::CStr;
+use std::path::Path;
+
 use super::pattern::Pattern;
 use crate::error::{Error, ErrorKind, Field};
-use crate::spec::path::first_wildcard;
+use crate::spec::path::{first_wildcard, to_os};
 use crate::spec::{FsOp, Op};
 
 /// What is denied once everything else is in place.
@@ -40,6 +43,16 @@ impl Denials {
     }
 }
 
+/// Whether `op` denies the directory `path` or one above it. It goes by the words alone: links are not followed.
+pub(crate) fn denies(op: &FsOp, path: &CStr) -> bool {
+    let FsOp::Deny { path: denied, is_pattern } = op else { return false };
+    if !is_pattern {
+        return Path::new(to_os(path)).starts_with(to_os(denied));
+    }
+    let names: Vec<&[u8]> = path.to_bytes().split(|&byte| byte == b'/').filter(|name| !name.is_empty()).collect();
+    Pattern::parse(0, denied.to_bytes()).is_ok_and(|pattern| pattern.matches_above(&names))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,5 +77,21 @@ mod tests {
         let error = denials(&[(c"/a\n[", true)]).unwrap_err();
         assert_eq!(error.field, Some(Field::Op(0)));
         assert_eq!(error.text(), b"deny what matches /a\\n[: a [ is not closed; [[] stands for the character itself");
+    }
+
+    #[test]
+    fn what_lies_below_a_denied_directory_is_denied() {
+        for (denied, is_pattern, yes, no) in [
+            (c"/a/b", false, &[c"/a/b", c"/a/b/c"][..], &[c"/a", c"/a/bc", c"/"][..]),
+            (c"/a/b*", true, &[c"/a/b", c"/a/bc/d"], &[c"/a", c"/a/c/b"]),
+            (c"/**/b", true, &[c"/b", c"/a/b", c"/a/c/b/d"], &[c"/a", c"/a/c"]),
+            (c"/a/**", true, &[c"/a/b", c"/a/b/c"], &[c"/a", c"/b"]),
+            (c"/a*", false, &[c"/a*"], &[c"/ab"]),
+        ] {
+            let op = FsOp::Deny { path: denied.into(), is_pattern };
+            assert!(yes.iter().all(|path| denies(&op, path)), "{denied:?}");
+            assert!(!no.iter().any(|path| denies(&op, path)), "{denied:?}");
+        }
+        assert!(!denies(&FsOp::Proc { dest: c"/a".into() }, c"/a"));
     }
 }

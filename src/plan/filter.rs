@@ -12,7 +12,7 @@ use crate::seccomp::verdict::Verdict;
 use crate::seccomp::{Program, compile, compile_before, shipped, with_overrides};
 use crate::seccompiler_json;
 use crate::spec::{CapSet, FdNumber, ProfileText, Seccomp};
-use crate::sys::{Call, file, process, socket, terminal};
+use crate::sys::{Call, file, process, signals, socket, terminal};
 
 /// The filters, as the half inside installs them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +52,7 @@ const ON_THE_WAY: &[Call] = &[
     process::DIE_WITH_MAKER,
     process::UNBLOCK,
     terminal::START_GROUP,
+    signals::MISS_TYPED_STOP,
     terminal::SET_FOREGROUND,
     socket::SEND,
     file::CLOSE_RANGE,

@@ -26,13 +26,13 @@ use crate::spec::{
 };
 use crate::sys::ns::NsSet;
 
-pub(crate) use deny::Denials;
+pub(crate) use deny::{Denials, denies};
 pub use exec::Exec;
 pub(crate) use filter::Filters;
 pub(crate) use landlock::{Object, Rules};
 pub(crate) use lock::Lock;
 use lock::{Own, lock, lock_on_host, second_userns};
-pub(crate) use namespaces::{IdMaps, Maps};
+pub(crate) use namespaces::{IdMaps, Maps, Start};
 pub use namespaces::{Joins, Switch};
 use namespaces::{forget_namespaces, maps, new_namespaces, user_namespace};
 pub(crate) use parts::{Cover, LandlockRule};
@@ -82,8 +82,7 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
 
     let (new_user, joined_user) =
         if new_root { user_namespace(namespaces.user, caller, host.has_user_ns) } else { (false, None) };
-    let held = report.is_wanted() || namespaces.user_maps_from.is_some();
-    let (clone, net_meanwhile) = new_namespaces(&namespaces, (new_root, new_user), host.has_cgroup_ns, held);
+    let (clone, start) = new_namespaces(&namespaces, (new_root, new_user), host.has_cgroup_ns, report.is_wanted());
     let Namespaces { user_inner, user_maps_from, pid, pid_join, user: _, net: _, ipc: _, uts: _, cgroup: _ } =
         namespaces;
     let cwd = match chdir {
@@ -129,13 +128,7 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
     };
     Ok(Plan {
         caller,
-        launch: Launch {
-            clone,
-            net_meanwhile,
-            is_held_at_start: matches!(maps, Maps::From(_)) || report.is_wanted() || joins.pid_below,
-            joins,
-            report,
-        },
+        launch: Launch { clone, start, joins, report },
         ids: UserIds {
             maps,
             seen: (ids.uid.unwrap_or(caller.uid), ids.gid.unwrap_or(caller.gid)),
@@ -226,17 +219,17 @@ fn landlock_rules(spec: &Spec, host: &Host) -> Result<(Option<Rules>, Vec<Unenfo
     let (rules, unenforced) = match spec.lockdown.landlock.tier {
         LandlockTier::Off | LandlockTier::Mirror => landlock::beside_mounts(spec, abi),
         // What is the only wall is never dropped.
-        LandlockTier::Only if abi == 0 => return Err(unenforced::refusal(&[landlock::missing()])),
+        LandlockTier::Only if abi == 0 => return Err(refusal(&[landlock::missing()])),
         LandlockTier::Only => {
             let (rules, unenforced) = landlock::only(spec, host.caller, abi);
             (Some(rules), unenforced)
         }
     };
-    if unenforced.is_empty() || spec.best_effort {
-        Ok((rules, unenforced))
-    } else {
-        Err(unenforced::refusal(&unenforced))
-    }
+    if unenforced.is_empty() || spec.best_effort { Ok((rules, unenforced)) } else { Err(refusal(&unenforced)) }
+}
+
+fn refusal(unenforced: &[Unenforced]) -> Error {
+    unenforced::refusal(unenforced, crate::host::older_than_needed())
 }
 
 /// The caller's directory by the name that the caller uses for it, then home, then the root.

@@ -17,6 +17,28 @@ pub struct Joins {
     pub pid_below: bool,
 }
 
+/// What the setup process waits for before the program starts.
+///
+/// The supervisor may not be looked into once the program runs, but can look into the setup process only as long as
+/// that process can look into it. So it closes itself just before it gives what is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// Nothing. The supervisor has closed itself before it makes that process.
+    AtOnce,
+    /// When its root is done, for the network namespace, which a helper makes meanwhile.
+    NetworkBeside,
+    /// For a word before it begins: others write its id maps or want to know of it, or it lives below a joined PID
+    /// namespace.
+    Held,
+}
+
+impl Joins {
+    /// Whether a namespace is joined before any is made.
+    pub(crate) fn are_first(&self) -> bool {
+        self.user.is_some() || self.pid.is_some()
+    }
+}
+
 /// Who writes the id maps, and what (`user_namespaces(7)`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Maps {
@@ -72,30 +94,36 @@ pub(super) fn user_namespace(wanted: UserNs, caller: Caller, can_be_had: bool) -
     }
 }
 
-/// The namespaces that `clone(2)` makes, and whether the supervisor makes that of the network meanwhile.
+/// The namespaces that `clone(2)` makes, and what the setup process waits for. `is_told`: somebody wants to know of the
+/// box before it begins.
 ///
-/// Making a network namespace takes longer than the mounts, and the supervisor has nothing else to do, unless the box
-/// is `held` until somebody has been told about it. It moves into the user namespace of the box for it, where nobody
-/// inside shall see it: so the box must have processes of its own.
+/// To make a network namespace takes as long as to mount everything else. So a helper outside makes it meanwhile, unless
+/// the box is held. The helper moves into the user namespace of the box, where no process inside may see it: the box must
+/// have a PID namespace of its own.
 pub(super) fn new_namespaces(
     wanted: &Namespaces,
     (new_mount, new_user): (bool, bool),
     has_cgroup_ns: bool,
-    held: bool,
-) -> (NsSet, bool) {
-    let &Namespaces { user: _, user_inner: _, user_maps_from: _, pid, pid_join, net, ipc, uts, cgroup } = wanted;
+    is_told: bool,
+) -> (NsSet, Start) {
+    let &Namespaces { user: _, user_inner: _, user_maps_from, pid, pid_join, net, ipc, uts, cgroup } = wanted;
     // Below a joined one it takes a process that is in there.
     let new_pid = pid && pid_join.is_none();
-    let net_meanwhile = net && new_user && new_pid && !held;
+    let is_held = is_told || new_user && user_maps_from.is_some() || pid && pid_join.is_some();
+    let start = match () {
+        () if is_held => Start::Held,
+        () if net && new_user && new_pid => Start::NetworkBeside,
+        () => Start::AtOnce,
+    };
     let set = NsSet::NONE
         .with_if(new_mount, NsSet::MOUNT)
         .with_if(new_user, NsSet::USER)
         .with_if(new_pid, NsSet::PID)
-        .with_if(net && !net_meanwhile, NsSet::NET)
+        .with_if(net && start != Start::NetworkBeside, NsSet::NET)
         .with_if(ipc, NsSet::IPC)
         .with_if(uts, NsSet::UTS)
         .with_if(cgroup != Unshare::Share && has_cgroup_ns, NsSet::CGROUP);
-    (set, net_meanwhile)
+    (set, start)
 }
 
 pub(super) fn maps(ids: Ids, caller: Caller, from: Option<FdNumber>, second: bool, new_user: bool) -> Maps {

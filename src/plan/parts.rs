@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, CString};
 
-use super::{Denials, Exec, Joins, Lock, Maps, Rules, Switch};
+use super::{Denials, Exec, Joins, Lock, Maps, Rules, Start, Switch};
 use crate::spec::{CapSet, FdNumber, Fds, Op, Report};
 use crate::sys::ns::NsSet;
 
@@ -11,24 +11,15 @@ use crate::sys::ns::NsSet;
 pub struct Launch {
     /// Namespaces that `clone(2)` makes.
     pub(crate) clone: NsSet,
-    /// The network namespace is not made by `clone(2)` but by the supervisor, meanwhile.
-    pub(crate) net_meanwhile: bool,
     /// Namespaces that are joined, and when.
     pub joins: Joins,
-    /// The half inside waits for a word from the supervisor before it begins: others write its id maps, want to know of
-    /// it, or it lives below a joined PID namespace.
-    pub(crate) is_held_at_start: bool,
+    /// What the setup process waits for.
+    pub(crate) start: Start,
     /// Who is told what.
     pub report: Report,
 }
 
 impl Launch {
-    /// Whether the half inside waits for something from the supervisor on its way: then the supervisor makes itself
-    /// opaque only before it gives that, and can look into the other half until then.
-    pub(crate) fn is_met_again(&self) -> bool {
-        self.net_meanwhile || self.is_held_at_start
-    }
-
     /// Names of the namespaces that are made, as `unshare(1)` has them.
     pub(crate) fn namespaces(&self) -> Vec<&'static str> {
         let kinds = [
@@ -40,7 +31,7 @@ impl Launch {
             ("cgroup", NsSet::CGROUP),
             ("net", NsSet::NET),
         ];
-        let made = |set| self.clone.has(set) || (self.net_meanwhile && set == NsSet::NET);
+        let made = |set| self.clone.has(set) || (self.start == Start::NetworkBeside && set == NsSet::NET);
         kinds.iter().filter(|(_, set)| made(*set)).map(|(name, _)| *name).collect()
     }
 }

@@ -91,6 +91,34 @@ impl Pattern {
     }
 }
 
+impl Pattern {
+    /// Whether it matches the path of these names, or a directory above that.
+    pub(super) fn matches_above(&self, names: &[&[u8]]) -> bool {
+        let is_last = |part: usize| part + 1 == self.parts.len();
+        // Which parts the next name may fulfil.
+        let mut live = vec![false; self.parts.len()];
+        live[0] = true;
+        for name in names {
+            let mut next = vec![false; self.parts.len()];
+            for part in 0..self.parts.len() {
+                match &self.parts[part] {
+                    _ if !live[part] => {}
+                    // It may stand for nothing.
+                    Part::AnyDirs if !is_last(part) => {
+                        next[part] = true;
+                        live[part + 1] = true;
+                    }
+                    found if !found.matches(name) => {}
+                    _ if is_last(part) => return true,
+                    _ => next[part + 1] = true,
+                }
+            }
+            live = next;
+        }
+        false
+    }
+}
+
 impl Part {
     /// Whether a name is one of those that this part stands for.
     pub(crate) fn matches(&self, name: &[u8]) -> bool {

@@ -54,13 +54,13 @@ ro-try /etc/java-21-openjdk
 ro-try /etc/java-25-openjdk
 symlink /proc/self/mounts:/etc/mtab
 
-# The sandbox's own.
+# The sandbox's own. The runtime directory may lie in the home, which would cover it.
 proc /proc
 basic-dev /dev
 tmpfs /tmp:mode=1777
 tmpfs /var/tmp:mode=1777
-tmpfs ${XDG_RUNTIME_DIR}:mode=700
 tmpfs ~:mode=700
+tmpfs ${XDG_RUNTIME_DIR}:mode=700
 
 # No token, no socket, no name of an agent: only what programs need to find their way and to talk in your language.
 env PATH

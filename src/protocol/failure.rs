@@ -45,10 +45,11 @@ pub(crate) struct Failure {
     pub(crate) detail: Option<CString>,
 }
 
+/// Longest detail that is reported, in bytes; a longer one is cut.
+const DETAIL: usize = 1024;
 /// Bytes of an encoded failure before its detail.
 const HEAD: usize = 14;
-/// Longest detail that is reported, in bytes: what a packet has room for, behind its first byte. A longer one is cut.
-const DETAIL: usize = Packet::ROOM - 1 - HEAD;
+const _: () = assert!(1 + HEAD + DETAIL <= Packet::ROOM, "a failure with the longest detail fits into a packet");
 
 impl Failure {
     /// A failure of a stage as a whole.

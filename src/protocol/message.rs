@@ -11,7 +11,8 @@ pub(crate) const GO: &[u8] = &[0];
 /// What the processes inside tell the supervisor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Message {
-    /// I exist (with the credentials of the sender), below a joined PID namespace.
+    /// I have taken the place of the process that was there before me, in a joined namespace or below it. The kernel adds
+    /// who I am.
     Hello,
     /// Everything is set up; the program is next.
     Ready,

@@ -5,6 +5,7 @@
 //! * `message.rs`: what the processes inside tell the supervisor, and what lets one go on that waits
 //! * `orders.rs`: what PID 1 tells the copy of this program that it becomes
 //! * `rehearsal.rs`: what a launch that is only tried tells `pinfold doctor`
+//! * `told.rs`: what the supervisor tells a library user who goes on beside it
 //! * `wire.rs`: what their bytes are made of
 //! * `descriptors.rs`: the table of descriptors that a process has
 //!
@@ -19,6 +20,7 @@ mod message;
 mod orders;
 mod rehearsal;
 mod stage;
+mod told;
 mod wire;
 
 pub(crate) use descriptors::Descriptors;
@@ -27,4 +29,5 @@ pub(crate) use message::{GO, Message};
 pub(crate) use orders::{Orders, Watch};
 pub(crate) use rehearsal::Rehearsed;
 pub(crate) use stage::{Act, Stage};
+pub(crate) use told::Told;
 pub(crate) use wire::Packet;

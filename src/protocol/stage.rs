@@ -244,6 +244,12 @@ acts! {
     Unlisted: ": ",
     /// [`super::Failure::count`] denied files have hard links outside of what the sandbox shows.
     Outside: ": ",
+    /// [`super::Failure::count`] denied files have hard links that were not found, and that something mounted at
+    /// [`super::Failure::detail`] may hide, until the host unmounts it.
+    Hidden: ": ",
+    /// [`super::Failure::count`] denied files have hard links that were not found, and that a filesystem of another kind
+    /// may show, at [`super::Failure::detail`].
+    NotFound: ": ",
     /// The destination is a link, which this operation does not follow.
     OnLink: ": the destination must not be a link",
 }

@@ -1,6 +1,6 @@
 //! Advice: the likely cause of a failure, and what to do about it. A pure table of (stage, error number, obstacles).
 
-use crate::error::MISSING_CALL;
+use crate::error::{MISSING_CALL, MORE_FILES};
 use crate::host::Obstacles;
 use crate::protocol::{Act, Failure, Stage};
 use crate::spec::{FsOp, Source};
@@ -21,7 +21,7 @@ pub(crate) struct Terms {
     pub(crate) tmpfs: &'static str,
 }
 
-/// Denied files that have other names, as far as these could not be found. A directory's name may follow.
+/// Denied files that have other names, as far as these could not be found. The name of a directory or mount may follow.
 pub(crate) fn links_left(failure: &Failure) -> String {
     let files = match failure.count {
         1 => "1 file has more hard links".to_owned(),
@@ -29,7 +29,9 @@ pub(crate) fn links_left(failure: &Failure) -> String {
     };
     match failure.act {
         Act::Unlisted => files + ", which may be in a directory that cannot be listed,",
-        _ => files + " outside of what this sandbox shows",
+        Act::Hidden => files + ", which may be in what is hidden by the mount at",
+        Act::NotFound => files + ", which were not found, and may be shown by another kind of filesystem, at",
+        _ => files + " outside of what this sandbox shows: nothing inside reaches them",
     }
 }
 
@@ -60,20 +62,29 @@ pub(crate) fn advice(failure: &Failure, op: Option<&FsOp>, host: &Obstacles, ter
         (Stage::Clone | Stage::InnerUser, _, Errno::ENOSPC | Errno::EUSERS) => {
             return Some(exhausted(host));
         }
+        (Stage::Clone | Stage::CloneBelow | Stage::Spawn, _, Errno::EAGAIN) => {
+            "no further process may be made: raise the limit of your processes (ulimit -u), or pids.max of the control group"
+        }
+        (_, _, Errno::EFBIG) => "raise the limit of the size of files (ulimit -f); files in memory count as well",
         (Stage::Op, Act::Missing, _) => {
             "nothing can be held there without leaving a file on the host: create it on the host before, or make its \
              directory read-only"
         }
         (Stage::Op, Act::NoMatch, _) => {
-            "a pattern is for what exists inside when the sandbox starts, and for nothing in /proc, /sys or a new /dev"
+            "a pattern is for what exists inside when the sandbox starts; in /proc, /sys and a new /dev for nothing but files \
+             of the host that are mounted there"
         }
         (Stage::Op, Act::OfProcess, _) => "deny /proc as a whole, or leave it out of the sandbox",
         (Stage::Op, Act::Look, Errno::EACCES) => {
-            "its files can be opened by name, but not be found: begin the pattern further down, or deny the directory"
+            "its files can be opened by name, but not be found: begin the pattern further down, or leave out what shows it"
         }
         (Stage::Op, Act::Unlisted, _) => {
             "remove the other links (find -inum, or find -samefile, shows them), deny that directory too, or leave out \
              what shows it"
+        }
+        (Stage::Op, Act::Hidden, _) => {
+            "they would be seen in the sandbox when that is unmounted on the host: unmount it first (umount), remove the \
+             other links (find -samefile shows them), or show the directory read-only"
         }
         (Stage::Op, Act::Whole | Act::Attach | Act::Match | Act::Keep | Act::Elsewhere, Errno::ENOSPC)
             if matches!(op, Some(FsOp::Deny { .. })) =>
@@ -88,7 +99,23 @@ pub(crate) fn advice(failure: &Failure, op: Option<&FsOp>, host: &Obstacles, ter
             "it is the root of the sandbox: nothing would be left, not even the program"
         }
         (Stage::Op, Act::Whole | Act::Match, Errno::ELOOP) if matches!(op, Some(FsOp::Deny { .. })) => {
-            "its links lead in a circle, or through /proc to something that each process has of its own"
+            "its links lead in a circle, which opens nothing: remove the link; or they lead through /proc to something that \
+             each process has of its own: deny what that is by its own path"
+        }
+        (Stage::Op, _, Errno::ESTALE) if matches!(op, Some(FsOp::Deny { .. })) => {
+            "it was removed from its directory on the host, and a mount shows it still, which nothing can cover: unmount it \
+             there (umount), or put something else in its place"
+        }
+        (Stage::Op, Act::Look, Errno::ENAMETOOLONG) => {
+            "patterns are looked for in 1000 directories below each other: deny a directory above, or begin the pattern \
+             further down"
+        }
+        (Stage::Op, _, Errno::ENAMETOOLONG) => {
+            "a name has 255 bytes at most, and a path 4095: name a directory above it instead"
+        }
+        (Stage::Op, Act::NewFs, Errno::EINVAL) if matches!(op, Some(FsOp::Overlay { .. })) => {
+            "something is mounted below that directory, of which the kernel makes no overlay in a user namespace: unmount \
+             it, or name directories beside it; or overlays lie on one another, of which two are the most"
         }
         (Stage::Op, Act::NewFs, Errno::EPERM) if host.proc_is_masked => {
             return Some(format!(
@@ -124,6 +151,7 @@ pub(crate) fn advice(failure: &Failure, op: Option<&FsOp>, host: &Obstacles, ter
         (Stage::Op, Act::Source, Errno::EMFILE) | (Stage::DescriptorLimit, _, _) => {
             "every source is held open until its turn: raise the hard limit of open files (ulimit -Hn)"
         }
+        (_, _, Errno::EMFILE) => MORE_FILES,
         (Stage::Op, Act::Source, Errno::EACCES) => {
             "you may not enter a directory on the way to the source; a box never gives more access than you have"
         }
@@ -135,8 +163,8 @@ pub(crate) fn advice(failure: &Failure, op: Option<&FsOp>, host: &Obstacles, ter
         }
         (Stage::Op, Act::NewFs, Errno::ENODEV) => "this kernel has no such filesystem, or its module is not loaded",
         (Stage::Prepare, _, Errno::EDEADLK) => {
-            "a sandbox begins as a copy of the calling process, which may have one thread only: start it from a process \
-             of its own"
+            "a sandbox begins as a copy of the calling process, which may have one thread only: of the library, \
+             `spawn` starts it from any"
         }
         (Stage::Exec, _, Errno::ENOENT) => {
             "the program is looked up inside the sandbox: it, its interpreter (#! line) and its loader must be visible there"
@@ -258,6 +286,8 @@ mod tests {
             (Stage::Exec, Act::Whole, Errno::ENOENT, "inside"),
             (Stage::Restrict, Act::Whole, Errno::E2BIG, "16 layers"),
             (Stage::Root, Act::Whole, Errno::EPERM, "--landlock off"),
+            (Stage::Op, Act::Whole, Errno::ENAMETOOLONG, "255 bytes"),
+            (Stage::Op, Act::Look, Errno::ENAMETOOLONG, "1000 directories"),
         ];
         for (stage, act, errno, word) in cases {
             let text = with(stage, act, errno, none).unwrap();
@@ -293,5 +323,11 @@ mod tests {
             let full = with_op(Stage::Op, act, Errno::ENOSPC, Obstacles::default(), Some(&deny)).unwrap();
             assert!(full.contains("fs.mount-max") && full.contains("deny a directory above"), "{act:?}: {full}");
         }
+        let denied = |act, errno| with_op(Stage::Op, act, errno, Obstacles::default(), Some(&deny)).unwrap_or_default();
+        assert!(denied(Act::Match, Errno::ELOOP).contains("remove the link"));
+        assert!(denied(Act::Whole, Errno::ESTALE).contains("umount"));
+        assert!(denied(Act::Elsewhere, Errno::ESTALE).contains("umount"));
+        let invalid = with_op(Stage::Op, Act::NewFs, Errno::EINVAL, Obstacles::default(), Some(&overlay)).unwrap();
+        assert!(invalid.contains("unmount"), "{invalid}");
     }
 }

@@ -1,4 +1,5 @@
-//! The front end of library users: what [`crate::run`] says on standard error while it runs, and its errors.
+//! The front end of library users: what [`crate::run`] says on standard error while it runs, what
+//! [`crate::spawn`] tells of, and the errors of both.
 
 use super::error;
 use super::hint::Terms;
@@ -6,7 +7,8 @@ use crate::error::Error;
 use crate::plan::Plan;
 use crate::protocol::Failure;
 use crate::supervise::{Findings, Found, Frontend, Note};
-use crate::sys::file;
+use crate::sys::signals::FileLimitFails;
+use crate::sys::{Result, file};
 
 /// The front end of library users.
 pub(crate) struct Library;
@@ -29,14 +31,9 @@ impl Frontend for Library {
     }
 
     fn note(&self, plan: &Plan, note: &Note) {
-        let (what, text) = match note {
-            Note::Dropped(failure) => ("not enforced: ", self.error(plan, failure).text()),
-            Note::NotEnforced(unenforced) => ("not enforced: ", unenforced.line()),
-            Note::Remark(failure) => ("", self.error(plan, failure).text()),
-        };
-        let line = [b"pinfold: ", what.as_bytes(), &text, b"\n"].concat();
-        // Whoever has closed standard error does not want to know.
-        let _told = file::callers_fd(2).and_then(|fd| file::write_all(fd, &line)).is_ok();
+        let line = [b"pinfold: ", &note_line(plan, note)[..], b"\n"].concat();
+        // Whoever has closed standard error, or has no room for it, does not want to know.
+        let _told = write(&line).is_ok();
     }
 
     fn findings(&self, found: &[Found]) -> Findings {
@@ -44,4 +41,22 @@ impl Frontend for Library {
         found.iter().for_each(|found| findings.say("pinfold", &found.line()));
         findings
     }
+}
+
+/// The words of a note.
+pub(crate) fn note_line(plan: &Plan, note: &Note) -> Vec<u8> {
+    let (what, text) = match note {
+        Note::Dropped(failure) => ("not enforced: ", Library.error(plan, failure).text()),
+        Note::NotEnforced(unenforced) => ("not enforced: ", unenforced.line()),
+        Note::Remark(failure) => ("", Library.error(plan, failure).text()),
+    };
+    [what.as_bytes(), &text].concat()
+}
+
+/// Writes to standard error. A file that may not grow is an error and no death.
+fn write(line: &[u8]) -> Result<()> {
+    let limit = FileLimitFails::begin()?;
+    let written = file::callers_fd(2).and_then(|fd| file::write_all(fd, line));
+    limit.end()?;
+    written
 }

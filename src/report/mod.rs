@@ -5,5 +5,5 @@ mod failure;
 pub(crate) mod hint;
 mod library;
 
-pub(crate) use failure::error;
-pub(crate) use library::Library;
+pub(crate) use failure::{error, shortened};
+pub(crate) use library::{Library, note_line};

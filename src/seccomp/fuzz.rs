@@ -7,6 +7,7 @@ use super::policy::{Target, resolve};
 use super::profile::{Profile, Reader};
 use super::table::Table;
 use super::{compile, compile_before, proof, shipped};
+use crate::fuzzing::shown::check_shown;
 use crate::seccompiler_json;
 
 /// A profile that is read is compiled to a program that says the same, or refused in words.
@@ -19,17 +20,17 @@ pub(crate) fn json(text: &[u8]) {
             let policies = resolve(&profile, &target, &Table::new()).unwrap_or_default();
             match compile_before(&policies, &program) {
                 Ok(whole) => assert!(proof::prove(&policies, &whole, Some(&program)).is_ok()),
-                Err(error) => error.check_shown(),
+                Err(error) => check_shown(&error),
             }
         }
         Ok(None) => {}
-        Err(error) => error.check_shown(),
+        Err(error) => check_shown(&error),
     }
     let table = Table::new();
     let reader = Reader { table: &table, shipped: &shipped::text, is_cap: &|name| name.starts_with("CAP_") };
     let profile = match reader.read("fuzz.json", text) {
         Ok(profile) => profile,
-        Err(error) => return error.check_shown(),
+        Err(error) => return check_shown(&error),
     };
     let target = Target { arch: Arch::X86_64, kernel: (6, 12), caps: &BTreeSet::new() };
     let policies = resolve(&profile, &target, &table);
@@ -39,6 +40,6 @@ pub(crate) fn json(text: &[u8]) {
                 panic!("{difference}");
             }
         }
-        Err(error) => error.check_shown(),
+        Err(error) => check_shown(&error),
     }
 }

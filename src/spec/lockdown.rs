@@ -2,7 +2,8 @@
 
 use std::ffi::{CStr, CString};
 
-use super::{CapSet, FdNumber};
+use super::caps::CapSet;
+use super::op::FdNumber;
 
 /// What the program may not do. `no_new_privs` is not a choice: it is always set.
 #[derive(Debug, Clone, PartialEq, Eq)]

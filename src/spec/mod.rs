@@ -20,10 +20,7 @@ use std::ffi::{CStr, CString};
 pub use caps::{CapSet, LAST_KNOWN_CAP};
 pub use check::Conflict;
 pub use lockdown::{Landlock, LandlockTier, Lockdown, NestedUserNs, ProfileText, Seccomp};
-pub use op::{BindFlags, DataFile, FsOp, Op, OverlayKind, Source};
-
-/// A file descriptor number of the caller, as typed. It is turned into an owned descriptor only when it is used.
-pub type FdNumber = i32;
+pub use op::{BindFlags, DataFile, FdNumber, FsOp, Op, OverlayKind, Source};
 
 /// Everything that one run needs to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -208,11 +205,13 @@ pub struct Settle {
     pub tops: Vec<SettleTop>,
     /// Absolute paths, without links, of what it cannot change in them: with all that is below they are left alone.
     pub held: Vec<CString>,
-    /// Device and inode number of each of `held`, in the same order. What has become something else is not left alone:
+    /// Which file each of `held` is, in the same order. What has become something else is not left alone:
     /// a mount ends when its name is given to another file from outside, and then the program can write there.
-    pub held_as: Vec<(u64, u64)>,
+    pub held_as: Vec<FileId>,
     /// Links in git directories that were there before. Every other one is removed.
     pub links: Vec<SettleLink>,
+    /// Commands in unfinished rebases that were there before. A rebase with others is set aside.
+    pub commands: Vec<SettleCommands>,
     /// What git obeys in every work tree that the configuration is for, also in one that the program makes.
     pub names: Vec<SettleName>,
 }
@@ -233,13 +232,28 @@ pub struct SettleName {
     pub originals: Vec<CString>,
 }
 
+/// Which file something is.
+///
+/// The inode number alone would not say it: once a file is gone, the next one gets its number (of ext4, the lowest that
+/// is free). Nobody can choose when a file was made. A few filesystems do not keep that, such as NFS before version 4
+/// and ext4 with inodes of 128 bytes; there, the numbers have to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FileId {
+    /// The device number of its filesystem.
+    pub device: u64,
+    /// Its inode number.
+    pub inode: u64,
+    /// When it was made, in seconds and nanoseconds (`STATX_BTIME`, statx(2)).
+    pub born: Option<(i64, u32)>,
+}
+
 /// A directory, and which one it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettleTop {
     /// An absolute path without links.
     pub path: CString,
-    /// Device and inode number. Another directory at the path is left alone, and that is said.
-    pub identity: (u64, u64),
+    /// Which one it is. Another directory at the path is left alone, and that is said.
+    pub identity: FileId,
 }
 
 /// A symbolic link in a git directory. It stays as long as it is the same, and leads to the same place.
@@ -253,10 +267,19 @@ pub struct SettleLink {
     pub leads_to: CString,
     /// Whether there is something.
     pub is_there: bool,
-    /// Device and inode number of the link itself: another one that says the same is not this one.
-    pub identity: (u64, u64),
+    /// Which file the link itself is: another one that says the same is not this one.
+    pub identity: FileId,
     /// When the link itself was last changed (its ctime), in seconds and nanoseconds.
     pub changed: (i64, i64),
+}
+
+/// Commands that git would execute in going on with a rebase or a cherry-pick.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettleCommands {
+    /// The git directory: an absolute path without links.
+    pub git_dir: CString,
+    /// The commands, as lines of a todo list; a merge strategy that is a program, as `strategy NAME`.
+    pub commands: Vec<Vec<u8>>,
 }
 
 /// Names in a directory of the host that are not there, and shall not be afterwards. No mount can hold a name that
@@ -269,6 +292,8 @@ pub struct Watch {
     pub dir: CString,
     /// The names, without slashes. One that exists when the sandbox starts is left alone.
     pub names: Vec<Cow<'static, CStr>>,
+    /// For some of the names, who would obey them, to be said with them.
+    pub reasons: Vec<(CString, String)>,
     /// What is done about them.
     pub on_appear: OnAppear,
 }

@@ -3,7 +3,8 @@
 
 use std::ffi::{CStr, CString};
 
-use super::FdNumber;
+/// A file descriptor number of the caller, as typed. It is turned into an owned descriptor only when it is used.
+pub type FdNumber = i32;
 
 /// One operation with the place it came from, for error messages.
 #[derive(Debug, Clone, PartialEq, Eq)]

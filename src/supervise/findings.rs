@@ -21,11 +21,14 @@ pub(super) const UNSAID: u8 = 125;
 /// So long a reader may take nothing. All is done by then, so that only the words are lost.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
+/// A file with a larger hole, in bytes, was not written by whoever writes lines: a program has moved the end of it.
+const LARGEST_HOLE: u64 = 1 << 30;
+
 /// Something that is found after the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Found {
     /// A watched name is there ([`crate::spec::Lifecycle::watch`]).
-    Appeared { path: CString, removed: bool },
+    Appeared { path: CString, removed: bool, reason: Option<String> },
     /// A directory of watched names is gone, or another one, or cannot be looked into.
     Unseen { path: CString },
     /// What the program has left was put in order ([`crate::spec::Lifecycle::settle`]), or could not be.
@@ -35,15 +38,20 @@ pub(crate) enum Found {
 impl Found {
     /// What there is to say, in printable characters.
     pub(crate) fn line(&self) -> Vec<u8> {
-        let (before, path, after) = match self {
-            Found::Appeared { path, removed: false } => ("", path, " appeared during the run"),
-            Found::Appeared { path, removed: true } => ("", path, " appeared during the run and was removed"),
+        let (before, path, after, reason) = match self {
+            Found::Appeared { path, removed: false, reason } => ("", path, " appeared during the run", reason),
+            Found::Appeared { path, removed: true, reason } => {
+                ("", path, " appeared during the run and was removed", reason)
+            }
             Found::Settled(settled) => return settled.line(),
-            Found::Unseen { path } => ("cannot look whether anything appeared in ", path, ""),
+            Found::Unseen { path } => ("cannot look whether anything appeared in ", path, "", &None),
         };
         let mut line = before.as_bytes().to_vec();
         push_printable(&mut line, OsStr::from_bytes(path.to_bytes()));
         line.extend_from_slice(after.as_bytes());
+        for part in reason.iter().flat_map(|reason| ["; ", reason]) {
+            line.extend_from_slice(part.as_bytes());
+        }
         line
     }
 }
@@ -95,8 +103,10 @@ impl Outlet {
         }
         write(fd, kind, text)?;
         // A program can remove the file, where that lies in its workspace, and put another one in its place.
-        let is_where_it_was = kind != Some(Kind::File) || self.name.is_none() || self.name == name(proc, self.fd);
-        if is_where_it_was { Ok(()) } else { Err(Errno::ESTALE) }
+        let is_where_it_was = || self.name.is_none() || self.name == name(proc, self.fd);
+        // Behind a hole of terabytes nobody gets to the end.
+        let is_found = kind != Some(Kind::File) || is_where_it_was() && file::hole(fd)? <= LARGEST_HOLE;
+        if is_found { Ok(()) } else { Err(Errno::ESTALE) }
     }
 }
 

@@ -3,10 +3,11 @@
 use std::fmt::Write;
 use std::os::fd::BorrowedFd;
 
-use super::Findings;
+use super::findings::Findings;
 use crate::plan::Launch;
 use crate::protocol::Descriptors;
 use crate::sys::ns::NsSet;
+use crate::sys::signals::FileLimitFails;
 use crate::sys::{Result, file};
 
 /// Names of namespaces as they are reported and as procfs has them, in the order of the report.
@@ -21,6 +22,11 @@ const KINDS: [(&str, NsSet); 6] = [
 
 /// Says that the box exists: its process id as the caller sees it, and which namespaces are its own.
 pub(super) fn announce(launch: &Launch, descriptors: &mut Descriptors, pid: i32) -> Result<()> {
+    if !launch.report.is_wanted() {
+        return Ok(());
+    }
+    // A report may go to a file. For good: this process executes nothing that would inherit it.
+    let _for_good = FileLimitFails::begin()?;
     let namespaces = namespaces(launch, descriptors.proc(), pid)?;
     if let Some(fd) = launch.report.info_fd {
         let mut text = format!("{{\n    \"child-pid\": {pid}");

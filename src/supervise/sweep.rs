@@ -3,16 +3,18 @@
 //! No directory is held open meanwhile, there may be more than descriptors. Instead its number is remembered: what is
 //! found by the path afterwards, on which no link is followed, must be the same directory.
 
+use std::cmp::Ordering;
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use super::Found;
+use super::findings::Found;
 use crate::protocol::{Failure, Stage};
 use crate::spec::path::join;
 use crate::spec::{Lifecycle, OnAppear, Watch};
 use crate::sys::dir::{self, Entries, For};
 use crate::sys::file::Stat;
-use crate::sys::{Errno, Result, file};
+use crate::sys::{Errno, Result, entry, file};
+use crate::workspace::is_like_name;
 
 /// What is looked for.
 pub(super) struct Sweep {
@@ -40,9 +42,9 @@ impl Sweep {
                 return Err(Failure { detail: Some((**wrong).to_owned()), ..failed(Errno::EINVAL) });
             }
             let open = file::open_dir_without_links(&watch.dir).map_err(failed)?;
-            let was = file::fstat(open.as_fd()).map_err(failed)?;
+            let was = entry::look_at_open(open.as_fd()).map_err(failed)?;
             let mut all: Vec<usize> = (0..watch.names.len()).collect();
-            all.sort_unstable_by_key(|&name| &watch.names[name]);
+            all.sort_unstable_by(|&one, &other| compare(&watch.names[one], &watch.names[other]));
             let present = present(open.as_fd(), watch, &all).map_err(failed)?;
             all.retain(|name| !present.contains(name));
             Ok(Dir { watch: index, was, absent: all })
@@ -65,7 +67,9 @@ impl Sweep {
                 let name = &watch.names[index];
                 let removed = watch.on_appear == OnAppear::Remove && file::unlink_at(open.as_fd(), name).is_ok();
                 if removed || present.is_ok() {
-                    found.push(Found::Appeared { path: join(&watch.dir, name), removed });
+                    let reason = watch.reasons.iter().find(|(known, _)| **known == **name);
+                    let reason = reason.map(|(_, reason)| reason.clone());
+                    found.push(Found::Appeared { path: join(&watch.dir, name), removed, reason });
                 }
             }
             if present.is_err() {
@@ -85,8 +89,15 @@ fn present(dir: BorrowedFd<'_>, watch: &Watch, sorted: &[usize]) -> Result<Vec<u
             let mut entries = Entries::new();
             let mut places = Vec::new();
             while entries.read(listed.as_fd())? {
-                let place = |name: &CStr| sorted.binary_search_by(|&index| (*watch.names[index]).cmp(name)).ok();
-                places.extend(entries.iter().filter_map(|(name, _)| place(name)));
+                for (name, _) in entries.iter() {
+                    let is_like = |index: &usize| is_like_name(name.to_bytes(), watch.names[*index].to_bytes());
+                    let place = match name.to_bytes().is_ascii() {
+                        true => sorted.binary_search_by(|&index| compare(&watch.names[index], name)).ok(),
+                        false => sorted.iter().position(is_like),
+                    };
+                    let is_it = |&place: &usize| is_that(dir, name, &watch.names[sorted[place]]);
+                    places.extend(place.filter(is_it));
+                }
             }
             // A name can be listed twice while others change the directory.
             places.sort_unstable();
@@ -106,6 +117,18 @@ fn present(dir: BorrowedFd<'_>, watch: &Watch, sorted: &[usize]) -> Result<Vec<u
     Ok(present)
 }
 
+/// The order of names in which those that differ in the case of letters alone are equal.
+fn compare(one: &CStr, other: &CStr) -> Ordering {
+    let [one, other] = [one, other].map(|name| name.to_bytes().iter().map(u8::to_ascii_lowercase));
+    one.cmp(other)
+}
+
+/// Whether `listed`, which is like `name`, is found by that name: some filesystems do not tell them apart. There may be
+/// both.
+fn is_that(dir: BorrowedFd<'_>, listed: &CStr, name: &CStr) -> bool {
+    listed == name || file::has_name(dir, name).unwrap_or(true)
+}
+
 /// Whether this is a name, and no path.
 fn is_name(name: &CStr) -> bool {
     !matches!(name.to_bytes(), b"" | b"." | b"..") && !name.to_bytes().contains(&b'/')
@@ -114,6 +137,6 @@ fn is_name(name: &CStr) -> bool {
 impl Dir {
     fn open_again(&self, path: &CStr) -> Result<OwnedFd> {
         let open = file::open_dir_without_links(path)?;
-        if file::fstat(open.as_fd())?.is_same_file(self.was) { Ok(open) } else { Err(Errno::ESTALE) }
+        if entry::look_at_open(open.as_fd())?.is_same_file(self.was) { Ok(open) } else { Err(Errno::ESTALE) }
     }
 }

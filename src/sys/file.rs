@@ -9,110 +9,19 @@ use nix::fcntl::{OFlag, OpenHow, ResolveFlag};
 use nix::sys::stat::{FchmodatFlags, Mode, SFlag};
 use nix::unistd::AccessFlags;
 
+pub(crate) use super::stat::{Kind, Stat};
 use super::{Call, Errno, Result, check};
-
-/// What a file is, as far as anybody here asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stat {
-    pub(crate) device: u64,
-    pub(crate) inode: u64,
-    /// Number of links.
-    pub(crate) links: u64,
-    /// User id of the owner.
-    pub(crate) owner: u32,
-    /// Device number of a device node.
-    pub(crate) rdev: u64,
-    /// When it was last changed, its names and permissions included, in seconds and nanoseconds. Nobody can set it.
-    pub(crate) changed: (i64, i64),
-    mode: u32,
-}
-
-/// Types of files (`inode(7)`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Dir,
-    File,
-    Link,
-    Fifo,
-    Socket,
-    CharDevice,
-    BlockDevice,
-}
-
-impl Kind {
-    /// The type in an entry of a directory (`getdents64(2)`), where the filesystem tells it: the same number as in the
-    /// mode, but shifted.
-    pub(crate) fn of_entry(number: u8) -> Option<Kind> {
-        Kind::of_mode(u32::from(number) << 12)
-    }
-
-    fn of_mode(mode: u32) -> Option<Kind> {
-        Some(match mode & libc::S_IFMT {
-            libc::S_IFDIR => Kind::Dir,
-            libc::S_IFREG => Kind::File,
-            libc::S_IFLNK => Kind::Link,
-            libc::S_IFIFO => Kind::Fifo,
-            libc::S_IFSOCK => Kind::Socket,
-            libc::S_IFCHR => Kind::CharDevice,
-            libc::S_IFBLK => Kind::BlockDevice,
-            _ => return None,
-        })
-    }
-}
-
-impl Stat {
-    /// What it is; `None` for a type that this program does not know.
-    pub(crate) fn kind(self) -> Option<Kind> {
-        Kind::of_mode(self.mode)
-    }
-
-    pub(crate) fn is_dir(self) -> bool {
-        self.mode & libc::S_IFMT == libc::S_IFDIR
-    }
-
-    pub(crate) fn is_link(self) -> bool {
-        self.mode & libc::S_IFMT == libc::S_IFLNK
-    }
-
-    pub(crate) fn is_file(self) -> bool {
-        self.mode & libc::S_IFMT == libc::S_IFREG
-    }
-
-    /// Permission bits, without those that change ids (0 to 0o777).
-    pub(crate) fn permissions(self) -> u32 {
-        self.mode & 0o777
-    }
-
-    pub(crate) fn is_char_device(self) -> bool {
-        self.mode & libc::S_IFMT == libc::S_IFCHR
-    }
-
-    /// A device node, of characters or blocks.
-    pub(crate) fn is_device(self) -> bool {
-        self.is_char_device() || self.mode & libc::S_IFMT == libc::S_IFBLK
-    }
-
-    pub(crate) fn is_same_file(self, other: Stat) -> bool {
-        (self.device, self.inode) == (other.device, other.inode)
-    }
-}
-
-impl From<nix::sys::stat::FileStat> for Stat {
-    fn from(stat: nix::sys::stat::FileStat) -> Stat {
-        Stat {
-            device: stat.st_dev,
-            inode: stat.st_ino,
-            links: stat.st_nlink,
-            owner: stat.st_uid,
-            rdev: stat.st_rdev,
-            changed: (stat.st_ctime, stat.st_ctime_nsec),
-            mode: stat.st_mode,
-        }
-    }
-}
 
 pub(crate) fn fstat(fd: BorrowedFd<'_>) -> Result<Stat> {
     nix::sys::stat::fstat(fd).map(Stat::from)
+}
+
+/// How many bytes of a file take no room: holes (or what the filesystem has compressed).
+pub(crate) fn hole(fd: BorrowedFd<'_>) -> Result<u64> {
+    /// The unit of `st_blocks` (inode(7)).
+    const BLOCK: u64 = 512;
+    let about = nix::sys::stat::fstat(fd)?;
+    Ok(about.st_size.unsigned_abs().saturating_sub(about.st_blocks.unsigned_abs() * BLOCK))
 }
 
 /// `stat(2)`: links are followed.
@@ -201,6 +110,13 @@ pub(crate) fn occupy_standard_numbers() -> Result<()> {
 pub(crate) fn redirect(fd: RawFd, to: BorrowedFd<'_>) -> Result<()> {
     // SAFETY: plain numbers; callers pass one of 0 to 2 that no owner in this process closes.
     Errno::result(unsafe { libc::dup2(to.as_raw_fd(), fd) }).map(drop)
+}
+
+/// The same description at a number above 2; it does not survive exec. The old number stays open, with no owner.
+pub(crate) fn move_above_standard(fd: OwnedFd) -> Result<OwnedFd> {
+    let moved = nix::fcntl::fcntl(&fd, nix::fcntl::FcntlArg::F_DUPFD_CLOEXEC(3)).map(own)?;
+    std::mem::forget(fd);
+    Ok(moved)
 }
 
 /// Opens `path` as a place only (`O_PATH`).

@@ -12,6 +12,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 
+use super::signals::FileLimitFails;
 use super::{Errno, Result};
 
 /// The flags of a description, put right for a while. Dropped, it has the old ones, without those that are odd.
@@ -75,10 +76,17 @@ pub(crate) fn restart_terminal(fd: BorrowedFd<'_>) -> bool {
 }
 
 /// Writes all of `bytes`, but gives up with ETIMEDOUT when nothing is taken for as long as `patience`, whether or not
-/// `fd` blocks.
+/// `fd` blocks. A reader that has gone is EPIPE, and no signal.
 ///
 /// It is not made non-blocking, which others would notice who share it: the call is interrupted by a timer instead.
-pub(crate) fn write_within(fd: BorrowedFd<'_>, mut bytes: &[u8], patience: Duration) -> Result<()> {
+pub(crate) fn write_within(fd: BorrowedFd<'_>, bytes: &[u8], patience: Duration) -> Result<()> {
+    let limit = FileLimitFails::begin()?;
+    let written = write_while(fd, bytes, patience);
+    limit.end()?;
+    written
+}
+
+fn write_while(fd: BorrowedFd<'_>, mut bytes: &[u8], patience: Duration) -> Result<()> {
     let mut deadline = Instant::now() + patience;
     let _interrupted = Interrupted::after(patience)?;
     while !bytes.is_empty() {
@@ -105,7 +113,7 @@ pub(crate) fn write_within(fd: BorrowedFd<'_>, mut bytes: &[u8], patience: Durat
     Ok(())
 }
 
-/// From some time on, calls of this process that wait fail with EINTR, until this is dropped.
+/// From some time on, calls of this process that wait fail with EINTR, until this is dropped. Nor does SIGPIPE reach it.
 struct Interrupted {
     action: libc::sigaction,
     mask: SigSet,
@@ -128,6 +136,7 @@ impl Interrupted {
         let alarm = SigSet::from(Signal::SIGALRM);
         sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&alarm), Some(&mut mask))?;
         let interrupted = Interrupted { action: before, mask };
+        sigprocmask(SigmaskHow::SIG_BLOCK, Some(&SigSet::from(Signal::SIGPIPE)), None)?;
         let first =
             libc::timeval { tv_sec: time.as_secs().cast_signed(), tv_usec: time.subsec_micros().cast_signed().into() };
         set_timer(libc::itimerval { it_interval: AGAIN, it_value: first })?;
@@ -139,10 +148,18 @@ impl Drop for Interrupted {
     fn drop(&mut self) {
         const NEVER: libc::timeval = libc::timeval { tv_sec: 0, tv_usec: 0 };
         let _ended = set_timer(libc::itimerval { it_interval: NEVER, it_value: NEVER }).is_ok();
+        take_back_sigpipe();
         let _masked = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&self.mask), None).is_ok();
         // SAFETY: the action is the one that was there before.
         let _restored = unsafe { libc::sigaction(libc::SIGALRM, &raw const self.action, std::ptr::null_mut()) } == 0;
     }
+}
+
+/// Takes a SIGPIPE that is blocked and waits for this process.
+fn take_back_sigpipe() {
+    let (pipe, now) = (SigSet::from(Signal::SIGPIPE), libc::timespec { tv_sec: 0, tv_nsec: 0 });
+    // SAFETY: set and time live through the call; what it was is not asked for.
+    let _taken = unsafe { libc::sigtimedwait(pipe.as_ref(), std::ptr::null_mut(), &raw const now) } == libc::SIGPIPE;
 }
 
 fn set_timer(timer: libc::itimerval) -> Result<()> {

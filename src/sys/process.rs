@@ -24,19 +24,14 @@ impl SingleThread {
     }
 }
 
-/// Continues on another processor, if this process may use more than one, and leaves this one to whoever waits for it.
-///
-/// Which may be used is what it was (`sched_setaffinity(2)`). Where the kernel, or a filter of the caller's, answers with
-/// an error, both share one processor.
+/// Continues on another processor, if this process may use more than one, and never comes back to this one: for a
+/// process that soon ends. Where the kernel, or a filter of the caller's, answers with an error, it stays.
 pub(crate) fn leave_processor() {
     use nix::sched::{sched_getaffinity, sched_getcpu, sched_setaffinity};
     let this = Pid::from_raw(0);
     let (Ok(all), Ok(here)) = (sched_getaffinity(this), sched_getcpu()) else { return };
     let mut others = all;
-    if others.unset(here).is_ok() && sched_setaffinity(this, &others).is_ok() {
-        // Otherwise this process, which only waits, keeps to the others.
-        let _all_again = sched_setaffinity(this, &all).is_ok();
-    }
+    let _moved = others.unset(here).is_ok() && sched_setaffinity(this, &others).is_ok();
 }
 
 /// What [`clone`] returns, once in each process.
@@ -96,6 +91,15 @@ impl End {
         }
     }
 
+    /// The end in a status of `wait(2)`.
+    fn of_status(status: c_int) -> End {
+        if libc::WIFSIGNALED(status) {
+            End::Signal(libc::WTERMSIG(status) as u8)
+        } else {
+            End::Code(libc::WEXITSTATUS(status) as u8)
+        }
+    }
+
     /// The end behind a code of [`End::exit_code`].
     pub(crate) fn from_exit_code(code: u8) -> End {
         if code > 128 { End::Signal(code - 128) } else { End::Code(code) }
@@ -119,6 +123,18 @@ pub(crate) fn wait(child: BorrowedFd<'_>) -> Result<End> {
                 let status = unsafe { found.si_status() } as u8;
                 return Ok(if found.si_code == libc::CLD_EXITED { End::Code(status) } else { End::Signal(status) });
             }
+        }
+    }
+}
+
+/// Waits until the child with this id ends, and removes it.
+pub(crate) fn wait_for(pid: i32) -> Result<End> {
+    loop {
+        let mut status: c_int = 0;
+        // SAFETY: `status` lives through the call.
+        match Errno::result(unsafe { libc::waitpid(pid, &raw mut status, libc::__WALL) }) {
+            Err(Errno::EINTR) => {}
+            result => return result.map(|_| End::of_status(status)),
         }
     }
 }
@@ -149,8 +165,7 @@ pub(crate) fn wait_for_any() -> Result<(i32, Change)> {
         let pid = unsafe { libc::wait4(-1, &raw mut status, libc::WUNTRACED, std::ptr::null_mut()) };
         let change = |status| match () {
             () if libc::WIFSTOPPED(status) => Change::Stopped(libc::WSTOPSIG(status) as u8),
-            () if libc::WIFSIGNALED(status) => Change::Ended(End::Signal(libc::WTERMSIG(status) as u8)),
-            () => Change::Ended(End::Code(libc::WEXITSTATUS(status) as u8)),
+            () => Change::Ended(End::of_status(status)),
         };
         match Errno::result(pid) {
             Err(Errno::EINTR) => {}
@@ -406,7 +421,17 @@ pub(crate) const MEMORY: [Call; 4] = [
 ///
 /// As `vfork(2)`, but on a stack of its own: nothing of a frame that the caller still needs can be overwritten, and no
 /// page table is copied.
-pub(crate) fn spawn_on_own_stack<F: FnMut() -> u8>(_: SingleThread, mut body: F) -> Result<i32> {
+pub(crate) fn spawn_on_own_stack<F: FnMut() -> u8>(_: SingleThread, body: F) -> Result<i32> {
+    clone_on_own_stack(ON_OUR_MEMORY, body)
+}
+
+/// Does `body` in a helper: a process that has this one's memory and descriptors, and credentials and namespaces of its
+/// own, which end with it. Returns when it has ended.
+pub(crate) fn help<F: FnMut() -> u8>(_: SingleThread, body: F) -> Result<()> {
+    clone_on_own_stack(ON_OUR_MEMORY | libc::CLONE_FILES, body).and_then(wait_for).map(drop)
+}
+
+fn clone_on_own_stack<F: FnMut() -> u8>(flags: c_int, mut body: F) -> Result<i32> {
     /// `body` sets a few flags, installs filters, builds arrays of pointers and calls exec, or reports a failure of about
     /// 1 KiB: a few KiB in a build for debugging.
     const STACK: usize = 64 * 1024;
@@ -422,7 +447,7 @@ pub(crate) fn spawn_on_own_stack<F: FnMut() -> u8>(_: SingleThread, mut body: F)
     // `body` outlive the child's use of them, and `body` runs as if it had been called here.
     let child = unsafe {
         let top = stack.as_mut_ptr().add(STACK / 16);
-        libc::clone(enter::<F>, top.cast(), ON_OUR_MEMORY, (&raw mut body).cast())
+        libc::clone(enter::<F>, top.cast(), flags, (&raw mut body).cast())
     };
     Errno::result(child)
 }

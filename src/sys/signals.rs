@@ -2,10 +2,10 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
-use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, sigprocmask};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
-use super::{Errno, Result};
+use super::{Call, Errno, Result};
 
 /// Those that end a program in order: from a terminal, from a session that goes, from `kill(1)`.
 const ENDING: [Signal; 4] = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM];
@@ -127,6 +127,44 @@ pub(crate) fn stop(signal: u8, with_group: bool) {
     }
 }
 
+/// What [`miss_typed_stop`] does.
+pub(crate) const MISS_TYPED_STOP: Call = Call::new("rt_sigaction", libc::SYS_rt_sigaction);
+
+/// ^Z does nothing in this process until it executes a program, which then has it as this process had it before: a handler
+/// does not outlast exec(2), as a signal that is blocked or ignored would.
+pub(crate) fn miss_typed_stop() -> Result<()> {
+    extern "C" fn nothing(_: libc::c_int) {}
+    // SAFETY: all-zero bytes are a valid action; the handler calls nothing.
+    unsafe {
+        let mut action = std::mem::zeroed::<libc::sigaction>();
+        let mut before = action;
+        action.sa_sigaction = nothing as *const () as libc::sighandler_t;
+        action.sa_flags = libc::SA_RESTART;
+        Errno::result(libc::sigaction(STOP_TYPED, &raw const action, &raw mut before))?;
+        if before.sa_sigaction == libc::SIG_IGN {
+            Errno::result(libc::sigaction(STOP_TYPED, &raw const before, std::ptr::null_mut()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes back every handler of this process: they are of the program whose copy it is, and would act for that one. Also
+/// SIGPIPE, which the runtime of Rust ignores, and which the program in the box is to have as it is by default.
+pub(crate) fn forget_handlers() {
+    for signal in 1..=libc::SIGRTMAX() {
+        // SAFETY: the old action is written into a live variable; the new one is the default, which runs no code of ours.
+        // What is no signal, or one of the C library's own, is refused.
+        unsafe {
+            let mut action = std::mem::zeroed::<libc::sigaction>();
+            let is_known = libc::sigaction(signal, std::ptr::null(), &raw mut action) == 0;
+            let is_ignored = action.sa_sigaction == libc::SIG_IGN && signal != libc::SIGPIPE;
+            if is_known && action.sa_sigaction != libc::SIG_DFL && !is_ignored {
+                libc::signal(signal, libc::SIG_DFL);
+            }
+        }
+    }
+}
+
 fn is_ignored(signal: Signal) -> Result<bool> {
     // SAFETY: the old action is written into a live variable; no new one is set.
     let old = unsafe {
@@ -135,6 +173,30 @@ fn is_ignored(signal: Signal) -> Result<bool> {
         old
     };
     Ok(old.sa_sigaction == libc::SIG_IGN)
+}
+
+/// While this is in force, a write beyond the limit of a file's size is an error (`EFBIG`, setrlimit(2)). Otherwise the
+/// kernel ends this process (SIGXFSZ).
+#[must_use]
+pub(crate) struct FileLimitFails {
+    before: SigAction,
+}
+
+impl FileLimitFails {
+    pub(crate) fn begin() -> Result<FileLimitFails> {
+        let ignored = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
+        // SAFETY: SIG_IGN installs no handler.
+        let before = unsafe { sigaction(Signal::SIGXFSZ, &ignored) }?;
+        Ok(FileLimitFails { before })
+    }
+
+    /// What the caller has set is in force again: it is what the program gets.
+    pub(crate) fn end(self) -> Result<()> {
+        // SAFETY: it was in force before, and if that was a handler, it still exists.
+        let restore = || unsafe { sigaction(Signal::SIGXFSZ, &self.before) }.map(drop);
+        // Once more: some callers cannot say that it failed, and the program must not inherit what was for us.
+        restore().or_else(|_| restore())
+    }
 }
 
 /// Ends this process by `signal`, as it would have ended without anybody reading it.
@@ -163,4 +225,31 @@ fn end_by(signal: Signal, send: impl FnOnce() -> Result<()>) {
     let is_sent = is_default && send().is_ok();
     // It is delivered here. Where it was not, the caller gets the code 128 + n instead.
     let _delivered = is_sent && sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&set), None).is_ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_typed_stop_is_missed_unless_it_is_ignored() {
+        for ignored in [false, true] {
+            // SAFETY: the new process makes system calls and ends.
+            let child = unsafe { libc::fork() };
+            if child == 0 {
+                if ignored {
+                    // SAFETY: no handler is installed.
+                    unsafe { libc::signal(STOP_TYPED, libc::SIG_IGN) };
+                }
+                let is_missed = miss_typed_stop().is_ok() && nix::sys::signal::raise(Signal::SIGTSTP).is_ok();
+                let stays = is_ignored(Signal::SIGTSTP) == Ok(ignored);
+                // SAFETY: it takes a plain number and does not return.
+                unsafe { libc::_exit(if is_missed && stays { 0 } else { 1 }) };
+            }
+            let mut status = 0;
+            // SAFETY: `status` lives through the call.
+            assert_eq!(unsafe { libc::waitpid(child, &raw mut status, libc::WUNTRACED) }, child);
+            assert_eq!(status, 0, "ignored: {ignored}");
+        }
+    }
 }

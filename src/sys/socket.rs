@@ -3,7 +3,6 @@
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     self, AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, sockopt,
 };
@@ -25,6 +24,11 @@ pub(crate) fn send(fd: BorrowedFd<'_>, message: &[u8]) -> Result<()> {
             result => return result.map(drop),
         }
     }
+}
+
+/// As [`send`], but returns `EAGAIN` instead of waiting for room.
+pub(crate) fn send_now(fd: BorrowedFd<'_>, message: &[u8]) -> Result<()> {
+    socket::send(fd.as_raw_fd(), message, MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT).map(drop)
 }
 
 /// Asks the kernel to attach the sender's process id to each message, see [`receive`].
@@ -123,30 +127,4 @@ pub(crate) fn peer(socket: BorrowedFd<'_>) -> Result<Vec<u8>> {
     let result = unsafe { libc::getpeername(socket.as_raw_fd(), address.as_mut_ptr().cast(), &raw mut length) };
     Errno::result(result)?;
     Ok(address[..LONGEST.min(length as usize)].to_vec())
-}
-
-/// Which of the descriptors given to [`wait_any`] can be read or has ended, in order.
-pub(crate) fn wait_any<const N: usize>(fds: [Option<BorrowedFd<'_>>; N], now: bool) -> Result<[bool; N]> {
-    // A descriptor that is not waited for is one that never becomes ready: poll(2) ignores events of 0 but would
-    // still report POLLHUP, so absent ones are left out.
-    let mut ready = [false; N];
-    let mut asked: Vec<PollFd<'_>> = Vec::with_capacity(N);
-    asked.extend(fds.iter().flatten().map(|fd| PollFd::new(*fd, PollFlags::POLLIN)));
-    let timeout = if now { PollTimeout::ZERO } else { PollTimeout::NONE };
-    loop {
-        match poll(&mut asked, timeout) {
-            Err(Errno::EINTR) => {}
-            result => {
-                result?;
-                break;
-            }
-        }
-    }
-    let mut answers = asked.iter();
-    for (slot, fd) in ready.iter_mut().zip(&fds) {
-        if fd.is_some() {
-            *slot = answers.next().and_then(|answer| answer.any()).unwrap_or(false);
-        }
-    }
-    Ok(ready)
 }

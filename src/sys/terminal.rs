@@ -88,7 +88,11 @@ pub(crate) fn stopped(child: BorrowedFd<'_>) -> Result<Option<u8>> {
     let number: RawFd = child.as_raw_fd();
     let options = libc::WSTOPPED | libc::WNOHANG;
     // SAFETY: `found` lives through the call.
-    Errno::result(unsafe { libc::waitid(libc::P_PIDFD, number as libc::id_t, &raw mut found, options) })?;
+    match Errno::result(unsafe { libc::waitid(libc::P_PIDFD, number as libc::id_t, &raw mut found, options) }) {
+        // One that has ended has not stopped.
+        Err(Errno::ECHILD) => return Ok(None),
+        result => result.map(drop)?,
+    }
     // SAFETY: waitid(2) filled in the fields of SIGCHLD, or left them zero.
     let (pid, signal) = unsafe { (found.si_pid(), found.si_status()) };
     Ok(if pid == 0 { None } else { u8::try_from(signal).ok() })

@@ -1,20 +1,24 @@
 //! What will be mounted, as it is put together: places that can be written, and what is held in them.
 
+mod finish;
+
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::ffi::{CStr, CString, OsStr, OsString};
-use std::fs::{self, Metadata};
+use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
+use std::rc::Rc;
 
-use super::later::TABLE;
-use super::{Unheld, Workspace};
-use crate::error::quoted;
+use super::bounds::Budget;
+use super::later::{Names, TABLE, first_part};
+use super::{Unheld, id_of};
+use crate::error::{printable, quoted};
 use crate::spec::path::MAX_LINKS;
-use crate::spec::{BindFlags, FsOp, OnAppear, Settle, SettleLink, SettleName, SettleTop, Source, Watch};
-use crate::sys::{Errno, entry};
+use crate::spec::{FileId, OnAppear};
+use crate::sys::file::{Kind, Stat};
+use crate::sys::{Errno, entry, error_text, io_error_text};
 
 /// How a place is mounted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,11 +43,11 @@ pub(super) enum Missing {
 /// Where a path leads.
 pub(super) enum End {
     /// To this, which is no link, and whose path has none.
-    There(PathBuf, Metadata),
+    There(PathBuf, Stat),
     /// To nothing: this is the first part that is missing, with the rest behind it.
     Missing { first: PathBuf, whole: PathBuf },
     /// It cannot be followed beyond this. Whether nobody can, git neither: otherwise the attempt has failed.
-    Unknown { place: PathBuf, is_barred: bool },
+    Unknown { place: PathBuf, is_barred: bool, errno: Errno },
 }
 
 /// So many entries of held directories are looked at in all. Links lead from one to the next, so a stranger's tree may
@@ -51,6 +55,8 @@ pub(super) enum End {
 const MOST_ENTRIES: usize = 10_000;
 
 pub(super) struct Area {
+    /// How much may still be looked at.
+    pub(super) budget: Budget,
     /// The user.
     uid: u32,
     /// Held directories whose entries are still to be looked at: a list, since a chain of links would take the stack.
@@ -58,8 +64,8 @@ pub(super) struct Area {
     /// How many entries may still be looked at.
     entries_left: usize,
     mounts: BTreeMap<PathBuf, Access>,
-    /// Device and inode number of what is held, as far as it was looked at anyway.
-    identities: BTreeMap<PathBuf, (u64, u64)>,
+    /// Which file is held where, as far as it was looked at anyway.
+    identities: BTreeMap<PathBuf, FileId>,
     /// Directories that are writable with all that is in them, but for what is held.
     regions: Vec<PathBuf>,
     /// Directories elsewhere that are no links, and paths where nothing is: a few that were met, and are met again.
@@ -67,15 +73,33 @@ pub(super) struct Area {
     absent: Vec<PathBuf>,
     unheld: BTreeMap<PathBuf, Unheld>,
     watch: BTreeMap<(PathBuf, OnAppear), Vec<Cow<'static, CStr>>>,
+    /// What names what is held now: a key, and its file.
+    pub(super) named_by: Option<(String, Rc<Path>)>,
+    /// What names the names that are looked for, where that is known, by their paths.
+    reasons: BTreeMap<PathBuf, String>,
 }
 
 impl Area {
-    pub(super) fn new(cwd: &Path, uid: u32) -> Area {
+    pub(super) fn new(cwd: &Path, uid: u32, budget: Budget) -> Area {
         let (mounts, unheld, watch) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let (regions, plain, absent) = (Vec::new(), Vec::new(), Vec::new());
         let identities = BTreeMap::new();
         let (ahead, entries_left) = (Vec::new(), MOST_ENTRIES);
-        let mut area = Area { uid, ahead, entries_left, mounts, identities, regions, plain, absent, unheld, watch };
+        let mut area = Area {
+            budget,
+            uid,
+            ahead,
+            entries_left,
+            mounts,
+            identities,
+            regions,
+            plain,
+            absent,
+            unheld,
+            watch,
+            named_by: None,
+            reasons: BTreeMap::new(),
+        };
         area.add_region(cwd);
         area
     }
@@ -106,17 +130,32 @@ impl Area {
         above == Some(&Access::Write) && !self.is_region(path)
     }
 
+    /// Whether no more may be looked at. `place` is where the look is.
+    pub(super) fn is_over(&mut self, place: &Path) -> bool {
+        let is_full = !self.budget.allows_mounts(self.mounts.len(), || place.to_owned());
+        is_full || self.budget.is_late(|| place.to_owned())
+    }
+
     /// Says that something cannot be held.
-    pub(super) fn give_up(&mut self, path: &Path, why: &'static str, remedy: String) {
+    pub(super) fn give_up(&mut self, path: &Path, why: impl Into<Cow<'static, str>>, remedy: String) {
         // What stops the run comes before what does not.
         if !self.unheld.get(path).is_some_and(|known| known.stops) {
-            self.unheld.insert(path.to_owned(), Unheld { path: path.to_owned(), why, remedy, stops: true });
+            let (why, named_by) = (why.into(), self.naming());
+            let unheld = Unheld { path: path.to_owned(), why, named_by, remedy, stops: true };
+            self.unheld.insert(path.to_owned(), unheld);
         }
+    }
+
+    /// `KEY in FILE`, in printable characters, of what is held now.
+    fn naming(&self) -> Option<String> {
+        let (key, file) = self.named_by.as_ref()?;
+        Some(format!("{key} in {}", printable(&**file)))
     }
 
     /// Says something that does not keep a run from being safe, but that somebody must know.
     pub(super) fn tell(&mut self, path: &Path, why: &'static str) {
-        let told = || Unheld { path: path.to_owned(), why, remedy: String::new(), stops: false };
+        let told =
+            || Unheld { path: path.to_owned(), why: why.into(), named_by: None, remedy: String::new(), stops: false };
         self.unheld.entry(path.to_owned()).or_insert_with(told);
     }
 
@@ -134,20 +173,20 @@ impl Area {
                 continue;
             }
             done.push(part);
-            let found = match fs::symlink_metadata(&done) {
+            let found = match entry::look_at_path(&done) {
                 Ok(found) => found,
-                Err(error) if error.kind() == ErrorKind::NotFound => {
+                Err(Errno::ENOENT) => {
                     let whole = rest.iter().fold(done.clone(), |whole, part| whole.join(part));
                     self.remember(&done, false);
                     return End::Missing { first: done, whole };
                 }
-                Err(error) => {
+                Err(errno) => {
                     let barred = [Errno::EACCES, Errno::ELOOP, Errno::ENAMETOOLONG, Errno::ENOTDIR];
-                    let is_barred = error.raw_os_error().is_some_and(|errno| barred.contains(&Errno::from_raw(errno)));
-                    return End::Unknown { place: done, is_barred };
+                    let is_barred = barred.contains(&errno);
+                    return End::Unknown { place: done, is_barred, errno };
                 }
             };
-            if !found.is_symlink() {
+            if !found.is_link() {
                 if found.is_dir() {
                     self.remember(&done, true);
                 }
@@ -155,15 +194,15 @@ impl Area {
                 continue;
             }
             let Ok(target) = fs::read_link(&done) else {
-                return End::Unknown { place: done, is_barred: false };
+                return End::Unknown { place: done, is_barred: false, errno: Errno::ESTALE };
             };
             links += 1;
             if links > MAX_LINKS {
-                return End::Unknown { place: done, is_barred: true };
+                return End::Unknown { place: done, is_barred: true, errno: Errno::ELOOP };
             }
             if self.can_change(&done) {
                 self.mounts.insert(done.clone(), Access::Link);
-                self.identities.insert(done.clone(), (found.dev(), found.ino()));
+                self.identities.insert(done.clone(), id_of(found));
             }
             done.pop();
             about = None;
@@ -174,9 +213,9 @@ impl Area {
             ahead.append(&mut rest);
             rest = ahead;
         }
-        match about.or_else(|| fs::symlink_metadata(&done).ok()) {
+        match about.or_else(|| entry::look_at_path(&done).ok()) {
             Some(about) => End::There(done, about),
-            None => End::Unknown { place: done, is_barred: false },
+            None => End::Unknown { place: done, is_barred: false, errno: Errno::ESTALE },
         }
     }
 
@@ -201,7 +240,7 @@ impl Area {
     }
 
     /// Sees to it that what `path` leads to can neither be changed nor replaced. Returns where that is, if it is there.
-    pub(super) fn hold(&mut self, path: &Path, missing: Missing) -> Option<(PathBuf, Metadata)> {
+    pub(super) fn hold(&mut self, path: &Path, missing: Missing) -> Option<(PathBuf, Stat)> {
         let held = self.hold_end(path, missing);
         while let Some(dir) = self.ahead.pop() {
             self.hold_targets(&dir);
@@ -210,10 +249,13 @@ impl Area {
     }
 
     /// The same, without what links in it lead to.
-    fn hold_end(&mut self, path: &Path, missing: Missing) -> Option<(PathBuf, Metadata)> {
+    fn hold_end(&mut self, path: &Path, missing: Missing) -> Option<(PathBuf, Stat)> {
+        if self.is_over(path) {
+            return None;
+        }
         match self.follow(path) {
             End::There(place, about) => {
-                self.hold_place(&place, &about);
+                self.hold_place(&place, about);
                 return Some((place, about));
             }
             End::Missing { first, whole } if self.can_change(&first) => match missing {
@@ -222,13 +264,19 @@ impl Area {
                     remedy.push_str(&quoted(&whole));
                     self.give_up(&whole, "is missing, and the program could make one that the host obeys", remedy);
                 }
-                Missing::Watch(on_appear) => self.watch(&first, on_appear),
+                Missing::Watch(on_appear) => {
+                    if let Some(named_by) = self.naming() {
+                        let reason = format!("{named_by} names {}", printable(&whole));
+                        self.reasons.entry(first.clone()).or_insert(reason);
+                    }
+                    self.watch(&first, on_appear);
+                }
                 Missing::Ignore => {}
             },
             End::Missing { .. } => {}
-            End::Unknown { place, is_barred } if is_barred && !self.can_change(&place) => {}
-            End::Unknown { place, .. } => {
-                let why = "cannot be followed, and so not be protected";
+            End::Unknown { place, is_barred: true, .. } if !self.can_change(&place) => {}
+            End::Unknown { place, errno, .. } => {
+                let why = format!("cannot be followed ({}), and so not be protected", error_text(errno as i32));
                 self.give_up(&place, why, "see that it can be looked at (ls -l)".into());
             }
         }
@@ -237,10 +285,10 @@ impl Area {
 
     /// The text of the configuration `file`, which [`Area::hold`] has found at `place`. Whatever is no regular file may
     /// have no end, or one that the program decides about: it is not even opened.
-    pub(super) fn read(&mut self, file: &Path, (place, about): &(PathBuf, Metadata), most: u64) -> Option<Vec<u8>> {
+    pub(super) fn read(&mut self, file: &Path, (place, about): &(PathBuf, Stat), most: u64) -> Option<Vec<u8>> {
         /// Major and minor number of `/dev/null`, which git reads as nothing (null(4)).
         const NULL: u64 = 1 << 8 | 3;
-        if about.file_type().is_char_device() && about.rdev() == NULL {
+        if about.is_char_device() && about.rdev == NULL {
             return None;
         }
         if !about.is_file() && self.unheld.contains_key(place) {
@@ -251,9 +299,15 @@ impl Area {
             Ok(text) => return Some(text),
             // git cannot read it either, and the program cannot change it.
             Err(Errno::EACCES) if !self.can_change(place) => {}
-            Err(_) => {
-                let why = "cannot be read as a configuration of git (a regular file of at most 1 MiB), so what it names \
-                           cannot be protected";
+            Err(errno) => {
+                let reason = match errno {
+                    Errno::EFBIG => "it has more than 1 MiB",
+                    Errno::EINVAL => "it is no regular file",
+                    other => error_text(other as i32),
+                };
+                let why = format!(
+                    "cannot be read as a configuration of git ({reason}), so what it names cannot be protected"
+                );
                 self.give_up(
                     file,
                     why,
@@ -264,7 +318,7 @@ impl Area {
         None
     }
 
-    fn hold_place(&mut self, place: &Path, about: &Metadata) {
+    fn hold_place(&mut self, place: &Path, about: Stat) {
         if self.is_region(place) {
             let why = "is writable as a whole, and named by the configuration as something that the host executes";
             self.give_up(place, why, "name a directory in it instead (git config --show-origin --list)".into());
@@ -275,7 +329,7 @@ impl Area {
         }
         self.check_file(place, about);
         self.mounts.insert(place.to_owned(), Access::Read);
-        self.identities.insert(place.to_owned(), (about.dev(), about.ino()));
+        self.identities.insert(place.to_owned(), id_of(about));
         if about.is_dir() {
             self.ahead.push(place.to_owned());
         }
@@ -283,19 +337,19 @@ impl Area {
 
     /// Another name of the same file may lie where it can be written. And a fifo can be written to in a read-only mount
     /// (open(2), EROFS is for regular files).
-    fn check_file(&mut self, place: &Path, about: &Metadata) {
-        if about.file_type().is_fifo() {
+    fn check_file(&mut self, place: &Path, about: Stat) {
+        if about.kind() == Some(Kind::Fifo) {
             let why = "is a fifo, in which the program could write to whoever reads it";
             self.give_up(place, why, format!("remove it if it is not yours: rm {}", quoted(place)));
         }
-        if about.is_file() && about.nlink() > 1 {
+        if about.is_file() && about.links > 1 {
             let remedy = "give it a file of its own: cp -p FILE FILE.new && mv FILE.new FILE".into();
             self.give_up(place, "has another name (a hard link), under which the program could write to it", remedy);
         }
     }
 
     fn is_own(&self, path: &Path) -> bool {
-        fs::symlink_metadata(path).is_ok_and(|about| about.uid() == self.uid)
+        entry::look_at_path(path).is_ok_and(|about| about.owner == self.uid)
     }
 
     /// What links in a held directory lead to is held too. They themselves cannot be changed any more.
@@ -307,8 +361,11 @@ impl Area {
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidFilename) => return,
             // Closed to the program as well; but the owner can open it.
             Err(error) if error.kind() == ErrorKind::PermissionDenied && !self.is_own(dir) => return,
-            Err(_) => {
-                let why = "cannot be listed, so what links in it lead to cannot be protected";
+            Err(error) => {
+                let why = format!(
+                    "cannot be listed ({}), so what links in it lead to cannot be protected",
+                    io_error_text(&error)
+                );
                 return self.give_up(dir, why, "see that it can be looked at (ls -l)".into());
             }
         };
@@ -324,14 +381,14 @@ impl Area {
         };
         self.entries_left = left;
         for path in entries.into_iter().map(|entry| entry.path()) {
-            match fs::symlink_metadata(&path) {
+            match entry::look_at_path(&path) {
                 Ok(about) if about.is_dir() => self.ahead.push(path),
-                Ok(about) if about.is_symlink() => {
+                Ok(about) if about.is_link() => {
                     if !fs::canonicalize(&path).is_ok_and(|target| self.is_region(&target)) {
                         self.hold_end(&path, Missing::Make("touch"));
                     }
                 }
-                Ok(about) => self.check_file(&path, &about),
+                Ok(about) => self.check_file(&path, about),
                 Err(_) => {}
             }
         }
@@ -371,20 +428,19 @@ impl Area {
 
     /// Holds what the host executes or obeys in the top directory of a project. `names` is what is in that, where it is
     /// known.
-    pub(super) fn protect_later(&mut self, top: &Path, names: Option<&BTreeSet<OsString>>) {
+    pub(super) fn protect_later(&mut self, top: &Path, names: Option<&Names>) {
         let mut absent = Vec::with_capacity(TABLE.len());
         for (path, _) in TABLE {
             let text = path.to_bytes();
-            let end = text.iter().position(|&byte| byte == b'/').unwrap_or(text.len());
-            let first = OsStr::from_bytes(&text[..end]);
+            let first = first_part(path);
             // No call for each name that is not there.
             let is_absent = names.is_some_and(|names| !names.contains(first));
             if !is_absent {
                 let _held = self.hold(&top.join(OsStr::from_bytes(text)), Missing::Watch(OnAppear::Report));
-            } else if end == text.len() {
+            } else if first.to_bytes() == text {
                 absent.push(Cow::Borrowed(*path));
             } else {
-                self.watch(&top.join(first), OnAppear::Report);
+                self.watch(&top.join(OsStr::from_bytes(first.to_bytes())), OnAppear::Report);
             }
         }
         // What is true of one name that is not there is true of all of them.
@@ -396,62 +452,6 @@ impl Area {
             names.append(&mut absent);
         }
     }
-
-    /// What to mount: what lies deeper comes later.
-    pub(super) fn finish(mut self, links: Vec<SettleLink>, names: Vec<SettleName>) -> io::Result<Workspace> {
-        self.pin_ways();
-        let settle = self.settlement(links, names)?;
-        let nearest = |path: &Path| path.ancestors().skip(1).find_map(|above| self.mounts.get(above));
-        let needed = self.mounts.iter().filter(|(path, access)| {
-            // What is read-only below something that is needs no mount of its own.
-            **access == Access::Write || nearest(path) != Some(&Access::Read)
-        });
-        let ops = needed.map(|(path, access)| bind(path, *access)).collect();
-        let watch = self.watch.into_iter();
-        let watch = watch.map(|((dir, on_appear), names)| Watch { dir: c_path(&dir), names, on_appear });
-        let unheld = self.unheld.into_values().collect();
-        Ok(Workspace { identity: Vec::new(), ops, unheld, watch: watch.collect(), settle })
-    }
-
-    /// What is put in order afterwards: all that can be written, but for what is held.
-    fn settlement(&self, links: Vec<SettleLink>, names: Vec<SettleName>) -> io::Result<Settle> {
-        // What lies elsewhere is not walked through.
-        let is_held = |(path, access): &(&PathBuf, &Access)| **access != Access::Write && self.contains(path);
-        let (mut held, mut held_as) = (Vec::new(), Vec::new());
-        for (path, _) in self.mounts.iter().filter(is_held) {
-            held_as.push(match self.identities.get(path) {
-                Some(identity) => *identity,
-                None => fs::symlink_metadata(path).map(|about| (about.dev(), about.ino()))?,
-            });
-            held.push(c_path(path));
-        }
-        let top = |region: &PathBuf| {
-            let about = fs::metadata(region)?;
-            Ok(SettleTop { path: c_path(region), identity: (about.dev(), about.ino()) })
-        };
-        Ok(Settle { tops: self.regions.iter().map(top).collect::<io::Result<_>>()?, held, held_as, links, names })
-    }
-
-    /// Directories on the way from a writable place to what is held in it become mounts too: moving one would take
-    /// what is held with it, and leave its name free for something else.
-    fn pin_ways(&mut self) {
-        let mut ways = Vec::new();
-        for path in self.mounts.keys() {
-            let between = || path.ancestors().skip(1).take_while(|above| !self.mounts.contains_key(*above));
-            let above = path.ancestors().skip(1).find_map(|above| self.mounts.get(above));
-            if above == Some(&Access::Write) {
-                ways.extend(between().map(Path::to_owned));
-            }
-        }
-        self.mounts.extend(ways.into_iter().map(|way| (way, Access::Write)));
-    }
-}
-
-fn bind(path: &Path, access: Access) -> FsOp {
-    let flags = BindFlags { read_only: access != Access::Write, devices: false, optional: false };
-    let dest = c_path(path);
-    let source = if access == Access::Link { Source::Link(dest.clone()) } else { Source::Real(dest.clone()) };
-    FsOp::Bind { source, dest, flags }
 }
 
 /// A path that came from the kernel has no NUL.

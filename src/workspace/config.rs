@@ -95,7 +95,7 @@ pub(super) fn maker(key: &str, value: &[u8]) -> Option<&'static str> {
 
 /// Whether a path is the same wherever somebody is.
 pub(super) fn is_absolute(path: &[u8]) -> bool {
-    path.starts_with(b"/") || path.starts_with(b"~/")
+    path.starts_with(b"/") || path.starts_with(b"~") || path.starts_with(b"%(prefix)/")
 }
 
 /// Whether a word of a command can only be meant as a path.

@@ -13,11 +13,12 @@ use super::layout::{
     leads_to, named_work_tree, work_tree,
 };
 use super::refuse::Limits;
-use super::scopes::Scopes;
+use super::scopes::{Named, Scopes};
 use super::walk::Found;
-use super::{Surroundings, config};
+use super::{Surroundings, config, names};
 use crate::error::{Error, ErrorKind, push_printable, quoted};
 use crate::spec::{OnAppear, SettleName};
+use crate::sys::io_error_text;
 
 /// The repositories that a box has to do with.
 pub(super) struct Repositories<'a> {
@@ -89,7 +90,7 @@ impl<'a> Repositories<'a> {
 
     /// Finds the repository that `cwd` belongs to, as git does: here, or in the nearest directory above.
     pub(super) fn find_own(&mut self, area: &mut Area, cwd: &Path) -> Result<(), Error> {
-        if cwd.iter().any(|part| part == ".git") {
+        if cwd.iter().any(|part| names::is_like(part.as_bytes(), b".git")) {
             return Err(inside(cwd));
         }
         for dir in cwd.ancestors() {
@@ -133,8 +134,15 @@ impl<'a> Repositories<'a> {
             area.tell(above, TOO_DEEP);
         }
         for dot_git in &found.dot_gits {
+            if area.is_over(dot_git) {
+                return;
+            }
             // One that leads astray is held, and what it leads to is not in the box.
             let _astray = self.add(area, dot_git).is_err();
+        }
+        for link in &found.gitmodules {
+            // git writes where it leads (`git submodule add`).
+            area.hold(link, Missing::Ignore);
         }
         for dir in &found.bare {
             if !self.dirs.contains_key(dir) {
@@ -221,7 +229,12 @@ impl<'a> Repositories<'a> {
             if ahead.is_empty() {
                 return;
             }
-            ahead.iter().for_each(|git_dir| self.protect_one(area, git_dir));
+            for git_dir in &ahead {
+                if area.is_over(git_dir) {
+                    return;
+                }
+                self.protect_one(area, git_dir);
+            }
             done.extend(ahead);
         }
     }
@@ -257,13 +270,14 @@ impl<'a> Repositories<'a> {
     /// `config.worktree`.
     fn protect_settings(&mut self, area: &mut Area, git_dir: &Path, missing: Missing) -> Missing {
         let mut settings = self.scopes.read(area, &git_dir.join("config"), missing);
-        let is_extended = |(key, value): &config::Setting| key == "extensions.worktreeconfig" && config::is_true(value);
+        let is_extended =
+            |Named { key, value, .. }: &Named| key == "extensions.worktreeconfig" && config::is_true(value);
         let is_obeyed = settings.iter().any(is_extended);
         // Where git does not obey it, it will as soon as somebody needs it for something else (git-sparse-checkout(1)).
         let missing = if is_obeyed { Missing::Make("touch") } else { Missing::Watch(OnAppear::Remove) };
         settings.extend(self.scopes.read(area, &git_dir.join("config.worktree"), missing));
         let mut tops = self.dirs.get(git_dir).cloned().unwrap_or_default();
-        tops.extend(named_work_tree(git_dir, settings.iter()));
+        tops.extend(named_work_tree(git_dir, settings.iter().map(|Named { key, value, .. }| (&key[..], &value[..]))));
         if tops.is_empty() {
             // Hooks run in the git directory then (githooks(5)).
             tops.insert(git_dir.to_owned());
@@ -275,6 +289,9 @@ impl<'a> Repositories<'a> {
     /// `worktrees/NAME` keep the files that lead from one part to the other.
     fn protect_worktrees(&mut self, area: &mut Area, git_dir: &Path, own_config: Missing) {
         for dir in listed(area, &git_dir.join("worktrees")) {
+            if area.is_over(&dir) {
+                return;
+            }
             self.known.insert(dir.clone());
             if !self.worktrees.contains(&dir) && !keep_elsewhere(area, &dir, own_config) {
                 area.close(&dir);
@@ -295,10 +312,15 @@ impl<'a> Repositories<'a> {
     fn protect_modules(&mut self, area: &mut Area, git_dir: &Path) {
         let mut waiting = listed(area, &git_dir.join("modules"));
         while let Some(dir) = waiting.pop() {
+            if !area.budget.add_directory(|| dir.clone()) || area.is_over(&dir) {
+                return;
+            }
             if is_too_deep(dir.as_os_str().as_bytes()) {
                 area.tell(&dir, TOO_DEEP);
             } else if is_git_dir(&dir) {
-                self.dirs.entry(dir).or_default();
+                if !self.dirs.contains_key(&dir) && area.budget.add_repository(|| dir.clone()) {
+                    self.dirs.insert(dir, BTreeSet::new());
+                }
             } else {
                 waiting.extend(listed(area, &dir));
             }
@@ -312,13 +334,13 @@ pub(super) const TOO_DEEP: &str =
 
 /// Directories in one where git directories lie. What cannot be listed is read-only as a whole.
 fn listed(area: &mut Area, dir: &Path) -> Vec<PathBuf> {
-    directories(dir).unwrap_or_else(|_| {
+    directories(dir).unwrap_or_else(|error| {
         if area.close(dir) {
             area.tell(dir, "cannot be listed, and is read-only with all that is in it");
         } else {
             area.give_up(
                 dir,
-                "cannot be listed, and so not be protected",
+                format!("cannot be listed ({}), and so not be protected", io_error_text(&error)),
                 "see that it can be looked at (ls -l)".into(),
             );
         }

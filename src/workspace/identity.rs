@@ -65,7 +65,8 @@ impl Files<'_> {
         for (header, (key, value)) in config::parse_with_headers(text) {
             let Some((section, name)) = key.split_once('.') else { continue };
             if matches!(key.as_str(), "include.path" | "includeif.path") {
-                let included = expand(Some(self.home), &value, source.parent().unwrap_or(source));
+                let base = source.parent().unwrap_or(source);
+                let Some(included) = expand(Some(self.home), &value, base) else { continue };
                 self.add(&included, &included, depth + 1);
                 setting(&mut out, header, name, c_path(&included).as_bytes());
             } else if KEPT.contains(&key.as_str()) && header.eq_ignore_ascii_case(section.as_bytes()) {

@@ -1,7 +1,21 @@
 //! Files besides git's that the host executes or obeys later, although nobody asked for the project's code: by opening
 //! a shell, an editor or an agent in the directory, or by a tool that only looks.
 
+use std::collections::BTreeSet;
 use std::ffi::CStr;
+
+/// First parts of paths in [`TABLE`] that are there.
+pub(super) type Names = BTreeSet<&'static CStr>;
+
+/// Directories of [`TABLE`] of which only something deeper is obeyed.
+const AROUND: [&CStr; 2] = [c".hg", c".jj"];
+
+/// The first part of a path in [`TABLE`].
+pub(super) fn first_part(path: &'static CStr) -> &'static CStr {
+    let is_around =
+        |dir: &&CStr| path.to_bytes().strip_prefix(dir.to_bytes()).is_some_and(|rest| rest.first() == Some(&b'/'));
+    AROUND.into_iter().find(is_around).unwrap_or(path)
+}
 
 /// Name in the top directory of a project, or path below it, and who obeys it.
 ///
@@ -68,3 +82,14 @@ pub(super) const TABLE: &[(&CStr, &str)] = &[
     (c".gdbinit", "gdb runs it at start"),
     (c".lldbinit", "lldb runs it at start"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_parts_are_names() {
+        assert!(TABLE.iter().all(|(path, _)| !first_part(path).to_bytes().contains(&b'/')));
+        assert_eq!((first_part(c".hg/hgrc"), first_part(c".hgrc")), (c".hg", c".hgrc"));
+    }
+}

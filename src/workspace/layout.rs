@@ -3,7 +3,7 @@
 //! Anybody may have written these files. Each is read by [`entry::read_without_links`] or not at all, and one that
 //! cannot be read leads nowhere.
 
-use std::ffi::OsStr;
+use std::ffi::{CStr, OsStr};
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
@@ -11,11 +11,15 @@ use std::path::{Path, PathBuf};
 
 use super::area::c_path;
 use super::config;
+use super::refuse::home_of;
 use crate::sys::{Errno, entry};
 
 /// The longest file that is read, in bytes. git reads no longer pointer files (setup.c, `read_gitfile_gently`), and
 /// people write no longer configurations.
 pub(super) const LONGEST: u64 = 1 << 20;
+
+/// Directories of a git directory with a file for each remote (gitrepository-layout(5)). No git makes one any more.
+pub(super) const REMOTES: [&CStr; 2] = [c"remotes", c"branches"];
 
 /// Whether git takes this for a git directory (setup.c, `is_git_directory`).
 pub(super) fn is_git_dir(dir: &Path) -> bool {
@@ -67,15 +71,16 @@ pub(super) fn work_tree(git_dir: &Path) -> Option<PathBuf> {
         text => text.ok().map(|text| config::parse(&text)),
     });
     let [shared, own] = files;
-    named_work_tree(git_dir, shared?.iter().chain(&own?))
+    let (shared, own) = (shared?, own?);
+    named_work_tree(git_dir, shared.iter().chain(&own).map(|(key, value)| (&key[..], &value[..])))
 }
 
 /// The same, by its settings.
 pub(super) fn named_work_tree<'s>(
     git_dir: &Path,
-    settings: impl DoubleEndedIterator<Item = &'s config::Setting>,
+    settings: impl DoubleEndedIterator<Item = (&'s str, &'s [u8])>,
 ) -> Option<PathBuf> {
-    let (_, tree) = settings.rev().find(|(key, _)| key == "core.worktree")?;
+    let (_, tree) = settings.rev().find(|(key, _)| *key == "core.worktree")?;
     git_dir.join(path_of(tree)).canonicalize().ok()
 }
 
@@ -113,12 +118,20 @@ pub(super) fn first_line(file: &Path) -> Option<Vec<u8>> {
     (!text.is_empty()).then_some(text)
 }
 
-/// A path of the configuration, relative to `base`.
-pub(super) fn expand(home: Option<&Path>, value: &[u8], base: &Path) -> PathBuf {
-    match (value.strip_prefix(b"~/"), home) {
-        (Some(rest), Some(home)) => home.join(path_of(rest)),
-        _ => base.join(path_of(value)),
+/// A path of the configuration, relative to `base` (git-config(1), "pathname"; path.c, `interpolate_path`). `None`
+/// where it lies in the home of somebody who is not known here, but may be to git.
+pub(super) fn expand(home: Option<&Path>, value: &[u8], base: &Path) -> Option<PathBuf> {
+    // Where git was installed, which is not where a box writes.
+    if let Some(rest) = value.strip_prefix(b"%(prefix)/") {
+        return Some(Path::new("/usr").join(path_of(rest)));
     }
+    let Some(rest) = value.strip_prefix(b"~") else { return Some(base.join(path_of(value))) };
+    let end = rest.iter().position(|&byte| byte == b'/').unwrap_or(rest.len());
+    let (user, rest) = (&rest[..end], path_of(rest.get(end + 1..).unwrap_or_default()));
+    let is_own = |home: &&Path| user.is_empty() || home.file_name() == Some(OsStr::from_bytes(user));
+    let other = || if user.is_empty() { None } else { home_of(user) };
+    let home = other().or_else(|| home.filter(is_own).map(Path::to_owned))?;
+    Some(home.join(rest))
 }
 
 /// Whether something at `path` is out of reach of whoever goes by paths, as the mounts of a box do: no call takes a

@@ -10,16 +10,19 @@
 //! nobody has links.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::ffi::{CString, OsStr};
+use std::ffi::{CStr, CString, OsStr};
 use std::fs;
 use std::io::ErrorKind;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use super::area::{Area, Missing, c_path, parts};
-use crate::spec::SettleLink;
+use super::bounds::Budget;
+use super::layout::{REMOTES, path_of};
+use super::{id_of, rebase};
 use crate::spec::path::MAX_LINKS;
+use crate::spec::{Settle, SettleCommands, SettleLink};
 use crate::sys::dir::{self, Entries, For};
 use crate::sys::file::{self, Kind, Stat};
 use crate::sys::{entry, mount};
@@ -33,6 +36,15 @@ const MOST_DIRS_IN_ALL: usize = 2000;
 /// So many links are written down in all.
 const MOST_LINKS: usize = 1000;
 
+/// What a look has found.
+#[derive(Default)]
+struct Found {
+    links: Vec<Link>,
+    commands: Vec<SettleCommands>,
+    /// Directories with files of remotes: git makes none any more, and obeys what it finds.
+    remotes: Vec<PathBuf>,
+}
+
 /// A link, what it says, and what it is itself.
 struct Link {
     path: PathBuf,
@@ -40,20 +52,28 @@ struct Link {
     about: Stat,
 }
 
-/// Finds the links in those of `git_dirs` that the program can write.
+/// Finds the links in those of `git_dirs` that the program can write, and what else is told apart at the end from
+/// what the program has made: commands of rebases are written down, and remotes held.
 ///
 /// One that leads to something in the work trees is held with that: the program could put other links there, and
 /// nobody looks for links outside of git directories.
-pub(super) fn find(area: &mut Area, git_dirs: &BTreeSet<PathBuf>) -> Vec<SettleLink> {
-    let mut found = Vec::new();
+pub(super) fn find(area: &mut Area, git_dirs: &BTreeSet<PathBuf>) -> Settle {
+    let mut found = Found::default();
     let mut left = MOST_DIRS_IN_ALL;
     for git_dir in git_dirs.iter().filter(|dir| area.contains(dir)).cloned().collect::<Vec<_>>() {
+        if area.is_over(&git_dir) {
+            break;
+        }
         let most = left.min(MOST_DIRS);
-        left -= look(&git_dir, git_dirs, most, &mut found);
+        left -= look(&git_dir, git_dirs, most, &mut found, &mut area.budget);
     }
-    found.truncate(MOST_LINKS);
-    let mut kept = Vec::with_capacity(found.len());
-    for Link { path, target, about } in found {
+    let Found { links: mut found_links, commands, remotes } = found;
+    for dir in remotes {
+        area.hold(&dir, Missing::Ignore);
+    }
+    found_links.truncate(MOST_LINKS);
+    let mut links = Vec::with_capacity(found_links.len());
+    for Link { path, target, about } in found_links {
         let Some(end) = End::of(&path) else { continue };
         let is_gits = || end.path.ancestors().any(|above| git_dirs.contains(above));
         if end.is_there && area.contains(&end.path) && !is_gits() {
@@ -61,24 +81,25 @@ pub(super) fn find(area: &mut Area, git_dirs: &BTreeSet<PathBuf>) -> Vec<SettleL
         } else {
             let End { path: leads_to, is_there } = end;
             let (path, leads_to) = (c_path(&path), c_path(&leads_to));
-            let (identity, changed) = ((about.device, about.inode), about.changed);
-            kept.push(SettleLink { path, target, leads_to, is_there, identity, changed });
+            let (identity, changed) = (id_of(about), about.changed);
+            links.push(SettleLink { path, target, leads_to, is_there, identity, changed });
         }
     }
-    kept
+    Settle { links, commands, ..Settle::default() }
 }
 
 /// Collects the links below `git_dir` with their targets. Returns how many directories were read, at most `most`.
-fn look(git_dir: &Path, git_dirs: &BTreeSet<PathBuf>, most: usize, found: &mut Vec<Link>) -> usize {
+fn look(git_dir: &Path, git_dirs: &BTreeSet<PathBuf>, most: usize, found: &mut Found, budget: &mut Budget) -> usize {
     let mut entries = Entries::new();
     let mut waiting = VecDeque::from([git_dir.to_owned()]);
     let mut read = 0;
-    while let Some(dir) = waiting.pop_front().filter(|_| read < most && found.len() < MOST_LINKS) {
+    while let Some(dir) = waiting.pop_front().filter(|_| read < most && found.links.len() < MOST_LINKS) {
         read += 1;
         // What cannot be read has no link that stays.
         let Ok(open) = dir::open_any_mount(mount::AT_FDCWD, &c_path(&dir), For::Listing) else { continue };
         let is_objects = dir.file_name() == Some(OsStr::new("objects"));
-        while entries.read(open.as_fd()).unwrap_or(false) {
+        let is_of_remotes = REMOTES.iter().any(|name| dir == git_dir.join(path_of(name.to_bytes())));
+        while entries.read(open.as_fd()).unwrap_or(false) && !budget.is_late(|| dir.clone()) {
             for (name, kind) in entries.iter() {
                 let kind = kind.or_else(|| entry::look_at(open.as_fd(), name).ok().flatten()?.kind());
                 let path = || dir.join(OsStr::from_bytes(name.to_bytes()));
@@ -86,7 +107,18 @@ fn look(git_dir: &Path, git_dirs: &BTreeSet<PathBuf>, most: usize, found: &mut V
                     Some(Kind::Link) => {
                         let target = file::read_link_at(open.as_fd(), name).ok();
                         let about = entry::look_at(open.as_fd(), name).ok().flatten();
-                        found.extend(target.zip(about).map(|(target, about)| Link { path: path(), target, about }));
+                        found.links.extend(target.zip(about).map(|(target, about)| Link {
+                            path: path(),
+                            target,
+                            about,
+                        }));
+                    }
+                    Some(Kind::File) if is_of_remotes && found.remotes.last() != Some(&dir) => {
+                        found.remotes.push(dir.clone());
+                    }
+                    Some(Kind::Dir) if dir == git_dir && rebase::STATES.contains(&name) => {
+                        found.add_commands(git_dir, open.as_fd(), name);
+                        waiting.push_back(path());
                     }
                     Some(Kind::Dir) if !(is_objects && is_fan_out(name.to_bytes())) => waiting.push_back(path()),
                     _ => {}
@@ -97,6 +129,17 @@ fn look(git_dir: &Path, git_dirs: &BTreeSet<PathBuf>, most: usize, found: &mut V
         waiting.retain(|dir| !git_dirs.contains(dir));
     }
     read
+}
+
+impl Found {
+    /// Writes down the commands in `state` of a git directory. One that cannot be read has none that stay.
+    fn add_commands(&mut self, git_dir: &Path, open: BorrowedFd<'_>, state: &CStr) {
+        if let Ok(commands) = rebase::commands(open, state)
+            && !commands.is_empty()
+        {
+            self.commands.push(SettleCommands { git_dir: c_path(git_dir), commands });
+        }
+    }
 }
 
 /// Whether a directory in one called `objects` is one of the hundreds over which files are spread by their hashes, as

@@ -14,7 +14,8 @@
 //!
 //! Not held, since a program that may work here must be able to write it: what a build executes (`Makefile`,
 //! `package.json`, `build.rs`, `node_modules`), scripts that a hook calls, `.gitattributes` and `info/attributes` (they
-//! name drivers, which `config` defines), and the state of a rebase in progress.
+//! name drivers, which `config` defines), and the state of a rebase in progress: commands in it are written down, and
+//! new ones are looked for at the end ([`rebase`]).
 //!
 //! A link in a git directory is held where it leads into the work tree, with that. Others are written down ([`links`]).
 //!
@@ -40,6 +41,7 @@
 #![forbid(unsafe_code)]
 
 mod area;
+mod bounds;
 mod config;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
@@ -48,6 +50,8 @@ mod identity;
 mod later;
 mod layout;
 mod links;
+mod names;
+mod rebase;
 mod refuse;
 mod scopes;
 mod settle;
@@ -55,13 +59,17 @@ mod settle;
 mod tests;
 mod walk;
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, push_printable};
-use crate::spec::{FsOp, Settle, Watch};
+use crate::spec::{FileId, FsOp, Settle, Watch};
+use crate::sys::file::Stat;
 use crate::sys::io_error_text;
 use area::Area;
+use bounds::{BOUNDS, Bounds, Budget};
 pub(crate) use identity::identity;
+pub(crate) use names::is_like as is_like_name;
 pub(crate) use scopes::Common as GitConfig;
 pub(crate) use settle::{Settled, settle};
 
@@ -100,7 +108,9 @@ pub(crate) struct Workspace {
 pub(crate) struct Unheld {
     pub(crate) path: PathBuf,
     /// Goes on after the path.
-    pub(crate) why: &'static str,
+    pub(crate) why: Cow<'static, str>,
+    /// What names it, if something does.
+    pub(crate) named_by: Option<String>,
     /// What to do about it.
     pub(crate) remedy: String,
     /// Whether no run begins with it. Otherwise it is only said.
@@ -108,12 +118,15 @@ pub(crate) struct Unheld {
 }
 
 impl Unheld {
-    /// `PATH WHY`, in printable characters.
+    /// `PATH WHY; KEY in FILE names it`, in printable characters.
     pub(crate) fn message(&self) -> Vec<u8> {
         let mut message = Vec::new();
         push_printable(&mut message, &self.path);
         message.push(b' ');
         message.extend_from_slice(self.why.as_bytes());
+        if let Some(named_by) = &self.named_by {
+            message.extend_from_slice(format!("; {named_by} names it").as_bytes());
+        }
         message
     }
 }
@@ -133,11 +146,20 @@ impl Workspace {
     }
 }
 
+/// Which file something is, that was looked at by [`crate::sys::entry`].
+fn id_of(about: Stat) -> FileId {
+    FileId { device: about.device, inode: about.inode, born: about.born }
+}
+
 /// Finds out what to mount for a workspace.
 ///
 /// # Errors
 /// The directory is none that a program may write all of, or cannot be looked through.
 pub(crate) fn find(around: &Surroundings<'_>) -> Result<Workspace, Error> {
+    find_within(around, BOUNDS)
+}
+
+fn find_within(around: &Surroundings<'_>, bounds: Bounds) -> Result<Workspace, Error> {
     let failed = |error: std::io::Error| {
         let mut message = b"Can't use ".to_vec();
         push_printable(&mut message, around.cwd);
@@ -152,17 +174,25 @@ pub(crate) fn find(around: &Surroundings<'_>) -> Result<Workspace, Error> {
     if let Some(reason) = limits.refusal(&cwd).or_else(|| limits.refusal_of_place(&cwd)) {
         return Err(refuse::error(&cwd, reason));
     }
-    let mut area = Area::new(&cwd, around.uid);
+    let mut area = Area::new(&cwd, around.uid, Budget::new(bounds));
     let mut repositories = git::Repositories::new(around, &limits);
     repositories.find_own(&mut area, &cwd)?;
-    let found = walk::walk(&cwd, around.uid)?;
+    let found = walk::walk(&cwd, around.uid, &mut area.budget)?;
     repositories.add_nested(&mut area, &found);
     repositories.protect(&mut area, &cwd);
     area.protect_later(&cwd, Some(&found.names));
     for top in repositories.tops().filter(|top| *top != cwd) {
-        area.protect_later(top, walk::names(top).as_ref());
+        if area.is_over(top) {
+            break;
+        }
+        let names = walk::names(top, &mut area.budget);
+        area.protect_later(top, names.as_ref());
     }
     let names = repositories.take_names();
-    let links = links::find(&mut area, &repositories.into_known());
-    area.finish(links, names).map_err(failed)
+    let before = links::find(&mut area, &repositories.into_known());
+    area.pin_ways();
+    if let Some(error) = area.budget.error(&cwd) {
+        return Err(error);
+    }
+    area.finish(Settle { names, ..before }).map_err(failed)
 }

@@ -1,8 +1,9 @@
 //! Directories that no program gets to write as a whole, because they are more than a project.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -121,13 +122,21 @@ impl Links {
 
 /// The home of user `uid` in the text of passwd(5).
 fn recorded_home(users: &[u8], uid: u32) -> Option<PathBuf> {
-    use std::os::unix::ffi::OsStrExt;
-    let uid = uid.to_string();
+    home_where(users, 2, uid.to_string().as_bytes())
+}
+
+/// The home of the user called `name`, as far as the system has a list of users.
+pub(super) fn home_of(name: &[u8]) -> Option<PathBuf> {
+    home_where(&fs::read("/etc/passwd").ok()?, 0, name)
+}
+
+/// The home in the first line whose field number `field` is `text`.
+fn home_where(users: &[u8], field: usize, text: &[u8]) -> Option<PathBuf> {
+    const HOME: usize = 5;
     users.split(|&byte| byte == b'\n').find_map(|line| {
-        let mut fields = line.split(|&byte| byte == b':').skip(2);
-        let is_it = fields.next()? == uid.as_bytes();
-        let home = fields.nth(2)?;
-        is_it.then(|| PathBuf::from(std::ffi::OsStr::from_bytes(home)))
+        let is_it = line.split(|&byte| byte == b':').nth(field)? == text;
+        let home = line.split(|&byte| byte == b':').nth(HOME)?;
+        is_it.then(|| PathBuf::from(OsStr::from_bytes(home)))
     })
 }
 
@@ -149,6 +158,7 @@ mod tests {
         let users = b"root:x:0:0:root:/root:/bin/sh\nu:x:1000:1000::/home/u:/bin/sh\nbad line\n";
         assert_eq!(recorded_home(users, 1000), Some("/home/u".into()));
         assert_eq!(recorded_home(users, 7), None);
+        assert_eq!((home_where(users, 0, b"u"), home_where(users, 0, b"x")), (Some("/home/u".into()), None));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use super::area::{Area, Missing, c_path};
 use super::config::{self, Setting, Word};
@@ -20,6 +21,15 @@ use crate::spec::{OnAppear, SettleName};
 pub(crate) struct Common {
     files: Vec<PathBuf>,
     settings: Vec<Setting>,
+}
+
+/// A setting, and where it comes from.
+#[derive(Debug, Clone)]
+pub(super) struct Named {
+    pub(super) key: String,
+    pub(super) value: Vec<u8>,
+    /// The file, or words for what is none.
+    file: Rc<Path>,
 }
 
 impl Common {
@@ -65,7 +75,7 @@ const DEEPEST: u32 = 10;
 pub(super) struct Scopes<'a> {
     home: Option<&'a Path>,
     /// What the user and the system have set for every repository.
-    common: Vec<Setting>,
+    common: Vec<Named>,
     /// What may still be read, in bytes.
     text_left: usize,
     /// How many settings and names may still be looked at.
@@ -102,26 +112,34 @@ impl<'a> Scopes<'a> {
     /// Reads the files of the user and of the system, and holds what they name wherever somebody is. What they name
     /// from the top of a repository is held with that: [`Scopes::hold_named`]. `cwd` may become one.
     pub(super) fn read_common(&mut self, area: &mut Area, from: &Common, cwd: &Path) {
-        let mut common = from.settings.clone();
-        // Relative ones are refused where no file includes them.
-        let included = from.settings.iter().filter(|(key, value)| is_include(key) && config::is_absolute(value));
-        let included: Vec<PathBuf> = included.map(|(_, value)| self.expand(value, cwd)).collect();
-        for file in from.files.iter().chain(&included) {
+        let mut common = Vec::new();
+        for file in &from.files {
             self.read_file(area, file, Missing::Make("touch"), &mut common, 0);
+        }
+        if !from.settings.is_empty() {
+            let file: Rc<Path> = Path::new("the environment").into();
+            for (key, value) in from.settings.iter().cloned() {
+                let setting = Named { key, value, file: Rc::clone(&file) };
+                // Relative ones are refused where no file includes them.
+                if is_include(&setting.key) && config::is_absolute(&setting.value) {
+                    self.read_included(area, &setting, cwd, &mut common, 0);
+                }
+                common.push(setting);
+            }
         }
         self.hold(area, &common, cwd, For::NoRepository);
         self.common = common;
     }
 
     /// Holds a file of a repository, `missing` or not, and all that it includes, and returns its settings.
-    pub(super) fn read(&mut self, area: &mut Area, file: &Path, missing: Missing) -> Vec<Setting> {
+    pub(super) fn read(&mut self, area: &mut Area, file: &Path, missing: Missing) -> Vec<Named> {
         let mut settings = Vec::new();
         self.read_file(area, file, missing, &mut settings, 0);
         settings
     }
 
     /// Holds what these settings, and those of the user and the system, name in a repository with the top `top`.
-    pub(super) fn hold_named(&mut self, area: &mut Area, own: &[Setting], top: &Path) {
+    pub(super) fn hold_named(&mut self, area: &mut Area, own: &[Named], top: &Path) {
         let common = std::mem::take(&mut self.common);
         self.hold(area, &common, top, For::All);
         self.hold(area, own, top, For::One);
@@ -142,25 +160,47 @@ impl<'a> Scopes<'a> {
     }
 
     /// Outside of repositories, what they would have may be missing.
-    fn hold(&mut self, area: &mut Area, settings: &[Setting], top: &Path, whose: For) {
-        for (key, value) in settings {
-            if let Some(maker) = config::maker(key, value) {
-                let is_obeyed = whose != For::NoRepository || config::is_absolute(value);
-                let missing = if is_obeyed { Missing::Make(maker) } else { Missing::Watch(OnAppear::Report) };
-                let held = area.hold(&self.expand(value, top), missing);
-                self.note(key, value, whose, false, held.map(|(place, _)| place));
-            } else if let Some(words) = config::command_words(key, value) {
-                for word in words {
-                    if !self.may_look_at(area, top) {
-                        return;
-                    }
-                    let held = self.hold_word(area, &word, top);
-                    if held.is_some() || word.text.contains(&b'/') {
-                        self.note(key, &word.text, whose, true, held);
-                    }
+    fn hold(&mut self, area: &mut Area, settings: &[Named], top: &Path, whose: For) {
+        for setting in settings {
+            let goes_on = self.hold_setting(area, setting, top, whose);
+            area.named_by = None;
+            if !goes_on {
+                return;
+            }
+        }
+    }
+
+    /// False where no more may be looked at.
+    fn hold_setting(&mut self, area: &mut Area, setting: &Named, top: &Path, whose: For) -> bool {
+        let Named { key, value, .. } = setting;
+        if let Some(maker) = config::maker(key, value) {
+            if !self.may_look_at(area, top) {
+                return false;
+            }
+            setting.is_at_work(area);
+            let Some(path) = self.expand(area, value, top) else { return true };
+            if !config::is_absolute(value) && !has_name(value) {
+                let why = "is a work tree or lies above it, and what it holds would be executed or obeyed";
+                area.give_up(&path, why, "name a directory in it instead (git config --show-origin --list)".into());
+                return true;
+            }
+            let is_obeyed = whose != For::NoRepository || config::is_absolute(value);
+            let missing = if is_obeyed { Missing::Make(maker) } else { Missing::Watch(OnAppear::Report) };
+            let held = area.hold(&path, missing);
+            self.note(key, value, whose, false, held.map(|(place, _)| place));
+        } else if let Some(words) = config::command_words(key, value) {
+            setting.is_at_work(area);
+            for word in words {
+                if !self.may_look_at(area, top) {
+                    return false;
+                }
+                let held = self.hold_word(area, &word, top);
+                if held.is_some() || word.text.contains(&b'/') {
+                    self.note(key, &word.text, whose, true, held);
                 }
             }
         }
+        true
     }
 
     /// Keeps what is named from the top, since the program may make another one. `held` is what it is at this one.
@@ -178,7 +218,7 @@ impl<'a> Scopes<'a> {
 
     /// A word of a command. It may name a file: returns where that is, if it is there.
     fn hold_word(&self, area: &mut Area, word: &Word, top: &Path) -> Option<PathBuf> {
-        let path = self.expand(&word.text, top);
+        let path = self.expand(area, &word.text, top)?;
         match fs::metadata(&path) {
             Ok(about) if !about.is_dir() => area.hold(&path, Missing::Ignore).map(|(place, _)| place),
             Err(error) if error.kind() == ErrorKind::NotFound && word.is_path => {
@@ -189,26 +229,39 @@ impl<'a> Scopes<'a> {
         }
     }
 
-    fn read_file(&mut self, area: &mut Area, file: &Path, missing: Missing, settings: &mut Vec<Setting>, depth: u32) {
+    fn read_file(&mut self, area: &mut Area, file: &Path, missing: Missing, settings: &mut Vec<Named>, depth: u32) {
         let Some(found) = area.hold(file, missing) else { return };
         let Some(text) = area.read(file, &found, LONGEST) else { return };
         if self.text_left < text.len() {
             return give_up(area, file);
         }
         self.text_left -= text.len();
+        let named: Rc<Path> = file.into();
         for (key, value) in config::parse(&text) {
             if !self.may_look_at(area, file) {
                 return;
             }
-            if is_include(&key) && depth < DEEPEST {
-                let included = self.expand(&value, file.parent().unwrap_or(file));
-                self.read_file(area, &included, Missing::Make("touch"), settings, depth + 1);
+            let setting = Named { key, value, file: Rc::clone(&named) };
+            if is_include(&setting.key) && depth < DEEPEST {
+                self.read_included(area, &setting, file.parent().unwrap_or(file), settings, depth + 1);
             }
-            settings.push((key, value));
+            settings.push(setting);
         }
     }
 
+    /// Reads the file that a setting includes.
+    fn read_included(&mut self, area: &mut Area, setting: &Named, base: &Path, settings: &mut Vec<Named>, depth: u32) {
+        setting.is_at_work(area);
+        if let Some(included) = self.expand(area, &setting.value, base) {
+            self.read_file(area, &included, Missing::Make("touch"), settings, depth);
+        }
+        area.named_by = None;
+    }
+
     fn may_look_at(&mut self, area: &mut Area, place: &Path) -> bool {
+        if area.is_over(place) {
+            return false;
+        }
         let left = self.names_left.checked_sub(1);
         self.names_left = left.unwrap_or(0);
         if left.is_none() {
@@ -217,9 +270,27 @@ impl<'a> Scopes<'a> {
         left.is_some()
     }
 
-    fn expand(&self, value: &[u8], base: &Path) -> PathBuf {
-        expand(self.home, value, base)
+    fn expand(&self, area: &mut Area, value: &[u8], base: &Path) -> Option<PathBuf> {
+        let path = expand(self.home, value, base);
+        if path.is_none() {
+            let why = "lies in a home that is not in /etc/passwd, so it cannot be protected";
+            area.give_up(path_of(value), why, "write the path with the home as it is".into());
+        }
+        path
     }
+}
+
+impl Named {
+    /// Says that this is what names whatever is held next.
+    fn is_at_work(&self, area: &mut Area) {
+        area.named_by = Some((self.key.clone(), Rc::clone(&self.file)));
+    }
+}
+
+/// Whether a path ends with a name, and neither with `.` nor with `..`.
+fn has_name(path: &[u8]) -> bool {
+    let last = path.split(|&byte| byte == b'/').rfind(|part| !matches!(*part, b"" | b"."));
+    last.is_some_and(|last| last != b"..")
 }
 
 fn is_include(key: &str) -> bool {

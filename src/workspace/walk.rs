@@ -4,15 +4,16 @@
 //! link is followed, and nothing recurs on the stack. One directory is open for each of the last levels; those above
 //! are found again by `..`, and must be the same then.
 
-use std::collections::BTreeSet;
-use std::ffi::{CStr, CString, OsStr, OsString};
-use std::fs;
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::area::c_path;
+use super::bounds::Budget;
+use super::later::{Names, TABLE, first_part};
 use super::layout::{is_too_deep, path_of};
+use super::names;
 use crate::error::{Error, ErrorKind, MISSING_CALL, push_printable};
 use crate::sys::dir::{self, Entries, For};
 use crate::sys::file::{self, Kind, Stat};
@@ -26,8 +27,10 @@ pub(super) struct Found {
     pub(super) dot_gits: Vec<PathBuf>,
     /// Directories that look like git directories and have another name.
     pub(super) bare: Vec<PathBuf>,
-    /// The names in the directory where the walk began.
-    pub(super) names: BTreeSet<OsString>,
+    /// Links called `.gitmodules` beside a `.git`.
+    pub(super) gitmodules: Vec<PathBuf>,
+    /// The names in the directory where the walk began that somebody obeys.
+    pub(super) names: Names,
     /// A directory high above the first of these that is too deep for a mount.
     pub(super) too_deep: Option<PathBuf>,
 }
@@ -50,17 +53,18 @@ struct Level {
 /// nothing is entered that git has made.
 ///
 /// The types of files come with the names (getdents(2)): no file is looked at.
-pub(super) fn walk(top: &Path, uid: u32) -> std::result::Result<Found, Error> {
+pub(super) fn walk(top: &Path, uid: u32, budget: &mut Budget) -> std::result::Result<Found, Error> {
     let path = top.as_os_str().as_bytes().to_owned();
-    let mut walk = Walk { uid, found: Found::default(), levels: Vec::new(), path, entries: Entries::new() };
+    let mut walk = Walk { uid, budget, found: Found::default(), levels: Vec::new(), path, entries: Entries::new() };
     match walk.visit(AT_FDCWD, &c_path(top)).and_then(|()| walk.visit_all()) {
         Ok(()) => Ok(walk.found),
         Err(errno) => Err(failed(&walk.path, errno)),
     }
 }
 
-struct Walk {
+struct Walk<'b> {
     uid: u32,
+    budget: &'b mut Budget,
     found: Found,
     levels: Vec<Level>,
     /// Where the walk is.
@@ -68,10 +72,10 @@ struct Walk {
     entries: Entries,
 }
 
-impl Walk {
+impl Walk<'_> {
     /// Visits what lies ahead.
     fn visit_all(&mut self) -> Result<()> {
-        while let Some(level) = self.levels.last_mut() {
+        while let Some(level) = self.levels.last_mut().filter(|_| !self.budget.is_spent()) {
             self.path.truncate(level.path);
             let Some(name) = level.ahead.pop() else {
                 self.leave()?;
@@ -123,43 +127,41 @@ impl Walk {
     }
 
     fn enter(&mut self, open: OwnedFd) -> Result<()> {
-        let (mut head, mut objects, mut refs, mut commondir) = (false, false, false, false);
-        let (mut ahead, mut has_dot_git) = (Vec::new(), false);
+        let mut seen = Seen::default();
+        let mut ahead = Vec::new();
         let is_top = self.levels.is_empty();
+        let here = || high_above(path_of(&self.path));
         while self.entries.read(open.as_fd())? {
+            if self.budget.is_late(here) {
+                return Ok(());
+            }
             for (name, kind) in self.entries.iter() {
                 if is_top {
-                    self.found.names.insert(OsStr::from_bytes(name.to_bytes()).to_owned());
-                }
-                // Links too: git follows them.
-                match name.to_bytes() {
-                    b".git" => {
-                        has_dot_git = true;
-                        continue;
-                    }
-                    b"HEAD" => head = true,
-                    b"objects" => objects = true,
-                    b"refs" => refs = true,
-                    b"commondir" => commondir = true,
-                    _ => {}
+                    self.found.names.extend(later(open.as_fd(), name));
                 }
                 let kind = match kind {
                     Some(kind) => Some(kind),
                     None => entry::look_at(open.as_fd(), name)?.and_then(Stat::kind),
                 };
-                if kind == Some(Kind::Dir) {
+                seen.add(open.as_fd(), name, kind);
+                if kind == Some(Kind::Dir) && name != c".git" {
+                    if !self.budget.add_directory(here) {
+                        return Ok(());
+                    }
                     ahead.push(name.to_owned());
                 }
             }
         }
-        // As git does (setup.c, `is_git_directory`).
-        if head && (objects && refs || commondir) {
+        if seen.is_git_dir() {
             self.note(None);
             // There may be work trees in it.
             ahead.retain(|name| !is_gits_own(name));
         }
-        if has_dot_git {
+        if seen.dot_git {
             self.note(Some(".git"));
+            if seen.gitmodules {
+                self.note(Some(".gitmodules"));
+            }
         }
         self.levels.push(Level { open: Some(open), about: None, ahead, path: self.path.len() });
         Ok(())
@@ -168,11 +170,15 @@ impl Walk {
     /// Notes the directory where the walk is, or something in it.
     fn note(&mut self, name: Option<&str>) {
         let dir = path_of(&self.path);
+        if name != Some(".gitmodules") && !self.budget.add_repository(|| high_above(dir)) {
+            return;
+        }
         match name {
             _ if is_too_deep(&self.path) => {
                 self.found.too_deep.get_or_insert_with(|| high_above(dir));
             }
-            Some(name) => self.found.dot_gits.push(dir.join(name)),
+            Some(".git") => self.found.dot_gits.push(dir.join(".git")),
+            Some(link) => self.found.gitmodules.push(dir.join(link)),
             None => self.found.bare.push(dir.to_owned()),
         }
     }
@@ -193,10 +199,52 @@ fn is_gits_own(name: &CStr) -> bool {
     NAMES.contains(&name)
 }
 
-/// The names in a directory that can be listed.
-pub(super) fn names(dir: &Path) -> Option<BTreeSet<OsString>> {
-    let entries = fs::read_dir(dir).ok()?;
-    entries.map(|entry| entry.ok().map(|entry| entry.file_name())).collect()
+/// The names in a directory that somebody obeys; `None` where it cannot be listed.
+pub(super) fn names(dir: &Path, budget: &mut Budget) -> Option<Names> {
+    let open = dir::open_any_mount(AT_FDCWD, &c_path(dir), For::Listing).ok()?;
+    let mut entries = Entries::new();
+    let mut names = Names::new();
+    while entries.read(open.as_fd()).ok()? && !budget.is_late(|| dir.to_owned()) {
+        names.extend(entries.iter().filter_map(|(name, _)| later(open.as_fd(), name)));
+    }
+    Some(names)
+}
+
+/// What the entry `name` of `dir` is of what shells, editors and agents obey.
+fn later(dir: BorrowedFd<'_>, name: &CStr) -> Option<&'static CStr> {
+    names::recognize(dir, name, TABLE.iter().map(|(path, _)| first_part(path)))
+}
+
+/// What of a directory says whether git works there.
+#[derive(Default)]
+struct Seen {
+    dot_git: bool,
+    gitmodules: bool,
+    head: bool,
+    objects: bool,
+    refs: bool,
+    commondir: bool,
+}
+
+impl Seen {
+    /// Links too: git follows them.
+    fn add(&mut self, dir: BorrowedFd<'_>, name: &CStr, kind: Option<Kind>) {
+        const KNOWN: [&CStr; 6] = [c".git", c".gitmodules", c"HEAD", c"objects", c"refs", c"commondir"];
+        match names::recognize(dir, name, KNOWN).map(CStr::to_bytes) {
+            Some(b".git") => self.dot_git = true,
+            Some(b".gitmodules") => self.gitmodules |= kind == Some(Kind::Link),
+            Some(b"HEAD") => self.head = true,
+            Some(b"objects") => self.objects = true,
+            Some(b"refs") => self.refs = true,
+            Some(b"commondir") => self.commondir = true,
+            _ => {}
+        }
+    }
+
+    /// As git has it (setup.c, `is_git_directory`).
+    fn is_git_dir(&self) -> bool {
+        self.head && (self.objects && self.refs || self.commondir)
+    }
 }
 
 /// A path for a message: of one that no call takes, the first directories.

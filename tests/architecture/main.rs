@@ -19,8 +19,9 @@ use source::{Source, read, root, sources};
 const ARROWS: &[(&str, &[&str])] = &[
     ("build.rs", &["error", "seccomp"]),
     ("main.rs", &["cli", "lib"]),
-    ("lib.rs", &["error", "host", "plan", "report", "sandbox", "spec", "supervise", "sys"]),
-    ("sandbox.rs", &["error", "host", "lib", "spec", "workspace"]),
+    ("lib.rs", &["error", "host", "plan", "protocol", "report", "sandbox", "spawn", "spec", "supervise", "sys"]),
+    ("sandbox.rs", &["error", "host", "lib", "spawn", "spec", "workspace"]),
+    ("spawn.rs", &["error", "lib", "plan", "protocol", "report", "spec", "supervise", "sys"]),
     // Words in, a spec out: pure, but for the front end itself and the words of a failure.
     ("cli", &["error", "spec"]),
     ("cli/mod.rs", &["error", "exec", "host", "sys"]),
@@ -49,11 +50,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cli/bwrap/messages.rs", &["error", "host", "plan", "protocol", "report", "spec", "supervise", "sys"]),
     ("error.rs", &[]),
     // Compiled into tests and fuzz targets only.
-    ("cli/bwrap/fuzz.rs", &["spec"]),
-    ("cli/run/fuzz.rs", &["error", "spec", "workspace"]),
+    ("cli/bwrap/fuzz.rs", &["fuzzing", "spec"]),
+    ("cli/run/fuzz.rs", &["error", "fuzzing", "spec", "workspace"]),
     ("fuzzing.rs", &["cli", "protocol", "seccomp", "workspace"]),
+    ("fuzzing/shown.rs", &["error"]),
     ("protocol/fuzz.rs", &[]),
-    ("seccomp/fuzz.rs", &["seccompiler_json"]),
+    ("seccomp/fuzz.rs", &["fuzzing", "seccompiler_json"]),
     ("workspace/fuzz.rs", &[]),
     ("spec", &[]),
     ("spec/check.rs", &["error"]),

@@ -74,3 +74,36 @@ fn a_copy_is_there_before_it_is_denied() {
     let tree = Tree::new("copy-deny", crate::support::Actor::User, "echo secret > file");
     assert_eq!(tree.probe("--deny /x --file {w}/file:/x", &["cat", "/x"]).refused(), libc::EACCES);
 }
+
+/// A copy of what is denied is closed like another mount of it.
+#[test]
+fn a_copy_of_what_is_denied_is_denied() {
+    let fill = "mkdir -p in/dir out; echo secret > in/file; ln in/file out/hard; echo secret > in/dir/one; ln in/dir/one out/two; \
+                echo plain > plain; touch place";
+    for actor in actors() {
+        let tree = Tree::new("copy-denied", actor, fill);
+        for (options, denial, files) in [
+            ("--rw {w}:/w --file {w}/in/file:/x", "--deny /w/in/file", "/w/in/file /x"),
+            ("--file {w}/in/file:/x --rw {w}:/w", "--deny /w/in/f*", "/w/in/file /x"),
+            ("--file {w}/in/file:/x --ro {w}/in:/w", "--deny /w/file", "/w/file /x"),
+            // By another name of the file.
+            ("--file {w}/out/hard:/x --rw {w}:/w", "--deny /w/in/file", "/w/in/file /x"),
+            ("--file {w}/out/hard:/x --rw {w}/in:/w", "--deny /w/file", "/w/file /x"),
+            ("--file {w}/in/dir/one:/x --rw {w}/in:/w", "--deny /w/dir", "/w/dir/one /x"),
+            ("--file {w}/out/two:/x --rw {w}/in:/w", "--deny /w/**/dir", "/w/dir/one /x"),
+            ("--file {w}/out/two:/x --rw {w}/in:/w --overlay {w}/out:/o", "--deny /w/dir", "/w/dir/one /x /o/two"),
+            // One copy of several, and one that is seen twice.
+            ("--rw {w}:/w --file {w}/plain:/p --file {w}/in/file:/x", "--deny /w/in/file", "/x"),
+            ("--rw {w}:/w --ro {w}:/v --file {w}/in/file:/w/place", "--deny /w/in/file", "/w/place /v/place"),
+            ("--rw {w}:/w --file {w}/in/file:/w/place --file {w}/place:/y", "--deny /w/in/file", "/w/place /y"),
+        ] {
+            let script = format!("for f in {files}; do cat $f 2>/dev/null; done; cat /p 2>/dev/null; true");
+            let read = |options: &str| tree.run(options, &["/bin/sh", "-c", &script]);
+            let number = files.split(' ').count();
+            assert!(read(options).stdout_text().starts_with(&"secret\n".repeat(number)), "{actor:?} {options}");
+            let outcome = read(&format!("{options} {denial}"));
+            let wanted = if options.contains("/plain") { "plain\n" } else { "" };
+            assert_eq!(outcome.done(), wanted, "{actor:?} {options} {denial}: {outcome}");
+        }
+    }
+}

@@ -5,12 +5,14 @@
 //! * `patterns.rs`: what patterns find
 //! * `walk.rs`: what finding costs
 //! * `twins.rs`: other names of what is denied
+//! * `hidden.rs`: other names that a mount of the host hides somewhere
 //! * `ways.rs`: what is denied stays at its path
 //! * `copies.rs`: files that are copied
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test ends at the first surprise
 
 mod copies;
 mod covers;
+mod hidden;
 mod missing;
 mod patterns;
 #[path = "../support/mod.rs"]

@@ -81,6 +81,64 @@ fn patterns_do_not_disturb_each_other() {
     }
 }
 
+/// A further denial never shows more: not by covering what leads to something that another one denies.
+#[test]
+fn a_further_denial_shows_nothing() {
+    let fill = "mkdir -p o2/sub dir far/kept; touch o2/k o2/sub/k; for f in key uno two far/three far/kept/k4; do \
+                echo secret > $f; done; ln -s ../uno o2/kl; ln -s ../../dir o2/sub/kd; echo secret > dir/five; \
+                ln -s ../far o2/way; ln -s ../../two o2/sub/k2";
+    let files = ["key", "uno", "two", "dir/five", "far/three", "far/kept/k4"];
+    for actor in actors() {
+        let tree = Tree::new("further", actor, fill);
+        let before = tree.listing();
+        let shown = "--rw {w}:/w --ro {w}/key:/w/o2/k";
+        let closed = |denials: &[&str]| {
+            let script = format!("cd /w; for f in {}; do cat $f >/dev/null 2>&1 || echo $f; done", files.join(" "));
+            let options = format!("{shown} {}", denials.join(" "));
+            tree.run(&options, &["/bin/sh", "-c", &script]).done().lines().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let found = [
+            ("--deny /w/o2/k*", &["key", "uno"][..]),
+            ("--deny /w/o2/**/k*", &["key", "uno", "two", "dir/five"]),
+            ("--deny /w/o2/way/t*", &["far/three"]),
+            ("--deny /w/o2/*/kept/k*", &["far/kept/k4"]),
+            ("--deny /w/o2/sub/k[d2]", &["two", "dir/five"]),
+        ];
+        let further =
+            ["--deny /w/o2", "--deny /w/o*", "--deny /w/**/o2", "--deny /w/**/sub", "--deny /w/o2/sub/../../o2"];
+        for (pattern, wanted) in found {
+            assert_eq!(closed(&[pattern]), wanted, "{actor:?} {pattern}");
+            for other in further {
+                for denials in [[pattern, other], [other, pattern]] {
+                    assert_eq!(closed(&denials), wanted, "{actor:?} {denials:?}");
+                }
+            }
+        }
+        let all: Vec<&str> = found.iter().map(|(pattern, _)| *pattern).chain(further[..4].iter().copied()).collect();
+        assert_eq!(closed(&all), files, "{actor:?}");
+        assert_eq!(tree.listing(), before);
+    }
+}
+
+/// One mount covers a directory, and what lies in it needs none of its own.
+#[test]
+fn what_lies_in_a_denied_directory_takes_no_mount() {
+    let fill = "mkdir -p d/e k1/k2/k3; for n in 1 2 3 4 5 6; do echo secret > d/$n.pem; echo secret > d/e/$n.pem; done; \
+                echo secret > k1/k2/k3/k4";
+    let count = ["perl", "-lane", "$n += $F[4] =~ m{^/w/}; END { print $n + 0 }", "/proc/self/mountinfo"];
+    for actor in actors() {
+        let tree = Tree::new("no-mount", actor, fill);
+        for (denials, wanted) in [
+            ("--deny /w/d --deny /w/**/*.pem", "1\n"),
+            ("--deny /w/[d] --deny /w/**/*.pem --deny /w/d/**", "1\n"),
+            ("--deny /w/**/k*", "1\n"),
+            ("--deny /w/**/k[23] --deny /w/**/k[1]", "1\n"),
+        ] {
+            assert_eq!(tree.run(&format!("--rw {{w}}:/w {denials}"), &count).done(), wanted, "{actor:?} {denials}");
+        }
+    }
+}
+
 /// What one pattern finds is no match of another one.
 #[test]
 fn each_pattern_must_match_by_itself() {
@@ -213,6 +271,38 @@ fn mounts_are_walked_but_not_the_kernels() {
     }
 }
 
+/// A file of the host is looked at wherever it is mounted.
+#[test]
+fn files_of_the_host_among_the_kernels_match() {
+    let fill = "mkdir -p dir; echo secret > x.pem; echo secret > dir/y.pem; mkdir sub; echo secret > sub/z";
+    for actor in actors() {
+        let tree = Tree::new("kernels", actor, fill);
+        for (shown, pattern, file) in [
+            ("--ro {w}/x.pem:/dev/x.pem", "/dev/*.pem", "/dev/x.pem"),
+            ("--ro {w}/x.pem:/dev/x.pem", "/**/*.pem", "/dev/x.pem"),
+            ("--ro {w}/x.pem:/dev/a/b/x.pem", "/dev/**/x.*", "/dev/a/b/x.pem"),
+            ("--ro {w}/x.pem:/dev/a/b/x.pem", "/dev/a*", "/dev/a/b/x.pem"),
+            ("--ro {w}/x.pem:/dev/shm/x.pem", "/dev/*/x.p*", "/dev/shm/x.pem"),
+            ("--ro {w}/dir:/dev/dir", "/dev/dir/*.pem", "/dev/dir/y.pem"),
+            ("--ro {w}/dir:/dev/dir", "/**/y.pem", "/dev/dir/y.pem"),
+            ("--ro {w}/dir:/dev/dir", "/dev/d?r", "/dev/dir/y.pem"),
+            ("--ro {w}/x.pem:/proc/version", "/proc/ver*", "/proc/version"),
+            ("--ro {w}/x.pem:/proc/sys/kernel/hostname", "/proc/**/host*", "/proc/sys/kernel/hostname"),
+            ("--ro {w}/sub:/proc/fs", "/proc/*/z", "/proc/fs/z"),
+            ("--ro {w}/sub:/proc/fs --symlink proc:/p", "/p/*/z", "/proc/fs/z"),
+        ] {
+            let read = |options: &str| tree.probe(options, &["cat", file]);
+            assert_eq!(read(shown).done(), "secret\n", "{actor:?} {shown}");
+            assert_eq!(read(&format!("{shown} --deny {pattern}")).refused(), libc::EACCES, "{shown} {pattern}");
+        }
+        // Devices and the kernel's own files are none.
+        for pattern in ["/dev/nul*", "/dev/sh*", "/proc/sy*", "/proc/ke*"] {
+            let error = tree.run(&format!("--ro {{w}}/x.pem:/dev/x --deny {pattern}"), &["true"]).error();
+            assert!(error.starts_with(&format!("mounts: deny what matches {pattern}: nothing matches it")), "{error}");
+        }
+    }
+}
+
 /// A directory that cannot be listed, but whose files can be opened by name, must not be passed over in silence.
 #[test]
 fn a_directory_that_cannot_be_listed_is_an_error() {
@@ -260,11 +350,15 @@ fn a_directory_that_cannot_be_listed_is_an_error() {
 /// Deeper than a path can be long: what cannot be named by a path can be found all the same.
 #[test]
 fn depth_hides_nothing() {
-    let deep = "exec bash -euc 'n=$(printf %0200d 0); i=0; while [ $i -lt 30 ]; do mkdir $n; cd ./$n; i=$((i + 1)); done; echo secret > .env'";
+    let deep = "exec bash -euc 'n=$(printf %0200d 0); i=0; while [ $i -lt 30 ]; do mkdir $n; cd ./$n; i=$((i + 1)); done; echo secret > .env; mkdir keys; echo secret > keys/one'";
     let tree = Tree::new("deep", Actor::User, deep);
     let script = "n=$(printf '%0200d' 0); cd /w; i=0; while [ $i -lt 30 ]; do cd ./$n; i=$((i + 1)); done; cat .env";
+    let in_dir = script.replace("cat .env", "cat keys/one");
     assert_eq!(tree.run("--rw {w}:/w", &["bash", "-c", script]).stdout_text(), "secret\n");
     let outcome = tree.run("--rw {w}:/w --deny /w/**/.env", &["bash", "-c", script]);
+    assert!(outcome.stdout.is_empty() && outcome.stderr_text().contains("Permission denied"), "{outcome}");
+    assert_eq!(tree.run("--rw {w}:/w", &["bash", "-c", &in_dir]).stdout_text(), "secret\n");
+    let outcome = tree.run("--rw {w}:/w --deny /w/**/keys", &["bash", "-c", &in_dir]);
     assert!(outcome.stdout.is_empty() && outcome.stderr_text().contains("Permission denied"), "{outcome}");
     let abyss = "exec perl -e 'for (1..1100) { mkdir \"d\" or die; chdir \"d\" or die }'";
     let tree = Tree::new("abyss", Actor::User, abyss);

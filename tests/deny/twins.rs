@@ -24,7 +24,9 @@ fn closed(tree: &Tree, options: &str, denials: &str, files: &str) {
 }
 
 fn outside(path: &str, files: &str) -> String {
-    format!("pinfold: mounts: deny {path}: {files} more hard links outside of what this sandbox shows\n")
+    format!(
+        "pinfold: mounts: deny {path}: {files} more hard links outside of what this sandbox shows: nothing inside reaches them\n"
+    )
 }
 
 #[test]

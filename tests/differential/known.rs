@@ -64,6 +64,7 @@ mod why {
     pub(super) const NO_LOCK: &str = "without its lock the command never runs";
     pub(super) const PTS: &str = "without a second user namespace the uid 0 that owns devpts is not mapped";
     pub(super) const SAME_LINK: &str = "since 0.9 a link that is there already is no error, and another is described";
+    pub(super) const SLASH: &str = "a slash after the name of a file does no harm, as in 0.12";
     pub(super) const STRICT: &str = "ids are read strictly";
     pub(super) const TWO_LINES: &str = "one error, one line: the second tells of the inner workings";
     pub(super) const WORDS_0_12: &str = "0.12 has other words; ours are those of 0.11";
@@ -136,6 +137,8 @@ pub(crate) const KNOWN: &[Known] = &[
         Result,
         "0.12 refuses links; 0.11 follows them, and inside the new root that is safe",
     ),
+    known("chmod-none-missing", Newer, Words, why::WORDS_0_12),
+    known("perms-minus-nothing", All, Result, "a mode has no sign but a plus"),
     known("chmod-link", Newer, Result, "0.12 refuses links; 0.11 follows them, and inside the new root that is safe"),
     known("bind-dir-over-file", Newer, Words, why::WORDS_0_12),
     known("bind-file-over-dir", Newer, Words, why::WORDS_0_12),
@@ -161,7 +164,36 @@ pub(crate) const KNOWN: &[Known] = &[
     known("overlay-same-twice", Newer, Words, why::WORDS_0_12),
     // Links at destinations.
     known("dot-dot-above-root", Older, Result, "`..` at the root stays there; before 0.12 it led out of the new root"),
-    known("trailing-slash-file", Older, Result, "a slash after the name of a file does no harm, as in 0.12"),
+    known("trailing-slash-file", Older, Result, why::SLASH),
+    known("trailing-slash-file-existing", Older, Result, why::SLASH),
+    known("trailing-slash-bind-existing", Older, Result, why::SLASH),
+    known("trailing-slash-in-ro", Newer, Words, why::WORDS_0_12),
+    known("trailing-slash-remount", Newer, Words, why::WORDS_0_12),
+    known("dot-behind-file", Newer, Words, why::WORDS_0_12),
+    known("dot-behind-file-new", Newer, Words, why::WORDS_0_12),
+    known("dot-behind-symlink", Older, Words, why::SAME_LINK),
+    known(
+        "dot-dot-behind-new",
+        Older,
+        Result,
+        "before 0.12 a mount at `..` was looked for under a name that it covers",
+    ),
+    known("dot-dot-to-root", All, Result, "`/..` is the root, and what is mounted there is the new one"),
+    known("double-slash-remount", Newer, Words, why::WORDS_0_12),
+    known("double-slash-remount-no-mount", Newer, Words, why::WORDS_0_12),
+    known("dot-dot-remount", Newer, Words, why::WORDS_0_12),
+    known("link-remount", Newer, Words, why::WORDS_0_12),
+    known("relative-remount", Newer, Words, why::WORDS_0_12),
+    known("relative-mqueue", Newer, Words, why::WORDS_0_12),
+    known("empty-mqueue", Newer, Words, why::WORDS_0_12),
+    known("empty-source-try", All, Result, "an empty path leads nowhere; bubblewrap shows the host's root for it"),
+    known(
+        "relative-source-try",
+        All,
+        Result,
+        "what is missing in the current directory is skipped; bubblewrap shows what the host's root has of that name",
+    ),
+    known("root-closed", All, Words, "no directory can be entered: that is said, and nothing is executed"),
     known("link-loop", Older, Words, "the loop is above the last part, as 0.12 says"),
     known("link-parent-absolute", Older, Result, why::LINK),
     known("link-parent-dangling", All, Result, why::LINK),

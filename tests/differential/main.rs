@@ -12,6 +12,7 @@ mod known;
 mod law;
 mod live;
 mod names;
+mod random;
 mod run;
 #[path = "../support/mod.rs"]
 mod support;

@@ -40,6 +40,7 @@ fn skip(reason: &str) {
 }
 
 /// What takes root cannot be required of anybody else.
+#[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
 fn leave_to_root(reason: &str) {
     say_skip(&format!("{reason}: needs root"));
 }

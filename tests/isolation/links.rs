@@ -4,9 +4,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
-
-use crate::support::{Actor, Fd, Fixture, inside};
+use crate::support::{Actor, Fd, Fixture, exchange, inside};
 
 /// Links in `tree/`: name, target. `{d}` is the fixture. Those of [`Fixture`] are used too.
 const LINKS: &[(&str, &str)] = &[
@@ -110,10 +108,10 @@ fn no_operation_of_root_follows_a_link_out_of_the_box() {
 }
 
 /// Exchanges a directory with a link to the victim as fast as it can, until told to stop.
-fn exchange(tree: &Path, stop: &AtomicBool, count: &AtomicU32) {
+fn exchange_on(tree: &Path, stop: &AtomicBool, count: &AtomicU32) {
     let (dir, link) = (tree.join("d"), tree.join("swap"));
     while !stop.load(Ordering::Relaxed) {
-        renameat2(AT_FDCWD, &dir, AT_FDCWD, &link, RenameFlags::RENAME_EXCHANGE).expect("exchange");
+        exchange(&dir, &link);
         count.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -135,7 +133,7 @@ fn a_link_that_is_exchanged_during_set_up_wins_nothing() {
         tree.display()
     );
     std::thread::scope(|scope| {
-        let racer = scope.spawn(|| exchange(&tree, &stop, &count));
+        let racer = scope.spawn(|| exchange_on(&tree, &stop, &count));
         let result = std::panic::catch_unwind(|| {
             for number in 0..BOXES {
                 let launch = inside(Actor::User, &options, &["cat", "/proc/self/mountinfo"]);

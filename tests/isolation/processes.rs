@@ -1,6 +1,10 @@
 //! The processes of the host, and those of ours that the box lives next to.
 
 use crate::errno;
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
 use crate::support::running::{lives, pidfd};
 use crate::support::{Actor, Fd, Launch, TYPICAL, inside, probe};
 
@@ -137,6 +141,39 @@ fn the_supervisor_cannot_be_looked_into() {
         for attempt in ["ptrace $$", "cat /proc/$$/environ", "cat /proc/$$/maps", "cat /proc/$$/fd/0"] {
             let script = format!("{probe} {attempt}; exit $?");
             inside(actor, options, &["sh", "-c", &script]).fd(0, Fd::Open("/dev/null")).fd(6, Fd::Out).run().done();
+        }
+    }
+}
+
+/// It has the caller's powers over the box and no others, and goes into no namespace, not even one that it is to join.
+#[test]
+fn the_supervisor_stays_outside() {
+    // Unlike the namespaces themselves, of which only a tracer is told.
+    let of = |pid: &str| {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
+        let caps: Vec<&str> =
+            status.lines().filter(|line| line.starts_with("Cap") && !line.starts_with("CapBnd")).collect();
+        let map = fs::read_to_string(format!("/proc/{pid}/uid_map")).expect("its ids");
+        (caps.join(" "), map)
+    };
+    for actor in [Actor::User, Actor::Root].into_iter().filter(|actor| actor.here()) {
+        let mut plain = Launch::program(probe(), actor, &["pause"]).fd(0, Fd::In).start();
+        plain.read_until(1, |text| text.contains("ready"));
+        let mut holder = Launch::program(probe(), actor, &["hold", "user"]).fd(0, Fd::In).start();
+        holder.read_until(1, |text| text.contains("ready"));
+        let held = fs::File::open(format!("/proc/{}/fd/20", holder.pid())).expect("a user namespace");
+        let held = Fd::Given(Arc::new(OwnedFd::from(held)));
+        let (joins, there) = ("--userns 6 --ro-bind / /", probe().display().to_string());
+        for (options, program) in [
+            (TYPICAL.to_owned(), "/probe"),
+            (format!("{TYPICAL} --share-net"), "/probe"),
+            (joins.to_owned(), &*there),
+            (format!("--unshare-pid {joins}"), &*there),
+        ] {
+            let launch = inside(actor, &options, &[program, "pause"]).fd(0, Fd::In).fd(6, held.clone());
+            let mut running = launch.start();
+            running.read_until(1, |text| text.contains("ready"));
+            assert_eq!(of(&running.pid().to_string()), of(&plain.pid().to_string()), "{actor:?} {options}");
         }
     }
 }

@@ -120,3 +120,16 @@ fn processes_outside_get_no_signal() {
     let own = "sleep 100 & kill $!; wait $!; echo $?";
     assert_eq!(through(Actor::User, &wishes, &["/bin/sh", "-c", own]).run().done(), "143\n");
 }
+
+/// Two domains that were made from the same rules are strangers to each other: neither may signal or trace the other. So
+/// the process of ours that stays inside enters one, and the program, with all that is started there later, is born in it.
+#[test]
+fn the_program_is_in_the_domain_of_its_init() {
+    let wishes = format!("mirror net {TYPICAL}");
+    for actor in actors() {
+        let signal = |wishes: &str| through(actor, wishes, &["/bin/sh", "-c", "kill -0 $PPID && echo same"]).run();
+        assert_eq!(signal(&format!("{wishes} lock /usr/bin/sh")).done(), "same\n", "{actor:?}");
+        // Without such a process its maker is outside.
+        assert_ne!(signal(&wishes).ending(), "exit 0", "{actor:?}");
+    }
+}

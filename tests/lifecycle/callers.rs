@@ -121,12 +121,86 @@ fn a_small_table_of_descriptors_is_enough_or_a_clean_error() {
         let outcome = inside(Actor::User, TYPICAL, &["true"]).tweak(Tweak::Files(limit)).run();
         match &*outcome.ending() {
             "exit 0" => enough.push(limit),
-            "exit 1" => assert!(outcome.stderr_text().starts_with("bwrap: "), "{limit}: {outcome}"),
+            "exit 1" => {
+                let stderr = outcome.stderr_text();
+                assert!(stderr.starts_with("bwrap: ") && stderr.contains("ulimit -"), "{limit}: {outcome}");
+            }
             _ => panic!("{limit}: {outcome}"),
         }
     }
     // As many as bubblewrap needs at most, with room for the few sources of the line.
     assert!(enough.contains(&24) && enough.contains(&64), "{enough:?}");
+}
+
+/// Beyond the limit of a file's size the kernel kills who writes (`SIGXFSZ`): not us, who say what was too large.
+#[test]
+fn a_limit_of_file_sizes_is_a_clean_error() {
+    let launch = |options: &str| {
+        let launch = inside(
+            Actor::User,
+            &format!("--ro-bind / / --tmpfs /tmp {options}"),
+            &["grep", "Sig", "/proc/self/status"],
+        );
+        launch.fd(6, Fd::Text("0123456789")).fd(7, Fd::Text(""))
+    };
+    for namespace in ["", "--unshare-pid"] {
+        for (option, said) in [
+            ("--file 6 /tmp/x", "Can't write data to file /tmp/x: File too large"),
+            ("--ro-bind-data 6 /tmp/x", "Can't write data to file /tmp/x: File too large"),
+            ("--info-fd 7", "Write to info_fd: File too large"),
+            ("--json-status-fd 7", "Write to info_fd: File too large"),
+        ] {
+            let line = format!("{option} {namespace}");
+            let outcome = launch(&line).tweak(Tweak::FileSize(4)).run();
+            assert_eq!(outcome.ending(), "exit 1", "{line}: {outcome}");
+            let stderr = outcome.stderr_text();
+            assert!(
+                stderr.starts_with(&format!("bwrap: {said}\n")) && stderr.contains("ulimit -f"),
+                "{line}: {stderr}"
+            );
+            // The program finds the signal as the caller has it.
+            assert_eq!(mask(&launch(&line).run(), "SigIgn:"), mask(&launch("").run(), "SigIgn:"), "{line}");
+        }
+    }
+}
+
+/// Where nothing can be said, the exit code still says it.
+#[test]
+fn an_error_that_does_not_fit_into_its_file_is_one_by_its_exit_code() {
+    let full = |words: &[&str], number: i32| {
+        let launch = Launch::program(pinfold(), Actor::User, words).fd(number, Fd::Text("0123456789"));
+        launch.tweak(Tweak::FileSize(4)).run()
+    };
+    assert_eq!(full(&["bwrap", "--bogus"], 2).ending(), "exit 1");
+    assert_eq!(full(&["bwrap", "--ro-bind", "/none", "/", "true"], 2).ending(), "exit 1");
+    assert_eq!(full(&["bwrap", "--uid", "1", "--uid", "1", "--ro-bind", "/none", "/", "true"], 2).ending(), "exit 1");
+    assert_eq!(full(&["run", "--bogus", "true"], 2).ending(), "exit 125");
+    let help = full(&["run", "--help"], 1);
+    assert_eq!(help.ending(), "exit 125", "{help}");
+    assert!(help.stderr_text().contains("File too large"), "{help}");
+}
+
+/// PID 1 is copied into memory where it may be looked into; without a PID namespace, that copy can be too large.
+#[test]
+fn a_limit_of_file_sizes_leaves_pid_1_as_it_is() {
+    let fixture = Fixture::new("file-limit", Actor::User);
+    let own = fixture.path.join("bwrap");
+    executable::copy(tool().path(), &own);
+    if let Some((uid, gid)) = Actor::User.ids() {
+        std::os::unix::fs::chown(&own, Some(uid), Some(gid)).expect("give the copy to the user");
+    }
+    let words = "--ro-bind / / --json-status-fd 8 --sync-fd 6 true".split(' ').collect::<Vec<_>>();
+    let launch = Launch::program(&own, Actor::User, &words).fd(6, Fd::Text("")).fd(8, Fd::Out);
+    let outcome = launch.tweak(Tweak::FileSize(100)).run();
+    assert_eq!(outcome.ending(), "exit 0", "{outcome}");
+}
+
+#[test]
+fn no_further_process_is_a_clean_error() {
+    let outcome = inside(Actor::User, TYPICAL, &["true"]).tweak(Tweak::Processes(0)).run();
+    let stderr = outcome.stderr_text();
+    assert_eq!(outcome.ending(), "exit 1", "{outcome}");
+    assert!(stderr.contains("Resource temporarily unavailable") && stderr.contains("ulimit -u"), "{stderr}");
 }
 
 #[test]

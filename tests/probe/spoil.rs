@@ -16,6 +16,7 @@ pub(crate) fn spoil(words: &[OsString]) -> Answer {
         "packets" => set_flags(fd, |flags| flags | libc::O_DIRECT),
         "closed-to-all" => close_to_all(fd),
         "fill" => fill(fd),
+        "hole" => make_hole(fd),
         "stop" => stop(fd),
         "no-discipline" => take_discipline(fd),
         _ => Err(io::Error::other("no such way")),
@@ -61,6 +62,12 @@ fn set_flags(fd: i32, change: fn(i32) -> i32) -> io::Result<()> {
     let flags = checked(unsafe { libc::fcntl(fd, libc::F_GETFL) }.into())?;
     // SAFETY: numbers only.
     done(unsafe { libc::fcntl(fd, libc::F_SETFL, change(flags as i32)) })
+}
+
+/// Moves the end of a file by a terabyte.
+fn make_hole(fd: i32) -> io::Result<()> {
+    // SAFETY: numbers only.
+    done(unsafe { libc::ftruncate(fd, 1 << 40) })
 }
 
 /// Fills a pipe as large as an ordinary user can make one, and leaves it blocking.

@@ -190,7 +190,7 @@ fn no_other_name_of_it_opens_it() {
             place.sh("--json-status-fd 5 --deny secret", "cat secret own/other; echo end").fd(5, Fd::Out).run();
         assert_eq!(outcome.stdout_text(), "end\n", "{outcome}");
         let told = format!(
-            "mounts: deny {project}/secret: 1 file has more hard links outside of what this sandbox shows (--deny secret)"
+            "mounts: deny {project}/secret: 1 file has more hard links outside of what this sandbox shows: nothing inside reaches them (--deny secret)"
         );
         assert!(outcome.stderr_text().starts_with(&format!("pinfold: {told}\n")), "{outcome}");
         let report = String::from_utf8_lossy(&outcome.outs[&5]).into_owned();
@@ -205,5 +205,32 @@ fn no_other_name_of_it_opens_it() {
         let shown = format!("--ro {home}/elsewhere --deny secret");
         let outcome = place.sh(&shown, &format!("cat {home}/elsewhere/*; echo end")).run();
         assert_eq!((outcome.stdout_text().as_str(), outcome.stderr_text().lines().count()), ("end\n", 2), "{outcome}");
+    }
+}
+
+/// A failure that a denial causes names it, whatever step it comes up in, and says what to do.
+#[test]
+fn failures_name_the_denial_and_the_way_out() {
+    for actor in actors() {
+        let place = secrets("deny-words", actor);
+        let project = place.project.display().to_string();
+        let long = format!("sub/{}", "n".repeat(300));
+        let cases = [
+            ("--deny ..", "(--deny ..)", "leave that out"),
+            (&*format!("--deny {project}/../proj*"), "/../proj*)", "leave that out"),
+            ("--deny .", "(--deny .)", "leave that out"),
+            (&*format!("--deny {long}"), " bytes ...]", "255 bytes"),
+        ];
+        for (options, word, hint) in cases {
+            let outcome = place.run(options, &["true"]).run();
+            let said = outcome.stderr_text();
+            let (error, advice) = said.split_once("\nhint: ").unwrap_or_default();
+            assert_eq!(outcome.ending(), "exit 125", "{actor:?} {options}: {outcome}");
+            assert!(error.contains(word) && advice.contains(hint), "{actor:?} {options}: {said}");
+            assert!(error.len() < 1000, "{said}");
+        }
+        // With another directory to start in, it holds.
+        let outcome = place.run("--deny . --workdir /usr", &["/probe", "cat", &format!("{project}/secret")]).run();
+        assert_eq!(outcome.refused(), libc::EACCES, "{outcome}");
     }
 }

@@ -115,3 +115,37 @@ fn a_file_as_standard_input_cannot_be_changed() {
         assert_eq!(place.run("", &["cat"]).fd(0, Fd::Text("nameless")).run().done(), "nameless");
     }
 }
+
+/// Programs open `/dev/stdin` again, and some by the path that its link says. A file that the sandbox shows has one.
+#[test]
+fn a_file_as_standard_input_can_be_opened_again() {
+    for actor in actors() {
+        let place = Place::new("input-again", actor);
+        let inside = place.file("project/inside", "echo $((40 + 2))\n");
+        place.file("outside", "echo $((40 + 2))\n");
+        let run = |options: &str, file: &'static str, script: &str| {
+            place.sh(options, script).files(&place.home).fd(0, Fd::Open(file)).run().done()
+        };
+        let project = "project/inside";
+        let again = r#"cat /proc/self/fd/0; . /dev/stdin; bash -c 'source /dev/stdin'; bash /dev/stdin
+            python3 -c 'print(open("/dev/stdin").read(), end="")'"#;
+        let said = "echo $((40 + 2))\n42\n42\n42\necho $((40 + 2))\n";
+        for (options, file) in [("", project), ("", "outside"), ("--deny inside", project), ("--overlay .", project)] {
+            assert_eq!(run(options, file, again), said, "{actor:?} {options} {file}");
+        }
+        let by_link = "cat \"$(readlink -f /dev/stdin)\"";
+        for options in ["", "--ro .", "--landlock off"] {
+            assert_eq!(run(options, project, by_link), "echo $((40 + 2))\n", "{actor:?} {options}");
+        }
+        // Where it is shown read-only, or not at all, it is not to be written to here either.
+        for options in ["--ro .", "--deny inside", "--overlay ."] {
+            let script = "(echo >/proc/self/fd/0) 2>/dev/null && echo written; chmod 600 /proc/self/fd/0 2>/dev/null && echo mode; cat";
+            assert_eq!(run(options, project, script), "echo $((40 + 2))\n", "{actor:?} {options}");
+        }
+        assert_eq!(std::fs::read_to_string(inside).unwrap(), "echo $((40 + 2))\n");
+        // Something else may stand where it lies outside.
+        let other = place.file("other", "other\n");
+        let other = format!("--ro {}:{}", other.display(), place.home.join("outside").display());
+        assert_eq!(run(&other, "outside", "cat; cat ../outside"), "echo $((40 + 2))\nother\n");
+    }
+}

@@ -3,10 +3,21 @@
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
-
-use crate::support::Actor;
+use crate::support::{Actor, exchange};
 use crate::{Place, actors};
+
+/// Where there is no login session, scripts make it one in the home.
+#[test]
+fn a_runtime_directory_in_the_home_is_there() {
+    let place = Place::new("runtime-in-home", Actor::User);
+    let runtime = place.file(".cache/run/secret", "secret").parent().unwrap().to_owned();
+    let script = "stat -c %a $XDG_RUNTIME_DIR; ls -A $XDG_RUNTIME_DIR; touch $XDG_RUNTIME_DIR/own && echo made";
+    for options in ["", "--profile desktop"] {
+        let launch = place.sh(options, script).env("XDG_RUNTIME_DIR", runtime.to_str().unwrap());
+        assert_eq!(launch.run().done(), "700\nmade\n", "{options}");
+    }
+    assert!(!runtime.join("own").exists());
+}
 
 #[test]
 fn the_system_is_read_only_and_the_rest_is_empty() {
@@ -256,6 +267,23 @@ fn a_link_that_a_box_may_have_left_is_not_followed_out_of_the_project() {
     std::os::unix::fs::symlink("../.ssh", shared.join("link")).unwrap();
     let both = format!("--rw {0} --ro {0}/link:/shown", shared.display());
     assert_eq!(place.run(&both, &["cat", "/shown/id"]).run().ending(), "exit 125");
+    // Whatever the order of words, what such a link leads to does not vouch for it: not even the directory above.
+    let above = place.file("top/secret", "secret").parent().unwrap().to_owned();
+    let shared = place.file("top/shared/data", "d").parent().unwrap().to_owned();
+    for target in ["..", "../../top", "../../.ssh"] {
+        let link = shared.join("sub");
+        let _is_first = std::fs::remove_file(&link).is_err();
+        std::os::unix::fs::symlink(target, &link).unwrap();
+        for [first, second] in [[&link, &shared], [&shared, &link], [&link, &link]] {
+            let options = format!("--rw {} --rw {}", first.display(), second.display());
+            let outcome = place.sh(&options, &format!("cat {0}/secret; touch {0}/planted", above.display())).run();
+            let is_named_alone = first == second && target == "../../.ssh";
+            let wanted = if is_named_alone { "exit 0" } else { "exit 125" };
+            assert_eq!(outcome.ending(), wanted, "{target} {options}: {outcome}");
+            assert!(is_named_alone || outcome.stderr_text().contains("lies where a sandbox can write"), "{outcome}");
+            assert!(!above.join("planted").exists() && !outcome.stdout_text().contains("secret"), "{outcome}");
+        }
+    }
 }
 
 /// A box that runs at the same time exchanges a directory with a link again and again: at no time between the look at the
@@ -269,16 +297,16 @@ fn a_source_that_is_exchanged_during_set_up_wins_nothing() {
     std::os::unix::fs::symlink("../../.ssh", sub.join("link")).unwrap();
     let script = "cat /tmp/z/secret /tmp/z 2>/dev/null; touch /tmp/z/planted 2>/dev/null; true";
     let (stop, count) = (AtomicBool::new(false), AtomicU32::new(0));
-    let exchange = || {
+    let go_on = || {
         while !stop.load(Ordering::Relaxed) {
             let (dir, link) = (sub.join("flip"), sub.join("link"));
-            renameat2(AT_FDCWD, &dir, AT_FDCWD, &link, RenameFlags::RENAME_EXCHANGE).expect("exchange");
+            exchange(&dir, &link);
             count.fetch_add(1, Ordering::Relaxed);
         }
     };
     let mut shown = 0;
     std::thread::scope(|scope| {
-        let racer = scope.spawn(exchange);
+        let racer = scope.spawn(go_on);
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             for options in [
                 "--rw sub/flip:/tmp/z",

@@ -159,6 +159,30 @@ fn a_background_job_leaves_the_terminal_alone() {
     assert!(said.contains("still4"), "{said}");
 }
 
+/// Who else in a pipeline reads the terminal keeps it, unless the program asks for it.
+#[test]
+fn the_rest_of_a_pipeline_keeps_the_terminal() {
+    let place = Place::new("pipeline", Actor::User);
+    // A pager as they are: its keys come from the terminal while the box still runs.
+    script(&place, "pager.sh", "read x; echo $x; read k </dev/tty; echo key-$k");
+    // No shell: one that is interrupted just when it starts a command may go on to wait for that.
+    script(&place, "says.pl", "$| = 1; print 'box', 1+1, \"\\n\"; sleep 1000");
+    let lines = [
+        ("", "echo ready$((6*7))\n"),
+        ("ready42", "$P perl says.pl | sh pager.sh\n"),
+        ("box2", "space\n"),
+        ("key-space", "\x03"),
+        ("^C", "echo code-${PIPESTATUS[0]}-$((3+3))\n"),
+        // The shell echoes what is typed for itself. So what is for the program is typed only once that runs, and the
+        // terminal echoes it.
+        ("code-130-6", "cat | $P sh -c 'echo reads$((2+2)); cat; echo end$((4+4))'\n"),
+        ("reads4", "typed\n"),
+        ("typed\r\ntyped", "\x04"),
+        ("end8", "exit\n"),
+    ];
+    terminal::converse(shell(&place), &lines);
+}
+
 #[test]
 fn nothing_of_a_box_keeps_the_terminal() {
     let place = Place::new("keeps-terminal", Actor::User);

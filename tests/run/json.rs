@@ -163,3 +163,20 @@ fn what_others_named_is_escaped_in_the_plan_and_in_errors() {
     assert_eq!(said.done(), format!("{}\n", project.parent().unwrap().display()));
     assert!(said.stderr_text().contains(shown) && !said.stderr_text().contains(hidden), "{said}");
 }
+
+/// A reader that has gone is an error with words, and no death by SIGPIPE.
+#[test]
+fn a_status_without_a_reader_stops_the_run_with_an_error() {
+    let place = Place::new("json-no-reader", Actor::User);
+    for options in
+        ["--json-status-fd 5", "--json-status-fd 5 --net host", "--json-status-fd 5 --rw=/not/there --no-such"]
+    {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let outcome = place.sh(options, "touch ran").fd(5, Fd::Given(std::sync::Arc::new(writer.into()))).run();
+        assert_eq!(outcome.ending(), "exit 125", "{options}: {outcome}");
+        let (said, wanted) = (outcome.stderr_text(), if options.contains("no-such") { "no-such" } else { "report" });
+        assert!(said.starts_with("pinfold: ") && said.contains(wanted), "{options}: {said}");
+        assert!(!place.project.join("ran").exists(), "{options}: the program ran");
+    }
+}

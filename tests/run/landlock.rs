@@ -93,6 +93,10 @@ fn landlock_alone_keeps_the_host_shut() {
 #[test]
 fn what_landlock_alone_cannot_do_is_named() {
     let place = Place::new("landlock-named", Actor::User);
+    let closed = ["run", "--profile", "none", "--landlock", "only", "--best-effort", "/bin/true"];
+    let outcome = place.pinfold(&closed).run();
+    assert_eq!(outcome.ending(), "exit 126", "{outcome}");
+    assert!(outcome.stderr_text().contains("no rule of Landlock"), "{outcome}");
     let outcome = place.sh("--landlock only --hostname box", "echo it ran").run();
     assert_eq!((outcome.ending(), outcome.stdout_text()), ("exit 125".into(), String::new()), "{outcome}");
     assert!(outcome.stderr_text().contains("--landlock only"), "{outcome}");

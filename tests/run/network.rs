@@ -3,7 +3,7 @@
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
 use std::sync::Arc;
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
@@ -102,12 +102,27 @@ fn sockets_of_the_host_are_out_of_reach() {
         let _by_path = UnixListener::bind(&path).unwrap();
         let name = format!("pinfold-test-{}-{actor:?}", std::process::id());
         let _abstract = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+        // A datagram needs no connection.
+        let datagrams = format!("{name}-datagrams");
+        let _datagrams = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&datagrams).unwrap()).unwrap();
+        let beside = place.home.join("datagrams");
+        let _beside = UnixDatagram::bind(&beside).unwrap();
+        let send = format!(
+            "import socket\ns = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n\
+             print(*(s.connect_ex(name) for name in ['\\0{datagrams}', '{}']))",
+            beside.display()
+        );
+        let sent = |options: &str| place.run(options, &["python3", "-c", &send]).run().done();
+        // Without Landlock the names are in sight in the host's network, and in no other.
+        assert_eq!(sent("--landlock off"), format!("{} 2\n", libc::ECONNREFUSED));
+        assert_eq!(sent("--landlock off --net host"), "0 2\n");
         for net in ["", "--net host"] {
             let by_path = place.run(net, &["/probe", "connect-unix", path.to_str().unwrap()]).run();
             assert_eq!(by_path.refused(), libc::ENOENT, "{net}");
             let by_name = place.run(net, &["/probe", "connect-unix", &format!("@{name}")]).run();
             let wanted = if net.is_empty() { libc::ECONNREFUSED } else { libc::EPERM };
             assert_eq!(by_name.refused(), wanted, "{net}: {by_name}");
+            assert_eq!(sent(net), format!("{wanted} 2\n"), "{net}");
         }
     }
 }

@@ -40,6 +40,37 @@ fn no_profile_is_taken_from_a_place_that_the_program_can_write_to() {
     // A file in the project is read once, by name; a box that can write to it is refused.
     let refused = place.sh("--profile ./mine.profile --workspace", "echo it ran").run();
     assert_eq!((refused.ending(), refused.stdout_text()), ("exit 125".into(), String::new()), "{refused}");
+    // So is one that finds its rules through a link which the program can exchange.
+    place.file("weak.profile", "profile workspace\n");
+    place.file("weak.json", "{\"defaultAction\": \"SCMP_ACT_ALLOW\"}");
+    place
+        .sh("", "mkdir sub; ln -s ../../weak.json sub/link.json; ln -s ../weak.profile link.profile; ln -s .. up")
+        .run()
+        .done();
+    for options in [
+        "--seccomp ./sub/link.json",
+        "--seccomp ./up/weak.json",
+        "--profile ./link.profile",
+        "--profile ./up/weak.profile",
+    ] {
+        let refused = place.sh(options, "echo it ran").run();
+        assert_eq!(
+            (refused.ending(), refused.stdout_text()),
+            ("exit 125".into(), String::new()),
+            "{options}: {refused}"
+        );
+        assert!(refused.stderr_text().contains("reads its rules from"), "{options}: {refused}");
+        assert_eq!(
+            place
+                .sh(
+                    &options.replace("./sub/link", "../weak").replace("./link", "../weak").replace("./up", ".."),
+                    "echo it ran"
+                )
+                .run()
+                .done(),
+            "it ran\n"
+        );
+    }
     for options in [".config", ".config/pinfold", ".config/pinfold/profiles"] {
         fs::create_dir_all(place.home.join(options)).unwrap();
         let refused = place.sh(&format!("--rw {}", place.home.join(options).display()), "echo it ran").run();

@@ -154,6 +154,17 @@ fn a_file_that_was_taken_away_costs_the_exit_code() {
     assert_said(&outcome, &text, &place, "nameless");
 }
 
+/// It is written, but nobody would get to it.
+#[test]
+fn a_hole_before_it_costs_the_exit_code() {
+    let place = Place::new("report-hole", Actor::User);
+    let path = place.file("log", "");
+    let log = File::options().append(true).open(&path).unwrap();
+    let outcome = launch(&place, "echo text >&2; /probe spoil hole 2", log).run();
+    assert_unsaid(&outcome, "hole");
+    assert!(std::fs::metadata(&path).unwrap().len() > 1 << 40, "{outcome}");
+}
+
 #[test]
 fn a_full_pipe_makes_nobody_wait_for_ever() {
     let place = Place::new("report-pipe", Actor::User);

@@ -79,6 +79,10 @@ pub(crate) enum Tweak {
     Processor(usize),
     /// The limit of open files.
     Files(u64),
+    /// The limit of a file's size.
+    FileSize(u64),
+    /// The limit of the user's processes.
+    Processes(u64),
     /// Standard input is the controlling terminal.
     Terminal,
 }
@@ -208,7 +212,8 @@ fn surround(numbers: &[(RawFd, RawFd)], closed: &[RawFd], tweaks: &[Tweak]) -> i
     unsafe {
         check(libc::setsid())?;
         // Nothing that the test harness holds open may reach the tool.
-        check(libc::close_range(3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC as i32))?;
+        // The wrapper is in glibc only.
+        check(libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) as i32)?;
         // Out of the way first, so that no number is overwritten before it was copied.
         for (index, (_, source)) in numbers.iter().enumerate() {
             check(libc::dup3(*source, AWAY + index as RawFd, libc::O_CLOEXEC))?;
@@ -239,14 +244,23 @@ fn surround(numbers: &[(RawFd, RawFd)], closed: &[RawFd], tweaks: &[Tweak]) -> i
                     check(libc::sched_setaffinity(0, size_of_val(&set), &raw const set))?;
                 }
                 Tweak::Terminal => drop(check(libc::ioctl(0, libc::TIOCSCTTY, 0))?),
-                Tweak::Files(limit) => {
-                    let limit = libc::rlimit { rlim_cur: limit, rlim_max: limit };
-                    check(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit))?;
-                }
+                Tweak::Files(limit) => set_limit(libc::RLIMIT_NOFILE, limit)?,
+                Tweak::FileSize(limit) => set_limit(libc::RLIMIT_FSIZE, limit)?,
+                Tweak::Processes(limit) => set_limit(libc::RLIMIT_NPROC, limit)?,
             }
         }
     }
     Ok(())
+}
+
+/// In the child: async-signal-safe.
+fn set_limit(resource: libc::__rlimit_resource_t, limit: u64) -> io::Result<()> {
+    let limit = libc::rlimit { rlim_cur: limit, rlim_max: limit };
+    // SAFETY: the kernel reads a struct that lives through the call.
+    match unsafe { libc::setrlimit(resource, &raw const limit) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 /// A file without a name that holds `bytes`, at its start.

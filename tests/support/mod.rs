@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a helper that cannot do its work must stop the test
 
 pub(crate) mod example;
+pub(crate) mod exchange;
 pub(crate) mod executable;
 pub(crate) mod fixture;
 pub(crate) mod inside;
@@ -19,6 +20,7 @@ pub(crate) mod stage;
 pub(crate) mod terminal;
 pub(crate) mod toolchain;
 
+pub(crate) use exchange::exchange;
 pub(crate) use fixture::Fixture;
 pub(crate) use inside::{TYPICAL, inside, inside_nest, line, nest};
 pub(crate) use launch::{Actor, Fd, Launch, Tweak};

@@ -9,6 +9,7 @@ mod hold;
 mod prepared;
 mod scopes;
 mod settle;
+mod state;
 #[path = "../support/mod.rs"]
 mod support;
 mod sweep;

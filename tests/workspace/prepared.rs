@@ -21,8 +21,16 @@ const BARE: &str = "mkdir -p b.git/objects b.git/refs b.git/hooks; echo ref: ref
 fn a_configuration_that_cannot_be_read_stops_the_run() {
     let cases = [
         ("fifo", "mkfifo b.git/config", "b.git/config is a fifo"),
-        ("zero", "ln -s /dev/zero b.git/config", "b.git/config cannot be read"),
-        ("sparse", "truncate -s 2G b.git/config", "b.git/config cannot be read"),
+        (
+            "zero",
+            "ln -s /dev/zero b.git/config",
+            "b.git/config cannot be read as a configuration of git (it is no regular",
+        ),
+        (
+            "sparse",
+            "truncate -s 2G b.git/config",
+            "b.git/config cannot be read as a configuration of git (it has more than",
+        ),
         ("large", "head -c 1048577 /dev/zero | tr '\\0' '#' >b.git/config", "b.git/config cannot be read"),
         ("directory", "mkdir b.git/config", "b.git/config cannot be read"),
         ("own-fifo", "rm .git/config; mkfifo .git/config", ".git/config is a fifo"),

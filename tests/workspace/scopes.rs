@@ -228,6 +228,10 @@ fn what_is_missing_could_be_made_by_the_program() {
         let outcome = place.pinfold(&[], "w/r", "true");
         assert_eq!(outcome.ending(), "exit 125", "{name}: {outcome}");
         assert!(outcome.stderr_text().contains(why), "{name}: {outcome}");
+        let key =
+            config.split(['[', ']', '\n', ' ']).filter(|word| !word.is_empty()).take(2).collect::<Vec<_>>().join(".");
+        let named = format!("; {} in {}/home/.gitconfig names it", key.to_lowercase(), place.path.display());
+        assert!(outcome.stderr_text().contains(&named), "{named}: {outcome}");
     }
     // A command may not be meant as a file, and a directory is no repository yet: these are looked for.
     let case = Case { config: "[core]\nhooksPath = .hk\nfsmonitor = ./fsm", script: "mkdir .hk", ..CASES[0] };
@@ -237,7 +241,11 @@ fn what_is_missing_could_be_made_by_the_program() {
     let config = "[core]\nhooksPath = .hk\n[filter \"x\"]\nclean = tools/clean %f";
     let place = built(&Case { config, ..case }, "scopes-missing-filter");
     let outcome = place.pinfold(&[], "w/r", "mkdir tools; touch tools/clean");
-    assert!(outcome.stderr_text().contains("tools"), "{outcome}");
+    let said = outcome.stderr_text();
+    assert!(
+        said.contains("/r/tools appeared during the run; filter.clean in ") && said.contains("/home/.gitconfig names "),
+        "{said}"
+    );
     place.host(".", "mkdir w/plain");
     let outcome = place.pinfold(&[], "w/plain", "mkdir .hk");
     assert!(outcome.stderr_text().contains(".hk"), "{outcome}");

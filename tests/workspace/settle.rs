@@ -6,7 +6,7 @@ use crate::{Place, as_author, sandbox};
 
 /// What the program does, and what is done outside afterwards. `$M` is a command that leaves a mark, `$V` a file that
 /// nobody may write.
-struct Attack(&'static str, &'static str);
+pub(crate) struct Attack<'a>(pub(crate) &'a str, pub(crate) &'a str);
 
 /// A git directory by hand, without `HEAD`, whose configuration leaves a mark.
 const EVIL: &str = r#"
@@ -24,7 +24,7 @@ hook() {
 
 const COMMIT: &str = "git -c user.name=N -c user.email=e commit --allow-empty -qm x";
 
-const ON_REPOSITORIES: &[Attack] = &[
+const ON_REPOSITORIES: &[Attack<'_>] = &[
     Attack("git init -q s; hook s/.git/hooks", "cd s; commit"),
     Attack("git init -q s; git -C s config core.fsmonitor \"$M\"", "cd s; git status"),
     Attack("git init -q s; printf '[alias]\\n\\tx = \"!%s\"\\n' \"$M\" >>s/.git/config", "cd s; git x"),
@@ -97,7 +97,7 @@ const ON_REPOSITORIES: &[Attack] = &[
     ),
 ];
 
-const ON_FILES: &[Attack] = &[
+const ON_FILES: &[Attack<'_>] = &[
     Attack("ln -sf $V .git/COMMIT_EDITMSG", "commit"),
     Attack("rm -r .git/logs; mkdir -p .git/logs; ln -s $V .git/logs/HEAD", "commit"),
     Attack("ln -s $V .git/FETCH_HEAD", "git fetch -q . main"),
@@ -108,7 +108,27 @@ const ON_FILES: &[Attack] = &[
 
 /// Things made ready in one run, and moved into place in the next one, by what does not change their own times: moving
 /// the directory around them, or a directory on the way of a link.
-const IN_TWO_RUNS: &[(&str, Attack)] = &[
+const IN_TWO_RUNS: &[(&str, Attack<'_>)] = &[
+    (
+        "mkdir -p x; echo \"exec $M\" >x/git-rebase-todo",
+        Attack(
+            "commit; GIT_SEQUENCE_EDITOR='sed -i 1ibreak' git rebase -q -i HEAD~1 2>&1; mv x/* .git/rebase-merge",
+            "GIT_COMMITTER_NAME=N EMAIL=e@x git rebase --continue",
+        ),
+    ),
+    (
+        "mkdir -p x/x; echo $(dirname $V)/.git >x/x/gitdir",
+        Attack("mv x .git/worktrees", "git worktree repair; mv $(dirname $V)/.git $(dirname $V)/mark"),
+    ),
+    // What was there at the start is held, but not the way that it says.
+    (
+        "mkdir -p .git/worktrees/x; echo $PWD/wt/.git >.git/worktrees/x/gitdir",
+        Attack("ln -s $(dirname $V) wt", "git worktree repair; mv $(dirname $V)/.git $(dirname $V)/mark"),
+    ),
+    (
+        "mkdir s; ln -s $(dirname $V)/mark s/.gitmodules",
+        Attack("git init -q s; git init -q s/sub; (cd s/sub; commit)", "cd s; git submodule add ./sub"),
+    ),
     (
         "mkdir -p .git/objects/zz; ln -s $V .git/objects/zz/HEAD",
         Attack("mv .git/logs .git/l; mv .git/objects/zz .git/logs", "commit"),
@@ -151,7 +171,7 @@ fn what_was_ready_before_the_run_comes_to_nothing() {
 }
 
 /// Each attack without a box, where it must succeed, and with one, where it must come to nothing.
-fn come_to_nothing(name: &str, attacks: &[Attack]) {
+pub(crate) fn come_to_nothing(name: &str, attacks: &[Attack<'_>]) {
     let place = Place::new(name, Actor::User);
     place.host(".", "mkdir w");
     place.repository("w/r");

@@ -73,3 +73,19 @@ fn what_was_left_running_alone_is_waited_for() {
     assert!(outcome.stderr_text().contains("commondir appeared during the run and was removed"), "{outcome}");
     place.host("r", "test -e done; test ! -e .git/commondir");
 }
+
+/// Where `.ENVRC` is another name than `.envrc`, nobody obeys it, and it hides nothing.
+#[test]
+fn another_way_to_write_a_name_is_another_name() {
+    let place = Place::new("sweep-case", Actor::User);
+    place.repository("r");
+    let outcome = place.inside("r", "echo x >.ENVRC; echo x >.Mcp.json");
+    assert_eq!(outcome.stderr_text(), "", "{outcome}");
+    let outcome = place.inside("r", "echo x >.envrc");
+    let path = place.path.display();
+    assert_eq!(outcome.stderr_text(), format!("pinfold: {path}/r/.envrc appeared during the run\n"), "{outcome}");
+    let outcome =
+        place.inside("r", "git init -q s; mv s/.git s/.GIT; echo x >s/.GIT/hooks/x; mkdir t; echo gitdir: /x >t/.GIT");
+    assert!(outcome.stderr_text().contains("s/.GIT: hooks holds what git would execute"), "{outcome}");
+    assert_eq!(place.host("r", "ls -d t/.GIT*"), "t/.GIT\n", "{outcome}");
+}

@@ -272,9 +272,14 @@ pub(super) fn id(what: &str, value: &CStr) -> Result<u32, Error> {
     }
 }
 
-/// Permission bits for option `name`.
+/// Permission bits for option `name`. As in bubblewrap, blanks and a plus may stand before them, which `strtoul(3)` skips:
+/// no mode can be taken for another by that. Ids and descriptors are read strictly.
 pub(super) fn mode(name: &str, value: &CStr) -> Result<u32, Error> {
-    match number(value.to_bytes(), 8) {
+    // Those of isspace(3) in the C locale, of which one more than in Rust: the vertical tab.
+    let is_blank = |&byte: &u8| byte.is_ascii_whitespace() || byte == 0x0b;
+    let digits = value.to_bytes();
+    let digits = &digits[digits.iter().take_while(|byte| is_blank(byte)).count()..];
+    match number(digits.strip_prefix(b"+").unwrap_or(digits), 8) {
         Some(mode @ 0..=LARGEST_MODE) => Ok(mode),
         Some(_) | None => refuse(format!("{name} takes an octal argument <= 07777")),
     }
@@ -331,7 +336,8 @@ mod tests {
     fn modes_are_octal() {
         assert_eq!(mode("--perms", c"7777"), Ok(0o7777));
         assert_eq!(mode("--perms", c"00000007"), Ok(7));
-        for wrong in [c"", c"8", c"10000", c"-1", c"0o7", c"37777777777", c"7 "] {
+        assert_eq!(mode("--perms", c" \t\n\x0b\x0c\r+7"), Ok(7));
+        for wrong in [c"", c" ", c"+", c"++7", c"+ 7", c"8", c"10000", c"-1", c"0o7", c"37777777777", c"7 "] {
             assert_eq!(
                 mode("--chmod", wrong),
                 Err(Error::new(ErrorKind::Invalid, "--chmod takes an octal argument <= 07777"))

@@ -6,6 +6,7 @@ use super::TABLE;
 use super::args::Args;
 use super::lower::{Context, Lowered, lower};
 use super::parse::{Outside, Parsed, parse};
+use crate::fuzzing::shown::check_shown;
 use crate::spec::{CapSet, FdNumber};
 
 /// Every descriptor yields the whole input.
@@ -27,7 +28,7 @@ pub(crate) fn command_line(input: &[u8]) {
         input.split_inclusive(|&byte| byte == 0).filter_map(|word| CStr::from_bytes_with_nul(word).ok()).collect();
     let mut args = Args::default();
     match parse(&mut args, TABLE, &words, &mut World(input)) {
-        Err(error) => return error.check_shown(),
+        Err(error) => return check_shown(&error),
         Ok(Parsed::Help | Parsed::Version) => return,
         Ok(Parsed::Complete) => {}
     }
@@ -41,6 +42,6 @@ pub(crate) fn command_line(input: &[u8]) {
             assert_eq!(spec.process.command.len(), length);
         }
         Ok(Lowered::Usage) => assert_eq!(length, 0),
-        Err(error) => error.check_shown(),
+        Err(error) => check_shown(&error),
     }
 }

@@ -1,9 +1,11 @@
 //! Words for a failure, as bubblewrap has them: programs look for some of these texts, so they are the same to the
 //! letter where bubblewrap has one for the case.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
 use std::fmt::Write;
+use std::os::unix::ffi::OsStrExt;
 
+use crate::cli::console;
 use crate::error::{Error, ErrorKind, Field, push_printable};
 use crate::host;
 use crate::plan::{LandlockRule, Plan};
@@ -12,7 +14,7 @@ use crate::report::hint;
 use crate::spec::path::to_os;
 use crate::spec::{Conflict, DataFile, FsOp, OverlayKind, Source};
 use crate::supervise::{Findings, Found, Frontend, Note};
-use crate::sys::{Errno, error_text, file};
+use crate::sys::{Errno, error_text};
 
 /// The `bwrap` front end.
 pub(super) struct Bubblewrap;
@@ -56,8 +58,7 @@ impl Frontend for Bubblewrap {
 /// One line on standard error.
 fn say(mut line: Vec<u8>) {
     line.push(b'\n');
-    // Whoever has closed standard error does not want to know.
-    let _told = file::callers_fd(2).and_then(|fd| file::write_all(fd, &line)).is_ok();
+    console::tell(&line);
 }
 
 const TERMS: hint::Terms = hint::Terms {
@@ -208,6 +209,7 @@ fn op_text(plan: &Plan, failure: &Failure, out: &mut Vec<u8>) -> Reason {
         Act::Source => with_path(out, "Can't find source path ", failure.detail.as_deref().unwrap_or(&source(&op.fs))),
         Act::Race => with_text(out, "Race condition binding dirfd"),
         Act::Parents => with_path(out, "Can't mkdir parents for ", dest),
+        act if is_parent(act, dest, failure.errno) => with_path(out, "Can't mkdir parents for ", dest),
         Act::MakeDir => with_path(out, "Can't mkdir ", dest),
         Act::MakeFile if is_written(&op.fs) => with_path(out, "Can't create file ", dest),
         Act::MakeFile => with_path(out, "Can't create file at ", dest),
@@ -268,6 +270,12 @@ fn op_text(plan: &Plan, failure: &Failure, out: &mut Vec<u8>) -> Reason {
             with_path(out, "Denied ", dest);
             with_text(out, &format!(": {}", hint::links_left(failure)))
         }
+        Act::Hidden | Act::NotFound => {
+            with_path(out, if failure.act == Act::Hidden { "Can't deny " } else { "Denied " }, dest);
+            out.extend_from_slice(format!(": {} ", hint::links_left(failure)).as_bytes());
+            with_path(out, "", failure.detail.as_deref().unwrap_or_default());
+            Reason::InMessage
+        }
         // What it was about is said; the kernel's reason adds nothing.
         Act::OnLink if failure.errno == Errno::ELOOP as i32 => {
             with_path(out, "Can't mount on symlink destination ", dest);
@@ -278,14 +286,35 @@ fn op_text(plan: &Plan, failure: &Failure, out: &mut Vec<u8>) -> Reason {
     }
 }
 
+/// Whether what could not be made or entered is a parent of `dest` to bubblewrap 0.11, as all before a slash.
+fn is_parent(act: Act, dest: &CStr, errno: i32) -> bool {
+    dest.to_bytes().ends_with(b"/")
+        && match act {
+            Act::MakeDir => true,
+            Act::MakeFile => errno != Errno::EISDIR as i32,
+            Act::NotAMount => errno == Errno::ENOTDIR as i32,
+            _ => false,
+        }
+}
+
 fn not_a_mount(failure: &Failure, dest: &CStr, out: &mut Vec<u8>) -> Reason {
-    with_path(out, "Can't remount readonly on /newroot", dest);
+    with_staged(out, "Can't remount readonly on ", dest);
     if failure.errno != Errno::EINVAL as i32 {
         out.extend_from_slice(b": realpath(destination)");
         return Reason::Errno;
     }
-    with_path(out, ": Unable to find \"/newroot", dest);
+    with_staged(out, ": Unable to find \"", failure.detail.as_deref().unwrap_or(dest));
     with_text(out, "\" in mount table")
+}
+
+/// A destination as bubblewrap has it while it sets up: below the directory where it builds the new root.
+fn with_staged(out: &mut Vec<u8>, before: &str, dest: &CStr) -> Reason {
+    let dest = dest.to_bytes();
+    let below = dest.iter().position(|&byte| byte != b'/').map_or(&[][..], |start| &dest[start..]);
+    out.extend_from_slice(before.as_bytes());
+    out.extend_from_slice(b"/newroot/");
+    push_printable(out, OsStr::from_bytes(below));
+    Reason::MountErrno
 }
 
 /// The operation as a whole could not be done.
@@ -295,25 +324,27 @@ fn whole_text(op: &FsOp, failure: &Failure, out: &mut Vec<u8>) -> Reason {
             with_path(out, "Can't bind mount ", &source(op));
             with_path(out, " on ", dest);
         }
-        FsOp::RemountReadOnly { dest } => return with_mount(out, "Can't remount readonly on /newroot", dest),
+        FsOp::RemountReadOnly { dest } => return with_staged(out, "Can't remount readonly on ", dest),
         FsOp::Overlay { layers, kind, dest } => {
-            with_path(out, "Can't make overlay mount on /newroot", dest);
+            with_staged(out, "Can't make overlay mount on ", dest);
             out.extend_from_slice(b" with options ");
             overlay_options(layers, kind, out);
             if failure.errno == Errno::ELOOP as i32 {
                 return with_text(out, ": Overlay directories may not overlap");
             }
         }
-        FsOp::Proc { dest } => return with_mount(out, "Can't mount proc on /newroot", dest),
+        FsOp::Proc { dest } => return with_staged(out, "Can't mount proc on ", dest),
         FsOp::Dev { dest } => return with_mount(out, "Can't mount devices on ", dest),
-        FsOp::Tmpfs { dest, .. } => return with_mount(out, "Can't mount tmpfs on /newroot", dest),
-        FsOp::Mqueue { dest } => return with_mount(out, "Can't mount mqueue on /newroot", dest),
+        FsOp::Tmpfs { dest, .. } => return with_staged(out, "Can't mount tmpfs on ", dest),
+        FsOp::Mqueue { dest } => return with_staged(out, "Can't mount mqueue on ", dest),
         FsOp::Data { dest, .. } => return with_mount(out, "Can't bind mount data on ", dest),
         FsOp::Text { dest, .. } => return with_mount(out, "Can't create file ", dest),
         FsOp::Dir { dest, .. } => return with_mount(out, "Can't mkdir ", dest),
         FsOp::Symlink { dest, .. } => return with_mount(out, "Can't make symlink at ", dest),
         FsOp::Chmod { dest, mode } => {
-            out.extend_from_slice(format!("Can't chmod 0{mode:o} ").as_bytes());
+            // As C's `%#o` has it: nothing is put before a lone 0.
+            let zero = if *mode == 0 { "" } else { "0" };
+            out.extend_from_slice(format!("Can't chmod {zero}{mode:o} ").as_bytes());
             push_printable(out, to_os(dest));
             return Reason::Errno;
         }

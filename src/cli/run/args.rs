@@ -166,7 +166,7 @@ impl RunArgs {
 
     /// `PATH[:DEST]`.
     pub(super) fn pair(&self, value: &CStr) -> Result<(CString, CString), Error> {
-        let (first, second) = value::split_pair(value.to_bytes());
+        let (first, second) = value::split_pair(value.to_bytes())?;
         let source = self.path(&first)?;
         let dest = second.map_or_else(|| Ok(source.clone()), |dest| self.path(&dest))?;
         Ok((source, dest))
@@ -174,7 +174,7 @@ impl RunArgs {
 
     /// `FIRST:SECOND`, both of them given.
     pub(super) fn both(&self, value: &CStr, form: &str) -> Result<(Vec<u8>, CString), Error> {
-        match value::split_pair(value.to_bytes()) {
+        match value::split_pair(value.to_bytes())? {
             (first, Some(second)) => Ok((first.into_owned(), self.path(&second)?)),
             (_, None) => refuse(format!("{form} is wanted; a colon that belongs to a path is written \\:")),
         }
@@ -193,7 +193,7 @@ impl RunArgs {
     }
 
     pub(super) fn tmpfs(&mut self, value: &CStr) -> Result<(), Error> {
-        let (path, options) = value::split_pair(value.to_bytes());
+        let (path, options) = value::split_pair(value.to_bytes())?;
         let dest = self.path(&path)?;
         let (mut mode, mut size) = (0o755, None);
         for option in options.iter().flat_map(|options| options.split(|&byte| byte == b',')) {

@@ -10,6 +10,7 @@ use super::profile::{SHIPPED, Text};
 use super::read::{self, Outside, Parsed};
 use super::{as_bwrap, messages};
 use crate::error::{Error, ErrorKind};
+use crate::fuzzing::shown::check_shown;
 use crate::spec::Settle;
 use crate::workspace::Workspace;
 
@@ -38,7 +39,7 @@ pub(crate) fn profile(text: &[u8]) {
     args.command.push(c"true".into());
     match read::profile(&mut args, c"/p/fuzz.profile", &mut Shelf(text)) {
         Ok(()) => check_lowered(args),
-        Err(error) => error.check_shown(),
+        Err(error) => check_shown(&error),
     }
 }
 
@@ -54,7 +55,7 @@ pub(crate) fn command_line(input: &[u8]) {
             check_lowered(args);
         }
         Ok(Parsed::Help { .. } | Parsed::Version) => {}
-        Err(error) => error.check_shown(),
+        Err(error) => check_shown(&error),
     }
 }
 
@@ -77,7 +78,7 @@ fn check_lowered(args: RunArgs) {
     };
     let lowered = match lower::lower(args, &context) {
         Ok(lowered) => lowered,
-        Err(error) => return error.check_shown(),
+        Err(error) => return check_shown(&error),
     };
     for op in &lowered.spec.ops {
         let dest = op.fs.dest().map(CStr::to_bytes);
@@ -86,9 +87,9 @@ fn check_lowered(args: RunArgs) {
         assert!(!said.chars().any(char::is_control), "an operation that is unfit to be shown: {said:?}");
     }
     if let Err(conflict) = lowered.spec.check(1000, 1000) {
-        messages::conflict(conflict, &lowered.seen).check_shown();
+        check_shown(&messages::conflict(conflict, &lowered.seen));
     }
     if let Err(error) = as_bwrap::line(&lowered.spec) {
-        error.check_shown();
+        check_shown(&error);
     }
 }

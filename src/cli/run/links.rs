@@ -13,31 +13,62 @@ use crate::error::{Error, ErrorKind, push_printable, quoted};
 use crate::spec::path::MAX_LINKS;
 use crate::spec::{FsOp, Op, Source};
 
-/// Refuses a source of `ops` that leads out of one of `places` (absolute, without links) through a link in it. Relative
-/// paths begin at `cwd`.
+/// Where a box can write.
+pub(super) struct Place {
+    /// Absolute and without links.
+    pub(super) path: PathBuf,
+    /// The operation that shows it; `None` for the project.
+    pub(super) op: Option<usize>,
+}
+
+/// Refuses a source of `ops` that leads out of one of `places` through a link in it. Relative paths begin at `cwd`.
 ///
 /// A box that runs at the same time can exchange what has been looked at here for a link. So a source whose way leads
 /// through one of `places` is opened later by the path that was found, without following a link: see [`Op::real`].
-pub(super) fn guard(ops: &mut [Op], origins: &[Origin], cwd: Option<&Path>, places: &[PathBuf]) -> Result<(), Error> {
-    for op in ops {
+pub(super) fn guard(ops: &mut [Op], origins: &[Origin], cwd: Option<&Path>, places: &[Place]) -> Result<(), Error> {
+    let mut found = Vec::new();
+    for (index, op) in ops.iter().enumerate() {
         let Some(origin) = origins.get(op.word).filter(|origin| is_typed(origin)) else { continue };
-        let mut ways = Vec::new();
-        for source in sources(&op.fs) {
+        let absolute = |source: &CStr| {
             let source = Path::new(OsStr::from_bytes(source.to_bytes()));
-            let source = cwd.map_or_else(|| source.to_owned(), |cwd| cwd.join(source));
-            let way = way(&source, places);
-            if let Some(link) = way.stray {
-                return Err(origin::at(Some(origin), refusal(&link, &way.real)));
+            cwd.map_or_else(|| source.to_owned(), |cwd| cwd.join(source))
+        };
+        let ways: Vec<Way> = sources(&op.fs).into_iter().map(|source| way(&absolute(source), places)).collect();
+        found.push((index, origin, ways));
+    }
+    // A place that is itself reached through such a link vouches for nothing: otherwise a link to the directory above
+    // would stay in what is writable, because the link has made that directory writable.
+    let is_sound = |place: &&Place| {
+        let leads = |(index, _, ways): &(usize, _, Vec<Way>)| {
+            place.op == Some(*index) && ways.iter().any(|way| !way.links.is_empty())
+        };
+        !found.iter().any(leads)
+    };
+    let sound: Vec<&Place> = places.iter().filter(is_sound).collect();
+    for (_, origin, ways) in &found {
+        for way in ways {
+            let stays =
+                |link: &&PathBuf| sound.iter().any(|place| place.holds(link) && way.real.starts_with(&place.path));
+            if let Some(link) = way.links.iter().find(|link| !stays(link)) {
+                return Err(origin::at(Some(origin), refusal(link, &way.real)));
             }
-            ways.push(way);
         }
+    }
+    for (index, _, ways) in found {
         if ways.iter().any(|way| way.is_guarded) {
             // The parts come from C strings, so there is no NUL in them.
             let real = |way: Way| CString::new(way.real.into_os_string().into_vec()).unwrap_or_default();
-            op.real = ways.into_iter().map(real).collect();
+            ops[index].real = ways.into_iter().map(real).collect();
         }
     }
     Ok(())
+}
+
+impl Place {
+    /// Whether `part` lies in it. The name of the place itself lies outside of it.
+    fn holds(&self, part: &Path) -> bool {
+        part.parent().is_some_and(|parent| parent.starts_with(&self.path))
+    }
 }
 
 /// Whether somebody has typed it: the profiles that come with pinfold name nothing in a project.
@@ -58,24 +89,23 @@ fn sources(op: &FsOp) -> Vec<&CStr> {
 struct Way {
     /// The path without links.
     real: PathBuf,
-    /// The first link in one of the places through which it leads out of that place.
-    stray: Option<PathBuf>,
+    /// The links on the way that lie in one of the places.
+    links: Vec<PathBuf>,
     /// Whether any part of it lies in one of the places.
     is_guarded: bool,
 }
 
 /// Where `path` leads, and what of `places` is on the way.
-fn way(path: &Path, places: &[PathBuf]) -> Way {
-    let mut links: Vec<(PathBuf, &PathBuf)> = Vec::new();
-    let mut is_guarded = false;
+fn way(path: &Path, places: &[Place]) -> Way {
+    let (mut links, mut is_guarded) = (Vec::new(), false);
     let real = real(path, &mut |part, is_link| {
-        // A place's own name lies outside of it.
-        let place = places.iter().find(|place| part.parent().is_some_and(|parent| parent.starts_with(place)));
-        is_guarded |= place.is_some();
-        links.extend(place.filter(|_| is_link).map(|place| (part.to_owned(), place)));
+        let is_held = places.iter().any(|place| place.holds(part));
+        is_guarded |= is_held;
+        if is_held && is_link {
+            links.push(part.to_owned());
+        }
     });
-    let stray = links.into_iter().find(|(_, place)| !real.starts_with(place)).map(|(link, _)| link);
-    Way { real, stray, is_guarded }
+    Way { real, links, is_guarded }
 }
 
 fn refusal(link: &Path, target: &Path) -> Error {
@@ -158,7 +188,8 @@ mod tests {
         let found = |path: &str| -> Vec<Vec<CString>> {
             let mut ops: Vec<Op> = forms(Path::new(path)).into_iter().map(|fs| Op::new(fs, 0)).collect();
             let named = ops.clone();
-            guard(&mut ops, &[Origin::default()], Some(&project), std::slice::from_ref(&project)).unwrap();
+            let place = Place { path: project.clone(), op: None };
+            guard(&mut ops, &[Origin::default()], Some(&project), &[place]).unwrap();
             // The path that messages and plans show stays the one that was typed.
             assert!(ops.iter().zip(&named).all(|(op, named)| op.fs == named.fs), "{path}");
             ops.into_iter().map(|op| op.real).collect()

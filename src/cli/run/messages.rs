@@ -9,6 +9,7 @@ use std::path::Path;
 use super::origin::{Origin, at, last, placed};
 use super::terms::TERMS;
 use super::view::{Seen, View};
+use crate::cli::console;
 use crate::error::{Error, ErrorKind, printable_json, push_printable};
 use crate::plan::Plan;
 use crate::protocol::{Failure, Stage};
@@ -34,7 +35,8 @@ impl Frontend for Native {
             Some(hint) => error.with_hint(Some(hint)),
             None => error,
         };
-        self.refusal(error)
+        let error = self.refusal(error);
+        Error { place: error.place.map(|place| report::shortened(place.into()).into()), ..error }
     }
 
     fn refusal(&self, error: Error) -> Error {
@@ -61,9 +63,14 @@ impl Frontend for Native {
         for found in found {
             findings.say("pinfold", &found.line());
             let status = match found {
-                Found::Appeared { path, removed } => {
+                Found::Appeared { path, removed, reason: None } => {
                     serde_json::json!({ "appeared": String::from_utf8_lossy(path.to_bytes()), "removed": removed })
                 }
+                Found::Appeared { path, removed, reason } => serde_json::json!({
+                    "appeared": String::from_utf8_lossy(path.to_bytes()),
+                    "removed": removed,
+                    "reason": reason,
+                }),
                 Found::Unseen { path } => serde_json::json!({ "unseen": String::from_utf8_lossy(path.to_bytes()) }),
                 Found::Settled(settled) => serde_json::json!({
                     "settled": settled.path.to_string_lossy(),
@@ -104,8 +111,7 @@ fn json_line(line: &serde_json::Value) -> Vec<u8> {
 
 /// One line on standard error.
 pub(super) fn say(line: &[u8]) {
-    let line = [b"pinfold: ", line, b"\n"].concat();
-    let _told = file::callers_fd(2).and_then(|fd| file::write_all(fd, &line)).is_ok();
+    console::tell(&[b"pinfold: ", line, b"\n"].concat());
 }
 
 /// What to do about a program that would be found outside, but is not shown: most often that of a toolchain in the home.

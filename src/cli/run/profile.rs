@@ -142,11 +142,11 @@ impl Library {
         };
         // Editors of another system put a byte order mark in front. It says nothing here.
         let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&text);
-        // Its real name: two ways to one file are one profile, and the guard against writable places must not be led
-        // astray by links.
+        // Its real name: two ways to one file are one profile.
         let real = std::fs::canonicalize(path).map_err(|error| failed(&error.to_string()))?;
-        let name = Rc::from(real.clone().into_os_string().into_vec());
-        self.used.push(real);
+        let name = Rc::from(real.into_os_string().into_vec());
+        // The guard against writable places looks at each link on the way.
+        self.used.push(path.to_owned());
         Ok(Some(Text { name, text: Rc::from(text) }))
     }
 }

@@ -113,8 +113,8 @@ const HOST: &[Opt] = &[
         "Keep PATH closed: nobody inside can open it",
         "Opening it fails with \"Permission denied\", and it can be neither replaced nor renamed nor removed. It counts \
          whatever options follow. *, ?, [...] and ** (any directories) are patterns: everything that they match when \
-         the sandbox starts is covered. So is the same file at another path: by a hard link, or where the same tree is \
-         shown twice. Directories and links that the program could rename to get PATH out of the way \
+         the sandbox starts is covered. So is the same file at another path: by a hard link, where the same tree is \
+         shown twice, or as a copy by {--file}. Directories and links that the program could rename to get PATH out of the way \
          can be neither renamed nor removed either, and renaming or linking a file from such a directory to the outside \
          of it fails with \"Invalid cross-device link\", where mv copies instead; that concerns each directory above \
          PATH up to the mount that it lies in, and of a pattern none below **. What does not exist yet, in a place that the program can write to, cannot be \
@@ -274,7 +274,7 @@ const NAMESPACES: &[Opt] = &[
         }),
         "Have no network but a loopback device, or the host's",
         "`none` unless told. With the host's network its loopback services can be reached too. Sockets with abstract names stay out of reach, \
-         by Landlock.",
+         by Landlock: with {--landlock} off, a program can connect to them and send to them.",
     ),
     Opt::new(
         "--share",
@@ -345,7 +345,8 @@ const RESTRICTIONS: &[Opt] = &[
         }),
         "Restrict files by Landlock as well, not, or by nothing else",
         "`auto`, unless told, is a second wall behind the mounts. `only` makes no namespaces, for hosts where user namespaces are off: \
-         what Landlock cannot express is then refused by name.",
+         what Landlock cannot express is then refused by name. No Landlock has rights for the modes and owners of files, so this \
+         takes {--best-effort}, which says what does not hold. Before Landlock 9, sockets with a path are part of that.",
     ),
     Opt::new(
         "--tcp-connect",

@@ -31,6 +31,17 @@ pub(super) fn worded(hint: Hint) -> Hint {
         Advice::OneProject => {
             "cd into the directory of one project, or name what may be written: --profile base --rw DIR"
         }
+        Advice::SmallerWorkspace => {
+            "work in a smaller directory, or remove what is not yours there; or do without the protection of what git, \
+             shells and editors obey later: --profile base --rw DIR"
+        }
+        Advice::StartElsewhere => {
+            "the program starts in what is denied: leave that out, or start elsewhere by --workdir"
+        }
+        Advice::GrantProgram => {
+            "the file is not executable for you, or no rule of Landlock lets the sandbox execute it: --ro its directory \
+             (and its loader's)"
+        }
     };
     Hint::Text(words.into())
 }

@@ -9,15 +9,21 @@ use crate::error::{Error, ErrorKind, push_printable, quoted};
 use crate::spec::FdNumber;
 use crate::suggest::nearest;
 
+/// The two halves of a value.
+pub(super) type Pair<'a> = (Cow<'a, [u8]>, Option<Vec<u8>>);
+
 /// The two halves of `FIRST:SECOND`. A backslash takes the meaning of a colon, or of another backslash, away.
-pub(super) fn split_pair(value: &[u8]) -> (Cow<'_, [u8]>, Option<Vec<u8>>) {
+pub(super) fn split_pair(value: &[u8]) -> Result<Pair<'_>, Error> {
     if !value.iter().any(|byte| b":\\".contains(byte)) {
-        return (value.into(), None);
+        return Ok((value.into(), None));
     }
     let (mut first, mut second) = (Vec::new(), None);
     let mut bytes = value.iter().copied().peekable();
     while let Some(byte) = bytes.next() {
-        if byte == b':' && second.is_none() {
+        if byte == b':' {
+            if second.is_some() {
+                return refuse("there is more than one colon; one that belongs to a path is written \\:");
+            }
             second = Some(Vec::new());
             continue;
         }
@@ -25,7 +31,7 @@ pub(super) fn split_pair(value: &[u8]) -> (Cow<'_, [u8]>, Option<Vec<u8>>) {
         let byte = if is_escape { bytes.next().unwrap_or(byte) } else { byte };
         second.as_mut().unwrap_or(&mut first).push(byte);
     }
-    (first.into(), second)
+    Ok((first.into(), second))
 }
 
 /// A path of a profile: `~` and `${NAME}` replaced, absolute, and without `..`, so that it means the same wherever it is
@@ -203,12 +209,15 @@ mod tests {
     #[test]
     fn a_colon_separates_unless_a_backslash_stands_before_it() {
         let split = |value: &str| {
-            let (first, second) = split_pair(value.as_bytes());
+            let (first, second) = split_pair(value.as_bytes()).unwrap();
             (String::from_utf8(first.into_owned()).unwrap(), second.map(|second| String::from_utf8(second).unwrap()))
         };
         assert_eq!(split("/a"), ("/a".into(), None));
         assert_eq!(split("/a:/b"), ("/a".into(), Some("/b".into())));
-        assert_eq!(split("/a\\:x:/b:c"), ("/a:x".into(), Some("/b:c".into())));
+        assert_eq!(split("/a\\:x:/b\\:c"), ("/a:x".into(), Some("/b:c".into())));
+        for wrong in ["/a:/b:/c", "/a::", "::", "/a:/b\\\\:"] {
+            assert!(text(split_pair(wrong.as_bytes())).contains("written \\:"), "{wrong}");
+        }
         assert_eq!(split("/a\\\\:/b\\n"), ("/a\\".into(), Some("/b\\n".into())));
         assert_eq!(split("/a:"), ("/a".into(), Some(String::new())));
     }

@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 
 use super::args::RunArgs;
 use super::footprint::HostEntry;
+use super::links::{self, Place};
 use super::lower::{self, Context, Lowered};
 use super::origin::{self, Origin};
 use super::profile::{Library, Text};
 use super::read::Outside;
-use super::{links, messages, profile, value};
+use super::{messages, profile, value};
 use crate::cli::seccomp::LONGEST;
 use crate::error::{Error, ErrorKind, push_printable};
 use crate::host::Caller;
@@ -157,9 +158,9 @@ impl World {
         let cwd = self.cwd.as_deref().map(path_of);
         let home = self.variables.iter().find(|(name, _)| *name == "HOME").map(|(_, home)| path_of(home));
         let is_project = |cwd: &&PathBuf| !home.is_some_and(|home| home.starts_with(cwd));
-        let project = cwd.as_ref().filter(is_project).cloned();
-        let writable = spec.ops.iter().filter_map(writable_source);
-        let places: Vec<PathBuf> = project.into_iter().chain(writable).collect();
+        let project = cwd.as_ref().filter(is_project).map(|cwd| Place { path: cwd.clone(), op: None });
+        let place = |(index, op)| writable_source(op).map(|path| Place { path, op: Some(index) });
+        let places: Vec<Place> = project.into_iter().chain(spec.ops.iter().enumerate().filter_map(place)).collect();
         links::guard(&mut spec.ops, origins, cwd.as_deref(), &places)
     }
 
@@ -176,13 +177,21 @@ impl World {
             _ => None,
         };
         for place in self.library.places().map(Path::to_owned).chain(filter) {
-            let place = links::real(&self.absolute(&place), &mut |_, _| {});
-            let meets = |(source, _): &&(PathBuf, usize)| place.starts_with(source) || source.starts_with(&place);
+            let mut way = Vec::new();
+            let named = self.absolute(&place);
+            let place = links::real(&named, &mut |part, _| way.push(part.to_owned()));
+            // A link that the program can exchange decides as well as what it leads to.
+            let is_led =
+                |source: &Path| way.iter().any(|part| part.parent().is_some_and(|dir| dir.starts_with(source)));
+            let meets = |(source, _): &&(PathBuf, usize)| {
+                place.starts_with(source) || source.starts_with(&place) || is_led(source)
+            };
             if let Some((source, word)) = writable.iter().find(meets) {
                 let mut message = b"the program could write to ".to_vec();
                 push_printable(&mut message, source);
                 message.extend_from_slice(b", and pinfold reads its rules from ");
-                push_printable(&mut message, &place);
+                let is_written = place.starts_with(source) || source.starts_with(&place);
+                push_printable(&mut message, if is_written { &place } else { &named });
                 let hint = "what the program writes there would decide about the next sandbox: keep profiles outside of what it can write to, \
                             and make a smaller directory writable";
                 return Err(origin::at(

@@ -13,7 +13,7 @@ use crate::host::Caller;
 use crate::plan::landlock::{FileRule, Object, READ};
 use crate::plan::unenforced::{Unenforced, printable};
 use crate::spec::path::first_wildcard;
-use crate::spec::{CapSet, FsOp, Namespaces, NestedUserNs, Source, Spec, Unshare, UserNs};
+use crate::spec::{CapSet, FsOp, Namespaces, NestedUserNs, Op, Source, Spec, Unshare, UserNs};
 use crate::sys::landlock::{Handled, Rights};
 
 const NO_NAMESPACE: &str = "it takes a namespace, and there is none with Landlock alone";
@@ -26,7 +26,7 @@ pub(crate) fn only(spec: &Spec, caller: Caller, abi: u32) -> (Rules, Vec<Unenfor
     unenforced.extend(limits(abi));
     let mut granted: Vec<FileRule> = Vec::new();
     for (index, op) in spec.ops.iter().enumerate() {
-        if let Err(why) = grant(&mut granted, index, &op.fs) {
+        if let Err(why) = grant(&mut granted, index, op) {
             unenforced.push(Unenforced::op(op, why));
         }
     }
@@ -118,11 +118,15 @@ fn limits(abi: u32) -> Vec<Unenforced> {
 }
 
 /// Adds what `op` grants, or takes away what it would hide and says why it cannot be had.
-fn grant(granted: &mut Vec<FileRule>, index: usize, op: &FsOp) -> Result<(), String> {
-    match op {
+fn grant(granted: &mut Vec<FileRule>, index: usize, op: &Op) -> Result<(), String> {
+    match &op.fs {
         FsOp::Bind { source: Source::Path(source) | Source::Real(source), dest, flags } => {
             let is_absolute = source.to_bytes().starts_with(b"/");
-            let Some(path) = clean(dest).filter(|path| is_absolute && clean(source).as_ref() == Some(path)) else {
+            // A relative one counts from a directory that is not known here. Where a box can write, it was looked up.
+            let Some(source) = Some(source).filter(|_| is_absolute).or(op.real.first()) else {
+                return Err(hide(granted, clean(dest), "its path is relative: name it from the root"));
+            };
+            let Some(path) = clean(dest).filter(|path| clean(source).as_ref() == Some(path)) else {
                 return Err(hide(granted, clean(dest), "it shows something of the host at another place"));
             };
             if !flags.devices && (path.is_empty() || is_at_or_below(&path, b"/dev")) {
@@ -148,7 +152,7 @@ fn grant(granted: &mut Vec<FileRule>, index: usize, op: &FsOp) -> Result<(), Str
         | FsOp::Dev { .. }
         | FsOp::Tmpfs { .. }
         | FsOp::Mqueue { .. }
-        | FsOp::CopyFile { .. } => Err(hide(granted, mounted(op).and_then(|(dest, _)| clean(dest)), NO_MOUNT)),
+        | FsOp::CopyFile { .. } => Err(hide(granted, mounted(&op.fs).and_then(|(dest, _)| clean(dest)), NO_MOUNT)),
         FsOp::Data { dest, .. } | FsOp::Text { dest, .. } => Err(hide(granted, clean(dest), NO_MOUNT)),
         // Without them there is less, and nothing that was to be hidden.
         FsOp::Dir { .. } | FsOp::Symlink { .. } | FsOp::Chmod { .. } => Err(NO_CHANGE.into()),

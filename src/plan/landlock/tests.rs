@@ -1,5 +1,6 @@
 //! The tables of rules: every ABI, every operation, with and without mounts.
 use super::*;
+use crate::error::Field;
 use crate::host::Caller;
 use crate::spec::{NestedUserNs, Op, Source, UserNs};
 
@@ -378,4 +379,22 @@ fn what_cannot_be_made_read_only_below_is_read_only_above() {
     assert_eq!(alone(9, vec![bind(c"/w", false), remount(c"/w")]), (vec![read("/w")], Vec::new()));
     assert_eq!(alone(9, vec![bind(c"/w", false), remount(c"/w/x")]).1, ["make read-only /w/x"]);
     assert_eq!(alone(9, vec![remount(c"/")]).1, [""; 0], "nothing is granted there");
+}
+
+/// A relative source counts from the caller's directory: what it is, was looked up where a box can write there.
+#[test]
+fn a_relative_source_is_what_was_found() {
+    let relative = |real: &[&CStr]| {
+        let flags = BindFlags { read_only: true, devices: false, optional: false };
+        let fs = FsOp::Bind { source: Source::Path(c"x".into()), dest: c"/w/x".into(), flags };
+        let mut spec = spec(LandlockTier::Only, Vec::new());
+        spec.ops = vec![Op { real: real.iter().map(|&real| real.into()).collect(), ..Op::new(fs, 0) }];
+        let (rules, unenforced) = only(&spec, CALLER, 9);
+        let why = unenforced.into_iter().find(|one| one.field == Some(Field::Op(0))).map(|one| one.why);
+        (rules.files.iter().map(ToString::to_string).collect::<Vec<_>>(), why.unwrap_or_default())
+    };
+    let (rules, why) = relative(&[c"/w/x"]);
+    assert!(rules.len() == 1 && rules[0].contains("/w/x") && why.is_empty(), "{rules:?} {why}");
+    assert_eq!(relative(&[c"/w/y"]), (vec![], "it shows something of the host at another place".into()));
+    assert!(relative(&[]).1.contains("relative"));
 }

@@ -222,7 +222,7 @@ impl Setting {
 
 /// Whether a URL makes git start nothing but what it speaks HTTP, ssh and its own protocol with (gitremote-helpers(7):
 /// `X::` and `X://` start git-remote-X), and none of it gets an option (CVE-2017-1000117).
-fn is_plain_url(url: &[u8]) -> bool {
+pub(super) fn is_plain_url(url: &[u8]) -> bool {
     const SCHEMES: &[&[u8]] = &[b"http", b"https", b"ssh", b"git", b"git+ssh", b"ssh+git", b"file"];
     let end = url.iter().position(|byte| !byte.is_ascii_alphanumeric() && !b"+-.".contains(byte)).unwrap_or(url.len());
     let (scheme, rest) = url.split_at(end);

@@ -20,6 +20,9 @@ mod names;
 mod pointer;
 mod repository;
 mod settings;
+mod state;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 use std::collections::{HashMap, HashSet};
@@ -30,9 +33,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::git::path_of;
-use super::links;
+use super::{id_of, links};
 use crate::error::{printable, push_printable, quoted};
-use crate::spec::{Settle, SettleLink, SettleName, SettleTop};
+use crate::spec::{FileId, Settle, SettleCommands, SettleLink, SettleName, SettleTop};
+use crate::sys::file::Stat;
 use crate::sys::{Errno, entry, error_text, file, process};
 use judge::{Judge, LIMITS, Limits};
 use tree::Tree;
@@ -84,6 +88,7 @@ fn settle_within(wish: &Settle, limits: Limits) -> Vec<Settled> {
     let facts = Facts {
         held: wish.held.iter().map(|path| path.to_bytes()).zip(wish.held_as.iter().copied()).collect(),
         links: wish.links.iter().map(|link| (link.path.to_bytes(), link)).collect(),
+        commands: commands(&wish.commands),
         tops: &wish.tops,
         names: &wish.names,
         user: process::real_ids().0,
@@ -106,12 +111,22 @@ fn settle_within(wish: &Settle, limits: Limits) -> Vec<Settled> {
     told.finish()
 }
 
+fn commands(before: &[SettleCommands]) -> HashMap<&[u8], Vec<&[u8]>> {
+    let mut known: HashMap<&[u8], Vec<&[u8]>> = HashMap::new();
+    for one in before {
+        known.entry(one.git_dir.to_bytes()).or_default().extend(one.commands.iter().map(Vec::as_slice));
+    }
+    known
+}
+
 /// What is known before the walk.
 struct Facts<'a> {
-    /// What was held, by its path, with device and inode number.
-    held: HashMap<&'a [u8], (u64, u64)>,
+    /// What was held, by its path, and which file it was.
+    held: HashMap<&'a [u8], FileId>,
     /// Links that were there before, by their paths.
     links: HashMap<&'a [u8], &'a SettleLink>,
+    /// Commands in unfinished rebases that were there before, by their git directories.
+    commands: HashMap<&'a [u8], Vec<&'a [u8]>>,
     tops: &'a [SettleTop],
     /// What is obeyed in every work tree.
     names: &'a [SettleName],
@@ -124,13 +139,18 @@ impl Facts<'_> {
     /// for that: a tree of the program's can be deeper than looking is quick.
     fn is_held(&self, dir: BorrowedFd<'_>, name: &CStr, path: &[u8]) -> bool {
         let held = if path.len() <= LONGEST_PATH { self.held.get(path) } else { None };
-        let is_same = |held| matches!(entry::look_at(dir, name), Ok(Some(now)) if (now.device, now.inode) == held);
+        let is_same = |held| matches!(entry::look_at(dir, name), Ok(Some(now)) if id_of(now) == held);
         held.is_some_and(|held| is_same(*held))
     }
 
     /// The same for `name` in the directory `path`, which `dir` is.
     fn is_held_in(&self, dir: BorrowedFd<'_>, name: &CStr, path: &[u8]) -> bool {
         path.len() < LONGEST_PATH && self.is_held(dir, name, &[path, b"/", name.to_bytes()].concat())
+    }
+
+    /// Whether this is one of the directories that the look began in.
+    fn is_top(&self, about: Stat) -> bool {
+        self.tops.iter().any(|top| (top.identity.device, top.identity.inode) == (about.device, about.inode))
     }
 
     /// Whether the link `name` in the directory `path`, which `dir` is, was there before, and leads where it did.
@@ -141,7 +161,7 @@ impl Facts<'_> {
         let whole = [path, b"/", name.to_bytes()].concat();
         let is_same = |old: &&&SettleLink| {
             let now = entry::look_at(dir, name).ok().flatten();
-            now.is_some_and(|now| (now.device, now.inode) == old.identity && now.changed == old.changed)
+            now.is_some_and(|now| id_of(now) == old.identity && now.changed == old.changed)
         };
         let old = self.links.get(&whole[..]).filter(|old| *old.target == *target).filter(is_same);
         let end = || links::End::of(Path::new(OsStr::from_bytes(&whole)));
@@ -262,8 +282,8 @@ impl Deeds {
 
 fn open_top(top: &SettleTop) -> Result<OwnedFd, Errno> {
     let open = file::open_dir_without_links(&top.path)?;
-    let about = file::fstat(open.as_fd())?;
-    if (about.device, about.inode) == top.identity { Ok(open) } else { Err(Errno::ESTALE) }
+    let about = entry::look_at_open(open.as_fd())?;
+    if id_of(about) == top.identity { Ok(open) } else { Err(Errno::ESTALE) }
 }
 
 /// A path for a message: of one that no command takes, the ends.
@@ -278,191 +298,4 @@ fn shortened(path: &[u8]) -> PathBuf {
 /// A text of the program's in a message.
 fn shown(text: &CStr) -> String {
     printable(path_of(text.to_bytes()))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::os::unix::fs::{MetadataExt, symlink};
-
-    use super::*;
-    use crate::workspace::area::c_path;
-
-    #[test]
-    fn what_could_not_be_done_is_said_first_however_much_was_done() {
-        let mut told = Told::default();
-        for number in 0..MOST_LINES + 3 {
-            let mut deeds = Deeds::default();
-            (0..MOST_DEEDS + 1).for_each(|_| deeds.add(|| "is removed".into()));
-            deeds.tell(format!("/w/{number}").as_bytes(), &mut told);
-        }
-        let mut deeds = Deeds::default();
-        (0..MOST_DEEDS + 1).for_each(|_| deeds.add(|| "is removed".into()));
-        deeds.failed("hooks cannot be renamed", Errno::EIO);
-        deeds.tell(b"/w/last", &mut told);
-        told.unseen(b"/w/closed", Errno::EACCES);
-        let said: Vec<String> =
-            told.finish().iter().map(|settled| String::from_utf8(settled.line()).unwrap()).collect();
-        assert!(said[0].starts_with("/w/last: hooks cannot be renamed: "), "{said:?}");
-        assert!(said[1].starts_with("/w/closed: cannot look for "), "{said:?}");
-        assert!(said.len() == MOST_LINES + 3 && said.last().unwrap().contains("3 more "), "{said:?}");
-    }
-
-    /// A directory for one test, removed at its end.
-    struct Place(PathBuf);
-
-    impl Place {
-        /// With a repository `s` in it, whose settings are harmful, and many directories.
-        fn new(name: &str) -> Place {
-            let path = PathBuf::from(format!("/var/tmp/pinfold-settle-{}-{name}", std::process::id()));
-            for dir in ["s/.git/objects", "s/.git/refs", "s/.git/hooks", "s/deep/er", "t"] {
-                std::fs::create_dir_all(path.join(dir)).unwrap();
-            }
-            std::fs::write(path.join("s/.git/HEAD"), "ref: refs/heads/x").unwrap();
-            std::fs::write(path.join("s/.git/config"), "[core]\npager=x\nbare\n").unwrap();
-            std::fs::write(path.join("s/.git/hooks/update"), "x").unwrap();
-            Place(path)
-        }
-
-        fn top(&self) -> SettleTop {
-            let about = std::fs::metadata(&self.0).unwrap();
-            SettleTop { path: c_path(&self.0), identity: (about.dev(), about.ino()) }
-        }
-
-        fn settle(&self, limits: Limits) -> Vec<String> {
-            let settled = settle_within(&Settle { tops: vec![self.top()], ..Settle::default() }, limits);
-            settled.iter().map(|settled| String::from_utf8(settled.line()).unwrap()).collect()
-        }
-    }
-
-    impl Drop for Place {
-        fn drop(&mut self) {
-            assert!(std::fs::remove_dir_all(&self.0).is_ok() || std::thread::panicking(), "left behind");
-        }
-    }
-
-    /// Without time for reading, the walk goes on.
-    #[test]
-    fn what_is_not_read_is_set_aside() {
-        let place = Place::new("unread");
-        let said = place.settle(Limits { reading: Duration::ZERO, ..LIMITS });
-        assert_eq!(said.len(), 1, "{said:?}");
-        assert!(said[0].contains("hooks holds what git would execute, and is now hooks.from-sandbox"), "{said:?}");
-        assert!(said[0].contains("config was not read, since there are more settings in all than "), "{said:?}");
-        let git = place.0.join("s/.git");
-        assert_eq!(std::fs::read(git.join("config")).unwrap(), b"");
-        assert!(git.join("config.from-sandbox").exists() && git.join("hooks.from-sandbox/update").exists());
-    }
-
-    /// A program that works in another directory later could write to it under its other name.
-    #[test]
-    fn what_has_another_name_is_replaced_by_a_copy() {
-        let place = Place::new("names");
-        let path = |name: &str| place.0.join(name);
-        fs::create_dir_all(path("s/.git/worktrees/w")).unwrap();
-        fs::write(path("s/.git/worktrees/w/HEAD"), "ref: refs/heads/y").unwrap();
-        fs::create_dir_all(path("w")).unwrap();
-        fs::create_dir_all(path("nothing")).unwrap();
-        let files = [
-            ("s/.git/config", "[core]\n\tbare = false\n", true),
-            ("s/.git/config.worktree", "", true),
-            ("s/.git/worktrees/w/commondir", "../..\n", true),
-            ("w/.git", "gitdir: ../s/.git/worktrees/w\n", true),
-            ("nothing/.git", "something else", false),
-        ];
-        for (number, (name, text, _)) in files.iter().enumerate() {
-            fs::write(path(name), text).unwrap();
-            fs::hard_link(path(name), path(&format!("t/notes{number}"))).unwrap();
-        }
-        let said = place.settle(LIMITS).join("\n");
-        assert_eq!(said.matches(judge::OTHER_NAME).count(), files.len(), "{said}");
-        for (number, (name, text, is_copied)) in files.iter().enumerate() {
-            fs::write(path(&format!("t/notes{number}")), "changed").unwrap();
-            assert_eq!(fs::read_to_string(path(&format!("{name}.from-sandbox"))).unwrap(), "changed");
-            match fs::read_to_string(path(name)) {
-                Ok(found) => assert!(*is_copied && found == *text && fs::metadata(path(name)).unwrap().nlink() == 1),
-                Err(_) => assert!(!is_copied, "{name}"),
-            }
-        }
-        // It has one name now, and stays.
-        assert_eq!(place.settle(LIMITS), [""; 0]);
-    }
-
-    /// A mount ends when somebody outside gives its name to another file.
-    #[test]
-    fn what_was_held_must_be_the_same_still() {
-        let place = Place::new("held");
-        let about = |name: &str| fs::metadata(place.0.join(name)).map(|about| (about.dev(), about.ino())).unwrap();
-        let path = |name: &str| c_path(&place.0.join(name));
-        fs::write(place.0.join("t/.git"), "gitdir: /x").unwrap();
-        let names = ["s/.git/config", "s/.git/hooks", "t/.git"];
-        let wish = Settle {
-            tops: vec![place.top()],
-            held: names.map(path).into(),
-            held_as: names.map(about).into(),
-            ..Settle::default()
-        };
-        assert_eq!(settle_within(&wish, LIMITS), []);
-        for name in names {
-            // The old one is kept, so that the new one cannot get its number.
-            fs::rename(place.0.join(name), place.0.join("old")).unwrap();
-            match name {
-                "s/.git/hooks" => {
-                    fs::create_dir(place.0.join(name)).unwrap();
-                    fs::write(place.0.join("s/.git/hooks/update"), "x").unwrap();
-                }
-                _ => drop(fs::copy(place.0.join("old"), place.0.join(name)).unwrap()),
-            }
-            assert_eq!(settle_within(&wish, LIMITS).len(), 1, "{name}");
-            assert!(place.0.join(format!("{name}.from-sandbox")).exists(), "{name}");
-            match name {
-                "s/.git/hooks" => fs::remove_dir_all(place.0.join("old")).unwrap(),
-                _ => fs::remove_file(place.0.join("old")).unwrap(),
-            }
-        }
-    }
-
-    /// Two boxes at the same time could put another link that says the same in its place, and one that leads elsewhere
-    /// later.
-    #[test]
-    fn a_link_of_before_must_be_the_same_still() {
-        let place = Place::new("links");
-        fs::remove_dir_all(place.0.join("s/.git/hooks")).unwrap();
-        fs::remove_file(place.0.join("s/.git/config")).unwrap();
-        let link = place.0.join("s/.git/l");
-        type Change = fn(&mut SettleLink);
-        let changes: [(Change, bool); 4] = [
-            (|_| {}, true),
-            (|old| old.identity.0 += 1, false),
-            (|old| old.identity.1 += 1, false),
-            (|old| old.changed.1 -= 1, false),
-        ];
-        for (number, (change, stays)) in changes.into_iter().enumerate() {
-            symlink("/nowhere", &link).unwrap();
-            let about = fs::symlink_metadata(&link).unwrap();
-            let mut old = SettleLink {
-                path: c_path(&link),
-                target: c"/nowhere".into(),
-                leads_to: c"/nowhere".into(),
-                is_there: false,
-                identity: (about.dev(), about.ino()),
-                changed: (about.ctime(), about.ctime_nsec()),
-            };
-            change(&mut old);
-            let wish = Settle { tops: vec![place.top()], links: vec![old], ..Settle::default() };
-            assert_eq!(settle_within(&wish, LIMITS).is_empty(), stays, "{number}");
-            assert_eq!(fs::remove_file(&link).is_ok(), stays, "{number}");
-        }
-    }
-
-    /// Without any time, it ends at once and says so.
-    #[test]
-    fn a_walk_without_time_says_where_it_ended() {
-        let place = Place::new("late");
-        let said = place.settle(Limits { all: Duration::ZERO, ..LIMITS });
-        assert_eq!(said.len(), 1, "{said:?}");
-        let start = format!("{}: the look for repositories that the program has made ended here ", place.0.display());
-        assert!(said[0].starts_with(&start), "{said:?}");
-        assert!(!place.0.join("s/.git/config.from-sandbox").exists());
-    }
 }

@@ -66,7 +66,7 @@ fn settle_one(facts: &Facts<'_>, top: BorrowedFd<'_>, path: &[u8], name: &Settle
         if part == b".." {
             let about = file::fstat(here)?;
             // The program can write nothing above.
-            if facts.tops.iter().any(|top| top.identity == (about.device, about.inode)) {
+            if facts.is_top(about) {
                 return Ok(());
             }
             open = Some(dir::open_any_mount(here, c"..", For::Names)?);

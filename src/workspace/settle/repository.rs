@@ -4,11 +4,13 @@ use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::judge::{Judge, LIMITS, OTHER_NAME, Verdict};
-use super::{Deeds, Facts, Told, pointer, shortened, shown};
+use super::tree::List;
+use super::{Deeds, Facts, Told, pointer, shortened, shown, state};
 use crate::error::printable;
 use crate::sys::dir::{self, Entries, For};
 use crate::sys::file::{self, Stat};
 use crate::sys::{Errno, Result, entry};
+use crate::workspace::rebase;
 
 /// Names that are dealt with by themselves, whatever they are.
 const OWN: [&CStr; 4] = [c"hooks", c"config", c"config.worktree", c"commondir"];
@@ -35,8 +37,16 @@ impl Repository {
         judge: &mut Judge,
         dir: BorrowedFd<'_>,
         path: &[u8],
+        list: &List,
         is_worktree: bool,
     ) {
+        for name in list.states.iter().filter(|name| !facts.is_held_in(dir, name, path)) {
+            if rebase::STATES.contains(name) {
+                state::settle_rebase(facts, dir, path, name, &mut self.deeds);
+            } else {
+                state::settle_remotes(judge, dir, name, &mut self.deeds);
+            }
+        }
         for name in OWN {
             if facts.is_held_in(dir, name, path) {
                 continue;
@@ -125,29 +135,13 @@ impl Repository {
             if judge.is_late() {
                 return false;
             }
-            let target = match file::read_link_at(dir, name) {
-                Ok(target) => target,
-                // Somebody works here.
-                Err(Errno::ENOENT | Errno::EINVAL) => continue,
-                Err(errno) => {
-                    self.deeds.failed("cannot look at a link", errno);
-                    continue;
-                }
-            };
+            let Some(target) = target_of(dir, name, &mut self.deeds) else { continue };
             let is_branch = is_top && name.as_c_str() == c"HEAD" && is_below_refs(&target);
             let is_held = facts.is_held_in(dir, name, path);
             if is_branch || is_held || facts.is_old_link(dir, name, path, &target) {
                 continue;
             }
-            let link = || {
-                let whole = [path.get(top + 1..).unwrap_or_default(), b"/", name.to_bytes()].concat();
-                let whole = shortened(whole.strip_prefix(b"/").unwrap_or(&whole));
-                format!("the link {} -> {}", printable(whole), shown(&target))
-            };
-            match with_write(dir, || file::unlink_at(dir, name)) {
-                Ok(()) => self.deeds.add(|| format!("{} is removed", link())),
-                Err(errno) => self.deeds.failed(&format!("cannot remove {}", link()), errno),
-            }
+            remove(dir, name, path.get(top + 1..).unwrap_or_default(), &target, &mut self.deeds);
         }
         true
     }
@@ -156,6 +150,36 @@ impl Repository {
         if let Err(errno) = done {
             self.deeds.failed(what, errno);
         }
+    }
+}
+
+/// Removes a link in `dir`, whatever it leads to.
+pub(super) fn remove_link(dir: BorrowedFd<'_>, name: &CStr, deeds: &mut Deeds) {
+    if let Some(target) = target_of(dir, name, deeds) {
+        remove(dir, name, b"", &target, deeds);
+    }
+}
+
+fn target_of(dir: BorrowedFd<'_>, name: &CStr, deeds: &mut Deeds) -> Option<CString> {
+    match file::read_link_at(dir, name) {
+        Ok(target) => return Some(target),
+        // Somebody works here.
+        Err(Errno::ENOENT | Errno::EINVAL) => {}
+        Err(errno) => deeds.failed("cannot look at a link", errno),
+    }
+    None
+}
+
+/// `around` is the path of the directory, for whoever reads of it.
+fn remove(dir: BorrowedFd<'_>, name: &CStr, around: &[u8], target: &CStr, deeds: &mut Deeds) {
+    let link = || {
+        let whole = [around, b"/", name.to_bytes()].concat();
+        let whole = shortened(whole.strip_prefix(b"/").unwrap_or(&whole));
+        format!("the link {} -> {}", printable(whole), shown(target))
+    };
+    match with_write(dir, || file::unlink_at(dir, name)) {
+        Ok(()) => deeds.add(|| format!("{} is removed", link())),
+        Err(errno) => deeds.failed(&format!("cannot remove {}", link()), errno),
     }
 }
 
@@ -261,7 +285,7 @@ fn lies_in_git_dir(facts: &Facts<'_>, mut dir: OwnedFd) -> Result<bool> {
             return Ok(true);
         }
         let about = file::fstat(dir.as_fd())?;
-        if facts.tops.iter().any(|top| top.identity == (about.device, about.inode)) {
+        if facts.is_top(about) {
             return Ok(false);
         }
         let above = dir::open_any_mount(dir.as_fd(), c"..", For::Names)?;

@@ -7,10 +7,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::judge::Judge;
 use super::repository::Repository;
-use super::{Facts, Found, LONGEST_PATH, Told, names, pointer};
+use super::{Facts, Found, LONGEST_PATH, Told, names, pointer, state};
 use crate::sys::dir::{self, Entries, For};
 use crate::sys::file::{self, Kind, Stat};
 use crate::sys::{Errno, Result, entry};
+use crate::workspace::layout::REMOTES;
+use crate::workspace::names as judged;
+use crate::workspace::rebase::STATES;
 
 /// Levels that are kept open.
 const OPEN: usize = 32;
@@ -52,7 +55,11 @@ pub(super) struct List {
     objects: bool,
     refs: bool,
     commondir: bool,
+    dot_git: bool,
     pointer: bool,
+    gitmodules: bool,
+    /// Which of [`STATES`] and [`REMOTES`] are there.
+    pub(super) states: Vec<&'static CStr>,
 }
 
 pub(super) struct Tree<'t, 'f> {
@@ -108,6 +115,9 @@ impl<'t, 'f> Tree<'t, 'f> {
             && let Ok(Some(about)) = entry::look_at(above, name)
         {
             self.found.git_dirs.insert((about.device, about.inode));
+            if let Ok(open) = dir::open_any_mount(above, name, For::Names) {
+                state::settle_worktree(self.facts, open.as_fd(), &self.path, true, self.told);
+            }
         }
     }
 
@@ -177,10 +187,16 @@ impl<'t, 'f> Tree<'t, 'f> {
             self.found.git_dirs.insert((about.device, about.inode));
             Repository::default()
         });
+        // `worktrees/NAME` of a git directory, which git takes for one by its `gitdir` alone.
+        let is_worktree = above.is_some_and(|git| git + 2 == depth) && parent_name(&self.path) == b"worktrees";
+        if is_worktree {
+            state::settle_worktree(self.facts, open.as_fd(), &self.path, false, self.told);
+        }
+        if list.dot_git && list.gitmodules {
+            state::settle_gitmodules(self.facts, open.as_fd(), &self.path, self.told);
+        }
         if let Some(repository) = &mut repository {
-            // `worktrees/NAME` of a git directory.
-            let is_worktree = above.is_some_and(|git| git + 2 == depth) && parent_name(&self.path) == b"worktrees";
-            repository.settle(self.facts, self.judge, open.as_fd(), &self.path, is_worktree);
+            repository.settle(self.facts, self.judge, open.as_fd(), &self.path, &list, is_worktree);
             self.note_tops(open.as_fd());
         }
         let git = if is_git_dir { Some(depth) } else { above };
@@ -248,7 +264,7 @@ impl<'t, 'f> Tree<'t, 'f> {
                     Some(kind) => Some(kind),
                     None => entry::look_at(open, name)?.and_then(Stat::kind),
                 };
-                list.add(name, kind);
+                list.add(open, name, kind);
             }
         }
         Ok(list)
@@ -279,17 +295,26 @@ impl<'t, 'f> Tree<'t, 'f> {
 }
 
 impl List {
-    fn add(&mut self, name: &CStr, kind: Option<Kind>) {
-        match name.to_bytes() {
-            b"HEAD" => self.head = true,
-            b"objects" => self.objects = true,
-            b"refs" => self.refs = true,
-            b"commondir" => self.commondir = true,
-            b".git" if kind != Some(Kind::Dir) => self.pointer = true,
-            _ => {}
+    fn add(&mut self, dir: BorrowedFd<'_>, name: &CStr, kind: Option<Kind>) {
+        const KNOWN: [&CStr; 7] = [c".git", c".gitmodules", c"HEAD", c"objects", c"refs", c"commondir", c"worktrees"];
+        let known = KNOWN.iter().chain(&STATES).chain(&REMOTES).copied();
+        let known = judged::recognize(dir, name, known);
+        match known.map(CStr::to_bytes) {
+            Some(b".git") => {
+                self.dot_git = true;
+                self.pointer |= kind != Some(Kind::Dir);
+            }
+            Some(b".gitmodules") => self.gitmodules |= kind == Some(Kind::Link),
+            Some(b"HEAD") => self.head = true,
+            Some(b"objects") => self.objects = true,
+            Some(b"refs") => self.refs = true,
+            Some(b"commondir") => self.commondir = true,
+            Some(b"worktrees") | None => {}
+            Some(_) => self.states.extend(known),
         }
         match kind {
-            Some(Kind::Dir) => self.dirs.push(name.to_owned()),
+            // By the name that git uses, which is the same to the filesystem.
+            Some(Kind::Dir) => self.dirs.push(known.unwrap_or(name).to_owned()),
             Some(Kind::Link) => self.links.push(name.to_owned()),
             _ => {}
         }

@@ -1,5 +1,6 @@
 //! What is found in directories of every layout, and what is refused.
 
+mod bounds;
 mod identity;
 mod layouts;
 mod links;
@@ -11,7 +12,8 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::{GitConfig, Surroundings, Workspace, find};
+use super::bounds::{BOUNDS, Bounds};
+use super::{GitConfig, Surroundings, Workspace, find_within};
 use crate::error::Error;
 use crate::spec::{BindFlags, FsOp, OnAppear, Source, Watch};
 
@@ -61,10 +63,15 @@ impl Place {
     }
 
     fn find(&self, dir: &str) -> Result<Workspace, Error> {
+        self.find_within(dir, BOUNDS)
+    }
+
+    fn find_within(&self, dir: &str, bounds: Bounds) -> Result<Workspace, Error> {
         let home = self.path.join("home");
         let uid = fs::metadata(&self.path).map(|about| std::os::unix::fs::MetadataExt::uid(&about)).unwrap();
         let git_config = &GitConfig::new(Some(&home), None, &|_| None);
-        find(&Surroundings { cwd: &self.path.join(dir), home: Some(&home), runtime_dir: None, uid, git_config })
+        let cwd = &self.path.join(dir);
+        find_within(&Surroundings { cwd, home: Some(&home), runtime_dir: None, uid, git_config }, bounds)
     }
 
     /// The mounts in order: `w` or `r`, and the path below this place.
@@ -100,6 +107,12 @@ impl Place {
             format!("{path} {}", unheld.why)
         });
         unheld.collect()
+    }
+
+    /// The same as it is said.
+    fn unheld_text(&self, dir: &str) -> Vec<String> {
+        let found = self.find(dir).unwrap();
+        found.unheld.iter().map(|unheld| String::from_utf8(unheld.message()).unwrap()).collect()
     }
 
     /// Watched names, those to be removed with `-`.

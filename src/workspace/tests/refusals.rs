@@ -48,6 +48,79 @@ fn what_is_missing_could_be_made_by_the_program() {
     assert_eq!(place.unheld("r/sub").len(), 2);
 }
 
+/// Whoever reads it must find what to change.
+#[test]
+fn the_setting_that_names_something_is_said() {
+    let place = Place::new("named");
+    place.git_dir("r/.git");
+    place.file("home/.gitconfig", "[core]\nhooksPath = .hk\n[include]\npath = {}/r/inc\n");
+    place.file("r/.git/config", "[filter \"x\"]\nclean = tools/clean %f\n[core]\nattributesFile = loop\n");
+    place.link("loop", "r/loop");
+    let found = place.find("r").unwrap();
+    let said: Vec<_> = found
+        .unheld
+        .iter()
+        .map(|unheld| String::from_utf8(unheld.message()).unwrap().replace(place.path.to_str().unwrap(), "{}"))
+        .collect();
+    let missing = "is missing, and the program could make one that the host obeys";
+    let expected = [
+        format!("{{}}/r/.hk {missing}; core.hookspath in {{}}/home/.gitconfig names it"),
+        format!("{{}}/r/inc {missing}; include.path in {{}}/home/.gitconfig names it"),
+        "{}/r/loop cannot be followed (Too many levels of symbolic links), and so not be protected; \
+         core.attributesfile in {}/r/.git/config names it"
+            .to_owned(),
+    ];
+    assert_eq!(said, expected);
+    // What may be made is said with it, once it is there.
+    let mut reasons = found.watch.iter().flat_map(|watch| &watch.reasons);
+    let (_, reason) = reasons.find(|(name, _)| name.as_c_str() == c"tools").unwrap();
+    assert_eq!(
+        reason.replace(place.path.to_str().unwrap(), "{}"),
+        "filter.clean in {}/r/.git/config names {}/r/tools/clean"
+    );
+}
+
+#[test]
+fn the_home_of_another_user_is_found_or_stops_the_run() {
+    let place = Place::new("tilde");
+    place.git_dir("r/.git");
+    for (value, is_good) in [
+        ("~/hooks", true),
+        ("~home/hooks", true),
+        ("~root/nothing", true),
+        ("%(prefix)/nothing", true),
+        ("~nobody-has-this-name/hooks", false),
+    ] {
+        place.file("r/.git/config", &format!("[core]\nhooksPath = {value}\n"));
+        let unheld = place.unheld_text("r");
+        assert_eq!(unheld.is_empty(), is_good, "{value}: {unheld:?}");
+        assert!(
+            is_good || unheld[0].starts_with(&format!("{value} lies in a home that is not in /etc/passwd")),
+            "{unheld:?}"
+        );
+    }
+    // Where it leads into the workspace, it is held.
+    place.git_dir("home/r/.git");
+    place.dir("home/r/hk");
+    place.file("home/r/.git/config", "[core]\nhooksPath = ~home/r/hk\n");
+    assert!(place.mounts("home/r").contains(&"r home/r/hk".to_owned()));
+}
+
+/// A work tree that the program makes would have other hooks there.
+#[test]
+fn hooks_in_the_top_itself_stop_the_run() {
+    let place = Place::new("top-hooks");
+    place.git_dir("r/.git");
+    place.dir("r/sub");
+    for value in [".", "./", "..", "sub/..", "sub/../."] {
+        place.file("r/.git/config", &format!("[core]\nhooksPath = {value}\n"));
+        for dir in ["r", "r/sub"] {
+            let unheld = place.unheld_text(dir);
+            assert!(unheld.iter().any(|line| line.contains(" is a work tree or lies above it")), "{value}: {unheld:?}");
+        }
+    }
+}
+
 #[test]
 fn a_link_in_the_place_of_something_protected_is_held_with_its_target() {
     let place = Place::new("links");
@@ -67,7 +140,10 @@ fn a_link_in_the_place_of_something_protected_is_held_with_its_target() {
     place.link("loop", "r/.claude");
     place.link(".claude", "r/loop");
     let unheld = place.unheld("r");
-    assert!(unheld.len() == 1 && unheld[0].ends_with("cannot be followed, and so not be protected"), "{unheld:?}");
+    assert!(
+        unheld.len() == 1 && unheld[0].contains("cannot be followed (Too many levels of symbolic links)"),
+        "{unheld:?}"
+    );
 }
 
 #[test]

@@ -1,19 +1,14 @@
-//! What is denied: covered, when everything else is in place, by a mount of an object of the same type that nobody can
-//! open and that is empty for whoever can open everything.
+//! The inside of the sandbox while things in it are denied: what a path leads to there, and covering it.
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use super::pinned_ancestors::PinnedAncestors;
-use super::root::NewRoot;
-use super::sources::Upper;
-use super::twins::Twins;
-use super::views::{self, Overlay, Views};
-use super::{tell, walk};
+use super::views::{self, Copy, Overlay};
+use crate::exec::root::NewRoot;
+use crate::exec::tell;
 use crate::plan::Root;
 use crate::protocol::{Act, At, Failure, Message, Outcome, Stage};
 use crate::spec::path::{MAX_LINKS, join};
-use crate::spec::{FsOp, OverlayKind, mode};
 use crate::sys::file::{self, Kind, Open, Stat};
 use crate::sys::mount::{self, Attr, Propagation};
 use crate::sys::{Errno, Result, dir, process};
@@ -30,102 +25,30 @@ const COVER: Attr = Attr::READ_ONLY.with(Attr::NO_SUID).with(Attr::NO_DEV).with(
 /// The owner that the kernel shows for one that has no id in the user namespace (`user_namespaces(7)`).
 const UNMAPPED: u32 = 65534;
 
-/// Filesystems of the sandbox's own, which are noted while the root is built.
+/// What is noted while the root is built, where anything is denied.
 #[derive(Default)]
-pub(super) struct Own {
-    /// Device numbers: what is made there touches nothing of the host.
-    filesystems: Vec<u64>,
+pub(in crate::exec) struct Own {
+    /// Device numbers of the filesystems that are the sandbox's own: what is made there touches nothing of the host.
+    pub(super) filesystems: Vec<u64>,
     /// Ids of the mounts that are a new `/dev`.
-    devs: Vec<u64>,
-    /// Overlays.
-    overlays: Vec<Overlay>,
+    pub(super) devs: Vec<u64>,
+    pub(super) overlays: Vec<Overlay>,
+    /// Copies of files of the host.
+    pub(super) copies: Vec<Copy>,
 }
 
-impl Own {
-    /// To be called after each operation, where anything is denied.
-    pub(super) fn note(&mut self, root: &NewRoot<'_>, op: &FsOp) -> Result<()> {
-        match op {
-            FsOp::Tmpfs { .. } | FsOp::Overlay { kind: OverlayKind::Tmp, .. } => {
-                self.filesystems.push(file::fstat(root.newest())?.device);
-            }
-            FsOp::Dev { .. } => self.devs.push(file::place_at(root.newest(), c"")?.0),
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// To be called when an overlay is mounted: its layers are needed still.
-    pub(super) fn keep(&mut self, root: &NewRoot<'_>, mut layers: Vec<OwnedFd>, upper: Option<Upper>) -> Result<()> {
-        layers.extend(upper.map(|upper| upper.upper));
-        self.overlays.push(Overlay { mount: file::place_at(root.newest(), c"")?.0, layers });
-        Ok(())
-    }
-}
-
-/// Covers everything that the plan denies.
-pub(super) fn enforce(
-    (plan, proc): (&Root, BorrowedFd<'_>),
-    root: &mut NewRoot<'_>,
-    own: &Own,
-    control: &OwnedFd,
-) -> Outcome<()> {
-    if plan.denials.is_empty() {
-        return Ok(());
-    }
-    let covers = make_covers(root.scratch()).stage(Stage::Root)?;
-    let base = file::fstat(root.base()).stage(Stage::Root)?.device;
-    let twins = Twins::of(Views::read(proc, root, &own.overlays).stage(Stage::Root)?);
-    let mut deny = Deny { plan, proc, root, own, control, covers, base, pinned: PinnedAncestors::default(), twins };
-    // All are looked up before any is covered: what is found does not depend on the order then.
-    let mut found = Vec::new();
-    for &index in &plan.denials.paths {
-        match deny.find(index) {
-            Ok(Some((object, way))) => found.push((index, object, way)),
-            Ok(None) => {}
-            Err(failure) => deny.fail(failure)?,
-        }
-    }
-    for (index, object, way) in &found {
-        deny.note(object.as_fd(), way, *index)?;
-    }
-    for (index, object, _) in found {
-        if let Err(failure) = deny.cover(object.as_fd(), index) {
-            deny.fail(failure)?;
-        }
-    }
-    walk::walk(&mut deny, &plan.denials.patterns)?;
-    std::mem::take(&mut deny.twins).cover(&mut deny)?;
-    std::mem::take(&mut deny.pinned).hold(&deny)
-}
-
-/// Makes one object of each type.
-fn make_covers(scratch: BorrowedFd<'_>) -> Result<[Stat; 4]> {
-    file::make_dir_at(scratch, DIR, 0)?;
-    file::make_file_at(scratch, FILE, 0)?;
-    dir::make_special_at(scratch, FIFO, false)?;
-    dir::make_special_at(scratch, SOCKET, true)?;
-    // Nothing is made in the scratch any more; what is cloned from it has these flags too.
-    mount::set_attr(scratch, COVER, Propagation::Keep, false)?;
-    let about = |name| file::stat_at(scratch, name);
-    Ok([about(DIR)?, about(FILE)?, about(FIFO)?, about(SOCKET)?])
-}
-
-/// The state of denying.
-pub(super) struct Deny<'a, 'r> {
+/// The inside.
+pub(super) struct Inside<'a, 'r> {
     pub(super) plan: &'a Root,
     /// The host's procfs.
-    proc: BorrowedFd<'a>,
+    pub(super) proc: BorrowedFd<'a>,
     pub(super) root: &'a mut NewRoot<'r>,
-    own: &'a Own,
-    pub(super) control: &'a OwnedFd,
+    pub(super) own: &'a Own,
+    control: &'a OwnedFd,
     /// The covers. Other things that are seen inside may lie on the same filesystem.
     covers: [Stat; 4],
     /// Device number of the tmpfs at the bottom.
     base: u64,
-    /// What leads to what is denied.
-    pub(super) pinned: PinnedAncestors,
-    /// Other names of it.
-    twins: Twins,
 }
 
 /// What a path leads to.
@@ -148,7 +71,19 @@ pub(super) enum Ground {
     Hosts,
 }
 
-impl Deny<'_, '_> {
+impl<'a, 'r> Inside<'a, 'r> {
+    /// Makes the covers.
+    pub(super) fn new(
+        (plan, proc): (&'a Root, BorrowedFd<'a>),
+        root: &'a mut NewRoot<'r>,
+        own: &'a Own,
+        control: &'a OwnedFd,
+    ) -> Outcome<Inside<'a, 'r>> {
+        let covers = make_covers(root.scratch()).stage(Stage::Root)?;
+        let base = file::fstat(root.base()).stage(Stage::Root)?.device;
+        Ok(Inside { plan, proc, root, own, control, covers, base })
+    }
+
     /// Ends the run, unless as much as possible is wanted: then the caller is told.
     pub(super) fn fail(&self, failure: Failure) -> Outcome<()> {
         if !self.plan.best_effort {
@@ -158,49 +93,14 @@ impl Deny<'_, '_> {
         Ok(())
     }
 
-    /// The overlays of the plan.
-    pub(super) fn overlays(&self) -> &[Overlay] {
-        &self.own.overlays
+    /// Says something about a denial, all of which holds.
+    pub(super) fn remark(&self, about: Failure) {
+        tell(self.control, &Message::Remark(about));
     }
 
-    /// Notes what is denied at `way`, a path without links, for the sake of its other names. To be called before it is
-    /// covered.
-    pub(super) fn note(&mut self, object: BorrowedFd<'_>, way: &CStr, index: usize) -> Outcome<()> {
-        let mut twins = std::mem::take(&mut self.twins);
-        let noted = twins.note(object, way, index, self);
-        self.twins = twins;
-        noted.or_else(|failure| self.fail(failure))
-    }
-
-    /// What denial number `index` must cover, if anything, and its path without links.
-    fn find(&mut self, index: usize) -> Outcome<Option<(OwnedFd, CString)>> {
-        let Some(FsOp::Deny { path, is_pattern: _ }) = self.plan.ops.get(index).map(|op| &op.fs) else {
-            return Ok(None);
-        };
-        let grounds = match self.look(path).op(index, Act::Whole)? {
-            Found::Object(object) => {
-                let way = self.hold_way(path, object.as_fd(), index).op(index, Act::Whole)?;
-                return Ok(Some((object, way)));
-            }
-            Found::Closed => return Ok(None),
-            Found::Missing(grounds) => grounds,
-        };
-        if grounds.iter().all(|ground| *ground == Ground::ReadOnly) {
-            return Ok(None);
-        }
-        match grounds.last() {
-            Some(Ground::Hosts) | None => {
-                return Err(Failure { act: Act::Missing, ..Failure::nth(Stage::Op, index, Errno::ENOENT as i32) });
-            }
-            // A link of the host leads there: it is not to be exchanged for another.
-            Some(Ground::ReadOnly | Ground::Own) => self.hold_links(path, index).op(index, Act::Whole)?,
-        }
-        if grounds.last() == Some(&Ground::ReadOnly) {
-            return Ok(None);
-        }
-        let place = self.root.file_for_mount(path, mode::CLOSED, index)?;
-        let cover = mount::clone_tree(self.root.scratch(), FILE, false).op(index, Act::Attach)?;
-        self.root.attach(cover, &place, index).map(|_| None)
+    /// A cover for what does not exist, to be attached.
+    pub(super) fn cover_for_missing(&self) -> Result<OwnedFd> {
+        mount::clone_tree(self.root.scratch(), FILE, false)
     }
 
     /// Finds what `path` leads to inside.
@@ -282,24 +182,6 @@ impl Deny<'_, '_> {
         Ok(dir::is_kernels(dir)? || !self.own.devs.is_empty() && self.own.devs.contains(&file::place_at(dir, c"")?.0))
     }
 
-    /// Has the way held that `path` takes to what it leads to, links included. To be called while nothing on it is
-    /// covered. Returns the way without links.
-    pub(super) fn hold_way(&mut self, path: &CStr, object: BorrowedFd<'_>, index: usize) -> Result<CString> {
-        let way = self.path_of(object)?;
-        self.pinned.lead_to(&way, index);
-        if *path != *way {
-            self.hold_links(path, index)?;
-        }
-        Ok(way)
-    }
-
-    fn hold_links(&mut self, path: &CStr, index: usize) -> Result<()> {
-        let mut pinned = std::mem::take(&mut self.pinned);
-        let traced = pinned.trace_links(path, index, self);
-        self.pinned = pinned;
-        traced
-    }
-
     /// Covers something that exists, for denial number `index`.
     pub(super) fn cover(&self, object: BorrowedFd<'_>, index: usize) -> Outcome<()> {
         let about = file::fstat(object).op(index, Act::Whole)?;
@@ -332,7 +214,10 @@ impl Deny<'_, '_> {
             }
             Some(Kind::Link) | None => return Err(Errno::EINVAL),
         };
+        // The kernel mounts nothing on what has been removed from its directory (`cant_mount` in fs/namespace.c). The
+        // object is there, though: it is held.
         mount::attach(cover.as_fd(), object, c"")
+            .map_err(|errno| if errno == Errno::ENOENT { Errno::ESTALE } else { errno })
     }
 
     /// The path inside.
@@ -359,6 +244,18 @@ impl Deny<'_, '_> {
         }
         Ok(false)
     }
+}
+
+/// Makes one object of each type.
+fn make_covers(scratch: BorrowedFd<'_>) -> Result<[Stat; 4]> {
+    file::make_dir_at(scratch, DIR, 0)?;
+    file::make_file_at(scratch, FILE, 0)?;
+    dir::make_special_at(scratch, FIFO, false)?;
+    dir::make_special_at(scratch, SOCKET, true)?;
+    // Nothing is made in the scratch any more; what is cloned from it has these flags too.
+    mount::set_attr(scratch, COVER, Propagation::Keep, false)?;
+    let about = |name| file::stat_at(scratch, name);
+    Ok([about(DIR)?, about(FILE)?, about(FIFO)?, about(SOCKET)?])
 }
 
 /// Part of a path, which has no NUL in it.

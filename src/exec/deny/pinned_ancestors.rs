@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use super::deny::{Deny, Found, Ground};
-use super::root::split;
+use super::inside::{Found, Ground, Inside};
+use crate::exec::root::split;
 use crate::plan::pattern::Pattern;
 use crate::protocol::{Act, At, Failure, Outcome};
 use crate::spec::path::{MAX_LINKS, join};
@@ -61,7 +61,7 @@ impl PinnedAncestors {
     }
 
     /// Notes each link on the way of `path`, as far as that goes, with what leads to it.
-    pub(super) fn trace_links(&mut self, path: &CStr, op: usize, deny: &Deny<'_, '_>) -> Result<()> {
+    pub(super) fn trace_links(&mut self, path: &CStr, op: usize, inside: &Inside<'_, '_>) -> Result<()> {
         let mut waiting = vec![path.to_owned()];
         let mut links = 0;
         while let Some(path) = waiting.pop() {
@@ -69,7 +69,7 @@ impl PinnedAncestors {
             let ends =
                 (1..=bytes.len()).filter(|&at| bytes[at - 1] != b'/' && bytes.get(at).is_none_or(|&b| b == b'/'));
             for (parent, name) in ends.filter_map(|end| split(&CString::new(&bytes[..end]).ok()?)) {
-                let dir = match deny.root.open(&parent, Open::Dir) {
+                let dir = match inside.root.open(&parent, Open::Dir) {
                     Err(Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES) => break,
                     dir => dir?,
                 };
@@ -78,7 +78,7 @@ impl PinnedAncestors {
                     Err(Errno::ENOENT | Errno::EACCES) => break,
                     target => target?,
                 };
-                let parent = deny.path_of(dir.as_fd())?;
+                let parent = inside.path_of(dir.as_fd())?;
                 let parent = if parent.as_c_str() == c"/" { CString::default() } else { parent };
                 let link = join(&parent, &name);
                 waiting.push(if target.to_bytes().starts_with(b"/") { target } else { join(&parent, &target) });
@@ -94,14 +94,14 @@ impl PinnedAncestors {
     }
 
     /// Keeps them where they are. Whatever is to be covered is covered already: it is seen through the new mounts too.
-    pub(super) fn hold(&self, deny: &Deny<'_, '_>) -> Outcome<()> {
+    pub(super) fn hold(&self, inside: &Inside<'_, '_>) -> Outcome<()> {
         // One line says that a denial is not held: where there is no room for a mount, there is none for thousands.
         let mut told = HashSet::new();
         for (path, ancestor) in &self.0 {
-            if let Err(failure) = ancestor.hold(path, deny).op(ancestor.op, Act::Keep)
+            if let Err(failure) = ancestor.hold(path, inside).op(ancestor.op, Act::Keep)
                 && told.insert(ancestor.op)
             {
-                deny.fail(Failure { detail: Some(path.clone()), ..failure })?;
+                inside.fail(Failure { detail: Some(path.clone()), ..failure })?;
             }
         }
         Ok(())
@@ -109,51 +109,51 @@ impl PinnedAncestors {
 }
 
 impl Ancestor {
-    fn hold(&self, path: &CStr, deny: &Deny<'_, '_>) -> Result<()> {
+    fn hold(&self, path: &CStr, inside: &Inside<'_, '_>) -> Result<()> {
         if let Some(name) = &self.link {
-            return hold_link(path, name, deny);
+            return hold_link(path, name, inside);
         }
-        let Some(found) = open(path, deny)? else { return Ok(()) };
-        if !self.can_lose(found.as_fd(), deny)? {
+        let Some(found) = open(path, inside)? else { return Ok(()) };
+        if !self.can_lose(found.as_fd(), inside)? {
             return Ok(());
         }
         mount::attach(mount::clone_opened(found.as_fd())?.as_fd(), found.as_fd(), c"")
     }
 
     /// Whether somebody inside can rename this directory of the host, or what must not leave it.
-    fn can_lose(&self, found: BorrowedFd<'_>, deny: &Deny<'_, '_>) -> Result<bool> {
-        if deny.is_kernels(found)? || deny.ground(found, file::fstat(found)?)? != Ground::Hosts {
+    fn can_lose(&self, found: BorrowedFd<'_>, inside: &Inside<'_, '_>) -> Result<bool> {
+        if inside.is_kernels(found)? || inside.ground(found, file::fstat(found)?)? != Ground::Hosts {
             return Ok(false);
         }
         let here = file::place_at(found, c"")?;
-        if here == file::place_at(deny.root.top(), c"")? {
+        if here == file::place_at(inside.root.top(), c"")? {
             return Ok(false);
         }
         let parent = dir::open_any_mount(found, c"..", For::Names)?;
         let is_mount = file::place_at(parent.as_fd(), c"")?.0 != here.0;
-        Ok(!is_mount && (self.confines || deny.may_change(parent.as_fd())?))
+        Ok(!is_mount && (self.confines || inside.may_change(parent.as_fd())?))
     }
 }
 
 /// A place on the way; `None` where it lies in something that is denied as a whole.
-fn open(path: &CStr, deny: &Deny<'_, '_>) -> Result<Option<OwnedFd>> {
-    match deny.look(path)? {
-        Found::Object(found) => Ok((!deny.is_covered(file::fstat(found.as_fd())?)).then_some(found)),
+fn open(path: &CStr, inside: &Inside<'_, '_>) -> Result<Option<OwnedFd>> {
+    match inside.look(path)? {
+        Found::Object(found) => Ok((!inside.is_covered(file::fstat(found.as_fd())?)).then_some(found)),
         Found::Closed => Ok(None),
         Found::Missing(_) => Err(Errno::ENOENT),
     }
 }
 
-fn hold_link(path: &CStr, name: &CStr, deny: &Deny<'_, '_>) -> Result<()> {
+fn hold_link(path: &CStr, name: &CStr, inside: &Inside<'_, '_>) -> Result<()> {
     let (parent, _) = split(path).ok_or(Errno::ENOENT)?;
-    let Some(parent) = open(&parent, deny)? else { return Ok(()) };
+    let Some(parent) = open(&parent, inside)? else { return Ok(()) };
     let link = dir::open_path_at(parent.as_fd(), name)?;
     let about = file::fstat(parent.as_fd())?;
     let is_mount = file::place_at(link.as_fd(), c"")?.0 != file::place_at(parent.as_fd(), c"")?.0;
-    if is_mount || deny.is_kernels(parent.as_fd())? {
+    if is_mount || inside.is_kernels(parent.as_fd())? {
         return Ok(());
     }
-    if deny.ground(parent.as_fd(), about)? != Ground::Hosts || !deny.may_change(parent.as_fd())? {
+    if inside.ground(parent.as_fd(), about)? != Ground::Hosts || !inside.may_change(parent.as_fd())? {
         return Ok(());
     }
     mount::attach(mount::clone_here(link.as_fd())?.as_fd(), parent.as_fd(), name)

@@ -4,13 +4,16 @@
 //! overlay is seen through the overlay. The kernel's own list of mounts is read for it (`proc_pid_mountinfo(5)`),
 //! because a bind brings along what the host has mounted below it.
 
-use std::collections::HashMap;
-use std::ffi::CString;
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use super::root::NewRoot;
-use super::sources::c_string;
+use crate::exec::root::NewRoot;
+use crate::exec::sources::c_string;
 use crate::sys::{Errno, Result, file};
+
+/// A file or directory: device and inode.
+pub(super) type File = (u64, u64);
 
 /// A file or directory by its place in its filesystem.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -28,6 +31,15 @@ pub(super) struct Overlay {
     pub(super) layers: Vec<OwnedFd>,
 }
 
+/// A copy of a file of the host.
+pub(super) struct Copy {
+    pub(super) source: OwnedFd,
+    /// The path inside.
+    pub(super) path: CString,
+    /// Its mount, device and inode.
+    pub(super) place: (u64, u64, u64),
+}
+
 /// A part of a filesystem, as it is seen inside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct View {
@@ -38,9 +50,26 @@ pub(super) struct View {
     /// Where it is seen; empty for the root.
     pub(super) point: Vec<u8>,
     pub(super) is_writable: bool,
-    /// It is layer number `.1` of overlay number `.0`.
-    pub(super) layer: Option<(usize, usize)>,
+    /// Its filesystem shows no files of others.
+    is_plain: bool,
+    /// What the host mounts or unmounts below it later is mounted or unmounted here too (mount_namespaces(7)).
+    pub(super) is_changed_by_host: bool,
+    pub(super) by: By,
 }
+
+/// What shows a part of a filesystem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    /// A mount of it.
+    Mount,
+    /// An overlay, by its number and that of its layer.
+    Layer(usize, usize),
+    /// A copy of a file, by its number.
+    Copy(usize),
+}
+
+/// What the sandbox shows of the host by other means than mounts of it.
+type Shown<'a> = (&'a [Overlay], &'a [Copy]);
 
 /// All views of the sandbox.
 #[derive(Default)]
@@ -48,18 +77,23 @@ pub(super) struct Views(pub(super) Vec<View>);
 
 impl Views {
     /// Reads them, when everything is mounted and nothing is covered yet.
-    pub(super) fn read(proc: BorrowedFd<'_>, root: &NewRoot<'_>, overlays: &[Overlay]) -> Result<Views> {
+    pub(super) fn read(proc: BorrowedFd<'_>, root: &NewRoot<'_>, (overlays, copies): Shown<'_>) -> Result<Views> {
         let list = file::open_read_at(proc, c"self/mountinfo")?;
         let mounts = parse(&file::read_to_end(list.as_fd())?).ok_or(Errno::EBADMSG)?;
         let mut views = inside(&mounts, file::place_at(root.base(), c"")?.0);
+        let shown_by = |views: &[View], id| views.iter().find(|view| view.mount == id).cloned();
         for (number, overlay) in overlays.iter().enumerate() {
-            let Some(shown) = views.iter().find(|view| view.mount == overlay.mount).cloned() else { continue };
+            let Some(shown) = shown_by(&views, overlay.mount) else { continue };
             for (layer, dir) in overlay.layers.iter().enumerate() {
-                let lies_on = file::place_at(dir.as_fd(), c"")?.0;
-                let mount = mounts.get(&lies_on).ok_or(Errno::ESTALE)?;
-                let root = mount.spot(path_of(proc, dir.as_fd())?.to_bytes()).ok_or(Errno::ESTALE)?;
-                views.push(View { root, layer: Some((number, layer)), ..shown.clone() });
+                let root = spot_of(proc, dir.as_fd(), &mounts)?.ok_or(Errno::ESTALE)?;
+                views.push(View { root, by: By::Layer(number, layer), ..shown.clone() });
             }
+        }
+        for (number, copy) in copies.iter().enumerate() {
+            let Some(shown) = shown_by(&views, copy.place.0) else { continue };
+            // A file without a path has no place that could be denied.
+            let Some(root) = spot_of(proc, copy.source.as_fd(), &mounts)? else { continue };
+            views.push(View { root, point: copy.path.to_bytes().to_vec(), by: By::Copy(number), ..shown });
         }
         // What can be written to comes first: it is there that somebody could have made another name.
         views.sort_by_key(|view| !view.is_writable);
@@ -68,7 +102,28 @@ impl Views {
 
     /// The view that mount `id` is.
     pub(super) fn of_mount(&self, id: u64) -> Option<&View> {
-        self.0.iter().find(|view| view.mount == id && view.layer.is_none())
+        self.0.iter().find(|view| view.mount == id && view.by == By::Mount)
+    }
+
+    /// Mounts of what has been removed from its directory, so that it has no place that could be compared.
+    pub(super) fn removed(&self) -> impl Iterator<Item = &View> {
+        self.0.iter().filter(|view| view.by == By::Mount && view.root.path.ends_with(REMOVED))
+    }
+
+    /// Where something is seen that may be a file of any filesystem. Of the sandbox's own overlays the layers are known.
+    pub(super) fn unknown(&self) -> Option<CString> {
+        let is_own = |mount| self.0.iter().any(|view| view.mount == mount && matches!(view.by, By::Layer(..)));
+        let unknown = self.0.iter().find(|view| !view.is_plain && view.by == By::Mount && !is_own(view.mount))?;
+        CString::new(if unknown.point.is_empty() { b"/" } else { unknown.point.as_slice() }).ok()
+    }
+
+    /// The names in the directory `dir` that lead to mounts.
+    pub(super) fn leading_to_mounts(&self, dir: &CStr) -> BTreeSet<CString> {
+        let name = |view: &View| {
+            let rest = below(&view.point, dir.to_bytes())?.strip_prefix(b"/")?;
+            CString::new(rest.split(|&byte| byte == b'/').next()?).ok()
+        };
+        self.0.iter().filter(|view| view.by == By::Mount).filter_map(name).collect()
     }
 
     /// Where `spot` is seen, and where a part of it is, if it is a directory.
@@ -96,6 +151,12 @@ impl View {
     }
 }
 
+/// The place of `object` in its filesystem; `None` where no mount of this namespace has it.
+fn spot_of(proc: BorrowedFd<'_>, object: BorrowedFd<'_>, mounts: &HashMap<u64, Mount>) -> Result<Option<Spot>> {
+    let Some(mount) = mounts.get(&file::place_at(object, c"")?.0) else { return Ok(None) };
+    Ok(mount.spot(path_of(proc, object)?.to_bytes()))
+}
+
 /// The path of `object`: that inside, where it lies in the new root, which covers the one that this process has still.
 pub(super) fn path_of(proc: BorrowedFd<'_>, object: BorrowedFd<'_>) -> Result<CString> {
     file::read_link_at(proc, &c_string(format!("self/fd/{}", file::number(object))))
@@ -108,12 +169,59 @@ pub(super) fn below<'a>(path: &'a [u8], dir: &[u8]) -> Option<&'a [u8]> {
 }
 
 /// A line of the list.
+#[derive(Clone)]
 struct Mount {
     parent: u64,
     root: Spot,
     point: Vec<u8>,
     is_writable: bool,
+    is_plain: bool,
+    is_changed_by_host: bool,
 }
+
+/// Filesystems whose files lie in them, rather than in others that they show (overlay, FUSE, those of a network). One
+/// that is missing here is told as one of which nobody knows.
+const PLAIN: &[&[u8]] = &[
+    b"autofs",
+    b"bcachefs",
+    b"binfmt_misc",
+    b"bpf",
+    b"btrfs",
+    b"cgroup",
+    b"cgroup2",
+    b"configfs",
+    b"debugfs",
+    b"devpts",
+    b"devtmpfs",
+    b"efivarfs",
+    b"erofs",
+    b"exfat",
+    b"ext2",
+    b"ext3",
+    b"ext4",
+    b"f2fs",
+    b"fusectl",
+    b"hugetlbfs",
+    b"iso9660",
+    b"mqueue",
+    b"nsfs",
+    b"ntfs3",
+    b"proc",
+    b"pstore",
+    b"ramfs",
+    b"securityfs",
+    b"squashfs",
+    b"sysfs",
+    b"tmpfs",
+    b"tracefs",
+    b"vfat",
+    b"xfs",
+    b"zfs",
+];
+
+/// What the kernel puts behind the path of what has been removed from its directory (`dentry_path` in fs/d_path.c). No
+/// path has two slashes.
+const REMOVED: &[u8] = b"//deleted";
 
 impl Mount {
     fn spot(&self, path: &[u8]) -> Option<Spot> {
@@ -126,7 +234,7 @@ fn parse(list: &[u8]) -> Option<HashMap<u64, Mount>> {
     list.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).map(line).collect()
 }
 
-/// Id, parent, device, root, mount point and options.
+/// Id, parent, device, root, mount point, options, and the kind of filesystem.
 fn line(line: &[u8]) -> Option<(u64, Mount)> {
     let mut fields = line.split(|&byte| byte == b' ');
     let mut next = || fields.next();
@@ -136,7 +244,13 @@ fn line(line: &[u8]) -> Option<(u64, Mount)> {
     let fs = number(&device[..colon])? << 32 | number(&device[colon + 1..])?;
     let (path, point) = (unescaped(next()?), unescaped(next()?));
     let is_writable = next()?.split(|&byte| byte == b',').any(|option| option == b"rw");
-    Some((id, Mount { parent, root: Spot { fs, path }, point, is_writable }))
+    // Fields of no fixed number, and a dash behind them.
+    let mut is_changed_by_host = false;
+    for field in fields.by_ref().take_while(|field| *field != b"-") {
+        is_changed_by_host |= field.starts_with(b"master:") || field.starts_with(b"shared:");
+    }
+    let is_plain = PLAIN.contains(&fields.next()?);
+    Some((id, Mount { parent, root: Spot { fs, path }, point, is_writable, is_plain, is_changed_by_host }))
 }
 
 fn number(text: &[u8]) -> Option<u64> {
@@ -170,8 +284,8 @@ fn inside(mounts: &HashMap<u64, Mount>, base: u64) -> Vec<View> {
     let mut found: Vec<u64> = mounts.keys().copied().filter(|&id| is_inside(id)).collect();
     found.sort_unstable();
     let view = |id: u64| {
-        let Mount { root, point, is_writable, parent: _ } = mounts.get(&id)?;
-        Some(View { mount: id, root: root.clone(), point: point.clone(), is_writable: *is_writable, layer: None })
+        let Mount { root, point, is_writable, is_plain, is_changed_by_host, parent: _ } = mounts.get(&id)?.clone();
+        Some(View { mount: id, root, point, is_writable, is_plain, is_changed_by_host, by: By::Mount })
     };
     found.into_iter().filter_map(view).collect()
 }
@@ -202,6 +316,8 @@ mod tests {
         assert_eq!(ids, [28, 30, 31, 33]);
         assert_eq!(views().of_mount(31).unwrap().root.path, b"/home/a/p q");
         assert!(views().of_mount(31).unwrap().is_writable && !views().of_mount(28).unwrap().is_writable);
+        let changing = [28, 31].map(|id| views().of_mount(id).unwrap().is_changed_by_host);
+        assert_eq!(changing, [false, true]);
     }
 
     #[test]
@@ -218,8 +334,22 @@ mod tests {
     }
 
     #[test]
+    fn filesystems_that_show_others_are_told() {
+        assert_eq!(views().unknown(), None);
+        let list =
+            [LIST, b"40 30 0:50 / /m\\040n rw shared:1 - fuse.sshfs x rw\n41 30 8:1 /a//deleted /gone rw - xfs x rw\n"];
+        let mut views = Views(inside(&parse(&list.concat()).unwrap(), 30));
+        assert_eq!(views.unknown().as_deref(), Some(c"/m n"));
+        assert_eq!(views.removed().map(|view| view.mount).collect::<Vec<_>>(), [41]);
+        // The layers of an overlay of the sandbox's own are looked through.
+        let layer = View { by: By::Layer(0, 0), ..views.of_mount(40).unwrap().clone() };
+        views.0.push(layer);
+        assert_eq!(views.unknown(), None);
+    }
+
+    #[test]
     fn a_list_that_is_none_is_refused() {
-        for list in [&b"x"[..], b"1 2 3", b"1 2 8:0 / /", b"1 2 8 / / rw"] {
+        for list in [&b"x"[..], b"1 2 3", b"1 2 8:0 / /", b"1 2 8 / / rw", b"1 2 8:0 / / rw master:1 ext4 x rw"] {
             assert!(parse(list).is_none());
         }
         assert_eq!(unescaped(b"/a\\040b\\134c\\9\\"), b"/a b\\c\\9\\");

@@ -1,0 +1,75 @@
+//! What is denied, as far as it is known: its other names, what leads to it, and which directories it is.
+
+use std::collections::HashSet;
+use std::ffi::{CStr, CString};
+use std::os::fd::BorrowedFd;
+
+use super::inside::Inside;
+use super::pinned_ancestors::PinnedAncestors;
+use super::twins::Twins;
+use super::views::Views;
+use crate::protocol::Outcome;
+use crate::sys::Result;
+
+pub(super) struct Denied<'a, 'r> {
+    pub(super) inside: Inside<'a, 'r>,
+    pub(super) pinned: PinnedAncestors,
+    pub(super) twins: Twins,
+    /// The directories, by their paths without links. All that lies in them is denied with them.
+    dirs: HashSet<CString>,
+}
+
+impl<'a, 'r> Denied<'a, 'r> {
+    pub(super) fn new(inside: Inside<'a, 'r>, views: Views) -> Result<Denied<'a, 'r>> {
+        let twins = Twins::of(views, &inside)?;
+        Ok(Denied { inside, pinned: PinnedAncestors::default(), twins, dirs: HashSet::new() })
+    }
+
+    /// Notes what is denied at `way`, a path without links, for the sake of its other names. To be called before it is
+    /// covered.
+    pub(super) fn note(&mut self, object: BorrowedFd<'_>, way: &CStr, op: usize) -> Outcome<()> {
+        match self.twins.note(object, way, op, &self.inside, &mut self.pinned) {
+            Ok(is_dir) => {
+                if is_dir {
+                    self.dirs.insert(way.to_owned());
+                }
+                Ok(())
+            }
+            Err(failure) => self.inside.fail(failure),
+        }
+    }
+
+    /// Whether the directory at `way` is denied itself.
+    pub(super) fn is_denied(&self, way: &CStr) -> bool {
+        !self.dirs.is_empty() && self.dirs.contains(way)
+    }
+
+    /// Whether a directory above `way` is denied.
+    pub(super) fn is_below_denied(&self, way: &CStr) -> bool {
+        let bytes = way.to_bytes();
+        let ends = (1..bytes.len()).filter(|&at| bytes[at] == b'/');
+        ends.into_iter().any(|end| CString::new(&bytes[..end]).is_ok_and(|above| self.dirs.contains(&above)))
+    }
+
+    /// It could not be covered, and the run goes on: what lies in it has to be covered by itself.
+    pub(super) fn is_open_still(&mut self, way: &CStr) {
+        self.dirs.remove(way);
+    }
+
+    /// Has the way held that `path` takes to what it leads to, links included. To be called while nothing on it is
+    /// covered. Returns the way without links.
+    pub(super) fn hold_way(&mut self, path: &CStr, object: BorrowedFd<'_>, op: usize) -> Result<CString> {
+        let way = self.inside.path_of(object)?;
+        self.pinned.lead_to(&way, op);
+        if *path != *way {
+            self.pinned.trace_links(path, op, &self.inside)?;
+        }
+        Ok(way)
+    }
+
+    /// Covers the other names, and keeps in its place what leads to any of it.
+    pub(super) fn finish(mut self) -> Outcome<()> {
+        self.twins.cover(&self.inside, &mut self.pinned)?;
+        self.pinned.hold(&self.inside)
+    }
+}

@@ -1,0 +1,135 @@
+//! What is denied: covered, when everything else is in place, by a mount of an object of the same type that nobody can
+//! open and that is empty for whoever can open everything.
+//!
+//! Everything is found, and its other names are noted, before any directory is covered: a cover hides what lies below
+//! from the denials that are looked at after it. So the order of the denials means nothing, and one more never shows
+//! more.
+
+mod denied;
+mod hardlinks;
+mod hidden;
+mod inside;
+mod live;
+mod matches;
+mod pinned_ancestors;
+mod place;
+mod scan;
+mod twins;
+mod views;
+
+use std::ffi::CString;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use denied::Denied;
+pub(super) use inside::Own;
+use inside::{Found, Ground, Inside};
+use views::{Copy, Overlay, Views};
+
+use super::root::NewRoot;
+use super::sources::Upper;
+use crate::plan::Root;
+use crate::protocol::{Act, At, Failure, Outcome, Stage};
+use crate::spec::{FsOp, OverlayKind, mode};
+use crate::sys::{Errno, Result, file};
+
+impl Own {
+    /// To be called after each operation, where anything is denied.
+    pub(super) fn note(&mut self, root: &NewRoot<'_>, op: &FsOp) -> Result<()> {
+        match op {
+            FsOp::Tmpfs { .. } | FsOp::Overlay { kind: OverlayKind::Tmp, .. } => {
+                self.filesystems.push(file::fstat(root.newest())?.device);
+            }
+            FsOp::Dev { .. } => self.devs.push(file::place_at(root.newest(), c"")?.0),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// To be called when an overlay is mounted: its layers are needed still.
+    pub(super) fn keep_overlay(
+        &mut self,
+        root: &NewRoot<'_>,
+        mut layers: Vec<OwnedFd>,
+        upper: Option<Upper>,
+    ) -> Result<()> {
+        layers.extend(upper.map(|upper| upper.upper));
+        self.overlays.push(Overlay { mount: file::place_at(root.newest(), c"")?.0, layers });
+        Ok(())
+    }
+
+    /// To be called when the file `source` of the host has been copied: `copy` is denied where that is.
+    pub(super) fn keep_copy(&mut self, proc: BorrowedFd<'_>, source: OwnedFd, copy: BorrowedFd<'_>) -> Result<()> {
+        let path = views::path_of(proc, copy)?;
+        self.copies.push(Copy { source, path, place: file::place_at(copy, c"")? });
+        Ok(())
+    }
+}
+
+/// Covers everything that the plan denies.
+pub(super) fn enforce(
+    (plan, proc): (&Root, BorrowedFd<'_>),
+    root: &mut NewRoot<'_>,
+    own: &Own,
+    control: &OwnedFd,
+) -> Outcome<()> {
+    if plan.denials.is_empty() {
+        return Ok(());
+    }
+    let views = Views::read(proc, root, (&own.overlays, &own.copies)).stage(Stage::Root)?;
+    let mut denied = Denied::new(Inside::new((plan, proc), root, own, control)?, views).stage(Stage::Root)?;
+    let mut found = Vec::new();
+    for &index in &plan.denials.paths {
+        match find(&mut denied, index) {
+            Ok(Some((object, way))) => found.push((index, object, way)),
+            Ok(None) => {}
+            Err(failure) => denied.inside.fail(failure)?,
+        }
+    }
+    for (index, object, way) in &found {
+        denied.note(object.as_fd(), way, *index)?;
+    }
+    let mut matches = scan::scan(&mut denied, &plan.denials.patterns)?;
+    for (index, object, way) in found {
+        if let Err(failure) = denied.inside.cover(object.as_fd(), index) {
+            denied.is_open_still(&way);
+            denied.inside.fail(failure.clone())?;
+            matches.is_open_still(way, failure, &denied.inside)?;
+        }
+    }
+    matches.cover(&mut denied)?;
+    denied.finish()
+}
+
+/// What denial number `index` must cover, if anything, and its path without links.
+fn find(denied: &mut Denied<'_, '_>, index: usize) -> Outcome<Option<(OwnedFd, CString)>> {
+    let Some(FsOp::Deny { path, is_pattern: _ }) = denied.inside.plan.ops.get(index).map(|op| &op.fs) else {
+        return Ok(None);
+    };
+    let grounds = match denied.inside.look(path).op(index, Act::Whole)? {
+        Found::Object(object) => {
+            let way = denied.hold_way(path, object.as_fd(), index).op(index, Act::Whole)?;
+            return Ok(Some((object, way)));
+        }
+        Found::Closed => return Ok(None),
+        Found::Missing(grounds) => grounds,
+    };
+    if grounds.iter().all(|ground| *ground == Ground::ReadOnly) {
+        return Ok(None);
+    }
+    match grounds.last() {
+        Some(Ground::Hosts) | None => {
+            return Err(Failure { act: Act::Missing, ..Failure::nth(Stage::Op, index, Errno::ENOENT as i32) });
+        }
+        // A link of the host leads there: it is not to be exchanged for another.
+        Some(Ground::ReadOnly | Ground::Own) => {
+            denied.pinned.trace_links(path, index, &denied.inside).op(index, Act::Whole)?;
+        }
+    }
+    if grounds.last() == Some(&Ground::ReadOnly) {
+        return Ok(None);
+    }
+    let inside = &mut denied.inside;
+    let place = inside.root.file_for_mount(path, mode::CLOSED, index)?;
+    let cover = inside.cover_for_missing().op(index, Act::Attach)?;
+    inside.root.attach(cover, &place, index).map(|_| None)
+}

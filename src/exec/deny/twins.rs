@@ -1,0 +1,173 @@
+//! Other names of what is denied: a second mount of the same tree, a layer of an overlay, a hard link, a copy that the
+//! sandbox was made with.
+//!
+//! Where else the mounts show a place is known by their list ([`super::views`]). Hard links have to be looked for
+//! ([`super::hardlinks`]).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
+
+use super::hardlinks::HardLinks;
+use super::inside::Inside;
+use super::pinned_ancestors::PinnedAncestors;
+use super::place::Place;
+use super::views::{By, Spot, View, Views, below};
+use crate::protocol::{Act, At, Outcome, Stage};
+use crate::sys::dir::{self, Named};
+use crate::sys::file::{self, Kind, Open};
+use crate::sys::{Errno, Result};
+
+/// The names that have been found of what is denied, and those that are to be covered.
+#[derive(Default)]
+pub(super) struct Twins {
+    views: Rc<Views>,
+    /// Where else something denied is seen, to be covered when all denials are known.
+    places: Vec<Place>,
+    /// Copies of it, by number, with the denial.
+    copies: BTreeMap<usize, usize>,
+    links: HardLinks,
+}
+
+impl Twins {
+    pub(super) fn of(views: Views, inside: &Inside<'_, '_>) -> Result<Twins> {
+        let views = Rc::new(views);
+        let mut links = HardLinks::of(views.clone());
+        links.look_for_removed(inside)?;
+        Ok(Twins { links, views, places: Vec::new(), copies: BTreeMap::new() })
+    }
+
+    /// Notes something that is denied, before it is covered. `way` is its path, without links in it. Says whether it is
+    /// a directory.
+    pub(super) fn note(
+        &mut self,
+        object: BorrowedFd<'_>,
+        way: &CStr,
+        op: usize,
+        inside: &Inside<'_, '_>,
+        pinned: &mut PinnedAncestors,
+    ) -> Outcome<bool> {
+        let about = dir::named_at(object, c"").op(op, Act::Whole)?;
+        let is_dir = about.kind == Some(Kind::Dir);
+        let Some((view, spot)) = self.seen(about.mount, way) else {
+            let is_covered = file::fstat(object).map(|about| inside.is_covered(about)).op(op, Act::Whole)?;
+            // A device is covered by itself. Anything else lies on a mount that has come meanwhile.
+            let is_known = is_covered || !matches!(about.kind, Some(Kind::Dir | Kind::File));
+            return if is_known { Ok(is_dir) } else { Err(Errno::ESTALE).op(op, Act::Whole) };
+        };
+        let rest = &spot.path[view.root.path.len()..];
+        let layers = self.layers_of(&view, rest, inside).op(op, Act::Whole)?;
+        self.also_at(about, &spot, Seen { way, rest, is_held: view.is_writable }, op, pinned);
+        // Of an overlay it is the files of the layers that have links.
+        if !self.is_overlay(&view) {
+            self.links.note(object, about, &spot, op, inside)?;
+        }
+        for (fd, spot) in layers {
+            let about = dir::named_at(fd.as_fd(), c"").op(op, Act::Whole)?;
+            self.also_at(about, &spot, Seen { way, rest: b"", is_held: false }, op, pinned);
+            self.links.note(fd.as_fd(), about, &spot, op, inside)?;
+        }
+        Ok(is_dir)
+    }
+
+    /// The names in the directory `dir` that lead to mounts.
+    pub(super) fn leading_to_mounts(&self, dir: &CStr) -> BTreeSet<CString> {
+        self.views.leading_to_mounts(dir)
+    }
+
+    /// The mount of `way`, and its place in that filesystem.
+    fn seen(&self, mount: u64, way: &CStr) -> Option<(View, Spot)> {
+        let view = self.views.of_mount(mount)?;
+        Some((view.clone(), view.spot(way.to_bytes())?))
+    }
+
+    fn is_overlay(&self, view: &View) -> bool {
+        self.views.0.iter().any(|layer| layer.mount == view.mount && matches!(layer.by, By::Layer(..)))
+    }
+
+    /// What of the layers of an overlay is seen at `rest` in it.
+    fn layers_of(&self, view: &View, rest: &[u8], inside: &Inside<'_, '_>) -> Result<Vec<(OwnedFd, Spot)>> {
+        let mut found = Vec::new();
+        for layer in self.views.0.iter().filter(|layer| layer.mount == view.mount) {
+            let By::Layer(overlay, number) = layer.by else { continue };
+            let path = CString::new(rest).unwrap_or_default();
+            match file::open_in_root(inside.own.overlays[overlay].layers[number].as_fd(), &path, Open::Path) {
+                Ok(fd) => found.push((fd, Spot { fs: layer.root.fs, path: [&layer.root.path, rest].concat() })),
+                Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Notes where else `spot` is seen.
+    fn also_at(&mut self, about: Named, spot: &Spot, seen: Seen<'_>, op: usize, pinned: &mut PinnedAncestors) {
+        let is_dir = about.kind == Some(Kind::Dir);
+        for (view, path) in self.views.places(spot, is_dir) {
+            if let By::Copy(number) = view.by {
+                self.copies.entry(number).or_insert(op);
+                continue;
+            }
+            if *path == *seen.way {
+                continue;
+            }
+            if view.is_writable {
+                seen.hold(&path, op, pinned);
+            }
+            // A mount of a part of what is denied is another file than that.
+            let is_same = !is_dir || below(&spot.path, &view.root.path).is_some();
+            let file = (view.by == By::Mount && is_same).then_some(about.file);
+            self.places.push(Place { path, mount: view.mount, file, op });
+        }
+    }
+
+    /// Covers all that is denied at other paths too.
+    pub(super) fn cover(&mut self, inside: &Inside<'_, '_>, pinned: &mut PinnedAncestors) -> Outcome<()> {
+        for number in 0..inside.own.copies.len() {
+            self.cover_copies(number, inside, pinned)?;
+        }
+        for place in std::mem::take(&mut self.places) {
+            if let Err(failure) = place.cover(inside) {
+                inside.fail(failure)?;
+            }
+        }
+        self.links.cover(inside)
+    }
+
+    /// Covers copy number `number` of a denied file. A later one may be a copy of it.
+    fn cover_copies(&mut self, number: usize, inside: &Inside<'_, '_>, pinned: &mut PinnedAncestors) -> Outcome<()> {
+        let copy = &inside.own.copies[number];
+        let by_link = dir::named_at(copy.source.as_fd(), c"").map(|source| self.links.denial_of(source.file));
+        let by_link = by_link.stage(Stage::Root)?;
+        let Some(op) = self.copies.get(&number).copied().or(by_link) else { return Ok(()) };
+        let (mount, device, inode) = copy.place;
+        let place = Place { path: copy.path.clone(), mount, file: Some((device, inode)), op };
+        let Some(object) = place.object(inside)? else { return Ok(()) };
+        let noted = self.note(object.as_fd(), &copy.path, op, inside, pinned).map(drop);
+        if let Err(failure) = noted.and_then(|()| place.cover(inside)) {
+            inside.fail(failure)?;
+        }
+        Ok(())
+    }
+}
+
+/// Where something denied was named.
+#[derive(Clone, Copy)]
+struct Seen<'a> {
+    way: &'a CStr,
+    /// The end of that, within its mount.
+    rest: &'a [u8],
+    /// What could be renamed through that mount is kept in its place there.
+    is_held: bool,
+}
+
+impl Seen<'_> {
+    /// Keeps the directories above `path`, which shows the same, in their places. A directory that is kept through one
+    /// mount is kept for all of them.
+    fn hold(self, path: &CStr, op: usize, pinned: &mut PinnedAncestors) {
+        let bytes = path.to_bytes();
+        let top = if self.is_held { bytes.strip_suffix(self.rest).map(|top| [top, b"/."].concat()) } else { None };
+        pinned.lead_to(&CString::new(top.as_deref().unwrap_or(bytes)).unwrap_or_default(), op);
+    }
+}

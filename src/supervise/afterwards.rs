@@ -1,0 +1,68 @@
+//! The look at what the program has left on the host: what is to be known before it runs, what is done when nothing
+//! lives inside any more, and how that is told.
+
+use std::os::fd::BorrowedFd;
+
+use super::attend::Ended;
+use super::child::{Trouble, outlast};
+use super::findings::{Findings, Found, Outlet};
+use super::status;
+use super::sweep::Sweep;
+use crate::plan::Plan;
+use crate::protocol::{At, Failure, Stage};
+use crate::spec::Lifecycle;
+use crate::sys::process::Child;
+use crate::workspace;
+
+/// What is to be known before the program can change anything.
+pub(super) struct Before {
+    sweep: Sweep,
+    stderr: Outlet,
+    /// Where events are reported, if anywhere.
+    status: Option<Outlet>,
+}
+
+impl Before {
+    pub(super) fn look(plan: &Plan, proc: BorrowedFd<'_>) -> Result<Before, Failure> {
+        let sweep = Sweep::before(&plan.lifecycle)?;
+        let stderr = Outlet::before(&plan.lifecycle, proc, 2);
+        let status = plan.launch.report.json_status_fd.map(|fd| Outlet::before(&plan.lifecycle, proc, fd));
+        Ok(Before { sweep, stderr, status })
+    }
+
+    /// Looks at what the program has left on the host, and puts it in order. Returns what there is to say about it.
+    pub(super) fn look_again(
+        &self,
+        lifecycle: &Lifecycle,
+        child: &Child,
+        outcome: &Result<Ended, Trouble>,
+    ) -> Vec<Found> {
+        if !outcome.as_ref().is_ok_and(|ended| ended.is_empty) {
+            outlast(lifecycle, child);
+        }
+        let mut found = self.sweep.after(lifecycle);
+        found.extend(lifecycle.settle.iter().flat_map(workspace::settle).map(Found::Settled));
+        found
+    }
+
+    /// Tells how the program has ended, and what was found. False where standard error does not have all of it.
+    pub(super) fn tell(
+        &self,
+        proc: BorrowedFd<'_>,
+        outcome: &Result<Ended, Trouble>,
+        findings: &Findings,
+    ) -> Result<bool, Failure> {
+        let mut status = match outcome {
+            Ok(Ended { end, is_own: true, .. }) => status::end(end.exit_code()).into_bytes(),
+            _ => Vec::new(),
+        };
+        status.extend_from_slice(&findings.status);
+        let reported = self.status.as_ref().map_or(Ok(()), |outlet| outlet.tell(proc, &status));
+        let is_said = self.stderr.tell(proc, &findings.text).is_ok();
+        reported.stage(Stage::Report)?;
+        if let Some(outlet) = self.status.as_ref().filter(|_| !is_said) {
+            outlet.tell(proc, status::unsaid(findings).as_bytes()).stage(Stage::Report)?;
+        }
+        Ok(is_said)
+    }
+}

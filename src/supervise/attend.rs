@@ -1,0 +1,205 @@
+//! Attends a box until it has ended, by itself or by what ends it from outside.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+use super::child::{Trouble, abandon};
+use super::events::Sources;
+use super::frontend::{Frontend, Note};
+use super::job::Job;
+use crate::plan::Plan;
+use crate::protocol::{At, Message, Packet, Stage};
+use crate::spec::DieWith;
+use crate::sys::process::{self, Child, End};
+use crate::sys::signals::{self, Signals};
+use crate::sys::{Errno, file, socket, terminal};
+
+/// How a box has ended.
+pub(super) struct Ended {
+    pub(super) end: End,
+    /// The end is that of the program.
+    pub(super) is_own: bool,
+    /// It is known that nothing lives inside any more but its first process, which is ours.
+    pub(super) is_empty: bool,
+    /// The signal to this process that has ended it.
+    pub(super) signal: Option<u8>,
+}
+
+impl Ended {
+    /// The box was killed for somebody else's sake.
+    pub(super) fn killed() -> Ended {
+        Ended { end: End::Signal(9), is_own: false, is_empty: false, signal: None }
+    }
+}
+
+/// Who may end a box besides itself.
+#[derive(Clone, Copy)]
+pub(super) struct Masters<'a> {
+    /// The caller's process: the box ends with it.
+    pub(super) parent: Option<&'a OwnedFd>,
+    /// [`Frontend::orders`].
+    pub(super) orders: Option<BorrowedFd<'a>>,
+}
+
+impl<'a> Masters<'a> {
+    /// Listens to them: `events` are those of the two.
+    pub(super) fn register<E: Copy + PartialEq>(self, sources: &mut Sources<'a, E>, events: [E; 2]) {
+        sources.register_if(self.parent.map(AsFd::as_fd), events[0]);
+        sources.register_if(self.orders, events[1]);
+    }
+}
+
+/// What the supervisor listens to, in the order in which it obeys where several come at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Event {
+    /// The caller has ended.
+    Orphaned,
+    /// The caller wants the box to end.
+    Ordered,
+    /// The box says something.
+    Said,
+    /// The box has ended without saying so.
+    Gone,
+    /// A signal to this process.
+    Signalled,
+}
+
+/// The supervisor, while the box sets itself up and runs.
+pub(super) struct Attendant<'a> {
+    plan: &'a Plan,
+    frontend: &'a dyn Frontend,
+    control: &'a OwnedFd,
+    child: &'a Child,
+    signals: Option<&'a Signals>,
+    job: Option<&'a Job>,
+    sources: Sources<'a, Event>,
+    /// Everything is set up.
+    is_ready: bool,
+    /// What the program reads as its standard input, where that is not what the caller has.
+    input: Option<OwnedFd>,
+}
+
+impl<'a> Attendant<'a> {
+    pub(super) fn new(
+        (plan, frontend): (&'a Plan, &'a dyn Frontend),
+        (control, child): (&'a OwnedFd, &'a Child),
+        masters: Masters<'a>,
+        signals: Option<&'a Signals>,
+        job: Option<&'a Job>,
+    ) -> Attendant<'a> {
+        let mut sources = Sources::new();
+        masters.register(&mut sources, [Event::Orphaned, Event::Ordered]);
+        sources.register(control.as_fd(), Event::Said);
+        sources.register_if(signals.map(AsFd::as_fd), Event::Signalled);
+        Attendant { plan, frontend, control, child, signals, job, sources, is_ready: false, input: None }
+    }
+
+    /// The descriptors that this takes.
+    pub(super) fn descriptors(&self) -> impl Iterator<Item = RawFd> {
+        let terminal = self.job.map(AsRawFd::as_raw_fd);
+        self.sources.numbers().chain([self.child.pidfd.as_raw_fd()]).chain(terminal)
+    }
+
+    /// What the program has read as its standard input, where that is not what the caller has.
+    pub(super) fn input(&self) -> Option<&OwnedFd> {
+        self.input.as_ref()
+    }
+
+    /// Listens until the box has ended.
+    pub(super) fn attend(&mut self) -> Result<Ended, Trouble> {
+        loop {
+            let ended = match self.sources.next().stage(Stage::Control)? {
+                Event::Orphaned => Some(self.kill()),
+                Event::Ordered => self.obey(),
+                Event::Said => self.listen()?,
+                Event::Gone => Some(self.bury()?),
+                Event::Signalled => self.take_signal()?,
+            };
+            if let Some(ended) = ended {
+                return Ok(ended);
+            }
+        }
+    }
+
+    fn kill(&self) -> Ended {
+        abandon(self.child);
+        Ended::killed()
+    }
+
+    /// Whatever is said is the order to end the box. So is silence for ever, unless the box lives with nobody.
+    fn obey(&mut self) -> Option<Ended> {
+        let said = self.frontend.orders().and_then(|orders| file::read(orders, &mut [0]).ok());
+        if said == Some(0) && self.plan.lifecycle.die_with == DieWith::Nobody {
+            self.sources.remove(Event::Ordered);
+            return None;
+        }
+        Some(self.kill())
+    }
+
+    fn listen(&mut self) -> Result<Option<Ended>, Trouble> {
+        let mut packet = [0; Packet::ROOM];
+        let received = match socket::receive(self.control.as_fd(), &mut packet) {
+            // It ended with a packet of ours unread, which is said once, and before what it had to say itself.
+            Err(Errno::ECONNRESET) => return Ok(None),
+            result => result.stage(Stage::Control)?,
+        };
+        if received.length == 0 {
+            // Nobody is left who could say anything. What is left to wait for is the end of the process.
+            self.sources.replace(Event::Said, self.child.as_fd(), Event::Gone);
+            return Ok(None);
+        }
+        match Message::decode(&packet[..received.length]) {
+            Some(Message::Input) => self.input = received.descriptor,
+            Some(Message::Ready) => {
+                self.is_ready = true;
+                self.job.iter().for_each(|job| job.started(received.sender));
+                self.frontend.started(self.child.pid);
+            }
+            Some(Message::Stopped(signal)) => self.stopped(signal),
+            Some(Message::Ended { end, is_empty }) if self.is_ready => {
+                return Ok(Some(Ended { end, is_own: true, is_empty, signal: None }));
+            }
+            // Its process was killed before everything was set up: then the program never was.
+            Some(Message::Ended { end, .. }) => return Err(Trouble::Silent(end)),
+            Some(Message::Failed(failure)) => return Err(Trouble::Failed(failure)),
+            Some(Message::Dropped(failure)) if !self.is_ready => self.frontend.note(self.plan, &Note::Dropped(failure)),
+            Some(Message::Remark(failure)) if !self.is_ready => self.frontend.note(self.plan, &Note::Remark(failure)),
+            Some(Message::Hello | Message::Dropped(_) | Message::Remark(_)) | None => {
+                return Err(Trouble::Silent(End::Code(1)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn bury(&self) -> Result<Ended, Trouble> {
+        let end = process::wait(self.child.as_fd()).stage(Stage::Reap)?;
+        if self.is_ready {
+            Ok(Ended { end, is_own: true, is_empty: true, signal: None })
+        } else {
+            Err(Trouble::Silent(end))
+        }
+    }
+
+    fn take_signal(&self) -> Result<Option<Ended>, Trouble> {
+        let Some(signals) = self.signals else { return Ok(None) };
+        let Some(arrived) = signals.next().stage(Stage::Signals)? else { return Ok(None) };
+        let signal = arrived.signal;
+        match self.job {
+            Some(_) if i32::from(signal) == signals::CHILD => {
+                let stopped = terminal::stopped(self.child.as_fd()).stage(Stage::Signals)?;
+                stopped.into_iter().for_each(|signal| self.stopped(signal));
+            }
+            Some(job) if job.takes(arrived) => {}
+            _ => {
+                abandon(self.child);
+                let end = End::Signal(signal);
+                return Ok(Some(Ended { end, is_own: false, is_empty: false, signal: Some(signal) }));
+            }
+        }
+        Ok(None)
+    }
+
+    fn stopped(&self, signal: u8) {
+        self.job.iter().for_each(|job| job.stopped(signal));
+        self.frontend.stopped(signal);
+    }
+}

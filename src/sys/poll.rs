@@ -1,0 +1,39 @@
+//! Waiting for one of several descriptors (`poll(2)`).
+
+use nix::poll::{PollFlags, PollTimeout, poll};
+
+use super::{Errno, Result};
+
+use std::os::fd::BorrowedFd;
+
+/// A descriptor that is waited for.
+pub(crate) use nix::poll::PollFd as Awaited;
+
+/// Waits for `fd` until it can be read, or its other end is gone.
+pub(crate) fn readable(fd: BorrowedFd<'_>) -> Awaited<'_> {
+    Awaited::new(fd, PollFlags::POLLIN)
+}
+
+/// Whether `fd` can be read, or its other end is gone, at this moment.
+pub(crate) fn is_ready(fd: BorrowedFd<'_>) -> Result<bool> {
+    loop {
+        match poll(&mut [readable(fd)], PollTimeout::ZERO) {
+            Err(Errno::EINTR) => {}
+            result => return result.map(|ready| ready > 0),
+        }
+    }
+}
+
+/// Waits until one of `all` is ready, and returns its place; of several that are, the first.
+pub(crate) fn first_ready(all: &mut [Awaited<'_>]) -> Result<usize> {
+    loop {
+        match poll(all, PollTimeout::NONE) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+        }
+        // Flags that nix does not know are an answer too.
+        if let Some(first) = all.iter().position(|one| one.any().unwrap_or(true)) {
+            return Ok(first);
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! What comes of an [`Area`] once all is held: mounts, names that are looked for, what is put in order afterwards.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::ffi::{CStr, OsStr};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::{Access, Area, c_path};
+use crate::spec::{BindFlags, FsOp, Settle, SettleTop, Source, Watch};
+use crate::sys::entry;
+use crate::workspace::{Workspace, id_of};
+
+impl Area {
+    /// What to mount: what lies deeper comes later.
+    pub(in crate::workspace) fn finish(self, settle: Settle) -> io::Result<Workspace> {
+        let settle = self.settlement(settle)?;
+        let nearest = |path: &Path| path.ancestors().skip(1).find_map(|above| self.mounts.get(above));
+        let needed = self.mounts.iter().filter(|(path, access)| {
+            // What is read-only below something that is needs no mount of its own.
+            **access == Access::Write || nearest(path) != Some(&Access::Read)
+        });
+        let ops = needed.map(|(path, access)| bind(path, *access)).collect();
+        let watch = self.watch.into_iter();
+        let mut all_reasons = self.reasons;
+        let watch = watch.map(|((dir, on_appear), names)| {
+            let mut reasons = Vec::new();
+            if !all_reasons.is_empty() {
+                let reason = |name: &Cow<'static, CStr>| {
+                    let path = dir.join(OsStr::from_bytes(name.to_bytes()));
+                    all_reasons.remove(&path).map(|reason| (name.clone().into_owned(), reason))
+                };
+                reasons.extend(names.iter().filter_map(reason));
+            }
+            Watch { dir: c_path(&dir), names, reasons, on_appear }
+        });
+        let unheld = self.unheld.into_values().collect();
+        Ok(Workspace { identity: Vec::new(), ops, unheld, watch: watch.collect(), settle })
+    }
+
+    /// What is put in order afterwards: all that can be written, but for what is held, and what else was `found`.
+    fn settlement(&self, found: Settle) -> io::Result<Settle> {
+        // What lies elsewhere is not walked through.
+        let is_held = |(path, access): &(&PathBuf, &Access)| **access != Access::Write && self.contains(path);
+        let (mut held, mut held_as) = (Vec::new(), Vec::new());
+        for (path, _) in self.mounts.iter().filter(is_held) {
+            held_as.push(match self.identities.get(path) {
+                Some(identity) => *identity,
+                None => id_of(entry::look_at_path(path)?),
+            });
+            held.push(c_path(path));
+        }
+        let top = |region: &PathBuf| {
+            // It has no links in it.
+            Ok(SettleTop { path: c_path(region), identity: id_of(entry::look_at_path(region)?) })
+        };
+        let tops = self.regions.iter().map(top).collect::<io::Result<_>>()?;
+        Ok(Settle { tops, held, held_as, ..found })
+    }
+
+    /// Directories on the way from a writable place to what is held in it become mounts too: moving one would take
+    /// what is held with it, and leave its name free for something else.
+    pub(in crate::workspace) fn pin_ways(&mut self) {
+        let mut ways = BTreeSet::new();
+        for path in self.mounts.keys() {
+            if !self.budget.allows_mounts(self.mounts.len() + ways.len(), || path.clone()) {
+                return;
+            }
+            let between = || path.ancestors().skip(1).take_while(|above| !self.mounts.contains_key(*above));
+            let above = path.ancestors().skip(1).find_map(|above| self.mounts.get(above));
+            if above == Some(&Access::Write) {
+                ways.extend(between().map(Path::to_owned));
+            }
+        }
+        self.mounts.extend(ways.into_iter().map(|way| (way, Access::Write)));
+    }
+}
+
+fn bind(path: &Path, access: Access) -> FsOp {
+    let flags = BindFlags { read_only: access != Access::Write, devices: false, optional: false };
+    let dest = c_path(path);
+    let source = if access == Access::Link { Source::Link(dest.clone()) } else { Source::Real(dest.clone()) };
+    FsOp::Bind { source, dest, flags }
+}

@@ -1,0 +1,91 @@
+//! Names that mean something, however they are written.
+//!
+//! Some filesystems do not tell `.git` from `.GIT` (a directory of ext4, f2fs or tmpfs with `chattr +F`, vfat, xfs with
+//! `ascii-ci`, exfat, ntfs, hfsplus), and some of them leave out characters that nobody sees. On such a one, git finds
+//! what the program has called `.GIT`. Which names are the same only the filesystem knows. So a name that is written in
+//! another way is looked for a second time, by the name that git uses; this is rare, and costs nothing otherwise.
+
+use std::ffi::CStr;
+use std::os::fd::BorrowedFd;
+
+use crate::sys::entry;
+
+/// Which of `known` the entry `name` of `dir` is. `None` where the filesystem takes it for another name.
+pub(super) fn recognize<'k>(
+    dir: BorrowedFd<'_>,
+    name: &CStr,
+    known: impl IntoIterator<Item = &'k CStr>,
+) -> Option<&'k CStr> {
+    let text = name.to_bytes();
+    // Nearly all names are other ones, which the length tells.
+    let is_ascii = text.is_ascii();
+    let may_be = |known: &&CStr| !is_ascii || known.count_bytes() == text.len();
+    let found = known.into_iter().find(|known| may_be(known) && is_like(text, known.to_bytes()))?;
+    (name == found || is_same_entry(dir, name, found)).then_some(found)
+}
+
+/// Whether two names may be the same to some filesystem. `known` is ASCII.
+pub(crate) fn is_like(name: &[u8], known: &[u8]) -> bool {
+    if name.is_ascii() {
+        return name.eq_ignore_ascii_case(known);
+    }
+    let Ok(name) = std::str::from_utf8(name) else { return false };
+    let folded = name.chars().filter(|&letter| !is_ignored(letter)).flat_map(char::to_lowercase);
+    // Both ways: U+212A, the sign of Kelvin, is a small "k", and U+017F, the long s, a capital "S".
+    folded.flat_map(char::to_uppercase).eq(known.iter().map(|&byte| char::from(byte.to_ascii_uppercase())))
+}
+
+/// What filesystems leave out when they compare (Unicode, `Default_Ignorable_Code_Point`; kernel, fs/unicode and
+/// fs/hfsplus/tables.c).
+fn is_ignored(letter: char) -> bool {
+    matches!(letter,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+fn is_same_entry(dir: BorrowedFd<'_>, name: &CStr, known: &CStr) -> bool {
+    let look = |name: &CStr| entry::look_at(dir, name).ok().flatten();
+    look(known).zip(look(name)).is_some_and(|(known, found)| known.is_same_file(found))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    #[test]
+    fn names_that_a_filesystem_may_take_for_one() {
+        let same = [".git", ".GIT", ".Git", ".g\u{200c}it", "\u{feff}.giT", ".gi\u{ad}t"];
+        assert!(same.iter().all(|name| is_like(name.as_bytes(), b".git")));
+        for (name, known) in [("hoo\u{212a}s", "hooks"), ("ref\u{17f}", "refs"), ("con\u{fb01}g", "config")] {
+            assert!(is_like(name.as_bytes(), known.as_bytes()), "{name}");
+        }
+        let other = ["git", ".gita", ".gi", "", ".g\u{ec}t", ".git ", "..git", "\u{200c}"];
+        assert!(!other.iter().any(|name| is_like(name.as_bytes(), b".git")));
+        assert!(!is_like(b".git\xff", b".git"));
+    }
+
+    /// Where names are compared as they are written, another way to write one is another name. A hard link stands for a
+    /// filesystem where it is not.
+    #[test]
+    fn the_filesystem_decides() {
+        let path = std::path::PathBuf::from(format!("/var/tmp/pinfold-names-{}", std::process::id()));
+        fs::create_dir(&path).unwrap();
+        let dir = fs::File::open(&path).unwrap();
+        let known = [c".git", c"HEAD"];
+        let found = |name| recognize(dir.as_fd(), name, known);
+        assert_eq!((found(c".git"), found(c"HEAD"), found(c"x")), (Some(known[0]), Some(known[1]), None));
+        fs::write(path.join(".GIT"), "").unwrap();
+        assert_eq!(found(c".GIT"), None);
+        fs::write(path.join(".git"), "").unwrap();
+        assert_eq!(found(c".GIT"), None);
+        fs::remove_file(path.join(".git")).unwrap();
+        fs::hard_link(path.join(".GIT"), path.join(".git")).unwrap();
+        assert_eq!(found(c".GIT"), Some(known[0]));
+        fs::remove_dir_all(&path).unwrap();
+    }
+}

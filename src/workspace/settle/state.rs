@@ -1,0 +1,176 @@
+//! What git executes or writes to because of files that it keeps for later: a rebase that is not finished, remotes as
+//! they were before there were settings for them, entries of worktrees.
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, BorrowedFd};
+
+use super::judge::{Judge, OTHER_NAME};
+use super::{Deeds, Facts, Told, repository};
+use crate::sys::dir::{self, Entries, For};
+use crate::sys::file::{self, Kind};
+use crate::sys::{Errno, Result, entry};
+use crate::workspace::rebase;
+
+/// So many files of remotes are read; nobody has any.
+const MOST_REMOTES: usize = 100;
+
+/// The longest file of a remote, in bytes.
+const LONGEST_REMOTE: u64 = 8192;
+
+/// The longest `gitdir` of a worktree; no path is longer.
+const LONGEST_POINTER: u64 = 8192;
+
+/// Sets aside what the git directory `path` has of an unfinished rebase (or cherry-pick), where going on with it would
+/// execute what was not there before.
+pub(super) fn settle_rebase(facts: &Facts<'_>, dir: BorrowedFd<'_>, path: &[u8], name: &CStr, deeds: &mut Deeds) {
+    let known = facts.commands.get(path);
+    let why = match rebase::commands(dir, name) {
+        Ok(found) if found.iter().all(|command| known.is_some_and(|known| known.contains(&&command[..]))) => return,
+        Ok(_) => "holds commands that git would execute (git rebase --continue)",
+        // It is no directory, and git has no use for it.
+        Err(Errno::ENOTDIR | Errno::ENOENT) => return,
+        Err(_) => "cannot be read, and may hold commands that git would execute",
+    };
+    repository::set_aside(dir, name, why, deeds);
+}
+
+/// Sets aside a directory of remotes, where one of them is more than a plain URL.
+pub(super) fn settle_remotes(judge: &Judge, dir: BorrowedFd<'_>, name: &CStr, deeds: &mut Deeds) {
+    match has_bad_remote(judge, dir, name) {
+        Ok(false) | Err(Errno::ENOTDIR | Errno::ENOENT) => {}
+        // What cannot be read is taken for the worst.
+        Ok(true) | Err(_) => drop(repository::set_aside(dir, name, "holds remotes that git would obey", deeds)),
+    }
+}
+
+fn has_bad_remote(judge: &Judge, dir: BorrowedFd<'_>, name: &CStr) -> Result<bool> {
+    let open = dir::open_any_mount(dir, name, For::Listing)?;
+    let mut entries = Entries::new();
+    let mut count = 0;
+    while entries.read(open.as_fd())? {
+        for (name, _) in entries.iter() {
+            count += 1;
+            if count > MOST_REMOTES || judge.is_late() {
+                return Ok(true);
+            }
+            let Some(about) = entry::look_at(open.as_fd(), name)? else { continue };
+            let is_good = match about.kind() {
+                // The name of a remote has no slash. Links are removed.
+                Some(Kind::Dir | Kind::Link) => true,
+                Some(Kind::File) if about.links == 1 => {
+                    entry::read_at(open.as_fd(), name, LONGEST_REMOTE).is_ok_and(|text| is_plain_remote(&text))
+                }
+                _ => false,
+            };
+            if !is_good {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// Whether each URL in the file of a remote is harmless, in either form: `URL: X`, or `X` alone.
+fn is_plain_remote(text: &[u8]) -> bool {
+    let is_plain = |line: &[u8]| {
+        let line = line.trim_ascii();
+        let url = line.strip_prefix(b"URL:").unwrap_or(line).trim_ascii_start();
+        !url.iter().any(u8::is_ascii_control) && super::harmless::is_plain_url(url)
+    };
+    text.split(|&byte| byte == b'\n').all(is_plain)
+}
+
+/// Sets aside the `gitdir` of an entry of a worktree, `path`, where it leads out of the workspace: there,
+/// `git worktree repair` would write a `.git`. Of one that was held, it is the user's to lead elsewhere; but a path into
+/// the workspace must still lead there, and not on through a link that the program has made.
+pub(super) fn settle_worktree(facts: &Facts<'_>, dir: BorrowedFd<'_>, path: &[u8], is_held: bool, told: &mut Told) {
+    const NAME: &CStr = c"gitdir";
+    let Ok(Some(about)) = entry::look_at(dir, NAME) else { return };
+    // Links are removed.
+    if about.is_link() {
+        return;
+    }
+    let is_held = is_held || facts.is_held_in(dir, NAME, path);
+    let text = entry::read_at(dir, NAME, LONGEST_POINTER).ok();
+    let way = text.as_ref().map_or(Way::Out, |text| way(facts, dir, path, text));
+    let mut deeds = Deeds::default();
+    if way == Way::Astray || way == Way::Out && !is_held {
+        repository::set_aside(dir, NAME, "leads out of the workspace, where git would write", &mut deeds);
+    } else if about.links > 1
+        && !is_held
+        && repository::set_aside(dir, NAME, OTHER_NAME, &mut deeds)
+        && let Err(errno) = repository::write_new(dir, NAME, &text.unwrap_or_default())
+    {
+        deeds.failed("cannot write a new gitdir", errno);
+    }
+    deeds.tell(path, told);
+}
+
+/// Where a path leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// To a directory of the workspace, or to nothing there.
+    Inside,
+    /// By its words into the workspace, but there are links on the way.
+    Astray,
+    Out,
+}
+
+/// Where the `gitdir` that says `text`, in the directory `path`, leads.
+fn way(facts: &Facts<'_>, dir: BorrowedFd<'_>, path: &[u8], text: &[u8]) -> Way {
+    // As git does: what is before `/.git` is the work tree (worktree.c, `get_linked_worktree`), without these blanks at
+    // the end.
+    let end = text.iter().rposition(|byte| !b" \t\n\r".contains(byte)).map_or(0, |last| last + 1);
+    let text = &text[..end];
+    let tree = text.strip_suffix(b"/.git").unwrap_or(text);
+    let whole = if tree.starts_with(b"/") { tree.to_owned() } else { [path, b"/", tree].concat() };
+    let is_meant_inside =
+        plain(&whole).is_some_and(|whole| facts.tops.iter().any(|top| is_below(&whole, top.path.to_bytes())));
+    let Ok(tree) = CString::new(tree) else { return Way::Out };
+    let is_there = match entry::open_without_links_at(dir, &tree) {
+        Ok(tree) => is_inside(facts, tree.as_fd()),
+        // The worktree is gone. No link is on the way to the first part that is missing.
+        Err(Errno::ENOENT) => is_meant_inside,
+        Err(_) => false,
+    };
+    match (is_there, is_meant_inside) {
+        (true, _) => Way::Inside,
+        (false, true) => Way::Astray,
+        (false, false) => Way::Out,
+    }
+}
+
+/// Whether an open directory lies in the workspace, by the path that the kernel knows.
+fn is_inside(facts: &Facts<'_>, place: BorrowedFd<'_>) -> bool {
+    let link = CString::new(format!("/proc/self/fd/{}", file::number(place)));
+    let path = link.map_err(|_| Errno::EINVAL).and_then(|link| file::read_link(&link));
+    path.is_ok_and(|path| facts.tops.iter().any(|top| is_below(path.to_bytes(), top.path.to_bytes())))
+}
+
+fn is_below(path: &[u8], top: &[u8]) -> bool {
+    path.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+}
+
+/// An absolute path without `.`, `..` and doubled slashes; `None` where it leads above the root.
+fn plain(path: &[u8]) -> Option<Vec<u8>> {
+    let mut parts = Vec::new();
+    for part in path.split(|&byte| byte == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => drop(parts.pop()?),
+            _ => parts.push(part),
+        }
+    }
+    Some(parts.iter().flat_map(|part| [b"/", *part].concat()).collect())
+}
+
+/// Removes a link `.gitmodules` beside a `.git`: git writes where it leads (`git submodule add`).
+pub(super) fn settle_gitmodules(facts: &Facts<'_>, dir: BorrowedFd<'_>, path: &[u8], told: &mut Told) {
+    const NAME: &CStr = c".gitmodules";
+    if facts.is_held_in(dir, NAME, path) {
+        return;
+    }
+    let mut deeds = Deeds::default();
+    repository::remove_link(dir, NAME, &mut deeds);
+    deeds.tell(path, told);
+}

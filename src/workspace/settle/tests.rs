@@ -1,0 +1,202 @@
+//! What the look at the end does, without a box.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, symlink};
+
+use super::*;
+use crate::workspace::area::c_path;
+
+#[test]
+fn what_could_not_be_done_is_said_first_however_much_was_done() {
+    let mut told = Told::default();
+    for number in 0..MOST_LINES + 3 {
+        let mut deeds = Deeds::default();
+        (0..MOST_DEEDS + 1).for_each(|_| deeds.add(|| "is removed".into()));
+        deeds.tell(format!("/w/{number}").as_bytes(), &mut told);
+    }
+    let mut deeds = Deeds::default();
+    (0..MOST_DEEDS + 1).for_each(|_| deeds.add(|| "is removed".into()));
+    deeds.failed("hooks cannot be renamed", Errno::EIO);
+    deeds.tell(b"/w/last", &mut told);
+    told.unseen(b"/w/closed", Errno::EACCES);
+    let said: Vec<String> = told.finish().iter().map(|settled| String::from_utf8(settled.line()).unwrap()).collect();
+    assert!(said[0].starts_with("/w/last: hooks cannot be renamed: "), "{said:?}");
+    assert!(said[1].starts_with("/w/closed: cannot look for "), "{said:?}");
+    assert!(said.len() == MOST_LINES + 3 && said.last().unwrap().contains("3 more "), "{said:?}");
+}
+
+/// A directory for one test, removed at its end.
+struct Place(PathBuf);
+
+impl Place {
+    /// With a repository `s` in it, whose settings are harmful, and many directories.
+    fn new(name: &str) -> Place {
+        let path = PathBuf::from(format!("/var/tmp/pinfold-settle-{}-{name}", std::process::id()));
+        for dir in ["s/.git/objects", "s/.git/refs", "s/.git/hooks", "s/deep/er", "t"] {
+            std::fs::create_dir_all(path.join(dir)).unwrap();
+        }
+        std::fs::write(path.join("s/.git/HEAD"), "ref: refs/heads/x").unwrap();
+        std::fs::write(path.join("s/.git/config"), "[core]\npager=x\nbare\n").unwrap();
+        std::fs::write(path.join("s/.git/hooks/update"), "x").unwrap();
+        Place(path)
+    }
+
+    fn top(&self) -> SettleTop {
+        SettleTop { path: c_path(&self.0), identity: id_of(entry::look_at_path(&self.0).unwrap()) }
+    }
+
+    fn settle(&self, limits: Limits) -> Vec<String> {
+        let settled = settle_within(&Settle { tops: vec![self.top()], ..Settle::default() }, limits);
+        settled.iter().map(|settled| String::from_utf8(settled.line()).unwrap()).collect()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        assert!(std::fs::remove_dir_all(&self.0).is_ok() || std::thread::panicking(), "left behind");
+    }
+}
+
+/// Without time for reading, the walk goes on.
+#[test]
+fn what_is_not_read_is_set_aside() {
+    let place = Place::new("unread");
+    let said = place.settle(Limits { reading: Duration::ZERO, ..LIMITS });
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].contains("hooks holds what git would execute, and is now hooks.from-sandbox"), "{said:?}");
+    assert!(said[0].contains("config was not read, since there are more settings in all than "), "{said:?}");
+    let git = place.0.join("s/.git");
+    assert_eq!(std::fs::read(git.join("config")).unwrap(), b"");
+    assert!(git.join("config.from-sandbox").exists() && git.join("hooks.from-sandbox/update").exists());
+}
+
+/// A program that works in another directory later could write to it under its other name.
+#[test]
+fn what_has_another_name_is_replaced_by_a_copy() {
+    let place = Place::new("names");
+    let path = |name: &str| place.0.join(name);
+    fs::create_dir_all(path("s/.git/worktrees/w")).unwrap();
+    fs::write(path("s/.git/worktrees/w/HEAD"), "ref: refs/heads/y").unwrap();
+    fs::create_dir_all(path("w")).unwrap();
+    fs::create_dir_all(path("nothing")).unwrap();
+    let files = [
+        ("s/.git/config", "[core]\n\tbare = false\n", true),
+        ("s/.git/config.worktree", "", true),
+        ("s/.git/worktrees/w/commondir", "../..\n", true),
+        ("w/.git", "gitdir: ../s/.git/worktrees/w\n", true),
+        ("nothing/.git", "something else", false),
+    ];
+    for (number, (name, text, _)) in files.iter().enumerate() {
+        fs::write(path(name), text).unwrap();
+        fs::hard_link(path(name), path(&format!("t/notes{number}"))).unwrap();
+    }
+    let said = place.settle(LIMITS).join("\n");
+    assert_eq!(said.matches(judge::OTHER_NAME).count(), files.len(), "{said}");
+    for (number, (name, text, is_copied)) in files.iter().enumerate() {
+        fs::write(path(&format!("t/notes{number}")), "changed").unwrap();
+        assert_eq!(fs::read_to_string(path(&format!("{name}.from-sandbox"))).unwrap(), "changed");
+        match fs::read_to_string(path(name)) {
+            Ok(found) => assert!(*is_copied && found == *text && fs::metadata(path(name)).unwrap().nlink() == 1),
+            Err(_) => assert!(!is_copied, "{name}"),
+        }
+    }
+    // It has one name now, and stays.
+    assert_eq!(place.settle(LIMITS), [""; 0]);
+}
+
+/// A mount ends when somebody outside gives its name to another file.
+#[test]
+fn what_was_held_must_be_the_same_still() {
+    let place = Place::new("held");
+    let about = |name: &str| id_of(entry::look_at_path(&place.0.join(name)).unwrap());
+    let path = |name: &str| c_path(&place.0.join(name));
+    fs::write(place.0.join("t/.git"), "gitdir: /x").unwrap();
+    let names = ["s/.git/config", "s/.git/hooks", "t/.git"];
+    let wish = Settle {
+        tops: vec![place.top()],
+        held: names.map(path).into(),
+        held_as: names.map(about).into(),
+        ..Settle::default()
+    };
+    assert_eq!(settle_within(&wish, LIMITS), []);
+    for name in names {
+        // The old one is kept, so that the new one cannot get its number.
+        fs::rename(place.0.join(name), place.0.join("old")).unwrap();
+        match name {
+            "s/.git/hooks" => {
+                fs::create_dir(place.0.join(name)).unwrap();
+                fs::write(place.0.join("s/.git/hooks/update"), "x").unwrap();
+            }
+            _ => drop(fs::copy(place.0.join("old"), place.0.join(name)).unwrap()),
+        }
+        assert_eq!(settle_within(&wish, LIMITS).len(), 1, "{name}");
+        assert!(place.0.join(format!("{name}.from-sandbox")).exists(), "{name}");
+        match name {
+            "s/.git/hooks" => fs::remove_dir_all(place.0.join("old")).unwrap(),
+            _ => fs::remove_file(place.0.join("old")).unwrap(),
+        }
+    }
+}
+
+/// Once a file is gone, the next one may get its number.
+#[test]
+fn what_was_held_was_made_at_the_same_time() {
+    let place = Place::new("born");
+    let path = place.0.join("s/.git/config");
+    let id = id_of(entry::look_at_path(&path).unwrap());
+    let born = id.born.expect("the file system of /var/tmp keeps times of birth");
+    let other = FileId { born: Some((born.0, born.1 ^ 1)), ..id };
+    fs::remove_file(place.0.join("s/.git/hooks/update")).unwrap();
+    for (id, is_left) in [(id, true), (other, false), (FileId { born: None, ..id }, false)] {
+        let wish =
+            Settle { tops: vec![place.top()], held: vec![c_path(&path)], held_as: vec![id], ..Settle::default() };
+        assert_eq!(settle_within(&wish, LIMITS).is_empty(), is_left, "{id:?}");
+        let _back = fs::rename(path.with_file_name("config.from-sandbox"), &path).is_ok();
+    }
+}
+
+/// Two boxes at the same time could put another link that says the same in its place, and one that leads elsewhere
+/// later.
+#[test]
+fn a_link_of_before_must_be_the_same_still() {
+    let place = Place::new("links");
+    fs::remove_dir_all(place.0.join("s/.git/hooks")).unwrap();
+    fs::remove_file(place.0.join("s/.git/config")).unwrap();
+    let link = place.0.join("s/.git/l");
+    type Change = fn(&mut SettleLink);
+    let changes: [(Change, bool); 5] = [
+        (|_| {}, true),
+        (|old| old.identity.device += 1, false),
+        (|old| old.identity.inode += 1, false),
+        (|old| old.identity.born = old.identity.born.map(|(at, nanos)| (at - 1, nanos)), false),
+        (|old| old.changed.1 -= 1, false),
+    ];
+    for (number, (change, stays)) in changes.into_iter().enumerate() {
+        symlink("/nowhere", &link).unwrap();
+        let about = entry::look_at_path(&link).unwrap();
+        assert!(about.born.is_some(), "the file system of /var/tmp keeps no times of birth");
+        let mut old = SettleLink {
+            path: c_path(&link),
+            target: c"/nowhere".into(),
+            leads_to: c"/nowhere".into(),
+            is_there: false,
+            identity: id_of(about),
+            changed: about.changed,
+        };
+        change(&mut old);
+        let wish = Settle { tops: vec![place.top()], links: vec![old], ..Settle::default() };
+        assert_eq!(settle_within(&wish, LIMITS).is_empty(), stays, "{number}");
+        assert_eq!(fs::remove_file(&link).is_ok(), stays, "{number}");
+    }
+}
+
+/// Without any time, it ends at once and says so.
+#[test]
+fn a_walk_without_time_says_where_it_ended() {
+    let place = Place::new("late");
+    let said = place.settle(Limits { all: Duration::ZERO, ..LIMITS });
+    assert_eq!(said.len(), 1, "{said:?}");
+    let start = format!("{}: the look for repositories that the program has made ended here ", place.0.display());
+    assert!(said[0].starts_with(&start), "{said:?}");
+    assert!(!place.0.join("s/.git/config.from-sandbox").exists());
+}

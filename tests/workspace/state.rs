@@ -1,0 +1,131 @@
+//! What git keeps for later and obeys then: a rebase that is not finished, entries of worktrees, files of remotes, the
+//! place of `.gitmodules`.
+
+use crate::Place;
+use crate::settle::{Attack, come_to_nothing};
+use crate::support::Actor;
+
+/// Begins a rebase that stops at once, with one commit ahead that is no fast-forward.
+const REBASE: &str = "
+rebase() {
+    export GIT_AUTHOR_NAME=N GIT_COMMITTER_NAME=N EMAIL=e@x
+    commit; git checkout -q -b other HEAD~1; echo x >other; git add other; git commit -qm other; git checkout -q main
+    GIT_SEQUENCE_EDITOR='sed -i 1ibreak' git rebase -q -i --keep-empty other 2>&1
+}
+remote() { mkdir -p $1; printf '#!/bin/sh\n%s\n' \"$M\" >m; chmod 755 m; }
+";
+
+const CONTINUE: &str = "GIT_COMMITTER_NAME=N EMAIL=e@x git rebase --continue";
+
+#[test]
+fn commands_of_an_unfinished_rebase_are_not_executed() {
+    let attacks = [
+        ("rebase; echo \"exec $M\" >>.git/rebase-merge/git-rebase-todo", CONTINUE),
+        ("rebase; printf '\\t x\\t%s' \"$M\" >>.git/rebase-merge/git-rebase-todo", CONTINUE),
+        (
+            "rebase; hook git-merge-x; mv git-merge-x/pre-commit git-merge-x/evil
+             echo x/evil >.git/rebase-merge/strategy",
+            CONTINUE,
+        ),
+        (
+            "rebase; hook git-merge-x; mv git-merge-x/pre-commit git-merge-x/evil; git rebase --abort
+             git checkout -q other; echo y >other; git commit -qam y; git checkout -q main; echo z >other; git add other
+             git commit -qm z; git cherry-pick other~1 other >/dev/null 2>&1 || git checkout -q HEAD other
+             printf '[options]\\n\\tstrategy = x/evil\\n' >.git/sequencer/opts",
+            "git -c user.name=N -c user.email=e cherry-pick --skip",
+        ),
+        // In a worktree, whose git directory is another one.
+        (
+            "git worktree add -q wt; cd wt; commit; GIT_SEQUENCE_EDITOR='sed -i 1ibreak' git rebase -q -i HEAD~1 2>&1
+             echo \"exec $M\" >>../.git/worktrees/wt/rebase-merge/git-rebase-todo",
+            "cd wt; GIT_COMMITTER_NAME=N EMAIL=e@x git rebase --continue",
+        ),
+    ];
+    come_to_nothing(
+        "state-rebase",
+        &attacks.map(|(made, then)| (format!("{REBASE}{made}"), then.to_owned())).each_ref().map(attack),
+    );
+}
+
+#[test]
+fn what_git_writes_to_lies_in_the_workspace() {
+    let entry = "entry() { mkdir -p .git/worktrees/x; echo ../.. >.git/worktrees/x/commondir
+                 cp .git/HEAD .git/worktrees/x; echo $1 >.git/worktrees/x/gitdir; }; ";
+    let repair = "git worktree repair; mv $(dirname $V)/.git $(dirname $V)/mark";
+    let attacks = [
+        (format!("{entry} entry $(dirname $V)/.git"), repair),
+        (format!("{entry} entry $PWD/../../.git"), repair),
+        (format!("{entry} ln -s $(dirname $V) l; entry $PWD/l/.git"), repair),
+        // `gitdir` alone is enough.
+        (format!("{entry} entry $(dirname $V)/.git; rm .git/worktrees/x/HEAD .git/worktrees/x/commondir"), repair),
+        (
+            "ln -s $(dirname $V)/mark .gitmodules; git init -q dep; (cd dep; commit)".to_owned(),
+            "git submodule add ./dep",
+        ),
+        (
+            "git init -q s; ln -s $(dirname $V)/mark s/.gitmodules; git init -q s/sub; (cd s/sub; commit)".to_owned(),
+            "cd s; git submodule add ./sub",
+        ),
+    ];
+    come_to_nothing("state-writes", &attacks.each_ref().map(|(made, then)| Attack(made, then)));
+}
+
+#[test]
+fn old_forms_of_remotes_name_no_program() {
+    let fetch = "git -c protocol.ext.allow=always fetch";
+    let attacks = [
+        ("remote .git/remotes; echo 'URL: ext::./m' >.git/remotes/origin", fetch.to_owned()),
+        ("remote .git/branches; echo ext::./m >.git/branches/b", format!("{fetch} b")),
+        (
+            "remote .git/remotes; printf 'Pull: x\\nURL:ext::./m\\n' >x; ln x y; mv x .git/remotes/o",
+            format!("{fetch} o"),
+        ),
+        (
+            "git init -q s; cd s; remote .git/remotes; echo 'URL: ext::./m' >.git/remotes/origin",
+            format!("cd s; {fetch}"),
+        ),
+    ];
+    come_to_nothing(
+        "state-remotes",
+        &attacks.map(|(made, then)| (format!("{REBASE}{made}"), then)).each_ref().map(attack),
+    );
+}
+
+fn attack((made, then): &(String, String)) -> Attack<'_> {
+    Attack(made, then)
+}
+
+/// What the user has begun goes on, with the same commands; and what is harmless stays whoever made it.
+#[test]
+fn what_is_the_users_or_harmless_stays() {
+    let place = Place::new("state-own", Actor::User);
+    place.repository("r");
+    let author =
+        "export GIT_AUTHOR_NAME=N GIT_COMMITTER_NAME=N EMAIL=e@x; commit() { git commit --allow-empty -qm x; };";
+    place.host(
+        "r",
+        &format!(
+            "{author} {REBASE} rebase; echo 'exec touch ../own' >>.git/rebase-merge/git-rebase-todo
+             mkdir -p .git/remotes; echo 'URL: ext::sh' >.git/remotes/mine; : >../modules; ln -s ../modules .gitmodules"
+        ),
+    );
+    let inside = |script: &str| place.inside("r", &format!("{author} {REBASE} {script}"));
+    let outcome = inside(
+        "commit; git init -q -b main s; cd s; commit; commit; rebase; mkdir -p .git/remotes
+         printf 'URL: https://example.org/x\\nPull: a:b\\n' >.git/remotes/o; git worktree add -q wt; rm -r wt
+         git worktree add -q wt2",
+    );
+    assert_eq!(outcome.ending(), "exit 0", "{outcome}");
+    assert_eq!(outcome.stderr_text(), "", "{outcome}");
+    assert_ne!(inside("ln -sf /x .gitmodules").ending(), "exit 0");
+    assert_ne!(inside("echo x >.git/remotes/x").ending(), "exit 0");
+    place.host("r", "cp -a . ../copy; export GIT_COMMITTER_NAME=N EMAIL=e@x; git rebase --continue; test -e ../own");
+    // One more command, and it is not the same any more; what is said takes it back.
+    place.host("r", "cd ..; rm -r r own; mv copy r");
+    let outcome = inside("echo 'exec touch ../evil' >>.git/rebase-merge/git-rebase-todo");
+    let said = outcome.stderr_text();
+    let git_dir = place.path.join("r/.git");
+    let undo = format!("cd {} && mv -T rebase-merge.from-sandbox rebase-merge", git_dir.display());
+    assert!(said.contains("rebase-merge holds commands that git would execute") && said.contains(&undo), "{said}");
+    place.host("r", &format!("test ! -e .git/rebase-merge; {undo}; grep evil rebase-merge/git-rebase-todo"));
+}
