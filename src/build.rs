@@ -9,7 +9,7 @@ mod suggest;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::seccomp::arch::Arch;
 use crate::seccomp::policy::{Target, resolve};
 use crate::seccomp::profile::Reader;
@@ -69,7 +69,10 @@ fn program(name: &str, arch: Arch, table: &Table) -> Result<Vec<u8>, Error> {
     };
     let (oldest, newest) = (on((0, 0))?, on((u32::MAX, 0))?);
     if oldest != newest {
-        return Err(Error::new(125, format!("{name}: a shipped profile may not depend on the kernel's version")));
+        return Err(Error::new(
+            ErrorKind::Internal,
+            format!("{name}: a shipped profile may not depend on the kernel's version"),
+        ));
     }
     Ok(newest)
 }

@@ -1,66 +1,288 @@
-//! One error type, in ready words. Used by every module, uses none.
+//! One error type, which keeps its structure until a front end prints it: what kind it is, which field of the spec it
+//! is about, and where that was asked for. Used by every module, uses none.
 
 use std::ffi::OsStr;
 use std::fmt;
+use std::num::NonZeroI32;
 use std::os::unix::ffi::OsStrExt;
 
-/// A failure of ours, worded for the person who typed the command line.
+/// Why the program was not started.
 ///
-/// It is printed once, by the front door, as `<program>: <message>` and at most one `hint: <hint>` line.
+/// The engine says what is wrong and which [`Field`] of the spec it is about. A front end adds the
+/// [place](Error::place) where that was asked for, in its own words, and makes an exit code of the [`ErrorKind`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
-    /// What failed, with the word, path and reason. Bytes, because paths and arguments are not always UTF-8.
+    /// What kind of failure it is.
+    pub kind: ErrorKind,
+    /// The field of the spec that it is about, where it is about one.
+    pub field: Option<Field>,
+    /// Where a front end was asked for that: an option with its value, or a line of a profile.
+    pub place: Option<Box<[u8]>>,
+    /// The step of setting up that failed, in a word; `None` where nothing was begun.
+    pub step: Option<&'static str>,
+    /// The number of the system's error (errno(3)), where that step failed by a call.
+    pub errno: Option<NonZeroI32>,
+    /// What failed, with the path and the reason. Bytes, because paths and arguments are not always UTF-8.
     pub message: Vec<u8>,
+    /// The things that the message announces, where these are several.
+    pub parts: Box<[Part]>,
     /// The likely cause and what to do about it, where it is known.
-    pub hint: Option<String>,
-    /// The exit code (1–255) that the tool ends with.
-    pub code: u8,
-    /// What it is about, where that is known. A front door may know where it was typed.
-    pub about: Option<About>,
+    pub hint: Option<Hint>,
 }
 
-/// What an error is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum About {
-    /// A wish that is no operation: `seccomp`, `syscall-deny`. Of several, or of a list, the one with this number,
-    /// counted from 0, where it is known which.
-    Wish(&'static str, Option<usize>),
-    /// An operation, by its [`crate::spec::Op::word`].
+/// What kind of failure an error is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// What was asked for is wrong by itself, or two wishes exclude each other: no host can do it.
+    Invalid,
+    /// It would give the program more than was meant.
+    Unsafe,
+    /// This host cannot do it: the kernel, or something around this process, does not allow it.
+    Unsupported,
+    /// A call failed.
+    Failed,
+    /// The program is not there.
+    NotFound,
+    /// The program is there and cannot be executed.
+    NotExecutable,
+    /// A fault of pinfold's own.
+    Internal,
+}
+
+/// A field of a [`Spec`](crate::spec::Spec). Of a list, the entry with this number, counted from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Field {
+    /// An operation, by its [`word`](crate::spec::Op::word).
     Op(usize),
-    /// Each line of the message but the first is about an operation, by its word, or about none.
-    Lines(Vec<Option<usize>>),
+    /// `namespaces.user`
+    UserNs,
+    /// `namespaces.user_inner`
+    InnerUserNs,
+    /// `namespaces.user_maps_from`
+    UserMapsFrom,
+    /// `namespaces.pid`
+    PidNs,
+    /// `namespaces.pid_join`
+    JoinedPidNs,
+    /// `namespaces.net`
+    NetNs,
+    /// `namespaces.ipc`
+    IpcNs,
+    /// `namespaces.uts`
+    UtsNs,
+    /// `namespaces.cgroup`
+    CgroupNs,
+    /// `ids.uid`
+    Uid,
+    /// `ids.gid`
+    Gid,
+    /// `process.command`
+    Command,
+    /// `process.chdir`
+    Chdir,
+    /// `process.exec_label`
+    ExecLabel,
+    /// `process.file_label`
+    FileLabel,
+    /// `process.fds`
+    KeepFd(usize),
+    /// `lockdown.caps`
+    Caps,
+    /// `lockdown.nested_userns`
+    NestedUserNs,
+    /// `lockdown.seccomp`
+    Seccomp,
+    /// `deny` of a profile in `lockdown.seccomp`
+    SyscallDeny(usize),
+    /// `allow` of a profile in `lockdown.seccomp`
+    SyscallAllow(usize),
+    /// `lockdown.landlock`
+    Landlock,
+    /// `lockdown.landlock.connect_tcp`
+    ConnectTcp,
+    /// `lockdown.landlock.bind_tcp`
+    BindTcp,
+    /// `lifecycle.as_pid_1`
+    AsPid1,
+    /// `report.info_fd`
+    InfoFd,
+    /// `report.json_status_fd`
+    JsonStatusFd,
+}
+
+impl fmt::Display for Field {
+    /// Its path in the spec, for who has filled that in.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Field::Op(word) => return write!(f, "operation of word {word}"),
+            Field::UserNs => "namespaces.user",
+            Field::InnerUserNs => "namespaces.user_inner",
+            Field::UserMapsFrom => "namespaces.user_maps_from",
+            Field::PidNs => "namespaces.pid",
+            Field::JoinedPidNs => "namespaces.pid_join",
+            Field::NetNs => "namespaces.net",
+            Field::IpcNs => "namespaces.ipc",
+            Field::UtsNs => "namespaces.uts",
+            Field::CgroupNs => "namespaces.cgroup",
+            Field::Uid => "ids.uid",
+            Field::Gid => "ids.gid",
+            Field::Command => "process.command",
+            Field::Chdir => "process.chdir",
+            Field::ExecLabel => "process.exec_label",
+            Field::FileLabel => "process.file_label",
+            Field::KeepFd(nth) => return write!(f, "process.fds[{nth}]"),
+            Field::Caps => "lockdown.caps",
+            Field::NestedUserNs => "lockdown.nested_userns",
+            Field::Seccomp => "lockdown.seccomp",
+            Field::SyscallDeny(nth) => return write!(f, "lockdown.seccomp.deny[{nth}]"),
+            Field::SyscallAllow(nth) => return write!(f, "lockdown.seccomp.allow[{nth}]"),
+            Field::Landlock => "lockdown.landlock",
+            Field::ConnectTcp => "lockdown.landlock.connect_tcp",
+            Field::BindTcp => "lockdown.landlock.bind_tcp",
+            Field::AsPid1 => "lifecycle.as_pid_1",
+            Field::InfoFd => "report.info_fd",
+            Field::JsonStatusFd => "report.json_status_fd",
+        })
+    }
+}
+
+/// One of several things that an error is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// As [`Error::field`].
+    pub field: Option<Field>,
+    /// As [`Error::place`].
+    pub place: Option<Box<[u8]>>,
+    /// What is wrong with it, on one line.
+    pub message: Vec<u8>,
+}
+
+/// What to do about an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hint {
+    /// Words that hold for everybody.
+    Text(String),
+    /// Something for which each front end has options, and words, of its own.
+    Advice(Advice),
+}
+
+/// What to do about an error, whatever a front end calls it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Advice {
+    /// Go on without what cannot be enforced ([`Spec::best_effort`](crate::spec::Spec::best_effort)).
+    BestEffort,
+    /// Mount a directory rather than pass it on as a descriptor.
+    MountDirectory,
+    /// Open a file, or mount it, rather than pass its place on as a descriptor.
+    MountFile,
+    /// Share the host's network, or let a relay have the socket.
+    ShareNetwork,
+    /// Take a smaller directory for the workspace.
+    OneProject,
+    /// Take a workspace in which there is less to look at, or one without protection.
+    SmallerWorkspace,
+    /// Start the program in a directory that is not denied.
+    StartElsewhere,
+    /// Let Landlock's rules grant the file of the program.
+    GrantProgram,
+}
+
+impl fmt::Display for Hint {
+    /// In the words of the library.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Hint::Text(text) => text,
+            Hint::Advice(Advice::BestEffort) => "with best_effort the run goes on without what cannot be enforced",
+            Hint::Advice(Advice::MountDirectory) => "mount the directory, and give the program its path",
+            Hint::Advice(Advice::MountFile) => {
+                "open the file for reading or writing, or mount it and give the program its path"
+            }
+            Hint::Advice(Advice::ShareNetwork) => {
+                "share the host's network, or let a relay have the socket and the program a pipe"
+            }
+            Hint::Advice(Advice::OneProject) => "take the directory of one project, or bind what may be written",
+            Hint::Advice(Advice::SmallerWorkspace) => {
+                "work in a smaller directory, or remove what is not yours there; or do without the protection of what \
+                 git, shells and editors obey later: bind what may be written"
+            }
+            Hint::Advice(Advice::StartElsewhere) => {
+                "the program starts in what is denied: leave that out, or start elsewhere by process.chdir"
+            }
+            Hint::Advice(Advice::GrantProgram) => {
+                "the file is not executable for you, or no rule of Landlock lets the sandbox execute it: bind its \
+                 directory (and its loader's), read-only"
+            }
+        })
+    }
 }
 
 impl Error {
-    /// An error that ends the tool with `code` (1–255).
-    pub fn new(code: u8, message: impl Into<Vec<u8>>) -> Error {
-        Error { message: message.into(), hint: None, code, about: None }
+    /// An error of this kind, about nothing in particular.
+    pub fn new(kind: ErrorKind, message: impl Into<Vec<u8>>) -> Error {
+        Error {
+            kind,
+            field: None,
+            place: None,
+            step: None,
+            errno: None,
+            message: message.into(),
+            parts: Box::default(),
+            hint: None,
+        }
     }
 
-    /// The same error, about a wish.
+    /// The same error, about a field of the spec.
     #[must_use]
-    pub(crate) fn about(self, wish: &'static str) -> Error {
-        self.concerning(About::Wish(wish, None))
-    }
-
-    /// The same error, about this.
-    #[must_use]
-    pub(crate) fn concerning(mut self, about: About) -> Error {
-        self.about = Some(about);
-        self
+    pub(crate) fn about(self, field: Field) -> Error {
+        Error { field: Some(field), ..self }
     }
 
     /// The same error with a hint line.
     #[must_use]
-    pub fn with_hint(mut self, hint: Option<String>) -> Error {
-        self.hint = hint;
-        self
+    pub fn with_hint(self, hint: Option<String>) -> Error {
+        Error { hint: hint.map(Hint::Text), ..self }
+    }
+
+    /// The same error with advice that each front end words by itself.
+    #[must_use]
+    pub(crate) fn with_advice(self, advice: Advice) -> Error {
+        Error { hint: Some(Hint::Advice(advice)), ..self }
+    }
+
+    /// The message as a front end prints it, with the place: in front of it, and behind what a step says. The parts
+    /// stand on lines of their own.
+    pub fn text(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.message.len() + 64);
+        let before = self.step.map(str::as_bytes).or(self.place.as_deref());
+        if let Some(before) = before {
+            out.extend_from_slice(before);
+            out.extend_from_slice(b": ");
+        }
+        out.extend_from_slice(&self.message);
+        if let (Some(_), Some(place)) = (self.step, &self.place) {
+            out.extend_from_slice(&[b" (", &place[..], b")"].concat());
+        }
+        for part in &self.parts {
+            out.extend_from_slice(b"\n  ");
+            out.extend_from_slice(&part.message);
+            if let Some(place) = &part.place {
+                out.extend_from_slice(&[b"  [", &place[..], b"]"].concat());
+            }
+        }
+        out
     }
 }
 
 impl fmt::Display for Error {
+    /// In the words of the library, which calls a field what it is called in the spec.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&String::from_utf8_lossy(&self.message))?;
+        match self.field {
+            // The message has the operation in words.
+            None | Some(Field::Op(_)) => {}
+            Some(_) if self.place.is_some() || self.step.is_some() => {}
+            Some(field) => write!(f, "{field}: ")?,
+        }
+        f.write_str(&String::from_utf8_lossy(&self.text()))?;
         match &self.hint {
             Some(hint) => write!(f, "\nhint: {hint}"),
             None => Ok(()),
@@ -75,7 +297,7 @@ pub(crate) const MORE_FILES: &str = "raise the limit of open files (ulimit -n)";
 
 /// The hint where the kernel does not have a call (ENOSYS), or somebody says so.
 pub(crate) const MISSING_CALL: &str = "pinfold needs Linux 5.12 or newer (mount_setattr, openat2, close_range, pidfd_open), and no filter that hides these \
-     calls: inside one of `pinfold run`, begin that with --allow-userns --landlock off";
+     calls: inside a sandbox of pinfold's, begin that by `pinfold run --allow-userns --landlock off`";
 
 /// Appends `text` with control characters escaped (`\n`, `\x1b`, `\u{9b}`), all other bytes as they are.
 ///
@@ -244,7 +466,28 @@ mod tests {
 
     #[test]
     fn the_hint_stands_on_a_line_of_its_own() {
-        let error = Error::new(1, "no").with_hint(Some("yes".into()));
+        let error = Error::new(ErrorKind::Invalid, "no").with_hint(Some("yes".into()));
         assert_eq!(error.to_string(), "no\nhint: yes");
+    }
+
+    #[test]
+    fn a_place_stands_before_what_was_asked_and_behind_what_failed() {
+        let error = Error::new(ErrorKind::Invalid, "no").about(Field::SyscallDeny(1));
+        assert_eq!((error.text(), error.to_string()), (b"no".to_vec(), "lockdown.seccomp.deny[1]: no".into()));
+        let placed = Error { place: Some((*b"--syscall-deny x").into()), ..error };
+        assert_eq!(
+            (placed.text(), placed.to_string()),
+            (b"--syscall-deny x: no".to_vec(), "--syscall-deny x: no".into())
+        );
+        let failed = Error { step: Some("mounts"), ..placed };
+        assert_eq!(failed.text(), b"mounts: no (--syscall-deny x)");
+        let part = |place: Option<&str>| Part {
+            field: None,
+            place: place.map(|place| place.as_bytes().into()),
+            message: b"part".to_vec(),
+        };
+        let several =
+            Error { parts: [part(None), part(Some("f:1: x"))].into(), ..Error::new(ErrorKind::Unsupported, "these:") };
+        assert_eq!(several.text(), b"these:\n  part\n  part  [f:1: x]");
     }
 }

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
-use crate::error::{Error, MORE_FILES};
+use crate::error::{Error, ErrorKind, MORE_FILES};
 use crate::protocol::Descriptors;
 use crate::spec::{FdNumber, Fds, FsOp, LAST_KNOWN_CAP, Landlock, ProfileText, Seccomp, Spec, Unshare, UserNs, env};
 use crate::sys::file::Kind;
@@ -219,7 +219,7 @@ pub(crate) fn refuse_privileges() -> Result<(), Error> {
     }
     let message = "Refusing to run with privileges of the program's file (setuid, setgid or file capabilities)";
     let hint = "pinfold needs none: chmod u-s,g-s and setcap -r take them away";
-    Err(Error::new(1, message).with_hint(Some(hint.into())))
+    Err(Error::new(ErrorKind::Unsafe, message).with_hint(Some(hint.into())))
 }
 
 /// The release of the kernel, where `spec` may depend on it: see [`Host::kernel`].
@@ -262,7 +262,7 @@ fn open_proc() -> Result<OwnedFd, Error> {
 }
 
 fn failed(what: &str, errno: Errno) -> Error {
-    Error::new(1, format!("{what}: {}", sys::error_text(errno as i32)))
+    Error::new(ErrorKind::Failed, format!("{what}: {}", sys::error_text(errno as i32)))
 }
 
 fn no_proc(errno: Errno) -> Error {

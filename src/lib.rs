@@ -26,9 +26,10 @@
 //! | help | `cli/render.rs` (all from the tables) |
 //! | manual pages, shell completions | `cli/render/files.rs` and `man/*.in` (the same; written by a test) |
 //! | what can fail, and its words in both dialects | `protocol/stage.rs` |
-//! | the text of an error | `cli/run/messages.rs`, `cli/bwrap/messages.rs`; an operation in words: `spec/words.rs`; the `hint:` line below it: `plan/hint.rs` |
+//! | the text of an error | `report/failure.rs`; of bubblewrap: `cli/bwrap/messages.rs`; an operation in words: `spec/words.rs`; the `hint:` line below it: `report/hint.rs`, `cli/run/terms.rs` |
+//! | what the library says by itself | `report/library.rs` |
 //! | a suggestion for a word that nothing is called | `suggest.rs`; for an option of a small command: `cli/commands.rs` |
-//! | which word of which line an error is about | `error.rs`, `About`; `cli/run/origin.rs` |
+//! | which field of the spec an error is about, which word asked for it | `error.rs`, `Field`; `cli/run/origin.rs` |
 //! | how text is shown, how a shell is given a word | `error.rs` |
 //! | what a command prints, exit codes of ours | `cli/console.rs`, `cli/exit_code.rs` |
 //! | what can be asked for at all | `spec/` |
@@ -38,19 +39,19 @@
 //! | how a path in the new root is found or made | `exec/root.rs` |
 //! | mounts, `/dev`, `/proc`, overlays | `exec/mounts.rs`, `exec/devices.rs`, `exec/layers.rs`; their sources: `exec/sources.rs`; which binds are made together: `plan/together.rs`, `exec/listing.rs` |
 //! | a file as standard input | `exec/input.rs` |
-//! | what is denied | `exec/deny/mod.rs`; what patterns mean: `plan/pattern.rs`; what they find: `exec/deny/scan.rs`; its other names: `exec/deny/twins.rs`, `exec/deny/views.rs`, `exec/deny/hardlinks.rs`; what stays where it is for it: `exec/deny/ways.rs` |
+//! | what is denied | `exec/deny/mod.rs`; what patterns mean: `plan/pattern.rs`; what they find: `exec/deny/scan.rs`; its other names: `exec/deny/twins.rs`, `exec/deny/views.rs`, `exec/deny/hardlinks.rs`; what stays where it is for it: `exec/deny/pinned_ancestors.rs` |
 //! | capabilities, filters, how the program is found | `exec/lockdown.rs` |
 //! | what a program that shares the processes may not do to them | `plan/others.rs` |
 //! | Landlock: what the rules are, when they are made | `plan/landlock.rs`, `plan/landlock/only.rs`, `plan/landlock/tcp.rs`; `exec/landlock.rs` |
 //! | what the processes of a launch say to each other | `protocol/`; how those inside say it: `exec/tell.rs` |
-//! | what a host cannot enforce, by name | `plan/dropped.rs` |
+//! | what a host cannot enforce, by name | `plan/unenforced.rs` |
 //! | signals to the tool | `sys/signals.rs`, `supervise/mod.rs` |
 //! | the program at a terminal: ^C, ^Z, `fg` | `supervise/job.rs`, `sys/terminal.rs` |
 //! | what stays inside and reaps | `exec/pid1.rs`; its copy in memory: `exec/sealed.rs` |
 //! | what the supervisor listens to, and what ends a box | `supervise/attend.rs`; the event loop: `supervise/events.rs` |
 //! | how the first process of a box is made, and begins | `supervise/make.rs`; in joined namespaces: `exec/joins.rs` |
 //! | a box for a library user who goes on beside it | `spawn.rs`; what its supervisor tells: `protocol/told.rs` |
-//! | what a front door is told by the supervisor | `supervise/door.rs` |
+//! | what a front end is told by the supervisor | `supervise/frontend.rs` |
 //! | which descriptors a process of a launch has | `protocol/descriptors.rs` |
 //! | the network of a box | by a helper: `supervise/network.rs`; by the setup process: `exec/mod.rs` |
 //! | `--info-fd`, `--json-status-fd` | `supervise/status.rs` |
@@ -87,6 +88,7 @@ pub mod fuzzing;
 pub mod host;
 pub mod plan;
 mod protocol;
+mod report;
 mod sandbox;
 mod seccomp;
 mod seccompiler_json;
@@ -99,7 +101,7 @@ mod workspace;
 
 use std::ffi::{CStr, CString};
 
-pub use error::{About, Error};
+pub use error::{Advice, Error, ErrorKind, Field, Hint, Part};
 pub use sandbox::Sandbox;
 pub use spawn::{Child, Event, Stdio, spawn, spawn_with};
 #[doc(hidden)] // for the binary: a library does not choose the allocator
@@ -114,16 +116,16 @@ pub use sys::Arena;
 ///
 /// # Errors
 /// Everything that keeps the program from starting, and then it has not run: two wishes that exclude each other, a
-/// source that is missing, a call that the kernel refuses. The code of the error is 1.
+/// source that is missing, a call that the kernel refuses. The kind of the error says which.
 pub fn run(spec: spec::Spec) -> Result<u8, Error> {
     let (plan, mut descriptors) = prepare(spec)?;
-    supervise::run(&plan, &mut descriptors, None, &cli::bwrap::Bubblewrap)
+    supervise::run(&plan, &mut descriptors, None, &report::Library)
 }
 
 /// What `spec` means on this host, and the descriptors that the processes of the launch begin with.
 fn prepare(spec: spec::Spec) -> Result<(plan::Plan, protocol::Descriptors), Error> {
     let caller = host::Caller::probe();
-    spec.check(caller.uid, caller.gid).map_err(|conflict| Error::new(1, cli::bwrap::conflict(conflict)))?;
+    spec.check(caller.uid, caller.gid)?;
     let inherited = host::environment();
     let inherited: Vec<&CStr> = inherited.iter().map(CString::as_c_str).collect();
     let (host, descriptors) = host::Host::probe(caller, &spec, c"pinfold", &inherited)?;

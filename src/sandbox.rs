@@ -4,7 +4,7 @@ use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::host::{self, Caller};
 use crate::spawn::{Child, Stdio};
 use crate::spec::{BindFlags, DieWith, EnvOp, FsOp, Op, Source, Spec, Unshare, UserNs};
@@ -75,8 +75,8 @@ impl Sandbox {
     /// appeared; and of git repositories that the program has made, what git would execute is set aside
     /// ([`crate::spec::Settle`]). To that end everything that the program has left running is killed when it ends.
     ///
-    /// The run is an error (code 125) where `dir` is more than a project (`/`, the home directory, a system's
-    /// directory), or something in it cannot be protected.
+    /// The run is an error where `dir` is more than a project (`/`, the home directory, a system's directory), or
+    /// something in it cannot be protected.
     #[must_use]
     pub fn workspace(mut self, dir: impl AsRef<Path>) -> Sandbox {
         let path = |name| host::variable(name).map(|path| PathBuf::from(OsString::from_vec(path)));
@@ -195,7 +195,7 @@ impl Sandbox {
     fn text(&mut self, text: impl AsRef<OsStr>) -> CString {
         CString::new(text.as_ref().as_bytes()).unwrap_or_else(|_| {
             let message = format!("{:?} contains a NUL byte, which no path or argument can", text.as_ref());
-            self.wrong.get_or_insert(Error::new(1, message));
+            self.wrong.get_or_insert(Error::new(ErrorKind::Invalid, message));
             CString::default()
         })
     }

@@ -8,12 +8,12 @@
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use crate::cli::bwrap::{self, Bubblewrap};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::plan::Plan;
 use crate::protocol::{At, Descriptors, Failure, GO, Stage, Told};
+use crate::report::{self, Library};
 use crate::spec::Spec;
-use crate::supervise::{self, Door, Findings, Found, Note, Trouble};
+use crate::supervise::{self, Findings, Found, Frontend, Note, Trouble};
 use crate::sys::fork::{Forked, fork};
 use crate::sys::process::{self, End};
 use crate::sys::{self, Errno, file, poll, socket, terminal};
@@ -110,13 +110,16 @@ pub fn spawn_with(spec: Spec, stdio: Stdio) -> Result<Child, Error> {
 fn begin(spec: Spec, stdio: Stdio) -> Result<Child, Error> {
     let (plan, mut descriptors) = crate::prepare(spec)?;
     let failed = |errno: Errno| {
-        Error::new(1, format!("Can't start a process for the sandbox: {}", sys::error_text(errno as i32)))
+        Error::new(
+            ErrorKind::Failed,
+            format!("Can't start a process for the sandbox: {}", sys::error_text(errno as i32)),
+        )
     };
     let (channel, supervisors) = socket::pair().map_err(failed)?;
     match fork().map_err(failed)? {
         Forked::Parent(supervisor) => {
-            let notes = plan.dropped.iter().map(|dropped| Note::NotEnforced(dropped.clone()));
-            let events = notes.map(|note| Event::Note(text(bwrap::note_line(&plan, &note)))).collect();
+            let notes = plan.unenforced.iter().map(|unenforced| Note::NotEnforced(unenforced.clone()));
+            let events = notes.map(|note| Event::Note(text(report::note_line(&plan, &note)))).collect();
             let supervisor = process::pidfd_open(supervisor).ok();
             Ok(Child { plan, supervisor, channel, first: 0, events, end: None })
         }
@@ -157,13 +160,17 @@ fn tell(channel: BorrowedFd<'_>, told: &Told) {
     let _listening = socket::send(channel, &told.encode()).is_ok();
 }
 
-/// The front door of the process of its own: it has no words, and sends what happens to the caller.
+/// The front end of the process of its own: it has no words, and sends what happens to the caller.
 struct Sender<'a>(BorrowedFd<'a>);
 
-impl Door for Sender<'_> {
+impl Frontend for Sender<'_> {
     fn error(&self, plan: &Plan, failure: &Failure) -> Error {
         // Nobody asks here: `supervise::carry_out` makes no words.
-        Bubblewrap.error(plan, failure)
+        Library.error(plan, failure)
+    }
+
+    fn refusal(&self, error: Error) -> Error {
+        error
     }
 
     fn note(&self, _: &Plan, note: &Note) {
@@ -257,8 +264,8 @@ impl Child {
     fn listen(&mut self) {
         let mut packet = vec![0; Told::ROOM];
         let length = socket::receive(self.channel.as_fd(), &mut packet).map_or(0, |received| received.length);
-        let (plan, door) = (&self.plan, &Bubblewrap);
-        let note = |note: &Note| Event::Note(text(bwrap::note_line(plan, note)));
+        let (plan, frontend) = (&self.plan, &Library);
+        let note = |note: &Note| Event::Note(text(report::note_line(plan, note)));
         match Told::decode(&packet[..length]) {
             Some(Told::Started(pid)) => self.first = pid,
             Some(Told::Dropped(failure)) => self.events.push_back(note(&Note::Dropped(failure))),
@@ -267,11 +274,11 @@ impl Child {
             Some(Told::Found(line)) => self.events.push_back(Event::Found(text(line))),
             Some(Told::Ended(code)) => self.bury(|_| Ok(code)),
             Some(Told::Failed(failure)) => {
-                let error = supervise::words(plan, &Trouble::Failed(failure), door);
+                let error = supervise::words(plan, &Trouble::Failed(failure), frontend);
                 self.bury(|_| Err(error));
             }
             Some(Told::Silent(end)) => {
-                let error = supervise::words(plan, &Trouble::Silent(end), door);
+                let error = supervise::words(plan, &Trouble::Silent(end), frontend);
                 self.bury(|_| Err(error));
             }
             None => self.bury(|end| {
@@ -279,7 +286,7 @@ impl Child {
                     Some(End::Signal(signal)) => format!("was killed by signal {signal}"),
                     _ => "has gone".into(),
                 };
-                Err(Error::new(1, format!("The process that looks after the sandbox {how}")))
+                Err(Error::new(ErrorKind::Failed, format!("The process that looks after the sandbox {how}")))
             }),
         }
     }

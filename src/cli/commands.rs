@@ -1,9 +1,8 @@
-//! The commands of `pinfold`. One table: the front door, `pinfold --help`, the manual page and the completions read it.
+//! The commands of `pinfold`. One table: the front end, `pinfold --help`, the manual page and the completions read it.
 
 use std::ffi::OsStr;
 
-use super::exit_code::FAILED;
-use crate::error::{Error, printable};
+use crate::error::{Error, ErrorKind, printable};
 use crate::suggest::nearest;
 
 /// One command.
@@ -21,7 +20,7 @@ pub(crate) struct Command {
     pub subs: &'static [Subcommand],
 }
 
-/// The commands, for the front door that carries them out.
+/// The commands, for the front end that carries them out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Id {
     /// `pinfold run`.
@@ -152,7 +151,7 @@ pub(crate) fn misused(command: &str, sub: Option<&Subcommand>, message: impl Int
         (None, Some(own)) => format!("pinfold {command} {}", own.form),
         (None, None) => format!("pinfold {command} --help tells how it is used"),
     };
-    Error::new(FAILED, message).with_hint(Some(hint))
+    Error::new(ErrorKind::Invalid, message).with_hint(Some(hint))
 }
 
 /// The error about too many words behind a command, or too few.

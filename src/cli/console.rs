@@ -1,7 +1,7 @@
 //! What the commands print, and how they end.
 
-use super::exit_code::{FAILED, READER_GONE};
-use crate::error::Error;
+use super::exit_code::{self, READER_GONE};
+use crate::error::{Error, ErrorKind};
 use crate::spec::FdNumber;
 use crate::sys::signals::FileLimitFails;
 use crate::sys::{Errno, Result as SysResult, error_text, file};
@@ -13,7 +13,7 @@ pub(super) const VERSION: &str = concat!("pinfold ", env!("CARGO_PKG_VERSION"), 
 pub(super) fn end(program: &str, done: Result<u8, Error>) -> u8 {
     done.unwrap_or_else(|error| {
         complain(program, "", &error);
-        error.code
+        exit_code::of(error.kind)
     })
 }
 
@@ -27,7 +27,7 @@ pub(super) fn print(text: impl AsRef<[u8]>, code: u8) -> Result<u8, Error> {
         Err(Errno::EPIPE) => Ok(READER_GONE),
         Err(errno) => {
             let reason = error_text(errno as i32);
-            Err(Error::new(FAILED, format!("cannot write to standard output: {reason}")))
+            Err(Error::new(ErrorKind::Failed, format!("cannot write to standard output: {reason}")))
         }
     }
 }
@@ -39,7 +39,7 @@ pub(super) fn complain(program: &str, level: &str, error: &Error) {
 
 pub(super) fn complaint(program: &str, level: &str, error: &Error) -> Vec<u8> {
     let mut text = format!("{level}{program}: ").into_bytes();
-    text.extend_from_slice(&error.message);
+    text.extend_from_slice(&error.text());
     text.push(b'\n');
     if let Some(hint) = &error.hint {
         text.extend_from_slice(format!("hint: {hint}\n").as_bytes());

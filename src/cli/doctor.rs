@@ -43,16 +43,16 @@ pub(super) fn run(words: &[&CStr], environment: &[&CStr]) -> Result<(String, u8)
     }
     let mut desk = Desk::new(environment);
     let program = || vec![c"true".into()];
-    let (here, (spec, door)) = match desk.meant(PROFILE, program()) {
-        Ok(meant) => (None, meant),
+    let (here, (spec, frontend)) = match desk.lowered(PROFILE, program()) {
+        Ok(lowered) => (None, lowered),
         Err(error) => {
-            let other = desk.meant(ANYWHERE, program());
+            let other = desk.lowered(ANYWHERE, program());
             let (is_of_place, is_of_all) = (!desk.is_workspace() && other.is_ok(), other.is_err());
             let refusal = Refusal { directory: desk.directory(), error, is_of_place, is_of_all };
             // The host may be able to do it all the same.
-            (Some(refusal), other.or_else(|_| Desk::of_nobody().meant(ANYWHERE, program()))?)
+            (Some(refusal), other.or_else(|_| Desk::of_nobody().lowered(ANYWHERE, program()))?)
         }
     };
-    let report = doctor::examine(&spec, here, environment, &door)?;
+    let report = doctor::examine(&spec, here, environment, &frontend)?;
     Ok((if json { report.json() } else { report.text() }, u8::from(!report.works())))
 }

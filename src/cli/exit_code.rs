@@ -1,4 +1,6 @@
-//! Exit codes of pinfold's own; below 125 they are the program's.
+//! Exit codes of pinfold's own; below 125 they are the program's. The `bwrap` front end has bubblewrap's: 1.
+
+use crate::error::ErrorKind;
 
 /// pinfold failed; the program has not run.
 pub(super) const FAILED: u8 = 125;
@@ -6,5 +8,23 @@ pub(super) const FAILED: u8 = 125;
 pub(super) const NOT_EXECUTABLE: u8 = 126;
 /// The program was not found.
 pub(super) const NOT_FOUND: u8 = 127;
+/// The answer of a command that asks something is no: `pinfold doctor`, `pinfold profile check`.
+pub(super) const NO: u8 = 1;
 /// How a shell reports a program that SIGPIPE (13) has ended.
 pub(super) const READER_GONE: u8 = 128 + 13;
+
+/// The exit code of a run that ends with an error of this kind.
+pub(super) fn of(kind: ErrorKind) -> u8 {
+    match kind {
+        ErrorKind::NotFound => NOT_FOUND,
+        ErrorKind::NotExecutable => NOT_EXECUTABLE,
+        ErrorKind::Invalid | ErrorKind::Unsafe | ErrorKind::Unsupported | ErrorKind::Failed | ErrorKind::Internal => {
+            FAILED
+        }
+    }
+}
+
+/// The exit code of `pinfold doctor`: whatever keeps it from its trials keeps boxes from working.
+pub(super) fn of_doctor(kind: ErrorKind) -> u8 {
+    if kind == ErrorKind::Invalid { FAILED } else { NO }
+}

@@ -1,4 +1,4 @@
-//! The front doors. Picks the dialect and the command, and prints the one error.
+//! The front ends. Picks the dialect and the command, and prints the one error.
 #![forbid(unsafe_code)]
 
 pub(crate) mod bwrap;
@@ -15,13 +15,12 @@ mod table;
 use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
 
-use crate::error::{Error, push_printable};
+use crate::error::{Error, ErrorKind, push_printable};
 use crate::exec;
 use crate::host;
 pub use crate::sys::cmdline::CommandLine;
 use commands::Id;
 use console::{VERSION, complain, complaint, end, print};
-use exit_code::FAILED;
 use table::Action;
 
 /// Runs the program that `line` asks for, and returns the exit code.
@@ -35,7 +34,7 @@ pub fn main(line: CommandLine) -> u8 {
     if is_bubblewrap(&line.words()) {
         return bwrap::run(line, 1);
     }
-    pinfold_door(line)
+    pinfold_command(line)
 }
 
 /// Whether a command line is bubblewrap's.
@@ -55,10 +54,10 @@ fn is_bubblewrap(words: &[&CStr]) -> bool {
 }
 
 /// `pinfold VERB …`.
-fn pinfold_door(line: CommandLine) -> u8 {
+fn pinfold_command(line: CommandLine) -> u8 {
     let Some(word) = line.words().get(1).map(|word| word.to_bytes().to_vec()) else {
         let message = format!("no command is given\n{}", render::overview_usage().trim_end());
-        return end("pinfold", Err(Error::new(FAILED, message)));
+        return end("pinfold", Err(Error::new(ErrorKind::Invalid, message)));
     };
     match word.as_slice() {
         b"--help" | b"-h" | b"help" => return end("pinfold", print(render::overview(), 0)),
@@ -67,14 +66,14 @@ fn pinfold_door(line: CommandLine) -> u8 {
     }
     match commands::find(&String::from_utf8_lossy(&word)) {
         Ok(command) => {
-            // Before a file is read for somebody who might not read it (CVE-2020-5291 and its kin). The other door
+            // Before a file is read for somebody who might not read it (CVE-2020-5291 and its kin). The other front end
             // refuses in its own words.
             if command.id != Id::Bwrap
                 && let Err(error) = host::refuse_privileges()
             {
                 complain("pinfold", "", &error);
                 // Of doctor it is a finding like others.
-                return if command.id == Id::Doctor { error.code } else { FAILED };
+                return exit_code_of(command.id, &error);
             }
             carry_out(command.id, line)
         }
@@ -89,39 +88,44 @@ fn pinfold_door(line: CommandLine) -> u8 {
                 None if is_bubblewraps => "that is an option of bubblewrap: pinfold bwrap [OPTIONS...]".into(),
                 None => "`pinfold --help` lists the commands".into(),
             };
-            complain("pinfold", "", &Error::new(FAILED, message).with_hint(Some(hint)));
-            FAILED
+            complain("pinfold", "", &Error::new(ErrorKind::Invalid, message).with_hint(Some(hint)));
+            exit_code::FAILED
         }
     }
+}
+
+/// The exit code of a command that ends with `error`.
+fn exit_code_of(command: Id, error: &Error) -> u8 {
+    if command == Id::Doctor { exit_code::of_doctor(error.kind) } else { exit_code::of(error.kind) }
 }
 
 /// Runs one command, and returns the exit code.
 fn carry_out(command: Id, line: CommandLine) -> u8 {
     match command {
-        Id::Run => run_door(line),
+        Id::Run => run_command(line),
         Id::Bwrap => bwrap::run(line, 2),
-        Id::Profile => profile_door(line),
-        Id::Seccomp => seccomp_door(line),
-        Id::Doctor => doctor_door(line),
+        Id::Profile => profile_command(line),
+        Id::Seccomp => seccomp_command(line),
+        Id::Doctor => doctor_command(line),
     }
 }
 
 /// `pinfold run …`.
-fn run_door(line: CommandLine) -> u8 {
+fn run_command(line: CommandLine) -> u8 {
     run::run(line).unwrap_or_else(|error| {
         run::tell(&complaint("pinfold", "", &error));
-        error.code
+        exit_code_of(Id::Run, &error)
     })
 }
 
 /// `pinfold profile …`.
-fn profile_door(line: CommandLine) -> u8 {
+fn profile_command(line: CommandLine) -> u8 {
     let done = profile::run(line.words().get(2..).unwrap_or_default(), &line.environment());
     end("pinfold profile", done.and_then(|(text, code)| print(text, code)))
 }
 
 /// `pinfold seccomp …`.
-fn seccomp_door(line: CommandLine) -> u8 {
+fn seccomp_command(line: CommandLine) -> u8 {
     let done = seccomp::run(line.words().get(2..).unwrap_or_default()).and_then(|output| match output {
         seccomp::Output::Text(text) => print(text, 0),
         seccomp::Output::Filter(bytes, path) => seccomp::deliver(&bytes, &path),
@@ -130,9 +134,14 @@ fn seccomp_door(line: CommandLine) -> u8 {
 }
 
 /// `pinfold doctor …`.
-fn doctor_door(line: CommandLine) -> u8 {
-    let done = doctor::run(line.words().get(2..).unwrap_or_default(), &line.environment());
-    end("pinfold doctor", done.and_then(|(text, code)| print(text, code)))
+fn doctor_command(line: CommandLine) -> u8 {
+    match doctor::run(line.words().get(2..).unwrap_or_default(), &line.environment()) {
+        Ok((text, code)) => end("pinfold doctor", print(text, code)),
+        Err(error) => {
+            complain("pinfold doctor", "", &error);
+            exit_code_of(Id::Doctor, &error)
+        }
+    }
 }
 
 #[cfg(test)]

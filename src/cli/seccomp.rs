@@ -10,8 +10,7 @@ use lexopt::prelude::{Long, Short, Value};
 
 use super::commands::{self, SECCOMP, Subcommand};
 use super::console;
-use super::exit_code::FAILED;
-use crate::error::{Error, printable};
+use crate::error::{Error, ErrorKind, printable};
 use crate::plan;
 use crate::seccomp::arch::Arch;
 use crate::seccomp::policy::{Decision, Idle, Policy, Target, resolve};
@@ -218,7 +217,7 @@ impl Words {
 pub(super) fn deliver(filter: &[u8], path: &OsStr) -> Result<u8, Error> {
     if path != "-" {
         let failed = |error: io::Error| {
-            Error::new(FAILED, format!("cannot write {}: {}", printable(path), io_error_text(&error)))
+            Error::new(ErrorKind::Failed, format!("cannot write {}: {}", printable(path), io_error_text(&error)))
         };
         return std::fs::write(path, filter).map(|()| 0).map_err(failed);
     }
@@ -358,7 +357,7 @@ fn check(words: &Words, name: &OsStr) -> Result<String, Error> {
         write_line(&mut out, format_args!("note: it refuses nothing"));
     }
     if is_native && let Err(error) = words.look_over(text) {
-        let why = String::from_utf8_lossy(&error.message);
+        let why = String::from_utf8_lossy(&error.message).into_owned();
         write_line(&mut out, format_args!("note: no program could be started, and `pinfold run` refuses it: {why}"));
     }
     Ok(out)
@@ -463,12 +462,12 @@ fn write_line(out: &mut String, line: std::fmt::Arguments<'_>) {
 }
 
 fn wrong<T>(message: impl Into<Vec<u8>>) -> Result<T, Error> {
-    Err(Error::new(FAILED, message))
+    Err(Error::new(ErrorKind::Invalid, message))
 }
 
 /// `error` with the name of the profile in front.
 fn within(name: &OsStr, error: Error) -> Error {
-    Error { message: [printable(name).as_bytes(), b": ", &error.message].concat(), code: FAILED, ..error }
+    Error { message: [printable(name).as_bytes(), b": ", &error.message].concat(), ..error }
 }
 
 /// The version of the running kernel; the oldest where it cannot be read, which leaves out what asks for a newer one.

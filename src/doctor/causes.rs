@@ -3,7 +3,7 @@
 //! The first advice never switches off a protection for everybody. That is a decision for whoever runs the host, and
 //! published ways around a protection are no reason to give it up.
 
-use super::facts::{Facts, Surroundings};
+use super::facts::{Facts, Launcher};
 use super::finding::{Finding, blocks};
 use super::trials::Tried;
 use crate::error::quoted;
@@ -210,12 +210,12 @@ fn apparmor(facts: &Facts) -> Finding {
 /// An AppArmor profile that confines this process.
 fn confined(facts: &Facts, label: &str, what: &str) -> Finding {
     let label = super::printable(label);
-    let fix = match facts.surroundings {
-        Surroundings::Docker | Surroundings::Kubernetes | Surroundings::Podman => {
+    let fix = match facts.launcher {
+        Launcher::Docker | Launcher::Kubernetes | Launcher::Podman => {
             "start the container under a profile of its own that allows `userns, mount, umount, pivot_root,`: \
              docker run --security-opt apparmor=NAME ..."
         }
-        Surroundings::Plain | Surroundings::Service(_) => {
+        Launcher::Plain | Launcher::Service(_) => {
             "allow `userns, mount, umount, pivot_root,` in that profile, or start pinfold from a program that is not \
              under it"
         }
@@ -229,27 +229,27 @@ fn confined(facts: &Facts, label: &str, what: &str) -> Finding {
 
 /// A system call filter around this program.
 fn filter(facts: &Facts, what: &str, said: &str) -> Finding {
-    let fix = match &facts.surroundings {
-        Surroundings::Docker => format!(
-            "start the container with a filter that allows the calls of a sandbox: add {{\"names\": [...], \"action\": \
+    let fix = match &facts.launcher {
+        Launcher::Docker => format!(
+            "start the container with a filter that allows the calls of a box: add {{\"names\": [...], \"action\": \
              \"SCMP_ACT_ALLOW\"}} with {CALLS} to `syscalls` of Docker's default profile, and docker run \
              --security-opt seccomp=FILE ..."
         ),
-        Surroundings::Podman => format!(
-            "start the container with a filter that allows the calls of a sandbox: add {{\"names\": [...], \"action\": \
+        Launcher::Podman => format!(
+            "start the container with a filter that allows the calls of a box: add {{\"names\": [...], \"action\": \
              \"SCMP_ACT_ALLOW\"}} with {CALLS} to `syscalls` of a copy of /usr/share/containers/seccomp.json, and \
              podman run --security-opt seccomp=FILE ..."
         ),
-        Surroundings::Kubernetes => format!(
-            "give the pod a filter that allows the calls of a sandbox: securityContext.seccompProfile with type Localhost \
+        Launcher::Kubernetes => format!(
+            "give the pod a filter that allows the calls of a box: securityContext.seccompProfile with type Localhost \
              and a profile that allows {CALLS}"
         ),
-        Surroundings::Service(unit) => format!(
+        Launcher::Service(unit) => format!(
             "systemctl edit {}, and in [Service]: RestrictNamespaces=no and SystemCallFilter=@mount setns unshare (this \
              service only)",
             quoted(unit)
         ),
-        Surroundings::Plain => format!("allow these calls in the filter of whatever starts this program: {CALLS}"),
+        Launcher::Plain => format!("allow these calls in the filter of whatever starts this program: {CALLS}"),
     };
     blocks("seccomp-around", format!("a system call filter around this program refuses {what} ({said})"), vec![fix])
 }

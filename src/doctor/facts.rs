@@ -35,8 +35,8 @@ pub(super) struct Facts {
     pub(super) security: Security,
     /// The actions that filters may take.
     pub(super) actions: Vec<String>,
-    pub(super) surroundings: Surroundings,
-    /// Mounts below `/proc` that prevent a new procfs.
+    pub(super) launcher: Launcher,
+    /// What is mounted below `/proc` and stands in the way of a new procfs.
     pub(super) proc_covers: Vec<String>,
     pub(super) cgroup: Cgroup,
     pub(super) ids: IdRanges,
@@ -71,7 +71,7 @@ impl Security {
 
 /// What this process runs in, as far as can be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Surroundings {
+pub(super) enum Launcher {
     Plain,
     Docker,
     Podman,
@@ -122,7 +122,7 @@ impl Facts {
             is_chrooted: !mountinfo.is_empty() && !mountinfo.lines().any(|line| line.split(' ').nth(4) == Some("/")),
             security: security(&root),
             actions: root.words("proc/sys/kernel/seccomp/actions_avail", char::is_whitespace),
-            surroundings: surroundings(&root),
+            launcher: launcher(&root),
             proc_covers: covers_of_proc(&mountinfo).map(String::from).collect(),
             cgroup: cgroup(&root, &mountinfo, caller),
             ids: ids::read(&root, caller),
@@ -158,19 +158,19 @@ fn security(root: &Root<'_>) -> Security {
     }
 }
 
-fn surroundings(root: &Root<'_>) -> Surroundings {
+fn launcher(root: &Root<'_>) -> Launcher {
     let own = own_cgroup(root).unwrap_or_default();
     let last = own.rsplit('/').next().unwrap_or_default();
     if root.exists("run/secrets/kubernetes.io") || root.exists("var/run/secrets/kubernetes.io") {
-        Surroundings::Kubernetes
+        Launcher::Kubernetes
     } else if root.exists("run/.containerenv") {
-        Surroundings::Podman
+        Launcher::Podman
     } else if root.exists(".dockerenv") {
-        Surroundings::Docker
+        Launcher::Docker
     } else if last.ends_with(".service") && !last.starts_with("user@") {
-        Surroundings::Service(last.to_owned())
+        Launcher::Service(last.to_owned())
     } else {
-        Surroundings::Plain
+        Launcher::Plain
     }
 }
 

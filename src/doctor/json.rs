@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::facts::{Facts, Surroundings};
+use super::facts::{Facts, Launcher};
 use super::finding::Severity;
 use super::ids::{Helper, Ranges};
-use super::rehearsal::{Outcome, Refusal};
+use super::rehearsal::{Refusal, Rehearsal};
 use super::report::Report;
 use super::trials::{Trial, Trials, Tried};
 use crate::error::printable_json;
@@ -34,8 +34,8 @@ pub(super) fn json(report: &Report) -> String {
         "error": error(&rehearsals.full),
         "here": here.as_ref().map(|Refusal { directory, error, is_of_place, is_of_all: _ }| json!({
             "directory": directory,
-            "message": String::from_utf8_lossy(&error.message),
-            "hint": error.hint,
+            "message": String::from_utf8_lossy(&error.text()),
+            "hint": error.hint.as_ref().map(ToString::to_string),
             "works_elsewhere": is_of_place,
         })),
         "tiers": {
@@ -54,10 +54,10 @@ pub(super) fn json(report: &Report) -> String {
     printable_json(&text)
 }
 
-fn error(outcome: &Outcome) -> Value {
+fn error(outcome: &Rehearsal) -> Value {
     match outcome {
-        Outcome::Works => Value::Null,
-        Outcome::Fails { message, hint, failure } => json!({
+        Rehearsal::Works => Value::Null,
+        Rehearsal::Fails { message, hint, failure } => json!({
             "message": message,
             "hint": hint,
             "stage": failure.as_ref().map(|failure| failure.stage.step()),
@@ -79,19 +79,19 @@ fn trials(trials: &Trials) -> Value {
 
 fn facts(facts: &Facts) -> Value {
     let limits = facts.limits.iter().map(|&(kind, limit)| (kind.to_owned(), json!(limit)));
-    let surroundings = match &facts.surroundings {
-        Surroundings::Plain => "plain".to_owned(),
-        Surroundings::Docker => "docker".into(),
-        Surroundings::Podman => "podman".into(),
-        Surroundings::Kubernetes => "kubernetes".into(),
-        Surroundings::Service(unit) => unit.clone(),
+    let launcher = match &facts.launcher {
+        Launcher::Plain => "plain".to_owned(),
+        Launcher::Docker => "docker".into(),
+        Launcher::Podman => "podman".into(),
+        Launcher::Kubernetes => "kubernetes".into(),
+        Launcher::Service(unit) => unit.clone(),
     };
     json!({
         "program": facts.program,
         "uid": facts.caller.uid,
         "gid": facts.caller.gid,
         "user": facts.ids.user,
-        "surroundings": surroundings,
+        "surroundings": launcher,
         "in_user_namespace": facts.in_userns,
         "chroot": facts.is_chrooted,
         "filtered": facts.obstacles.filtered,

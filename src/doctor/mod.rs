@@ -25,10 +25,10 @@ mod tests;
 use std::ffi::CStr;
 use std::path::Path;
 
-use crate::error::{Error, printable};
+use crate::error::{Error, ErrorKind, printable};
 use crate::host::{Caller, refuse_privileges};
 use crate::spec::Spec;
-use crate::supervise::Door;
+use crate::supervise::Frontend;
 use crate::sys::{error_text, file, process};
 
 use facts::Facts;
@@ -50,8 +50,8 @@ impl Report {
     }
 }
 
-/// Examines this host. `wish` is the sandbox that should work. `here` says why another one would be refused in this
-/// directory. `inherited` is the environment. `door` gives failures their words.
+/// Looks at this host. `wish` is the box that shall work, `here` why another one would be refused in this directory,
+/// `inherited` the environment, `frontend` the words of a failure.
 ///
 /// Each trial runs in processes and namespaces of its own. These processes have ended when this returns. The calling
 /// process must have only one thread.
@@ -63,10 +63,11 @@ pub(crate) fn examine(
     wish: &Spec,
     here: Option<Refusal>,
     inherited: &[&CStr],
-    door: &dyn Door,
+    frontend: &dyn Frontend,
 ) -> Result<Report, Error> {
-    let failed = |errno| Error::new(1, format!("cannot try anything here: {}", error_text(errno as i32)));
-    // First, so that nothing is read or tried with privileges.
+    let failed =
+        |errno| Error::new(ErrorKind::Failed, format!("cannot try anything here: {}", error_text(errno as i32)));
+    // Before anything is read or tried with them.
     refuse_privileges()?;
     // If the caller ignores SIGCHLD, the kernel throws away how the trials ended.
     process::default_sigchld().map_err(failed)?;
@@ -78,7 +79,7 @@ pub(crate) fn examine(
     let has_landlock = trials.get(Trial::Landlock) == Tried::Works;
     // That no process can be made is a finding like any other.
     let rehearsals = match trials.stuck {
-        None => Rehearsals::run(wish, has_landlock, caller, inherited, door).unwrap_or_else(Rehearsals::none),
+        None => Rehearsals::run(wish, has_landlock, caller, inherited, frontend).unwrap_or_else(Rehearsals::none),
         Some(errno) => Rehearsals::none(errno),
     };
     let mut verdict = Verdict::of(&facts, &trials, &rehearsals);

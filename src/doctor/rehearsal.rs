@@ -9,7 +9,7 @@ use crate::host::{Caller, Host};
 use crate::plan::{self, Plan};
 use crate::protocol::{Descriptors, Failure, Packet, Rehearsed};
 use crate::spec::{FsOp, LandlockTier, Spec};
-use crate::supervise::{self, Door, Findings, Found, Note};
+use crate::supervise::{self, Findings, Found, Frontend, Note};
 use crate::sys::ns::NsSet;
 use crate::sys::process::{self, Cloned, End, SingleThread};
 use crate::sys::{Errno, Result as SysResult, error_text, file, socket};
@@ -29,28 +29,28 @@ pub(crate) struct Refusal {
 
 /// How the rehearsal of one sandbox went.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// The program ran and exited with 0.
+pub(super) enum Rehearsal {
+    /// The program ran and ended with 0.
     Works,
     /// It failed: the error message, the hint, and the failure if the engine met one.
     Fails { message: String, hint: Option<String>, failure: Option<Failure> },
 }
 
-impl Outcome {
+impl Rehearsal {
     pub(super) fn works(&self) -> bool {
-        *self == Outcome::Works
+        *self == Rehearsal::Works
     }
 }
 
 /// The sandboxes that were tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Rehearsals {
-    /// The one that was asked for.
-    pub(super) full: Outcome,
-    /// The same without Landlock, if this host has none.
-    pub(super) no_landlock: Outcome,
-    /// That one without its own procfs.
-    pub(super) no_proc: Outcome,
+    /// As it was asked for.
+    pub(super) full: Rehearsal,
+    /// The same without Landlock, where this host has none: one wall less.
+    pub(super) no_landlock: Rehearsal,
+    /// That without a procfs of its own.
+    pub(super) no_proc: Rehearsal,
 }
 
 impl Rehearsals {
@@ -60,22 +60,22 @@ impl Rehearsals {
         has_landlock: bool,
         caller: Caller,
         inherited: &[&CStr],
-        door: &dyn Door,
+        frontend: &dyn Frontend,
     ) -> SysResult<Rehearsals> {
-        let full = rehearse(wish.clone(), caller, inherited, door)?;
+        let full = rehearse(wish.clone(), caller, inherited, frontend)?;
         let mut less = wish.clone();
         let no_landlock = if full.works() || has_landlock {
             full.clone()
         } else {
             less.lockdown.landlock.tier = LandlockTier::Off;
-            rehearse(less.clone(), caller, inherited, door)?
+            rehearse(less.clone(), caller, inherited, frontend)?
         };
         let no_proc = if no_landlock.works() {
-            // It asks for less than what has worked.
-            Outcome::Works
+            // It does less than what has worked.
+            Rehearsal::Works
         } else {
             less.ops.retain(|op| !matches!(op.fs, FsOp::Proc { .. }));
-            rehearse(less, caller, inherited, door)?
+            rehearse(less, caller, inherited, frontend)?
         };
         Ok(Rehearsals { full, no_landlock, no_proc })
     }
@@ -83,17 +83,17 @@ impl Rehearsals {
     /// The result if nothing could be tried.
     pub(super) fn none(why: Errno) -> Rehearsals {
         let message = format!("cannot try anything here: {}", error_text(why as i32));
-        let fails = Outcome::Fails { message, hint: None, failure: None };
+        let fails = Rehearsal::Fails { message, hint: None, failure: None };
         Rehearsals { full: fails.clone(), no_landlock: fails.clone(), no_proc: fails }
     }
 }
 
-fn rehearse(spec: Spec, caller: Caller, inherited: &[&CStr], door: &dyn Door) -> SysResult<Outcome> {
+fn rehearse(spec: Spec, caller: Caller, inherited: &[&CStr], frontend: &dyn Frontend) -> SysResult<Rehearsal> {
     let planned = Host::probe(caller, &spec, c"pinfold", inherited)
         .and_then(|(host, descriptors)| Ok((plan::plan(spec, host)?, descriptors)));
     let (plan, mut descriptors) = match planned {
         Ok(planned) => planned,
-        Err(error) => return Ok(fails(&error, None)),
+        Err(error) => return Ok(fails(&frontend.refusal(error), None)),
     };
     let thread = SingleThread::check(descriptors.proc())?;
     let (ours, theirs) = socket::pair()?;
@@ -106,7 +106,7 @@ fn rehearse(spec: Spec, caller: Caller, inherited: &[&CStr], door: &dyn Door) ->
                 let _left_as_they_are = [0, 1].map(|fd| file::redirect(fd, nowhere.as_fd()).is_ok());
             }
             match file::redirect(2, theirs.as_fd()) {
-                Ok(()) => process::exit_now(carry_out(&plan, &mut descriptors, door)),
+                Ok(()) => process::exit_now(carry_out(&plan, &mut descriptors, frontend)),
                 Err(_) => process::exit_now(1),
             }
         }
@@ -119,20 +119,20 @@ fn rehearse(spec: Spec, caller: Caller, inherited: &[&CStr], door: &dyn Door) ->
     }
 }
 
-fn fails(error: &Error, failure: Option<Failure>) -> Outcome {
-    let message = String::from_utf8_lossy(&error.message).into_owned();
-    Outcome::Fails { message, hint: error.hint.clone(), failure }
+fn fails(error: &Error, failure: Option<Failure>) -> Rehearsal {
+    let message = String::from_utf8_lossy(&error.text()).into_owned();
+    Rehearsal::Fails { message, hint: error.hint.as_ref().map(ToString::to_string), failure }
 }
 
-/// Runs in the new process: makes the sandbox, reports what went wrong, and returns the exit code.
-fn carry_out(plan: &Plan, descriptors: &mut Descriptors, door: &dyn Door) -> u8 {
-    let door = Recorder { door, failure: RefCell::default() };
-    match supervise::run(plan, descriptors, None, &door) {
+/// In the process of its own: makes the box, tells what went wrong, and returns the exit code.
+fn carry_out(plan: &Plan, descriptors: &mut Descriptors, frontend: &dyn Frontend) -> u8 {
+    let frontend = Recorder { frontend, failure: RefCell::default() };
+    match supervise::run(plan, descriptors, None, &frontend) {
         Ok(code) => code,
         Err(error) => {
-            door.failure.take().map(Rehearsed::Failed).iter().for_each(tell);
-            error.hint.map(String::into_bytes).map(Rehearsed::Hint).iter().for_each(tell);
-            tell(&Rehearsed::Error(error.message));
+            frontend.failure.take().map(Rehearsed::Failed).iter().for_each(tell);
+            error.hint.as_ref().map(|hint| Rehearsed::Hint(hint.to_string().into_bytes())).iter().for_each(tell);
+            tell(&Rehearsed::Error(error.text()));
             1
         }
     }
@@ -145,14 +145,18 @@ fn tell(what: &Rehearsed) {
 
 /// Copies each failure before it is turned into words.
 struct Recorder<'a> {
-    door: &'a dyn Door,
+    frontend: &'a dyn Frontend,
     failure: RefCell<Option<Failure>>,
 }
 
-impl Door for Recorder<'_> {
+impl Frontend for Recorder<'_> {
     fn error(&self, plan: &Plan, failure: &Failure) -> Error {
         *self.failure.borrow_mut() = Some(failure.clone());
-        self.door.error(plan, failure)
+        self.frontend.error(plan, failure)
+    }
+
+    fn refusal(&self, error: Error) -> Error {
+        self.frontend.refusal(error)
     }
 
     fn note(&self, _: &Plan, _: &Note) {}
@@ -194,10 +198,10 @@ fn listen(from: BorrowedFd<'_>) -> SysResult<Told> {
 }
 
 impl Told {
-    fn outcome(self, end: End) -> Outcome {
+    fn outcome(self, end: End) -> Rehearsal {
         let Told { message, hint, failure, printed } = self;
         let message = match (message, end) {
-            (None, End::Code(0)) => return Outcome::Works,
+            (None, End::Code(0)) => return Rehearsal::Works,
             (Some(message), _) => message,
             (None, End::Code(code)) => {
                 let printed = String::from_utf8_lossy(&printed);
@@ -206,6 +210,6 @@ impl Told {
             // Probably a filter around this program that kills (SIGSYS).
             (None, End::Signal(signal)) => format!("the tool itself was killed by signal {signal}"),
         };
-        Outcome::Fails { message, hint, failure }
+        Rehearsal::Fails { message, hint, failure }
     }
 }

@@ -7,10 +7,10 @@ use std::os::unix::fs::symlink;
 
 use hosts::{Case, Host, USER, all_work, cases, failing, fails, without_userns};
 
-use super::facts::{Facts, Surroundings};
+use super::facts::{Facts, Launcher};
 use super::finding::{Finding, Severity};
 use super::ids::Helper;
-use super::rehearsal::{Outcome, Rehearsals};
+use super::rehearsal::{Rehearsal, Rehearsals};
 use super::trials::{Trial, Trials, Tried};
 use super::verdict::Verdict;
 use super::{json, text};
@@ -42,7 +42,7 @@ fn every_host_gets_its_one_cause_and_the_advice_for_it() {
 #[test]
 fn the_first_advice_never_ends_a_protection_for_everybody() {
     for Case { name, host, trials, no_proc, .. } in cases() {
-        for outcome in [fails(), Outcome::Works] {
+        for outcome in [fails(), Rehearsal::Works] {
             let report = host.report(trials.clone(), outcome, no_proc.clone());
             for (_, finding) in report.verdict.findings() {
                 let first = &finding.fix[0];
@@ -72,7 +72,7 @@ fn the_first_advice_never_ends_a_protection_for_everybody() {
 
 #[test]
 fn a_healthy_host_has_no_findings() {
-    let report = Host::healthy().report(all_work(), Outcome::Works, Outcome::Works);
+    let report = Host::healthy().report(all_work(), Rehearsal::Works, Rehearsal::Works);
     assert_eq!(report.verdict.findings().collect::<Vec<_>>(), []);
     let said = text::text(&report);
     assert!(said.contains("`pinfold run true` would work.") && !said.contains("FAIL"), "{said}");
@@ -84,7 +84,7 @@ fn a_healthy_host_has_no_findings() {
 #[test]
 fn what_works_is_not_blocked() {
     for Case { name, host, trials, .. } in cases() {
-        let report = host.report(trials, Outcome::Works, Outcome::Works);
+        let report = host.report(trials, Rehearsal::Works, Rehearsal::Works);
         assert!(report.works() && blocking(&report.verdict).is_empty(), "{name}");
     }
 }
@@ -119,13 +119,13 @@ fn docker_is_told_of_its_masks_too() {
     let proc = report.verdict.findings().find(|(_, finding)| finding.id == "proc-masked").unwrap().1;
     assert_eq!(proc.severity, Severity::Costs, "it was not reached");
     assert!(proc.what.contains("/proc/acpi, /proc/sys"), "{}", proc.what);
-    assert_eq!(docker.host.facts().surroundings, Surroundings::Docker);
+    assert_eq!(docker.host.facts().launcher, Launcher::Docker);
 }
 
 #[test]
 fn landlock_alone_is_a_tier_and_its_versions_have_a_price() {
     let ids = |trials: Trials| {
-        let report = Host::healthy().report(trials, Outcome::Works, Outcome::Works);
+        let report = Host::healthy().report(trials, Rehearsal::Works, Rehearsal::Works);
         let ids: Vec<&str> = report.verdict.findings().map(|(_, finding)| finding.id).collect();
         (ids, report.verdict.tiers.landlock_only)
     };
@@ -133,14 +133,14 @@ fn landlock_alone_is_a_tier_and_its_versions_have_a_price() {
     assert_eq!(ids(failing(&[(Trial::Landlock, Errno::EOPNOTSUPP)])), (vec!["landlock-missing"], false));
     assert_eq!(ids(Trials::all(Tried::Works, 4)), (vec!["landlock-old"], true));
     assert_eq!(ids(Trials::all(Tried::Works, 6)), (vec![], true));
-    let old = Host::healthy().report(Trials::all(Tried::Works, 4), Outcome::Works, Outcome::Works);
+    let old = Host::healthy().report(Trials::all(Tried::Works, 4), Rehearsal::Works, Rehearsal::Works);
     let what = &old.verdict.findings().next().unwrap().1.what;
     assert!(what.contains("6.10") && what.contains("6.12") && !what.contains("6.7"), "{what}");
     let only = Host::healthy().report(without_userns(Tried::Fails(Errno::EPERM)), fails(), fails());
     assert!(only.verdict.tiers.landlock_only && !only.verdict.tiers.no_proc);
     // Boot parameters name the modules that are active already.
     let off = Host::healthy().with(&[("sys/kernel/security/lsm", "capability,yama")]);
-    let report = off.report(failing(&[(Trial::Landlock, Errno::EOPNOTSUPP)]), Outcome::Works, Outcome::Works);
+    let report = off.report(failing(&[(Trial::Landlock, Errno::EOPNOTSUPP)]), Rehearsal::Works, Rehearsal::Works);
     let fix = &report.verdict.findings().next().unwrap().1.fix[0];
     assert!(fix.contains("lsm=landlock,capability,yama"), "{fix}");
 }
@@ -160,7 +160,7 @@ fn that_no_process_can_be_made_is_a_finding() {
 
 /// The only finding of a host that is healthy except for `files`.
 fn only(host: &Host, trials: Trials) -> (String, String, String) {
-    let report = host.report(trials, Outcome::Works, Outcome::Works);
+    let report = host.report(trials, Rehearsal::Works, Rehearsal::Works);
     let all: Vec<&Finding> = report.verdict.findings().map(|(_, finding)| finding).collect();
     assert_eq!(all.len(), 1, "{all:?}");
     (all[0].id.into(), all[0].what.clone(), all[0].fix[0].clone())
@@ -187,9 +187,9 @@ fn each_thing_wrong_with_id_ranges_has_words_of_its_own() {
     said(&overlap, "id-range-overlap", "joe", "--del-subuids 100000-165535 --add-subuids 231071-296606 jane");
     // Adjacent ranges do not overlap. A host that keeps ranges elsewhere gets no finding.
     let good = with("jane:100000:65536\njoe:165536:65536\n");
-    assert_eq!(good.report(all_work(), Outcome::Works, Outcome::Works).verdict.findings().count(), 0);
+    assert_eq!(good.report(all_work(), Rehearsal::Works, Rehearsal::Works).verdict.findings().count(), 0);
     let elsewhere = with("").with(&[("etc/nsswitch.conf", "passwd: files\nsubid: sss\n")]);
-    assert_eq!(elsewhere.report(all_work(), Outcome::Works, Outcome::Works).verdict.findings().count(), 0);
+    assert_eq!(elsewhere.report(all_work(), Rehearsal::Works, Rehearsal::Works).verdict.findings().count(), 0);
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn a_group_of_its_own_may_be_divided() {
     host.put(&format!("{dir}/cgroup.controllers"), "cpu io memory pids\n");
     host.put(&format!("{dir}/cgroup.procs"), "");
     assert!(host.facts().cgroup.is_writable);
-    assert_eq!(host.report(all_work(), Outcome::Works, Outcome::Works).verdict.findings().count(), 0);
+    assert_eq!(host.report(all_work(), Rehearsal::Works, Rehearsal::Works).verdict.findings().count(), 0);
 }
 
 #[test]
@@ -237,7 +237,7 @@ fn the_document_keeps_its_schema() {
     let broken = cases().into_iter().find(|case| case.name == "Docker").unwrap();
     let reports = [
         broken.host.report(broken.trials, fails(), fails()),
-        Host::healthy().report(all_work(), Outcome::Works, Outcome::Works),
+        Host::healthy().report(all_work(), Rehearsal::Works, Rehearsal::Works),
     ];
     for report in reports {
         let text = json::json(&report);
@@ -282,8 +282,8 @@ fn the_document_keeps_its_schema() {
 #[test]
 fn the_step_of_a_failure_has_its_stable_name() {
     let error_of = |stage, errno| {
-        let outcome = Outcome::Fails { message: "no".into(), hint: None, failure: Some(Failure::new(stage, errno)) };
-        let document = json::json(&Host::healthy().report(all_work(), outcome, Outcome::Works));
+        let outcome = Rehearsal::Fails { message: "no".into(), hint: None, failure: Some(Failure::new(stage, errno)) };
+        let document = json::json(&Host::healthy().report(all_work(), outcome, Rehearsal::Works));
         let document: serde_json::Value = serde_json::from_str(&document).unwrap();
         (document["error"]["stage"].clone(), document["error"]["errno"].clone())
     };

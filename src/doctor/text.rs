@@ -40,7 +40,7 @@ fn here(out: &mut String, refusal: &Refusal) {
     let directory =
         directory.as_ref().map_or_else(String::new, |directory| format!(" (in {})", super::printable(directory)));
     line(out, format_args!("`pinfold run true` would not work here{directory}: it refuses to start."));
-    line(out, format_args!("     {:>6}  {}", "what:", String::from_utf8_lossy(&error.message)));
+    line(out, format_args!("     {:>6}  {}", "what:", String::from_utf8_lossy(&error.text())));
     if let Some(hint) = &error.hint {
         line(out, format_args!("     {:>6}  {hint}", "fix:"));
     }

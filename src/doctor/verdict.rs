@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::causes::{no_user_namespace, raise_limit, refused, why_not};
-use super::facts::{Facts, Surroundings};
+use super::facts::{Facts, Launcher};
 use super::finding::{Area, Finding, Severity, blocks, costs};
-use super::rehearsal::{Outcome, Refusal, Rehearsals};
+use super::rehearsal::{Refusal, Rehearsal, Rehearsals};
 use super::resources::{cgroups, id_ranges, terminal};
 use super::trials::{Trial, Trials, Tried};
 use crate::host::OLDEST_KERNEL;
@@ -48,8 +48,8 @@ impl Verdict {
         say_each_cause_once(&mut areas);
         let findings = || areas.iter().flat_map(|area| &area.findings);
         match &rehearsals.full {
-            // A real sandbox proves more than any conclusion from single calls.
-            Outcome::Works => {
+            // A real box is worth more than any reasoning about its parts.
+            Rehearsal::Works => {
                 for area in &mut areas {
                     area.severity = area.severity.min(Some(Severity::Costs));
                     for finding in &mut area.findings {
@@ -57,8 +57,8 @@ impl Verdict {
                     }
                 }
             }
-            Outcome::Fails { .. } if findings().any(|finding| finding.severity == Severity::Blocks) => {}
-            Outcome::Fails { message, hint, failure: _ } => {
+            Rehearsal::Fails { .. } if findings().any(|finding| finding.severity == Severity::Blocks) => {}
+            Rehearsal::Fails { message, hint, failure: _ } => {
                 let fix = hint.clone().unwrap_or_else(|| "pinfold run --profile base true shows it again".into());
                 let finding = blocks("box-fails", in_one_line(message), vec![in_one_line(&fix)]);
                 let cost = "the sandbox that `pinfold run` makes without options cannot be made".into();
@@ -88,9 +88,9 @@ fn processes(facts: &Facts, errno: Errno) -> Area {
 /// A configuration file of the user's or the host's prevents every sandbox.
 pub(super) fn set_up(Refusal { error, .. }: &Refusal) -> Area {
     let look = "mend that file, or take it away; `pinfold profile list` shows where profiles come from";
-    let fix = error.hint.as_deref().unwrap_or(look);
-    let finding = blocks("set-up", String::from_utf8_lossy(&error.message), vec![fix.to_owned()]);
-    let cost = "`pinfold run` refuses to start anything; `pinfold bwrap` is not affected".into();
+    let fix = error.hint.as_ref().map_or_else(|| look.to_owned(), ToString::to_string);
+    let finding = blocks("set-up", String::from_utf8_lossy(&error.text()), vec![fix]);
+    let cost = "`pinfold run` refuses to start anything; `pinfold bwrap` is not concerned".into();
     Area::new("set-up", "is in the way".into(), vec![Finding { cost, ..finding }])
 }
 
@@ -254,16 +254,12 @@ fn proc(facts: &Facts, trials: &Trials) -> Area {
             .into(),
     ];
     fix.extend(
-        match facts.surroundings {
-            Surroundings::Docker => {
-                Some("or start this container with docker run --security-opt systempaths=unconfined")
-            }
-            Surroundings::Podman => Some("or start this container with podman run --security-opt unmask=ALL"),
-            Surroundings::Kubernetes => {
-                Some("or give the pod hostUsers: false and securityContext.procMount: Unmasked")
-            }
-            Surroundings::Service(_) => Some("or give the service ProtectKernelTunables=no and ProtectProc=default"),
-            Surroundings::Plain => None,
+        match facts.launcher {
+            Launcher::Docker => Some("or start this container with docker run --security-opt systempaths=unconfined"),
+            Launcher::Podman => Some("or start this container with podman run --security-opt unmask=ALL"),
+            Launcher::Kubernetes => Some("or give the pod hostUsers: false and securityContext.procMount: Unmasked"),
+            Launcher::Service(_) => Some("or give the service ProtectKernelTunables=no and ProtectProc=default"),
+            Launcher::Plain => None,
         }
         .map(String::from),
     );

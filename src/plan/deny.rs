@@ -1,11 +1,10 @@
 //! What is to be denied, sorted for the half inside.
 
 use std::ffi::CStr;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::pattern::Pattern;
-use crate::error::{About, Error, push_printable};
+use crate::error::{Error, ErrorKind, Field};
 use crate::spec::path::{first_wildcard, to_os};
 use crate::spec::{FsOp, Op};
 
@@ -31,10 +30,8 @@ impl Denials {
                 continue;
             }
             let pattern = Pattern::parse(index, path).map_err(|invalid| {
-                let mut message = b"Can't deny ".to_vec();
-                push_printable(&mut message, std::ffi::OsStr::from_bytes(path));
-                message.extend_from_slice(format!(": {}", invalid.text()).as_bytes());
-                Error::new(1, message).concerning(About::Op(op.word))
+                let message = [&op.fs.in_words(), &b": "[..], invalid.text().as_bytes()].concat();
+                Error::new(ErrorKind::Invalid, message).about(Field::Op(op.word))
             })?;
             denials.patterns.push(pattern);
         }
@@ -77,8 +74,9 @@ mod tests {
 
     #[test]
     fn a_pattern_that_is_none_is_named() {
-        let error = denials(&[(c"/a\n[", true)]).unwrap_err().to_string();
-        assert_eq!(error, "Can't deny /a\\n[: a [ is not closed; [[] stands for the character itself");
+        let error = denials(&[(c"/a\n[", true)]).unwrap_err();
+        assert_eq!(error.field, Some(Field::Op(0)));
+        assert_eq!(error.text(), b"deny what matches /a\\n[: a [ is not closed; [[] stands for the character itself");
     }
 
     #[test]

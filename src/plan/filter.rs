@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 use std::ffi::CStr;
 
-use crate::error::{About, Error, push_printable};
+use crate::error::{Error, ErrorKind, Field, push_printable};
 use crate::seccomp::arch::Arch;
 use crate::seccomp::policy::{Policy, Target, resolve};
-use crate::seccomp::profile::{Profile, Reader, kernel_version};
+use crate::seccomp::profile::{Place, Profile, Reader, kernel_version};
 use crate::seccomp::table::Table;
 use crate::seccomp::verdict::Verdict;
-use crate::seccomp::{Program, compile, compile_before, overrule, shipped};
+use crate::seccomp::{Program, compile, compile_before, shipped, with_overrides};
 use crate::seccompiler_json;
 use crate::spec::{CapSet, FdNumber, ProfileText, Seccomp};
 use crate::sys::{Call, file, process, signals, socket, terminal};
@@ -64,7 +64,7 @@ const ON_THE_WAY: &[Call] = &[
 
 /// What a filter depends on, besides the profile and the machine.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Surroundings<'a> {
+pub(super) struct FilterContext<'a> {
     /// The capabilities that the program will have.
     pub(super) caps: CapSet,
     /// The kernel's release, where the profile may ask for it.
@@ -76,7 +76,7 @@ pub(super) struct Surroundings<'a> {
 }
 
 /// The filters that `wish` means.
-pub(super) fn filters(wish: Seccomp, around: Surroundings<'_>) -> Result<Filters, Error> {
+pub(super) fn filters(wish: Seccomp, around: FilterContext<'_>) -> Result<Filters, Error> {
     let program = match wish {
         Seccomp::Off => return Ok(Filters::Programs(Vec::new())),
         Seccomp::Programs(programs) => {
@@ -85,8 +85,7 @@ pub(super) fn filters(wish: Seccomp, around: Surroundings<'_>) -> Result<Filters
         Seccomp::ReadLate(fd) => return Ok(Filters::ReadLate(fd)),
         Seccomp::Profile { text, deny, allow } => of_profile(&text, &deny, &allow, around),
     };
-    // The compiler numbers its errors for the verb; this is a run that cannot begin.
-    let program = program.map_err(|error| Error { code: 1, ..error })?;
+    let program = program.map_err(|error| Error { field: error.field.or(Some(Field::Seccomp)), ..error })?;
     let is_handed_on = around.init && around.is_plain && lets_us_on_the_way(&program);
     Ok(if is_handed_on { Filters::HandedOn(program) } else { Filters::Programs(vec![program]) })
 }
@@ -105,10 +104,11 @@ fn of_profile(
     text: &ProfileText,
     deny: &[String],
     allow: &[String],
-    around: Surroundings<'_>,
+    around: FilterContext<'_>,
 ) -> Result<Cow<'static, [u8]>, Error> {
     let Some(arch) = Arch::here() else {
-        return Err(Error::new(1, "no system call filter can be made for this machine's architecture"));
+        let message = "no system call filter can be made for this machine's architecture";
+        return Err(Error::new(ErrorKind::Unsupported, message));
     };
     if let (ProfileText::Shipped(name), [], []) = (text, deny, allow)
         && let Some(ready) = ready(arch, name)
@@ -118,41 +118,23 @@ fn of_profile(
     }
     let table = Table::new();
     let name = name_of(text);
-    let behind = program_of(text, &name, arch).map_err(|error| error.about("seccomp"))?;
+    let behind = program_of(text, &name, arch)?;
     let read = match &behind {
         Some(_) => Profile::open(),
-        None => read(text, &name, &table).map_err(|error| error.about("seccomp"))?,
+        None => read(text, &name, &table)?,
     };
-    let profile = overrule(read, deny, allow, &table).map_err(|error| which(error, deny, allow, &table))?;
+    let profile = with_overrides(read, deny, allow, &table)?;
     let caps = around.caps.names().map(str::to_owned).collect();
     let target = Target { arch, kernel: kernel(around.kernel)?, caps: &caps };
-    let within = |error: Error| Error::new(1, [name.as_bytes(), b": ", &error.message].concat()).about("seccomp");
+    let within = |error: Error| Error { message: [name.as_bytes(), b": ", &error.message].concat(), ..error };
     let policies = resolve(&profile, &target, &table).map_err(within)?;
     let program = match &behind {
         Some(behind) => compile_before(&policies, behind),
         None => compile(&policies),
     };
     let program = program.map_err(within)?;
-    prove(&program, arch, around.init, policies.first()).map_err(|error| {
-        // The rule says where it comes from.
-        let refused = deny.iter().position(|name| error.message.ends_with(format!(": syscall-deny {name}").as_bytes()));
-        match refused {
-            Some(nth) => error.concerning(About::Wish("syscall-deny", Some(nth))),
-            None => error.about("seccomp"),
-        }
-    })?;
+    prove(&program, arch, around.init, policies.first())?;
     Ok(Cow::Owned(program.bytes()))
-}
-
-/// `error` with which of the names it is about: the first one that nothing is called.
-fn which(error: Error, deny: &[String], allow: &[String], table: &Table) -> Error {
-    let (wish, names) = match error.about {
-        Some(About::Wish(wish @ "syscall-deny", _)) => (wish, deny),
-        Some(About::Wish(wish @ "syscall-allow", _)) => (wish, allow),
-        _ => return error,
-    };
-    let nth = names.iter().position(|name| table.find(name).is_none() && table.group(name).is_none());
-    error.concerning(About::Wish(wish, nth))
 }
 
 /// What `wish` is called, for people.
@@ -211,8 +193,10 @@ fn read(text: &ProfileText, name: &str, table: &Table) -> Result<Profile, Error>
 fn kernel(release: Option<&CStr>) -> Result<(u32, u32), Error> {
     let Some(release) = release else { return Ok((0, 0)) };
     let release = release.to_string_lossy();
-    kernel_version(&release)
-        .ok_or_else(|| Error::new(1, format!("the kernel's release {release:?} does not begin with a version")))
+    kernel_version(&release).ok_or_else(|| {
+        let message = format!("the kernel's release {release:?} does not begin with a version");
+        Error::new(ErrorKind::Unsupported, message)
+    })
 }
 
 /// Tries `program` with every call that we make under it. One that is refused would end a run that has begun: without
@@ -220,14 +204,21 @@ fn kernel(release: Option<&CStr>) -> Result<(u32, u32), Error> {
 fn prove(program: &Program, arch: Arch, init: bool, policy: Option<&Policy<'_>>) -> Result<(), Error> {
     for (call, purpose) in OF_PROGRAM.iter().chain(if init { OF_INIT } else { &[] }) {
         let Some(answers) = program.answers(arch.audit(), call.number, call.args) else {
-            return Err(Error::new(1, "the compiled system call filter is broken; please report this"));
+            let message = "the compiled system call filter is broken; please report this";
+            return Err(Error::new(ErrorKind::Internal, message));
         };
         if let Some(&refused) = answers.iter().find(|code| !Verdict::lets_through(**code)) {
             let rule = policy.and_then(|policy| policy.rule_for(call.number, refused));
-            let by = rule.map_or("no rule allows it", |rule| rule.place.as_str());
+            let (field, by) = match rule.map(|rule| &rule.place) {
+                // The field says it.
+                Some(Place::Name(field)) => (*field, String::new()),
+                Some(Place::Profile(place)) => (Field::Seccomp, format!(": {place}")),
+                None => (Field::Seccomp, ": no rule allows it".to_owned()),
+            };
             let name = call.name;
-            return Err(Error::new(1, format!("the system call filter refuses {name}, which {purpose} needs: {by}"))
-                .with_hint(Some(format!("allow {name} in the profile, or by name, and do not deny it"))));
+            let message = format!("the system call filter refuses {name}, which {purpose} needs{by}");
+            let hint = format!("allow {name} in the profile, or by name, and do not deny it");
+            return Err(Error::new(ErrorKind::Invalid, message).about(field).with_hint(Some(hint)));
         }
     }
     Ok(())
@@ -241,11 +232,11 @@ mod tests {
         ProfileText::File { name: c"./mine.json".into(), text: text.into(), thread: None }
     }
 
-    fn around(init: bool) -> Surroundings<'static> {
-        Surroundings { caps: CapSet::EMPTY, kernel: Some(c"6.18.44-generic"), init, is_plain: false }
+    fn around(init: bool) -> FilterContext<'static> {
+        FilterContext { caps: CapSet::EMPTY, kernel: Some(c"6.18.44-generic"), init, is_plain: false }
     }
 
-    fn planned(text: ProfileText, deny: &[&str], around: Surroundings<'_>) -> Result<Filters, String> {
+    fn planned(text: ProfileText, deny: &[&str], around: FilterContext<'_>) -> Result<Filters, String> {
         let deny = deny.iter().map(|&name| name.to_owned()).collect();
         let wish = Seccomp::Profile { text, deny, allow: Vec::new() };
         filters(wish, around).map_err(|error| error.to_string())
@@ -284,14 +275,14 @@ mod tests {
 
     #[test]
     fn a_filter_is_handed_on_where_it_lets_us_pass_in_silence() {
-        let plain = Surroundings { is_plain: true, ..around(true) };
+        let plain = FilterContext { is_plain: true, ..around(true) };
         let is_handed_on = |text: ProfileText, deny: &[&str], around| {
             matches!(planned(text, deny, around).unwrap(), Filters::HandedOn(_))
         };
         let default = || ProfileText::Shipped("default".into());
         assert!(is_handed_on(default(), &[], plain));
         assert!(!is_handed_on(default(), &[], around(true)), "something special is done on the way");
-        assert!(!is_handed_on(default(), &[], Surroundings { init: false, ..plain }), "nobody hands it on");
+        assert!(!is_handed_on(default(), &[], FilterContext { init: false, ..plain }), "nobody hands it on");
         for call in [
             "clone",
             "prctl",
@@ -320,7 +311,7 @@ mod tests {
         let says = |deny: &str, init, words: &str| {
             let error = refused(deny, init);
             assert!(
-                error.starts_with(&format!("the system call filter refuses {words}: syscall-deny {deny}\n")),
+                error.starts_with(&format!("lockdown.seccomp.deny[0]: the system call filter refuses {words}\n")),
                 "{error}"
             );
         };
@@ -347,7 +338,7 @@ mod tests {
         for text in [profile(text), ProfileText::Program(program.unwrap())] {
             let error = planned(text.clone(), &[], around(true)).unwrap_err();
             assert!(
-                error.starts_with("the system call filter refuses execve, which starting the program needs: no rule")
+                error.contains(": the system call filter refuses execve, which starting the program needs: no rule")
             );
             let allow = ["execve", "exit_group", "wait4", "waitid"].map(str::to_owned).into();
             let wish = |deny: &[&str]| Seccomp::Profile {
@@ -360,8 +351,9 @@ mod tests {
             assert_eq!(answer(59), Some([Verdict::Allow.code()].into()), "execve, which is allowed in front");
             assert_eq!(answer(101), Some([Verdict::Trap.code()].into()), "ptrace");
             assert_eq!(answer(0x4000_0001), Some([Verdict::Errno(38).code()].into()), "write of x32");
-            let error = filters(wish(&["write"]), around(true)).unwrap_err().to_string();
-            assert!(error.contains("refuses write") && error.contains(": syscall-deny write"), "{error}");
+            let error = filters(wish(&["read", "write"]), around(true)).unwrap_err();
+            assert_eq!(error.field, Some(Field::SyscallDeny(1)));
+            assert!(error.to_string().contains("refuses write"), "{error}");
         }
         assert!(
             planned(ProfileText::Program(Vec::new()), &[], around(true)).unwrap_err().contains("without instructions")
@@ -378,7 +370,9 @@ mod tests {
         let place = "./mine.json: syscalls[0] (read, …)";
         assert_eq!(
             refused(trap).unwrap(),
-            format!("the system call filter refuses execve, which starting the program needs: {place}")
+            format!(
+                "lockdown.seccomp: the system call filter refuses execve, which starting the program needs: {place}"
+            )
         );
         // A descriptor or an address can be anything; that no rusage is asked for is known.
         let where_arg = |name: &str, index: u8, value: u64| {
@@ -393,12 +387,7 @@ mod tests {
         assert_eq!(refused(log), None, "what is logged is let through");
         assert!(refused(r#"{"names": ["write"], "action": "SCMP_ACT_TRACE"}"#).is_some(), "there may be no tracer");
         let nothing = planned(profile(r#"{"defaultAction": "SCMP_ACT_ERRNO"}"#), &[], around(false)).unwrap_err();
-        assert!(
-            nothing.starts_with(
-                "the system call filter refuses execve, which starting the program needs: no rule allows it"
-            ),
-            "{nothing}"
-        );
+        assert!(nothing.contains("refuses execve, which starting the program needs: no rule allows it"), "{nothing}");
     }
 
     #[test]
@@ -410,14 +399,14 @@ mod tests {
             ))
         };
         let holds = |scope: &str, around| planned(rule(scope), &[], around).is_err();
-        let with = |caps, kernel| Surroundings { caps, kernel: Some(kernel), init: false, is_plain: false };
+        let with = |caps, kernel| FilterContext { caps, kernel: Some(kernel), init: false, is_plain: false };
         let admin = CapSet::parse(b"CAP_SYS_ADMIN", 40).unwrap();
         assert!(holds(r#""caps": ["CAP_SYS_ADMIN"]"#, with(admin, c"6.1")));
         assert!(!holds(r#""caps": ["CAP_SYS_ADMIN"]"#, with(CapSet::all(40).without(admin), c"6.1")));
         assert!(holds(r#""minKernel": "6.1""#, with(CapSet::EMPTY, c"6.1.0-50-amd64")));
         assert!(!holds(r#""minKernel": "6.2""#, with(CapSet::EMPTY, c"6.1.0-50-amd64")));
         let error = planned(rule(""), &[], with(CapSet::EMPTY, c"unknown")).unwrap_err();
-        assert_eq!(error, "the kernel's release \"unknown\" does not begin with a version");
+        assert_eq!(error, "lockdown.seccomp: the kernel's release \"unknown\" does not begin with a version");
     }
 
     #[test]
@@ -425,16 +414,14 @@ mod tests {
         let wish = |text| Seccomp::Profile { text, deny: Vec::new(), allow: Vec::new() };
         let error = |text| filters(wish(text), around(true)).unwrap_err();
         let missing = error(ProfileText::Shipped("defualt".into()));
-        assert_eq!(
-            (missing.code, &*missing.to_string()),
-            (1, "no seccomp profile is called \"defualt\", did you mean default?")
-        );
+        assert_eq!((missing.kind, missing.field), (ErrorKind::Invalid, Some(Field::Seccomp)));
+        assert_eq!(missing.message, b"no seccomp profile is called \"defualt\", did you mean default?");
         let broken = error(profile("{"));
-        assert!(broken.code == 1 && broken.to_string().starts_with("./mine.json: this is no JSON"), "{broken}");
+        assert!(broken.message.starts_with(b"./mine.json: this is no JSON"), "{broken}");
         let foreign = error(profile(r#"{"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_S390X"]}"#));
-        assert!(foreign.to_string().starts_with("./mine.json: architectures: this profile is not for "), "{foreign}");
+        assert!(foreign.message.starts_with(b"./mine.json: architectures: this profile is not for "), "{foreign}");
         let name = c"/x\x1b[2J".to_owned();
-        let tricky = error(ProfileText::File { name, text: b"[]".to_vec(), thread: None }).to_string();
-        assert!(tricky.starts_with("/x\\x1b[2J: an object"), "{tricky}");
+        let tricky = error(ProfileText::File { name, text: b"[]".to_vec(), thread: None });
+        assert!(tricky.message.starts_with(b"/x\\x1b[2J: an object"), "{tricky}");
     }
 }

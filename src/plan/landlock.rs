@@ -21,7 +21,8 @@ mod tests;
 use std::ffi::{CStr, CString};
 use std::fmt;
 
-use super::dropped::{Dropped, printable};
+use super::unenforced::{Unenforced, printable};
+use crate::error::Field;
 use crate::spec::{BindFlags, DataFile, FdNumber, Fds, FsOp, Landlock, LandlockTier, OverlayKind, Spec};
 use crate::sys::landlock::{Handled, Rights};
 
@@ -102,20 +103,21 @@ impl fmt::Display for FileRule {
 }
 
 /// The rules that `spec` asks for besides mounts of its own, and what of it the ABI (0: no Landlock) cannot enforce.
-pub(crate) fn beside_mounts(spec: &Spec, abi: u32) -> (Option<Rules>, Vec<Dropped>) {
+pub(crate) fn beside_mounts(spec: &Spec, abi: u32) -> (Option<Rules>, Vec<Unenforced>) {
     let Landlock { tier, connect_tcp, bind_tcp } = &spec.lockdown.landlock;
     let mirror = *tier == LandlockTier::Mirror;
     let (wants_tcp, shared_net, shared_pid) =
         (connect_tcp.is_some() || bind_tcp.is_some(), !spec.namespaces.net, !spec.namespaces.pid);
-    let mut dropped = Vec::new();
-    let mut can = |wanted: bool, since: u32, what: &str, why: &str| {
+    let mut unenforced = Vec::new();
+    let mut can = |wanted: bool, since: u32, field: Field, (what, why): (&str, &str)| {
         if wanted && abi < since {
-            dropped.push(Dropped::wish(what, too_old(abi, since, why)));
+            unenforced.push(Unenforced::wish(Some(field), what, too_old(abi, since, why)));
         }
         wanted && abi >= since
     };
-    let files = can(mirror, FILES_SINCE, "Landlock rules for files", "it lets nobody move files between directories");
-    let tcp = can(wants_tcp, TCP_SINCE, "TCP ports", "it has no rules for ports");
+    let for_files = ("Landlock rules for files", "it lets nobody move files between directories");
+    let files = can(mirror, FILES_SINCE, Field::Landlock, for_files);
+    let tcp = can(wants_tcp, TCP_SINCE, ports_field(connect_tcp), ("TCP ports", NO_PORTS));
     let no_scopes = "it has no scopes";
     let handled = Handled {
         files: if files { rights_of(abi) } else { Rights::NONE },
@@ -124,16 +126,16 @@ pub(crate) fn beside_mounts(spec: &Spec, abi: u32) -> (Option<Rules>, Vec<Droppe
         abstract_sockets: can(
             mirror && shared_net,
             SCOPES_SINCE,
-            "no way to abstract sockets outside, in the shared network namespace",
-            no_scopes,
+            Field::NetNs,
+            ("no way to abstract sockets outside, in the shared network namespace", no_scopes),
         ),
         // Not only there: as a second wall, should a process ever be in a group with one outside, which kill(2) of 0
         // reaches through any PID namespace.
         signals: can(
             mirror && shared_pid,
             SCOPES_SINCE,
-            "no signals to processes outside, in the shared PID namespace",
-            no_scopes,
+            Field::PidNs,
+            ("no signals to processes outside, in the shared PID namespace", no_scopes),
         ) || (mirror && abi >= SCOPES_SINCE),
     };
     let is_idle = handled == NOTHING;
@@ -144,7 +146,7 @@ pub(crate) fn beside_mounts(spec: &Spec, abi: u32) -> (Option<Rules>, Vec<Droppe
         bind_tcp: bind_tcp.clone().unwrap_or_default(),
         handled,
     };
-    (if is_idle { None } else { Some(rules) }, dropped)
+    (if is_idle { None } else { Some(rules) }, unenforced)
 }
 
 const NOTHING: Handled =
@@ -164,9 +166,16 @@ fn too_old(abi: u32, since: u32, why: &str) -> String {
     }
 }
 
+const NO_PORTS: &str = "it has no rules for ports";
+
+/// Which of the two lists of ports asks for rules.
+fn ports_field(connect_tcp: &Option<Vec<u16>>) -> Field {
+    if connect_tcp.is_some() { Field::ConnectTcp } else { Field::BindTcp }
+}
+
 /// There is no Landlock at all.
-pub(crate) fn missing() -> Dropped {
-    Dropped::wish("Landlock", too_old(0, 1, ""))
+pub(crate) fn missing() -> Unenforced {
+    Unenforced::wish(Some(Field::Landlock), "Landlock", too_old(0, 1, ""))
 }
 
 fn descriptors(spec: &Spec) -> Vec<FdNumber> {

@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, CString};
 
-use super::filter::{self, Filters, Surroundings};
+use super::filter::{self, FilterContext, Filters};
 use crate::error::Error;
 use crate::host::Caller;
 use crate::spec::{CapSet, Lockdown, NestedUserNs};
@@ -54,7 +54,7 @@ pub(super) fn lock(
         Some(set) => (Some(set), Some(set)),
     };
     let is_plain = is_plain && caps == Some(CapSet::EMPTY);
-    let around = Surroundings { caps: caps.unwrap_or(CapSet(own)), kernel, init, is_plain };
+    let around = FilterContext { caps: caps.unwrap_or(CapSet(own)), kernel, init, is_plain };
     Ok(Lock {
         bounding,
         ambient: caps.unwrap_or_default(),
@@ -77,7 +77,7 @@ pub(super) fn lock_on_host(lockdown: Lockdown, own: Own<'_>, exec_label: Option<
     let caps = CapSet(caps.unwrap_or(CapSet::EMPTY).0 & own);
     let seccomp = {
         let is_plain = is_plain && caps == CapSet::EMPTY;
-        filter::filters(seccomp, Surroundings { caps, kernel, init, is_plain })?
+        filter::filters(seccomp, FilterContext { caps, kernel, init, is_plain })?
     };
     Ok(Lock {
         // Only who has the capability for it may reduce the bounding set. For others no_new_privs does the same: no

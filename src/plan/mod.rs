@@ -3,10 +3,8 @@
 #![forbid(unsafe_code)]
 
 mod deny;
-pub mod dropped;
 mod exec;
 mod filter;
-pub(crate) mod hint;
 mod landlock;
 mod lock;
 pub(crate) mod names;
@@ -14,22 +12,22 @@ mod namespaces;
 mod others;
 mod parts;
 pub(crate) mod pattern;
+mod restrictions;
 mod together;
-mod walls;
+pub mod unenforced;
 mod ways_out;
 
 use std::ffi::{CStr, CString};
 
-use crate::error::{About, Error};
+use crate::error::{Error, ErrorKind, Field};
 use crate::host::{Caller, Host};
 use crate::spec::{
-    CapSet, Fds, LandlockTier, Lifecycle, Namespaces, NestedUserNs, Op, Process, ProfileText, Seccomp, Spec, Unshare,
-    env,
+    CapSet, Conflict, Fds, LandlockTier, Lifecycle, Namespaces, NestedUserNs, Process, ProfileText, Seccomp, Spec,
+    Unshare, env,
 };
 use crate::sys::ns::NsSet;
 
 pub(crate) use deny::{Denials, denies};
-pub use dropped::Dropped;
 pub use exec::Exec;
 pub(crate) use filter::Filters;
 pub(crate) use landlock::{Object, Rules};
@@ -40,7 +38,8 @@ pub use namespaces::{Joins, Switch};
 use namespaces::{forget_namespaces, maps, new_namespaces, user_namespace};
 pub(crate) use parts::{Cover, LandlockRule};
 pub use parts::{Cwd, Init, Launch, Program, Restrictions, Root, UserIds};
-pub(crate) use walls::walls;
+pub(crate) use restrictions::restrictions;
+pub use unenforced::Unenforced;
 
 /// One run, ready to be carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,13 +61,13 @@ pub struct Plan {
     /// Lifetime, and what is held: a `sync_fd` that is not open is none.
     pub lifecycle: Lifecycle,
     /// What was asked for and is not enforced, because as much as possible is wanted.
-    pub dropped: Vec<Dropped>,
+    pub unenforced: Vec<Unenforced>,
 }
 
 /// Plans `spec` on `host`.
 pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
     check_host(&spec, &host)?;
-    let (landlock, dropped) = landlock_rules(&spec, &host)?;
+    let (landlock, unenforced) = landlock_rules(&spec, &host)?;
     let has_ports = landlock.as_ref().is_some_and(|rules| rules.handled.connect_tcp || rules.handled.bind_tcp);
     let tcp_filter = has_ports.then(landlock::tcp_filter).transpose()?;
     let others_filter = others::filter(&spec)?;
@@ -162,7 +161,7 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
             name: program,
         },
         lifecycle: Lifecycle { sync_fd: lifecycle.sync_fd.filter(|fd| descriptors.contains(fd)), ..lifecycle },
-        dropped,
+        unenforced,
     })
 }
 
@@ -170,29 +169,30 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
 /// the running one.
 pub(crate) fn look_over(spec: &Spec, kernel: Option<&CStr>) -> Result<(), Error> {
     let caps = spec.lockdown.caps.unwrap_or_default();
-    let around = filter::Surroundings { caps, kernel, init: spec.namespaces.pid, is_plain: false };
+    let around = filter::FilterContext { caps, kernel, init: spec.namespaces.pid, is_plain: false };
     filter::filters(spec.lockdown.seccomp.clone(), around)?;
     Denials::of(&spec.ops).map(drop)
 }
 
 /// Finds what in a seccomp profile keeps every program from starting under it, on this architecture.
 pub(crate) fn look_over_profile(text: ProfileText, caps: CapSet, kernel: &CStr) -> Result<(), Error> {
-    let around = filter::Surroundings { caps, kernel: Some(kernel), init: true, is_plain: false };
+    let around = filter::FilterContext { caps, kernel: Some(kernel), init: true, is_plain: false };
     let wish = Seccomp::Profile { text, deny: Vec::new(), allow: Vec::new() };
     filter::filters(wish, around).map(drop)
 }
 
 /// Refuses what this host cannot do.
 fn check_host(spec: &Spec, host: &Host) -> Result<(), Error> {
-    let refuse = |message: String| Err(Error::new(1, message));
-    if (spec.process.exec_label.is_some() || spec.process.file_label.is_some()) && !host.has_selinux {
-        return refuse("labeling not supported on this system".into());
+    let unsupported = |field, message: &str| Err(Error::new(ErrorKind::Unsupported, message).about(field));
+    let labels = [(&spec.process.exec_label, Field::ExecLabel), (&spec.process.file_label, Field::FileLabel)];
+    if let Some((_, field)) = labels.iter().find(|(label, _)| label.is_some() && !host.has_selinux) {
+        return unsupported(*field, "there are no labels: SELinux is not enabled on this host");
     }
     let kept = if let Fds::Only(kept) = &spec.process.fds { kept.as_slice() } else { &[] };
     if let Some((nth, fd)) = kept.iter().enumerate().find(|(_, fd)| !host.descriptors.contains(fd)) {
         let message = format!("The program is to get file descriptor {fd}, which is not open");
         let hint = "a shell opens it in front of the program: N<FILE, N>FILE";
-        return Err(Error::new(1, message).concerning(About::Wish("keep-fd", Some(nth))).with_hint(Some(hint.into())));
+        return Err(Error::new(ErrorKind::Invalid, message).about(Field::KeepFd(nth)).with_hint(Some(hint.into())));
     }
     if let Some(error) = ways_out::refusal(&host.ways_out, kept) {
         return Err(error);
@@ -202,42 +202,38 @@ fn check_host(spec: &Spec, host: &Host) -> Result<(), Error> {
         return Ok(());
     }
     if spec.namespaces.cgroup == Unshare::New && !host.has_cgroup_ns {
-        return refuse("Cannot create new cgroup namespace because the kernel does not support it".into());
+        return unsupported(Field::CgroupNs, "this kernel has no cgroup namespaces");
     }
     if user_namespace(spec.namespaces.user, host.caller, host.has_user_ns) != (false, None) {
         return Ok(());
     }
     // The namespace that was to be tried is not to be had; then there is nothing that could map an id.
     let Caller { uid, gid } = host.caller;
-    for (option, wanted, own) in [("--uid", spec.ids.uid, uid), ("--gid", spec.ids.gid, gid)] {
-        if wanted.is_some_and(|id| id != own) {
-            return refuse(format!("Specifying {option} requires --unshare-user or --userns"));
-        }
+    let ids = [(spec.ids.uid, uid, Conflict::UidNeedsUser), (spec.ids.gid, gid, Conflict::GidNeedsUser)];
+    match ids.into_iter().find(|(wanted, own, _)| wanted.is_some_and(|id| id != *own)) {
+        Some((.., conflict)) => Err(conflict.into()),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// The Landlock rules, and what of all wishes is dropped for the want of them. Without
 /// [`Spec::best_effort`] nothing is dropped: it is an error that names each.
-fn landlock_rules(spec: &Spec, host: &Host) -> Result<(Option<Rules>, Vec<Dropped>), Error> {
+fn landlock_rules(spec: &Spec, host: &Host) -> Result<(Option<Rules>, Vec<Unenforced>), Error> {
     let abi = host.landlock_abi;
-    let (rules, dropped) = match spec.lockdown.landlock.tier {
+    let (rules, unenforced) = match spec.lockdown.landlock.tier {
         LandlockTier::Off | LandlockTier::Mirror => landlock::beside_mounts(spec, abi),
         // What is the only wall is never dropped.
-        LandlockTier::Only if abi == 0 => return Err(refusal(&[landlock::missing()], &spec.ops)),
+        LandlockTier::Only if abi == 0 => return Err(refusal(&[landlock::missing()])),
         LandlockTier::Only => {
-            let (rules, dropped) = landlock::only(spec, host.caller, abi);
-            (Some(rules), dropped)
+            let (rules, unenforced) = landlock::only(spec, host.caller, abi);
+            (Some(rules), unenforced)
         }
     };
-    match dropped.is_empty() || spec.best_effort {
-        true => Ok((rules, dropped)),
-        false => Err(refusal(&dropped, &spec.ops)),
-    }
+    if unenforced.is_empty() || spec.best_effort { Ok((rules, unenforced)) } else { Err(refusal(&unenforced)) }
 }
 
-fn refusal(dropped: &[Dropped], ops: &[Op]) -> Error {
-    dropped::refusal(dropped, ops, crate::host::older_than_needed())
+fn refusal(unenforced: &[Unenforced]) -> Error {
+    unenforced::refusal(unenforced, crate::host::older_than_needed())
 }
 
 /// The caller's directory by the name that the caller uses for it, then home, then the root.

@@ -1,7 +1,7 @@
 //! Descriptors of the caller that must not reach the program: they would give it more of the host than what is open
 //! there, and no wall around the box holds that. Mounts and namespaces are for what the program opens by itself.
 
-use crate::error::{About, Error};
+use crate::error::{Advice, Error, ErrorKind, Field};
 use crate::host::{LeadsTo, WayOut};
 use crate::spec::FdNumber;
 use crate::sys::socket;
@@ -9,27 +9,22 @@ use crate::sys::socket;
 /// The error about the first of `found`, if any. `named` are the descriptors that the spec names.
 pub(super) fn refusal(found: &[WayOut], named: &[FdNumber]) -> Option<Error> {
     let WayOut { fd, leads_to } = *found.first()?;
-    let (what, hint) = match leads_to {
-        LeadsTo::Directory => (
-            "is a directory of the host, which would be open to the program".to_owned(),
-            "mount the directory (--ro DIR), and give the program its path",
-        ),
+    let (what, advice) = match leads_to {
+        LeadsTo::Directory => {
+            ("is a directory of the host, which would be open to the program".to_owned(), Advice::MountDirectory)
+        }
         LeadsTo::Place => (
             "is a place in the host's file system (O_PATH), which would be open to the program".to_owned(),
-            "open the file for reading or writing (a shell does: <FILE, >FILE), or mount it (--ro FILE) and give the \
-             program its path",
+            Advice::MountFile,
         ),
         LeadsTo::Network(family) => (
             format!("is a socket of the host's network ({}), which would be open to the program", name_of(family)),
-            "share the host's network (--net host), or let a relay have the socket and the program a pipe: \
-             socat ... | pinfold run ...",
+            Advice::ShareNetwork,
         ),
     };
-    let error = Error::new(1, format!("{} {what}", name(fd))).with_hint(Some(hint.into()));
-    Some(match named.iter().position(|&named| named == fd) {
-        Some(nth) => error.concerning(About::Wish("keep-fd", Some(nth))),
-        None => error,
-    })
+    let field = named.iter().position(|&named| named == fd).map(Field::KeepFd);
+    let error = Error::new(ErrorKind::Unsafe, format!("{} {what}", name(fd))).with_advice(advice);
+    Some(Error { field, ..error })
 }
 
 fn name(fd: FdNumber) -> String {
@@ -57,13 +52,13 @@ mod tests {
         assert!(refusal(&[], &[7]).is_none());
         let input = said(0, LeadsTo::Directory, &[7]);
         assert!(input.to_string().starts_with("Standard input (file descriptor 0) is a directory of the host"));
-        assert_eq!(input.about, None);
+        assert_eq!(input.field, None);
         let named = said(7, LeadsTo::Network(AF_VSOCK), &[6, 7]);
         assert!(
             named.to_string().contains("File descriptor 7 is a socket of the host's network (AF_VSOCK)"),
             "{named}"
         );
-        assert_eq!(named.about, Some(About::Wish("keep-fd", Some(1))));
+        assert_eq!(named.field, Some(Field::KeepFd(1)));
         assert!(said(2, LeadsTo::Network(99), &[]).to_string().contains("(address family 99)"));
     }
 }

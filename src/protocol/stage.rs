@@ -40,7 +40,7 @@ macro_rules! stages {
 }
 
 /// Makes [`Act`] of rows `Act: words of the native front end`, which follow those of the operation. The words of
-/// bubblewrap depend on the operation too: `cli/bwrap/words.rs` has them.
+/// bubblewrap depend on the operation too: `cli/bwrap/messages.rs` has them.
 macro_rules! acts {
     ($($(#[$doc:meta])* $act:ident: $native:literal,)*) => {
         wire_enum! {

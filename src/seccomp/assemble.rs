@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 /// One instruction: `struct sock_filter` (include/uapi/linux/filter.h).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -147,7 +147,7 @@ impl Assembler {
         if self.code.len() > MAX_INSTRUCTIONS {
             let reason =
                 format!("{} instructions are more than the {MAX_INSTRUCTIONS} that the kernel takes", self.code.len());
-            return Err(Error::new(125, reason));
+            return Err(Error::new(ErrorKind::Invalid, reason));
         }
         self.code.reverse();
         Ok(Program(self.code))

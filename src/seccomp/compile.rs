@@ -15,7 +15,7 @@ use super::assemble::{Assembler, IF_ANY_BIT, IF_EQUAL, IF_GREATER, IF_NOT_LESS, 
 use super::policy::{Case, Decision, Policy, Tested};
 use super::profile::Test;
 use super::verdict::{ENOSYS, Verdict};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 /// Offsets in `struct seccomp_data` (include/uapi/linux/seccomp.h).
 pub(super) const NUMBER: u32 = 0;
@@ -33,7 +33,7 @@ pub(crate) fn compile(policies: &[Policy<'_>]) -> Result<Program, Error> {
 pub(crate) fn compile_before(policies: &[Policy<'_>], program: &Program) -> Result<Program, Error> {
     match Assembler::before(program) {
         Some((asm, entry)) => build(asm, policies, Some(entry)),
-        None => Err(Error::new(125, "a system call filter without instructions is not valid")),
+        None => Err(Error::new(ErrorKind::Invalid, "a system call filter without instructions is none")),
     }
 }
 

@@ -6,12 +6,12 @@ use std::fmt;
 use serde_core::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::{Deserializer, Map, Value};
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::suggest::{did_you_mean, nearest};
 
 /// An error that the author of a profile can fix.
 pub(crate) fn refuse<T>(place: &str, reason: impl AsRef<str>) -> Result<T, Error> {
-    Err(Error::new(125, format!("{place}: {}", reason.as_ref())))
+    Err(Error::new(ErrorKind::Invalid, format!("{place}: {}", reason.as_ref())))
 }
 
 /// Reads `text`; `file` is its name in messages. A field that appears twice in an object is an error: a reader silently
@@ -95,8 +95,10 @@ impl<'de> Visitor<'de> for Unique<'_> {
 /// An object in which every field is known.
 pub(crate) struct Object<'a> {
     map: &'a Map<String, Value>,
-    /// Where the object stands: `FILE: syscalls[3] (clone).args[0]`.
+    /// Where it stands: `FILE`, `FILE: syscalls[3] (clone).args[0]`.
     pub(crate) place: String,
+    /// What stands between that and the name of a field.
+    separator: &'static str,
 }
 
 impl<'a> Object<'a> {
@@ -104,17 +106,22 @@ impl<'a> Object<'a> {
     ///
     /// An unknown field is an error: it may be the misspelt field that makes a rule strict.
     pub(crate) fn new(value: &'a Value, place: String, known: &[&str]) -> Result<Object<'a>, Error> {
-        let Value::Object(map) = value else { return refuse(place.trim_end_matches(": "), "an object is wanted here") };
+        let Value::Object(map) = value else { return refuse(&place, "an object is wanted here") };
         if let Some(name) = map.keys().find(|name| !known.contains(&name.as_str())) {
             let near = did_you_mean(nearest(name, known.iter().copied()));
-            return refuse(place.trim_end_matches(": "), format!("unknown field {name:?}{near}"));
+            return refuse(&place, format!("unknown field {name:?}{near}"));
         }
-        Ok(Object { map, place })
+        Ok(Object { map, place, separator: "." })
+    }
+
+    /// The same of a whole file.
+    pub(crate) fn of_file(value: &'a Value, file: &str, known: &[&str]) -> Result<Object<'a>, Error> {
+        Ok(Object { separator: ": ", ..Object::new(value, file.to_owned(), known)? })
     }
 
     /// The place of field `name`.
     pub(crate) fn at(&self, name: &str) -> String {
-        if self.place.ends_with(": ") { format!("{}{name}", self.place) } else { format!("{}.{name}", self.place) }
+        format!("{}{}{name}", self.place, self.separator)
     }
 
     /// The field `name`, if it is present and not null. Go writes null for an empty list.

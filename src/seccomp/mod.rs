@@ -1,12 +1,10 @@
 //! Seccomp profiles: text in the JSON form of OCI and Docker is compiled to a BPF program.
 //!
-//! `profile` reads the text. `overrule` puts names in front that are refused or allowed in any case. `policy` resolves
-//! the profile to a verdict for every number of an architecture. `compile` makes the program, with `assemble`.
-//! `interpret` runs a program, and `proof` compares its answers with the policy. `seccompiler_json` compiles text in
-//! the form of seccompiler; a program of pinfold is put in front of that. `table` and `width` hold facts about system
-//! calls, and `shipped` holds the profiles that ship with pinfold.
-//!
-//! To change …
+//! `profile` reads, `overrides` puts names in front that are refused or allowed in any case, `policy` decides what that
+//! means for every number of an architecture, `compile` makes the program (with `assemble`), `interpret` runs one, and
+//! `proof` compares what it says with the policy. What is in the form of seccompiler is compiled elsewhere
+//! (`seccompiler_json`) and put behind a program of ours. `table` and `width` hold facts about system calls, `shipped`
+//! the profiles that come with us. To change …
 //!
 //! * a number, or the group of a call: `tables/syscalls.tbl`
 //! * what a shipped profile allows: `seccomp-profiles/` at the top
@@ -20,7 +18,7 @@ mod compile;
 pub(crate) mod fuzz;
 pub(crate) mod interpret;
 pub(crate) mod json;
-mod overrule;
+mod overrides;
 pub(crate) mod policy;
 pub(crate) mod profile;
 pub(crate) mod proof;
@@ -31,7 +29,7 @@ mod width;
 
 pub(crate) use assemble::{Instruction, Program};
 pub(crate) use compile::{compile, compile_before};
-pub(crate) use overrule::overrule;
+pub(crate) use overrides::with_overrides;
 
 #[cfg(test)]
 mod tests;

@@ -5,13 +5,15 @@
 //! (`archMap`, `includes`, `excludes`, `comment`, `errno`), so that their files load unchanged. Pinfold adds `extends`,
 //! a top-level `comment`, and groups among the names.
 
+use std::fmt;
+
 use serde_json::Value;
 
 use super::arch::{self, Arch};
 use super::json::{self, Object, refuse};
 use super::table::{FOREIGN, Table};
 use super::verdict::{ACTIONS, EPERM, MAX_ERRNO, Verdict, errno_number};
-use crate::error::Error;
+use crate::error::{Error, Field};
 use crate::suggest::{did_you_mean, nearest};
 
 /// A profile, checked as far as is possible without an architecture.
@@ -38,11 +40,28 @@ pub(crate) enum Arches {
     Mapped(Vec<(String, Vec<String>)>),
 }
 
+/// Where a rule stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In a profile, in the words of a message.
+    Profile(String),
+    /// In a list of names that stands in front of the profile.
+    Name(Field),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Profile(place) => f.write_str(place),
+            Place::Name(field) => field.fmt(f),
+        }
+    }
+}
+
 /// An entry of `syscalls`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rule {
-    /// Where the rule stands in the file, for messages.
-    pub(crate) place: String,
+    pub(crate) place: Place,
     pub(crate) names: Vec<String>,
     pub(crate) verdict: Verdict,
     /// All must hold, unless [`Rule::alternatives`] says otherwise.
@@ -137,9 +156,9 @@ impl Reader<'_> {
     /// Reads `text`; `file` is its name in messages.
     pub(crate) fn read(&self, file: &str, text: &[u8]) -> Result<Profile, Error> {
         let value = json::read(file, text)?;
-        let top = Object::new(
+        let top = Object::of_file(
             &value,
-            format!("{file}: "),
+            file,
             &[
                 "comment",
                 "extends",
@@ -196,7 +215,9 @@ impl Reader<'_> {
         };
         let Some((_, first)) = names.first() else { return refuse(&rule.at("names"), "no system call is named") };
         for (place, name) in &names {
-            check_name(self.table, place, name)?;
+            if let Some(reason) = unknown_name(self.table, name) {
+                return refuse(place, reason);
+            }
         }
         // The place alone is an index to count to. Authors look for the name.
         rule.place = format!("{} ({first}{})", rule.place, if names.len() > 1 { ", …" } else { "" });
@@ -211,7 +232,7 @@ impl Reader<'_> {
             includes: self.scope(&rule, "includes")?,
             excludes: self.scope(&rule, "excludes")?,
             comment: rule.text("comment")?.unwrap_or_default().to_owned(),
-            place: rule.place,
+            place: Place::Profile(rule.place),
         })
     }
 
@@ -239,15 +260,12 @@ impl Reader<'_> {
     }
 }
 
-/// A name that no architecture has is an error. A name that only other architectures have is skipped later, as in OCI.
-pub(super) fn check_name(table: &Table, place: &str, name: &str) -> Result<(), Error> {
+/// What is wrong with a name that no architecture knows. One that only others know is skipped later, as OCI has it.
+pub(super) fn unknown_name(table: &Table, name: &str) -> Option<String> {
     let is_group = name.starts_with('@');
     let known = if is_group { name != FOREIGN && table.group(name).is_some() } else { table.find(name).is_some() };
-    if known {
-        return Ok(());
-    }
     let what = if is_group { "group" } else { "system call" };
-    refuse(place, format!("unknown {what} {name:?}{}", did_you_mean(table.suggestion(name))))
+    (!known).then(|| format!("unknown {what} {name:?}{}", did_you_mean(table.suggestion(name))))
 }
 
 const NO_LISTENER: &str = "a filter that asks another process needs that process, and pinfold starts none; use \

@@ -8,7 +8,7 @@ use super::interpret::Data;
 use super::policy::{Decision, Policy};
 use super::profile::Test;
 use super::verdict::Verdict;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 /// All numbers below this are tried: those of today's kernels, and room for decades to come.
 const NUMBERS: u32 = 1024;
@@ -57,7 +57,7 @@ pub(crate) fn prove(policies: &[Policy<'_>], program: &Program, behind: Option<&
                         "the program answers {answer:x?} to {arch} {number} {args:x?}, where the profile says \
                          {wanted:x?}; please report this"
                     );
-                    return Err(Error::new(125, reason));
+                    return Err(Error::new(ErrorKind::Internal, reason));
                 }
                 tried += 1;
             }

@@ -1,6 +1,6 @@
 //! The seccomp profiles that ship with pinfold, by name.
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::suggest::{did_you_mean, nearest};
 
 /// Name and text. The texts are separate files, so that users can read and copy them.
@@ -20,7 +20,7 @@ pub(crate) fn text(name: &str) -> Option<&'static str> {
 pub(crate) fn find(name: &str) -> Result<&'static str, Error> {
     text(name).ok_or_else(|| {
         let near = did_you_mean(nearest(name, names()));
-        Error::new(125, format!("no seccomp profile is called {name:?}{near}"))
+        Error::new(ErrorKind::Invalid, format!("no seccomp profile is called {name:?}{near}"))
     })
 }
 

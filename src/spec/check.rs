@@ -1,8 +1,9 @@
 //! Every rule that concerns more than one field of a [`Spec`], in the order in which bubblewrap checks them.
 
 use super::{FsOp, NestedUserNs, Spec, UserNs};
+use crate::error::{Error, ErrorKind, Field};
 
-/// Two wishes that cannot both be granted, or one that needs another. Front doors put it into their own words.
+/// Two wishes that cannot both be granted, or one that needs another. Front ends put it into their own words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Conflict {
     /// `user_maps_from` without an explicitly new user namespace.
@@ -25,6 +26,42 @@ pub enum Conflict {
     Pid1NeedsPid,
     /// `as_pid_1` with lock files: there would be nobody to hold them.
     Pid1WithLock,
+}
+
+impl Conflict {
+    /// The field that asks for what is not granted.
+    pub fn field(self) -> Field {
+        match self {
+            Conflict::MapsFromNeedsNewUser | Conflict::MapsFromNeedsInfo => Field::UserMapsFrom,
+            Conflict::DisableNeedsNewUser | Conflict::DisableWithMapsFrom => Field::NestedUserNs,
+            Conflict::NoCommand => Field::Command,
+            Conflict::UidNeedsUser => Field::Uid,
+            Conflict::GidNeedsUser => Field::Gid,
+            Conflict::HostnameNeedsUts => Field::UtsNs,
+            Conflict::Pid1NeedsPid | Conflict::Pid1WithLock => Field::AsPid1,
+        }
+    }
+}
+
+impl From<Conflict> for Error {
+    /// In the words of the library.
+    fn from(conflict: Conflict) -> Error {
+        let message = match conflict {
+            Conflict::MapsFromNeedsNewUser => "others can write the id maps of a new user namespace only",
+            Conflict::MapsFromNeedsInfo => {
+                "who writes the id maps learns from info_fd whose they are, and there is none"
+            }
+            Conflict::DisableNeedsNewUser => "the limit of user namespaces belongs to a new user namespace",
+            Conflict::DisableWithMapsFrom => "a second user namespace cannot be made where others write the id maps",
+            Conflict::NoCommand => "no command is given",
+            Conflict::UidNeedsUser => "another user id than the caller's takes a user namespace",
+            Conflict::GidNeedsUser => "another group id than the caller's takes a user namespace",
+            Conflict::HostnameNeedsUts => "a host name takes a new UTS namespace",
+            Conflict::Pid1NeedsPid => "to be PID 1 takes a new PID namespace",
+            Conflict::Pid1WithLock => "there is nobody to hold lock files where the program is PID 1",
+        };
+        Error::new(ErrorKind::Invalid, message).about(conflict.field())
+    }
 }
 
 impl Spec {

@@ -1,8 +1,8 @@
 //! What is wanted: plain data, independent of the words it was typed in and of the host it will run on.
 //!
-//! A front door lowers its arguments to a [`Spec`]; a library user builds one directly. Nothing here reads the
+//! A front end lowers its arguments to a [`Spec`]; a library user builds one directly. Nothing here reads the
 //! environment or the kernel. Defaults are the values of [`Spec::new`]; bubblewrap's defaults (network shared,
-//! environment kept, no pid namespace) are values that its front door sets.
+//! environment kept, no pid namespace) are values that its front end sets.
 #![forbid(unsafe_code)]
 
 mod caps;

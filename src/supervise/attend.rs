@@ -3,8 +3,8 @@
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use super::child::{Trouble, abandon, let_go_on};
-use super::door::{Door, Note};
 use super::events::Sources;
+use super::frontend::{Frontend, Note};
 use super::job::Job;
 use crate::plan::Plan;
 use crate::protocol::{At, Message, Packet, Stage};
@@ -36,7 +36,7 @@ impl Ended {
 pub(super) struct Masters<'a> {
     /// The caller's process: the box ends with it.
     pub(super) parent: Option<&'a OwnedFd>,
-    /// [`Door::orders`].
+    /// [`Frontend::orders`].
     pub(super) orders: Option<BorrowedFd<'a>>,
 }
 
@@ -66,7 +66,7 @@ enum Event {
 /// The supervisor, while the box sets itself up and runs.
 pub(super) struct Attendant<'a> {
     plan: &'a Plan,
-    door: &'a dyn Door,
+    frontend: &'a dyn Frontend,
     control: &'a OwnedFd,
     child: &'a Child,
     signals: Option<&'a Signals>,
@@ -80,7 +80,7 @@ pub(super) struct Attendant<'a> {
 
 impl<'a> Attendant<'a> {
     pub(super) fn new(
-        (plan, door): (&'a Plan, &'a dyn Door),
+        (plan, frontend): (&'a Plan, &'a dyn Frontend),
         (control, child): (&'a OwnedFd, &'a Child),
         masters: Masters<'a>,
         signals: Option<&'a Signals>,
@@ -90,7 +90,7 @@ impl<'a> Attendant<'a> {
         masters.register(&mut sources, [Event::Orphaned, Event::Ordered]);
         sources.register(control.as_fd(), Event::Said);
         sources.register_if(signals.map(AsFd::as_fd), Event::Signalled);
-        Attendant { plan, door, control, child, signals, job, sources, is_ready: false, input: None }
+        Attendant { plan, frontend, control, child, signals, job, sources, is_ready: false, input: None }
     }
 
     /// The descriptors that this takes.
@@ -127,7 +127,7 @@ impl<'a> Attendant<'a> {
 
     /// Whatever is said is the order to end the box. So is silence for ever, unless the box lives with nobody.
     fn obey(&mut self) -> Option<Ended> {
-        let said = self.door.orders().and_then(|orders| file::read(orders, &mut [0]).ok());
+        let said = self.frontend.orders().and_then(|orders| file::read(orders, &mut [0]).ok());
         if said == Some(0) && self.plan.lifecycle.die_with == DieWith::Nobody {
             self.sources.remove(Event::Ordered);
             return None;
@@ -152,7 +152,7 @@ impl<'a> Attendant<'a> {
             Some(Message::Ready) => {
                 self.is_ready = true;
                 self.job.iter().for_each(|job| job.started(received.sender));
-                self.door.started(self.child.pid);
+                self.frontend.started(self.child.pid);
             }
             Some(Message::Stopped(signal)) => self.stopped(signal),
             Some(Message::Ended { end, is_empty }) if self.is_ready => {
@@ -172,7 +172,7 @@ impl<'a> Attendant<'a> {
 
     /// Says something, for which the setup process waits.
     fn note(&self, note: &Note) -> Result<(), Trouble> {
-        self.door.note(self.plan, note);
+        self.frontend.note(self.plan, note);
         Ok(let_go_on(self.control.as_fd())?)
     }
 
@@ -206,6 +206,6 @@ impl<'a> Attendant<'a> {
 
     fn stopped(&self, signal: u8) {
         self.job.iter().for_each(|job| job.stopped(signal));
-        self.door.stopped(signal);
+        self.frontend.stopped(signal);
     }
 }

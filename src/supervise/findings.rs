@@ -56,12 +56,12 @@ impl Found {
     }
 }
 
-/// Findings in the words of a front door.
+/// Findings in the words of a front end.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
     /// Lines for standard error.
     pub(crate) text: Vec<u8>,
-    /// Lines of JSON, for the front door that reports in them.
+    /// Lines of JSON, for the front end that reports in them.
     pub(crate) status: Vec<u8>,
 }
 

@@ -138,7 +138,7 @@ pub(super) fn hold(
         return Ok(true);
     }
     if plan.lifecycle.orderly {
-        // A reader that has gone is an error to be told. bubblewrap dies of it, and so does its door.
+        // A reader that has gone is an error to be told. bubblewrap dies of it, and so does its front end.
         process::ignore_sigpipe().stage(Stage::Report)?;
     }
     status::announce(&plan.launch, descriptors, child.pid).stage(Stage::Report)?;

@@ -9,9 +9,9 @@
 mod afterwards;
 mod attend;
 mod child;
-mod door;
 mod events;
 mod findings;
+mod frontend;
 mod job;
 mod make;
 mod network;
@@ -20,7 +20,7 @@ mod sweep;
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::plan::{Plan, Start};
 use crate::protocol::{At, Descriptors, Failure, Stage};
 use crate::spec::{DieWith, Lifecycle};
@@ -32,9 +32,9 @@ use afterwards::Before;
 use attend::{Attendant, Ended, Masters};
 pub(crate) use child::Trouble;
 use child::{abandon, outlast};
-pub(crate) use door::{Door, Note};
 use findings::UNSAID;
 pub(crate) use findings::{Findings, Found, PATIENCE};
+pub(crate) use frontend::{Frontend, Note};
 use job::{Interrupted, Job};
 
 /// Carries out a plan. Returns the exit code of the program, 128 + n where signal n ended it.
@@ -44,23 +44,25 @@ pub(crate) fn run(
     plan: &Plan,
     descriptors: &mut Descriptors,
     line: Option<CommandLine>,
-    door: &dyn Door,
+    frontend: &dyn Frontend,
 ) -> Result<u8, Error> {
-    for dropped in &plan.dropped {
-        door.note(plan, &Note::NotEnforced(dropped.clone()));
+    for unenforced in &plan.unenforced {
+        frontend.note(plan, &Note::NotEnforced(unenforced.clone()));
     }
-    carry_out(plan, descriptors, line, door).map_err(|trouble| words(plan, &trouble, door))
+    carry_out(plan, descriptors, line, frontend).map_err(|trouble| words(plan, &trouble, frontend))
 }
 
 /// The words for what went wrong.
-pub(crate) fn words(plan: &Plan, trouble: &Trouble, door: &dyn Door) -> Error {
+pub(crate) fn words(plan: &Plan, trouble: &Trouble, frontend: &dyn Frontend) -> Error {
     match trouble {
-        Trouble::Failed(failure) => door.error(plan, failure),
+        Trouble::Failed(failure) => frontend.error(plan, failure),
         Trouble::Silent(End::Code(code)) => {
-            Error::new(1, format!("The half inside the sandbox ended with code {code} and without a report"))
+            let message = format!("The half inside the sandbox ended with code {code} and without a report");
+            Error::new(ErrorKind::Failed, message)
         }
         Trouble::Silent(End::Signal(signal)) => {
-            Error::new(1, format!("The half inside the sandbox was killed by signal {signal} during set-up"))
+            let message = format!("The half inside the sandbox was killed by signal {signal} during set-up");
+            Error::new(ErrorKind::Failed, message)
         }
     }
 }
@@ -70,7 +72,7 @@ pub(crate) fn carry_out(
     plan: &Plan,
     descriptors: &mut Descriptors,
     line: Option<CommandLine>,
-    door: &dyn Door,
+    frontend: &dyn Frontend,
 ) -> Result<u8, Trouble> {
     let thread = SingleThread::check(descriptors.proc()).stage(Stage::Prepare)?;
     if plan.root.is_new && plan.launch.report.is_wanted() {
@@ -80,11 +82,11 @@ pub(crate) fn carry_out(
     process::default_sigchld().stage(Stage::Prepare)?;
     process::set_no_new_privs().stage(Stage::NoNewPrivs)?;
     let parent = watch_parent(&plan.lifecycle)?;
-    let masters = Masters { parent: parent.as_ref(), orders: door.orders() };
+    let masters = Masters { parent: parent.as_ref(), orders: frontend.orders() };
     // Where there is time for it later, it is done then.
     let is_later = plan.launch.start == Start::NetworkBeside;
     let before = if is_later { None } else { Some(Before::look(plan, descriptors.proc())?) };
-    let job = if door.orders().is_some() { None } else { Job::of(&plan.program) };
+    let job = if frontend.orders().is_some() { None } else { Job::of(&plan.program) };
     let (control, child) = make::make(plan, descriptors, job.as_ref(), line, thread)?;
     let held = make::hold(plan, descriptors, &child, masters);
     // The program has not run, and nothing is looked for that it might have left.
@@ -93,7 +95,7 @@ pub(crate) fn carry_out(
         return Ok(Ended::killed().end.exit_code());
     }
     let (before, outcome) =
-        attend((plan, door), descriptors, (&control, &child), masters, job.as_ref(), (before, thread))
+        attend((plan, frontend), descriptors, (&control, &child), masters, job.as_ref(), (before, thread))
             .inspect_err(|_| abandon(&child))?;
     let interrupted = match (&job, &outcome) {
         (Some(job), Ok(Ended { end, signal: None, .. })) => job.ended(*end),
@@ -111,7 +113,7 @@ pub(crate) fn carry_out(
         // Before anything is said: it would be said from the background.
         job.give_back();
     }
-    let told = tell((plan, door), descriptors, &child, &outcome, &before);
+    let told = tell((plan, frontend), descriptors, &child, &outcome, &before);
     if let Ok(Ended { signal: Some(signal), .. }) = outcome {
         // As if it had ended this process at once: the caller sees a death by signal.
         process::die_of(signal);
@@ -129,7 +131,7 @@ pub(crate) fn carry_out(
 /// Lets the box begin and looks after it until it has ended. An error of the whole is one from before the program could
 /// run.
 fn attend<'a>(
-    (plan, door): (&'a Plan, &'a dyn Door),
+    (plan, frontend): (&'a Plan, &'a dyn Frontend),
     descriptors: &Descriptors,
     (control, child): (&'a OwnedFd, &'a Child),
     masters: Masters<'a>,
@@ -141,7 +143,7 @@ fn attend<'a>(
         Wanted { typed: plan.program.new_session || plan.program.new_group, jobs, child: jobs && !plan.init.stays };
     // Before the program can run: a signal must not end this process without a look at what the program has left.
     let signals = plan.lifecycle.orderly.then(|| Signals::watch(wanted)).transpose().stage(Stage::Signals)?;
-    let mut attendant = Attendant::new((plan, door), (control, child), masters, signals.as_ref(), job);
+    let mut attendant = Attendant::new((plan, frontend), (control, child), masters, signals.as_ref(), job);
     let before = make::let_begin(plan, descriptors, &mut attendant, (control, child), before, thread)?;
     let given_up = make::give_up(&attendant, descriptors, plan.launch.report.json_status_fd);
     let ended = given_up.map_err(Trouble::from).and_then(|()| attendant.attend());
@@ -155,7 +157,7 @@ fn attend<'a>(
 /// Says how the box has ended, and what its program has left on the host. False where standard error does not have all
 /// of it.
 fn tell(
-    (plan, door): (&Plan, &dyn Door),
+    (plan, frontend): (&Plan, &dyn Frontend),
     descriptors: &Descriptors,
     child: &Child,
     outcome: &Result<Ended, Trouble>,
@@ -165,7 +167,7 @@ fn tell(
         // Whoever reads the messages may have gone (`2>&1 | head`): what the program has left is no better then.
         process::ignore_signals_of_writing().stage(Stage::Signals)?;
         let found = before.look_again(&plan.lifecycle, child, outcome);
-        before.tell(descriptors.proc(), outcome, &door.findings(&found))
+        before.tell(descriptors.proc(), outcome, &frontend.findings(&found))
     } else if let Ok(Ended { end, is_own: true, .. }) = outcome {
         let said = status::exit_code(&plan.launch, descriptors, end.exit_code());
         said.map(|()| true).inspect_err(|_| abandon(child)).stage(Stage::Report)

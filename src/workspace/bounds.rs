@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, push_printable};
+use crate::error::{Advice, Error, ErrorKind, push_printable};
 
 /// The bounds of one look.
 #[derive(Debug, Clone, Copy)]
@@ -87,7 +87,7 @@ impl Budget {
     }
 
     /// The error of a look that has ended before its time.
-    pub(super) fn error(&self, code: u8, top: &Path) -> Option<Error> {
+    pub(super) fn error(&self, top: &Path) -> Option<Error> {
         let (bound, place) = self.reached.as_ref()?;
         let Bounds { repositories, directories, mounts, time } = self.bounds;
         let what = match bound {
@@ -100,8 +100,6 @@ impl Budget {
         push_printable(&mut message, top);
         message.extend_from_slice(format!(" {what}; the look ended in ").as_bytes());
         push_printable(&mut message, place);
-        let hint = "work in a smaller directory, or remove what is not yours there; or do without the protection of \
-                    what git, shells and editors obey later: --profile base --rw DIR";
-        Some(Error::new(code, message).with_hint(Some(hint.into())))
+        Some(Error::new(ErrorKind::Unsafe, message).with_advice(Advice::SmallerWorkspace))
     }
 }

@@ -15,8 +15,8 @@ use super::layout::{
 use super::refuse::Limits;
 use super::scopes::{Named, Scopes};
 use super::walk::Found;
-use super::{CODE, Surroundings, config, names};
-use crate::error::{Error, push_printable, quoted};
+use super::{Surroundings, config, names};
+use crate::error::{Error, ErrorKind, push_printable, quoted};
 use crate::spec::{OnAppear, SettleName};
 use crate::sys::io_error_text;
 
@@ -387,5 +387,5 @@ fn inside(cwd: &Path) -> Error {
     let mut message = b"Refusing to let the program write ".to_vec();
     push_printable(&mut message, cwd);
     message.extend_from_slice(b": it lies inside of a git directory, whose hooks the host executes");
-    Error::new(CODE, message).with_hint(Some("cd into the work tree".into()))
+    Error::new(ErrorKind::Unsafe, message).with_hint(Some("cd into the work tree".into()))
 }

@@ -62,7 +62,7 @@ mod walk;
 use std::borrow::Cow;
 use std::path::{Component, Path, PathBuf};
 
-use crate::error::{Error, push_printable};
+use crate::error::{Error, ErrorKind, push_printable};
 use crate::spec::{FileId, FsOp, Settle, Watch};
 use crate::sys::file::Stat;
 use crate::sys::{entry, io_error_text};
@@ -142,7 +142,7 @@ impl Workspace {
         if more > 0 {
             message.extend_from_slice(format!(" ({more} more like this)").as_bytes());
         }
-        Some(Error::new(CODE, message).with_hint(Some(first.remedy.clone())))
+        Some(Error::new(ErrorKind::Unsafe, message).with_hint(Some(first.remedy.clone())))
     }
 }
 
@@ -150,9 +150,6 @@ impl Workspace {
 fn id_of(about: Stat) -> FileId {
     FileId { device: about.device, inode: about.inode, born: about.born }
 }
-
-/// The exit code of a run that was not begun.
-const CODE: u8 = 125;
 
 /// `path` without links, and what is there.
 fn without_links(path: &Path) -> std::io::Result<(PathBuf, Stat)> {
@@ -180,7 +177,7 @@ fn find_within(around: &Surroundings<'_>, bounds: Bounds) -> Result<Workspace, E
         let mut message = b"Can't use ".to_vec();
         push_printable(&mut message, around.cwd);
         message.extend_from_slice(format!(" as the workspace: {}", io_error_text(&error)).as_bytes());
-        Error::new(CODE, message)
+        Error::new(ErrorKind::Failed, message)
     };
     let (cwd, about) = without_links(around.cwd).map_err(failed)?;
     if !about.is_dir() {
@@ -208,7 +205,7 @@ fn find_within(around: &Surroundings<'_>, bounds: Bounds) -> Result<Workspace, E
     let names = repositories.take_names();
     let before = links::find(&mut area, &repositories.into_known());
     area.pin_ways();
-    if let Some(error) = area.budget.error(CODE, &cwd) {
+    if let Some(error) = area.budget.error(&cwd) {
         return Err(error);
     }
     area.finish(Settle { names, ..before }).map_err(failed)

@@ -8,9 +8,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
+use super::Surroundings;
 use super::area::c_path;
-use super::{CODE, Surroundings};
-use crate::error::{Error, push_printable};
+use crate::error::{Advice, Error, ErrorKind, push_printable};
 use crate::sys::dir::{self, Entries, For};
 use crate::sys::file::Kind;
 use crate::sys::mount::AT_FDCWD;
@@ -183,8 +183,7 @@ pub(super) fn error(dir: &Path, reason: &str) -> Error {
     let mut message = b"Refusing to let the program write all of ".to_vec();
     push_printable(&mut message, dir);
     message.extend_from_slice(format!(": {reason}").as_bytes());
-    let hint = "cd into the directory of one project, or name what may be written: --profile base --rw DIR";
-    Error::new(CODE, message).with_hint(Some(hint.into()))
+    Error::new(ErrorKind::Unsafe, message).with_advice(Advice::OneProject)
 }
 
 #[cfg(test)]

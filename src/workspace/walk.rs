@@ -13,8 +13,8 @@ use super::area::c_path;
 use super::bounds::Budget;
 use super::later::{Names, TABLE, first_part};
 use super::layout::{is_too_deep, path_of};
-use super::{CODE, names};
-use crate::error::{Error, MISSING_CALL, push_printable};
+use super::names;
+use crate::error::{Error, ErrorKind, MISSING_CALL, push_printable};
 use crate::sys::dir::{self, Entries, For};
 use crate::sys::file::{self, Kind, Stat};
 use crate::sys::mount::AT_FDCWD;
@@ -294,5 +294,5 @@ fn failed(dir: &[u8], errno: Errno) -> Error {
         Errno::ESTALE => Some("directories in it were moved meanwhile: try again"),
         _ => None,
     };
-    Error::new(CODE, message).with_hint(hint.map(str::to_owned))
+    Error::new(ErrorKind::Failed, message).with_hint(hint.map(str::to_owned))
 }

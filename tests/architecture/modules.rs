@@ -168,7 +168,7 @@ impl<'a> Reader<'a> {
         // Names that are passed on: used only where they are named once more.
         let mut passed_on = BTreeSet::new();
         let mut words = Vec::new();
-        while let Some(Token { text, line }) = self.source.tokens.get(self.at) {
+        while let Some(Token { text, line, .. }) = self.source.tokens.get(self.at) {
             match text.as_str() {
                 "#" if self.source.has(self.at, &["#", "[", "cfg", "(", "test", ")", "]"]) => {
                     self.at += 6;

@@ -15,6 +15,8 @@ pub(crate) struct Source {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Token {
     pub(crate) text: String,
+    /// What a string or a character says, as it is written; of other tokens, nothing.
+    pub(crate) content: String,
     pub(crate) line: usize,
 }
 
@@ -43,6 +45,20 @@ impl Source {
     /// Whether `words` follow each other from token `start` on.
     pub(crate) fn has(&self, start: usize, words: &[&str]) -> bool {
         words.iter().enumerate().all(|(index, word)| self.text_at(start + index) == *word)
+    }
+
+    /// The tokens that are compiled into the program, and not into its tests alone.
+    pub(crate) fn own_tokens(&self) -> Vec<&Token> {
+        let (mut own, mut index) = (Vec::new(), 0);
+        while let Some(token) = self.tokens.get(index) {
+            if self.has(index, &["#", "[", "cfg", "(", "test", ")", "]"]) {
+                index = self.end_of_item(index + 7);
+            } else {
+                own.push(token);
+                index += 1;
+            }
+        }
+        own
     }
 
     /// The token after the item that begins at token `start`: after its `;`, or the brace that closes it.
@@ -125,7 +141,7 @@ pub(crate) fn tokens(text: &str) -> Vec<Token> {
         } else if rest.starts_with("/*") {
             rest.find("*/").map_or(rest.len(), |end| end + 2)
         } else if let Some(length) = string(rest).or_else(|| character(rest)) {
-            out.push(Token { text: "\"".into(), line });
+            out.push(Token { text: "\"".into(), content: rest[..length].into(), line });
             length
         } else {
             let word = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
@@ -136,7 +152,7 @@ pub(crate) fn tokens(text: &str) -> Vec<Token> {
             } else {
                 first.len_utf8()
             };
-            out.push(Token { text: rest[..length].into(), line });
+            out.push(Token { text: rest[..length].into(), content: String::new(), line });
             length
         };
         line += rest[..length].bytes().filter(|&byte| byte == b'\n').count();

@@ -54,17 +54,17 @@ fn what_is_no_regular_file_is_neither_opened_nor_waited_for() {
     for actor in actors() {
         let tree = Tree::new("no-copies", actor, "mkdir dir; mkfifo fifo; ln -s loop loop");
         for (source, why) in [
-            ("{w}/dir", "Can't copy {w}/dir: it is not a regular file\n"),
-            ("{w}/fifo", "Can't copy {w}/fifo: it is not a regular file\n"),
-            ("/dev/zero", "Can't copy /dev/zero: it is not a regular file\n"),
-            ("{w}/none", "Can't open the file to copy {w}/none: No such file or directory\nhint: "),
-            ("{w}/loop", "Can't open the file to copy {w}/loop: Too many levels of symbolic links\n"),
+            ("{w}/dir", "mounts: copy {w}/dir to /x: the source is not a regular file\n"),
+            ("{w}/fifo", "mounts: copy {w}/fifo to /x: the source is not a regular file\n"),
+            ("/dev/zero", "mounts: copy /dev/zero to /x: the source is not a regular file\n"),
+            ("{w}/none", "mounts: copy {w}/none to /x: the source: No such file or directory\nhint: "),
+            ("{w}/loop", "mounts: copy {w}/loop to /x: the source: Too many levels of symbolic links\n"),
         ] {
             let error = tree.run(&format!("--file {source}:/x"), &["true"]).error();
             assert!(error.starts_with(&why.replace("{w}", &tree.path.display().to_string())), "{error}");
         }
         let error = tree.run("--file {w}/../deny-box:/usr/new", &["true"]).error();
-        assert!(error.starts_with("Can't create file /usr/new: Read-only file system"), "{error}");
+        assert!(error.contains(" to /usr/new: the destination file: Read-only file system"), "{error}");
     }
 }
 

@@ -194,7 +194,7 @@ fn a_circle_of_links_is_an_error() {
     for path in ["/w/loop", "/w/a", "/w/a/x", "/proc/self/root/w", "/dev/stdin"] {
         let error = tree.run(&format!("--rw {{w}}:/w --deny {path}"), &["true"]).error();
         assert!(
-            error.starts_with(&format!("Can't deny {path}: Too many levels")) && error.contains("\nhint: "),
+            error.starts_with(&format!("mounts: deny {path}: Too many levels")) && error.contains("\nhint: "),
             "{error}"
         );
     }
@@ -245,13 +245,13 @@ fn the_root_and_what_each_process_has_are_refused() {
         for path in ["/", "/.", "/w/..", "/w/link", "/w/link/"] {
             let error = tree.run(&format!("--rw {{w}}:/w --deny {path}"), &["true"]).error();
             assert!(
-                error.starts_with("Can't deny ") && error.contains("hint: it is the root of the sandbox"),
+                error.starts_with("mounts: deny ") && error.contains("hint: it is the root of the sandbox"),
                 "{error}"
             );
         }
         for path in ["/proc/self/environ", "/proc/self", "/proc/1/environ", "/proc/net/dev", "/proc/thread-self/comm"] {
             let error = tree.run(&format!("--deny {path}"), &["true"]).error();
-            assert!(error.starts_with(&format!("Can't deny {path}: it belongs to one process")), "{error}");
+            assert!(error.starts_with(&format!("mounts: deny {path}: it belongs to one process")), "{error}");
         }
     }
 }

@@ -84,7 +84,7 @@ fn what_the_host_may_uncover_is_refused() {
         let mounts = "mount --rbind . .; cd \"$PWD\"; mount --make-shared .; mount -t tmpfs none a/x";
         let command = ["/bin/sh", "-c", "echo ran"];
         let error = run_with_mounts(&tree, mounts, "--rw {w}:/w --deny /w/file", &command).error();
-        let wanted = "Can't deny /w/file: 1 file has more hard links, which may be in what is hidden by the mount at /w/a/x\n\
+        let wanted = "mounts: deny /w/file: 1 file has more hard links, which may be in what is hidden by the mount at /w/a/x\n\
                       hint: ";
         assert!(error.starts_with(wanted), "{error}");
         for (mounts, options) in [
@@ -113,7 +113,7 @@ fn what_was_removed_under_a_mount_is_refused() {
             let tree = Tree::new("removed", actor, fill);
             let options = format!("--rw {{w}}:/w --deny {denial}");
             let error = run_with_mounts(&tree, mounts, &options, &["/bin/cat", "/w/place"]).error();
-            assert!(error.starts_with("Can't deny ") && error.contains(": Stale file handle\nhint: "), "{error}");
+            assert!(error.starts_with("mounts: deny ") && error.contains(": Stale file handle\nhint: "), "{error}");
             assert!(error.contains("umount"), "{error}");
         }
         // What is not denied is shown still.

@@ -17,7 +17,7 @@ fn in_a_writable_place_of_the_host_it_is_refused() {
             ["new", "new/below", "dir/new", "file/below", "dangling", "absolute", "way", "way/below", "new/../x"]
         {
             let error = tree.run(&format!("--rw {{w}}:/w --deny /w/{path}"), &["true"]).error();
-            let wanted = format!("Can't deny /w/{path}: it does not exist, and the program could make it\nhint: ");
+            let wanted = format!("mounts: deny /w/{path}: it does not exist, and the program could make it\nhint: ");
             assert!(error.starts_with(&wanted), "{error}");
             assert_eq!(tree.listing(), before, "{path}");
         }
@@ -39,10 +39,10 @@ fn in_a_read_only_place_nothing_is_to_be_done() {
         fs::remove_file(tree.path.join("dangling")).unwrap();
         std::os::unix::fs::symlink("/rw/new", tree.path.join("dangling")).unwrap();
         let error = tree.run("--ro {w}:/w --rw {w}/rw:/rw --deny /w/dangling", &["true"]).error();
-        assert!(error.starts_with("Can't deny /w/dangling: it does not exist"), "{error}");
+        assert!(error.starts_with("mounts: deny /w/dangling: it does not exist"), "{error}");
         // A writable mount below a read-only one is what counts, and the other way round.
         let error = tree.run("--ro {w}:/w --rw {w}/rw:/w/rw --deny /w/rw/new", &["true"]).error();
-        assert!(error.starts_with("Can't deny /w/rw/new: it does not exist"), "{error}");
+        assert!(error.starts_with("mounts: deny /w/rw/new: it does not exist"), "{error}");
         assert_eq!(tree.run("--rw {w}:/w --ro {w}/rw:/w/rw --deny /w/rw/new", &["echo", "ran"]).done(), "ran\n");
     }
 }
@@ -70,7 +70,7 @@ fn in_a_place_of_the_sandbox_it_is_held() {
         assert_eq!(tree.probe(options, &["exists", "/t/new"]).refused(), libc::ENOENT);
         // What is the host's below it is the host's.
         let error = tree.run("--tmpfs /t --rw {w}/rw:/t/rw --deny /t/rw/new", &["true"]).error();
-        assert!(error.starts_with("Can't deny /t/rw/new: it does not exist"), "{error}");
+        assert!(error.starts_with("mounts: deny /t/rw/new: it does not exist"), "{error}");
         assert_eq!(tree.listing(), before);
     }
 }
@@ -89,7 +89,7 @@ fn a_tmpfs_of_the_host_is_the_hosts() {
     let outcome = tree.run(&format!("--rw {}:/w --deny /w/new", shm.display()), &["true"]);
     let left = fs::read_dir(&shm).unwrap().count();
     fs::remove_dir_all(&shm).unwrap();
-    assert!(outcome.error().starts_with("Can't deny /w/new: it does not exist"), "{outcome}");
+    assert!(outcome.error().starts_with("mounts: deny /w/new: it does not exist"), "{outcome}");
     assert_eq!(left, 0);
 }
 
@@ -123,12 +123,13 @@ fn what_need_not_be_held_is_told_and_the_program_runs() {
         assert_eq!(outcome.refused(), libc::EACCES);
         let said = outcome.stderr_text();
         let lines: Vec<&str> = said.lines().collect();
-        let missing =
-            |path| format!("bwrap: not enforced: Can't deny {path}: it does not exist, and the program could make it");
+        let missing = |path| {
+            format!("pinfold: not enforced: mounts: deny {path}: it does not exist, and the program could make it")
+        };
         let wanted = [
             missing("/w/new"),
             missing("/w/other"),
-            "bwrap: not enforced: Can't deny /w/*.zip: nothing matches it".into(),
+            "pinfold: not enforced: mounts: deny what matches /w/*.zip: nothing matches it".into(),
         ];
         assert_eq!(lines, wanted);
     }

@@ -25,7 +25,7 @@ fn closed(tree: &Tree, options: &str, denials: &str, files: &str) {
 
 fn outside(path: &str, files: &str) -> String {
     format!(
-        "bwrap: Denied {path}: {files} more hard links outside of what this sandbox shows: nothing inside reaches them\n"
+        "pinfold: mounts: deny {path}: {files} more hard links outside of what this sandbox shows: nothing inside reaches them\n"
     )
 }
 
@@ -201,11 +201,11 @@ fn what_cannot_be_looked_for_is_refused() {
     let command = ["/bin/sh", "-c", read];
     assert_eq!(tree.run("--rw {w}:/w", &command).done(), "secret\nran\n");
     let error = tree.run("--rw {w}:/w --deny /w/in/file", &command).error();
-    let wanted = "Can't deny /w/in/file: 1 file has more hard links, which may be in a directory that cannot be listed, \
+    let wanted = "mounts: deny /w/in/file: 1 file has more hard links, which may be in a directory that cannot be listed, \
                   /w/foreign: Permission denied\nhint: ";
     assert!(error.starts_with(wanted), "{error}");
     let effort = tree.run("--best-effort --rw {w}:/w --deny /w/in/file", &command);
-    assert!(effort.stderr_text().starts_with("bwrap: not enforced: Can't deny /w/in/file: 1 file"), "{effort}");
+    assert!(effort.stderr_text().starts_with("pinfold: not enforced: mounts: deny /w/in/file: 1 file"), "{effort}");
     assert_eq!(effort.done(), "secret\nran\n");
     // Denied as well, or not shown, it holds; and where nobody may enter it, nothing is to be done.
     assert_eq!(tree.run("--rw {w}:/w --deny /w/in/file --deny /w/foreign/hard", &command).done(), "ran\n");
@@ -217,5 +217,5 @@ fn what_cannot_be_looked_for_is_refused() {
     fs::create_dir(tree.path.join("in/keys/shut")).unwrap();
     fs::set_permissions(tree.path.join("in/keys/shut"), fs::Permissions::from_mode(0o711)).unwrap();
     let error = tree.run("--rw {w}:/w --deny /w/in/keys", &command).error();
-    assert!(error.starts_with("Can't deny /w/in/keys: looking into /w/in/keys/shut: Permission denied"), "{error}");
+    assert!(error.starts_with("mounts: deny /w/in/keys: looking into /w/in/keys/shut: Permission denied"), "{error}");
 }

@@ -30,7 +30,7 @@ extern "C" fn main(_argc: c_int, _argv: *const *const c_char) -> c_int {
         Ok(code) => code.into(),
         Err(error) => {
             eprintln!("{name}: {error}");
-            error.code.into()
+            1
         }
     }
 }

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
 
 use pinfold::spec::{CapSet, LAST_KNOWN_CAP, ProfileText, Seccomp};
-use pinfold::{Error, Sandbox};
+use pinfold::{Error, ErrorKind, Sandbox};
 
 fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
@@ -15,13 +15,13 @@ fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("spec_seccomp: {error}");
-            ExitCode::from(error.code)
+            ExitCode::from(1)
         }
     }
 }
 
 fn run(words: &[OsString]) -> Result<u8, Error> {
-    let wrong = || Error::new(2, "usage: spec_seccomp [KEY=VALUE]... -- PROGRAM [WORD...]");
+    let wrong = || Error::new(ErrorKind::Invalid, "usage: spec_seccomp [KEY=VALUE]... -- PROGRAM [WORD...]");
     let end = words.iter().position(|word| word == "--").ok_or_else(wrong)?;
     let (options, command) = (&words[..end], &words[end + 1..]);
     let value = |key: &str| {
@@ -54,7 +54,8 @@ fn run(words: &[OsString]) -> Result<u8, Error> {
     }
     let profile = value("profile");
     let text = if profile.contains('/') {
-        let text = std::fs::read(&profile).map_err(|error| Error::new(2, format!("{profile}: {error}")))?;
+        let text =
+            std::fs::read(&profile).map_err(|error| Error::new(ErrorKind::Invalid, format!("{profile}: {error}")))?;
         let name = std::ffi::CString::new(OsString::from(profile).into_vec()).map_err(|_| wrong())?;
         ProfileText::File { name, text, thread: None }
     } else {

@@ -32,8 +32,8 @@ fn the_plan_has_all_its_members() {
         "namespaces",
         "not-enforced",
         "program",
+        "restrictions",
         "uid",
-        "walls",
     ];
     assert_eq!(members(&plan), wanted);
     assert_eq!((&plan["uid"], &plan["gid"]), (&7.into(), &8.into()));
@@ -54,8 +54,8 @@ fn the_plan_has_all_its_members() {
             && froms.iter().any(|from| from.starts_with("--ro=") || from.starts_with("--ro /")),
         "{froms:?}"
     );
-    for wall in plan["walls"].as_array().unwrap() {
-        assert_eq!(members(wall), ["name", "what"]);
+    for restriction in plan["restrictions"].as_array().unwrap() {
+        assert_eq!(members(restriction), ["name", "what"]);
     }
     assert!(!place.project.join("ran").exists());
 }

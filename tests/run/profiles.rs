@@ -393,7 +393,7 @@ fn what_cannot_be_enforced_names_its_lines() {
         |what: &str| said.lines().find(|line| line.starts_with(what)).unwrap_or_else(|| panic!("{what}: {said}"));
     assert!(line("  tmpfs on /tmp (").ends_with("alone.profile:4: tmpfs /tmp]"), "{said}");
     assert!(line("  procfs on /proc:").ends_with("  [--proc /proc]"), "{said}");
-    assert!(line("  modes, owners").ends_with("files that are yours"), "{said}");
+    assert!(line("  modes, owners").ends_with("alone.profile:1: landlock only]"), "{said}");
 }
 
 /// Without a command it is the profile that is checked, and not the directory in which somebody does it.

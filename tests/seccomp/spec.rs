@@ -53,9 +53,14 @@ fn we_make_no_other_calls_than_those_that_are_proved() {
         (format!("bind={program}:/calls"), "/calls", "exit 0", "0\n"),
         // What is called `1` is run as `/bin/sh 1 1 0 0`.
         (format!("path=: bind={script}:/1,{program}:/bin/sh"), "1", "exit 0", "0\n"),
-        ("path=/none:/neither".into(), "calls", "exit 1", "execvp calls: No such file or directory"),
-        (format!("path=/one bind={plain}:/one/calls"), "calls", "exit 1", "execvp calls: Permission denied"),
-        (format!("bind={script}:/1"), "/1", "exit 1", "execvp /1: No such file or directory"),
+        ("path=/none:/neither".into(), "calls", "exit 1", "program: cannot execute calls: No such file or directory"),
+        (
+            format!("path=/one bind={plain}:/one/calls"),
+            "calls",
+            "exit 1",
+            "program: cannot execute calls: Permission denied",
+        ),
+        (format!("bind={script}:/1"), "/1", "exit 1", "program: cannot execute /1: No such file or directory"),
     ];
     let of_program = ["execve", "write", "exit_group"];
     let with_init = ["execve", "write", "exit_group", "wait4"];
@@ -80,7 +85,7 @@ fn we_make_no_other_calls_than_those_that_are_proved() {
         let profile = only(&format!("without-{missing}.json"), &rest);
         let outcome = run(Actor::User, &format!("profile={profile} bind={program}:/calls"), &["/calls"]);
         assert_eq!((outcome.ending(), outcome.stdout_text()), ("exit 1".into(), String::new()), "{outcome}");
-        let wanted = format!("spec_seccomp: the system call filter refuses {missing}, which ");
+        let wanted = format!("spec_seccomp: lockdown.seccomp: the system call filter refuses {missing}, which ");
         assert!(outcome.stderr_text().starts_with(&wanted), "{outcome}");
     }
 }
@@ -181,16 +186,16 @@ fn a_profile_is_compiled_for_the_capabilities_of_the_program() {
 #[test]
 fn what_cannot_be_enforced_ends_the_run_before_anything_is_made() {
     let cases = [
-        ("profile=defualt", "no seccomp profile is called \"defualt\", did you mean default?"),
-        ("profile=default deny=opne", "syscall-deny: unknown system call \"opne\", did you mean open?"),
-        ("profile=default allow=@mounts", "syscall-allow: unknown group \"@mounts\", did you mean @mount?"),
+        ("profile=defualt", "lockdown.seccomp: no seccomp profile is called \"defualt\", did you mean default?"),
+        ("profile=default deny=opne", "lockdown.seccomp.deny[0]: unknown system call \"opne\", did you mean open?"),
+        ("profile=default allow=@mounts", "lockdown.seccomp.allow[0]: unknown group \"@mounts\", did you mean @mount?"),
         (
             "profile=default deny=@process",
-            "the system call filter refuses execve, which starting the program needs: syscall-deny @process",
+            "lockdown.seccomp.deny[0]: the system call filter refuses execve, which starting the program needs",
         ),
         (
             "profile=default deny=wait4",
-            "the system call filter refuses wait4, which waiting for the program inside the sandbox needs: syscall-deny wait4",
+            "lockdown.seccomp.deny[0]: the system call filter refuses wait4, which waiting for the program inside the sandbox needs",
         ),
     ];
     for (options, wanted) in cases {

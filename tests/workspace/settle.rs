@@ -259,7 +259,7 @@ fn the_new_configuration_says_the_rest() {
     let outcome = place.inside("r", script);
     let path = place.path.display();
     let expected = format!(
-        "bwrap: {path}/r/s/.git: config has settings that may do harm (core.pager, branch.m.remote; a new one has the \
+        "pinfold: {path}/r/s/.git: config has settings that may do harm (core.pager, branch.m.remote; a new one has the \
          others), and is now config.from-sandbox; if you trust it: cd {path}/r/s/.git && mv -T config.from-sandbox config\n"
     );
     assert_eq!(outcome.stderr_text(), expected);
@@ -291,7 +291,7 @@ fn what_was_there_stays() {
     let before = place.names();
     let outcome = place.inside("r", &format!("{COMMIT}; git -C s add .; ln -s /x .git/new; mkdir s/n; touch s/n/f"));
     let path = place.path.display();
-    assert_eq!(outcome.stderr_text(), format!("bwrap: {path}/r/.git: the link new -> /x is removed\n"), "{outcome}");
+    assert_eq!(outcome.stderr_text(), format!("pinfold: {path}/r/.git: the link new -> /x is removed\n"), "{outcome}");
     place.host("r", "rm -r s/n");
     let links = |names: &str| -> Vec<String> {
         names.lines().filter(|line| line.starts_with('l') || line.contains("hooks")).map(str::to_owned).collect()

@@ -12,11 +12,11 @@ fn a_commondir_is_removed_and_the_rest_reported() {
     assert_eq!(outcome.ending(), "exit 0", "{outcome}");
     let path = place.path.display();
     let expected = [
-        format!("bwrap: {path}/r/.envrc appeared during the run\n"),
-        format!("bwrap: {path}/r/.mcp.json appeared during the run\n"),
-        format!("bwrap: {path}/r/.vscode appeared during the run\n"),
-        format!("bwrap: {path}/r/.git/commondir appeared during the run and was removed\n"),
-        format!("bwrap: {path}/r/.git/config.worktree appeared during the run and was removed\n"),
+        format!("pinfold: {path}/r/.envrc appeared during the run\n"),
+        format!("pinfold: {path}/r/.mcp.json appeared during the run\n"),
+        format!("pinfold: {path}/r/.vscode appeared during the run\n"),
+        format!("pinfold: {path}/r/.git/commondir appeared during the run and was removed\n"),
+        format!("pinfold: {path}/r/.git/config.worktree appeared during the run and was removed\n"),
     ];
     assert_eq!(outcome.stderr_text(), expected.concat());
     assert_eq!(place.host("r", "test ! -e .git/commondir; test -e .envrc; git log --format=%s"), "one\n");
@@ -83,7 +83,7 @@ fn another_way_to_write_a_name_is_another_name() {
     assert_eq!(outcome.stderr_text(), "", "{outcome}");
     let outcome = place.inside("r", "echo x >.envrc");
     let path = place.path.display();
-    assert_eq!(outcome.stderr_text(), format!("bwrap: {path}/r/.envrc appeared during the run\n"), "{outcome}");
+    assert_eq!(outcome.stderr_text(), format!("pinfold: {path}/r/.envrc appeared during the run\n"), "{outcome}");
     let outcome =
         place.inside("r", "git init -q s; mv s/.git s/.GIT; echo x >s/.GIT/hooks/x; mkdir t; echo gitdir: /x >t/.GIT");
     assert!(outcome.stderr_text().contains("s/.GIT: hooks holds what git would execute"), "{outcome}");

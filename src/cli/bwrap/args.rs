@@ -3,7 +3,7 @@
 use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 
-use crate::error::{Error, push_printable};
+use crate::error::{Error, ErrorKind, push_printable};
 use crate::spec::{CapSet, EnvOp, FdNumber, FsOp, Op};
 
 /// Everything that a command line says. Filled by the setters of an option table, one word after the other.
@@ -230,7 +230,7 @@ pub(super) const LONELY_LAYER: &str = "--overlay-src must be followed by another
 
 /// A refusal in ready words.
 pub(super) fn refuse<T>(message: impl Into<Vec<u8>>) -> Result<T, Error> {
-    Err(Error::new(1, message))
+    Err(Error::new(ErrorKind::Invalid, message))
 }
 
 /// A capability that nobody knows.
@@ -320,7 +320,7 @@ mod tests {
         assert_eq!(id("uid", c"4294967294"), Ok(u32::MAX - 1));
         for wrong in [c"", c" 0", c"+0", c"-1", c"0 ", c"0x1", c"4294967295", c"4294967296", c"18446744073709551616"] {
             let text = format!("Invalid uid: {}", wrong.to_string_lossy());
-            assert_eq!(id("uid", wrong), Err(Error::new(1, text)));
+            assert_eq!(id("uid", wrong), Err(Error::new(ErrorKind::Invalid, text)));
         }
     }
 
@@ -338,7 +338,10 @@ mod tests {
         assert_eq!(mode("--perms", c"00000007"), Ok(7));
         assert_eq!(mode("--perms", c" \t\n\x0b\x0c\r+7"), Ok(7));
         for wrong in [c"", c" ", c"+", c"++7", c"+ 7", c"8", c"10000", c"-1", c"0o7", c"37777777777", c"7 "] {
-            assert_eq!(mode("--chmod", wrong), Err(Error::new(1, "--chmod takes an octal argument <= 07777")));
+            assert_eq!(
+                mode("--chmod", wrong),
+                Err(Error::new(ErrorKind::Invalid, "--chmod takes an octal argument <= 07777"))
+            );
         }
     }
 
@@ -348,9 +351,13 @@ mod tests {
         assert_eq!(size(c"010"), Ok(8));
         assert_eq!(size(c"9223372036854775807"), Ok(i64::MAX as u64));
         let limit = "--size (for tmpfs) is limited to 9223372036854775807";
-        assert_eq!(size(c"9223372036854775808"), Err(Error::new(1, limit)));
+        assert_eq!(size(c"9223372036854775808"), Err(Error::new(ErrorKind::Invalid, limit)));
         for wrong in [c"", c"0", c"00", c"0x", c"08", c"1k", c"-1", c"+1", c" 1", c"99999999999999999999999"] {
-            assert_eq!(size(wrong), Err(Error::new(1, "--size takes a non-zero number of bytes")), "{wrong:?}");
+            assert_eq!(
+                size(wrong),
+                Err(Error::new(ErrorKind::Invalid, "--size takes a non-zero number of bytes")),
+                "{wrong:?}"
+            );
         }
     }
 

@@ -4,8 +4,9 @@ use std::ffi::CStr;
 
 use super::TABLE;
 use super::args::Args;
-use super::lower::{Facts, Wish, lower};
-use super::parse::{Outcome, Outside, parse};
+use super::lower::{Context, Lowered, lower};
+use super::parse::{Outside, Parsed, parse};
+use crate::fuzzing::shown::check_shown;
 use crate::spec::{CapSet, FdNumber};
 
 /// Every descriptor yields the whole input.
@@ -27,20 +28,20 @@ pub(crate) fn command_line(input: &[u8]) {
         input.split_inclusive(|&byte| byte == 0).filter_map(|word| CStr::from_bytes_with_nul(word).ok()).collect();
     let mut args = Args::default();
     match parse(&mut args, TABLE, &words, &mut World(input)) {
-        Err(error) => return assert!(!error.message.is_empty()),
-        Ok(Outcome::Help | Outcome::Version) => return,
-        Ok(Outcome::Complete) => {}
+        Err(error) => return check_shown(&error),
+        Ok(Parsed::Help | Parsed::Version) => return,
+        Ok(Parsed::Complete) => {}
     }
     let command: Vec<&CStr> = args.command.iter().map(|word| word.as_c_str()).collect();
     assert!(words.ends_with(&command), "{command:?} is not the end of {words:?}");
     let length = command.len();
-    let facts = Facts { uid: 1000, gid: 1000, own_caps: CapSet::EMPTY, last_cap: 40 };
-    match lower(args, &facts) {
-        Ok(Wish::Run(spec)) => {
-            assert_eq!(spec.check(facts.uid, facts.gid), Ok(()));
+    let context = Context { uid: 1000, gid: 1000, own_caps: CapSet::EMPTY, last_cap: 40 };
+    match lower(args, &context) {
+        Ok(Lowered::Run(spec)) => {
+            assert_eq!(spec.check(context.uid, context.gid), Ok(()));
             assert_eq!(spec.process.command.len(), length);
         }
-        Ok(Wish::Usage) => assert_eq!(length, 0),
-        Err(error) => assert!(!error.message.is_empty()),
+        Ok(Lowered::Usage) => assert_eq!(length, 0),
+        Err(error) => check_shown(&error),
     }
 }

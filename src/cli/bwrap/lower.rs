@@ -10,7 +10,7 @@ use crate::spec::{
 
 /// What the meaning of a command line depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Facts {
+pub(crate) struct Context {
     /// The caller's real user id.
     pub uid: u32,
     /// The caller's real group id.
@@ -23,7 +23,7 @@ pub(crate) struct Facts {
 
 /// What a complete command line asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Wish {
+pub(crate) enum Lowered {
     /// A sandbox.
     Run(Box<Spec>),
     /// It names no command: explain how the program is used, as an error.
@@ -31,25 +31,25 @@ pub(crate) enum Wish {
 }
 
 impl Args {
-    /// Whether capabilities are named, so that [`Facts`] about them are needed.
+    /// Whether capabilities are named, so that the [`Context`] must know of them.
     pub(crate) fn names_caps(&self) -> bool {
         !self.caps.is_empty()
     }
 }
 
 /// The sandbox that `args` ask for.
-pub(crate) fn lower(args: Args, facts: &Facts) -> Result<Wish, Error> {
+pub(crate) fn lower(args: Args, context: &Context) -> Result<Lowered, Error> {
     let join_and_make = args.userns.is_some().then(|| made_user_ns(&args)).flatten();
-    let spec = spec(args, facts)?;
-    match (spec.check(facts.uid, facts.gid), join_and_make) {
+    let spec = spec(args, context)?;
+    match (spec.check(context.uid, context.gid), join_and_make) {
         // These two come first, and a namespace that is both joined and made comes before the others: bubblewrap's order.
         (Err(conflict @ (Conflict::MapsFromNeedsNewUser | Conflict::MapsFromNeedsInfo)), _) => {
             refuse(messages::conflict(conflict))
         }
         (_, Some(option)) => refuse(format!("--userns not compatible {option}")),
-        (Err(Conflict::NoCommand), None) => Ok(Wish::Usage),
+        (Err(Conflict::NoCommand), None) => Ok(Lowered::Usage),
         (Err(conflict), None) => refuse(messages::conflict(conflict)),
-        (Ok(()), None) => Ok(Wish::Run(Box::new(spec))),
+        (Ok(()), None) => Ok(Lowered::Run(Box::new(spec))),
     }
 }
 
@@ -62,9 +62,9 @@ fn made_user_ns(args: &Args) -> Option<&'static str> {
     }
 }
 
-fn spec(args: Args, facts: &Facts) -> Result<Spec, Error> {
-    let stays = facts.uid == 0 && args.userns.is_none() && made_user_ns(&args).is_none();
-    let caps = caps(&args.caps, facts, stays)?;
+fn spec(args: Args, context: &Context) -> Result<Spec, Error> {
+    let stays = context.uid == 0 && args.userns.is_none() && made_user_ns(&args).is_none();
+    let caps = caps(&args.caps, context, stays)?;
     Ok(Spec {
         namespaces: namespaces(&args),
         ids: Ids { uid: args.uid, gid: args.gid },
@@ -137,13 +137,13 @@ fn namespaces(args: &Args) -> Namespaces {
 /// The capabilities to keep: changes in their order, from root's own or from none.
 ///
 /// Root that stays in its user namespace (`stays`) cannot get more than it has; that is all there is then.
-fn caps(changes: &[CapChange], facts: &Facts, stays: bool) -> Result<Option<CapSet>, Error> {
+fn caps(changes: &[CapChange], context: &Context, stays: bool) -> Result<Option<CapSet>, Error> {
     if changes.is_empty() {
         return Ok(None);
     }
-    let start = if facts.uid == 0 { facts.own_caps } else { CapSet::EMPTY };
-    let all = if stays { start } else { CapSet::all(facts.last_cap) };
-    let change = |set: CapSet, change: &CapChange| match change.set(all, facts.last_cap) {
+    let start = if context.uid == 0 { context.own_caps } else { CapSet::EMPTY };
+    let all = if stays { start } else { CapSet::all(context.last_cap) };
+    let change = |set: CapSet, change: &CapChange| match change.set(all, context.last_cap) {
         Some(named) if change.keep => Ok(set.with(named)),
         Some(named) => Ok(set.without(named)),
         None => unknown_cap(&change.name),
@@ -160,8 +160,8 @@ pub(super) mod tests {
     use crate::cli::bwrap::parse::{Outside, parse};
     use crate::spec::{BindFlags, EnvOp, FdNumber, FsOp, Op, Source};
 
-    pub(in crate::cli) fn facts(uid: u32) -> Facts {
-        Facts { uid, gid: uid, own_caps: CapSet(0b1111), last_cap: 40 }
+    pub(in crate::cli) fn context(uid: u32) -> Context {
+        Context { uid, gid: uid, own_caps: CapSet(0b1111), last_cap: 40 }
     }
 
     struct Nothing;
@@ -174,16 +174,16 @@ pub(super) mod tests {
         fn warn(&mut self, _: &str, _: bool) {}
     }
 
-    fn wish(uid: u32, line: &str) -> Result<Wish, String> {
+    fn lowered(uid: u32, line: &str) -> Result<Lowered, String> {
         let words: Vec<CString> = line.split_whitespace().map(|word| CString::new(word).unwrap()).collect();
         let mut args = Args::default();
         parse(&mut args, bwrap::TABLE, &words, &mut Nothing).unwrap();
-        lower(args, &facts(uid)).map_err(|error| String::from_utf8(error.message).unwrap())
+        lower(args, &context(uid)).map_err(|error| String::from_utf8(error.message).unwrap())
     }
 
     fn spec_of(uid: u32, line: &str) -> Spec {
-        match wish(uid, &format!("{line} true")) {
-            Ok(Wish::Run(spec)) => *spec,
+        match lowered(uid, &format!("{line} true")) {
+            Ok(Lowered::Run(spec)) => *spec,
             other => panic!("{line}: {other:?}"),
         }
     }
@@ -222,10 +222,10 @@ pub(super) mod tests {
             ),
             (1000, "--cap-add 41 x", "unknown cap: 41"),
         ] {
-            assert_eq!(wish(uid, line), Err(text.into()), "{line}");
+            assert_eq!(lowered(uid, line), Err(text.into()), "{line}");
         }
         for line in ["", "--", "--uid 5 --hostname x", "--userns 3"] {
-            assert_eq!(wish(0, line), Ok(Wish::Usage), "{line}");
+            assert_eq!(lowered(0, line), Ok(Lowered::Usage), "{line}");
         }
     }
 

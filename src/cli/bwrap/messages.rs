@@ -6,25 +6,46 @@ use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 
 use crate::cli::console;
-use crate::error::{Error, push_printable};
+use crate::error::{Error, ErrorKind, Field, push_printable};
 use crate::host;
-use crate::plan::{LandlockRule, Plan, hint};
+use crate::plan::{LandlockRule, Plan};
 use crate::protocol::{Act, Failure, Stage};
+use crate::report::hint;
 use crate::spec::path::to_os;
 use crate::spec::{Conflict, DataFile, FsOp, OverlayKind, Source};
-use crate::supervise::{Door, Findings, Found, Note};
+use crate::supervise::{Findings, Found, Frontend, Note};
 use crate::sys::{Errno, error_text};
 
-/// The `bwrap` door, and what library users get.
-pub(crate) struct Bubblewrap;
+/// The `bwrap` front end.
+pub(super) struct Bubblewrap;
 
-impl Door for Bubblewrap {
+impl Frontend for Bubblewrap {
     fn error(&self, plan: &Plan, failure: &Failure) -> Error {
         bubblewrap(plan, failure)
     }
 
+    fn refusal(&self, error: Error) -> Error {
+        let words = match (error.kind, error.field) {
+            (ErrorKind::Invalid, Some(Field::Uid)) => conflict(Conflict::UidNeedsUser),
+            (ErrorKind::Invalid, Some(Field::Gid)) => conflict(Conflict::GidNeedsUser),
+            (ErrorKind::Unsupported, Some(Field::ExecLabel | Field::FileLabel)) => {
+                "labeling not supported on this system"
+            }
+            (ErrorKind::Unsupported, Some(Field::CgroupNs)) => {
+                "Cannot create new cgroup namespace because the kernel does not support it"
+            }
+            _ => return error,
+        };
+        Error { message: words.into(), ..error }
+    }
+
     fn note(&self, plan: &Plan, note: &Note) {
-        say([b"bwrap: ", note_line(plan, note).as_slice()].concat());
+        let (what, text) = match note {
+            Note::Dropped(failure) => ("not enforced: ", bubblewrap(plan, failure).message),
+            Note::NotEnforced(unenforced) => ("not enforced: ", unenforced.line()),
+            Note::Remark(failure) => ("", bubblewrap(plan, failure).message),
+        };
+        say([b"bwrap: ", what.as_bytes(), &text].concat());
     }
 
     fn findings(&self, found: &[Found]) -> Findings {
@@ -34,16 +55,6 @@ impl Door for Bubblewrap {
     }
 }
 
-/// The words of a note.
-pub(crate) fn note_line(plan: &Plan, note: &Note) -> Vec<u8> {
-    let (what, text) = match note {
-        Note::Dropped(failure) => ("not enforced: ", bubblewrap(plan, failure).message),
-        Note::NotEnforced(dropped) => ("not enforced: ", dropped.line()),
-        Note::Remark(failure) => ("", bubblewrap(plan, failure).message),
-    };
-    [what.as_bytes(), &text].concat()
-}
-
 /// One line on standard error.
 fn say(mut line: Vec<u8>) {
     line.push(b'\n');
@@ -51,12 +62,14 @@ fn say(mut line: Vec<u8>) {
 }
 
 const TERMS: hint::Terms = hint::Terms {
+    skip_missing: "the -try form of the option skips it then",
     skip_missing_layer: None,
     no_new_procfs: "show the /proc that there is, read-only (--ro-bind /proc /proc)",
     new_ipc: "--unshare-ipc",
+    tmpfs: "--tmpfs",
 };
 
-/// The error that a failure of `plan` is to the user of the `bwrap` door.
+/// The error that a failure of `plan` is to the user of the `bwrap` front end.
 fn bubblewrap(plan: &Plan, failure: &Failure) -> Error {
     let mut message = host::old_kernel(failure.errno).unwrap_or_default().into_bytes();
     let reason = what(plan, failure, &mut message);
@@ -78,7 +91,7 @@ fn bubblewrap(plan: &Plan, failure: &Failure) -> Error {
     }
     let op = plan.root.ops.get(failure.index as usize).filter(|_| failure.stage == Stage::Op).map(|op| &op.fs);
     let advice = || hint::advice(failure, op, &host::Obstacles::probe(), &TERMS);
-    Error::new(1, message).with_hint(op.and_then(|op| newer_words(op, failure)).or_else(advice))
+    Error::new(ErrorKind::Invalid, message).with_hint(op.and_then(|op| newer_words(op, failure)).or_else(advice))
 }
 
 /// What bubblewrap 0.12 says where the first line has the words of 0.11: programs look for either.
@@ -99,7 +112,7 @@ fn is_written(op: &FsOp) -> bool {
     matches!(op, FsOp::Data { how: DataFile::Copy, .. } | FsOp::Text { .. } | FsOp::CopyFile { .. })
 }
 
-pub(crate) fn conflict(conflict: Conflict) -> &'static str {
+pub(super) fn conflict(conflict: Conflict) -> &'static str {
     match conflict {
         Conflict::MapsFromNeedsNewUser => "--userns-block-fd requires --unshare-user",
         Conflict::MapsFromNeedsInfo => "--userns-block-fd requires --info-fd",
@@ -425,4 +438,23 @@ fn with_number(out: &mut Vec<u8>, before: &str, number: Option<u32>) -> Reason {
     out.extend_from_slice(before.as_bytes());
     out.extend(number.map(|number| number.to_string().into_bytes()).unwrap_or_default());
     Reason::Errno
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_bubblewrap_refuses_too_is_refused_in_its_words() {
+        let said = |error: Error| String::from_utf8(Bubblewrap.refusal(error).text()).unwrap();
+        assert_eq!(said(Conflict::UidNeedsUser.into()), "Specifying --uid requires --unshare-user or --userns");
+        assert_eq!(said(Conflict::GidNeedsUser.into()), "Specifying --gid requires --unshare-user or --userns");
+        let unsupported = |field| Error { field: Some(field), ..Error::new(ErrorKind::Unsupported, "ours") };
+        for label in [Field::ExecLabel, Field::FileLabel] {
+            assert_eq!(said(unsupported(label)), "labeling not supported on this system");
+        }
+        let cgroup = "Cannot create new cgroup namespace because the kernel does not support it";
+        assert_eq!(said(unsupported(Field::CgroupNs)), cgroup);
+        assert_eq!(said(unsupported(Field::Landlock)), "ours");
+    }
 }

@@ -1,4 +1,4 @@
-//! bubblewrap's front door: its options, its texts, its exit codes.
+//! bubblewrap's front end: its options, its texts, its exit codes.
 
 pub(super) mod args;
 mod files;
@@ -12,14 +12,18 @@ mod table;
 use crate::cli::{CommandLine, console, render};
 use crate::error::Error;
 use crate::host::{Caller, Host};
+use crate::plan;
 use crate::spec::{CapSet, FdNumber, Spec};
+use crate::supervise::{self, Frontend};
 use crate::sys::{error_text, file};
-use crate::{plan, supervise};
 use args::Args;
-use lower::{Facts, Wish};
-pub(crate) use messages::{Bubblewrap, conflict, note_line};
-use parse::{Outcome, Outside};
+use lower::{Context, Lowered};
+use messages::Bubblewrap;
+use parse::{Outside, Parsed};
 pub(super) use table::{TABLE, VERSION};
+
+/// The exit code of bubblewrap's own errors, whatever they are.
+const FAILED: u8 = 1;
 
 /// bubblewrap's words, from word number `skip` on.
 pub(super) fn run(line: CommandLine, skip: usize) -> u8 {
@@ -28,7 +32,7 @@ pub(super) fn run(line: CommandLine, skip: usize) -> u8 {
         Ok(code) => code,
         Err(error) => {
             console::complain("bwrap", if args.level_prefix { "<3>" } else { "" }, &error);
-            error.code
+            FAILED
         }
     }
 }
@@ -36,25 +40,25 @@ pub(super) fn run(line: CommandLine, skip: usize) -> u8 {
 fn understand(args: &mut Args, line: CommandLine, skip: usize) -> Result<u8, Error> {
     let name = line.words().first().map_or_else(|| "bwrap".into(), |word| word.to_string_lossy().into_owned());
     match parse::parse(args, TABLE, line.words().get(skip..).unwrap_or_default(), &mut World)? {
-        Outcome::Help => return Ok(print(&render::help(TABLE, &name))),
-        Outcome::Version => return Ok(print(&format!("{}\n", VERSION))),
-        Outcome::Complete => {}
+        Parsed::Help => return Ok(print(&render::help(TABLE, &name))),
+        Parsed::Version => return Ok(print(&format!("{}\n", VERSION))),
+        Parsed::Complete => {}
     }
     let caller = Caller::probe();
-    let facts = Facts {
+    let context = Context {
         uid: caller.uid,
         gid: caller.gid,
         own_caps: if args.names_caps() { CapSet(Caller::capabilities()?) } else { CapSet::EMPTY },
         last_cap: if args.names_caps() { Caller::last_capability() } else { 0 },
     };
     let level_prefix = args.level_prefix;
-    let wish = lower::lower(std::mem::take(args), &facts);
+    let lowered = lower::lower(std::mem::take(args), &context);
     args.level_prefix = level_prefix;
-    match wish? {
-        Wish::Run(spec) => sandbox(*spec, caller, line),
-        Wish::Usage => {
+    match lowered? {
+        Lowered::Run(spec) => sandbox(*spec, caller, line),
+        Lowered::Usage => {
             console::tell(render::help(TABLE, &name).as_bytes());
-            Ok(1)
+            Ok(FAILED)
         }
     }
 }
@@ -69,8 +73,8 @@ fn sandbox(spec: Spec, caller: Caller, line: CommandLine) -> Result<u8, Error> {
         let words = line.words();
         Host::probe(caller, &spec, words.first().copied().unwrap_or_default(), &line.environment())?
     };
-    let plan = plan::plan(spec, host)?;
-    supervise::run(&plan, &mut descriptors, Some(line), &messages::Bubblewrap)
+    let plan = plan::plan(spec, host).map_err(|error| Bubblewrap.refusal(error))?;
+    supervise::run(&plan, &mut descriptors, Some(line), &Bubblewrap)
 }
 
 /// What parsing may read and say.

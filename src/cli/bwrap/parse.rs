@@ -20,7 +20,7 @@ pub(crate) trait Outside {
 
 /// How a command line ends that is not refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum Parsed {
     /// With the arguments complete.
     Complete,
     /// At a request for help, where reading stops.
@@ -40,12 +40,12 @@ pub(crate) fn parse<W: AsRef<CStr>>(
     table: &'static Table<Args>,
     words: &[W],
     outside: &mut dyn Outside,
-) -> Result<Outcome, Error> {
+) -> Result<Parsed, Error> {
     let mut parser = Parser { args, table, outside, seen: 0, count: 0 };
     parser.count(words.len())?;
     let mut typed = Words { rest: words.iter().map(AsRef::as_ref), index: Some(0) };
     let outcome = parser.options(&mut typed)?;
-    if outcome == Outcome::Complete {
+    if outcome == Parsed::Complete {
         parser.args.end_options()?;
         parser.args.command.extend(typed.rest.map(CStr::to_owned));
     }
@@ -72,21 +72,21 @@ impl Parser<'_> {
     }
 
     /// Reads options up to the first word that is none, which stays, or to `--`, which does not.
-    fn options<'w>(&mut self, words: &mut Words<impl Iterator<Item = &'w CStr> + Clone>) -> Result<Outcome, Error> {
+    fn options<'w>(&mut self, words: &mut Words<impl Iterator<Item = &'w CStr> + Clone>) -> Result<Parsed, Error> {
         loop {
             let here = words.clone();
-            let Some(word) = words.next() else { return Ok(Outcome::Complete) };
+            let Some(word) = words.next() else { return Ok(Parsed::Complete) };
             if word == c"--" {
-                return Ok(Outcome::Complete);
+                return Ok(Parsed::Complete);
             }
             if !word.to_bytes().starts_with(b"-") {
                 *words = here;
-                return Ok(Outcome::Complete);
+                return Ok(Parsed::Complete);
             }
             self.args.word = here.index.unwrap_or(self.args.word);
             match self.option(word, words)? {
-                Outcome::Complete => {}
-                stop @ (Outcome::Help | Outcome::Version) => return Ok(stop),
+                Parsed::Complete => {}
+                stop @ (Parsed::Help | Parsed::Version) => return Ok(stop),
             }
         }
     }
@@ -95,7 +95,7 @@ impl Parser<'_> {
         &mut self,
         word: &CStr,
         words: &mut Words<impl Iterator<Item = &'w CStr> + Clone>,
-    ) -> Result<Outcome, Error> {
+    ) -> Result<Parsed, Error> {
         let found = table::opts(self.table).enumerate().find(|(_, opt)| opt.name.as_bytes() == word.to_bytes());
         let Some((number, opt)) = found else {
             return refuse_word("Unknown option ", word).map_err(|error| self.suggest(error, word));
@@ -107,8 +107,8 @@ impl Parser<'_> {
         let nested = words.index.is_none();
         let mut value = || words.next().map_or_else(|| refuse(missing(opt)), Ok);
         match opt.action {
-            Action::Help => return Ok(Outcome::Help),
-            Action::Version => return Ok(Outcome::Version),
+            Action::Help => return Ok(Parsed::Help),
+            Action::Version => return Ok(Parsed::Version),
             Action::Flag(set) => set(self.args),
             // Of the other dialect: it takes what is joined to the word, which nothing ever is here.
             Action::Maybe(set) => set(self.args, None)?,
@@ -129,12 +129,12 @@ impl Parser<'_> {
                 return refuse(format!("{} not supported in arguments file", opt.name));
             }
             Action::Splice => match self.splice(value()?, opt.name)? {
-                Outcome::Complete => {}
-                stop @ (Outcome::Help | Outcome::Version) => return Ok(stop),
+                Parsed::Complete => {}
+                stop @ (Parsed::Help | Parsed::Version) => return Ok(stop),
             },
         }
         self.args.end_option()?;
-        Ok(Outcome::Complete)
+        Ok(Parsed::Complete)
     }
 
     fn suggest(&self, error: Error, word: &CStr) -> Error {
@@ -156,7 +156,7 @@ impl Parser<'_> {
 
     /// Reads the words that a descriptor yields, each of them ended by a NUL, which the last may lack. Whatever stands
     /// behind the first word that is no option is ignored, as bubblewrap does.
-    fn splice(&mut self, value: &CStr, name: &str) -> Result<Outcome, Error> {
+    fn splice(&mut self, value: &CStr, name: &str) -> Result<Parsed, Error> {
         let mut data = self.read(value, &format!("{name} data"))?;
         if data.last().is_some_and(|&byte| byte != 0) {
             data.push(0);

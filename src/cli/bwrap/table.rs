@@ -1,4 +1,5 @@
-//! The options of the `bwrap` door: those of bubblewrap 0.12 and 0.13, with the same names, values and order of effects.
+//! The options of the `bwrap` front end: those of bubblewrap 0.12 and 0.13, with the same names, values and order of
+//! effects.
 //!
 //! The words are ours. What an option does to the arguments stands with it.
 

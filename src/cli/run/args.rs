@@ -5,8 +5,7 @@ use std::ffi::{CStr, CString};
 
 use super::origin::{Origin, refuse};
 use super::value;
-use crate::cli::exit_code::FAILED;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::spec::path::first_wildcard;
 use crate::spec::{BindFlags, FdNumber, FsOp, LandlockTier, OverlayKind, Source};
 
@@ -14,13 +13,13 @@ use crate::spec::{BindFlags, FdNumber, FsOp, LandlockTier, OverlayKind, Source};
 #[derive(Debug, Default)]
 pub(crate) struct RunArgs {
     /// What builds the new root.
-    pub wishes: Vec<Wish>,
+    pub requests: Vec<Request>,
     /// Where each of them comes from.
     pub origins: Vec<Origin>,
     /// The program and its arguments.
     pub command: Vec<CString>,
     /// Variables that the program gets, in order.
-    pub env: Vec<EnvWish>,
+    pub env: Vec<EnvRequest>,
     /// Where it starts.
     pub workdir: Option<CString>,
     /// Host name inside.
@@ -64,7 +63,7 @@ pub(crate) struct RunArgs {
     /// Where to report start and end.
     pub json_status_fd: Option<FdNumber>,
     /// Every option that was set, by its name, in order.
-    pub seen: Vec<(&'static str, Origin)>,
+    pub seen: Vec<Origin>,
     /// What `~` and `${…}` in a profile stand for.
     pub variables: Vec<(&'static str, CString)>,
     /// Where the word that is being read stands.
@@ -73,7 +72,7 @@ pub(crate) struct RunArgs {
 
 /// Something about the new root.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Wish {
+pub(crate) enum Request {
     /// An operation, whose paths may still be relative.
     Op(FsOp),
     /// The same link as on the host, or what is there, read-only; nothing where nothing is.
@@ -91,7 +90,7 @@ pub(crate) enum Wish {
 
 /// A variable that the program gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum EnvWish {
+pub(crate) enum EnvRequest {
     /// The caller's variables of this name, in which a last `*` stands for the rest.
     Pass(CString),
     /// This one.
@@ -133,7 +132,7 @@ impl RunArgs {
     pub(super) fn new(variables: Vec<(&'static str, CString)>) -> RunArgs {
         // Room for the default profile. What grows is copied, each time into pages that are made for it.
         RunArgs {
-            wishes: Vec::with_capacity(MOST_OFTEN),
+            requests: Vec::with_capacity(MOST_OFTEN),
             origins: Vec::with_capacity(MOST_OFTEN),
             seen: Vec::with_capacity(2 * MOST_OFTEN),
             variables,
@@ -141,8 +140,8 @@ impl RunArgs {
         }
     }
 
-    pub(super) fn add(&mut self, wish: Wish) {
-        self.wishes.push(wish);
+    pub(super) fn add(&mut self, request: Request) {
+        self.requests.push(request);
         self.origins.push(self.here.clone());
     }
 
@@ -156,7 +155,7 @@ impl RunArgs {
             None => text.to_vec(),
         };
         // Words of a command line have no NUL, and the reader of profiles refuses it.
-        CString::new(path).map_err(|_| Error::new(FAILED, "a path cannot contain a NUL byte"))
+        CString::new(path).map_err(|_| Error::new(ErrorKind::Invalid, "a path cannot contain a NUL byte"))
     }
 
     /// A path that stands at `origin`.
@@ -183,13 +182,13 @@ impl RunArgs {
 
     pub(super) fn bind(&mut self, value: &CStr, flags: BindFlags) -> Result<(), Error> {
         let (source, dest) = self.pair(value)?;
-        self.add(Wish::Op(FsOp::Bind { source: Source::Path(source), dest, flags }));
+        self.add(Request::Op(FsOp::Bind { source: Source::Path(source), dest, flags }));
         Ok(())
     }
 
     pub(super) fn overlay(&mut self, value: &CStr, optional: bool) -> Result<(), Error> {
         let (source, dest) = self.pair(value)?;
-        self.add(if optional { Wish::OverlayTry { source, dest } } else { Wish::Op(overlay(source, dest)) });
+        self.add(if optional { Request::OverlayTry { source, dest } } else { Request::Op(overlay(source, dest)) });
         Ok(())
     }
 
@@ -204,14 +203,14 @@ impl RunArgs {
                 (None, None) => size = Some(value::size(option)?),
             }
         }
-        self.add(Wish::Op(FsOp::Tmpfs { dest, mode, size }));
+        self.add(Request::Op(FsOp::Tmpfs { dest, mode, size }));
         Ok(())
     }
 
     pub(super) fn deny(&mut self, value: &CStr) -> Result<(), Error> {
         let path = self.path(value.to_bytes())?;
         let is_pattern = first_wildcard(path.to_bytes()).is_some();
-        self.add(Wish::Op(FsOp::Deny { path, is_pattern }));
+        self.add(Request::Op(FsOp::Deny { path, is_pattern }));
         Ok(())
     }
 
@@ -226,13 +225,13 @@ impl RunArgs {
             return refuse("the name of a variable is missing");
         }
         self.env.push(match content {
-            None => EnvWish::Pass(owned),
+            None => EnvRequest::Pass(owned),
             Some(content) => {
                 let content = match self.here.profile {
                     Some(_) => value::replaced(content, &self.variables)?,
                     None => content.to_vec(),
                 };
-                EnvWish::Set(owned, CString::new(content).unwrap_or_default())
+                EnvRequest::Set(owned, CString::new(content).unwrap_or_default())
             }
         });
         Ok(())
@@ -259,8 +258,8 @@ pub(super) fn overlay(source: CString, dest: CString) -> FsOp {
 }
 
 /// A copy that is the sandbox's own.
-pub(super) fn copy(source: CString, dest: CString) -> Wish {
-    Wish::Op(FsOp::CopyFile { source, dest })
+pub(super) fn copy(source: CString, dest: CString) -> Request {
+    Request::Op(FsOp::CopyFile { source, dest })
 }
 
 /// Adds ports to a list; `none` takes back what was on it.

@@ -4,7 +4,7 @@ use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 
 use super::origin::refuse;
-use crate::error::{About, Error, quoted};
+use crate::error::{Error, Field, quoted};
 use crate::spec::{
     CapSet, DieWith, EnvOp, Fds, FsOp, Landlock, LandlockTier, Lifecycle, Lockdown, Namespaces, NestedUserNs,
     OverlayKind, Process, ProfileText, Report, Seccomp, Source, Spec, Unshare, UserNs,
@@ -28,7 +28,7 @@ pub(super) fn line(spec: &Spec) -> Result<Line, Error> {
     words.number("--gid", ids.gid);
     words.environment(&process.env);
     for op in ops {
-        words.op(&op.fs).map_err(|error| error.concerning(About::Op(op.word)))?;
+        words.op(&op.fs).map_err(|error| error.about(Field::Op(op.word)))?;
     }
     let mut notes = words.lockdown(lockdown)?;
     let Lifecycle {
@@ -183,15 +183,17 @@ impl Words {
             }
             FsOp::Hostname { name } => self.one("--hostname", name),
             FsOp::RemountReadOnly { dest } => self.one("--remount-ro", dest),
-            FsOp::Deny { .. } => return none("--deny"),
+            FsOp::Deny { .. } => return none("--deny", None),
             // No option of this dialect asks for these.
-            FsOp::Bind { source: Source::Link(_), .. } => return none("holding a symbolic link of the workspace"),
+            FsOp::Bind { source: Source::Link(_), .. } => {
+                return none("holding a symbolic link of the workspace", None);
+            }
             FsOp::Bind { source: Source::Fd(_), .. }
             | FsOp::Overlay { .. }
             | FsOp::Mqueue { .. }
             | FsOp::Dir { .. }
             | FsOp::Data { .. }
-            | FsOp::Chmod { .. } => return none("one of the operations"),
+            | FsOp::Chmod { .. } => return none("one of the operations", None),
         }
         Ok(())
     }
@@ -212,23 +214,27 @@ impl Words {
                     ProfileText::File { name, text: _, thread: Some(thread) } => {
                         shell_word(&[name.to_bytes(), b"#", thread.as_bytes()].concat())
                     }
-                    ProfileText::Program(_) => return none("one of the filters"),
+                    ProfileText::Program(_) => return none("one of the filters", Some(Field::Seccomp)),
                 };
                 let fd = self.descriptor([b"< <(pinfold seccomp compile ", &name[..], b")"].concat());
                 self.one("--seccomp", &fd);
             }
-            Seccomp::Profile { allow, .. } if allow.is_empty() => return none("--syscall-deny"),
-            Seccomp::Profile { .. } => return none("--syscall-allow (or --allow-userns, which implies it)"),
+            Seccomp::Profile { allow, .. } if allow.is_empty() => {
+                return none("--syscall-deny", Some(Field::SyscallDeny(0)));
+            }
+            Seccomp::Profile { .. } => {
+                return none("--syscall-allow (or --allow-userns, which implies it)", Some(Field::SyscallAllow(0)));
+            }
             // No option of this dialect asks for these.
-            Seccomp::Programs(_) | Seccomp::ReadLate(_) => return none("one of the filters"),
+            Seccomp::Programs(_) | Seccomp::ReadLate(_) => return none("one of the filters", Some(Field::Seccomp)),
         }
         if *nested_userns != NestedUserNs::Allow {
             self.option("--disable-userns");
         }
         match landlock {
-            Landlock { connect_tcp: Some(_), .. } => none("--tcp-connect"),
-            Landlock { bind_tcp: Some(_), .. } => none("--tcp-bind"),
-            Landlock { tier: LandlockTier::Only, .. } => none("--landlock only"),
+            Landlock { connect_tcp: Some(_), .. } => none("--tcp-connect", Some(Field::ConnectTcp)),
+            Landlock { bind_tcp: Some(_), .. } => none("--tcp-bind", Some(Field::BindTcp)),
+            Landlock { tier: LandlockTier::Only, .. } => none("--landlock only", Some(Field::Landlock)),
             Landlock { tier: LandlockTier::Mirror, .. } => Ok(vec!["bubblewrap has no Landlock"]),
             Landlock { tier: LandlockTier::Off, .. } => Ok(Vec::new()),
         }
@@ -253,12 +259,8 @@ impl Words {
     }
 }
 
-fn none<T>(wish: &'static str) -> Result<T, Error> {
-    let option = wish.strip_prefix("--").and_then(|option| option.split(' ').next());
-    refuse(format!("bubblewrap has no equivalent of {wish}")).map_err(|error: Error| match option {
-        Some(option) => error.about(option),
-        None => error,
-    })
+fn none<T>(wish: &str, field: Option<Field>) -> Result<T, Error> {
+    refuse(format!("bubblewrap has no equivalent of {wish}")).map_err(|error: Error| Error { field, ..error })
 }
 
 fn shell_word(text: &[u8]) -> Vec<u8> {

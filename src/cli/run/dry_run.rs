@@ -31,11 +31,11 @@ pub(super) fn text(plan: &Plan, origins: &[Origin], is_skipped: IsSkipped<'_>) -
     }
     line(&mut out, "capabilities", caps(plan).join(" ").as_bytes());
     line(&mut out, "descriptors", descriptors(plan).as_bytes());
-    for wall in plan::walls(plan) {
-        line(&mut out, wall.name, wall.what.as_bytes());
+    for one in plan::restrictions(plan) {
+        line(&mut out, one.name, one.what.as_bytes());
     }
-    for dropped in &plan.dropped {
-        line(&mut out, "not enforced", &dropped.line());
+    for unenforced in &plan.unenforced {
+        line(&mut out, "not enforced", &unenforced.line());
     }
     line(&mut out, "directory", &printable(plan.program.cwd.first()));
     for entry in plan.program.exec.environment.iter().filter(|entry| !entry.to_bytes().starts_with(b"PWD=")) {
@@ -61,8 +61,8 @@ pub(super) fn json(plan: &Plan, origins: &[Origin], is_skipped: IsSkipped<'_>) -
             json!({ "what": lossy(&op.fs.in_words()), "from": from, "skipped": is_skipped(&op.fs) })
         })
         .collect();
-    let walls: Vec<Value> =
-        plan::walls(plan).iter().map(|wall| json!({ "name": wall.name, "what": wall.what })).collect();
+    let restrictions: Vec<Value> =
+        plan::restrictions(plan).iter().map(|one| json!({ "name": one.name, "what": one.what })).collect();
     let plan = json!({
         "namespaces": plan.launch.namespaces(),
         "uid": plan.ids.seen.0,
@@ -70,8 +70,8 @@ pub(super) fn json(plan: &Plan, origins: &[Origin], is_skipped: IsSkipped<'_>) -
         "mounts": ops,
         "capabilities": caps(plan),
         "descriptors": kept(plan),
-        "walls": walls,
-        "not-enforced": plan.dropped.iter().map(|dropped| lossy(&dropped.line())).collect::<Vec<_>>(),
+        "restrictions": restrictions,
+        "not-enforced": plan.unenforced.iter().map(|unenforced| lossy(&unenforced.line())).collect::<Vec<_>>(),
         "directory": lossy(plan.program.cwd.first().to_bytes()),
         "environment": plan.program.exec.environment.iter().map(|entry| lossy(entry.to_bytes())).collect::<Vec<_>>(),
         "program": plan.program.exec.arguments.iter().map(|word| lossy(word.to_bytes())).collect::<Vec<_>>(),

@@ -6,9 +6,8 @@
 use std::ffi::{CStr, CString};
 
 use super::origin::{self, Origin};
-use crate::cli::exit_code::FAILED;
-use crate::error::{Error, push_printable};
-use crate::plan::hint::SKIP_MISSING;
+use super::terms::SKIP_MISSING;
+use crate::error::{Error, ErrorKind, push_printable};
 use crate::spec::path::to_os;
 use crate::spec::{FsOp, Op, Source};
 
@@ -70,7 +69,8 @@ fn footprint(op: &FsOp, before: &[Op], look: Look<'_>) -> Result<Option<Error>, 
         && look(source)? == HostEntry::Nothing
     {
         // There is nothing to be shown at that place: a name that was not meant, most often.
-        let error = Error::new(FAILED, "it does not exist on the host").with_hint(Some(SKIP_MISSING.into()));
+        let error =
+            Error::new(ErrorKind::Invalid, "it does not exist on the host").with_hint(Some(SKIP_MISSING.into()));
         return Ok(Some(error));
     }
     if op.is_mount() && (is_skipped(op, look)? || look(&place)? != HostEntry::Nothing) {
@@ -85,7 +85,7 @@ fn footprint(op: &FsOp, before: &[Op], look: Look<'_>) -> Result<Option<Error>, 
     } else {
         "choose a place that is the sandbox's own, such as one below --tmpfs"
     };
-    Ok(Some(Error::new(FAILED, message).with_hint(Some(hint.into()))))
+    Ok(Some(Error::new(ErrorKind::Unsafe, message).with_hint(Some(hint.into()))))
 }
 
 /// Where `dest` lies on the host, if it is shown there by something that is writable.
@@ -142,7 +142,7 @@ fn undoing(op: &Op, before: &[Op]) -> Option<Error> {
     message.extend_from_slice(b", which the workspace protects");
     let hint = "the workspace is writable already but for what the host would obey later; a directory without that \
                 protection takes --profile base --rw DIR";
-    Some(Error::new(FAILED, message).with_hint(Some(hint.into())))
+    Some(Error::new(ErrorKind::Unsafe, message).with_hint(Some(hint.into())))
 }
 
 fn is_below(path: &CStr, above: &CStr) -> bool {

@@ -5,12 +5,11 @@ use std::rc::Rc;
 
 use super::args::RunArgs;
 use super::footprint::HostEntry;
-use super::lower::{self, Facts};
+use super::lower::{self, Context};
 use super::profile::{SHIPPED, Text};
-use super::read::{self, Outcome, Outside};
+use super::read::{self, Outside, Parsed};
 use super::{as_bwrap, messages};
-use crate::cli::exit_code::FAILED;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::fuzzing::shown::check_shown;
 use crate::spec::Settle;
 use crate::workspace::Workspace;
@@ -24,7 +23,7 @@ impl Outside for Shelf<'_> {
         let shipped = SHIPPED.iter().find(|(known, _)| known.as_bytes() == bytes).map(|(_, text)| text.as_bytes());
         match shipped.or(bytes.contains(&b'/').then_some(self.0)) {
             Some(text) => Ok(Text { name: Rc::from(bytes), text: Rc::from(text) }),
-            None => Err(Error::new(FAILED, "no profile has this name")),
+            None => Err(Error::new(ErrorKind::Invalid, "no profile has this name")),
         }
     }
 }
@@ -39,7 +38,7 @@ pub(crate) fn profile(text: &[u8]) {
     let mut args = args();
     args.command.push(c"true".into());
     match read::profile(&mut args, c"/p/fuzz.profile", &mut Shelf(text)) {
-        Ok(()) => lowered(args),
+        Ok(()) => check_lowered(args),
         Err(error) => check_shown(&error),
     }
 }
@@ -50,18 +49,18 @@ pub(crate) fn command_line(input: &[u8]) {
         input.split_inclusive(|&byte| byte == 0).filter_map(|word| CStr::from_bytes_with_nul(word).ok()).collect();
     let mut args = args();
     match read::command_line(&mut args, &words, &mut Shelf(input)) {
-        Ok(Outcome::Complete) => {
+        Ok(Parsed::Complete) => {
             let command: Vec<&CStr> = args.command.iter().map(CString::as_c_str).collect();
             assert!(words.ends_with(&command), "{command:?} is not the end of {words:?}");
-            lowered(args);
+            check_lowered(args);
         }
-        Ok(Outcome::Help { .. } | Outcome::Version) => {}
+        Ok(Parsed::Help { .. } | Parsed::Version) => {}
         Err(error) => check_shown(&error),
     }
 }
 
-fn lowered(args: RunArgs) {
-    let facts = Facts {
+fn check_lowered(args: RunArgs) {
+    let context = Context {
         last_cap: 40,
         cwd: Some(c"/work/dir"),
         environment: &[c"PATH=/bin", c"LC_ALL=C", c"TOKEN=secret", c"=odd"],
@@ -77,20 +76,20 @@ fn lowered(args: RunArgs) {
         },
         read: &|_| Ok(b"{}".to_vec()),
     };
-    let meant = match lower::lower(args, &facts) {
-        Ok(meant) => meant,
+    let lowered = match lower::lower(args, &context) {
+        Ok(lowered) => lowered,
         Err(error) => return check_shown(&error),
     };
-    for op in &meant.spec.ops {
+    for op in &lowered.spec.ops {
         let dest = op.fs.dest().map(CStr::to_bytes);
         assert!(dest.is_none_or(|dest| dest.starts_with(b"/")), "a relative destination: {op:?}");
         let said = String::from_utf8_lossy(&op.fs.in_words()).into_owned();
         assert!(!said.chars().any(char::is_control), "an operation that is unfit to be shown: {said:?}");
     }
-    if let Err(conflict) = meant.spec.check(1000, 1000) {
-        check_shown(&messages::conflict(conflict, &meant.seen));
+    if let Err(conflict) = lowered.spec.check(1000, 1000) {
+        check_shown(&messages::conflict(conflict, &lowered.seen));
     }
-    if let Err(error) = as_bwrap::line(&meant.spec) {
+    if let Err(error) = as_bwrap::line(&lowered.spec) {
         check_shown(&error);
     }
 }

@@ -9,8 +9,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use super::origin::{self, Origin};
-use crate::cli::exit_code::FAILED;
-use crate::error::{Error, push_printable, quoted};
+use crate::error::{Error, ErrorKind, push_printable, quoted};
 use crate::spec::path::MAX_LINKS;
 use crate::spec::{FsOp, Op, Source};
 
@@ -120,7 +119,7 @@ fn refusal(link: &Path, target: &Path) -> Error {
         "a program in an earlier sandbox may have made it; if {target} is what you mean, name it instead of the link (PATH:DEST \
          shows it at another place)"
     );
-    Error::new(FAILED, message).with_hint(Some(hint))
+    Error::new(ErrorKind::Unsafe, message).with_hint(Some(hint))
 }
 
 /// `path` (absolute) without links, whether it exists or not: one that leads into nothing names the place where

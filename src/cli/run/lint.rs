@@ -23,7 +23,7 @@ pub(in crate::cli) struct Subject<'a> {
     /// Where its operations come from.
     pub origins: &'a [Origin],
     /// Every option that was set, and where it stands.
-    pub seen: &'a [(&'static str, Origin)],
+    pub seen: &'a [Origin],
     /// The workspace is not among the operations, and could be any directory.
     pub is_anywhere: bool,
 }
@@ -60,7 +60,7 @@ pub(in crate::cli) fn lint(subject: &Subject<'_>) -> Vec<Vec<u8>> {
             note(origin::last(seen, option), b"can never matter: there is no network but the loopback device");
         }
     }
-    for (origin, text) in overruled(seen) {
+    for (origin, text) in overridden(seen) {
         note(Some(origin), text.as_bytes());
     }
     if !spec.process.command.is_empty() {
@@ -86,7 +86,7 @@ fn never_matches(op: &Op, Subject { spec, origins, is_anywhere, .. }: &Subject<'
     };
     let Some(last) = spec.ops.iter().rfind(meets) else { return false };
     // What comes after a directory in memory may be the workspace, which can be anywhere.
-    let workspace = origins.iter().position(|origin| [&b"workspace"[..], b"--workspace"].contains(&&*origin.word));
+    let workspace = origins.iter().position(|origin| origin.option == "--workspace");
     let is_last = !is_anywhere || workspace.is_none_or(|word| word < last.word);
     matches!(last.fs, FsOp::Tmpfs { .. }) && dest(last).is_some_and(|dest| start.starts_with(dest)) && is_last
 }
@@ -108,21 +108,18 @@ fn is_missing(op: &FsOp) -> bool {
 /// Options of which the last one counts.
 const SINGLE: &[&str] = &["--hostname", "--uid", "--gid", "--workdir", "--seccomp", "--net", "--landlock"];
 
-/// A line of a profile: the option, and where it stands.
-type Line = (&'static str, Origin);
-
 /// Lines that a line of the same file takes the meaning from, each with what to say about it. A profile that builds on
-/// another one may well overrule that.
-fn overruled(seen: &[Line]) -> Vec<(&Origin, String)> {
+/// another one may well override that.
+fn overridden(seen: &[Origin]) -> Vec<(&Origin, String)> {
     let mut found = Vec::new();
-    for (index, (option, origin)) in seen.iter().enumerate() {
+    for (index, origin) in seen.iter().enumerate() {
         let Some((file, _)) = &origin.profile else { continue };
-        let is_near = |(_, other): &&Line| other.profile.as_ref().is_some_and(|(other, _)| other == file);
-        let number = |(_, other): &Line| other.profile.as_ref().map_or(0, |(_, line)| *line);
-        if let Some(later) = seen[index + 1..].iter().filter(is_near).rfind(|later| is_instead(later, option, origin)) {
+        let is_near = |other: &&Origin| other.profile.as_ref().is_some_and(|(other, _)| other == file);
+        let number = |other: &Origin| other.profile.as_ref().map_or(0, |(_, line)| *line);
+        if let Some(later) = seen[index + 1..].iter().filter(is_near).rfind(|later| is_instead(later, origin)) {
             found.push((origin, format!("never counts: line {} says something else", number(later))));
         }
-        if *option == "--syscall-allow"
+        if origin.option == "--syscall-allow"
             && let Some(deny) = seen.iter().filter(is_near).find(|other| refuses(other, origin))
         {
             found.push((origin, format!("line {} refuses the same, and is stronger", number(deny))));
@@ -131,22 +128,18 @@ fn overruled(seen: &[Line]) -> Vec<(&Origin, String)> {
     found
 }
 
-/// Whether `later` counts instead of `option`, which stands at `origin`.
-fn is_instead((other, later): &Line, option: &str, origin: &Origin) -> bool {
-    let (name, _) = variable(origin.value(option));
-    let is_same = match option {
-        "--env" => variable(later.value(other)) == (name, true),
+/// Whether `later` counts instead of `origin`.
+fn is_instead(later: &Origin, origin: &Origin) -> bool {
+    let is_same = match origin.option {
+        "--env" => variable(later.value()) == (variable(origin.value()).0, true),
         option => SINGLE.contains(&option),
     };
-    *other == option && is_same
+    later.option == origin.option && is_same
 }
 
 /// Whether `other` refuses a system call that is allowed at `allowed`.
-fn refuses((other, denied): &Line, allowed: &Origin) -> bool {
-    let names = |value: &[u8]| value.split(|&byte| byte == b',').map(|name| name.trim_ascii().to_vec()).collect();
-    let own: Vec<Vec<u8>> = names(allowed.value("--syscall-allow"));
-    let denied: Vec<Vec<u8>> = names(denied.value(other));
-    *other == "--syscall-deny" && denied.iter().any(|name| own.contains(name))
+fn refuses(other: &Origin, allowed: &Origin) -> bool {
+    other.option == "--syscall-deny" && other.values().any(|name| allowed.values().any(|allowed| allowed == name))
 }
 
 /// The name in the value of `env`, and whether it is set, rather than passed on where it is there.

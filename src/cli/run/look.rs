@@ -1,24 +1,22 @@
 //! Profiles looked at rather than used.
 
-use std::cell::RefCell;
 use std::ffi::{CStr, CString};
 use std::path::PathBuf;
 
 use super::args::RunArgs;
 use super::lint;
 use super::lint::Subject;
-use super::lower::Meant;
+use super::lower::Lowered;
 use super::messages::Native;
 use super::origin::{self, Origin};
 use super::profile::Library;
 use super::read::{self, Outside as _};
 use super::world::World;
-use crate::cli::exit_code::FAILED;
 use crate::error::Error;
 use crate::host;
 use crate::plan;
 use crate::spec::Spec;
-use crate::supervise::Door;
+use crate::supervise::Frontend;
 use crate::workspace::Workspace;
 
 /// Where somebody reads profiles.
@@ -50,21 +48,21 @@ impl<'a> Desk<'a> {
 
     /// Its options, and those of the profiles that it builds on, where these stand.
     pub(in crate::cli) fn lines(&mut self, name: &CStr) -> Result<Vec<Vec<u8>>, Error> {
-        Ok(self.read(name)?.seen.iter().map(|(name, origin)| line(name, origin)).collect())
+        Ok(self.read(name)?.seen.iter().map(line).collect())
     }
 
     /// What is probably not meant, one line each. What would end every run with this profile is an error.
     pub(in crate::cli) fn lint(&mut self, name: &CStr, command: Vec<CString>) -> Result<Vec<Vec<u8>>, Error> {
         let is_started = !command.is_empty();
-        let meant = if is_started {
+        let lowered = if is_started {
             self.lower(name, command, &World::workspace)
         } else {
             // It is about the profile then, and not about the directory. Without a command nothing can be meant.
             self.lower(name, vec![c"true".into()], &|_| Ok(Workspace::default()))
         };
-        let Meant { mut spec, origins, seen, unheld: _ } = meant?;
+        let Lowered { mut spec, origins, seen, unheld: _ } = lowered?;
         let kernel = host::kernel_for(&spec)?;
-        let wrong = |error| origin::placed(&seen, &origins, Error { code: FAILED, ..error });
+        let wrong = |error| origin::placed(&seen, &origins, error);
         plan::look_over(&spec, kernel.as_deref()).map_err(wrong)?;
         if !is_started {
             spec.process.command.clear();
@@ -84,13 +82,13 @@ impl<'a> Desk<'a> {
     }
 
     /// The box of `command` under a profile, with the words of its failures.
-    pub(in crate::cli) fn meant(
+    pub(in crate::cli) fn lowered(
         &mut self,
         name: &CStr,
         command: Vec<CString>,
-    ) -> Result<(Spec, impl Door + use<>), Error> {
-        let Meant { spec, origins, seen, unheld: _ } = self.lower(name, command, &World::workspace)?;
-        Ok((spec, Native { origins, seen, status: None, failed: RefCell::default() }))
+    ) -> Result<(Spec, impl Frontend + use<>), Error> {
+        let Lowered { spec, origins, seen, unheld: _ } = self.lower(name, command, &World::workspace)?;
+        Ok((spec, Native { origins, seen, status: None }))
     }
 
     fn lower(
@@ -98,12 +96,12 @@ impl<'a> Desk<'a> {
         name: &CStr,
         command: Vec<CString>,
         workspace: &dyn Fn(&World) -> Result<Workspace, Error>,
-    ) -> Result<Meant, Error> {
+    ) -> Result<Lowered, Error> {
         let args = RunArgs { command, ..self.read(name)? };
-        let meant = self.world.meant(args, self.environment, &|| workspace(&self.world))?;
-        match self.world.guard_profiles(&meant.spec, &meant.origins) {
-            Err(error) if !meant.spec.best_effort => Err(error),
-            _ => Ok(meant),
+        let lowered = self.world.lowered(args, self.environment, &|| workspace(&self.world))?;
+        match self.world.guard_profiles(&lowered.spec, &lowered.origins) {
+            Err(error) if !lowered.spec.best_effort => Err(error),
+            _ => Ok(lowered),
         }
     }
 
@@ -115,8 +113,7 @@ impl<'a> Desk<'a> {
 }
 
 /// An option in one form, however it was written: its name without dashes, a blank, the value.
-fn line(name: &str, origin: &Origin) -> Vec<u8> {
-    let value = origin.value(name);
-    let name = name.trim_start_matches('-').as_bytes();
+fn line(origin: &Origin) -> Vec<u8> {
+    let (name, value) = (origin.option.trim_start_matches('-').as_bytes(), origin.value());
     if value.is_empty() { name.to_vec() } else { [name, b" ", value].concat() }
 }

@@ -1,14 +1,13 @@
 //! [`RunArgs`] → [`Spec`]: what is meant by the words, with the defaults of a safe box filled in. Pure; what it must
-//! know of the host comes as [`Facts`].
+//! know of the host comes as [`Context`].
 
 use std::ffi::{CStr, CString};
 
-use super::args::{EnvWish, RunArgs, Wish, overlay};
+use super::args::{EnvRequest, Request, RunArgs, overlay};
 use super::footprint::{self, HostEntry};
 use super::origin::{self, Origin, refuse};
 use super::value;
-use crate::cli::exit_code::FAILED;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::spec::{
     BindFlags, CapSet, DieWith, EnvOp, Fds, FsOp, Landlock, LandlockTier, Lifecycle, Lockdown, Namespaces,
     NestedUserNs, Op, Process, ProfileText, Report, Seccomp, Settle, Source, Spec, Unshare, UserNs, Watch,
@@ -17,7 +16,7 @@ use crate::suggest::nearest;
 use crate::workspace::{Unheld, Workspace};
 
 /// What the meaning of the words depends on.
-pub(crate) struct Facts<'a> {
+pub(crate) struct Context<'a> {
     /// Highest capability number of this kernel.
     pub last_cap: u8,
     /// The current directory, without links.
@@ -44,13 +43,13 @@ const FOR_BOXES: &str = "openat2";
 
 /// What a command line asks for.
 #[derive(Debug)]
-pub(crate) struct Meant {
+pub(crate) struct Lowered {
     /// The sandbox. [`Op::word`] is an index of the origins.
     pub spec: Spec,
     /// Where its operations come from.
     pub origins: Vec<Origin>,
     /// Every option that was set, and where it stands.
-    pub seen: Vec<(&'static str, Origin)>,
+    pub seen: Vec<Origin>,
     /// Parts of the workspace that cannot be protected, which is all right with the caller, or of which they must know.
     pub unheld: Vec<Unheld>,
 }
@@ -59,25 +58,25 @@ pub(crate) struct Meant {
 const OURS: usize = usize::MAX;
 
 /// The sandbox that `args` ask for.
-pub(crate) fn lower(mut args: RunArgs, facts: &Facts<'_>) -> Result<Meant, Error> {
-    let wishes = std::mem::take(&mut args.wishes);
-    let is_workspace = wishes.contains(&Wish::Workspace);
+pub(crate) fn lower(mut args: RunArgs, context: &Context<'_>) -> Result<Lowered, Error> {
+    let requests = std::mem::take(&mut args.requests);
+    let is_workspace = requests.contains(&Request::Workspace);
     let seen = &args.seen;
     let placed = |option: &'static str| move |error| origin::at(origin::last(seen, option), error);
-    let caps = caps(&args, facts.last_cap)?;
-    let (seccomp, is_ours) = seccomp(&args, facts).map_err(placed("--seccomp"))?;
+    let caps = caps(&args, context.last_cap)?;
+    let (seccomp, is_ours) = seccomp(&args, context).map_err(placed("--seccomp"))?;
     let is_alone = args.landlock == Some(LandlockTier::Only);
     let namespaces = namespaces(&args, is_alone);
-    let ops = Vec::with_capacity(wishes.len() + 8);
-    let mut lowered = Lowered { ops, watch: Vec::new(), settle: Vec::new(), unheld: Vec::new(), is_alone };
-    for (word, wish) in wishes.into_iter().enumerate() {
-        let done = lowered.add(word, wish, facts, args.best_effort);
+    let ops = Vec::with_capacity(requests.len() + 8);
+    let mut lowering = Lowering { ops, watch: Vec::new(), settle: Vec::new(), unheld: Vec::new(), is_alone };
+    for (word, request) in requests.into_iter().enumerate() {
+        let done = lowering.add(word, request, context, args.best_effort);
         done.map_err(|error| origin::at(args.origins.get(word), error))?;
     }
-    let Lowered { mut ops, watch, settle, unheld, is_alone: _ } = lowered;
+    let Lowering { mut ops, watch, settle, unheld, is_alone: _ } = lowering;
     let settle = writable(settle, &ops);
     if !is_alone {
-        footprint::check(&ops, &args.origins, facts.look)?;
+        footprint::check(&ops, &args.origins, context.look)?;
     }
     // What nobody made writable is not: the root itself, and the directories in it that lead to mounts.
     if !is_alone && !ops.iter().any(|op| op.fs.dest() == Some(c"/")) {
@@ -90,9 +89,9 @@ pub(crate) fn lower(mut args: RunArgs, facts: &Facts<'_>) -> Result<Meant, Error
         ops.push(Op::new(FsOp::Hostname { name }, word));
     }
     let workdir = match args.workdir {
-        Some(dir) => Some(absolute(dir, facts).map_err(placed("--workdir"))?),
+        Some(dir) => Some(absolute(dir, context).map_err(placed("--workdir"))?),
         // A program that was to work here does not start anywhere else.
-        None if is_workspace => facts.cwd.map(CStr::to_owned),
+        None if is_workspace => context.cwd.map(CStr::to_owned),
         None => None,
     };
     let spec = Spec {
@@ -102,7 +101,7 @@ pub(crate) fn lower(mut args: RunArgs, facts: &Facts<'_>) -> Result<Meant, Error
         process: Process {
             command: args.command,
             argv0: None,
-            env: environment(&args.env, facts.environment),
+            env: environment(&args.env, context.environment),
             chdir: workdir,
             // A terminal that is shared takes words put into it by whoever may (CVE-2017-5226). Our own profiles refuse
             // that; about others nothing is known.
@@ -139,7 +138,7 @@ pub(crate) fn lower(mut args: RunArgs, facts: &Facts<'_>) -> Result<Meant, Error
         best_effort: args.best_effort,
         one_tmpfs: true,
     };
-    Ok(Meant { spec, origins, seen: args.seen, unheld })
+    Ok(Lowered { spec, origins, seen: args.seen, unheld })
 }
 
 /// The namespaces that are wanted. Where Landlock stands alone (`is_alone`) it has rules instead of some of them, for
@@ -174,7 +173,7 @@ fn caps(args: &RunArgs, last: u8) -> Result<CapSet, Error> {
                     Some(near) => format!("did you mean {near}?"),
                     None => "names have their prefix: CAP_NET_ADMIN; ALL is all of them (capabilities(7))".into(),
                 };
-                let error = Error::new(FAILED, "unknown capability").with_hint(Some(hint));
+                let error = Error::new(ErrorKind::Invalid, "unknown capability").with_hint(Some(hint));
                 Err(origin::at(origin::nth(&args.seen, "--cap-add", nth), error))
             }
         }
@@ -182,7 +181,7 @@ fn caps(args: &RunArgs, last: u8) -> Result<CapSet, Error> {
 }
 
 /// The filter, and whether it is one of ours.
-fn seccomp(args: &RunArgs, facts: &Facts<'_>) -> Result<(Seccomp, bool), Error> {
+fn seccomp(args: &RunArgs, context: &Context<'_>) -> Result<(Seccomp, bool), Error> {
     let mut allow = args.syscall_allow.clone();
     let text = match args.seccomp.as_deref() {
         None => ProfileText::Shipped(DEFAULT_FILTER.into()),
@@ -194,7 +193,7 @@ fn seccomp(args: &RunArgs, facts: &Facts<'_>) -> Result<(Seccomp, bool), Error> 
             }
             return Ok((Seccomp::Off, false));
         }
-        Some(file) if file.to_bytes().contains(&b'/') => ProfileText::of_word(file, facts.read)?,
+        Some(file) if file.to_bytes().contains(&b'/') => ProfileText::of_word(file, context.read)?,
         Some(name) => ProfileText::Shipped(name.to_string_lossy().into_owned()),
     };
     let is_ours = matches!(text, ProfileText::Shipped(_));
@@ -206,7 +205,7 @@ fn seccomp(args: &RunArgs, facts: &Facts<'_>) -> Result<(Seccomp, bool), Error> 
 }
 
 /// The operations, as they grow.
-struct Lowered {
+struct Lowering {
     ops: Vec<Op>,
     watch: Vec<Watch>,
     settle: Vec<Settle>,
@@ -215,13 +214,13 @@ struct Lowered {
     is_alone: bool,
 }
 
-impl Lowered {
-    fn add(&mut self, word: usize, wish: Wish, facts: &Facts<'_>, best_effort: bool) -> Result<(), Error> {
-        let fs = match wish {
-            Wish::Op(op) => with_absolute_dest(op, facts)?,
-            Wish::Mirror(path) => {
-                let dest = absolute(path.clone(), facts)?;
-                match (facts.look)(&path)? {
+impl Lowering {
+    fn add(&mut self, word: usize, request: Request, context: &Context<'_>, best_effort: bool) -> Result<(), Error> {
+        let fs = match request {
+            Request::Op(op) => with_absolute_dest(op, context)?,
+            Request::Mirror(path) => {
+                let dest = absolute(path.clone(), context)?;
+                match (context.look)(&path)? {
                     HostEntry::Nothing => return Ok(()),
                     // Without a root of its own, the program has the host's link itself.
                     HostEntry::Link(_) if self.is_alone => return Ok(()),
@@ -233,19 +232,19 @@ impl Lowered {
                     },
                 }
             }
-            Wish::OverlayTry { source, dest } => match (facts.look)(&source)? {
+            Request::OverlayTry { source, dest } => match (context.look)(&source)? {
                 HostEntry::Nothing => return Ok(()),
-                HostEntry::Link(_) | HostEntry::Something => overlay(source, absolute(dest, facts)?),
+                HostEntry::Link(_) | HostEntry::Something => overlay(source, absolute(dest, context)?),
             },
-            Wish::Workspace => {
-                let found = (facts.workspace)()?;
+            Request::Workspace => {
+                let found = (context.workspace)()?;
                 if let Some(refusal) = found.refusal().filter(|_| !best_effort) {
                     return Err(refusal);
                 }
                 let Workspace { identity, ops, unheld, watch, settle } = found;
                 // Never into a directory of the host.
                 for fs in identity {
-                    let fs = with_absolute_dest(fs, facts)?;
+                    let fs = with_absolute_dest(fs, context)?;
                     if self.is_own(fs.dest()) {
                         self.ops.push(Op::new(fs, word));
                     }
@@ -280,15 +279,15 @@ fn writable(mut settle: Vec<Settle>, ops: &[Op]) -> Vec<Settle> {
     settle
 }
 
-fn with_absolute_dest(mut op: FsOp, facts: &Facts<'_>) -> Result<FsOp, Error> {
+fn with_absolute_dest(mut op: FsOp, context: &Context<'_>) -> Result<FsOp, Error> {
     if let Some(dest) = op.dest_mut() {
-        *dest = absolute(std::mem::take(dest), facts)?;
+        *dest = absolute(std::mem::take(dest), context)?;
     }
     Ok(op)
 }
 
 /// `path` from the current directory on, without `.`, `..` and doubled slashes.
-fn absolute(path: CString, facts: &Facts<'_>) -> Result<CString, Error> {
+fn absolute(path: CString, context: &Context<'_>) -> Result<CString, Error> {
     let text = path.to_bytes();
     // As nearly all are.
     if text.strip_prefix(b"/").is_some_and(|rest| rest.split(|&byte| byte == b'/').all(is_name)) {
@@ -296,7 +295,7 @@ fn absolute(path: CString, facts: &Facts<'_>) -> Result<CString, Error> {
     }
     let mut whole = Vec::new();
     if !text.starts_with(b"/") {
-        match facts.cwd {
+        match context.cwd {
             Some(cwd) => whole.extend_from_slice(cwd.to_bytes()),
             None => return value::about("", &path, ": the current directory, from which this path counts, is gone"),
         }
@@ -322,13 +321,13 @@ fn is_name(part: &[u8]) -> bool {
 
 /// Only what is named gets in. `PWD` is none of it: the program gets that of the directory where it starts, and the
 /// caller's name of its own, with links that nothing shows inside, would keep it from starting there.
-fn environment(wishes: &[EnvWish], inherited: &[&CStr]) -> Vec<EnvOp> {
+fn environment(requests: &[EnvRequest], inherited: &[&CStr]) -> Vec<EnvOp> {
     let mut ops = vec![EnvOp::Clear];
-    for wish in wishes {
-        match wish {
-            EnvWish::Set(name, _) if name.as_c_str() == c"PWD" => {}
-            EnvWish::Set(name, value) => ops.push(EnvOp::Set(name.clone(), value.clone())),
-            EnvWish::Pass(wanted) => ops.extend(inherited.iter().filter_map(|entry| pass(wanted, entry))),
+    for request in requests {
+        match request {
+            EnvRequest::Set(name, _) if name.as_c_str() == c"PWD" => {}
+            EnvRequest::Set(name, value) => ops.push(EnvOp::Set(name.clone(), value.clone())),
+            EnvRequest::Pass(wanted) => ops.extend(inherited.iter().filter_map(|entry| pass(wanted, entry))),
         }
     }
     ops

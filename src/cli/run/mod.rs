@@ -1,4 +1,4 @@
-//! `pinfold run`: the native front door. Words and profiles in, a box out that is safe with no options at all.
+//! `pinfold run`: the native front end. Words and profiles in, a box out that is safe with no options at all.
 
 mod args;
 mod as_bwrap;
@@ -15,28 +15,29 @@ mod origin;
 mod profile;
 mod read;
 pub(super) mod table;
+mod terms;
 mod value;
 mod view;
 mod world;
 
-use std::cell::RefCell;
 use std::mem::ManuallyDrop;
+use std::num::NonZeroI32;
 
 use crate::cli::commands::RUN_FORM;
-use crate::cli::exit_code::FAILED;
+use crate::cli::exit_code;
 use crate::cli::{CommandLine, console, render};
 use crate::error::Error;
 use crate::host::Host;
-use crate::plan::{self, Dropped, Plan};
-use crate::protocol::{Descriptors, Stage};
+use crate::plan::{self, Plan, Unenforced};
+use crate::protocol::Descriptors;
 use crate::spec::FdNumber;
-use crate::supervise;
+use crate::supervise::{self, Frontend};
 use crate::sys::{file, output};
 use crate::workspace::Unheld;
 use args::{Format, RunArgs};
-use lower::Meant;
+use lower::Lowered;
 use messages::Native;
-use read::Outcome;
+use read::Parsed;
 use world::World;
 
 /// Does what the words after `pinfold run` say, and returns the exit code.
@@ -48,12 +49,12 @@ pub(super) fn run(line: CommandLine) -> Result<u8, Error> {
         // the half inside shares, each of which is copied for it.
         Ok(Prepared::Box(prepared)) => {
             let mut prepared = ManuallyDrop::new(prepared);
-            let (plan, descriptors, door) = &mut **prepared;
-            carry_out(plan, descriptors, line, door)
+            let (plan, descriptors, frontend) = &mut **prepared;
+            carry_out(plan, descriptors, line, frontend)
         }
         Err(error) => {
             if let Some(fd) = status {
-                messages::report(file::callers_fd(fd), &report(&error, None));
+                messages::report_to(file::callers_fd(fd), &report(&error));
             }
             Err(error)
         }
@@ -77,15 +78,15 @@ fn prepare(line: &CommandLine, status: &mut Option<FdNumber>) -> Result<Prepared
     *status = args.json_status_fd;
     let print = |text: &str| console::print(text, 0).map(Prepared::Done);
     match read? {
-        Outcome::Help { long } => return print(&help(long)),
-        Outcome::Version => return print(console::VERSION),
-        Outcome::Complete => {}
+        Parsed::Help { long } => return print(&help(long)),
+        Parsed::Version => return print(console::VERSION),
+        Parsed::Complete => {}
     }
     let (dry_run, print_bwrap, verbose) = (args.dry_run, args.print_bwrap, args.verbose);
-    let Meant { mut spec, origins, seen, unheld } = world.meant(args, &environment, &|| world.workspace())?;
+    let Lowered { mut spec, origins, seen, unheld } = world.lowered(args, &environment, &|| world.workspace())?;
     world.guard_links(&mut spec, &origins)?;
     let unguarded = match world.guard_profiles(&spec, &origins) {
-        Err(error) if spec.best_effort => Some(not_enforced("protection of profiles", error.message)),
+        Err(error) if spec.best_effort => Some(not_enforced("protection of profiles", error.text())),
         guarded => guarded.map(|()| None)?,
     };
     if print_bwrap {
@@ -95,21 +96,21 @@ fn prepare(line: &CommandLine, status: &mut Option<FdNumber>) -> Result<Prepared
         return console::print(text, 0).map(Prepared::Done);
     }
     let program = line.words().first().copied().unwrap_or_default().to_owned();
-    let mut door = Native { origins, seen, status: spec.report.json_status_fd, failed: RefCell::default() };
-    let (host, descriptors) = Host::probe(world.caller, &spec, &program, &environment).map_err(as_ours)?;
-    door.status = door.status.filter(|fd| host.descriptors.contains(fd));
-    let mut plan = plan::plan(spec, host).map_err(|error| origin::placed(&door.seen, &door.origins, as_ours(error)))?;
-    plan.dropped.extend(unguarded);
-    plan.dropped.extend(unheld.into_iter().map(|unheld| unprotected(&unheld)));
+    let mut frontend = Native { origins, seen, status: spec.report.json_status_fd };
+    let (host, descriptors) = Host::probe(world.caller, &spec, &program, &environment)?;
+    frontend.status = frontend.status.filter(|fd| host.descriptors.contains(fd));
+    let mut plan = plan::plan(spec, host).map_err(|error| frontend.refusal(error))?;
+    plan.unenforced.extend(unguarded);
+    plan.unenforced.extend(unheld.into_iter().map(|unheld| unprotected(&unheld)));
     match dry_run {
-        Some(Format::Text) => return print(&dry_run::text(&plan, &door.origins, &world::is_skipped)),
-        Some(Format::Json) => return print(&dry_run::json(&plan, &door.origins, &world::is_skipped)),
+        Some(Format::Text) => return print(&dry_run::text(&plan, &frontend.origins, &world::is_skipped)),
+        Some(Format::Json) => return print(&dry_run::json(&plan, &frontend.origins, &world::is_skipped)),
         None => {}
     }
     if verbose {
-        console::tell(dry_run::text(&plan, &door.origins, &world::is_skipped).as_bytes());
+        console::tell(dry_run::text(&plan, &frontend.origins, &world::is_skipped).as_bytes());
     }
-    Ok(Prepared::Box(Box::new((plan, descriptors, door))))
+    Ok(Prepared::Box(Box::new((plan, descriptors, frontend))))
 }
 
 /// What the help says first.
@@ -126,18 +127,18 @@ fn help(long: bool) -> String {
 }
 
 /// A part of the workspace that cannot be protected, as what it is: something that is not enforced.
-fn unprotected(unheld: &Unheld) -> Dropped {
+fn unprotected(unheld: &Unheld) -> Unenforced {
     not_enforced("protection of the workspace", unheld.message())
 }
 
-fn not_enforced(what: &str, why: Vec<u8>) -> Dropped {
-    Dropped { op: None, what: what.into(), why: String::from_utf8_lossy(&why).into_owned() }
+fn not_enforced(what: &str, why: Vec<u8>) -> Unenforced {
+    Unenforced { field: None, what: what.into(), why: String::from_utf8_lossy(&why).into_owned() }
 }
 
-fn carry_out(plan: &Plan, descriptors: &mut Descriptors, line: CommandLine, door: &Native) -> Result<u8, Error> {
-    let ended = supervise::run(plan, descriptors, Some(line), door).map_err(as_ours);
+fn carry_out(plan: &Plan, descriptors: &mut Descriptors, line: CommandLine, frontend: &Native) -> Result<u8, Error> {
+    let ended = supervise::run(plan, descriptors, Some(line), frontend);
     if let Err(error) = &ended {
-        door.report(&report(error, *door.failed.borrow()));
+        frontend.report(&report(error));
     }
     ended
 }
@@ -147,20 +148,15 @@ pub(super) fn tell(text: &[u8]) {
     let _told = file::callers_fd(2).and_then(|fd| output::write_within(fd, text, supervise::PATIENCE)).is_ok();
 }
 
-/// The line of the JSON status about an error, and where the engine met it.
-fn report(error: &Error, failed: Option<(Stage, i32)>) -> serde_json::Value {
+/// The line of the JSON status about an error.
+fn report(error: &Error) -> serde_json::Value {
     serde_json::json!({
-        "error": String::from_utf8_lossy(&error.message),
-        "step": failed.map(|(stage, _)| stage.step()),
-        "errno": failed.map(|(_, errno)| errno).filter(|&errno| errno != 0),
-        "hint": error.hint,
-        "exit-code": error.code,
+        "error": String::from_utf8_lossy(&error.text()),
+        "step": error.step,
+        "errno": error.errno.map(NonZeroI32::get),
+        "hint": error.hint.as_ref().map(ToString::to_string),
+        "exit-code": exit_code::of(error.kind),
     })
-}
-
-/// Errors of the engine end the tool with 1, as bubblewrap's do; here that is the program's own.
-fn as_ours(error: Error) -> Error {
-    Error { code: if error.code == 1 { FAILED } else { error.code }, ..error }
 }
 
 /// What the generated files tell.

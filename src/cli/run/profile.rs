@@ -8,8 +8,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use crate::cli::exit_code::FAILED;
-use crate::error::{Error, printable, push_printable};
+use crate::error::{Error, ErrorKind, printable, push_printable};
 use crate::suggest::nearest;
 use crate::sys::{Errno, entry, error_text};
 
@@ -144,7 +143,7 @@ impl Library {
             push_printable(&mut message, path);
             message.extend_from_slice(b": ");
             message.extend_from_slice(reason.as_bytes());
-            Error::new(FAILED, message)
+            Error::new(ErrorKind::Failed, message)
         };
         let text = match entry::read_regular(path, LONGEST) {
             Ok(text) => text,
@@ -191,9 +190,7 @@ pub(super) fn file_meant(name: &[u8]) -> Option<String> {
 }
 
 fn missing(name: &CStr, why: &str) -> Error {
-    let mut message = b"profile ".to_vec();
-    push_printable(&mut message, OsStr::from_bytes(name.to_bytes()));
-    message.extend_from_slice(b": ");
-    message.extend_from_slice(why.as_bytes());
-    Error::new(FAILED, message)
+    let mut place = b"profile ".to_vec();
+    push_printable(&mut place, OsStr::from_bytes(name.to_bytes()));
+    Error { place: Some(place.into()), ..Error::new(ErrorKind::Invalid, why) }
 }

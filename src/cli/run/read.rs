@@ -13,9 +13,8 @@ use super::args::RunArgs;
 use super::origin::{Origin, at, refuse};
 use super::profile::Text;
 use super::table::{self, SHORT, TABLE};
-use crate::cli::exit_code::FAILED;
 use crate::cli::table::{Action, Opt, opts};
-use crate::error::{Error, push_printable};
+use crate::error::{Error, ErrorKind, push_printable};
 use crate::suggest::nearest;
 
 /// What a command line begins with that names no profile.
@@ -32,7 +31,7 @@ pub(crate) trait Outside {
 
 /// How a command line ends that is not refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum Parsed {
     /// With the arguments complete.
     Complete,
     /// At a request for help: a line for each option, or everything.
@@ -55,14 +54,14 @@ struct Item {
 
 /// Reads `words` (those after `pinfold run`) into `args`. Where that fails, `args` still says to whom failures are to be
 /// reported, if the words have said so before.
-pub(crate) fn command_line(args: &mut RunArgs, words: &[&CStr], outside: &mut dyn Outside) -> Result<Outcome, Error> {
+pub(crate) fn command_line(args: &mut RunArgs, words: &[&CStr], outside: &mut dyn Outside) -> Result<Parsed, Error> {
     let mut items = Vec::new();
     let read = options(words, &mut items, &mut args.command);
     let mut reader = Reader { args, outside, open: Vec::new(), done: Vec::new() };
     let (status, items): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| item.opt.name == "--json-status-fd");
     let told = status.into_iter().try_for_each(|item| reader.set(item));
     match read? {
-        Outcome::Complete => told?,
+        Parsed::Complete => told?,
         asked => return Ok(asked),
     }
     if !items.iter().any(|item| matches!(item.opt.action, Action::Splice)) {
@@ -72,17 +71,17 @@ pub(crate) fn command_line(args: &mut RunArgs, words: &[&CStr], outside: &mut dy
     for item in items {
         reader.set(item)?;
     }
-    Ok(Outcome::Complete)
+    Ok(Parsed::Complete)
 }
 
 /// The options among `words`, and behind them the words of the command.
-fn options(words: &[&CStr], items: &mut Vec<Item>, command: &mut Vec<CString>) -> Result<Outcome, Error> {
+fn options(words: &[&CStr], items: &mut Vec<Item>, command: &mut Vec<CString>) -> Result<Parsed, Error> {
     let words: Vec<OsString> = words.iter().map(|word| OsStr::from_bytes(word.to_bytes()).to_owned()).collect();
     let mut parser = lexopt::Parser::from_args(words);
-    while let Some(word) = parser.next().map_err(|error| Error::new(FAILED, error.to_string()))? {
+    while let Some(word) = parser.next().map_err(|error| Error::new(ErrorKind::Invalid, error.to_string()))? {
         let is_short = matches!(word, Arg::Short(_));
         let opt = match word {
-            Arg::Short('h') => return Ok(Outcome::Help { long: false }),
+            Arg::Short('h') => return Ok(Parsed::Help { long: false }),
             Arg::Short(letter) => match SHORT.iter().find(|(short, _)| *short == letter) {
                 Some((_, name)) => known(name.as_bytes())?,
                 None => return unknown(format!("-{letter}").as_bytes()),
@@ -90,19 +89,19 @@ fn options(words: &[&CStr], items: &mut Vec<Item>, command: &mut Vec<CString>) -
             Arg::Long(name) => known(format!("--{name}").as_bytes())?,
             Arg::Value(program) => {
                 command.push(text(program)?);
-                for word in parser.raw_args().map_err(|error| Error::new(FAILED, error.to_string()))? {
+                for word in parser.raw_args().map_err(|error| Error::new(ErrorKind::Invalid, error.to_string()))? {
                     command.push(text(word)?);
                 }
                 break;
             }
         };
         match opt.action {
-            Action::Help => return Ok(Outcome::Help { long: true }),
-            Action::Version => return Ok(Outcome::Version),
+            Action::Help => return Ok(Parsed::Help { long: true }),
+            Action::Version => return Ok(Parsed::Version),
             _ => items.push(item(opt, is_short, &mut parser)?),
         }
     }
-    Ok(Outcome::Complete)
+    Ok(Parsed::Complete)
 }
 
 /// Reads one profile with all that it builds on.
@@ -128,17 +127,24 @@ fn item(opt: Known, is_short: bool, parser: &mut lexopt::Parser) -> Result<Item,
     };
     let value = value.map(text).transpose()?;
     let mut word = opt.name.as_bytes().to_vec();
+    let mut value_at = word.len();
     if let Some(value) = &value {
         word.push(if matches!(opt.action, Action::Maybe(_)) { b'=' } else { b' ' });
-        // What is empty has to be seen.
-        word.extend_from_slice(if value.is_empty() { b"''" } else { value.to_bytes() });
+        value_at = word.len();
+        word.extend_from_slice(value.to_bytes());
     }
-    Ok(Item { opt, value, origin: Origin { profile: None, word: word.into() } })
+    if value.as_ref().is_some_and(|value| value.is_empty()) {
+        // What is empty has to be seen.
+        word.extend_from_slice(b"''");
+        value_at = word.len();
+    }
+    Ok(Item { opt, value, origin: Origin { option: opt.name, profile: None, word: word.into(), value_at } })
 }
 
 /// The next word as a value. The name of an option is none: a value was forgotten.
 fn separate(opt: Known, parser: &mut lexopt::Parser) -> Result<OsString, Error> {
-    let missing = || Error::new(FAILED, format!("{} takes a value: {} {}", opt.name, opt.name, opt.values.join(" ")));
+    let missing =
+        || Error::new(ErrorKind::Invalid, format!("{} takes a value: {} {}", opt.name, opt.name, opt.values.join(" ")));
     let value = parser.value().map_err(|_| missing())?;
     let name = value.as_bytes().split(|&byte| byte == b'=').next().unwrap_or_default();
     if name.starts_with(b"--") && opts(TABLE).any(|other| other.name.as_bytes() == name) {
@@ -226,11 +232,11 @@ impl Reader<'_> {
             } else {
                 name.clone()
             };
-            let found = self.outside.profile(&name).map_err(|error| at(Some(&origin), without_name(error, &name)))?;
+            let found = self.outside.profile(&name).map_err(|error| at(Some(&origin), error))?;
             return self.profile(found);
         }
         self.args.here = origin.clone();
-        self.args.seen.push((opt.name, origin.clone()));
+        self.args.seen.push(origin.clone());
         let done = match (&opt.action, value.as_deref()) {
             (Action::Flag(set), _) => {
                 set(self.args);
@@ -267,24 +273,14 @@ impl Reader<'_> {
             if line.is_empty() || line.starts_with(b"#") {
                 continue;
             }
-            let origin = Origin { profile: Some((name.clone(), index + 1)), word: line.into() };
+            let profile = Some((name.clone(), index + 1));
+            let origin = Origin { option: "", profile, word: line.into(), value_at: line.len() };
             let item = item_of_line(line, origin.clone()).map_err(|error| at(Some(&origin), error))?;
             self.set(item)?;
         }
         self.open.pop();
         self.done.push(name);
         Ok(())
-    }
-}
-
-/// `error` about the profile `name`, which is not said a second time.
-fn without_name(error: Error, name: &CStr) -> Error {
-    let mut start = b"profile ".to_vec();
-    push_printable(&mut start, OsStr::from_bytes(name.to_bytes()));
-    start.extend_from_slice(b": ");
-    match error.message.strip_prefix(&start[..]) {
-        Some(rest) => Error { message: rest.to_vec(), ..error },
-        None => error,
     }
 }
 
@@ -305,6 +301,8 @@ fn item_of_line(line: &[u8], origin: Origin) -> Result<Item, Error> {
     if let Some(error) = table::not_in_a_profile(opt.name) {
         return Err(error);
     }
+    // The line has no blanks at its end.
+    let origin = Origin { option: opt.name, value_at: line.len() - value.len(), ..origin };
     match (opt.action.arity(), value.is_empty() && !rest.starts_with(b"=")) {
         (0, true) => Ok(Item { opt, value: None, origin }),
         (0, false) => refuse(format!("{} takes no value", opt.name)),

@@ -1,12 +1,11 @@
 //! The options of `pinfold run`, which are the lines of profiles too.
 
-use super::args::{self, Format, RunArgs, Wish};
+use super::args::{self, Format, Request, RunArgs};
 use super::origin::refuse;
 use super::value;
-use crate::cli::exit_code::FAILED;
 use crate::cli::table;
 use crate::cli::table::Action::{Flag, Help, Maybe, One, Splice, Version};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::spec::{BindFlags, FsOp, LandlockTier};
 
 type Opt = table::Opt<RunArgs>;
@@ -92,7 +91,7 @@ const HOST: &[Opt] = &[
         &["PATH"],
         One(|args, value| {
             let path = args.path(value.to_bytes())?;
-            args.add(Wish::Mirror(path));
+            args.add(Request::Mirror(path));
             Ok(())
         }),
         "Show PATH of the host, read-only; of a link make the same link",
@@ -101,7 +100,7 @@ const HOST: &[Opt] = &[
     Opt::new(
         "--workspace",
         &[],
-        Flag(|args| args.add(Wish::Workspace)),
+        Flag(|args| args.add(Request::Workspace)),
         "Show the current directory, writable, and start there",
         "Inside a Git repository what `git commit` needs is writable too, and hooks, configuration and other files that \
          would be executed outside later are read-only. Refused in /, in the home directory, above it, and in \
@@ -154,7 +153,7 @@ const FILES: &[Opt] = &[
                 Ok(target) if !target.is_empty() => target,
                 _ => return refuse("the target of a link cannot be empty"),
             };
-            args.add(Wish::Op(FsOp::Symlink { target, dest }));
+            args.add(Request::Op(FsOp::Symlink { target, dest }));
             Ok(())
         }),
         "Make a symbolic link at PATH that says TARGET",
@@ -165,7 +164,7 @@ const FILES: &[Opt] = &[
         &["PATH"],
         One(|args, value| {
             let dest = args.path(value.to_bytes())?;
-            args.add(Wish::Op(FsOp::Proc { dest }));
+            args.add(Request::Op(FsOp::Proc { dest }));
             Ok(())
         }),
         "Mount a procfs, which shows the processes of the sandbox",
@@ -176,7 +175,7 @@ const FILES: &[Opt] = &[
         &["PATH"],
         One(|args, value| {
             let dest = args.path(value.to_bytes())?;
-            args.add(Wish::Op(FsOp::Dev { dest }));
+            args.add(Request::Op(FsOp::Dev { dest }));
             Ok(())
         }),
         "Make a device directory with what every program may use",
@@ -438,5 +437,7 @@ pub(crate) const ONLY_TYPED: &[&str] =
 
 /// Says why an option cannot stand in a profile.
 pub(super) fn not_in_a_profile(name: &str) -> Option<Error> {
-    ONLY_TYPED.contains(&name).then(|| Error::new(FAILED, "this option has its place on the command line only"))
+    ONLY_TYPED
+        .contains(&name)
+        .then(|| Error::new(ErrorKind::Invalid, "this option has its place on the command line only"))
 }

@@ -5,8 +5,7 @@ use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 
 use super::origin::refuse;
-use crate::cli::exit_code::FAILED;
-use crate::error::{Error, push_printable, quoted};
+use crate::error::{Error, ErrorKind, push_printable, quoted};
 use crate::spec::FdNumber;
 use crate::suggest::nearest;
 
@@ -61,9 +60,9 @@ fn upwards(text: &[u8], path: &[u8], variables: &[(&'static str, CString)]) -> E
         Some((name, value)) => {
             let value = quoted(OsStr::from_bytes(value.to_bytes()));
             let message = format!("the variable {name} is {value}, and a path in a profile has no `..` in it");
-            Error::new(FAILED, message).with_hint(Some(format!("give {name} the same path without `..`")))
+            Error::new(ErrorKind::Invalid, message).with_hint(Some(format!("give {name} the same path without `..`")))
         }
-        None => Error::new(FAILED, "a path in a profile has no `..` in it"),
+        None => Error::new(ErrorKind::Invalid, "a path in a profile has no `..` in it"),
     }
 }
 
@@ -94,7 +93,7 @@ fn unusable(name: &str) -> Error {
     let message = format!("the variable {name} does not name a socket in the runtime directory");
     let hint =
         format!("unset {name}, or set it to the name of a socket there; a directory or a link is not shown for it");
-    Error::new(FAILED, message).with_hint(Some(hint))
+    Error::new(ErrorKind::Invalid, message).with_hint(Some(hint))
 }
 
 fn unknown_variable<T>(name: &[u8], variables: &[(&'static str, CString)]) -> Result<T, Error> {

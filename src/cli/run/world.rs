@@ -8,14 +8,13 @@ use std::path::{Component, Path, PathBuf};
 use super::args::RunArgs;
 use super::footprint::HostEntry;
 use super::links::{self, Place};
-use super::lower::{self, Facts, Meant};
+use super::lower::{self, Context, Lowered};
 use super::origin::{self, Origin};
 use super::profile::{Library, Text};
 use super::read::Outside;
 use super::{messages, profile, value};
-use crate::cli::exit_code::FAILED;
 use crate::cli::seccomp::LONGEST;
-use crate::error::{Error, push_printable};
+use crate::error::{Error, ErrorKind, push_printable};
 use crate::host::Caller;
 use crate::spec::{FsOp, Op, ProfileText, Seccomp, Source, Spec};
 use crate::sys::{Errno, entry, error_text, file};
@@ -111,7 +110,7 @@ impl World {
     /// What the current directory needs.
     pub(super) fn workspace(&self) -> Result<Workspace, Error> {
         let Some(cwd) = &self.cwd else {
-            return Err(Error::new(FAILED, "the current directory is gone, and so is the workspace"));
+            return Err(Error::new(ErrorKind::Failed, "the current directory is gone, and so is the workspace"));
         };
         let known =
             |name: &str| self.variables.iter().find(|(known, _)| *known == name).map(|(_, value)| path_of(value));
@@ -129,13 +128,13 @@ impl World {
 
     /// What `args` ask for, if it can be had all at once. `environment` is the caller's, and `workspace` says what the
     /// current directory needs.
-    pub(super) fn meant(
+    pub(super) fn lowered(
         &self,
         args: RunArgs,
         environment: &[&CStr],
         workspace: &dyn Fn() -> Result<Workspace, Error>,
-    ) -> Result<Meant, Error> {
-        let facts = Facts {
+    ) -> Result<Lowered, Error> {
+        let context = Context {
             last_cap: if args.caps.is_empty() { 0 } else { Caller::last_capability() },
             cwd: self.cwd.as_deref(),
             environment,
@@ -143,10 +142,10 @@ impl World {
             workspace,
             read: &read_file,
         };
-        let meant = lower::lower(args, &facts)?;
-        let done = meant.spec.check(self.caller.uid, self.caller.gid);
-        done.map_err(|conflict| messages::conflict(conflict, &meant.seen))?;
-        Ok(meant)
+        let lowered = lower::lower(args, &context)?;
+        let done = lowered.spec.check(self.caller.uid, self.caller.gid);
+        done.map_err(|conflict| messages::conflict(conflict, &lowered.seen))?;
+        Ok(lowered)
     }
 
     fn absolute(&self, path: &Path) -> PathBuf {
@@ -196,7 +195,10 @@ impl World {
                 push_printable(&mut message, if is_written { &place } else { &named });
                 let hint = "what the program writes there would decide about the next sandbox: keep profiles outside of what it can write to, \
                             and make a smaller directory writable";
-                return Err(origin::at(origins.get(*word), Error::new(FAILED, message).with_hint(Some(hint.into()))));
+                return Err(origin::at(
+                    origins.get(*word),
+                    Error::new(ErrorKind::Unsafe, message).with_hint(Some(hint.into())),
+                ));
             }
         }
         Ok(())
@@ -238,7 +240,7 @@ pub(super) fn look(path: &CStr) -> Result<HostEntry, Error> {
         Ok(target) => Ok(HostEntry::Link(target)),
         Err(Errno::EINVAL) => Ok(HostEntry::Something),
         Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(HostEntry::Nothing),
-        Err(errno) => value::about("cannot look at ", path, &format!(": {}", error_text(errno as i32))),
+        Err(errno) => failed("cannot look at ", path, error_text(errno as i32)),
     }
 }
 
@@ -254,7 +256,11 @@ pub(super) fn is_skipped(op: &FsOp) -> bool {
 
 /// The content of a seccomp profile.
 pub(super) fn read_file(path: &CStr) -> Result<Vec<u8>, Error> {
-    entry::read_regular(path, LONGEST).or_else(|errno| {
-        value::about("cannot read the seccomp profile ", path, &format!(": {}", profile::unreadable(errno, LONGEST)))
-    })
+    entry::read_regular(path, LONGEST)
+        .or_else(|errno| failed("cannot read the seccomp profile ", path, &profile::unreadable(errno, LONGEST)))
+}
+
+/// The failure of a call about `path`.
+fn failed<T>(what: &str, path: &CStr, why: &str) -> Result<T, Error> {
+    value::about(what, path, &format!(": {why}")).map_err(|error: Error| Error { kind: ErrorKind::Failed, ..error })
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::doctor::Report;
 use crate::doctor::facts::Facts;
-use crate::doctor::rehearsal::{Outcome, Rehearsals};
+use crate::doctor::rehearsal::{Rehearsal, Rehearsals};
 use crate::doctor::trials::{Trial, Trials, Tried};
 use crate::doctor::verdict::Verdict;
 use crate::host::Caller;
@@ -85,8 +85,8 @@ impl Host {
         Facts::read(&self.0, USER)
     }
 
-    /// The verdict on this host, with these results of the trials and of the real sandbox.
-    pub(super) fn report(&self, trials: Trials, full: Outcome, no_proc: Outcome) -> Report {
+    /// What is said about it where the trials went like this, and a real box so.
+    pub(super) fn report(&self, trials: Trials, full: Rehearsal, no_proc: Rehearsal) -> Report {
         let no_landlock = full.clone();
         self.report_of(trials, Rehearsals { full, no_landlock, no_proc })
     }
@@ -126,8 +126,8 @@ pub(super) fn without_userns(tried: Tried) -> Trials {
     trials
 }
 
-pub(super) fn fails() -> Outcome {
-    Outcome::Fails { message: "No box\x1b[2J".into(), hint: None, failure: None }
+pub(super) fn fails() -> Rehearsal {
+    Rehearsal::Fails { message: "No box\x1b[2J".into(), hint: None, failure: None }
 }
 
 /// A host on which no sandbox works, and the finding about it.
@@ -135,8 +135,8 @@ pub(super) struct Case {
     pub(super) name: &'static str,
     pub(super) host: Host,
     pub(super) trials: Trials,
-    pub(super) no_proc: Outcome,
-    /// The id of its only cause.
+    pub(super) no_proc: Rehearsal,
+    /// The one cause.
     pub(super) cause: &'static str,
     /// What the first advice must mention.
     pub(super) advice: &'static str,
@@ -296,7 +296,7 @@ pub(super) fn cases() -> Vec<Case> {
             "CONFIG_SECCOMP_FILTER",
         ),
         Case {
-            no_proc: Outcome::Works,
+            no_proc: Rehearsal::Works,
             ..case(
                 "masked /proc",
                 host(&[MASKED]),

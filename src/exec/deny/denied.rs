@@ -5,15 +5,15 @@ use std::ffi::{CStr, CString};
 use std::os::fd::BorrowedFd;
 
 use super::inside::Inside;
+use super::pinned_ancestors::PinnedAncestors;
 use super::twins::Twins;
 use super::views::Views;
-use super::ways::Ways;
 use crate::protocol::Outcome;
 use crate::sys::Result;
 
 pub(super) struct Denied<'a, 'r> {
     pub(super) inside: Inside<'a, 'r>,
-    pub(super) ways: Ways,
+    pub(super) pinned: PinnedAncestors,
     pub(super) twins: Twins,
     /// Denied directories, by their paths without links. Everything in them is denied too.
     dirs: HashSet<CString>,
@@ -22,13 +22,13 @@ pub(super) struct Denied<'a, 'r> {
 impl<'a, 'r> Denied<'a, 'r> {
     pub(super) fn new(inside: Inside<'a, 'r>, views: Views) -> Result<Denied<'a, 'r>> {
         let twins = Twins::of(views, &inside)?;
-        Ok(Denied { inside, ways: Ways::default(), twins, dirs: HashSet::new() })
+        Ok(Denied { inside, pinned: PinnedAncestors::default(), twins, dirs: HashSet::new() })
     }
 
     /// Notes a denied object, so that its other names are found. `way` is its path without links. Must be called before
     /// the object is covered.
     pub(super) fn note(&mut self, object: BorrowedFd<'_>, way: &CStr, op: usize) -> Outcome<()> {
-        match self.twins.note(object, way, op, &self.inside, &mut self.ways) {
+        match self.twins.note(object, way, op, &self.inside, &mut self.pinned) {
             Ok(is_dir) => {
                 if is_dir {
                     self.dirs.insert(way.to_owned());
@@ -60,16 +60,16 @@ impl<'a, 'r> Denied<'a, 'r> {
     /// the way is covered. Returns the path without links.
     pub(super) fn hold_way(&mut self, path: &CStr, object: BorrowedFd<'_>, op: usize) -> Result<CString> {
         let way = self.inside.path_of(object)?;
-        self.ways.lead_to(&way, op);
+        self.pinned.lead_to(&way, op);
         if *path != *way {
-            self.ways.trace_links(path, op, &self.inside)?;
+            self.pinned.trace_links(path, op, &self.inside)?;
         }
         Ok(way)
     }
 
     /// Covers the other names, and holds everything that leads to any of them.
     pub(super) fn finish(mut self) -> Outcome<()> {
-        self.twins.cover(&self.inside, &mut self.ways)?;
-        self.ways.hold(&self.inside)
+        self.twins.cover(&self.inside, &mut self.pinned)?;
+        self.pinned.hold(&self.inside)
     }
 }

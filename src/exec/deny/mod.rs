@@ -13,11 +13,11 @@ mod hidden;
 mod inside;
 mod live;
 mod matches;
+mod pinned_ancestors;
 mod place;
 mod scan;
 mod twins;
 mod views;
-mod ways;
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -125,7 +125,7 @@ fn find(denied: &mut Denied<'_, '_>, index: usize) -> Outcome<Option<(OwnedFd, C
         }
         // If a link of the host leads there, nobody may replace it.
         Some(Ground::ReadOnly | Ground::Own) => {
-            denied.ways.trace_links(path, index, &denied.inside).op(index, Act::Whole)?;
+            denied.pinned.trace_links(path, index, &denied.inside).op(index, Act::Whole)?;
         }
     }
     if grounds.last() == Some(&Ground::ReadOnly) {

@@ -366,7 +366,7 @@ impl Scan<'_, '_, '_, '_> {
     /// it. Returns the path without links.
     fn hold_way(&mut self, path: &CStr, found: BorrowedFd<'_>, hit: &Hit<'_>) -> Outcome<CString> {
         for state in hit.hits {
-            self.denied.ways.lead_to_match(path, &self.matcher.patterns[state.pattern]);
+            self.denied.pinned.lead_to_match(path, &self.matcher.patterns[state.pattern]);
         }
         match hit.hits.first().map(|state| self.matcher.patterns[state.pattern].op) {
             Some(op) if hit.is_link || !self.followed.is_empty() => {

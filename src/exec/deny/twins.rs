@@ -11,9 +11,9 @@ use std::rc::Rc;
 
 use super::hardlinks::HardLinks;
 use super::inside::Inside;
+use super::pinned_ancestors::PinnedAncestors;
 use super::place::Place;
 use super::views::{By, Spot, View, Views, below};
-use super::ways::Ways;
 use crate::protocol::{Act, At, Outcome, Stage};
 use crate::sys::dir::{self, Named};
 use crate::sys::file::{self, Kind, Open};
@@ -45,7 +45,7 @@ impl Twins {
         way: &CStr,
         op: usize,
         inside: &Inside<'_, '_>,
-        ways: &mut Ways,
+        pinned: &mut PinnedAncestors,
     ) -> Outcome<bool> {
         let about = dir::named_at(object, c"").op(op, Act::Whole)?;
         let is_dir = about.kind == Some(Kind::Dir);
@@ -58,14 +58,14 @@ impl Twins {
         };
         let rest = &spot.path[view.root.path.len()..];
         let layers = self.layers_of(&view, rest, inside).op(op, Act::Whole)?;
-        self.also_at(about, &spot, Seen { way, rest, is_held: view.is_writable }, op, ways);
-        // In an overlay, it is the files of the layers that have hard links.
+        self.also_at(about, &spot, Seen { way, rest, is_held: view.is_writable }, op, pinned);
+        // Of an overlay it is the files of the layers that have links.
         if !self.is_overlay(&view) {
             self.links.note(object, about, &spot, op, inside)?;
         }
         for (fd, spot) in layers {
             let about = dir::named_at(fd.as_fd(), c"").op(op, Act::Whole)?;
-            self.also_at(about, &spot, Seen { way, rest: b"", is_held: false }, op, ways);
+            self.also_at(about, &spot, Seen { way, rest: b"", is_held: false }, op, pinned);
             self.links.note(fd.as_fd(), about, &spot, op, inside)?;
         }
         Ok(is_dir)
@@ -102,7 +102,7 @@ impl Twins {
     }
 
     /// Notes where else `spot` is seen.
-    fn also_at(&mut self, about: Named, spot: &Spot, seen: Seen<'_>, op: usize, ways: &mut Ways) {
+    fn also_at(&mut self, about: Named, spot: &Spot, seen: Seen<'_>, op: usize, pinned: &mut PinnedAncestors) {
         let is_dir = about.kind == Some(Kind::Dir);
         for (view, path) in self.views.places(spot, is_dir) {
             if let By::Copy(number) = view.by {
@@ -113,7 +113,7 @@ impl Twins {
                 continue;
             }
             if view.is_writable {
-                seen.hold(&path, op, ways);
+                seen.hold(&path, op, pinned);
             }
             // A view of a part of the denied directory starts at another file than the denied one.
             let is_same = !is_dir || below(&spot.path, &view.root.path).is_some();
@@ -122,10 +122,10 @@ impl Twins {
         }
     }
 
-    /// Covers everything that is denied at other paths too.
-    pub(super) fn cover(&mut self, inside: &Inside<'_, '_>, ways: &mut Ways) -> Outcome<()> {
+    /// Covers all that is denied at other paths too.
+    pub(super) fn cover(&mut self, inside: &Inside<'_, '_>, pinned: &mut PinnedAncestors) -> Outcome<()> {
         for number in 0..inside.own.copies.len() {
-            self.cover_copies(number, inside, ways)?;
+            self.cover_copies(number, inside, pinned)?;
         }
         for place in std::mem::take(&mut self.places) {
             if let Err(failure) = place.cover(inside) {
@@ -135,9 +135,8 @@ impl Twins {
         self.links.cover(inside)
     }
 
-    /// Covers copy number `number`, if its source is denied. Notes the copy first, because a later copy may be made
-    /// from it.
-    fn cover_copies(&mut self, number: usize, inside: &Inside<'_, '_>, ways: &mut Ways) -> Outcome<()> {
+    /// Covers copy number `number` of a denied file. A later one may be a copy of it.
+    fn cover_copies(&mut self, number: usize, inside: &Inside<'_, '_>, pinned: &mut PinnedAncestors) -> Outcome<()> {
         let copy = &inside.own.copies[number];
         let by_link = dir::named_at(copy.source.as_fd(), c"").map(|source| self.links.denial_of(source.file));
         let by_link = by_link.stage(Stage::Root)?;
@@ -145,7 +144,7 @@ impl Twins {
         let (mount, device, inode) = copy.place;
         let place = Place { path: copy.path.clone(), mount, file: Some((device, inode)), op };
         let Some(object) = place.object(inside)? else { return Ok(()) };
-        let noted = self.note(object.as_fd(), &copy.path, op, inside, ways).map(drop);
+        let noted = self.note(object.as_fd(), &copy.path, op, inside, pinned).map(drop);
         if let Err(failure) = noted.and_then(|()| place.cover(inside)) {
             inside.fail(failure)?;
         }
@@ -164,11 +163,11 @@ struct Seen<'a> {
 }
 
 impl Seen<'_> {
-    /// Notes the directories above `path`, which shows the same object, to be held in their places. A directory that is
-    /// held through one mount is held for all mounts, so only the others are left.
-    fn hold(self, path: &CStr, op: usize, ways: &mut Ways) {
+    /// Keeps the directories above `path`, which shows the same, in their places. A directory that is kept through one
+    /// mount is kept for all of them.
+    fn hold(self, path: &CStr, op: usize, pinned: &mut PinnedAncestors) {
         let bytes = path.to_bytes();
         let top = if self.is_held { bytes.strip_suffix(self.rest).map(|top| [top, b"/."].concat()) } else { None };
-        ways.lead_to(&CString::new(top.as_deref().unwrap_or(bytes)).unwrap_or_default(), op);
+        pinned.lead_to(&CString::new(top.as_deref().unwrap_or(bytes)).unwrap_or_default(), op);
     }
 }

@@ -5,12 +5,13 @@
 //! hidden or made read-only, the bind that would show it is not granted, or not for writing.
 
 use super::{
-    Rules, SCOPES_SINCE, SINCE, TCP_SINCE, clean, descriptors, is_at_or_below, mounted, of_bind, path_of, rights_of,
-    too_old,
+    NO_PORTS, Rules, SCOPES_SINCE, SINCE, TCP_SINCE, clean, descriptors, is_at_or_below, mounted, of_bind, path_of,
+    ports_field, rights_of, too_old,
 };
+use crate::error::Field;
 use crate::host::Caller;
-use crate::plan::dropped::{Dropped, printable};
 use crate::plan::landlock::{FileRule, Object, READ};
+use crate::plan::unenforced::{Unenforced, printable};
 use crate::spec::path::first_wildcard;
 use crate::spec::{CapSet, FsOp, Namespaces, NestedUserNs, Op, Source, Spec, Unshare, UserNs};
 use crate::sys::landlock::{Handled, Rights};
@@ -20,13 +21,13 @@ const NO_MOUNT: &str = "it takes a mount, and there is none with Landlock alone"
 const NO_CHANGE: &str = "it would change the host itself";
 
 /// The rules for the host's own files, and what of `spec` they cannot express. The ABI is 1 or more.
-pub(crate) fn only(spec: &Spec, caller: Caller, abi: u32) -> (Rules, Vec<Dropped>) {
-    let mut dropped = wishes(spec, caller);
-    dropped.extend(limits(abi));
+pub(crate) fn only(spec: &Spec, caller: Caller, abi: u32) -> (Rules, Vec<Unenforced>) {
+    let mut unenforced = wishes(spec, caller);
+    unenforced.extend(limits(abi));
     let mut granted: Vec<FileRule> = Vec::new();
     for (index, op) in spec.ops.iter().enumerate() {
         if let Err(why) = grant(&mut granted, index, op) {
-            dropped.push(Dropped::op(index, op, why));
+            unenforced.push(Unenforced::op(op, why));
         }
     }
     let landlock = &spec.lockdown.landlock;
@@ -34,7 +35,8 @@ pub(crate) fn only(spec: &Spec, caller: Caller, abi: u32) -> (Rules, Vec<Dropped
     let tcp = |ports: &Option<Vec<u16>>| abi >= TCP_SINCE && (ports.is_some() || spec.namespaces.net);
     let wants_tcp = landlock.connect_tcp.is_some() || landlock.bind_tcp.is_some();
     if wants_tcp && abi < TCP_SINCE {
-        dropped.push(Dropped::wish("TCP ports", too_old(abi, TCP_SINCE, "it has no rules for ports")));
+        let field = ports_field(&landlock.connect_tcp);
+        unenforced.push(Unenforced::wish(Some(field), "TCP ports", too_old(abi, TCP_SINCE, NO_PORTS)));
     }
     let files = rights_of(abi);
     for rule in &mut granted {
@@ -53,38 +55,41 @@ pub(crate) fn only(spec: &Spec, caller: Caller, abi: u32) -> (Rules, Vec<Dropped
         connect_tcp: landlock.connect_tcp.clone().unwrap_or_default(),
         bind_tcp: landlock.bind_tcp.clone().unwrap_or_default(),
     };
-    (rules, dropped)
+    (rules, unenforced)
 }
 
 /// Wishes that are no operations and take a namespace.
-fn wishes(spec: &Spec, caller: Caller) -> Vec<Dropped> {
+fn wishes(spec: &Spec, caller: Caller) -> Vec<Unenforced> {
     let &Namespaces { user, user_inner, user_maps_from, pid, pid_join, net, ipc, uts, cgroup } = &spec.namespaces;
     let network = "Landlock has rules for TCP ports, and none for UDP and other sockets";
     let nested = "the limit belongs to a user namespace, and there is none with Landlock alone";
     let wishes = [
-        (user == UserNs::New || user_maps_from.is_some(), "user namespace", NO_NAMESPACE),
-        (matches!(user, UserNs::Join(_)) || user_inner.is_some(), "joining a user namespace", NO_NAMESPACE),
-        (spec.ids.uid.is_some_and(|uid| uid != caller.uid), "user id", NO_NAMESPACE),
-        (spec.ids.gid.is_some_and(|gid| gid != caller.gid), "group id", NO_NAMESPACE),
+        (user == UserNs::New || user_maps_from.is_some(), Field::UserNs, "user namespace", NO_NAMESPACE),
+        (matches!(user, UserNs::Join(_)), Field::UserNs, "joining a user namespace", NO_NAMESPACE),
+        (user_inner.is_some(), Field::InnerUserNs, "joining a second user namespace", NO_NAMESPACE),
+        (spec.ids.uid.is_some_and(|uid| uid != caller.uid), Field::Uid, "user id", NO_NAMESPACE),
+        (spec.ids.gid.is_some_and(|gid| gid != caller.gid), Field::Gid, "group id", NO_NAMESPACE),
         (
             caller.uid != 0 && spec.lockdown.caps.is_some_and(|caps| caps != CapSet::EMPTY),
+            Field::Caps,
             "capabilities",
             "an ordinary user has them in a user namespace only, and there is none with Landlock alone",
         ),
-        (pid, "PID namespace", NO_NAMESPACE),
-        (pid_join.is_some(), "joining a PID namespace", NO_NAMESPACE),
-        (spec.lifecycle.as_pid_1, "being PID 1", NO_NAMESPACE),
-        (net, "network namespace", network),
-        (ipc, "IPC namespace", NO_NAMESPACE),
-        (uts, "UTS namespace", NO_NAMESPACE),
-        (cgroup == Unshare::New, "cgroup namespace", NO_NAMESPACE),
-        (spec.lockdown.nested_userns != NestedUserNs::Allow, "limit of user namespaces", nested),
+        (pid, Field::PidNs, "PID namespace", NO_NAMESPACE),
+        (pid_join.is_some(), Field::JoinedPidNs, "joining a PID namespace", NO_NAMESPACE),
+        (spec.lifecycle.as_pid_1, Field::AsPid1, "being PID 1", NO_NAMESPACE),
+        (net, Field::NetNs, "network namespace", network),
+        (ipc, Field::IpcNs, "IPC namespace", NO_NAMESPACE),
+        (uts, Field::UtsNs, "UTS namespace", NO_NAMESPACE),
+        (cgroup == Unshare::New, Field::CgroupNs, "cgroup namespace", NO_NAMESPACE),
+        (spec.lockdown.nested_userns != NestedUserNs::Allow, Field::NestedUserNs, "limit of user namespaces", nested),
     ];
-    wishes.into_iter().filter(|(is_wanted, ..)| *is_wanted).map(|(_, what, why)| Dropped::wish(what, why)).collect()
+    let wanted = wishes.into_iter().filter(|(is_wanted, ..)| *is_wanted);
+    wanted.map(|(_, field, what, why)| Unenforced::wish(Some(field), what, why)).collect()
 }
 
 /// What this ABI does not restrict at all, and a namespace would.
-fn limits(abi: u32) -> Vec<Dropped> {
+fn limits(abi: u32) -> Vec<Unenforced> {
     let whats = [
         (Rights::REFER, "moving files between directories", "it forbids that everywhere"),
         (Rights::TRUNCATE, "read-only files", "it lets everybody cut files that are not to be written to"),
@@ -101,11 +106,14 @@ fn limits(abi: u32) -> Vec<Dropped> {
         "it has no scopes",
     ));
     // No ABI has rights for these (kernel document userspace-api/landlock, "Current limitations").
-    let never = Dropped::wish(
+    let never = Unenforced::wish(
+        Some(Field::Landlock),
         "modes, owners, times and attributes of files",
         "Landlock has no rights for them: chmod(2), chown(2), utime(2) and setxattr(2) work on all files that are yours",
     );
-    let old = rights.chain(scopes).map(|(since, what, why)| Dropped::wish(what, too_old(abi, since, why)));
+    let old = rights
+        .chain(scopes)
+        .map(|(since, what, why)| Unenforced::wish(Some(Field::Landlock), what, too_old(abi, since, why)));
     std::iter::once(never).chain(old).collect()
 }
 

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::seccomp::arch::Arch;
 use crate::seccomp::policy::{Target, resolve};
 use crate::seccomp::profile::Reader;
@@ -84,7 +84,10 @@ fn profile() -> String {
 pub(crate) fn filter() -> Result<Vec<u8>, Error> {
     match Arch::here() {
         Some(arch) => filter_for(arch),
-        None => Err(Error::new(1, "TCP ports: no system call filter can be made for this machine, and they need one")),
+        None => {
+            let message = "TCP ports: no system call filter can be made for this machine, and they need one";
+            Err(Error::new(ErrorKind::Unsupported, message))
+        }
     }
 }
 

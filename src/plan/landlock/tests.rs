@@ -1,5 +1,6 @@
 //! The tables of rules: every ABI, every operation, with and without mounts.
 use super::*;
+use crate::error::Field;
 use crate::host::Caller;
 use crate::spec::{NestedUserNs, Op, Source, UserNs};
 
@@ -31,13 +32,13 @@ fn remount(dest: &CStr) -> FsOp {
 
 /// The rules of a box on a kernel with `abi`, as they are printed.
 fn mirrored(abi: u32, ops: Vec<FsOp>) -> Vec<String> {
-    let (rules, dropped) = beside_mounts(&spec(LandlockTier::Mirror, ops), abi);
-    assert_eq!(dropped, []);
+    let (rules, unenforced) = beside_mounts(&spec(LandlockTier::Mirror, ops), abi);
+    assert_eq!(unenforced, []);
     rules.unwrap().files.iter().map(ToString::to_string).collect()
 }
 
-fn names(dropped: &[Dropped]) -> Vec<String> {
-    dropped.iter().map(|one| String::from_utf8(one.what.clone()).unwrap()).collect()
+fn names(unenforced: &[Unenforced]) -> Vec<String> {
+    unenforced.iter().map(|one| String::from_utf8(one.what.clone()).unwrap()).collect()
 }
 
 const R: &str = "Execute ReadFile ReadDir";
@@ -82,14 +83,14 @@ fn an_abi_is_refused_for_what_it_does_not_have() {
             4 | 5 => &[sockets, signals],
             _ => &[],
         };
-        let (rules, dropped) = beside_mounts(&wish, abi);
-        assert_eq!(names(&dropped), expected, "ABI {abi}");
+        let (rules, unenforced) = beside_mounts(&wish, abi);
+        assert_eq!(names(&unenforced), expected, "ABI {abi}");
         assert_eq!(rules.is_some(), abi >= 2, "ABI {abi}");
         let handled = rules.map_or(NOTHING, |rules| rules.handled);
         assert_eq!(handled.connect_tcp, abi >= 4);
         assert!(!handled.bind_tcp, "nobody asked for it");
         assert_eq!((handled.abstract_sockets, handled.signals), (abi >= 6, abi >= 6));
-        for one in dropped {
+        for one in unenforced {
             assert!(one.why.contains(if abi == 0 { "no Landlock" } else { "of ABI" }), "{}", one.why);
         }
     }
@@ -97,8 +98,8 @@ fn an_abi_is_refused_for_what_it_does_not_have() {
 
 #[test]
 fn namespaces_of_its_own_need_no_scopes_and_ports_alone_restrict_no_file() {
-    let (rules, dropped) = beside_mounts(&spec(LandlockTier::Mirror, Vec::new()), 3);
-    assert!(dropped.is_empty() && !rules.unwrap().handled.signals);
+    let (rules, unenforced) = beside_mounts(&spec(LandlockTier::Mirror, Vec::new()), 3);
+    assert!(unenforced.is_empty() && !rules.unwrap().handled.signals);
     let mut ports = spec(LandlockTier::Off, vec![tmpfs(c"/tmp")]);
     assert_eq!(beside_mounts(&ports, 7), (None, Vec::new()));
     ports.lockdown.landlock.bind_tcp = Some(vec![]);
@@ -218,21 +219,21 @@ fn the_program_may_open_again_what_it_is_given() {
 
 /// What is granted, and the words of what is not, with Landlock alone.
 fn alone(abi: u32, ops: Vec<FsOp>) -> (Vec<String>, Vec<String>) {
-    let (rules, dropped) = only(&spec(LandlockTier::Only, ops), CALLER, abi);
-    (rules.files.iter().map(ToString::to_string).collect(), names(&but_for_attributes(dropped)))
+    let (rules, unenforced) = only(&spec(LandlockTier::Only, ops), CALLER, abi);
+    (rules.files.iter().map(ToString::to_string).collect(), names(&but_for_attributes(unenforced)))
 }
 
 /// Without what no ABI has rights for, which is always named.
-fn but_for_attributes(mut dropped: Vec<Dropped>) -> Vec<Dropped> {
-    let always = dropped.iter().position(|one| one.what == b"modes, owners, times and attributes of files");
-    dropped.remove(always.expect("it is named"));
-    dropped
+fn but_for_attributes(mut unenforced: Vec<Unenforced>) -> Vec<Unenforced> {
+    let always = unenforced.iter().position(|one| one.what == b"modes, owners, times and attributes of files");
+    unenforced.remove(always.expect("it is named"));
+    unenforced
 }
 
 #[test]
 fn landlock_alone_grants_what_stays_at_its_place() {
-    let (rules, dropped) = alone(9, vec![bind(c"/usr/", true), bind(c"/home/u/./w", false)]);
-    assert_eq!(dropped, [""; 0]);
+    let (rules, unenforced) = alone(9, vec![bind(c"/usr/", true), bind(c"/home/u/./w", false)]);
+    assert_eq!(unenforced, [""; 0]);
     assert_eq!(rules, [format!("/usr: {R} ResolveUnix"), format!("/home/u/w: {W} ResolveUnix")]);
     let handled = only(&spec(LandlockTier::Only, Vec::new()), CALLER, 9).0.handled;
     let everything = Handled { files: rights_of(9), abstract_sockets: true, signals: true, ..NOTHING };
@@ -268,8 +269,8 @@ fn landlock_alone_names_every_operation_that_it_cannot_express() {
     ];
     for op in cases {
         let words = String::from_utf8(op.in_words()).unwrap();
-        let (rules, dropped) = alone(9, vec![op]);
-        assert_eq!((rules.len(), dropped), (0, vec![words]));
+        let (rules, unenforced) = alone(9, vec![op]);
+        assert_eq!((rules.len(), unenforced), (0, vec![words]));
     }
     let source = Source::Fd(5);
     let flags = BindFlags { read_only: true, devices: false, optional: false };
@@ -293,11 +294,11 @@ fn landlock_alone_names_every_wish_for_a_namespace() {
     (wish.ids.uid, wish.ids.gid) = (Some(0), Some(0));
     wish.lifecycle.as_pid_1 = true;
     wish.lockdown.nested_userns = NestedUserNs::Limit;
-    let (rules, dropped) = only(&wish, CALLER, 9);
-    let dropped = but_for_attributes(dropped);
+    let (rules, unenforced) = only(&wish, CALLER, 9);
+    let unenforced = but_for_attributes(unenforced);
     let expected = [
         "user namespace",
-        "joining a user namespace",
+        "joining a second user namespace",
         "user id",
         "group id",
         "PID namespace",
@@ -309,7 +310,7 @@ fn landlock_alone_names_every_wish_for_a_namespace() {
         "cgroup namespace",
         "limit of user namespaces",
     ];
-    assert_eq!(names(&dropped), expected);
+    assert_eq!(names(&unenforced), expected);
     assert!(rules.handled.connect_tcp && rules.handled.bind_tcp, "no network is no port");
     assert!(rules.connect_tcp.is_empty() && rules.bind_tcp.is_empty());
     let mut own = spec(LandlockTier::Only, Vec::new());
@@ -356,9 +357,9 @@ fn what_cannot_be_hidden_is_not_granted_at_all() {
         tmpfs(c"/home"),
     ];
     for op in hidden {
-        let (rules, dropped) = alone(9, vec![home(), usr(), op.clone()]);
+        let (rules, unenforced) = alone(9, vec![home(), usr(), op.clone()]);
         assert_eq!(rules, [format!("/usr: {R} ResolveUnix")], "{op:?}");
-        assert_eq!(dropped.len(), 1);
+        assert_eq!(unenforced.len(), 1);
     }
     let anywhere = FsOp::Deny { path: c"/**/.env".into(), is_pattern: true };
     assert_eq!(alone(9, vec![home(), usr(), anywhere]).0, [""; 0]);
@@ -368,11 +369,11 @@ fn what_cannot_be_hidden_is_not_granted_at_all() {
 #[test]
 fn what_cannot_be_made_read_only_below_is_read_only_above() {
     let read = |path: &str| format!("{path}: {R} ResolveUnix");
-    let (rules, dropped) = alone(9, vec![bind(c"/w", false), bind(c"/w/.git", true)]);
-    assert_eq!((rules, dropped), (vec![read("/w"), read("/w/.git")], vec!["bind /w/.git (read-only)".into()]));
+    let (rules, unenforced) = alone(9, vec![bind(c"/w", false), bind(c"/w/.git", true)]);
+    assert_eq!((rules, unenforced), (vec![read("/w"), read("/w/.git")], vec!["bind /w/.git (read-only)".into()]));
     // The other way round is expressed well: what is writable lies below what is not.
-    let (rules, dropped) = alone(9, vec![bind(c"/w", true), bind(c"/w/out", false)]);
-    assert_eq!((rules, dropped.len()), (vec![read("/w"), format!("/w/out: {W} ResolveUnix")], 0));
+    let (rules, unenforced) = alone(9, vec![bind(c"/w", true), bind(c"/w/out", false)]);
+    assert_eq!((rules, unenforced.len()), (vec![read("/w"), format!("/w/out: {W} ResolveUnix")], 0));
     // A bind over others takes their place, as a mount would.
     assert_eq!(alone(9, vec![bind(c"/w/out", false), bind(c"/w", true)]), (vec![read("/w")], Vec::new()));
     assert_eq!(alone(9, vec![bind(c"/w", false), remount(c"/w")]), (vec![read("/w")], Vec::new()));
@@ -388,8 +389,8 @@ fn a_relative_source_is_what_was_found() {
         let fs = FsOp::Bind { source: Source::Path(c"x".into()), dest: c"/w/x".into(), flags };
         let mut spec = spec(LandlockTier::Only, Vec::new());
         spec.ops = vec![Op { real: real.iter().map(|&real| real.into()).collect(), ..Op::new(fs, 0) }];
-        let (rules, dropped) = only(&spec, CALLER, 9);
-        let why = dropped.into_iter().find(|one| one.op == Some(0)).map(|one| one.why);
+        let (rules, unenforced) = only(&spec, CALLER, 9);
+        let why = unenforced.into_iter().find(|one| one.field == Some(Field::Op(0))).map(|one| one.why);
         (rules.files.iter().map(ToString::to_string).collect::<Vec<_>>(), why.unwrap_or_default())
     };
     let (rules, why) = relative(&[c"/w/x"]);

@@ -1,7 +1,7 @@
 //! Tests of the compiler that need no kernel: reading profiles, resolving them, and what the programs answer.
 
 mod oracle;
-mod overrule;
+mod overrides;
 mod programs;
 mod reading;
 mod shipped;

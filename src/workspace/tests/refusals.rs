@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use super::Place;
+use crate::error::{Advice, ErrorKind, Hint};
 
 #[test]
 fn more_than_a_project_is_refused_by_any_name() {
@@ -12,8 +13,8 @@ fn more_than_a_project_is_refused_by_any_name() {
     place.dir("home/project");
     for dir in ["home", "link", "home/project/..", "", "/", "/usr", "/tmp", "/proc", "/proc/self", "/etc"] {
         let error = place.find(dir).unwrap_err();
-        assert_eq!(error.code, 125);
-        assert!(error.to_string().contains("--profile base --rw DIR"), "{dir}: {error}");
+        assert_eq!(error.kind, ErrorKind::Unsafe);
+        assert_eq!(error.hint, Some(Hint::Advice(Advice::OneProject)), "{dir}: {error}");
     }
     assert_eq!(place.mounts("link/project"), ["w home/project"]);
     assert!(place.find("missing").unwrap_err().to_string().contains("No such file"));

@@ -29,7 +29,7 @@ fn words(line: &str) -> Vec<CString> {
     line.split_whitespace().map(|word| CString::new(word.replace("''", "")).unwrap()).collect()
 }
 
-fn read_with(line: &str, world: &mut World) -> (Args, Result<Outcome, String>) {
+fn read_with(line: &str, world: &mut World) -> (Args, Result<Parsed, String>) {
     let mut args = Args::default();
     let outcome = parse(&mut args, bwrap::TABLE, &words(line), world);
     (args, outcome.map_err(|error| String::from_utf8(error.message).unwrap()))
@@ -37,7 +37,7 @@ fn read_with(line: &str, world: &mut World) -> (Args, Result<Outcome, String>) {
 
 fn read(line: &str) -> Args {
     let (args, outcome) = read_with(line, &mut World::default());
-    assert_eq!(outcome, Ok(Outcome::Complete), "{line}");
+    assert_eq!(outcome, Ok(Parsed::Complete), "{line}");
     args
 }
 
@@ -142,9 +142,9 @@ fn options_end_at_the_first_other_word() {
 #[test]
 fn help_and_version_take_effect_when_they_are_reached() {
     for (line, outcome) in [
-        ("--version", Ok(Outcome::Version)),
-        ("--perms 700 --help --bogus", Ok(Outcome::Help)),
-        ("--overlay-src x --version", Ok(Outcome::Version)),
+        ("--version", Ok(Parsed::Version)),
+        ("--perms 700 --help --bogus", Ok(Parsed::Help)),
+        ("--overlay-src x --version", Ok(Parsed::Version)),
         ("--bogus --help", Err("Unknown option --bogus".to_owned())),
     ] {
         assert_eq!(read_with(line, &mut World::default()).1, outcome, "{line}");
@@ -176,7 +176,7 @@ fn words_come_from_descriptors_too() {
     let mut world = World { files, ..World::default() };
     let line = "--perms 700 --args 5 --dir y --args 6 --args 7 --args 8 --args 9 true";
     let (args, outcome) = read_with(line, &mut world);
-    assert_eq!(outcome, Ok(Outcome::Complete));
+    assert_eq!(outcome, Ok(Parsed::Complete));
     let dir = |dest: &CStr, mode, word| Op::new(FsOp::Dir { dest: dest.into(), mode }, word);
     assert_eq!(args.ops, [dir(c"x", 0o700, 2), dir(c"y", 0o755, 4)]);
     assert_eq!(args.uid, Some(3));
@@ -211,7 +211,7 @@ fn nine_thousand_words_are_the_limit() {
 fn filters_are_read_at_once_and_whole() {
     let mut world = World { files: vec![(3, b"12345678"), (4, b"8765432187654321")], ..World::default() };
     let (args, outcome) = read_with("--add-seccomp-fd 3 --add-seccomp-fd 4 x", &mut world);
-    assert_eq!(outcome, Ok(Outcome::Complete));
+    assert_eq!(outcome, Ok(Parsed::Complete));
     assert_eq!(args.seccomp_programs, [&b"12345678"[..], b"8765432187654321"]);
     let combined = "--seccomp cannot be combined with --add-seccomp-fd";
     assert_eq!(refused_with(b"12345678", "--add-seccomp-fd 9 --seccomp x"), combined);
@@ -253,9 +253,9 @@ fn no_words_make_it_panic() {
         let file: &'static [u8] = file.leak();
         let mut world = World { files: vec![(0, file), (9, file)], ..World::default() };
         let mut args = Args::default();
-        if parse(&mut args, bwrap::TABLE, &words, &mut world) == Ok(Outcome::Complete) {
-            let facts = lower::tests::facts(random.below(2) as u32);
-            drop(lower::lower(args, &facts));
+        if parse(&mut args, bwrap::TABLE, &words, &mut world) == Ok(Parsed::Complete) {
+            let context = lower::tests::context(random.below(2) as u32);
+            drop(lower::lower(args, &context));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::ffi::{CStr, CString};
 use super::lower;
 use crate::cli::bwrap;
 use crate::cli::bwrap::args::Args;
-use crate::cli::bwrap::lower::{Facts, Wish, lower as lower_bwrap};
+use crate::cli::bwrap::lower::{Context, Lowered, lower as lower_bwrap};
 use crate::cli::bwrap::parse::{Outside, parse};
 use crate::cli::run::as_bwrap;
 use crate::spec::{
@@ -134,7 +134,7 @@ impl Outside for Nothing {
     fn warn(&mut self, _: &str, _: bool) {}
 }
 
-/// The two front doors lead to one engine: the line that `--print-bwrap` prints is lowered to an equal spec.
+/// The two front ends lead to one engine: the line that `--print-bwrap` prints is lowered to an equal spec.
 #[test]
 fn a_bubblewrap_line_and_its_native_twin_are_equal_specs() {
     for line in [
@@ -151,8 +151,8 @@ fn a_bubblewrap_line_and_its_native_twin_are_equal_specs() {
             shell_words(&text).into_iter().skip(1).map(|word| CString::new(word).unwrap()).collect();
         let mut args = Args::default();
         parse(&mut args, bwrap::TABLE, &words, &mut Nothing).unwrap();
-        let facts = Facts { uid: 1000, gid: 1000, own_caps: CapSet::EMPTY, last_cap: 40 };
-        let Ok(Wish::Run(mut twin)) = lower_bwrap(args, &facts) else { panic!("{text}") };
+        let context = Context { uid: 1000, gid: 1000, own_caps: CapSet::EMPTY, last_cap: 40 };
+        let Ok(Lowered::Run(mut twin)) = lower_bwrap(args, &context) else { panic!("{text}") };
         // What bubblewrap has no words for, and does in its own way.
         assert!(native.lifecycle.die_with == DieWith::Tool && twin.lifecycle.die_with == DieWith::Caller);
         (native.lifecycle.die_with, twin.lifecycle.die_with) = (DieWith::Nobody, DieWith::Nobody);

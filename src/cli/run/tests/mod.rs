@@ -10,10 +10,10 @@ use std::rc::Rc;
 
 use super::args::RunArgs;
 use super::footprint::HostEntry;
-use super::lower::{self, Facts};
+use super::lower::{self, Context};
 use super::profile::Text;
-use super::read::{self, Outcome, Outside};
-use crate::error::Error;
+use super::read::{self, Outside, Parsed};
+use crate::error::{Error, ErrorKind};
 use crate::spec::{FsOp, Settle, Spec};
 use crate::workspace::Workspace;
 
@@ -26,7 +26,10 @@ impl Outside for Shelf {
         match self.0.get(name) {
             Some(text) => Ok(Text { name: Rc::from(name.as_bytes()), text: Rc::from(text.as_bytes()) }),
             None if name == "workspace" => Ok(Text { name: Rc::from(&b"workspace"[..]), text: Rc::from(&b""[..]) }),
-            None => Err(Error::new(125, format!("profile {}: no profile has this name", name.escape_debug()))),
+            None => {
+                let place = Some(format!("profile {}", name.escape_debug()).into_bytes().into());
+                Err(Error { place, ..Error::new(ErrorKind::Invalid, "no profile has this name") })
+            }
         }
     }
 }
@@ -35,7 +38,7 @@ fn words(line: &str) -> Vec<CString> {
     line.split_whitespace().map(|word| CString::new(word).unwrap()).collect()
 }
 
-fn read(line: &str, profiles: &[(&'static str, &'static str)]) -> Result<(Outcome, RunArgs), String> {
+fn read(line: &str, profiles: &[(&'static str, &'static str)]) -> Result<(Parsed, RunArgs), String> {
     let variables = vec![("HOME", c"/home/u".into()), ("UID", c"1000".into())];
     let mut args = RunArgs::new(variables);
     let words = words(line);
@@ -56,7 +59,7 @@ fn lower(line: &str, profiles: &[(&'static str, &'static str)]) -> Result<Spec, 
             vec![FsOp::Text { text: b"[user]".to_vec(), dest: c"/home//me/./.gitconfig".into(), mode: 0o600 }];
         Ok(Workspace { identity, ops, unheld: vec![], watch: vec![], settle: Settle::default() })
     };
-    let facts = Facts {
+    let context = Context {
         last_cap: 40,
         cwd: Some(c"/work/dir"),
         environment: &[c"PATH=/bin", c"LC_ALL=C", c"LC_TIME=", c"TOKEN=secret", c"LCX=1", c"=odd"],
@@ -70,5 +73,5 @@ fn lower(line: &str, profiles: &[(&'static str, &'static str)]) -> Result<Spec, 
         workspace: &workspace,
         read: &|_| Ok(b"{}".to_vec()),
     };
-    lower::lower(args, &facts).map(|meant| meant.spec).map_err(|error| error.to_string())
+    lower::lower(args, &context).map(|lowered| lowered.spec).map_err(|error| error.to_string())
 }

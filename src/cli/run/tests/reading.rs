@@ -1,8 +1,8 @@
 //! Words and lines.
 
 use super::read;
-use crate::cli::run::args::{EnvWish, Wish};
-use crate::cli::run::read::Outcome;
+use crate::cli::run::args::{EnvRequest, Request};
+use crate::cli::run::read::Parsed;
 use crate::cli::run::table::TABLE;
 use crate::cli::table::opts;
 use crate::spec::{BindFlags, FsOp, Source};
@@ -22,9 +22,9 @@ fn error(line: &str) -> String {
     }
 }
 
-fn ro(source: &std::ffi::CStr, dest: &std::ffi::CStr) -> Wish {
+fn ro(source: &std::ffi::CStr, dest: &std::ffi::CStr) -> Request {
     let flags = BindFlags { read_only: true, devices: false, optional: false };
-    Wish::Op(FsOp::Bind { source: Source::Path(source.into()), dest: dest.into(), flags })
+    Request::Op(FsOp::Bind { source: Source::Path(source.into()), dest: dest.into(), flags })
 }
 
 #[test]
@@ -33,29 +33,29 @@ fn options_end_at_the_program_or_at_two_dashes() {
         [("--ro /a prog --ro /b", "prog"), ("--ro=/a -- --prog --ro /b", "--prog"), ("--ro /a -- prog --ro /b", "prog")]
     {
         let (outcome, args) = read(line, &[]).unwrap();
-        assert_eq!((outcome, args.command.len()), (Outcome::Complete, 3), "{line}");
+        assert_eq!((outcome, args.command.len()), (Parsed::Complete, 3), "{line}");
         assert_eq!(args.command[0].to_str(), Ok(program));
-        assert_eq!(args.wishes, [ro(c"/a", c"/a")]);
+        assert_eq!(args.requests, [ro(c"/a", c"/a")]);
     }
 }
 
 #[test]
 fn help_is_short_or_long_and_stands_anywhere() {
-    assert_eq!(read("-h", &[]).unwrap().0, Outcome::Help { long: false });
-    assert_eq!(read("--ro /a --help x", &[]).unwrap().0, Outcome::Help { long: true });
-    assert_eq!(read("-v --version", &[]).unwrap().0, Outcome::Version);
+    assert_eq!(read("-h", &[]).unwrap().0, Parsed::Help { long: false });
+    assert_eq!(read("--ro /a --help x", &[]).unwrap().0, Parsed::Help { long: true });
+    assert_eq!(read("-v --version", &[]).unwrap().0, Parsed::Version);
     // What follows the program is the program's.
-    assert_eq!(read("prog --help", &[]).unwrap().0, Outcome::Complete);
+    assert_eq!(read("prog --help", &[]).unwrap().0, Parsed::Complete);
 }
 
 #[test]
 fn a_line_of_a_profile_is_an_option_with_or_without_its_dashes() {
     let text = "# words\n\n  ro /a b  \n--ro=/c\nenv A=b=${HOME} #\nenv LC_*\nnew-session\ndeny ~/x";
     let (_, args) = read("--profile p x", &[("p", text)]).unwrap();
-    assert_eq!(args.wishes[..2], [ro(c"/a b", c"/a b"), ro(c"/c", c"/c")]);
-    assert_eq!(args.wishes[2], Wish::Op(FsOp::Deny { path: c"/home/u/x".into(), is_pattern: false }));
-    let set = EnvWish::Set(c"A".into(), c"b=/home/u #".into());
-    assert_eq!(args.env, [set, EnvWish::Pass(c"LC_*".into())]);
+    assert_eq!(args.requests[..2], [ro(c"/a b", c"/a b"), ro(c"/c", c"/c")]);
+    assert_eq!(args.requests[2], Request::Op(FsOp::Deny { path: c"/home/u/x".into(), is_pattern: false }));
+    let set = EnvRequest::Set(c"A".into(), c"b=/home/u #".into());
+    assert_eq!(args.env, [set, EnvRequest::Pass(c"LC_*".into())]);
     assert!(args.new_session);
     let lines: Vec<usize> = args.origins.iter().map(|origin| origin.profile.as_ref().unwrap().1).collect();
     assert_eq!(lines, [3, 4, 8]);

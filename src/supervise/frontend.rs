@@ -1,16 +1,19 @@
-//! What a front door gives the supervisor: words for what happens, and who may give it orders.
+//! What a front end gives the supervisor: words for what happens, and who may give it orders.
 
 use std::os::fd::BorrowedFd;
 
 use super::findings::{Findings, Found};
 use crate::error::Error;
-use crate::plan::{Dropped, Plan};
+use crate::plan::{Plan, Unenforced};
 use crate::protocol::Failure;
 
-/// The front door that was used: makes words of what happens, in its own manner.
-pub(crate) trait Door {
+/// The front end that was used: makes words of what happens, in its own manner.
+pub(crate) trait Frontend {
     /// The words of a failure that ends the run.
     fn error(&self, plan: &Plan, failure: &Failure) -> Error;
+
+    /// An error of the engine about what was asked for, in the words of this front end.
+    fn refusal(&self, error: Error) -> Error;
 
     /// Says something that does not end the run. The program has not run yet.
     fn note(&self, plan: &Plan, note: &Note);
@@ -36,7 +39,7 @@ pub(crate) enum Note {
     /// A restriction that could not be had, where as much as possible is wanted ([`crate::spec::Spec::best_effort`]).
     Dropped(Failure),
     /// The same, known before anything was begun.
-    NotEnforced(Dropped),
+    NotEnforced(Unenforced),
     /// Something about what was asked for, all of which holds.
     Remark(Failure),
 }

@@ -6,18 +6,19 @@ use crate::protocol::{Act, Failure, Stage};
 use crate::spec::{FsOp, Source};
 use crate::sys::Errno;
 
-/// How a bind is skipped whose source is missing.
-pub(crate) const SKIP_MISSING: &str = "the -try form of the option skips it then";
-
-/// What a front door calls the ways out, where the other one has other words.
+/// What a front end calls the ways out, where the others have other words.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Terms {
+    /// How a bind is skipped whose source is missing: a clause.
+    pub(crate) skip_missing: &'static str,
     /// How an overlay is skipped whose layer is missing, where there is a way: a clause.
     pub(crate) skip_missing_layer: Option<&'static str>,
     /// What to do where the kernel allows no new procfs: what follows a colon.
     pub(crate) no_new_procfs: &'static str,
     /// The option for a new IPC namespace.
     pub(crate) new_ipc: &'static str,
+    /// The option for an empty directory in memory.
+    pub(crate) tmpfs: &'static str,
 }
 
 /// Denied files that have other names, as far as these could not be found. The name of a directory or mount may follow.
@@ -129,7 +130,7 @@ pub(crate) fn advice(failure: &Failure, op: Option<&FsOp>, host: &Obstacles, ter
         (_, _, Errno::ENOSYS) => MISSING_CALL,
         (Stage::Op, Act::Source, Errno::ENOENT) => match op {
             Some(FsOp::Bind { source: Source::Path(_), .. }) => {
-                return Some(format!("the source does not exist on the host; {}", SKIP_MISSING));
+                return Some(format!("the source does not exist on the host; {}", terms.skip_missing));
             }
             Some(FsOp::Bind { source: Source::Fd(_), .. }) => NO_DESCRIPTOR,
             Some(FsOp::Overlay { .. }) => {
@@ -155,7 +156,10 @@ pub(crate) fn advice(failure: &Failure, op: Option<&FsOp>, host: &Obstacles, ter
             "you may not enter a directory on the way to the source; a box never gives more access than you have"
         }
         (Stage::Op, Act::Parents | Act::MakeDir | Act::MakeFile | Act::MakeLink, Errno::EROFS) => {
-            "the place for it is missing below a read-only mount: make it exist there, or mount a --tmpfs above it first"
+            return Some(format!(
+                "the place for it is missing below a read-only mount: make it exist there, or mount a {} above it first",
+                terms.tmpfs
+            ));
         }
         (Stage::Op, Act::NewFs, Errno::ENODEV) => "this kernel has no such filesystem, or its module is not loaded",
         (Stage::Prepare, _, Errno::EDEADLK) => {
@@ -175,7 +179,10 @@ pub(crate) fn advice(failure: &Failure, op: Option<&FsOp>, host: &Obstacles, ter
             "there are 16 layers of Landlock rules around this process, and no more may be"
         }
         (Stage::Chdir, _, Errno::ENOENT) => {
-            "the directory must exist inside the sandbox: show it there, or make an empty one with --tmpfs"
+            return Some(format!(
+                "the directory must exist inside the sandbox: show it there, or make an empty one with {}",
+                terms.tmpfs
+            ));
         }
         _ => return None,
     };
@@ -230,7 +237,13 @@ fn exhausted(host: &Obstacles) -> String {
 mod tests {
     use super::*;
 
-    const TERMS: Terms = Terms { skip_missing_layer: Some("SKIP-LAYER"), no_new_procfs: "NO-PROC", new_ipc: "NEW-IPC" };
+    const TERMS: Terms = Terms {
+        skip_missing: "SKIP",
+        skip_missing_layer: Some("SKIP-LAYER"),
+        no_new_procfs: "NO-PROC",
+        new_ipc: "NEW-IPC",
+        tmpfs: "TMPFS",
+    };
 
     fn with(stage: Stage, act: Act, errno: Errno, host: Obstacles) -> Option<String> {
         with_op(stage, act, errno, host, None)
@@ -280,15 +293,8 @@ mod tests {
             let text = with(stage, act, errno, none).unwrap();
             assert!(text.contains(word), "{text}");
             assert!(!text.contains('\n'));
-            // What both doors have, or the sandbox around this.
-            assert!(
-                !text
-                    .replace("--tmpfs", "")
-                    .replace("--allow-userns --landlock off", "")
-                    .replace("--landlock off", "")
-                    .contains("--"),
-                "{text}"
-            );
+            // But for the sandbox around this one.
+            assert!(!text.replace("--allow-userns", "").replace("--landlock off", "").contains("--"), "{text}");
         }
         let masked = with(Stage::Op, Act::NewFs, Errno::EPERM, Obstacles { proc_is_masked: true, ..none });
         assert!(masked.unwrap().contains(": NO-PROC, or"));
@@ -305,7 +311,7 @@ mod tests {
         let bind = |source| FsOp::Bind { source, dest: c"/x".into(), flags };
         let missing =
             |op: &FsOp| with_op(Stage::Op, Act::Source, Errno::ENOENT, Obstacles::default(), Some(op)).unwrap();
-        assert!(missing(&bind(Source::Path(c"/x".into()))).contains("-try"));
+        assert!(missing(&bind(Source::Path(c"/x".into()))).ends_with("; SKIP"));
         let overlay = FsOp::Overlay { layers: vec![], kind: crate::spec::OverlayKind::Tmp, dest: c"/x".into() };
         assert!(missing(&overlay).ends_with("; SKIP-LAYER"));
         assert!(missing(&bind(Source::Fd(9))).contains("descriptor"));

@@ -1,17 +1,17 @@
 //! What lists of denied and allowed names do to a profile.
 
 use super::*;
-use crate::seccomp::overrule;
 use crate::seccomp::policy::Policy;
+use crate::seccomp::with_overrides;
 
 fn words(words: &str) -> Vec<String> {
     words.split_whitespace().map(str::to_owned).collect()
 }
 
 /// The program of `text` with `deny` and `allow`, proved.
-fn overruled(text: &str, deny: &str, allow: &str, arch: Arch) -> Result<Compiled, Error> {
+fn overridden(text: &str, deny: &str, allow: &str, arch: Arch) -> Result<Compiled, Error> {
     let table = Table::new();
-    let profile = overrule(read(text).unwrap(), &words(deny), &words(allow), &table)?;
+    let profile = with_overrides(read(text).unwrap(), &words(deny), &words(allow), &table)?;
     let caps = BTreeSet::new();
     let policies: Vec<Policy<'_>> = resolve(&profile, &Target { arch, kernel: (6, 18), caps: &caps }, &table)?;
     let program = compile(&policies)?;
@@ -20,7 +20,7 @@ fn overruled(text: &str, deny: &str, allow: &str, arch: Arch) -> Result<Compiled
 }
 
 fn shipped(name: &str, deny: &str, allow: &str) -> Compiled {
-    overruled(crate::seccomp::shipped::text(name).unwrap(), deny, allow, Arch::X86_64).unwrap()
+    overridden(crate::seccomp::shipped::text(name).unwrap(), deny, allow, Arch::X86_64).unwrap()
 }
 
 const EPERM: u16 = 1;
@@ -76,7 +76,7 @@ fn allowing_ioctl_opens_no_way_into_the_callers_terminal() {
     {
         for allow in ["ioctl", "@io", "ioctl @io"] {
             for arch in Arch::KERNELS {
-                let compiled = overruled(text, "", allow, arch).unwrap();
+                let compiled = overridden(text, "", allow, arch).unwrap();
                 for convention in [Some(arch), arch.compat()].into_iter().flatten() {
                     for upper in [0, 1 << 32, 1 << 63] {
                         let ioctl = |request: u64| compiled.on(convention, "ioctl", &[0, request | upper]);
@@ -94,7 +94,7 @@ fn allowing_ioctl_opens_no_way_into_the_callers_terminal() {
 fn denied_and_allowed_names_count_for_every_calling_convention() {
     for arch in Arch::KERNELS {
         let text = crate::seccomp::shipped::text("default").unwrap();
-        let compiled = overruled(text, "mkdirat", "mount", arch).unwrap();
+        let compiled = overridden(text, "mkdirat", "mount", arch).unwrap();
         for convention in [Some(arch), arch.compat()].into_iter().flatten() {
             assert_eq!(compiled.on(convention, "mkdirat", &[]), errno(EPERM), "{convention}");
             assert_eq!(compiled.on(convention, "mount", &[]), ALLOW, "{convention}");
@@ -114,10 +114,16 @@ fn denied_and_allowed_names_count_for_every_calling_convention() {
 #[test]
 fn unknown_names_are_refused_and_names_of_other_architectures_are_skipped() {
     let text = crate::seccomp::shipped::text("default").unwrap();
-    let wrong = |deny, allow| overruled(text, deny, allow, Arch::X86_64).err().map(|error| error.to_string());
-    assert_eq!(wrong("mkdir opne", "").unwrap(), "syscall-deny: unknown system call \"opne\", did you mean open?");
-    assert_eq!(wrong("", "@mounts").unwrap(), "syscall-allow: unknown group \"@mounts\", did you mean @mount?");
-    assert!(wrong("@foreign", "").unwrap().starts_with("syscall-deny: unknown group \"@foreign\""));
+    let wrong = |deny, allow| overridden(text, deny, allow, Arch::X86_64).err().map(|error| error.to_string());
+    assert_eq!(
+        wrong("mkdir opne", "").unwrap(),
+        "lockdown.seccomp.deny[1]: unknown system call \"opne\", did you mean open?"
+    );
+    assert_eq!(
+        wrong("", "@mounts").unwrap(),
+        "lockdown.seccomp.allow[0]: unknown group \"@mounts\", did you mean @mount?"
+    );
+    assert!(wrong("@foreign", "").unwrap().starts_with("lockdown.seccomp.deny[0]: unknown group \"@foreign\""));
     assert!(wrong("\x1b[2J", "").unwrap().contains("\\u{1b}"));
     assert_eq!(wrong("swapcontext riscv_hwprobe", "socketcall"), None);
 }

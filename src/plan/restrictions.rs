@@ -4,7 +4,7 @@ use super::{Filters, Plan, Restrictions};
 
 /// One restriction.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Wall {
+pub(crate) struct Restriction {
     /// What it is about, in a word.
     pub(crate) name: &'static str,
     /// What holds.
@@ -12,9 +12,9 @@ pub(crate) struct Wall {
 }
 
 /// What the program may not do, besides what the mounts and namespaces hide.
-pub(crate) fn walls(plan: &Plan) -> Vec<Wall> {
-    let mut walls = Vec::new();
-    let mut add = |name, what: String| walls.push(Wall { name, what });
+pub(crate) fn restrictions(plan: &Plan) -> Vec<Restriction> {
+    let mut all = Vec::new();
+    let mut add = |name, what: String| all.push(Restriction { name, what });
     add("privileges", "no_new_privs: no setuid program and no file capability counts".into());
     if plan.restrictions.lock.assert_no_userns {
         add("userns", "no further user namespace can be made inside".into());
@@ -26,7 +26,7 @@ pub(crate) fn walls(plan: &Plan) -> Vec<Wall> {
         add("terminal", "a process group of its own".into());
     }
     add("seccomp", filters_in_words(&plan.restrictions));
-    let Some(rules) = &plan.restrictions.landlock else { return walls };
+    let Some(rules) = &plan.restrictions.landlock else { return all };
     for rule in &rules.files {
         add("landlock", rule.to_string());
     }
@@ -46,7 +46,7 @@ pub(crate) fn walls(plan: &Plan) -> Vec<Wall> {
     if rules.handled.signals {
         add("landlock", "no process outside can be signalled".into());
     }
-    walls
+    all
 }
 
 fn filters_in_words(restrictions: &Restrictions) -> String {

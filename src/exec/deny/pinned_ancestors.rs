@@ -22,10 +22,10 @@ use crate::sys::{Errno, Result, mount};
 
 /// Directories to hold, by path. Each sorts after those above it.
 #[derive(Default)]
-pub(super) struct Ways(BTreeMap<CString, Way>);
+pub(super) struct PinnedAncestors(BTreeMap<CString, Ancestor>);
 
-struct Way {
-    /// The denial whose object lies below it.
+struct Ancestor {
+    /// The denial that it leads to.
     op: usize,
     /// Nothing below it may be moved out of it.
     confines: bool,
@@ -33,8 +33,8 @@ struct Way {
     link: Option<CString>,
 }
 
-impl Ways {
-    /// Notes every directory above `path`, which is denied by its path.
+impl PinnedAncestors {
+    /// Notes every directory above `path`, which is denied as a path.
     pub(super) fn lead_to(&mut self, path: &CStr, op: usize) {
         self.note(path, op, |_, _| true, None);
     }
@@ -55,8 +55,8 @@ impl Ways {
         for (number, &end) in ends.iter().enumerate() {
             let depth = number + 1;
             if counts(depth, ends.len() - number) {
-                let way = self.0.entry(CString::new(&bytes[..end]).unwrap_or_default());
-                way.or_insert(Way { op, confines: false, link: None }).confines |= confining == Some(depth);
+                let ancestor = self.0.entry(CString::new(&bytes[..end]).unwrap_or_default());
+                ancestor.or_insert(Ancestor { op, confines: false, link: None }).confines |= confining == Some(depth);
             }
         }
     }
@@ -84,7 +84,7 @@ impl Ways {
                 let link = join(&parent, &name);
                 waiting.push(if target.to_bytes().starts_with(b"/") { target } else { join(&parent, &target) });
                 self.lead_to(&link, op);
-                self.0.insert(link, Way { op, confines: false, link: Some(name) });
+                self.0.insert(link, Ancestor { op, confines: false, link: Some(name) });
                 links += 1;
                 if links > MAX_LINKS {
                     return Err(Errno::ELOOP);
@@ -98,9 +98,9 @@ impl Ways {
     pub(super) fn hold(&self, inside: &Inside<'_, '_>) -> Outcome<()> {
         // Report each denial once: where there is no room for one mount, there is none for thousands.
         let mut told = HashSet::new();
-        for (path, way) in &self.0 {
-            if let Err(failure) = way.hold(path, inside).op(way.op, Act::Keep)
-                && told.insert(way.op)
+        for (path, ancestor) in &self.0 {
+            if let Err(failure) = ancestor.hold(path, inside).op(ancestor.op, Act::Keep)
+                && told.insert(ancestor.op)
             {
                 inside.fail(Failure { detail: Some(path.clone()), ..failure })?;
             }
@@ -109,7 +109,7 @@ impl Ways {
     }
 }
 
-impl Way {
+impl Ancestor {
     fn hold(&self, path: &CStr, inside: &Inside<'_, '_>) -> Result<()> {
         if let Some(name) = &self.link {
             return hold_link(path, name, inside);
@@ -165,19 +165,19 @@ fn hold_link(path: &CStr, name: &CStr, inside: &Inside<'_, '_>) -> Result<()> {
 mod tests {
     use super::*;
 
-    fn noted(ways: &Ways) -> Vec<(&str, bool)> {
-        ways.0.iter().map(|(path, way)| (path.to_str().unwrap(), way.confines)).collect()
+    fn noted(pinned: &PinnedAncestors) -> Vec<(&str, bool)> {
+        pinned.0.iter().map(|(path, ancestor)| (path.to_str().unwrap(), ancestor.confines)).collect()
     }
 
     #[test]
     fn directories_are_noted_where_their_name_counts() {
-        let mut ways = Ways::default();
-        ways.lead_to(c"/w/a/b/file", 0);
-        assert_eq!(noted(&ways), [("/w", false), ("/w/a", false), ("/w/a/b", false)]);
+        let mut pinned = PinnedAncestors::default();
+        pinned.lead_to(c"/w/a/b/file", 0);
+        assert_eq!(noted(&pinned), [("/w", false), ("/w/a", false), ("/w/a/b", false)]);
         let matched = |pattern: &[u8], path: &CStr| {
-            let mut ways = Ways::default();
-            ways.lead_to_match(path, &Pattern::parse(0, pattern).unwrap());
-            noted(&ways).into_iter().map(|(path, confines)| (path.to_owned(), confines)).collect::<Vec<_>>()
+            let mut pinned = PinnedAncestors::default();
+            pinned.lead_to_match(path, &Pattern::parse(0, pattern).unwrap());
+            noted(&pinned).into_iter().map(|(path, confines)| (path.to_owned(), confines)).collect::<Vec<_>>()
         };
         let path = c"/w/a/b/c/file";
         let own = |list: &[(&str, bool)]| list.iter().map(|(path, is)| ((*path).to_owned(), *is)).collect::<Vec<_>>();

@@ -1,0 +1,47 @@
+//! What `pinfold run` calls the things that hints are about: its options.
+
+use crate::error::{Advice, Hint};
+use crate::report::hint::Terms;
+
+/// How a bind is skipped whose source is missing.
+pub(super) const SKIP_MISSING: &str = "the -try form of the option skips it then";
+
+pub(super) const TERMS: Terms = Terms {
+    skip_missing: SKIP_MISSING,
+    skip_missing_layer: Some("--overlay-try skips it then"),
+    no_new_procfs: "--best-effort goes on without one",
+    new_ipc: "leave out --share ipc",
+    tmpfs: "--tmpfs",
+};
+
+/// A hint of the engine in the words of this front end.
+pub(super) fn worded(hint: Hint) -> Hint {
+    let Hint::Advice(advice) = hint else { return hint };
+    let words = match advice {
+        Advice::BestEffort => "--best-effort goes on without what cannot be enforced, and says so",
+        Advice::MountDirectory => "mount the directory (--ro DIR), and give the program its path",
+        Advice::MountFile => {
+            "open the file for reading or writing (a shell does: <FILE, >FILE), or mount it (--ro FILE) and give the \
+             program its path"
+        }
+        Advice::ShareNetwork => {
+            "share the host's network (--net host), or let a relay have the socket and the program a pipe: \
+             socat ... | pinfold run ..."
+        }
+        Advice::OneProject => {
+            "cd into the directory of one project, or name what may be written: --profile base --rw DIR"
+        }
+        Advice::SmallerWorkspace => {
+            "work in a smaller directory, or remove what is not yours there; or do without the protection of what git, \
+             shells and editors obey later: --profile base --rw DIR"
+        }
+        Advice::StartElsewhere => {
+            "the program starts in what is denied: leave that out, or start elsewhere by --workdir"
+        }
+        Advice::GrantProgram => {
+            "the file is not executable for you, or no rule of Landlock lets the sandbox execute it: --ro its directory \
+             (and its loader's)"
+        }
+    };
+    Hint::Text(words.into())
+}

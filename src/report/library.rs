@@ -1,0 +1,62 @@
+//! The front end of library users: what [`crate::run`] says on standard error while it runs, what
+//! [`crate::spawn`] tells of, and the errors of both.
+
+use super::error;
+use super::hint::Terms;
+use crate::error::Error;
+use crate::plan::Plan;
+use crate::protocol::Failure;
+use crate::supervise::{Findings, Found, Frontend, Note};
+use crate::sys::signals::FileLimitFails;
+use crate::sys::{Result, file};
+
+/// The front end of library users.
+pub(crate) struct Library;
+
+const TERMS: Terms = Terms {
+    skip_missing: "BindFlags::optional skips it then",
+    skip_missing_layer: None,
+    no_new_procfs: "with best_effort the run goes on without one",
+    new_ipc: "namespaces.ipc",
+    tmpfs: "FsOp::Tmpfs",
+};
+
+impl Frontend for Library {
+    fn error(&self, plan: &Plan, failure: &Failure) -> Error {
+        error(plan, failure, &TERMS)
+    }
+
+    fn refusal(&self, error: Error) -> Error {
+        error
+    }
+
+    fn note(&self, plan: &Plan, note: &Note) {
+        let line = [b"pinfold: ", &note_line(plan, note)[..], b"\n"].concat();
+        // Whoever has closed standard error, or has no room for it, does not want to know.
+        let _told = write(&line).is_ok();
+    }
+
+    fn findings(&self, found: &[Found]) -> Findings {
+        let mut findings = Findings::default();
+        found.iter().for_each(|found| findings.say("pinfold", &found.line()));
+        findings
+    }
+}
+
+/// The words of a note.
+pub(crate) fn note_line(plan: &Plan, note: &Note) -> Vec<u8> {
+    let (what, text) = match note {
+        Note::Dropped(failure) => ("not enforced: ", Library.error(plan, failure).text()),
+        Note::NotEnforced(unenforced) => ("not enforced: ", unenforced.line()),
+        Note::Remark(failure) => ("", Library.error(plan, failure).text()),
+    };
+    [what.as_bytes(), &text].concat()
+}
+
+/// Writes to standard error. A file that may not grow is an error and no death.
+fn write(line: &[u8]) -> Result<()> {
+    let limit = FileLimitFails::begin()?;
+    let written = file::callers_fd(2).and_then(|fd| file::write_all(fd, line));
+    limit.end()?;
+    written
+}
