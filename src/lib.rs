@@ -43,7 +43,7 @@
 //! | capabilities, filters, how the program is found | `exec/lockdown.rs` |
 //! | what a program that shares the processes may not do to them | `plan/others.rs` |
 //! | Landlock: what the rules are, when they are made | `plan/landlock.rs`, `plan/landlock/only.rs`, `plan/landlock/tcp.rs`; `exec/landlock.rs` |
-//! | what the processes of a launch say to each other | `protocol/` |
+//! | what the processes of a launch say to each other | `protocol/`; how those inside say it: `exec/tell.rs` |
 //! | what a host cannot enforce, by name | `plan/unenforced.rs` |
 //! | signals to the tool | `sys/signals.rs`, `supervise/mod.rs` |
 //! | the program at a terminal: ^C, ^Z, `fg` | `supervise/job.rs`, `sys/terminal.rs` |

@@ -24,7 +24,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use landlock::Fence;
 use lockdown::Locked;
 pub(crate) use sealed::{STARTING, resume};
-use tell::tell;
+use tell::{Remarks, tell};
 
 use crate::plan::{Plan, Start};
 use crate::protocol::{At, Descriptors, Message, Outcome, Stage};
@@ -94,11 +94,12 @@ fn set_up<'a>(
         bring_loopback_up()?;
     }
     userns::become_somebody(&plan.ids, descriptors.proc())?;
+    let remarks = Remarks::new(control);
     let mut fence = Fence::begin(&plan.restrictions, &plan.root)?;
     if plan.root.is_new {
         let is_own = matches!(plan.program.fds, Fds::Only(_));
         let input = if is_own { input::reopen(descriptors.proc()) } else { None };
-        fence = mounts::build(&plan.root, descriptors, control, fence)?;
+        fence = mounts::build(&plan.root, descriptors, &remarks, fence)?;
         input.map_or(Ok(()), |input| input.exchange(descriptors.proc(), control))?;
     } else {
         fence.allow_host_paths()?;
@@ -106,6 +107,8 @@ fn set_up<'a>(
     if plan.launch.start == Start::NetworkBeside {
         enter_network(control)?;
     }
+    // What else the supervisor has sent was read before.
+    remarks.wait_until_said()?;
     userns::leave_behind(plan, descriptors)?;
     let mut locked = lockdown::lock(plan, descriptors, control, fence)?;
     let kept = if let Fds::Only(kept) = &plan.program.fds { kept.as_slice() } else { &[] };

@@ -7,9 +7,10 @@ use super::deny::{self, Own};
 use super::landlock::Fence;
 use super::root::NewRoot;
 use super::sources::{self, DescriptorRoom, Held, c_string};
-use super::{devices, layers, tell};
+use super::tell::Remarks;
+use super::{devices, layers};
 use crate::plan::Root;
-use crate::protocol::{Act, At, Descriptors, Failure, Message, Outcome, Stage};
+use crate::protocol::{Act, At, Descriptors, Failure, Outcome, Stage};
 use crate::spec::{DataFile, FsOp, OverlayKind, Source, mode};
 use crate::sys::file::{self, Open};
 use crate::sys::mount::{self, Attr, FsOption, Propagation};
@@ -22,7 +23,7 @@ const NO_SUID_NO_DEV: Attr = Attr::NO_SUID.with(Attr::NO_DEV);
 pub(super) fn build<'a>(
     plan: &Root,
     descriptors: &mut Descriptors,
-    control: &OwnedFd,
+    remarks: &Remarks<'_>,
     fence: Fence<'a>,
 ) -> Outcome<Fence<'a>> {
     if plan.make_slave {
@@ -49,7 +50,7 @@ pub(super) fn build<'a>(
             // In a container with a masked /proc the kernel refuses a new one ("mount too revealing"). A box that has
             // none shows no more.
             Err(failure) if plan.best_effort && is_refused_proc(&op.fs, &failure) => {
-                tell(control, &Message::Dropped(failure));
+                remarks.dropped(failure);
                 continue;
             }
             done => done?,
@@ -58,7 +59,7 @@ pub(super) fn build<'a>(
             own.note(&root, &op.fs).op(index, Act::Whole)?;
         }
     }
-    deny::enforce((plan, descriptors.proc()), &mut root, &own, control)?;
+    deny::enforce((plan, descriptors.proc()), &mut root, &own, remarks)?;
     file::umask(umask);
     limit.map_or(Ok(()), FileLimitFails::end).stage(Stage::Signals)?;
     let fence = root.enter()?;

@@ -7,7 +7,8 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 
 use super::lockdown::Locked;
-use super::{sealed, tell};
+use super::sealed;
+use super::tell::tell;
 use crate::plan::{Filters, Plan};
 use crate::protocol::{At, Failure, GO, Message, Outcome, Stage, Watch};
 use crate::spec::{CapSet, DieWith, Lifecycle};

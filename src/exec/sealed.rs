@@ -13,7 +13,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use super::lockdown::Locked;
 use super::pid1;
-use super::tell;
+use super::tell::tell;
 use crate::plan::Plan;
 use crate::protocol::{At, Message, Orders, Outcome, Stage, Watch};
 use crate::spec::CapSet;

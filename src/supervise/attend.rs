@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-use super::child::{Trouble, abandon};
+use super::child::{Trouble, abandon, let_go_on};
 use super::events::Sources;
 use super::frontend::{Frontend, Note};
 use super::job::Job;
@@ -161,13 +161,19 @@ impl<'a> Attendant<'a> {
             // Its process was killed before everything was set up: then the program never was.
             Some(Message::Ended { end, .. }) => return Err(Trouble::Silent(end)),
             Some(Message::Failed(failure)) => return Err(Trouble::Failed(failure)),
-            Some(Message::Dropped(failure)) if !self.is_ready => self.frontend.note(self.plan, &Note::Dropped(failure)),
-            Some(Message::Remark(failure)) if !self.is_ready => self.frontend.note(self.plan, &Note::Remark(failure)),
+            Some(Message::Dropped(failure)) if !self.is_ready => self.note(&Note::Dropped(failure))?,
+            Some(Message::Remark(failure)) if !self.is_ready => self.note(&Note::Remark(failure))?,
             Some(Message::Hello | Message::Dropped(_) | Message::Remark(_)) | None => {
                 return Err(Trouble::Silent(End::Code(1)));
             }
         }
         Ok(None)
+    }
+
+    /// Says something, for which the setup process waits.
+    fn note(&self, note: &Note) -> Result<(), Trouble> {
+        self.frontend.note(self.plan, note);
+        Ok(let_go_on(self.control.as_fd())?)
     }
 
     fn bury(&self) -> Result<Ended, Trouble> {

@@ -43,6 +43,7 @@ scenarios! {
     /// One that ends with nobody.
     a_dropped_box_ends_even_if_it_may_outlive_its_caller: "dropped-alone",
     a_stop_is_told: "stopped",
+    what_the_program_has_left_is_told: "found",
     no_descriptor_is_left_and_none_gets_into_the_box: "descriptors",
     the_caller_stays_as_it_is: "unchanged",
     what_cannot_be_set_up_is_an_error_of_spawn: "refused",

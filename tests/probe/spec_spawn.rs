@@ -42,6 +42,7 @@ const SCENARIOS: &[(&str, fn())] = &[
     ("dropped", dropped),
     ("dropped-alone", dropped_alone),
     ("stopped", stopped),
+    ("found", found),
     ("descriptors", descriptors),
     ("unchanged", unchanged),
     ("refused", refused),
@@ -170,6 +171,27 @@ fn stopped() {
     assert_eq!(child.next_event(), Some(Event::Stopped(libc::SIGSTOP as u8)));
     child.kill();
     assert_eq!((child.next_event(), child.wait()), (None, Ok(128 + 9)));
+}
+
+/// What a program has left is told, also of one that was killed.
+fn found() {
+    let dir = std::env::temp_dir().join(format!("pinfold-spawn-{}", std::process::id()));
+    for ends_itself in [true, false] {
+        std::fs::create_dir(&dir).unwrap();
+        let sandbox = shell("mkdir .vscode; echo made; read x").workspace(&dir).chdir(&dir);
+        let (mut child, to_box, mut from_box) = with_pipes(sandbox);
+        line_of(&mut from_box);
+        if ends_itself {
+            drop(to_box);
+        } else {
+            child.kill();
+        }
+        let events: Vec<Event> = std::iter::from_fn(|| child.next_event()).collect();
+        std::fs::remove_dir_all(&dir).unwrap();
+        let line = format!("{}/.vscode appeared during the run", dir.display());
+        assert_eq!(events, [Event::Found(line)]);
+        assert_eq!(child.wait(), Ok(if ends_itself { 1 } else { 128 + 9 }));
+    }
 }
 
 fn open_numbers() -> BTreeSet<String> {

@@ -5,9 +5,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::views::{self, Copy, Overlay};
 use crate::exec::root::NewRoot;
-use crate::exec::tell;
+use crate::exec::tell::Remarks;
 use crate::plan::Root;
-use crate::protocol::{Act, At, Failure, Message, Outcome, Stage};
+use crate::protocol::{Act, At, Failure, Outcome, Stage};
 use crate::spec::path::{MAX_LINKS, join};
 use crate::sys::file::{self, Kind, Open, Stat};
 use crate::sys::mount::{self, Attr, Propagation};
@@ -44,7 +44,7 @@ pub(super) struct Inside<'a, 'r> {
     pub(super) proc: BorrowedFd<'a>,
     pub(super) root: &'a mut NewRoot<'r>,
     pub(super) own: &'a Own,
-    control: &'a OwnedFd,
+    remarks: &'a Remarks<'a>,
     /// The covers. Other things that are seen inside may lie on the same filesystem.
     covers: [Stat; 4],
     /// Device number of the tmpfs at the bottom.
@@ -77,11 +77,11 @@ impl<'a, 'r> Inside<'a, 'r> {
         (plan, proc): (&'a Root, BorrowedFd<'a>),
         root: &'a mut NewRoot<'r>,
         own: &'a Own,
-        control: &'a OwnedFd,
+        remarks: &'a Remarks<'a>,
     ) -> Outcome<Inside<'a, 'r>> {
         let covers = make_covers(root.scratch()).stage(Stage::Root)?;
         let base = file::fstat(root.base()).stage(Stage::Root)?.device;
-        Ok(Inside { plan, proc, root, own, control, covers, base })
+        Ok(Inside { plan, proc, root, own, remarks, covers, base })
     }
 
     /// Ends the run, unless as much as possible is wanted: then the caller is told.
@@ -89,13 +89,13 @@ impl<'a, 'r> Inside<'a, 'r> {
         if !self.plan.best_effort {
             return Err(failure);
         }
-        tell(self.control, &Message::Dropped(failure));
+        self.remarks.dropped(failure);
         Ok(())
     }
 
     /// Says something about a denial, all of which holds.
     pub(super) fn remark(&self, about: Failure) {
-        tell(self.control, &Message::Remark(about));
+        self.remarks.remark(about);
     }
 
     /// A cover for what does not exist, to be attached.

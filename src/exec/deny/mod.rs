@@ -27,6 +27,7 @@ use views::{Copy, Overlay, Views};
 
 use super::root::NewRoot;
 use super::sources::Upper;
+use super::tell::Remarks;
 use crate::plan::Root;
 use crate::protocol::{Act, At, Failure, Outcome, Stage};
 use crate::spec::{FsOp, OverlayKind, mode};
@@ -70,13 +71,13 @@ pub(super) fn enforce(
     (plan, proc): (&Root, BorrowedFd<'_>),
     root: &mut NewRoot<'_>,
     own: &Own,
-    control: &OwnedFd,
+    remarks: &Remarks<'_>,
 ) -> Outcome<()> {
     if plan.denials.is_empty() {
         return Ok(());
     }
     let views = Views::read(proc, root, (&own.overlays, &own.copies)).stage(Stage::Root)?;
-    let mut denied = Denied::new(Inside::new((plan, proc), root, own, control)?, views).stage(Stage::Root)?;
+    let mut denied = Denied::new(Inside::new((plan, proc), root, own, remarks)?, views).stage(Stage::Root)?;
     let mut found = Vec::new();
     for &index in &plan.denials.paths {
         match find(&mut denied, index) {
