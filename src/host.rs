@@ -10,8 +10,8 @@ use std::path::Path;
 use crate::error::{Error, ErrorKind, MORE_FILES};
 use crate::protocol::Descriptors;
 use crate::spec::{FdNumber, Fds, FsOp, LAST_KNOWN_CAP, Landlock, ProfileText, Seccomp, Spec, Unshare, UserNs, env};
-use crate::sys::file::Kind;
-use crate::sys::{self, Errno, caps, dir, file, landlock, process, socket};
+use crate::sys::stat::{self, Kind};
+use crate::sys::{self, Errno, caps, content, cwd, fd, landlock, open, process, socket, statfs};
 
 /// Facts about the caller that the words of a command line are judged by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,7 +134,7 @@ impl Host {
         let mut descriptors = spec.descriptors();
         let mut kept = Ok(());
         descriptors.retain(|&fd| {
-            file::is_open(fd).unwrap_or_else(|errno| {
+            fd::is_open(fd).unwrap_or_else(|errno| {
                 kept = Err(failed("Can't look at a file descriptor", errno));
                 false
             })
@@ -142,21 +142,21 @@ impl Host {
         kept?;
         let ways_out = ways_out(spec)?;
         let proc = open_proc()?;
-        if !file::is_procfs(proc.as_fd()).map_err(no_proc)? {
+        if !statfs::is_procfs(proc.as_fd()).map_err(no_proc)? {
             return Err(no_proc(Errno::ENOTSUP));
         }
         let environment = spec.process.environment(inherited);
         let wants_dev = spec.ops.iter().any(|op| matches!(op.fs, FsOp::Dev { .. }));
         let namespaces = &spec.namespaces;
         let wants_label = spec.process.exec_label.is_some() || spec.process.file_label.is_some();
-        let cwd = if spec.process.chdir.is_none() { file::getcwd().ok() } else { None };
+        let cwd = if spec.process.chdir.is_none() { cwd::getcwd().ok() } else { None };
         let host = Host {
             caller,
             pwd_is_cwd: cwd.as_deref().is_some_and(|cwd| pwd_is_cwd(&environment, cwd)),
             cwd,
             has_user_ns: namespaces.user != UserNs::Try || caller.uid != 0 || has_user_ns(&proc)?,
             has_cgroup_ns: namespaces.cgroup == Unshare::Share || has_namespace(&proc, c"self/ns/cgroup")?,
-            has_selinux: wants_label && dir::is_selinuxfs(c"/sys/fs/selinux"),
+            has_selinux: wants_label && statfs::is_selinuxfs(c"/sys/fs/selinux"),
             tty: if wants_dev { tty_path(&proc) } else { None },
             capabilities: if caller.uid == 0 { Caller::capabilities()? } else { 0 },
             kernel: kernel_for(spec)?,
@@ -192,12 +192,12 @@ fn ways_out(spec: &Spec) -> Result<Vec<WayOut>, Error> {
 }
 
 fn way_out(fd: FdNumber, is_named: bool, has_own_network: bool) -> sys::Result<Option<LeadsTo>> {
-    let fd = file::callers_fd(fd)?;
-    let kind = file::fstat(fd)?.kind();
+    let fd = fd::callers_fd(fd)?;
+    let kind = stat::fstat(fd)?.kind();
     if !is_named && kind == Some(Kind::Dir) {
         return Ok(Some(LeadsTo::Directory));
     }
-    if !is_named && !file::is_opened(fd)? {
+    if !is_named && !fd::is_opened(fd)? {
         return Ok(Some(LeadsTo::Place));
     }
     if !has_own_network || kind != Some(Kind::Socket) {
@@ -252,13 +252,13 @@ fn too_old(release: &str) -> Option<String> {
 }
 
 fn open_proc() -> Result<OwnedFd, Error> {
-    let proc = file::open_path(c"/proc", true).map_err(no_proc)?;
-    if file::number(proc.as_fd()) > 2 {
+    let proc = open::path(c"/proc", true).map_err(no_proc)?;
+    if fd::number(proc.as_fd()) > 2 {
         return Ok(proc);
     }
     drop(proc);
-    file::occupy_standard_numbers().map_err(|errno| failed("Can't create an epoll instance", errno))?;
-    file::open_path(c"/proc", true).map_err(no_proc)
+    fd::occupy_standard_numbers().map_err(|errno| failed("Can't create an epoll instance", errno))?;
+    open::path(c"/proc", true).map_err(no_proc)
 }
 
 fn failed(what: &str, errno: Errno) -> Error {
@@ -283,15 +283,15 @@ fn has_user_ns(proc: &OwnedFd) -> Result<bool, Error> {
 
 fn owns_program(proc: &OwnedFd, caller: Caller) -> Result<bool, Error> {
     let program =
-        file::stat_at(proc.as_fd(), c"self/exe").map_err(|errno| failed("Can't look at /proc/self/exe", errno))?;
-    let is_writable = file::is_writable_at(proc.as_fd(), c"self/exe")
+        stat::stat_at(proc.as_fd(), c"self/exe").map_err(|errno| failed("Can't look at /proc/self/exe", errno))?;
+    let is_writable = stat::is_writable_at(proc.as_fd(), c"self/exe")
         .map_err(|errno| failed("Can't look at /proc/self/exe", errno))?;
     Ok(program.owner == caller.uid || is_writable)
 }
 
 fn has_namespace(proc: &OwnedFd, kind: &CStr) -> Result<bool, Error> {
     // The link itself: what it leads to is made for whoever follows it.
-    file::has_name(proc.as_fd(), kind).map_err(|errno| failed("Can't look into /proc/self/ns", errno))
+    stat::has_name(proc.as_fd(), kind).map_err(|errno| failed("Can't look into /proc/self/ns", errno))
 }
 
 /// Whether the `PWD` that the spec leaves in the environment names the current directory (`get_current_dir_name(3)`).
@@ -299,7 +299,7 @@ fn pwd_is_cwd(environment: &[CString], cwd: &CStr) -> bool {
     let pwd = env::value(environment, c"PWD").filter(|pwd| pwd.starts_with(b"/"));
     pwd.and_then(|pwd| CString::new(pwd).ok()).is_some_and(|pwd| {
         pwd.as_c_str() == cwd
-            || file::stat(&pwd).is_ok_and(|there| file::stat(c".").is_ok_and(|here| here.is_same_file(there)))
+            || stat::stat(&pwd).is_ok_and(|there| stat::stat(c".").is_ok_and(|here| here.is_same_file(there)))
     })
 }
 
@@ -312,12 +312,12 @@ fn base_name(called: &CStr) -> CString {
 
 /// The path of the terminal at standard output, if it is one and the path really leads to it.
 fn tty_path(proc: &OwnedFd) -> Option<CString> {
-    let stdout = file::callers_fd(1).ok()?;
-    if !file::is_tty(stdout) {
+    let stdout = fd::callers_fd(1).ok()?;
+    if !fd::is_tty(stdout) {
         return None;
     }
-    let path = file::read_link_at(proc.as_fd(), c"self/fd/1").ok()?;
-    let (there, here) = (file::stat(&path).ok()?, file::fstat(stdout).ok()?);
+    let path = content::read_link_at(proc.as_fd(), c"self/fd/1").ok()?;
+    let (there, here) = (stat::stat(&path).ok()?, stat::fstat(stdout).ok()?);
     (there.is_same_file(here) && there.is_char_device()).then_some(path)
 }
 

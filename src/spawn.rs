@@ -16,7 +16,7 @@ use crate::spec::Spec;
 use crate::supervise::{self, Findings, Found, Frontend, Note, Trouble};
 use crate::sys::fork::{Forked, fork};
 use crate::sys::process::{self, End};
-use crate::sys::{self, Errno, file, poll, socket, terminal};
+use crate::sys::{self, Errno, fd, poll, socket, terminal};
 
 /// A box that runs, and its program.
 ///
@@ -96,9 +96,9 @@ pub fn spawn(spec: Spec) -> Result<Child, Error> {
 /// As [`spawn`].
 pub fn spawn_with(spec: Spec, stdio: Stdio) -> Result<Child, Error> {
     // Planning takes those that are closed, so that nothing of ours gets their numbers. They are the caller's.
-    let closed = (0..=2).filter(|&fd| !file::is_open(fd).unwrap_or(true)).collect::<Vec<_>>();
+    let closed = (0..=2).filter(|&fd| !fd::is_open(fd).unwrap_or(true)).collect::<Vec<_>>();
     let child = begin(spec, stdio);
-    file::close_numbers(closed);
+    fd::close_numbers(closed);
     let mut child = child?;
     // Dropped where this fails.
     match child.listen_for_start() {
@@ -150,9 +150,9 @@ fn prepare(stdio: Stdio) -> sys::Result<()> {
     let given = [stdio.input, stdio.output, stdio.error].into_iter().zip(0..);
     let given = given.filter_map(|(fd, number)| Some((fd?, number)));
     // First to numbers that none of them is to get.
-    let above = given.map(|(fd, number)| Ok((file::move_above_standard(fd)?, number)));
+    let above = given.map(|(fd, number)| Ok((fd::move_above_standard(fd)?, number)));
     let above = above.collect::<sys::Result<Vec<_>>>()?;
-    above.iter().try_for_each(|(fd, number)| file::redirect(*number, fd.as_fd()))
+    above.iter().try_for_each(|(fd, number)| fd::redirect(*number, fd.as_fd()))
 }
 
 /// Tells the caller. One that has gone need not know.

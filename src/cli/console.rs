@@ -4,7 +4,7 @@ use super::exit_code::{self, READER_GONE};
 use crate::error::{Error, ErrorKind};
 use crate::spec::FdNumber;
 use crate::sys::signals::FileLimitFails;
-use crate::sys::{Errno, Result as SysResult, error_text, file};
+use crate::sys::{Errno, Result as SysResult, content, error_text, fd};
 
 /// What `--version` prints.
 pub(super) const VERSION: &str = concat!("pinfold ", env!("CARGO_PKG_VERSION"), "\n");
@@ -55,7 +55,7 @@ pub(super) fn tell(text: &[u8]) {
 /// Writes without a buffer that a cloned child could print again. A file that may not grow is an error and no death.
 pub(super) fn write(fd: FdNumber, text: &[u8]) -> SysResult<()> {
     let limit = FileLimitFails::begin()?;
-    let written = file::callers_fd(fd).and_then(|fd| file::write_all(fd, text));
+    let written = fd::callers_fd(fd).and_then(|fd| content::write_all(fd, text));
     limit.end()?;
     written
 }

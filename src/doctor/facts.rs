@@ -8,8 +8,8 @@ use super::ids::{self, IdRanges};
 use super::root::Root;
 use crate::host::{Caller, NAMESPACE_KINDS, Obstacles, covers_of_proc};
 use crate::seccomp::profile::kernel_version;
-use crate::sys::file;
 use crate::sys::mount::AT_FDCWD;
+use crate::sys::stat;
 
 /// Plain data. Facts that cannot be read get their usual values.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -189,7 +189,7 @@ fn cgroup(root: &Root<'_>, mountinfo: &str, caller: Caller) -> Cgroup {
     let dir = dir.as_deref().map(|dir| dir.trim_end_matches('/'));
     let is_writable = |path: String| {
         let path = std::ffi::CString::new(root.path(&path).as_os_str().as_bytes());
-        path.is_ok_and(|path| file::is_writable_at(AT_FDCWD, &path).unwrap_or(false))
+        path.is_ok_and(|path| stat::is_writable_at(AT_FDCWD, &path).unwrap_or(false))
     };
     let words = |path: String| root.words(&path, char::is_whitespace);
     let (uid, runtime) = (caller.uid, format!("run/user/{}", caller.uid));

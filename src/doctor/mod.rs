@@ -29,7 +29,8 @@ use crate::error::{Error, ErrorKind, printable};
 use crate::host::{Caller, refuse_privileges};
 use crate::spec::Spec;
 use crate::supervise::Frontend;
-use crate::sys::{error_text, file, process};
+use crate::sys::fd;
+use crate::sys::{error_text, process};
 
 use facts::Facts;
 pub(crate) use rehearsal::Refusal;
@@ -72,7 +73,7 @@ pub(crate) fn examine(
     // If the caller ignores SIGCHLD, the kernel throws away how the trials ended.
     process::default_sigchld().map_err(failed)?;
     // No descriptor that a trial opens may get number 0, 1 or 2, because its program would print to that.
-    file::occupy_standard_numbers().map_err(failed)?;
+    fd::occupy_standard_numbers().map_err(failed)?;
     let caller = Caller::probe();
     let facts = Facts::read(Path::new("/"), caller);
     let trials = Trials::run(caller);

@@ -12,7 +12,7 @@ use crate::spec::{FsOp, LandlockTier, Spec};
 use crate::supervise::{self, Findings, Found, Frontend, Note};
 use crate::sys::ns::NsSet;
 use crate::sys::process::{self, Cloned, End, SingleThread};
-use crate::sys::{Errno, Result as SysResult, error_text, file, socket};
+use crate::sys::{Errno, Result as SysResult, content, error_text, fd, open, socket};
 
 /// Why `pinfold run` refuses to start in the current directory, whatever the host can do. Another sandbox was tried
 /// then.
@@ -97,15 +97,15 @@ fn rehearse(spec: Spec, caller: Caller, inherited: &[&CStr], frontend: &dyn Fron
     };
     let thread = SingleThread::check(descriptors.proc())?;
     let (ours, theirs) = socket::pair()?;
-    let nowhere = file::open_write_at(crate::sys::mount::AT_FDCWD, c"/dev/null");
+    let nowhere = open::write_at(crate::sys::mount::AT_FDCWD, c"/dev/null");
     match process::clone(thread, NsSet::NONE, false)? {
         Cloned::Child => {
             // The engine closes all descriptors but 0 to 2, so descriptor 2 leads back to this process. It also carries
             // what the program prints, such as the error of a loader that misses a library.
             if let Ok(nowhere) = nowhere {
-                let _left_as_they_are = [0, 1].map(|fd| file::redirect(fd, nowhere.as_fd()).is_ok());
+                let _left_as_they_are = [0, 1].map(|fd| fd::redirect(fd, nowhere.as_fd()).is_ok());
             }
-            match file::redirect(2, theirs.as_fd()) {
+            match fd::redirect(2, theirs.as_fd()) {
                 Ok(()) => process::exit_now(carry_out(&plan, &mut descriptors, frontend)),
                 Err(_) => process::exit_now(1),
             }
@@ -140,7 +140,7 @@ fn carry_out(plan: &Plan, descriptors: &mut Descriptors, frontend: &dyn Frontend
 
 fn tell(what: &Rehearsed) {
     // If nobody listens, there is nobody to tell.
-    let _listening = file::callers_fd(2).and_then(|fd| socket::send(fd, &what.encode())).is_ok();
+    let _listening = fd::callers_fd(2).and_then(|fd| socket::send(fd, &what.encode())).is_ok();
 }
 
 /// Copies each failure before it is turned into words.
@@ -182,7 +182,7 @@ fn listen(from: BorrowedFd<'_>) -> SysResult<Told> {
     const _: () = assert!(ROOM > Packet::ROOM);
     let (mut told, mut room) = (Told::default(), vec![0; ROOM]);
     loop {
-        let length = file::read(from, &mut room)?;
+        let length = content::read(from, &mut room)?;
         if length == 0 {
             return Ok(told);
         }

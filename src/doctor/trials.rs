@@ -7,7 +7,7 @@ use crate::host::Caller;
 use crate::sys::mount::{self, AT_FDCWD, Attr, FsOption, Propagation};
 use crate::sys::ns::{self, NsSet};
 use crate::sys::process::{self, Cloned, SingleThread};
-use crate::sys::{Errno, Result, file, kernel, net, socket};
+use crate::sys::{Errno, Result, content, cwd, fd, kernel, make, net, open, socket};
 
 /// The trials, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,7 +118,7 @@ impl Trials {
     fn begin(caller: Caller) -> Result<Trials> {
         let mut trials = Trials::none();
         // Without a procfs no sandbox can be made. The rehearsal reports that.
-        let Ok(proc) = file::open_path(c"/proc", true) else { return Ok(trials) };
+        let Ok(proc) = open::path(c"/proc", true) else { return Ok(trials) };
         let thread = SingleThread::check(proc.as_fd())?;
         let (ours, theirs) = socket::pair()?;
         let teller = Teller { to: theirs, proc };
@@ -139,7 +139,7 @@ impl Trials {
 
     fn listen(&mut self, from: BorrowedFd<'_>) -> Result<()> {
         let mut packet = [0; PACKET];
-        while file::read(from, &mut packet)? == PACKET {
+        while content::read(from, &mut packet)? == PACKET {
             let errno = i32::from_ne_bytes([packet[1], packet[2], packet[3], packet[4]]);
             let tried = match errno {
                 BEGUN => Tried::Killed,
@@ -182,8 +182,8 @@ impl Teller {
     }
 
     fn write(&self, path: &CStr, content: &str) -> Result<()> {
-        let fd = file::open_write_at(self.proc.as_fd(), path)?;
-        file::write_all(fd.as_fd(), content.as_bytes())
+        let fd = open::write_at(self.proc.as_fd(), path)?;
+        content::write_all(fd.as_fd(), content.as_bytes())
     }
 }
 
@@ -204,9 +204,9 @@ fn plain(teller: &Teller, caller: Caller, thread: SingleThread) {
         }
         Err(errno) => teller.tell(Trial::UserNs, errno as i32),
     }
-    let mut keep = [&teller.to, &teller.proc].map(|fd| file::number(fd.as_fd()));
+    let mut keep = [&teller.to, &teller.proc].map(|fd| fd::number(fd.as_fd()));
     keep.sort_unstable();
-    teller.try_to(Trial::CloseRange, || file::close_all_but(&keep));
+    teller.try_to(Trial::CloseRange, || fd::close_all_but(&keep));
     teller.try_to(Trial::PidfdOpen, || process::pidfd_open(process::getpid()));
     teller.try_to(Trial::Filter, || {
         process::set_no_new_privs()?;
@@ -257,7 +257,7 @@ fn inside(teller: &Teller, caller: Caller, thread: SingleThread) {
     }
     if let Some(root) = root {
         teller.try_to(Trial::Pivot, || {
-            file::fchdir(root.as_fd())?;
+            cwd::fchdir(root.as_fd())?;
             mount::pivot_to_cwd()
         });
     }
@@ -265,7 +265,7 @@ fn inside(teller: &Teller, caller: Caller, thread: SingleThread) {
 
 /// Makes the mounts of a sandbox. Returns the tmpfs that could become the root.
 fn mounts_of_its_own(teller: &Teller) -> Option<OwnedFd> {
-    teller.try_to(Trial::OpenAt2, || file::open_in_root(AT_FDCWD, c".", file::Open::Path));
+    teller.try_to(Trial::OpenAt2, || open::in_root(AT_FDCWD, c".", open::Open::Path));
     // Recursively: mounts that came from an outer namespace cannot be separated.
     let tree = teller.try_to(Trial::OpenTree, || mount::clone_tree(AT_FDCWD, c"/", true));
     let root = teller.try_to(Trial::Tmpfs, || mount::new_fs(c"tmpfs", &[], Attr::NO_SUID))?;
@@ -275,11 +275,11 @@ fn mounts_of_its_own(teller: &Teller) -> Option<OwnedFd> {
     teller.try_to(Trial::Attach, || mount::attach(root.as_fd(), AT_FDCWD, c"/"))?;
     let dirs = ["a", "b", "u", "w"].map(|name| {
         let name = CString::new(name).ok()?;
-        file::make_dir_at(root.as_fd(), &name, 0o755).ok()?;
-        file::open_dir_at(root.as_fd(), &name).ok()
+        make::dir_at(root.as_fd(), &name, 0o755).ok()?;
+        open::dir_at(root.as_fd(), &name).ok()
     });
     let [Some(a), Some(b), Some(upper), Some(work)] = dirs else { return Some(root) };
-    let by_number = |dir: &OwnedFd| CString::new(format!("/proc/self/fd/{}", file::number(dir.as_fd())));
+    let by_number = |dir: &OwnedFd| CString::new(format!("/proc/self/fd/{}", fd::number(dir.as_fd())));
     if let (Ok(a), Ok(b), Ok(upper), Ok(work)) = (by_number(&a), by_number(&b), by_number(&upper), by_number(&work)) {
         let writable = [FsOption::String(c"upperdir", &upper), FsOption::String(c"workdir", &work)];
         let [one, two] = writable;

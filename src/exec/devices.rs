@@ -8,7 +8,7 @@ use crate::plan::{Cover, Object, Root};
 use crate::protocol::{Act, At, Failure, Outcome, Stage};
 use crate::spec::mode;
 use crate::sys::mount::{self, AT_FDCWD, Attr, CloneError, FsOption, Original, Propagation};
-use crate::sys::{Errno, file};
+use crate::sys::{Errno, cwd, make, open, stat};
 
 const DIR_MODE: u32 = 0o755;
 /// Mode of the empty files that devices are mounted on.
@@ -51,15 +51,15 @@ pub(super) fn dev(plan: &Root, root: &mut NewRoot<'_>, dest: &CStr, index: usize
     }
     let dir = root.newest();
     // Nobody else can change this directory, so it is safe to mount by name in it.
-    file::fchdir(dir).op(index, Act::Attach)?;
+    cwd::fchdir(dir).op(index, Act::Attach)?;
     for (source, name) in NODES {
         node(dir, source, name, index)?;
     }
     for (target, name) in LINKS {
-        part(file::make_link_at(target, dir, name), name, index)?;
+        part(make::link_at(target, dir, name), name, index)?;
     }
     for name in [c"shm", c"pts"] {
-        part(file::make_dir_at(dir, name, DIR_MODE), name, index)?;
+        part(make::dir_at(dir, name, DIR_MODE), name, index)?;
     }
     // Since Linux 4.7 every mount of devpts is a new instance.
     let attr = Attr::NO_SUID.with(Attr::NO_EXEC);
@@ -70,7 +70,7 @@ pub(super) fn dev(plan: &Root, root: &mut NewRoot<'_>, dest: &CStr, index: usize
     // One call sets the flag on all of them.
     mount::set_attr(dir, Attr::NO_SUID, Propagation::Keep, true).op(index, Act::Flags)?;
     if wants_shm {
-        let shm = part(file::open_dir_at(dir, c"shm"), c"shm", index)?;
+        let shm = part(open::dir_at(dir, c"shm"), c"shm", index)?;
         root.fence.allow(Object::Shm(index), shm.as_fd())?;
         root.retire(shm);
     }
@@ -79,11 +79,11 @@ pub(super) fn dev(plan: &Root, root: &mut NewRoot<'_>, dest: &CStr, index: usize
 
 /// Mounts a device of the host on a new file in `dir`, which must be the current directory.
 fn node(dir: BorrowedFd<'_>, source: &CStr, name: &CStr, index: usize) -> Outcome<()> {
-    part(file::make_file_at(dir, name, NODE_MODE), name, index)?;
+    part(make::file_at(dir, name, NODE_MODE), name, index)?;
     part(mount::bind_in_cwd(source, name), source, index)?;
     // Accept a device only: on a host that somebody prepared, anything may lie at its path (CVE-2025-31133,
     // CVE-2025-52565).
-    if !part(file::stat_at(dir, name), source, index)?.is_char_device() {
+    if !part(stat::stat_at(dir, name), source, index)?.is_char_device() {
         return part(Err(Errno::ENODEV), source, index);
     }
     Ok(())
@@ -115,14 +115,14 @@ pub(super) fn proc(plan: &Root, root: &mut NewRoot<'_>, dest: &CStr, index: usiz
 /// Covers a part of procfs by itself, read-only, where it is there.
 fn cover(plan: &Root, root: &mut NewRoot<'_>, name: &CStr, index: usize) -> Outcome<()> {
     let dir = root.newest();
-    if plan.cover_proc == Cover::Writable && !part(file::is_writable_at(dir, name), name, index)? {
+    if plan.cover_proc == Cover::Writable && !part(stat::is_writable_at(dir, name), name, index)? {
         return Ok(());
     }
     let attr = Attr::READ_ONLY.with(Attr::NO_SUID).with(Attr::NO_DEV);
     let cover = match mount::clone_with(Original::Below(dir, name), attr, Propagation::Keep) {
         Ok(cover) => cover,
         // Asked again: nothing is left open because of one answer.
-        Err(CloneError::Original(Errno::ENOENT)) if !part(file::exists_at(dir, name), name, index)? => return Ok(()),
+        Err(CloneError::Original(Errno::ENOENT)) if !part(stat::exists_at(dir, name), name, index)? => return Ok(()),
         Err(CloneError::Original(errno) | CloneError::Flags(errno)) => part(Err(errno), name, index)?,
     };
     part(mount::attach(cover.as_fd(), dir, name), name, index)?;

@@ -17,7 +17,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use super::sources::c_string;
 use crate::protocol::{At, Message, Outcome, Stage};
 use crate::sys::mount::{self, AT_FDCWD, Attr, Propagation};
-use crate::sys::{Result, file, offset, socket};
+use crate::sys::{Result, content, fd, offset, open, socket, stat};
 
 /// Standard input as it will be exchanged.
 pub(super) struct Input {
@@ -30,13 +30,13 @@ pub(super) struct Input {
 /// Opens standard input once more, where it is a file that is open for reading only and has a path here. What has none,
 /// such as a deleted file, is left as it is.
 pub(super) fn reopen(proc: BorrowedFd<'_>) -> Option<Input> {
-    let callers = file::callers_fd(0).ok()?;
-    let found = file::fstat(callers).ok().filter(|found| found.is_file())?;
-    file::access(callers).ok().filter(|access| !access.write)?;
+    let callers = fd::callers_fd(0).ok()?;
+    let found = stat::fstat(callers).ok().filter(|found| found.is_file())?;
+    fd::access(callers).ok().filter(|access| !access.write)?;
     let again = || -> Result<Option<Input>> {
-        let path = file::read_link_at(proc, c"self/fd/0")?;
+        let path = content::read_link_at(proc, c"self/fd/0")?;
         let mount = mount::clone_tree(AT_FDCWD, &path, true)?;
-        if !file::fstat(mount.as_fd())?.is_same_file(found) {
+        if !stat::fstat(mount.as_fd())?.is_same_file(found) {
             return Ok(None);
         }
         mount::set_attr(mount.as_fd(), Attr::READ_ONLY, Propagation::Private, true)?;
@@ -51,8 +51,8 @@ impl Input {
     pub(super) fn exchange(self, proc: BorrowedFd<'_>, control: &OwnedFd) -> Outcome<()> {
         let shown = self.shown(proc).ok().flatten();
         let input = shown.unwrap_or(self.apart);
-        file::callers_fd(0).and_then(|callers| offset::copy(callers, input.as_fd())).stage(Stage::Control)?;
-        file::redirect(0, input.as_fd()).stage(Stage::Control)?;
+        fd::callers_fd(0).and_then(|callers| offset::copy(callers, input.as_fd())).stage(Stage::Control)?;
+        fd::redirect(0, input.as_fd()).stage(Stage::Control)?;
         // The place in the file is that of the description, which the supervisor shares from here on.
         socket::send_descriptor(control.as_fd(), &Message::Input.encode(), input.as_fd()).stage(Stage::Control)
     }
@@ -60,8 +60,8 @@ impl Input {
     /// The same file at the same path of the new root, if it is there. It is looked at before it is opened for reading:
     /// a fifo would wait for a writer.
     fn shown(&self, proc: BorrowedFd<'_>) -> Result<Option<OwnedFd>> {
-        let found = file::open_path(&self.path, false)?;
-        if !file::fstat(found.as_fd())?.is_same_file(file::fstat(self.apart.as_fd())?) {
+        let found = open::path(&self.path, false)?;
+        if !stat::fstat(found.as_fd())?.is_same_file(stat::fstat(self.apart.as_fd())?) {
             return Ok(None);
         }
         open_to_read(proc, found.as_fd()).map(Some)
@@ -70,5 +70,5 @@ impl Input {
 
 /// Opens what `place` refers to.
 fn open_to_read(proc: BorrowedFd<'_>, place: BorrowedFd<'_>) -> Result<OwnedFd> {
-    file::open_read_at(proc, &c_string(format!("self/fd/{}", file::number(place))))
+    open::read_at(proc, &c_string(format!("self/fd/{}", fd::number(place))))
 }

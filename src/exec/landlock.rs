@@ -9,7 +9,7 @@ use crate::plan::{Object, Restrictions, Root, Rules};
 use crate::protocol::{At, Failure, Outcome, Stage};
 use crate::spec::{BindFlags, FsOp, Source};
 use crate::sys::landlock::{Rights, Ruleset, Tcp};
-use crate::sys::{Errno, Result, file};
+use crate::sys::{Errno, Result, fd, open, stat};
 
 /// The ruleset while it is made. It restricts this process only once [`Fence::close`] is called.
 pub(super) struct Fence<'a>(Option<Making<'a>>);
@@ -65,8 +65,8 @@ impl<'a> Fence<'a> {
         for (index, rule) in rules.files.iter().enumerate() {
             let Object::HostPath(op) = rule.object else { continue };
             let opened = match without_links(root, op) {
-                Some(real) => file::open_without_links(real),
-                None => file::open_path(&rule.path, false),
+                Some(real) => open::without_links(real),
+                None => open::path(&rule.path, false),
             };
             let place = match opened {
                 Err(Errno::ENOENT) if is_optional(root, op) => continue,
@@ -107,19 +107,19 @@ fn is_optional(root: &Root, op: usize) -> bool {
 }
 
 fn allow(set: &mut Ruleset, place: BorrowedFd<'_>, rights: Rights) -> Result<()> {
-    let rights = if file::fstat(place)?.is_dir() { rights } else { rights.within(Rights::OF_FILES) };
+    let rights = if stat::fstat(place)?.is_dir() { rights } else { rights.within(Rights::OF_FILES) };
     set.allow(place, rights)
 }
 
 /// Lets the program open an inherited descriptor once more, as `/dev/stdout` does. Using the descriptor itself needs no
 /// rule. The rule allows what the descriptor is open for.
 fn allow_descriptor(set: &mut Ruleset, number: i32, handled: Rights) -> Result<()> {
-    let fd = file::callers_fd(number)?;
-    let access = match file::access(fd) {
+    let fd = fd::callers_fd(number)?;
+    let access = match fd::access(fd) {
         Err(Errno::EBADF) => return Ok(()),
         access => access?,
     };
-    let what = file::fstat(fd)?;
+    let what = stat::fstat(fd)?;
     let rights = if what.is_dir() && number <= 2 {
         // Nobody means to share a directory by `< DIR`: what lies below was not asked for. Without a rule it is closed.
         Rights::NONE

@@ -8,7 +8,7 @@ use super::sources::{Upper, c_string};
 use crate::protocol::{Act, At, Outcome};
 use crate::spec::OverlayKind;
 use crate::sys::mount::{self, Attr, FsOption};
-use crate::sys::{Result, file};
+use crate::sys::{Result, make, open};
 
 /// fsconfig(2) takes values shorter than this, in bytes (`strndup_user` in fs/fsopen.c).
 const LONGEST_VALUE: usize = 256;
@@ -56,8 +56,8 @@ fn by_descriptor(dir: &OwnedFd) -> CString {
 fn scratch(root: &NewRoot<'_>, index: usize) -> Result<Upper> {
     let make = |what: char| {
         let name = c_string(format!("overlay-{index}-{what}"));
-        file::make_dir_at(root.scratch(), &name, SCRATCH_MODE)?;
-        file::open_dir_at(root.scratch(), &name)
+        make::dir_at(root.scratch(), &name, SCRATCH_MODE)?;
+        open::dir_at(root.scratch(), &name)
     };
     Ok(Upper { upper: make('u')?, work: make('w')? })
 }

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
 use std::os::fd::AsFd;
 
-use crate::sys::dir::{self, Entries, For};
-use crate::sys::file::Kind;
+use crate::sys::dir::Entries;
 use crate::sys::mount::AT_FDCWD;
-use crate::sys::{Result, Spent};
+use crate::sys::open::{self, For};
+use crate::sys::stat::Kind;
+use crate::sys::{Result, Spent, statfs};
 
 /// With fewer sources, looking at each is as quick.
 const FEWEST: usize = 16;
@@ -67,10 +68,10 @@ impl<'a> Listing<'a> {
     fn read(&mut self, spent: &mut Spent) -> Result<()> {
         // It was part of a string.
         let path = CString::new(self.dir).unwrap_or_default();
-        let open = dir::open_any_mount(AT_FDCWD, &path, For::Listing)?;
-        let marks_last = dir::marks_last(open.as_fd())?;
+        let open = open::any_mount(AT_FDCWD, &path, For::Listing)?;
+        let marks_last = statfs::marks_last(open.as_fd())?;
         // ext4 does both.
-        self.is_whole = marks_last || dir::lists_all(open.as_fd())?;
+        self.is_whole = marks_last || statfs::lists_all(open.as_fd())?;
         let (mut entries, mut is_done) = (Entries::new(), false);
         for _ in 0..MOST_READS {
             is_done = is_done || !entries.read(open.as_fd())?;

@@ -10,7 +10,7 @@ use crate::plan::{Cwd, Exec, Filters, Lock, Plan, Restrictions};
 use crate::protocol::{At, Descriptors, Failure, Message, Outcome, Stage};
 use crate::spec::{DieWith, Lifecycle};
 use crate::sys::process::{self, CStrArray};
-use crate::sys::{Errno, caps, file, poll, signals, socket, terminal};
+use crate::sys::{Errno, caps, content, cwd, poll, signals, socket, terminal};
 
 /// A process that has lost everything the program must not have, except for what the filters take away.
 pub(super) struct Locked<'a> {
@@ -90,12 +90,12 @@ fn wait_for_release(lifecycle: &Lifecycle, descriptors: &Descriptors, control: &
     if first.stage(Stage::Control)? == 0 {
         process::exit_now(1);
     }
-    let _any_answer = file::read(fd, &mut [0]).is_ok();
+    let _any_answer = content::read(fd, &mut [0]).is_ok();
     Ok(())
 }
 
 fn read_filter(descriptors: &Descriptors, fd: i32) -> Outcome<Vec<u8>> {
-    let program = descriptors.get(fd).and_then(file::read_to_end).stage(Stage::ReadFilter)?;
+    let program = descriptors.get(fd).and_then(content::read_to_end).stage(Stage::ReadFilter)?;
     if program.len() % 8 == 0 { Ok(program) } else { Err(Failure::new(Stage::FilterLength, 0)) }
 }
 
@@ -114,9 +114,9 @@ fn enter_cwd(cwd: &Cwd) -> Outcome<usize> {
 /// Enters a directory of the sandbox. A descriptor that the caller left open could lead outside through the links of
 /// procfs (CVE-2024-21626).
 fn enter(path: &CStr) -> crate::sys::Result<()> {
-    file::chdir(path)?;
+    cwd::chdir(path)?;
     // The kernel puts "(unreachable)" before the path of a directory that is not below the root (getcwd(2)).
-    if file::getcwd()?.to_bytes().starts_with(b"/") { Ok(()) } else { Err(Errno::EXDEV) }
+    if cwd::getcwd()?.to_bytes().starts_with(b"/") { Ok(()) } else { Err(Errno::EXDEV) }
 }
 
 impl Locked<'_> {

@@ -35,7 +35,7 @@ use crate::sys::fork::Ends;
 use crate::sys::ns::{self, NsSet};
 use crate::sys::process::{self, SingleThread};
 use crate::sys::socket::Received;
-use crate::sys::{Spent, file, net, socket};
+use crate::sys::{Spent, content, fd, net, socket};
 
 /// Runs the plan in the process that `clone(2)` has just made, and never returns. If there is a `terminal`, the
 /// program's process group becomes its foreground group.
@@ -120,15 +120,15 @@ fn set_up<'a>(
     locked.copy = sealed::copy(plan, descriptors.proc(), is_tool)?;
     // The procfs descriptor is no longer needed. The program could reach what PID 1 still holds through /proc/1/fd.
     match &plan.program.fds {
-        Fds::Inherit => file::close_numbers([file::number(descriptors.proc())]),
+        Fds::Inherit => fd::close_numbers([fd::number(descriptors.proc())]),
         Fds::Only(kept) => {
             let mut keep = kept.clone();
-            keep.push(file::number(control.as_fd()));
+            keep.push(fd::number(control.as_fd()));
             keep.extend(plan.lifecycle.sync_fd);
             keep.extend(locked.copy.as_ref().map(AsRawFd::as_raw_fd));
-            keep.extend(terminal.map(file::number));
+            keep.extend(terminal.map(fd::number));
             keep.sort_unstable();
-            file::close_all_but(&keep).stage(Stage::Control)?;
+            fd::close_all_but(&keep).stage(Stage::Control)?;
         }
     }
     if plan.init.stays {
@@ -136,7 +136,7 @@ fn set_up<'a>(
         // would release the lock.
         locked.locks = pid1::take_locks(&plan.lifecycle)?;
     } else {
-        file::close_numbers(plan.lifecycle.sync_fd);
+        fd::close_numbers(plan.lifecycle.sync_fd);
     }
     locked.terminal = terminal;
     Ok(locked)
@@ -168,7 +168,7 @@ fn enter_network(control: &OwnedFd) -> Outcome<()> {
 
 /// Waits until the supervisor has reported this process to whoever asked for its id, and has mapped its ids.
 fn wait_for_go(control: &OwnedFd) -> Outcome<()> {
-    match file::read(control.as_fd(), &mut [0]).stage(Stage::Control)? {
+    match content::read(control.as_fd(), &mut [0]).stage(Stage::Control)? {
         // The supervisor has ended, so this sandbox ends before it begins.
         0 => process::exit_now(1),
         _ => Ok(()),

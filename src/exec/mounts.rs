@@ -13,10 +13,10 @@ use crate::plan::Root;
 use crate::protocol::{Act, At, Descriptors, Failure, Outcome, Stage};
 use crate::spec::path::{of_file, split};
 use crate::spec::{DataFile, FsOp, OverlayKind, Source, mode};
-use crate::sys::file::{self, Open};
 use crate::sys::mount::{self, Attr, FsOption, Propagation};
+use crate::sys::open::{self, Open};
 use crate::sys::signals::FileLimitFails;
-use crate::sys::{Errno, Spent, ns};
+use crate::sys::{Errno, Spent, content, cwd, fd, make, ns};
 
 const NO_SUID_NO_DEV: Attr = Attr::NO_SUID.with(Attr::NO_DEV);
 
@@ -42,7 +42,7 @@ pub(super) fn build<'a>(
         None
     };
     // The operations give exact modes, so no umask may change them. The program gets its own umask back.
-    let umask = file::umask(0);
+    let umask = cwd::umask(0);
     let denies = !plan.denials.is_empty();
     let wants_scratch = denies || plan.ops.iter().any(|op| needs_scratch(&op.fs));
     // Where anything is denied, the tmpfs tells what is the box's own.
@@ -68,7 +68,7 @@ pub(super) fn build<'a>(
     }
     root.forget_one_before();
     deny::enforce((plan, descriptors.proc()), &mut root, &own, remarks)?;
-    file::umask(umask);
+    cwd::umask(umask);
     limit.map_or(Ok(()), FileLimitFails::end).stage(Stage::Signals)?;
     let fence = root.enter()?;
     room.give_back()?;
@@ -101,8 +101,8 @@ fn writes(op: &FsOp) -> bool {
 
 /// Sets an SELinux label through procfs (`selinux(8)`, proc_pid_attr(5)).
 pub(super) fn write_label(proc: BorrowedFd<'_>, path: &CStr, label: &CStr) -> crate::sys::Result<()> {
-    let fd = file::open_write_at(proc, path)?;
-    file::write_all(fd.as_fd(), label.to_bytes_with_nul())
+    let fd = open::write_at(proc, path)?;
+    content::write_all(fd.as_fd(), label.to_bytes_with_nul())
 }
 
 fn carry_out(
@@ -153,7 +153,7 @@ fn carry_out(
         (FsOp::Data { fd, dest, how, mode }, _) => data((plan, descriptors), root, *fd, dest, (*how, *mode), index),
         (FsOp::Text { text, dest, mode }, _) => {
             let to = create(root, dest, *mode, index)?;
-            file::write_all(to.as_fd(), text).op(index, Act::WriteData)
+            content::write_all(to.as_fd(), text).op(index, Act::WriteData)
         }
         (FsOp::Symlink { target, dest }, _) => root.link(target, dest, index),
         (FsOp::Chmod { dest, mode }, _) => chmod(descriptors.proc(), root, dest, *mode).op(index, Act::Whole),
@@ -220,8 +220,8 @@ fn remount_read_only(proc: BorrowedFd<'_>, root: &mut NewRoot<'_>, dest: &CStr, 
     match mount::set_attr(mount, NO_SUID_NO_DEV.with(Attr::READ_ONLY), Propagation::Keep, false) {
         // The kernel's answer where the descriptor is not the root of a mount (mount_setattr(2)).
         Err(Errno::EINVAL) => {
-            let link = c_string(format!("self/fd/{}", file::number(mount)));
-            let detail = file::read_link_at(proc, &link).ok();
+            let link = c_string(format!("self/fd/{}", fd::number(mount)));
+            let detail = content::read_link_at(proc, &link).ok();
             Err(Errno::EINVAL).op(index, Act::NotAMount).map_err(|failure| Failure { detail, ..failure })
         }
         result => result.op(index, Act::Flags),
@@ -247,8 +247,8 @@ fn data(
     };
     // Make the file in the scratch filesystem, mount it, and unlink its name. Then nothing else can reach it.
     let name = c_string(format!(".data-{index}"));
-    let to = file::create_new_at(root.scratch(), &name, mode).op(index, Act::MakeFile)?;
-    file::copy(from, to.as_fd()).op(index, Act::WriteData)?;
+    let to = make::new_file_at(root.scratch(), &name, mode).op(index, Act::MakeFile)?;
+    content::copy(from, to.as_fd()).op(index, Act::WriteData)?;
     // A second use of this number must fail. It must not yield an empty file.
     descriptors.close(fd);
     let mount = mount::clone_tree(root.scratch(), &name, false).op(index, Act::Source)?;
@@ -261,14 +261,14 @@ fn data(
         return Ok(());
     }
     // Not earlier: the kernel mounts no file that has lost its name.
-    file::unlink_at(root.scratch(), &name).op(index, Act::MakeFile)
+    make::unlink_at(root.scratch(), &name).op(index, Act::MakeFile)
 }
 
 /// Copies `from` into the file `dest`. Makes the file and its parents where they are missing; truncates an existing
 /// file.
 fn write_file(root: &mut NewRoot<'_>, dest: &CStr, from: BorrowedFd<'_>, mode: u32, index: usize) -> Outcome<OwnedFd> {
     let to = create(root, dest, mode, index)?;
-    file::copy(from, to.as_fd()).op(index, Act::WriteData)?;
+    content::copy(from, to.as_fd()).op(index, Act::WriteData)?;
     Ok(to)
 }
 
@@ -284,6 +284,6 @@ fn create(root: &mut NewRoot<'_>, dest: &CStr, mode: u32, index: usize) -> Outco
 /// cannot be opened in any other way.
 fn chmod(proc: BorrowedFd<'_>, root: &NewRoot<'_>, dest: &CStr, mode: u32) -> crate::sys::Result<()> {
     let found = root.open(dest, Open::Path)?;
-    let link = c_string(format!("self/fd/{}", file::number(found.as_fd())));
-    file::chmod_at(proc, &link, mode)
+    let link = c_string(format!("self/fd/{}", fd::number(found.as_fd())));
+    make::chmod_at(proc, &link, mode)
 }

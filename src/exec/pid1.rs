@@ -16,14 +16,14 @@ use crate::spec::{CapSet, DieWith, Lifecycle};
 use crate::sys::cmdline::CommandLine;
 use crate::sys::ns::NsSet;
 use crate::sys::process::{self, Change, Cloned, SingleThread};
-use crate::sys::{Errno, caps, file, socket};
+use crate::sys::{Errno, caps, content, fd, open, socket};
 
 /// Takes the locks that are held as long as anything lives inside, before the program could run without them.
 pub(super) fn take_locks(lifecycle: &Lifecycle) -> Outcome<Vec<OwnedFd>> {
     let take = |(index, path): (usize, &CString)| {
         let failed = |stage| move |errno: Errno| Failure::nth(stage, index, errno as i32);
-        let file = file::open_read(path).map_err(failed(Stage::OpenLock))?;
-        file::lock_shared(file.as_fd()).map_err(failed(Stage::TakeLock))?;
+        let file = open::read(path).map_err(failed(Stage::OpenLock))?;
+        fd::lock_shared(file.as_fd()).map_err(failed(Stage::TakeLock))?;
         // The lock is released when this process closes the file.
         Ok(file)
     };
@@ -81,7 +81,7 @@ fn run_copied(
             Cloned::Child => {
                 drop(release);
                 // Without a byte, PID 1 has ended early, and the program must not start.
-                let may_start = file::read(held.as_fd(), &mut [0]) == Ok(1);
+                let may_start = content::read(held.as_fd(), &mut [0]) == Ok(1);
                 process::exit_now(if may_start { become_program(plan, control, locked, init) } else { 1 })
             }
             Cloned::Parent(program) => {
@@ -109,9 +109,9 @@ fn run_copied(
 /// Lets the program's process go on, and waits until it has executed the program, which closes its end of the socket.
 /// As with `process::spawn_on_own_stack`, a failure from here on is one after the start.
 pub(super) fn let_start(release: BorrowedFd<'_>) -> Result<(), Errno> {
-    file::write_all(release, GO)?;
+    content::write_all(release, GO)?;
     // The result does not matter: the process was released.
-    let _executed = file::read(release, &mut [0]).is_ok();
+    let _executed = content::read(release, &mut [0]).is_ok();
     Ok(())
 }
 
@@ -127,7 +127,7 @@ fn become_program(plan: &Plan, control: &OwnedFd, locked: &Locked<'_>, init: Opt
 
 /// Sets up what differs between the program and the process that started it: descriptors, and the parent-death signal.
 fn tie_to_init(lifecycle: &Lifecycle, init: Option<i32>) -> Outcome<()> {
-    file::close_numbers(lifecycle.sync_fd);
+    fd::close_numbers(lifecycle.sync_fd);
     if lifecycle.die_with != DieWith::Nobody {
         process::die_with_maker().stage(Stage::DieWithParent)?;
         if init.is_some_and(|init| process::getppid() != init) {
@@ -152,7 +152,7 @@ fn stay(plan: &Plan, control: &OwnedFd, locked: &Locked<'_>, besides: &[RawFd]) 
     keep.extend(locked.locks.iter().map(AsRawFd::as_raw_fd));
     keep.extend(besides);
     keep.sort_unstable();
-    file::close_all_but(&keep).stage(Stage::Control)
+    fd::close_all_but(&keep).stage(Stage::Control)
 }
 
 /// Installs filters for this process and everything it starts.

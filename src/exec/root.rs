@@ -11,9 +11,10 @@ use crate::plan::Object;
 use crate::protocol::{Act, At, Failure, Outcome, Stage};
 use crate::spec::mode;
 use crate::spec::path::{MAX_LINKS, join, of_file, split};
-use crate::sys::file::{Kind, Open};
 use crate::sys::mount::{self, AT_FDCWD, Attr, FsOption, Propagation};
-use crate::sys::{Errno, Result, Spent, dir, entry, file};
+use crate::sys::open::{self, Open};
+use crate::sys::stat::{self, Kind};
+use crate::sys::{Errno, Result, Spent, content, cwd, make};
 
 /// Modes of the directories and files that are made as mount points.
 const DIR_MODE: u32 = 0o755;
@@ -83,7 +84,7 @@ impl<'a> NewRoot<'a> {
             }
             None => {
                 let base = stacked_tmpfs(label)?;
-                file::chmod_at(base.as_fd(), c".", DIR_MODE).stage(Stage::Root)?;
+                make::chmod_at(base.as_fd(), c".", DIR_MODE).stage(Stage::Root)?;
                 base
             }
         };
@@ -131,14 +132,14 @@ impl<'a> NewRoot<'a> {
     pub(super) fn enter(mut self) -> Outcome<Fence<'a>> {
         let top = self.covers.last().unwrap_or(&self.base).as_fd();
         self.fence.allow(Object::Root, top)?;
-        file::fchdir(self.top()).stage(Stage::Pivot)?;
-        let wanted = file::place_at(self.top(), c"").stage(Stage::Pivot)?;
+        cwd::fchdir(self.top()).stage(Stage::Pivot)?;
+        let wanted = stat::place_at(self.top(), c"").stage(Stage::Pivot)?;
         mount::pivot_to_cwd().stage(Stage::Pivot)?;
         for _ in 0..=self.covers.len() + usize::from(self.scratch.is_some()) {
             mount::detach_topmost().stage(Stage::DetachRoot)?;
         }
         // Nothing may be left there: `..` from the root leads to whatever is stacked on it.
-        match file::place_at(AT_FDCWD, c"/..").stage(Stage::DetachRoot)? {
+        match stat::place_at(AT_FDCWD, c"/..").stage(Stage::DetachRoot)? {
             found if found == wanted => Ok(self.close()),
             _ => Err(Failure::new(Stage::Unproven, 0)),
         }
@@ -172,12 +173,12 @@ impl<'a> NewRoot<'a> {
 
     /// Opens something that exists.
     pub(super) fn open(&self, path: &CStr, open: Open) -> Result<OwnedFd> {
-        file::open_in_root(self.top(), path, open)
+        open::in_root(self.top(), path, open)
     }
 
     /// Makes the directory `path` and its missing parents, unless it exists.
     pub(super) fn make_dir(&mut self, path: &CStr, mode: u32, parents: u32, op: usize) -> Outcome<Place> {
-        let make: Make = &|dir, name| file::make_dir_at(dir, name, mode);
+        let make: Make = &|dir, name| make::dir_at(dir, name, mode);
         self.find_or_make(path, make, parents, op, Act::MakeDir)
     }
 
@@ -188,7 +189,7 @@ impl<'a> NewRoot<'a> {
 
     /// Finds or makes a file to mount something on.
     pub(super) fn file_for_mount(&mut self, path: &CStr, parents: u32, op: usize) -> Outcome<Place> {
-        let make: Make = &|dir, name| file::make_file_at(dir, name, FILE_MODE);
+        let make: Make = &|dir, name| make::file_at(dir, name, FILE_MODE);
         self.find_or_make(path, make, parents, op, Act::MakeFile)
     }
 
@@ -197,7 +198,7 @@ impl<'a> NewRoot<'a> {
     pub(super) fn refuse_link(&mut self, path: &CStr, parents: u32, op: usize) -> Outcome<()> {
         let Some((parent, name)) = split(path).filter(|_| !path.to_bytes().ends_with(b"/")) else { return Ok(()) };
         let dir = self.parent(&parent, parents, op)?;
-        match entry::look_at(dir, &name).op(op, Act::OnLink)? {
+        match stat::look_at(dir, &name).op(op, Act::OnLink)? {
             Some(found) if found.is_link() => Err(Errno::ELOOP).op(op, Act::OnLink),
             _ => Ok(()),
         }
@@ -251,13 +252,13 @@ impl<'a> NewRoot<'a> {
 
     /// Something that exists, if it can serve as what would have been made.
     fn existing_place(&mut self, found: OwnedFd, act: Act) -> Result<Place> {
-        let about = dir::named_at(found.as_fd(), c"")?;
+        let about = stat::named_at(found.as_fd(), c"")?;
         match (about.kind == Some(Kind::Dir), act == Act::MakeDir) {
             (true, true) | (false, false) => {
                 let top = match self.top_is {
                     Some(known) => known,
                     None => {
-                        let top = dir::named_at(self.top(), c"")?;
+                        let top = stat::named_at(self.top(), c"")?;
                         *self.top_is.insert((top.mount, top.file))
                     }
                 };
@@ -294,7 +295,7 @@ impl<'a> NewRoot<'a> {
     fn target_of_dangling(&self, path: &CStr) -> Result<CString> {
         let (parent, name) = split(path).ok_or(Errno::ENOENT)?;
         let dir = self.open(&parent, Open::Dir)?;
-        let target = file::read_link_at(dir.as_fd(), &name)?;
+        let target = content::read_link_at(dir.as_fd(), &name)?;
         Ok(if target.to_bytes().starts_with(b"/") { target } else { join(&parent, &target) })
     }
 
@@ -340,10 +341,10 @@ impl<'a> NewRoot<'a> {
         let parts = split(path);
         if let Some((parent, name)) = &parts
             && let Some((above, is_in_base)) = self.known(parent)
-            && file::make_dir_at(above, name, mode).is_ok()
+            && make::dir_at(above, name, mode).is_ok()
         {
             // In a directory that is at hand it is mostly new: fewer calls than with a look first.
-            return Ok((file::open_dir_at(above, name)?, is_in_base));
+            return Ok((open::dir_at(above, name)?, is_in_base));
         }
         match self.open(path, Open::Dir) {
             Err(Errno::ENOENT) => {}
@@ -351,8 +352,8 @@ impl<'a> NewRoot<'a> {
         }
         let (parent, name) = parts.ok_or(Errno::ENOENT)?;
         let (dir, is_in_base) = self.open_or_make_within(&parent, mode, links)?;
-        let found = match file::make_dir_at(dir.as_fd(), &name, mode) {
-            Ok(()) => file::open_dir_at(dir.as_fd(), &name).map(|made| (made, is_in_base)),
+        let found = match make::dir_at(dir.as_fd(), &name, mode) {
+            Ok(()) => open::dir_at(dir.as_fd(), &name).map(|made| (made, is_in_base)),
             // A link that leads nowhere yet, `.` or `..`, or somebody else was faster.
             Err(Errno::EEXIST) => match self.open(path, Open::Dir) {
                 Err(Errno::ENOENT) if links > 0 => {
@@ -387,7 +388,7 @@ impl<'a> NewRoot<'a> {
         let Place::New(name) = place else { return Err(Errno::EEXIST).op(op, Act::Attach) };
         let parent = self.last.as_ref().map_or(c"", |parent| &parent.path);
         if self.cwd.as_deref() != Some(parent) {
-            file::fchdir(self.last_parent()).op(op, Act::Attach)?;
+            cwd::fchdir(self.last_parent()).op(op, Act::Attach)?;
             self.cwd = Some(parent.to_owned());
         }
         mount::bind_tree_in_cwd(source, &name).op(op, Act::Attach)
@@ -421,7 +422,7 @@ impl<'a> NewRoot<'a> {
     pub(super) fn attach_part_of_base(&mut self, place: &Place, op: usize) -> Outcome<bool> {
         let Place::New(name) = place else { return Ok(false) };
         let parent = self.last_parent();
-        let is_part = |parent| Ok(file::place_at(parent, c"")?.0 == file::place_at(self.base(), c"")?.0);
+        let is_part = |parent| Ok(stat::place_at(parent, c"")?.0 == stat::place_at(self.base(), c"")?.0);
         if !self.is_tmpfs {
             return Ok(false);
         }
@@ -451,8 +452,8 @@ impl<'a> NewRoot<'a> {
         // The kernel says of `.` what it says of the root: it exists.
         let (parent, name) = split(path).unwrap_or_else(|| (CString::default(), c".".into()));
         let dir = self.parent(&parent, mode::CLOSED, op)?;
-        match file::make_link_at(target, dir, &name) {
-            Err(Errno::EEXIST) => match file::read_link_at(dir, &name) {
+        match make::link_at(target, dir, &name) {
+            Err(Errno::EEXIST) => match content::read_link_at(dir, &name) {
                 Ok(found) if found.as_c_str() == target => Ok(()),
                 Ok(found) => Err(failed(Act::LinkDiffers, Errno::EEXIST, Some(found))),
                 Err(Errno::EINVAL) => Err(failed(Act::NotALink, Errno::EEXIST, None)),

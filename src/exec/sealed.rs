@@ -20,7 +20,7 @@ use crate::spec::CapSet;
 use crate::sys::cmdline::CommandLine;
 use crate::sys::process::{self, CStrArray};
 use crate::sys::signals::FileLimitFails;
-use crate::sys::{Errno, caps, file, sealed};
+use crate::sys::{Errno, caps, content, fd, sealed};
 
 /// The first argument of the copy. Two more follow: the number of the descriptor that holds its orders, and the name
 /// that PID 1 shows.
@@ -55,7 +55,7 @@ pub(super) fn become_copy(
     keep.push(control.as_raw_fd());
     keep.sort_unstable();
     for &fd in keep.iter().chain([&release.as_raw_fd()]) {
-        sealed::keep_open(file::callers_fd(fd)?)?;
+        sealed::keep_open(fd::callers_fd(fd)?)?;
     }
     let filters = locked.filters(&plan.restrictions).map(<[u8]>::to_vec).collect();
     let orders = Orders { watch, control: control.as_raw_fd(), release: release.as_raw_fd(), keep, filters };
@@ -71,13 +71,13 @@ pub(crate) fn resume(line: CommandLine) -> ! {
     let begun = {
         let words = line.words();
         let number = words.get(1).and_then(|word| word.to_str().ok()?.parse().ok());
-        let orders = number.and_then(|fd| file::read_to_end(file::callers_fd(fd).ok()?).ok());
+        let orders = number.and_then(|fd| content::read_to_end(fd::callers_fd(fd).ok()?).ok());
         orders.and_then(|orders| Orders::decode(&orders)).zip(words.get(2).map(|&name| name.to_owned()))
     };
     // Only this program starts a copy, and always with orders. Refuse anybody else.
     let Some((orders, name)) = begun else { process::exit_now(1) };
     line.wipe(&name);
-    let control = file::own(orders.control);
+    let control = fd::own(orders.control);
     let failure = match settle(&orders, &name) {
         Ok(()) => pid1::reap(orders.watch, &control),
         Err(failure) => failure,
@@ -95,8 +95,8 @@ fn settle(orders: &Orders, name: &CStr) -> Outcome<()> {
     let mut keep = orders.keep.clone();
     keep.push(orders.release);
     keep.sort_unstable();
-    file::close_all_but(&keep).stage(Stage::Control)?;
-    file::callers_fd(orders.release).and_then(pid1::let_start).stage(Stage::Control)?;
-    file::close_numbers([orders.release]);
+    fd::close_all_but(&keep).stage(Stage::Control)?;
+    fd::callers_fd(orders.release).and_then(pid1::let_start).stage(Stage::Control)?;
+    fd::close_numbers([orders.release]);
     pid1::install(orders.filters.iter().map(Vec::as_slice))
 }

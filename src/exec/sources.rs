@@ -10,7 +10,7 @@ use crate::plan::Root;
 use crate::protocol::{Act, At, Descriptors, Failure, Outcome, Stage};
 use crate::spec::{BindFlags, FsOp, Op, OverlayKind, Source};
 use crate::sys::mount::{self, Attr, CloneError, Original, Propagation};
-use crate::sys::{Errno, Result, Spent, file, process};
+use crate::sys::{Errno, Result, Spent, content, fd, open, process, stat};
 
 /// What an operation holds until it is carried out.
 pub(super) enum Held {
@@ -96,7 +96,7 @@ fn look_at(listing: &Listing, index: usize, source: &CString) -> Outcome<Held> {
         Told::Missing => return Ok(Held::Skip),
         Told::Nothing => {}
     }
-    match file::stat(source) {
+    match stat::stat(source) {
         Ok(found) => Ok(Held::ByPath { is_dir: found.is_dir() }),
         Err(Errno::ENOENT) => Ok(Held::Skip),
         Err(errno) => Err(errno).op(index, Act::Source),
@@ -110,7 +110,7 @@ fn open_one(descriptors: &Descriptors, spent: &mut Spent, index: usize, op: &Op)
             Err(failure) if flags.optional && failure.errno == Errno::ENOENT as i32 => Ok(Held::Skip),
             tree => {
                 let mount = tree?;
-                let found = file::fstat(mount.as_fd()).op(index, Act::Source)?;
+                let found = stat::fstat(mount.as_fd()).op(index, Act::Source)?;
                 match source {
                     Source::Link(_) if found.is_link() => Ok(Held::Link(mount)),
                     // Somebody has exchanged the link since it was examined.
@@ -155,10 +155,10 @@ fn open_tree(
     // /proc/self/fd, hence ENOENT.
     let wanted = descriptors.get(fd).map_err(|_| Errno::ENOENT).op(index, Act::Source)?;
     let link = c_string(format!("self/fd/{fd}"));
-    let path = file::read_link_at(descriptors.proc(), &link).op(index, Act::Source)?;
+    let path = content::read_link_at(descriptors.proc(), &link).op(index, Act::Source)?;
     let mount = clone(index, Original::Tree(&path), flags)?;
-    let found = file::fstat(mount.as_fd()).op(index, Act::Source)?;
-    if !file::fstat(wanted).op(index, Act::Source)?.is_same_file(found) {
+    let found = stat::fstat(mount.as_fd()).op(index, Act::Source)?;
+    if !stat::fstat(wanted).op(index, Act::Source)?.is_same_file(found) {
         return Err(Failure { act: Act::Race, ..Failure::nth(Stage::Op, index, 0) });
     }
     Ok(mount)
@@ -167,7 +167,7 @@ fn open_tree(
 /// A tree whose path must not lead through a link: a program of another box, which may write there too, could have
 /// exchanged a directory for a link to anywhere (CVE-2021-30465, CVE-2024-42472).
 fn open_real(spent: &mut Spent, index: usize, path: &CString, flags: BindFlags) -> Outcome<OwnedFd> {
-    let place = unexchanged(index, file::open_without_links(path))?;
+    let place = unexchanged(index, open::without_links(path))?;
     let mount = clone(index, Original::Opened(place.as_fd()), flags);
     spent.add(place);
     mount
@@ -207,23 +207,23 @@ pub(super) fn unexchanged(index: usize, opened: Result<OwnedFd>) -> Outcome<Owne
 /// would wait for a writer.
 fn open_file(descriptors: &Descriptors, index: usize, source: &CString, real: Option<&CString>) -> Outcome<Held> {
     let place = match real {
-        Some(real) => unexchanged(index, file::open_without_links(real))?,
-        None => file::open_path(source, false).op(index, Act::Source)?,
+        Some(real) => unexchanged(index, open::without_links(real))?,
+        None => open::path(source, false).op(index, Act::Source)?,
     };
-    let about = file::fstat(place.as_fd()).op(index, Act::Source)?;
+    let about = stat::fstat(place.as_fd()).op(index, Act::Source)?;
     if !about.is_file() {
         return Err(Failure { act: Act::NotAFile, ..Failure::nth(Stage::Op, index, Errno::EINVAL as i32) });
     }
-    let link = c_string(format!("self/fd/{}", file::number(place.as_fd())));
-    let file = file::open_read_at(descriptors.proc(), &link).op(index, Act::Source)?;
+    let link = c_string(format!("self/fd/{}", fd::number(place.as_fd())));
+    let file = open::read_at(descriptors.proc(), &link).op(index, Act::Source)?;
     Ok(Held::File { file, mode: about.permissions() })
 }
 
 fn open_layers(index: usize, layers: &[CString], kind: &OverlayKind, real: &[CString]) -> Outcome<Held> {
     let open = |path: &CString, real: Option<&CString>| {
         let layer = match real {
-            Some(real) => unexchanged(index, file::open_dir_without_links(real)),
-            None => file::open_path(path, true).op(index, Act::Source),
+            Some(real) => unexchanged(index, open::dir_without_links(real)),
+            None => open::path(path, true).op(index, Act::Source),
         };
         layer.map_err(|failure| Failure { detail: Some(path.clone()), ..failure })
     };

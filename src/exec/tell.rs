@@ -4,12 +4,12 @@ use std::cell::Cell;
 use std::os::fd::{AsFd, OwnedFd};
 
 use crate::protocol::{At, Failure, Message, Outcome, Stage};
-use crate::sys::{file, process};
+use crate::sys::{content, process};
 
 /// Sends a message to the supervisor. If that has ended, there is nobody to tell.
 pub(super) fn tell(control: &OwnedFd, message: &Message) {
     // Use write(2): this may run under the caller's filter, which may allow no other call.
-    let _listening = file::write_all(control.as_fd(), &message.encode()).is_ok();
+    let _listening = content::write_all(control.as_fd(), &message.encode()).is_ok();
 }
 
 /// What does not end the run, and is said before the program runs.
@@ -42,7 +42,7 @@ impl<'a> Remarks<'a> {
     /// Waits until the supervisor has said all of them: its lines shall not stand below those of the program.
     pub(super) fn wait_until_said(&self) -> Outcome<()> {
         for _ in 0..self.told.get() {
-            if file::read(self.control.as_fd(), &mut [0]).stage(Stage::Control)? == 0 {
+            if content::read(self.control.as_fd(), &mut [0]).stage(Stage::Control)? == 0 {
                 // The supervisor is gone: so is this box, before it began.
                 process::exit_now(1);
             }

@@ -9,7 +9,7 @@ use crate::protocol::{At, Descriptors, Failure, Outcome, Stage};
 use crate::spec::{FsOp, path};
 use crate::sys::mount::AT_FDCWD;
 use crate::sys::ns::{self, NsSet};
-use crate::sys::{Errno, Result, Spent, caps, file, process};
+use crate::sys::{Errno, Result, Spent, caps, content, open, process, statfs};
 
 /// Path below a procfs of the limit on user namespaces. It is that of the namespace of whoever opens the file.
 const LIMIT: &CStr = c"sys/user/max_user_namespaces";
@@ -37,8 +37,8 @@ pub(super) fn leave_behind(plan: &Plan, descriptors: &Descriptors) -> Outcome<()
         write_maps(descriptors.proc(), inner, &mut spent)?;
     }
     if plan.restrictions.lock.limit_userns {
-        let limit = own_limit(&plan.root).map_or_else(|| file::open_write_at(descriptors.proc(), LIMIT), Ok);
-        limit.and_then(|limit| file::write_all(limit.as_fd(), b"0")).stage(Stage::LimitUserNs)?;
+        let limit = own_limit(&plan.root).map_or_else(|| open::write_at(descriptors.proc(), LIMIT), Ok);
+        limit.and_then(|limit| content::write_all(limit.as_fd(), b"0")).stage(Stage::LimitUserNs)?;
     }
     if plan.restrictions.lock.assert_no_userns {
         // Any error is fine: only success shows that namespaces can still be made.
@@ -60,8 +60,8 @@ pub(super) fn leave_behind(plan: &Plan, descriptors: &Descriptors) -> Outcome<()
 fn own_limit(root: &Root) -> Option<OwnedFd> {
     let dest = root.ops.iter().rev().find_map(|op| if let FsOp::Proc { dest } = &op.fs { Some(dest) } else { None });
     let own = path::join(dest.filter(|_| root.fresh_proc)?, LIMIT);
-    let limit = file::open_write_at(AT_FDCWD, &own).ok()?;
-    file::is_procfs(limit.as_fd()).is_ok_and(|is_it| is_it).then_some(limit)
+    let limit = open::write_at(AT_FDCWD, &own).ok()?;
+    statfs::is_procfs(limit.as_fd()).is_ok_and(|is_it| is_it).then_some(limit)
 }
 
 fn write_maps(proc: BorrowedFd<'_>, maps: &IdMaps, spent: &mut Spent) -> Outcome<()> {
@@ -73,9 +73,9 @@ fn write_maps(proc: BorrowedFd<'_>, maps: &IdMaps, spent: &mut Spent) -> Outcome
 }
 
 fn write(proc: BorrowedFd<'_>, path: &CStr, content: &[u8], spent: &mut Spent) -> Result<()> {
-    let fd = file::open_write_at(proc, path)?;
+    let fd = open::write_at(proc, path)?;
     // One write: the kernel takes a map in one piece or not at all.
-    let written = file::write_all(fd.as_fd(), content);
+    let written = content::write_all(fd.as_fd(), content);
     spent.add(fd);
     written
 }

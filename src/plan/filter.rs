@@ -12,7 +12,7 @@ use crate::seccomp::verdict::Verdict;
 use crate::seccomp::{Program, compile, compile_before, shipped, with_overrides};
 use crate::seccompiler_json;
 use crate::spec::{CapSet, FdNumber, ProfileText, Seccomp};
-use crate::sys::{Call, file, process, signals, socket, terminal};
+use crate::sys::{Call, content, fd, process, signals, socket, terminal};
 
 /// The filters, as the half inside installs them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +33,7 @@ const READY: &[(&str, &str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/progra
 /// exec/mod.rs, `report`), and what for.
 const OF_PROGRAM: &[(Call, &str)] = &[
     (process::EXEC, "starting the program"),
-    (file::WRITE, "reporting why a program cannot be started"),
+    (content::WRITE, "reporting why a program cannot be started"),
     (process::EXIT, "ending where a program cannot be started"),
 ];
 
@@ -41,7 +41,7 @@ const OF_PROGRAM: &[(Call, &str)] = &[
 const OF_INIT: &[(Call, &str)] = &[
     (process::WAIT_FOR_ANY, "waiting for the program inside the sandbox"),
     (process::LOOK_FOR_ANY, "looking whether the sandbox is empty"),
-    (file::WRITE, "reporting how the program ended"),
+    (content::WRITE, "reporting how the program ended"),
     (process::EXIT, "ending the sandbox"),
 ];
 
@@ -55,7 +55,7 @@ const ON_THE_WAY: &[Call] = &[
     signals::MISS_TYPED_STOP,
     terminal::SET_FOREGROUND,
     socket::SEND,
-    file::CLOSE_RANGE,
+    fd::CLOSE_RANGE,
     process::MEMORY[0],
     process::MEMORY[1],
     process::MEMORY[2],

@@ -6,7 +6,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use crate::spec::FdNumber;
-use crate::sys::{Errno, Result, file};
+use crate::sys::{Errno, Result, fd};
 
 /// The table of one process.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl Descriptors {
     /// The caller's descriptor with number `fd`. A number that was not open when we began, or that is closed since, is
     /// `EBADF`, even where a descriptor of ours has it by now.
     pub(crate) fn get(&self, fd: FdNumber) -> Result<BorrowedFd<'static>> {
-        if self.callers.contains(&fd) { file::callers_fd(fd) } else { Err(Errno::EBADF) }
+        if self.callers.contains(&fd) { fd::callers_fd(fd) } else { Err(Errno::EBADF) }
     }
 
     /// Closes a descriptor of the caller that is used up.
@@ -46,7 +46,7 @@ impl Descriptors {
         self.callers.retain(|&fd| {
             let is_kept = is_kept(fd);
             if !is_kept {
-                file::close_numbers([fd]);
+                fd::close_numbers([fd]);
             }
             is_kept
         });

@@ -8,7 +8,7 @@ use crate::plan::Plan;
 use crate::protocol::Failure;
 use crate::supervise::{Findings, Found, Frontend, Note};
 use crate::sys::signals::FileLimitFails;
-use crate::sys::{Result, file};
+use crate::sys::{Result, content, fd};
 
 /// The front end of library users.
 pub(crate) struct Library;
@@ -56,7 +56,7 @@ pub(crate) fn note_line(plan: &Plan, note: &Note) -> Vec<u8> {
 /// Writes to standard error. A file that may not grow is an error and no death.
 fn write(line: &[u8]) -> Result<()> {
     let limit = FileLimitFails::begin()?;
-    let written = file::callers_fd(2).and_then(|fd| file::write_all(fd, line));
+    let written = fd::callers_fd(2).and_then(|fd| content::write_all(fd, line));
     limit.end()?;
     written
 }

@@ -11,7 +11,7 @@ use crate::protocol::{At, Message, Packet, Stage};
 use crate::spec::DieWith;
 use crate::sys::process::{self, Child, End};
 use crate::sys::signals::{self, Signals};
-use crate::sys::{Errno, file, socket, terminal};
+use crate::sys::{Errno, content, socket, terminal};
 
 /// How a box has ended.
 pub(super) struct Ended {
@@ -127,7 +127,7 @@ impl<'a> Attendant<'a> {
 
     /// Whatever is said is the order to end the box. So is silence for ever, unless the box lives with nobody.
     fn obey(&mut self) -> Option<Ended> {
-        let said = self.frontend.orders().and_then(|orders| file::read(orders, &mut [0]).ok());
+        let said = self.frontend.orders().and_then(|orders| content::read(orders, &mut [0]).ok());
         if said == Some(0) && self.plan.lifecycle.die_with == DieWith::Nobody {
             self.sources.remove(Event::Ordered);
             return None;

@@ -68,7 +68,8 @@ impl<'a, E: Copy + PartialEq> Sources<'a, E> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::{file, socket};
+    use crate::sys::content;
+    use crate::sys::socket;
 
     #[test]
     fn the_first_of_what_is_ready_is_the_next_event_until_it_is_removed() {
@@ -79,7 +80,7 @@ mod tests {
             sources.register(fd.as_fd(), event);
         }
         sources.register_if(None, 'n');
-        file::write_all(to_two.as_fd(), b"x").unwrap();
+        content::write_all(to_two.as_fd(), b"x").unwrap();
         assert_eq!(sources.next(), Ok('2'));
         // An end is an event too.
         drop(to_one);

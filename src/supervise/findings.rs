@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use crate::error::push_printable;
 use crate::spec::Lifecycle;
-use crate::sys::file::{self, Kind};
-use crate::sys::{Errno, Result, output, socket};
+use crate::sys::stat::{self, Kind};
+use crate::sys::{Errno, Result, content, fd, output, socket};
 use crate::workspace::Settled;
 
 /// The exit code of a run with findings of which standard error does not have all.
@@ -95,8 +95,8 @@ impl Outlet {
         if text.is_empty() {
             return Ok(());
         }
-        let fd = file::callers_fd(self.fd)?;
-        let kind = file::fstat(fd)?.kind();
+        let fd = fd::callers_fd(self.fd)?;
+        let kind = stat::fstat(fd)?.kind();
         // A program can connect a socket of the network to somebody else, who is told nothing.
         if kind == Some(Kind::Socket) && self.name.is_some() && self.peer != peer(self.fd) {
             return Err(Errno::ESTALE);
@@ -105,7 +105,7 @@ impl Outlet {
         // A program can remove the file, where that lies in its workspace, and put another one in its place.
         let is_where_it_was = || self.name.is_none() || self.name == name(proc, self.fd);
         // Behind a hole of terabytes nobody gets to the end.
-        let is_found = kind != Some(Kind::File) || is_where_it_was() && file::hole(fd)? <= LARGEST_HOLE;
+        let is_found = kind != Some(Kind::File) || is_where_it_was() && stat::hole(fd)? <= LARGEST_HOLE;
         if is_found { Ok(()) } else { Err(Errno::ESTALE) }
     }
 }
@@ -113,12 +113,12 @@ impl Outlet {
 /// The path of what descriptor `fd` refers to, as the kernel knows it; it ends with ` (deleted)` once there is none.
 fn name(proc: BorrowedFd<'_>, fd: i32) -> Option<CString> {
     let link = CString::new(format!("self/fd/{fd}")).ok()?;
-    file::read_link_at(proc, &link).ok()
+    content::read_link_at(proc, &link).ok()
 }
 
 /// The address that socket `fd` is connected to; none, where it is not connected.
 fn peer(fd: i32) -> Option<Vec<u8>> {
-    file::callers_fd(fd).and_then(socket::peer).ok()
+    fd::callers_fd(fd).and_then(socket::peer).ok()
 }
 
 fn write(fd: BorrowedFd<'_>, kind: Option<Kind>, text: &[u8]) -> Result<()> {

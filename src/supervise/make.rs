@@ -15,7 +15,7 @@ use crate::spec::FdNumber;
 use crate::sys::cmdline::CommandLine;
 use crate::sys::ns::NsSet;
 use crate::sys::process::{self, Child, Cloned, SingleThread};
-use crate::sys::{file, socket};
+use crate::sys::{content, fd, socket};
 
 /// Makes the first process of the box, which begins to set itself up. Returns the supervisor's end of the control
 /// socket too.
@@ -48,7 +48,7 @@ pub(super) fn make(
     // `give_up`, which is one call less.
     let inside = inside.into_raw_fd();
     if is_joining {
-        file::close_numbers([inside]);
+        fd::close_numbers([inside]);
         child = next_below(&control, child)?;
     }
     if plan.launch.joins.pid_below {
@@ -109,10 +109,10 @@ pub(super) fn give_up(
     status: Option<FdNumber>,
 ) -> Result<(), Failure> {
     let mut keep: Vec<_> = attendant.descriptors().collect();
-    keep.push(file::number(descriptors.proc()));
+    keep.push(fd::number(descriptors.proc()));
     keep.extend(status.filter(|&fd| descriptors.get(fd).is_ok()));
     keep.sort_unstable();
-    file::close_all_but(&keep).stage(Stage::Control)
+    fd::close_all_but(&keep).stage(Stage::Control)
 }
 
 /// What ends the wait of a box that is held.
@@ -150,6 +150,6 @@ pub(super) fn hold(
     sources.register(child.as_fd(), Event::Gone);
     let event = sources.next().stage(Stage::Control)?;
     // Whatever the answer, end of file too, it is the caller's word that the maps are written.
-    let _any_answer = event == Event::Mapped && file::read(fd, &mut [0]).is_ok();
+    let _any_answer = event == Event::Mapped && content::read(fd, &mut [0]).is_ok();
     Ok(event != Event::Ended)
 }

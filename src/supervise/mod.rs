@@ -27,7 +27,7 @@ use crate::spec::{DieWith, Lifecycle};
 use crate::sys::cmdline::CommandLine;
 use crate::sys::process::{self, Child, End, SingleThread};
 use crate::sys::signals::{Signals, Wanted};
-use crate::sys::{Errno, file, mount, offset};
+use crate::sys::{Errno, fd, mount, offset};
 use afterwards::Before;
 use attend::{Attendant, Ended, Masters};
 pub(crate) use child::Trouble;
@@ -147,7 +147,7 @@ fn attend<'a>(
     let before = make::let_begin(plan, descriptors, &mut attendant, (control, child), before, thread)?;
     let given_up = make::give_up(&attendant, descriptors, plan.launch.report.json_status_fd);
     let ended = given_up.map_err(Trouble::from).and_then(|()| attendant.attend());
-    if let (Some(input), Ok(callers)) = (attendant.input(), file::callers_fd(0)) {
+    if let (Some(input), Ok(callers)) = (attendant.input(), fd::callers_fd(0)) {
         // The caller reads on where the program has stopped. One that has closed its input does not.
         let _moved = offset::copy(input.as_fd(), callers).is_ok();
     }

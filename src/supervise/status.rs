@@ -8,7 +8,7 @@ use crate::plan::Launch;
 use crate::protocol::Descriptors;
 use crate::sys::ns::NsSet;
 use crate::sys::signals::FileLimitFails;
-use crate::sys::{Result, file};
+use crate::sys::{Result, content, stat};
 
 /// Names of namespaces as they are reported and as procfs has them, in the order of the report.
 const KINDS: [(&str, NsSet); 6] = [
@@ -71,7 +71,7 @@ fn namespaces(launch: &Launch, proc: BorrowedFd<'_>, pid: i32) -> Result<Vec<(&'
     // Not one that was joined: whoever passed it in knows it.
     let new = launch.clone.with_if(launch.joins.pid_below, NsSet::PID);
     let own = KINDS.iter().filter(|(_, set)| new.has(*set));
-    own.map(|&(kind, _)| file::stat_at(proc, format!("{pid}/ns/{kind}").as_str()).map(|found| (kind, found.inode)))
+    own.map(|&(kind, _)| stat::stat_at(proc, format!("{pid}/ns/{kind}").as_str()).map(|found| (kind, found.inode)))
         .collect()
 }
 
@@ -81,5 +81,5 @@ fn push(text: &mut String, more: std::fmt::Arguments<'_>) {
 }
 
 fn write(descriptors: &Descriptors, fd: i32, text: &str) -> Result<()> {
-    descriptors.get(fd).and_then(|fd| file::write_all(fd, text.as_bytes()))
+    descriptors.get(fd).and_then(|fd| content::write_all(fd, text.as_bytes()))
 }

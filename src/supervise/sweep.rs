@@ -11,9 +11,10 @@ use super::findings::Found;
 use crate::protocol::{Failure, Stage};
 use crate::spec::path::join;
 use crate::spec::{Lifecycle, OnAppear, Watch};
-use crate::sys::dir::{self, Entries, For};
-use crate::sys::file::Stat;
-use crate::sys::{Errno, Result, entry, file};
+use crate::sys::dir::Entries;
+use crate::sys::open::{self, For};
+use crate::sys::stat::{self, Stat};
+use crate::sys::{Errno, Result, make};
 use crate::workspace::is_like_name;
 
 /// What is looked for.
@@ -41,8 +42,8 @@ impl Sweep {
             if let Some(wrong) = watch.names.iter().find(|name| !is_name(name)) {
                 return Err(Failure { detail: Some((**wrong).to_owned()), ..failed(Errno::EINVAL) });
             }
-            let open = file::open_dir_without_links(&watch.dir).map_err(failed)?;
-            let was = entry::look_at_open(open.as_fd()).map_err(failed)?;
+            let open = open::dir_without_links(&watch.dir).map_err(failed)?;
+            let was = stat::look_at_open(open.as_fd()).map_err(failed)?;
             let mut all: Vec<usize> = (0..watch.names.len()).collect();
             all.sort_unstable_by(|&one, &other| compare(&watch.names[one], &watch.names[other]));
             let present = present(open.as_fd(), watch, &all).map_err(failed)?;
@@ -65,7 +66,7 @@ impl Sweep {
             // Where one cannot look, what is to be removed is removed all the same, if it is there.
             for &index in present.as_ref().unwrap_or(&dir.absent) {
                 let name = &watch.names[index];
-                let removed = watch.on_appear == OnAppear::Remove && file::unlink_at(open.as_fd(), name).is_ok();
+                let removed = watch.on_appear == OnAppear::Remove && make::unlink_at(open.as_fd(), name).is_ok();
                 if removed || present.is_ok() {
                     let reason = watch.reasons.iter().find(|(known, _)| **known == **name);
                     let reason = reason.map(|(_, reason)| reason.clone());
@@ -82,7 +83,7 @@ impl Sweep {
 
 /// Which of the names of `watch`, given by their indices in the order of the names, are in `dir`; in the same order.
 fn present(dir: BorrowedFd<'_>, watch: &Watch, sorted: &[usize]) -> Result<Vec<usize>> {
-    let listed = if sorted.len() > FEW { dir::open_any_mount(dir, c".", For::Listing) } else { Err(Errno::EACCES) };
+    let listed = if sorted.len() > FEW { open::any_mount(dir, c".", For::Listing) } else { Err(Errno::EACCES) };
     let mut present = Vec::new();
     match listed {
         Ok(listed) => {
@@ -107,7 +108,7 @@ fn present(dir: BorrowedFd<'_>, watch: &Watch, sorted: &[usize]) -> Result<Vec<u
         // One may know names in a directory that one cannot list.
         Err(Errno::EACCES) => {
             for &index in sorted {
-                if file::has_name(dir, &watch.names[index])? {
+                if stat::has_name(dir, &watch.names[index])? {
                     present.push(index);
                 }
             }
@@ -126,7 +127,7 @@ fn compare(one: &CStr, other: &CStr) -> Ordering {
 /// Whether `listed`, which is like `name`, is found by that name: some filesystems do not tell them apart. There may be
 /// both.
 fn is_that(dir: BorrowedFd<'_>, listed: &CStr, name: &CStr) -> bool {
-    listed == name || file::has_name(dir, name).unwrap_or(true)
+    listed == name || stat::has_name(dir, name).unwrap_or(true)
 }
 
 /// Whether this is a name, and no path.
@@ -136,7 +137,7 @@ fn is_name(name: &CStr) -> bool {
 
 impl Dir {
     fn open_again(&self, path: &CStr) -> Result<OwnedFd> {
-        let open = file::open_dir_without_links(path)?;
-        if entry::look_at_open(open.as_fd())?.is_same_file(self.was) { Ok(open) } else { Err(Errno::ESTALE) }
+        let open = open::dir_without_links(path)?;
+        if stat::look_at_open(open.as_fd())?.is_same_file(self.was) { Ok(open) } else { Err(Errno::ESTALE) }
     }
 }

@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 use std::os::fd::AsRawFd;
 
-use super::{Result, check, file};
+use super::{Result, check, fd};
 
 /// From include/uapi/linux/landlock.h.
 const LANDLOCK_CREATE_RULESET_VERSION: u32 = 1;
@@ -35,7 +35,7 @@ pub(crate) fn restrict_by_landlock() -> Result<()> {
     // SAFETY: `wanted` lives through the call, and its size is given; the kernel only reads it.
     let rules =
         check(unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, &raw const wanted, size_of::<Ruleset>(), 0) })?;
-    let rules = file::own(rules as i32);
+    let rules = fd::own(rules as i32);
     // SAFETY: plain numbers.
     check(unsafe { libc::syscall(libc::SYS_landlock_restrict_self, rules.as_raw_fd(), 0) }).map(drop)
 }
@@ -44,4 +44,12 @@ pub(crate) fn restrict_by_landlock() -> Result<()> {
 pub(crate) fn has_attribute(path: &CStr, name: &CStr) -> bool {
     // SAFETY: both strings live through the call; no buffer is given, and its size is 0.
     unsafe { libc::getxattr(path.as_ptr(), name.as_ptr(), std::ptr::null_mut(), 0) >= 0 }
+}
+
+/// A number that nobody can guess. Before the kernel has collected enough for one, after boot, it is zero.
+pub(crate) fn random() -> u64 {
+    let mut number = [0; 8];
+    // SAFETY: `number` lives through the call, and the kernel is told its size.
+    unsafe { libc::getrandom(number.as_mut_ptr().cast(), number.len(), libc::GRND_NONBLOCK) };
+    u64::from_ne_bytes(number)
 }

@@ -31,5 +31,5 @@ pub(crate) fn bring_loopback_up(socket: BorrowedFd<'_>) -> Result<()> {
 pub(crate) fn namespace(socket: BorrowedFd<'_>) -> Result<OwnedFd> {
     // SAFETY: SIOCGSKNS takes no argument and returns a new descriptor.
     let fd = Errno::result(unsafe { libc::ioctl(socket.as_raw_fd(), SIOCGSKNS) })?;
-    Ok(super::file::own(fd))
+    Ok(super::fd::own(fd))
 }

@@ -7,7 +7,7 @@ use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal};
 use nix::unistd::Pid;
 
 use super::ns::NsSet;
-use super::{Call, Errno, Result, check, file};
+use super::{Call, Errno, Result, check, fd, stat};
 
 /// Proof that this process has one thread, so that its copy after [`clone`] has no lock that nobody will ever release.
 #[derive(Debug, Clone, Copy)]
@@ -17,7 +17,7 @@ impl SingleThread {
     /// Looks into `/proc/self/task`, which has a subdirectory for each thread. `EDEADLK` where there are several.
     pub(crate) fn check(proc: BorrowedFd<'_>) -> Result<SingleThread> {
         // A directory has two links of its own and one for each subdirectory.
-        match file::stat_at(proc, c"self/task")?.links {
+        match stat::stat_at(proc, c"self/task")?.links {
             3 => Ok(SingleThread(())),
             _ => Err(Errno::EDEADLK),
         }
@@ -71,7 +71,7 @@ pub(crate) fn clone(_: SingleThread, namespaces: NsSet, same_parent: bool) -> Re
         // A kernel older than 5.2 takes no notice of CLONE_PIDFD. It has none of the mount calls either, so that the
         // child cannot get as far as a program.
         _ if pidfd < 0 => return Err(Errno::ENOSYS),
-        pid => Cloned::Parent(Child { pid: pid as i32, pidfd: file::own(pidfd) }),
+        pid => Cloned::Parent(Child { pid: pid as i32, pidfd: fd::own(pidfd) }),
     })
 }
 
@@ -218,7 +218,7 @@ pub(crate) fn parent_pidfd() -> Result<Option<OwnedFd>> {
 pub(crate) fn pidfd_open(pid: i32) -> Result<OwnedFd> {
     // SAFETY: plain numbers.
     let fd = check(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
-    Ok(file::own(fd as RawFd))
+    Ok(fd::own(fd as RawFd))
 }
 
 pub(crate) fn getpid() -> i32 {

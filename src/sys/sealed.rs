@@ -7,7 +7,7 @@ use nix::fcntl::{FcntlArg, FdFlag, SealFlag, fcntl};
 use nix::unistd::Whence;
 
 use super::process::CStrArray;
-use super::{Errno, Result, check, file};
+use super::{Errno, Result, check, content, fd, open};
 
 /// From include/uapi/linux/memfd.h (6.3).
 const MFD_EXEC: c_uint = 0x10;
@@ -15,7 +15,7 @@ const MFD_EXEC: c_uint = 0x10;
 /// A copy in memory of the program that this process executes, which nobody can change and anybody can execute. `proc` is
 /// a procfs.
 pub(crate) fn copy_of_program(proc: BorrowedFd<'_>) -> Result<OwnedFd> {
-    let program = file::open_read_at(proc, c"self/exe")?;
+    let program = open::read_at(proc, c"self/exe")?;
     let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
     let copy = match memfd(flags | MFD_EXEC) {
         // A kernel that does not know the flag needs none: what is made there can be executed.
@@ -27,7 +27,7 @@ pub(crate) fn copy_of_program(proc: BorrowedFd<'_>) -> Result<OwnedFd> {
     fcntl(&copy, FcntlArg::F_ADD_SEALS(seals))?;
     // What anybody holds open for writing cannot be executed (ETXTBSY), sealed or not.
     let path = std::ffi::CString::new(format!("self/fd/{}", copy.as_raw_fd())).unwrap_or_default();
-    file::open_read_at(proc, &path)
+    open::read_at(proc, &path)
 }
 
 /// Copies a file in one call or a few (`sendfile(2)`): read and written, a program takes hundreds. A filter around us that
@@ -40,7 +40,7 @@ fn copy_all(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<()> {
         match Errno::result(unsafe { libc::sendfile(to.as_raw_fd(), from.as_raw_fd(), std::ptr::null_mut(), MOST) }) {
             Ok(0) => return Ok(()),
             Ok(_) | Err(Errno::EINTR) => {}
-            Err(Errno::ENOSYS | Errno::EPERM | Errno::EINVAL) => return file::copy(from, to),
+            Err(Errno::ENOSYS | Errno::EPERM | Errno::EINVAL) => return content::copy(from, to),
             Err(errno) => return Err(errno),
         }
     }
@@ -49,7 +49,7 @@ fn copy_all(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<()> {
 /// A file in memory that holds `bytes`, to be read from its start.
 pub(crate) fn holding(bytes: &[u8]) -> Result<OwnedFd> {
     let made = memfd(libc::MFD_CLOEXEC)?;
-    file::write_all(made.as_fd(), bytes)?;
+    content::write_all(made.as_fd(), bytes)?;
     nix::unistd::lseek(&made, 0, Whence::SeekSet)?;
     Ok(made)
 }
@@ -57,7 +57,7 @@ pub(crate) fn holding(bytes: &[u8]) -> Result<OwnedFd> {
 fn memfd(flags: c_uint) -> Result<OwnedFd> {
     // SAFETY: the name is a static string; the flags are a plain number.
     let fd = check(unsafe { libc::syscall(libc::SYS_memfd_create, c"pinfold".as_ptr(), flags) })?;
-    Ok(file::own(fd as i32))
+    Ok(fd::own(fd as i32))
 }
 
 /// Whether this program needs no other file to start: it has no interpreter (`getauxval(3)`, `AT_BASE`).

@@ -7,7 +7,7 @@ use nix::sys::socket::{
     self, AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, sockopt,
 };
 
-use super::{Call, Errno, Result, file};
+use super::{Call, Errno, Result, fd};
 
 pub(crate) fn pair() -> Result<(OwnedFd, OwnedFd)> {
     socket::socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
@@ -61,7 +61,7 @@ pub(crate) fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<Received>
         match control {
             ControlMessageOwned::ScmCredentials(credentials) => received.sender = Some(credentials.pid()),
             ControlMessageOwned::ScmRights(numbers) => {
-                received.descriptor = numbers.first().map(|&number| file::own(number));
+                received.descriptor = numbers.first().map(|&number| fd::own(number));
             }
             _ => {}
         }

@@ -54,7 +54,7 @@ mod tests {
     use std::os::fd::AsRawFd;
 
     use super::*;
-    use crate::sys::file;
+    use crate::sys::fd;
 
     /// Numbers that no other test has at the same time, with a gap that stays open.
     #[test]
@@ -63,13 +63,13 @@ mod tests {
             let null = File::open("/dev/null").unwrap();
             // SAFETY: plain numbers; nobody else in this program uses them.
             assert_eq!(unsafe { libc::dup2(null.as_raw_fd(), number) }, number);
-            file::own(number)
+            fd::own(number)
         };
         let between = open(702);
         let mut spent = Spent::default();
         [704, 700, 703, 701, 706].into_iter().for_each(|number| spent.add(open(number)));
         drop(spent);
-        let is_open = |number| file::is_open(number).unwrap();
+        let is_open = |number| fd::is_open(number).unwrap();
         assert_eq!([700, 701, 703, 704, 706].map(is_open), [false; 5]);
         assert!(is_open(between.as_raw_fd()));
     }

@@ -1,4 +1,13 @@
-//! What a file is (inode(7)).
+//! What is at a name or behind a descriptor.
+
+use std::ffi::CStr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::path::Path;
+
+use nix::NixPath;
+use nix::unistd::AccessFlags;
+
+use super::{Errno, Result};
 
 /// What a file is, as far as anybody here asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,5 +129,184 @@ impl From<&libc::statx> for Stat {
             born: has_birth.then_some((found.stx_btime.tv_sec, found.stx_btime.tv_nsec)),
             mode: found.stx_mode.into(),
         }
+    }
+}
+
+pub(crate) fn fstat(fd: BorrowedFd<'_>) -> Result<Stat> {
+    nix::sys::stat::fstat(fd).map(Stat::from)
+}
+
+/// How many bytes of a file take no room: holes (or what the filesystem has compressed).
+pub(crate) fn hole(fd: BorrowedFd<'_>) -> Result<u64> {
+    /// The unit of `st_blocks` (inode(7)).
+    const BLOCK: u64 = 512;
+    let about = nix::sys::stat::fstat(fd)?;
+    Ok(about.st_size.unsigned_abs().saturating_sub(about.st_blocks.unsigned_abs() * BLOCK))
+}
+
+/// `stat(2)`: links are followed.
+pub(crate) fn stat(path: &CStr) -> Result<Stat> {
+    nix::sys::stat::stat(path).map(Stat::from)
+}
+
+/// Where `path`, relative to `dir`, lies: mount, device and inode. Equal for two ways to one place, and not for the
+/// same directory seen through two mounts. An empty path means `dir` itself.
+pub(crate) fn place_at(dir: BorrowedFd<'_>, path: &CStr) -> Result<(u64, u64, u64)> {
+    // SAFETY: all-zero bytes are a valid `statx`.
+    let mut found: libc::statx = unsafe { std::mem::zeroed() };
+    let mask = libc::STATX_INO | libc::STATX_MNT_ID;
+    // SAFETY: the path is a string, `found` lives through the call and is what the kernel fills in.
+    Errno::result(unsafe { libc::statx(dir.as_raw_fd(), path.as_ptr(), libc::AT_EMPTY_PATH, mask, &raw mut found) })?;
+    if found.stx_mask & libc::STATX_MNT_ID == 0 {
+        // The C library makes do with fstatat(2) where statx(2) is refused, which knows no mounts.
+        return Err(Errno::ENOSYS);
+    }
+    let device = u64::from(found.stx_dev_major) << 32 | u64::from(found.stx_dev_minor);
+    Ok((found.stx_mnt_id, device, found.stx_ino))
+}
+
+/// What `path`, relative to `dir`, is, with what is mounted there; links are followed.
+pub(crate) fn stat_at<P: ?Sized + NixPath>(dir: BorrowedFd<'_>, path: &P) -> Result<Stat> {
+    nix::sys::stat::fstatat(dir, path, nix::fcntl::AtFlags::empty()).map(Stat::from)
+}
+
+/// Whether `name` exists in `dir` and this process may write to it (`faccessat(2)`).
+pub(crate) fn is_writable_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<bool> {
+    match access_at(dir, name, AccessFlags::W_OK) {
+        Ok(()) => Ok(true),
+        Err(Errno::EACCES | Errno::EPERM | Errno::EROFS | Errno::ENOENT) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
+pub(crate) fn exists_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<bool> {
+    match access_at(dir, name, AccessFlags::F_OK) {
+        Ok(()) => Ok(true),
+        Err(Errno::ENOENT) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Whether there is anything called `name` in `dir`, a link that leads nowhere too.
+pub(crate) fn has_name(dir: BorrowedFd<'_>, name: &CStr) -> Result<bool> {
+    match nix::sys::stat::fstatat(dir, name, nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW) {
+        Ok(_) => Ok(true),
+        Err(Errno::ENOENT) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
+fn access_at(dir: BorrowedFd<'_>, name: &CStr, mode: AccessFlags) -> Result<()> {
+    nix::unistd::faccessat(dir, name, mode, nix::fcntl::AtFlags::empty())
+}
+
+/// What `name` in `dir` is; a link is one.
+pub(crate) fn kind_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<Option<Kind>> {
+    let about = nix::sys::stat::fstatat(dir, name, nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW)?;
+    Ok(Stat::from(about).kind())
+}
+
+/// A name in a directory, and the file behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Named {
+    /// The id of the mount on which it is found.
+    pub(crate) mount: u64,
+    /// Device and inode, in the form of [`super::stat::place_at`].
+    pub(crate) file: (u64, u64),
+    /// Number of hard links.
+    pub(crate) links: u32,
+    pub(crate) kind: Option<Kind>,
+}
+
+/// What `name` in `dir` is, with what is mounted there; a link is one. An empty name means `dir` itself.
+pub(crate) fn named_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<Named> {
+    // SAFETY: all-zero bytes are a valid `statx`.
+    let mut found: libc::statx = unsafe { std::mem::zeroed() };
+    let mask = libc::STATX_TYPE | libc::STATX_NLINK | libc::STATX_INO | libc::STATX_MNT_ID;
+    let flags = libc::AT_EMPTY_PATH | libc::AT_SYMLINK_NOFOLLOW | libc::AT_NO_AUTOMOUNT;
+    // SAFETY: the name is a string, `found` lives through the call and is what the kernel fills in.
+    Errno::result(unsafe { libc::statx(dir.as_raw_fd(), name.as_ptr(), flags, mask, &raw mut found) })?;
+    if found.stx_mask & mask != mask {
+        return Err(Errno::ENOSYS);
+    }
+    Ok(Named {
+        mount: found.stx_mnt_id,
+        file: (u64::from(found.stx_dev_major) << 32 | u64::from(found.stx_dev_minor), found.stx_ino),
+        links: found.stx_nlink,
+        kind: Kind::of_entry((found.stx_mode >> 12) as u8),
+    })
+}
+
+/// Whether this process may find a name in the directory `fd`, with the capabilities that it has now.
+pub(crate) fn is_searchable(fd: BorrowedFd<'_>) -> Result<bool> {
+    is_open_to(fd, AccessFlags::X_OK)
+}
+
+/// Whether this process may change names in the directory `fd`, with the capabilities that it has now.
+pub(crate) fn is_changeable(fd: BorrowedFd<'_>) -> Result<bool> {
+    is_open_to(fd, AccessFlags::W_OK.union(AccessFlags::X_OK))
+}
+
+fn is_open_to(fd: BorrowedFd<'_>, access: AccessFlags) -> Result<bool> {
+    match nix::unistd::faccessat(fd, c".", access, nix::fcntl::AtFlags::AT_EACCESS) {
+        Ok(()) => Ok(true),
+        Err(Errno::EACCES) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// What `name` in `dir` is; a link is looked at itself. `None` where there is nothing.
+pub(crate) fn look_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<Option<Stat>> {
+    match look(dir, name, 0) {
+        Ok(about) => Ok(Some(about)),
+        Err(Errno::ENOENT) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// What `path` is; a link at its end is looked at itself.
+pub(crate) fn look_at_path(path: &Path) -> Result<Stat> {
+    path.with_nix_path(|path| look(nix::fcntl::AT_FDCWD, path, 0))?
+}
+
+/// What an open file is, and when it was made.
+pub(crate) fn look_at_open(fd: BorrowedFd<'_>) -> Result<Stat> {
+    look(fd, c"", libc::AT_EMPTY_PATH)
+}
+
+fn look(dir: BorrowedFd<'_>, name: &CStr, flags: libc::c_int) -> Result<Stat> {
+    // SAFETY: all-zero bytes are a valid `statx`.
+    let mut found: libc::statx = unsafe { std::mem::zeroed() };
+    let mask = libc::STATX_BASIC_STATS | libc::STATX_BTIME;
+    // As stat(2) and its kin do.
+    let flags = flags | libc::AT_SYMLINK_NOFOLLOW | libc::AT_NO_AUTOMOUNT;
+    // SAFETY: the name is a string, `found` lives through the call and is what the kernel fills in.
+    match Errno::result(unsafe { libc::statx(dir.as_raw_fd(), name.as_ptr(), flags, mask, &raw mut found) }) {
+        Ok(_) => Ok(Stat::from(&found)),
+        // Somebody's filter knows the call not yet, and says so or refuses it.
+        Err(Errno::ENOSYS | Errno::EPERM) => {
+            let flags = nix::fcntl::AtFlags::from_bits_retain(flags);
+            nix::sys::stat::fstatat(dir, name, flags).map(Stat::from)
+        }
+        Err(errno) => Err(errno),
+    }
+}
+
+/// What `path` (absolute) is, and whether a link is on the way to it or at its end; `Ok(None)` where there is one, and
+/// ENOENT where something is missing before any link is met.
+pub(crate) fn look_without_links(path: &CStr) -> Result<Option<Stat>> {
+    match super::open::without_links(path) {
+        Ok(place) => look_at_open(place.as_fd()).map(Some),
+        Err(Errno::ELOOP) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Whether `path` is known to mean what it says: there is no link on the way to it or at its end, or something is
+/// missing before any link.
+pub(crate) fn is_plain(path: &CStr) -> bool {
+    match super::open::without_links(path) {
+        Ok(_) | Err(Errno::ENOENT) => true,
+        Err(_) => false,
     }
 }

@@ -17,8 +17,8 @@ pub(crate) fn open() -> Result<OwnedFd> {
     if !matches!(opened, Err(Errno::EBUSY)) {
         return opened;
     }
-    let ours = (0..=2).filter_map(|number| super::file::callers_fd(number).ok()).find(|fd| foreground(*fd).is_ok());
-    ours.map_or(opened, |fd| nix::fcntl::fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(3)).map(super::file::own))
+    let ours = (0..=2).filter_map(|number| super::fd::callers_fd(number).ok()).find(|fd| foreground(*fd).is_ok());
+    ours.map_or(opened, |fd| nix::fcntl::fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(3)).map(super::fd::own))
 }
 
 /// Whether descriptor `number` is a terminal, whichever.

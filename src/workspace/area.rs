@@ -17,8 +17,8 @@ use super::{Unheld, id_of};
 use crate::error::{printable, quoted};
 use crate::spec::path::MAX_LINKS;
 use crate::spec::{FileId, OnAppear};
-use crate::sys::file::{Kind, Stat};
-use crate::sys::{Errno, entry, error_text, io_error_text};
+use crate::sys::stat::{self, Kind, Stat};
+use crate::sys::{Errno, content, error_text, io_error_text};
 
 /// How a place is mounted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -181,7 +181,7 @@ impl Area {
                 continue;
             }
             done.push(part);
-            let found = match entry::look_at_path(&done) {
+            let found = match stat::look_at_path(&done) {
                 Ok(found) => found,
                 Err(Errno::ENOENT) => {
                     let whole = rest.iter().fold(done.clone(), |whole, part| whole.join(part));
@@ -221,7 +221,7 @@ impl Area {
             ahead.append(&mut rest);
             rest = ahead;
         }
-        match about.or_else(|| entry::look_at_path(&done).ok()) {
+        match about.or_else(|| stat::look_at_path(&done).ok()) {
             Some(about) => End::There(done, about),
             None => End::Unknown { place: done, is_barred: false, errno: Errno::ESTALE },
         }
@@ -309,7 +309,7 @@ impl Area {
         if !about.is_file() && self.unheld.contains_key(place) {
             return None;
         }
-        let read = || entry::read_without_links(&c_path(place), most);
+        let read = || content::read_without_links(&c_path(place), most);
         match if about.is_file() { read() } else { Err(Errno::EINVAL) } {
             Ok(text) => return Some(text),
             // git cannot read it either, and the program cannot change it.
@@ -368,7 +368,7 @@ impl Area {
     }
 
     fn is_own(&self, path: &Path) -> bool {
-        entry::look_at_path(path).is_ok_and(|about| about.owner == self.uid)
+        stat::look_at_path(path).is_ok_and(|about| about.owner == self.uid)
     }
 
     /// What links in a held directory lead to is held too. They themselves cannot be changed any more.
@@ -405,7 +405,7 @@ impl Area {
         };
         let has_samples = self.samples_in.as_deref() == Some(dir);
         for path in entries.iter().filter(|entry| !(has_samples && is_sample(entry))).map(fs::DirEntry::path) {
-            match entry::look_at_path(&path) {
+            match stat::look_at_path(&path) {
                 Ok(about) if about.is_dir() => self.ahead.push(path),
                 Ok(about) if about.is_link() => {
                     if !fs::canonicalize(&path).is_ok_and(|target| self.is_region(&target)) {

@@ -10,7 +10,7 @@ use super::area::c_path;
 use super::config;
 use super::layout::{LONGEST, expand};
 use crate::spec::FsOp;
-use crate::sys::entry;
+use crate::sys::content;
 
 /// What is passed on: who commits, and how the first branch of a new repository is called, which `git init` explains at
 /// length otherwise.
@@ -52,7 +52,7 @@ impl Files<'_> {
             return;
         }
         // Links are followed: many people keep these files elsewhere. Without one, nobody commits.
-        let Ok(text) = entry::read_regular(source, LONGEST) else { return };
+        let Ok(text) = content::read_regular(source, LONGEST) else { return };
         self.done.push(dest.to_owned());
         let kept = self.kept(&text, source, depth);
         if !kept.is_empty() {

@@ -1,6 +1,6 @@
 //! Where the parts of a repository are, by the files that lead from one to the other (gitrepository-layout(5)).
 //!
-//! Anybody may have written these files. Each is read by [`entry::read_without_links`] or not at all, and one that
+//! Anybody may have written these files. Each is read by [`content::read_without_links`] or not at all, and one that
 //! cannot be read leads nowhere.
 
 use std::ffi::{CStr, OsStr};
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use super::area::c_path;
 use super::config;
 use super::refuse::home_of;
-use crate::sys::{Errno, entry};
+use crate::sys::{Errno, content};
 
 /// The longest file that is read, in bytes. git reads no longer pointer files (setup.c, `read_gitfile_gently`), and
 /// people write no longer configurations.
@@ -65,7 +65,7 @@ pub(super) fn is_module(git_dir: &Path) -> bool {
 
 /// The work tree that a git directory names (`core.worktree`).
 pub(super) fn work_tree(git_dir: &Path) -> Option<PathBuf> {
-    let read = |name| entry::read_without_links(&c_path(&git_dir.join(name)), LONGEST);
+    let read = |name| content::read_without_links(&c_path(&git_dir.join(name)), LONGEST);
     let files = ["config", "config.worktree"].map(|name| match read(name) {
         Err(Errno::ENOENT) => Some(Vec::new()),
         text => text.ok().map(|text| config::parse(&text)),
@@ -111,7 +111,7 @@ pub(super) fn directories(dir: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// What a file of one line says.
 pub(super) fn first_line(file: &Path) -> Option<Vec<u8>> {
-    let mut text = entry::read_without_links(&c_path(file), LONGEST).ok()?;
+    let mut text = content::read_without_links(&c_path(file), LONGEST).ok()?;
     while text.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
         text.pop();
     }

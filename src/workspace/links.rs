@@ -23,9 +23,10 @@ use super::layout::{REMOTES, path_of};
 use super::{id_of, rebase};
 use crate::spec::path::MAX_LINKS;
 use crate::spec::{Settle, SettleCommands, SettleLink};
-use crate::sys::dir::{self, Entries, For};
-use crate::sys::file::{self, Kind, Stat};
-use crate::sys::{Errno, Spent, entry, mount};
+use crate::sys::dir::Entries;
+use crate::sys::open::{self, For};
+use crate::sys::stat::{self, Kind, Stat};
+use crate::sys::{Errno, Spent, content, mount, statfs};
 
 /// So many directories of one git directory are read, the upper ones first. A usual one has about twenty.
 const MOST_DIRS: usize = 200;
@@ -93,8 +94,8 @@ fn look(git_dir: &Path, git_dirs: &BTreeSet<PathBuf>, most: usize, found: &mut F
     let mut entries = Entries::new();
     let mut waiting = VecDeque::from([git_dir.to_owned()]);
     let mut read = 0;
-    let Ok(top) = dir::open_any_mount(mount::AT_FDCWD, &c_path(git_dir), For::Listing) else { return 0 };
-    let marks_last = dir::marks_last(top.as_fd()).unwrap_or(false);
+    let Ok(top) = open::any_mount(mount::AT_FDCWD, &c_path(git_dir), For::Listing) else { return 0 };
+    let marks_last = statfs::marks_last(top.as_fd()).unwrap_or(false);
     let mut spent = Spent::default();
     while let Some(dir) = waiting.pop_front().filter(|_| read < most && found.links.len() < MOST_LINKS) {
         read += 1;
@@ -106,12 +107,12 @@ fn look(git_dir: &Path, git_dirs: &BTreeSet<PathBuf>, most: usize, found: &mut F
         while !is_done && entries.read(open.as_fd()).unwrap_or(false) && !budget.is_late(|| dir.clone()) {
             is_done = marks_last && entries.is_last();
             for (name, kind) in entries.iter() {
-                let kind = kind.or_else(|| entry::look_at(open.as_fd(), name).ok().flatten()?.kind());
+                let kind = kind.or_else(|| stat::look_at(open.as_fd(), name).ok().flatten()?.kind());
                 let path = || dir.join(OsStr::from_bytes(name.to_bytes()));
                 match kind {
                     Some(Kind::Link) => {
-                        let target = file::read_link_at(open.as_fd(), name).ok();
-                        let about = entry::look_at(open.as_fd(), name).ok().flatten();
+                        let target = content::read_link_at(open.as_fd(), name).ok();
+                        let about = stat::look_at(open.as_fd(), name).ok().flatten();
                         found.links.extend(target.zip(about).map(|(target, about)| Link {
                             path: path(),
                             target,
@@ -152,9 +153,9 @@ impl Found {
 /// `top` marks the last entry of a directory; the answer is the same for `dir`.
 fn open_below(top: BorrowedFd<'_>, git_dir: &Path, dir: &Path, marks_last: bool) -> Result<(OwnedFd, bool), Errno> {
     let name = dir.strip_prefix(git_dir).ok().filter(|name| !name.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    match dir::open_same_mount(top, &c_path(name), For::Listing) {
+    match open::same_mount(top, &c_path(name), For::Listing) {
         // Something is mounted on the way.
-        Err(Errno::EXDEV) => dir::open_any_mount(top, &c_path(name), For::Listing).map(|open| (open, false)),
+        Err(Errno::EXDEV) => open::any_mount(top, &c_path(name), For::Listing).map(|open| (open, false)),
         opened => opened.map(|open| (open, marks_last)),
     }
 }

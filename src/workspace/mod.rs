@@ -64,8 +64,8 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, push_printable};
 use crate::spec::{FileId, FsOp, Settle, Watch};
-use crate::sys::file::Stat;
-use crate::sys::{entry, io_error_text};
+use crate::sys::io_error_text;
+use crate::sys::stat::{self, Stat};
 use area::Area;
 use bounds::{BOUNDS, Bounds, Budget};
 pub(crate) use identity::identity;
@@ -153,14 +153,14 @@ fn id_of(about: Stat) -> FileId {
 
 /// `path` without links, and what is there.
 fn without_links(path: &Path) -> std::io::Result<(PathBuf, Stat)> {
-    let look = |path: &Path| entry::look_without_links(&area::c_path(path));
+    let look = |path: &Path| stat::look_without_links(&area::c_path(path));
     // So it is already where the kernel has said where somebody is (getcwd(2)).
     let is_plain = path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
     if is_plain && let Ok(Some(about)) = look(path) {
         return Ok((path.to_owned(), about));
     }
     let path = path.canonicalize()?;
-    let about = entry::look_at_path(&path)?;
+    let about = stat::look_at_path(&path)?;
     Ok((path, about))
 }
 

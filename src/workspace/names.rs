@@ -8,7 +8,7 @@
 use std::ffi::CStr;
 use std::os::fd::BorrowedFd;
 
-use crate::sys::entry;
+use crate::sys::stat;
 
 /// Which of `known` the entry `name` of `dir` is. `None` where the filesystem takes it for another name.
 pub(super) fn recognize<'k>(
@@ -46,7 +46,7 @@ fn is_ignored(letter: char) -> bool {
 }
 
 fn is_same_entry(dir: BorrowedFd<'_>, name: &CStr, known: &CStr) -> bool {
-    let look = |name: &CStr| entry::look_at(dir, name).ok().flatten();
+    let look = |name: &CStr| stat::look_at(dir, name).ok().flatten();
     look(known).zip(look(name)).is_some_and(|(known, found)| known.is_same_file(found))
 }
 

@@ -4,8 +4,8 @@ use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use super::config;
-use crate::sys::dir::{self, For};
-use crate::sys::{Errno, Result, entry};
+use crate::sys::open::{self, For};
+use crate::sys::{Errno, Result, content};
 
 /// Where git keeps it, in a git directory.
 pub(super) const STATES: [&CStr; 2] = [c"rebase-merge", c"sequencer"];
@@ -51,8 +51,8 @@ const STRATEGIES: &[&str] = &["", "ort", "recursive", "resolve", "octopus", "our
 /// # Errors
 /// It is no directory, or a file in it cannot be read: then nobody knows what git would execute.
 pub(super) fn commands(git_dir: BorrowedFd<'_>, state: &CStr) -> Result<Vec<Vec<u8>>> {
-    let open = dir::open_any_mount(git_dir, state, For::Names)?;
-    let read = |name| match entry::read_at(open.as_fd(), name, LONGEST) {
+    let open = open::any_mount(git_dir, state, For::Names)?;
+    let read = |name| match content::read_at(open.as_fd(), name, LONGEST) {
         Err(Errno::ENOENT) => Ok(Vec::new()),
         text => text,
     };

@@ -11,10 +11,11 @@ use std::path::{Component, Path, PathBuf};
 use super::Surroundings;
 use super::area::c_path;
 use crate::error::{Advice, Error, ErrorKind, push_printable};
-use crate::sys::dir::{self, Entries, For};
-use crate::sys::file::Kind;
+use crate::sys::dir::Entries;
 use crate::sys::mount::AT_FDCWD;
-use crate::sys::{Errno, entry};
+use crate::sys::open::{self, For};
+use crate::sys::stat::{self, Kind};
+use crate::sys::{Errno, statfs};
 
 /// These, and what is above them, are the system's, or everybody's.
 const SYSTEM: &[&str] = &[
@@ -102,7 +103,7 @@ fn both_forms(paths: impl Iterator<Item = PathBuf>) -> Vec<PathBuf> {
 /// The path of `place` without links, if it has any.
 fn real(place: &Path) -> Option<PathBuf> {
     // One call for most: realpath(3) makes one for each part.
-    if entry::is_plain(&c_path(place)) {
+    if stat::is_plain(&c_path(place)) {
         return None;
     }
     place.canonicalize().ok().filter(|real| real != place)
@@ -117,8 +118,8 @@ impl Links {
     }
 
     fn listed() -> Result<Vec<OsString>, Errno> {
-        let root = dir::open_any_mount(AT_FDCWD, c"/", For::Listing)?;
-        let marks_last = dir::marks_last(root.as_fd())?;
+        let root = open::any_mount(AT_FDCWD, c"/", For::Listing)?;
+        let marks_last = statfs::marks_last(root.as_fd())?;
         let (mut entries, mut links, mut is_done) = (Entries::new(), Vec::new(), false);
         while !is_done && entries.read(root.as_fd())? {
             let may_be = entries.iter().filter(|(_, kind)| kind.is_none_or(|kind| kind == Kind::Link));

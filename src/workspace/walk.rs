@@ -15,10 +15,11 @@ use super::later::{Names, TABLE, first_part};
 use super::layout::{is_too_deep, path_of};
 use super::names;
 use crate::error::{Error, ErrorKind, MISSING_CALL, push_printable};
-use crate::sys::dir::{self, Entries, For};
-use crate::sys::file::{self, Kind, Stat};
+use crate::sys::dir::Entries;
 use crate::sys::mount::AT_FDCWD;
-use crate::sys::{Errno, Result, Spent, entry, error_text};
+use crate::sys::open::{self, For};
+use crate::sys::stat::{self, Kind, Stat};
+use crate::sys::{Errno, Result, Spent, error_text, statfs};
 
 /// What a walk has found.
 #[derive(Debug, Default)]
@@ -100,7 +101,7 @@ impl Walk<'_> {
     fn close_far(&mut self) -> Result<()> {
         let Some(far) = self.levels.len().checked_sub(OPEN + 1) else { return Ok(()) };
         if let Some(open) = self.levels[far].open.take() {
-            self.levels[far].about = Some(file::fstat(open.as_fd())?);
+            self.levels[far].about = Some(stat::fstat(open.as_fd())?);
         }
         Ok(())
     }
@@ -113,8 +114,8 @@ impl Walk<'_> {
             self.spent.add(open);
             return Ok(());
         };
-        let back = dir::open_any_mount(open.as_fd(), c"..", For::Listing)?;
-        let about = file::fstat(back.as_fd())?;
+        let back = open::any_mount(open.as_fd(), c"..", For::Listing)?;
+        let about = stat::fstat(back.as_fd())?;
         // Somebody has moved one of them, and what is ahead cannot be found any more.
         if !above.about.is_some_and(|was| was.is_same_file(about)) {
             return Err(Errno::ESTALE);
@@ -139,13 +140,13 @@ impl Walk<'_> {
     /// the directory above it is the same.
     fn open(&self, above: BorrowedFd<'_>, name: &CStr) -> Result<(OwnedFd, bool)> {
         if let Some(level) = self.levels.last() {
-            match dir::open_same_mount(above, name, For::Listing) {
+            match open::same_mount(above, name, For::Listing) {
                 Err(Errno::EXDEV) => {}
                 opened => return opened.map(|open| (open, level.marks_last)),
             }
         }
-        let open = dir::open_any_mount(above, name, For::Listing)?;
-        let marks_last = dir::marks_last(open.as_fd()).unwrap_or(false);
+        let open = open::any_mount(above, name, For::Listing)?;
+        let marks_last = statfs::marks_last(open.as_fd()).unwrap_or(false);
         Ok((open, marks_last))
     }
 
@@ -166,7 +167,7 @@ impl Walk<'_> {
                 }
                 let kind = match kind {
                     Some(kind) => Some(kind),
-                    None => entry::look_at(open.as_fd(), name)?.and_then(Stat::kind),
+                    None => stat::look_at(open.as_fd(), name)?.and_then(Stat::kind),
                 };
                 seen.add(open.as_fd(), name, kind);
                 if kind == Some(Kind::Dir) && name != c".git" {
@@ -209,10 +210,10 @@ impl Walk<'_> {
     }
 
     fn is_own(&self, dir: BorrowedFd<'_>, name: &CStr) -> bool {
-        match entry::look_at(dir, name) {
+        match stat::look_at(dir, name) {
             Ok(about) => about.is_some_and(|about| about.owner == self.uid),
             // What cannot even be looked at lies in a directory that can be listed, but not entered.
-            Err(_) => file::fstat(dir).is_ok_and(|about| about.owner == self.uid),
+            Err(_) => stat::fstat(dir).is_ok_and(|about| about.owner == self.uid),
         }
     }
 }
@@ -226,7 +227,7 @@ fn is_gits_own(name: &CStr) -> bool {
 
 /// The names in a directory that somebody obeys; `None` where it cannot be listed.
 pub(super) fn names(dir: &Path, budget: &mut Budget) -> Option<Names> {
-    let open = dir::open_any_mount(AT_FDCWD, &c_path(dir), For::Listing).ok()?;
+    let open = open::any_mount(AT_FDCWD, &c_path(dir), For::Listing).ok()?;
     let mut entries = Entries::new();
     let mut names = Names::new();
     while entries.read(open.as_fd()).ok()? && !budget.is_late(|| dir.to_owned()) {

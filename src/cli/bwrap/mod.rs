@@ -15,7 +15,7 @@ use crate::host::{Caller, Host};
 use crate::plan;
 use crate::spec::{CapSet, FdNumber, Spec};
 use crate::supervise::{self, Frontend};
-use crate::sys::{error_text, file};
+use crate::sys::{content, error_text, fd};
 use args::Args;
 use lower::{Context, Lowered};
 use messages::Bubblewrap;
@@ -82,8 +82,8 @@ struct World;
 
 impl Outside for World {
     fn read(&mut self, fd: FdNumber) -> Result<Vec<u8>, String> {
-        let content = file::callers_fd(fd).and_then(file::read_to_end);
-        file::close_numbers([fd]);
+        let content = fd::callers_fd(fd).and_then(content::read_to_end);
+        fd::close_numbers([fd]);
         content.map_err(|errno| error_text(errno as i32).into())
     }
 

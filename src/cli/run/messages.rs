@@ -16,7 +16,7 @@ use crate::protocol::{Failure, Stage};
 use crate::report;
 use crate::spec::{Conflict, FdNumber};
 use crate::supervise::{Findings, Found, Frontend, Note, PATIENCE};
-use crate::sys::{Errno, Result as SysResult, file, output};
+use crate::sys::{Errno, Result as SysResult, fd, output};
 
 /// The native front end.
 pub(super) struct Native {
@@ -94,7 +94,7 @@ impl Native {
     /// One line of JSON for whoever asked for it.
     pub(super) fn report(&self, line: &serde_json::Value) {
         if let Some(fd) = self.status {
-            report_to(file::callers_fd(fd), line);
+            report_to(fd::callers_fd(fd), line);
         }
     }
 }

@@ -32,7 +32,7 @@ use crate::plan::{self, Plan, Unenforced};
 use crate::protocol::Descriptors;
 use crate::spec::FdNumber;
 use crate::supervise::{self, Frontend};
-use crate::sys::{file, output};
+use crate::sys::{fd, output};
 use crate::workspace::Unheld;
 use args::{Format, RunArgs};
 use lower::Lowered;
@@ -54,7 +54,7 @@ pub(super) fn run(line: CommandLine) -> Result<u8, Error> {
         }
         Err(error) => {
             if let Some(fd) = status {
-                messages::report_to(file::callers_fd(fd), &report(&error));
+                messages::report_to(fd::callers_fd(fd), &report(&error));
             }
             Err(error)
         }
@@ -145,7 +145,7 @@ fn carry_out(plan: &Plan, descriptors: &mut Descriptors, line: CommandLine, fron
 
 /// Writes to standard error, which the program may have left as a full pipe that nobody reads.
 pub(super) fn tell(text: &[u8]) {
-    let _told = file::callers_fd(2).and_then(|fd| output::write_within(fd, text, supervise::PATIENCE)).is_ok();
+    let _told = fd::callers_fd(2).and_then(|fd| output::write_within(fd, text, supervise::PATIENCE)).is_ok();
 }
 
 /// The line of the JSON status about an error.

@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use crate::error::{Error, ErrorKind, printable, push_printable};
 use crate::suggest::nearest;
-use crate::sys::{Errno, entry, error_text};
+use crate::sys::{Errno, content, error_text, stat};
 
 /// Name and text of those that come with pinfold, in the order to show them.
 pub(crate) const SHIPPED: &[(&str, &str)] = &[
@@ -87,7 +87,7 @@ impl Library {
         // Most have none of them: then a look at each is enough for all profiles.
         let is_missing = |directory: &&PathBuf| {
             let path = CString::new(directory.as_os_str().as_bytes()).unwrap_or_default();
-            matches!(entry::look_without_links(&path), Err(Errno::ENOENT))
+            matches!(stat::look_without_links(&path), Err(Errno::ENOENT))
         };
         if self.missing.is_none() {
             self.missing = Some(self.directories.iter().filter(is_missing).cloned().collect());
@@ -145,7 +145,7 @@ impl Library {
             message.extend_from_slice(reason.as_bytes());
             Error::new(ErrorKind::Failed, message)
         };
-        let text = match entry::read_regular(path, LONGEST) {
+        let text = match content::read_regular(path, LONGEST) {
             Ok(text) => text,
             Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
             Err(errno) => {
@@ -173,7 +173,7 @@ impl Library {
 /// Why a profile of the one kind or the other, which may have `most` bytes, cannot be read.
 pub(super) fn unreadable(errno: Errno, most: u64) -> String {
     match errno {
-        // So `entry::read_regular` has it.
+        // So `content::read_regular` has it.
         Errno::EINVAL => "it is not a regular file".into(),
         Errno::EFBIG => format!("it is too large: a profile has {} MiB at most", most >> 20),
         errno => error_text(errno as i32).into(),

@@ -17,7 +17,7 @@ use crate::cli::seccomp::LONGEST;
 use crate::error::{Error, ErrorKind, push_printable};
 use crate::host::Caller;
 use crate::spec::{FsOp, Op, ProfileText, Seccomp, Source, Spec};
-use crate::sys::{Errno, entry, error_text, file};
+use crate::sys::{Errno, content, cwd, error_text, stat};
 use crate::workspace::{self, GitConfig, Surroundings, Workspace};
 
 /// Where a program finds its home whose caller has none.
@@ -93,7 +93,7 @@ impl World {
             ("WAYLAND_DISPLAY", wayland),
         ];
         World {
-            cwd: file::getcwd().ok(),
+            cwd: cwd::getcwd().ok(),
             // They come from C strings, so there is no NUL in them.
             variables: variables.map(|(name, value)| (name, CString::new(value).unwrap_or_default())).to_vec(),
             library: Library::new(library.as_deref()),
@@ -219,7 +219,7 @@ fn path_of(text: &CStr) -> PathBuf {
 /// that it `is_missing` and has none. Where it has links, `see` is told of each part of the way, as by [`links::real`].
 fn real(path: &Path, is_missing: bool, see: &mut dyn FnMut(&Path, bool)) -> PathBuf {
     let goes_down = path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
-    let is_plain = || entry::is_plain(&CString::new(path.as_os_str().as_bytes()).unwrap_or_default());
+    let is_plain = || stat::is_plain(&CString::new(path.as_os_str().as_bytes()).unwrap_or_default());
     if goes_down && (is_missing || is_plain()) { path.to_owned() } else { links::real(path, see) }
 }
 
@@ -236,7 +236,7 @@ fn writable_source(op: &Op) -> Option<PathBuf> {
 
 /// What lies at a path. Where that cannot be told, nothing is taken for granted.
 pub(super) fn look(path: &CStr) -> Result<HostEntry, Error> {
-    match file::read_link(path) {
+    match content::read_link(path) {
         Ok(target) => Ok(HostEntry::Link(target)),
         Err(Errno::EINVAL) => Ok(HostEntry::Something),
         Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(HostEntry::Nothing),
@@ -248,7 +248,7 @@ pub(super) fn look(path: &CStr) -> Result<HostEntry, Error> {
 pub(super) fn is_skipped(op: &FsOp) -> bool {
     match op {
         FsOp::Bind { source: Source::Path(source), flags, .. } if flags.optional => {
-            file::stat(source).is_err_and(|errno| errno == Errno::ENOENT)
+            stat::stat(source).is_err_and(|errno| errno == Errno::ENOENT)
         }
         _ => false,
     }
@@ -256,7 +256,7 @@ pub(super) fn is_skipped(op: &FsOp) -> bool {
 
 /// The content of a seccomp profile.
 pub(super) fn read_file(path: &CStr) -> Result<Vec<u8>, Error> {
-    entry::read_regular(path, LONGEST)
+    content::read_regular(path, LONGEST)
         .or_else(|errno| failed("cannot read the seccomp profile ", path, &profile::unreadable(errno, LONGEST)))
 }
 

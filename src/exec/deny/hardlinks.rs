@@ -18,9 +18,10 @@ use super::inside::{Ground, Inside};
 use super::place::Place;
 use super::views::{By, File, Spot, Views};
 use crate::protocol::{Act, At, Failure, Outcome, Stage};
-use crate::sys::dir::{self, Entries, For, Named};
-use crate::sys::file::{self, Kind};
-use crate::sys::{Errno, Result, mount};
+use crate::sys::dir::Entries;
+use crate::sys::open::{self, For};
+use crate::sys::stat::{self, Kind, Named};
+use crate::sys::{Errno, Result, mount, statfs};
 
 /// The denied files with more than one name, and the names that were found.
 #[derive(Default)]
@@ -94,7 +95,7 @@ impl HardLinks {
     pub(super) fn look_for_removed(&mut self, inside: &Inside<'_, '_>) -> Result<()> {
         for view in self.views.clone().removed() {
             if let Some(found) = view.open(inside)? {
-                let file = dir::named_at(found.as_fd(), c"")?.file;
+                let file = stat::named_at(found.as_fd(), c"")?.file;
                 self.removed.insert(file, CString::new(view.point.as_slice()).unwrap_or_default());
             }
         }
@@ -150,7 +151,7 @@ impl HardLinks {
     }
 
     fn count_tree(&mut self, fd: BorrowedFd<'_>, spot: &Spot, op: usize, inside: &Inside<'_, '_>) -> Outcome<()> {
-        let ground = file::fstat(fd).and_then(|about| inside.ground(fd, about)).op(op, Act::Whole)?;
+        let ground = stat::fstat(fd).and_then(|about| inside.ground(fd, about)).op(op, Act::Whole)?;
         // Nobody has made hard links there.
         if inside.is_kernels(fd).op(op, Act::Whole)? || ground == Ground::Own {
             return Ok(());
@@ -213,7 +214,7 @@ impl HardLinks {
                 // `Twins` covers the copies, by the file that each was made of.
                 By::Copy(_) => continue,
             };
-            let about = dir::named_at(root, c"").stage(Stage::Root)?;
+            let about = stat::named_at(root, c"").stage(Stage::Root)?;
             if about.kind == Some(Kind::Dir) {
                 self.walk(root, view.root, Goal::Find, inside)?;
             } else if self.files.contains_key(&about.file) {
@@ -261,7 +262,7 @@ impl HardLinks {
                 break;
             }
             let place = parent.place.at(&name);
-            let fd = match dir::open_same_mount(parent.fd.as_fd(), &name, For::Listing) {
+            let fd = match open::same_mount(parent.fd.as_fd(), &name, For::Listing) {
                 Ok(fd) => fd,
                 // It has gone meanwhile.
                 Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => continue,
@@ -276,7 +277,7 @@ impl HardLinks {
                 }
                 Err(errno) => return Err(self.failed(errno, &place, goal)),
             };
-            let about = dir::named_at(fd.as_fd(), c"").map_err(|errno| self.failed(errno, &place, goal))?;
+            let about = stat::named_at(fd.as_fd(), c"").map_err(|errno| self.failed(errno, &place, goal))?;
             let above = if parent.path.file == about.file { None } else { Some(parent.path.clone()) };
             drop(parent);
             let dir = Rc::new(Dir { fd, place, path: Rc::new(Path { file: about.file, above }) });
@@ -293,15 +294,15 @@ impl HardLinks {
             Ok(copy) => (copy, true),
             // The kernel makes no copy if a mount of the host's lies below (mount_namespaces(7), "locked"), or if the
             // mount is unbindable. Then hidden names stay hidden.
-            Err(Errno::EINVAL) => (dir::open_any_mount(root, c".", For::Names)?, false),
+            Err(Errno::EINVAL) => (open::any_mount(root, c".", For::Names)?, false),
             Err(errno) => return Err(errno),
         };
-        let skips = goal == Goal::Find && dir::lists_inodes(fd.as_fd())?;
-        let about = dir::named_at(fd.as_fd(), c"")?;
-        let on = dir::named_at(root, c"")?.mount;
+        let skips = goal == Goal::Find && statfs::lists_inodes(fd.as_fd())?;
+        let about = stat::named_at(fd.as_fd(), c"")?;
+        let on = stat::named_at(root, c"")?.mount;
         let is_changed = self.views.of_mount(on).is_some_and(|view| view.is_changed_by_host);
         let tells_hidden = goal == Goal::Find && is_changed;
-        let ends_early = dir::marks_last(fd.as_fd())?;
+        let ends_early = statfs::marks_last(fd.as_fd())?;
         let search = Search { goal, skips, ends_early, sees_all, tells_hidden };
         let path = Path { file: about.file, above: None };
         Ok((search, fd, path))
@@ -331,7 +332,7 @@ impl HardLinks {
                     Some(Kind::Dir) => below.push(name.to_owned()),
                     Some(Kind::Link) => {}
                     Some(_) if skips && !self.files.contains_key(&(about.file.0, inode)) => {}
-                    _ => match dir::named_at(fd, name) {
+                    _ => match stat::named_at(fd, name) {
                         Ok(found) if found.kind == Some(Kind::Dir) => below.push(name.to_owned()),
                         // Something is mounted there.
                         Ok(found) if found.mount != about.mount => {
@@ -408,8 +409,8 @@ impl HardLinks {
         inside: &Inside<'_, '_>,
     ) -> Outcome<()> {
         let place_inside = self.path_inside(place);
-        let is_closed = |dir: BorrowedFd<'_>| file::fstat(dir).and_then(|about| inside.is_closed(dir, about));
-        let is_closed = match dir::open_same_mount(parent.fd.as_fd(), name, For::Names) {
+        let is_closed = |dir: BorrowedFd<'_>| stat::fstat(dir).and_then(|about| inside.is_closed(dir, about));
+        let is_closed = match open::same_mount(parent.fd.as_fd(), name, For::Names) {
             Ok(dir) => is_closed(dir.as_fd()),
             Err(_) => is_closed(parent.fd.as_fd()),
         };

@@ -10,9 +10,8 @@ use std::rc::Rc;
 
 use super::inside::Inside;
 use super::views::{By, File, Spot, Views};
-use crate::sys::dir;
-use crate::sys::file::{self, Open};
-use crate::sys::{Errno, Result};
+use crate::sys::open::Open;
+use crate::sys::{Errno, Result, stat};
 
 /// A directory that is searched, and those above it. None of them is kept open.
 pub(super) struct Path {
@@ -71,8 +70,8 @@ fn is_settled(spot: &Spot, views: &Views, inside: &Inside<'_, '_>) -> Result<boo
             Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP | Errno::EACCES) => continue,
             Err(errno) => return Err(errno),
         };
-        let is_shown = dir::named_at(found.as_fd(), c"")?.mount == view.mount;
-        if is_shown || inside.is_covered(file::fstat(found.as_fd())?) {
+        let is_shown = stat::named_at(found.as_fd(), c"")?.mount == view.mount;
+        if is_shown || inside.is_covered(stat::fstat(found.as_fd())?) {
             return Ok(true);
         }
     }

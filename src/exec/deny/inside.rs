@@ -9,9 +9,10 @@ use crate::exec::tell::Remarks;
 use crate::plan::Root;
 use crate::protocol::{Act, At, Failure, Outcome, Stage};
 use crate::spec::path::{MAX_LINKS, join};
-use crate::sys::file::{self, Kind, Open, Stat};
 use crate::sys::mount::{self, Attr, Propagation};
-use crate::sys::{Errno, Result, dir, process};
+use crate::sys::open::Open;
+use crate::sys::stat::{self, Kind, Stat};
+use crate::sys::{Errno, Result, content, make, process, statfs};
 
 /// Names of the covers in the scratch filesystem. Each cover has mode 0, is empty, and is mounted read-only.
 const DIR: &CStr = c".deny-dir";
@@ -80,7 +81,7 @@ impl<'a, 'r> Inside<'a, 'r> {
         remarks: &'a Remarks<'a>,
     ) -> Outcome<Inside<'a, 'r>> {
         let covers = make_covers(root.scratch()).stage(Stage::Root)?;
-        let base = file::fstat(root.base()).stage(Stage::Root)?.device;
+        let base = stat::fstat(root.base()).stage(Stage::Root)?.device;
         Ok(Inside { plan, proc, root, own, remarks, covers, base })
     }
 
@@ -113,11 +114,11 @@ impl<'a, 'r> Inside<'a, 'r> {
                 found => return found.map(Found::Object),
             }
             let Way { dir, parent, name, rest } = self.deepest(&path)?;
-            let about = file::fstat(dir.as_fd())?;
+            let about = stat::fstat(dir.as_fd())?;
             if self.is_covered(about) {
                 return Ok(Found::Closed);
             }
-            let target = match file::read_link_at(dir.as_fd(), &name) {
+            let target = match content::read_link_at(dir.as_fd(), &name) {
                 Err(Errno::EACCES) if self.is_closed(dir.as_fd(), about)? => return Ok(Found::Closed),
                 Err(Errno::ENOENT | Errno::EINVAL) => None,
                 target => Some(target?),
@@ -148,7 +149,7 @@ impl<'a, 'r> Inside<'a, 'r> {
     }
 
     pub(super) fn ground(&self, dir: BorrowedFd<'_>, about: Stat) -> Result<Ground> {
-        if dir::is_read_only(dir)? {
+        if statfs::is_read_only(dir)? {
             return Ok(Ground::ReadOnly);
         }
         let is_own = about.device == self.base || self.own.filesystems.contains(&about.device);
@@ -158,12 +159,12 @@ impl<'a, 'r> Inside<'a, 'r> {
     /// Whether nobody inside can ever open anything in this directory: nobody may search it, and nobody can change its
     /// mode, because its owner has no id inside.
     pub(super) fn is_closed(&self, dir: BorrowedFd<'_>, about: Stat) -> Result<bool> {
-        Ok(self.is_foreign(about) && !dir::is_searchable(dir)?)
+        Ok(self.is_foreign(about) && !stat::is_searchable(dir)?)
     }
 
     /// Whether somebody inside could change names in this directory, perhaps after changing its mode.
     pub(super) fn may_change(&self, dir: BorrowedFd<'_>) -> Result<bool> {
-        Ok(!self.is_foreign(file::fstat(dir)?) || dir::is_changeable(dir)?)
+        Ok(!self.is_foreign(stat::fstat(dir)?) || stat::is_changeable(dir)?)
     }
 
     /// Whether the owner has no id inside.
@@ -179,16 +180,17 @@ impl<'a, 'r> Inside<'a, 'r> {
 
     /// Whether the files in this directory are the kernel's own, or devices. Patterns do not apply to those.
     pub(super) fn is_kernels(&self, dir: BorrowedFd<'_>) -> Result<bool> {
-        Ok(dir::is_kernels(dir)? || !self.own.devs.is_empty() && self.own.devs.contains(&file::place_at(dir, c"")?.0))
+        Ok(statfs::is_kernels(dir)?
+            || !self.own.devs.is_empty() && self.own.devs.contains(&stat::place_at(dir, c"")?.0))
     }
 
     /// Covers an existing object, for denial number `index`.
     pub(super) fn cover(&self, object: BorrowedFd<'_>, index: usize) -> Outcome<()> {
-        let about = file::fstat(object).op(index, Act::Whole)?;
+        let about = stat::fstat(object).op(index, Act::Whole)?;
         if self.is_covered(about) {
             return Ok(());
         }
-        if file::is_procfs(object).op(index, Act::Whole)? && self.is_of_process(object).op(index, Act::Whole)? {
+        if statfs::is_procfs(object).op(index, Act::Whole)? && self.is_of_process(object).op(index, Act::Whole)? {
             return Err(Failure { act: Act::OfProcess, ..Failure::nth(Stage::Op, index, 0) });
         }
         self.cover_with_own(object, about).op(index, Act::Whole)
@@ -198,7 +200,7 @@ impl<'a, 'r> Inside<'a, 'r> {
         let scratch = |name| mount::clone_tree(self.root.scratch(), name, false);
         let cover = match about.kind() {
             // A cover on the root would leave nothing, not even the program.
-            Some(Kind::Dir) if file::place_at(object, c"")? == file::place_at(self.root.top(), c"")? => {
+            Some(Kind::Dir) if stat::place_at(object, c"")? == stat::place_at(self.root.top(), c"")? => {
                 return Err(Errno::EBUSY);
             }
             Some(Kind::Dir) => scratch(DIR)?,
@@ -235,7 +237,7 @@ impl<'a, 'r> Inside<'a, 'r> {
         for name in path.to_bytes().split(|&byte| byte == b'/') {
             if !name.is_empty() && name.iter().all(u8::is_ascii_digit) {
                 let dir = self.root.open(&part_of(&parent), Open::Dir)?;
-                if file::is_procfs(dir.as_fd())? && file::fstat(dir.as_fd())?.inode == ROOT_OF_PROCFS {
+                if statfs::is_procfs(dir.as_fd())? && stat::fstat(dir.as_fd())?.inode == ROOT_OF_PROCFS {
                     return Ok(true);
                 }
             }
@@ -248,13 +250,13 @@ impl<'a, 'r> Inside<'a, 'r> {
 
 /// Makes one cover of each type.
 fn make_covers(scratch: BorrowedFd<'_>) -> Result<[Stat; 4]> {
-    file::make_dir_at(scratch, DIR, 0)?;
-    file::make_file_at(scratch, FILE, 0)?;
-    dir::make_special_at(scratch, FIFO, false)?;
-    dir::make_special_at(scratch, SOCKET, true)?;
+    make::dir_at(scratch, DIR, 0)?;
+    make::file_at(scratch, FILE, 0)?;
+    make::special_at(scratch, FIFO, false)?;
+    make::special_at(scratch, SOCKET, true)?;
     // Nothing more is made in the scratch filesystem. What is cloned from it gets these flags too.
     mount::set_attr(scratch, COVER, Propagation::Keep, false)?;
-    let about = |name| file::stat_at(scratch, name);
+    let about = |name| stat::stat_at(scratch, name);
     Ok([about(DIR)?, about(FILE)?, about(FIFO)?, about(SOCKET)?])
 }
 

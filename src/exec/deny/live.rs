@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::plan::names::{Names, Set};
 use crate::plan::pattern::{Part, Pattern};
-use crate::sys::dir::For;
+use crate::sys::open::For;
 
 /// A pattern, and its part that comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

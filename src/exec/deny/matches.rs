@@ -10,7 +10,8 @@ use super::live::State;
 use crate::plan::pattern::Pattern;
 use crate::protocol::{Act, At, Failure, Outcome};
 use crate::sys::Errno;
-use crate::sys::file::{self, Open};
+use crate::sys::open::Open;
+use crate::sys::stat;
 
 /// A path of this many bytes is too long for a system call (`PATH_MAX` in include/uapi/linux/limits.h).
 const TOO_LONG: usize = 4096;
@@ -109,7 +110,7 @@ impl Match {
                 &opened
             }
         };
-        if file::place_at(object.as_fd(), c"").op(0, Act::Whole)? != self.place {
+        if stat::place_at(object.as_fd(), c"").op(0, Act::Whole)? != self.place {
             return Err(Errno::ESTALE).op(0, Act::Whole);
         }
         inside.cover(object.as_fd(), 0)

@@ -33,16 +33,16 @@ use super::tell::Remarks;
 use crate::plan::Root;
 use crate::protocol::{Act, At, Failure, Outcome, Stage};
 use crate::spec::{FsOp, OverlayKind, mode};
-use crate::sys::{Errno, Result, file};
+use crate::sys::{Errno, Result, stat};
 
 impl Own {
     /// Must be called after each operation, if anything is denied.
     pub(super) fn note(&mut self, root: &NewRoot<'_>, op: &FsOp) -> Result<()> {
         match op {
             FsOp::Tmpfs { .. } | FsOp::Overlay { kind: OverlayKind::Tmp, .. } => {
-                self.filesystems.push(file::fstat(root.newest())?.device);
+                self.filesystems.push(stat::fstat(root.newest())?.device);
             }
-            FsOp::Dev { .. } => self.devs.push(file::place_at(root.newest(), c"")?.0),
+            FsOp::Dev { .. } => self.devs.push(stat::place_at(root.newest(), c"")?.0),
             _ => {}
         }
         Ok(())
@@ -56,14 +56,14 @@ impl Own {
         upper: Option<Upper>,
     ) -> Result<()> {
         layers.extend(upper.map(|upper| upper.upper));
-        self.overlays.push(Overlay { mount: file::place_at(root.newest(), c"")?.0, layers });
+        self.overlays.push(Overlay { mount: stat::place_at(root.newest(), c"")?.0, layers });
         Ok(())
     }
 
     /// Must be called when the host's file `source` was copied. If that is denied, `copy` is denied too.
     pub(super) fn keep_copy(&mut self, proc: BorrowedFd<'_>, source: OwnedFd, copy: BorrowedFd<'_>) -> Result<()> {
         let path = views::path_of(proc, copy)?;
-        self.copies.push(Copy { source, path, place: file::place_at(copy, c"")? });
+        self.copies.push(Copy { source, path, place: stat::place_at(copy, c"")? });
         Ok(())
     }
 }

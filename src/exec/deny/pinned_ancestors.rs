@@ -16,9 +16,8 @@ use super::inside::{Found, Ground, Inside};
 use crate::plan::pattern::Pattern;
 use crate::protocol::{Act, At, Failure, Outcome};
 use crate::spec::path::{MAX_LINKS, join, split};
-use crate::sys::dir::{self, For};
-use crate::sys::file::{self, Open};
-use crate::sys::{Errno, Result, mount};
+use crate::sys::open::{self, For, Open};
+use crate::sys::{Errno, Result, content, mount, stat};
 
 /// Directories to hold, by path. Each sorts after those above it.
 #[derive(Default)]
@@ -74,7 +73,7 @@ impl PinnedAncestors {
                     Err(Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES) => break,
                     dir => dir?,
                 };
-                let target = match file::read_link_at(dir.as_fd(), &name) {
+                let target = match content::read_link_at(dir.as_fd(), &name) {
                     Err(Errno::EINVAL) => continue,
                     Err(Errno::ENOENT | Errno::EACCES) => break,
                     target => target?,
@@ -124,15 +123,15 @@ impl Ancestor {
     /// Whether this is a directory of the host that must be held: it is no mount yet, and somebody inside could rename
     /// it, or could move something out of it that must stay.
     fn can_lose(&self, found: BorrowedFd<'_>, inside: &Inside<'_, '_>) -> Result<bool> {
-        if inside.is_kernels(found)? || inside.ground(found, file::fstat(found)?)? != Ground::Hosts {
+        if inside.is_kernels(found)? || inside.ground(found, stat::fstat(found)?)? != Ground::Hosts {
             return Ok(false);
         }
-        let here = file::place_at(found, c"")?;
-        if here == file::place_at(inside.root.top(), c"")? {
+        let here = stat::place_at(found, c"")?;
+        if here == stat::place_at(inside.root.top(), c"")? {
             return Ok(false);
         }
-        let parent = dir::open_any_mount(found, c"..", For::Names)?;
-        let is_mount = file::place_at(parent.as_fd(), c"")?.0 != here.0;
+        let parent = open::any_mount(found, c"..", For::Names)?;
+        let is_mount = stat::place_at(parent.as_fd(), c"")?.0 != here.0;
         Ok(!is_mount && (self.confines || inside.may_change(parent.as_fd())?))
     }
 }
@@ -140,7 +139,7 @@ impl Ancestor {
 /// Opens a place on the way. `None` if it lies in something that is denied as a whole.
 fn open(path: &CStr, inside: &Inside<'_, '_>) -> Result<Option<OwnedFd>> {
     match inside.look(path)? {
-        Found::Object(found) => Ok((!inside.is_covered(file::fstat(found.as_fd())?)).then_some(found)),
+        Found::Object(found) => Ok((!inside.is_covered(stat::fstat(found.as_fd())?)).then_some(found)),
         Found::Closed => Ok(None),
         Found::Missing(_) => Err(Errno::ENOENT),
     }
@@ -149,9 +148,9 @@ fn open(path: &CStr, inside: &Inside<'_, '_>) -> Result<Option<OwnedFd>> {
 fn hold_link(path: &CStr, name: &CStr, inside: &Inside<'_, '_>) -> Result<()> {
     let (parent, _) = split(path).ok_or(Errno::ENOENT)?;
     let Some(parent) = open(&parent, inside)? else { return Ok(()) };
-    let link = dir::open_path_at(parent.as_fd(), name)?;
-    let about = file::fstat(parent.as_fd())?;
-    let is_mount = file::place_at(link.as_fd(), c"")?.0 != file::place_at(parent.as_fd(), c"")?.0;
+    let link = open::path_at(parent.as_fd(), name)?;
+    let about = stat::fstat(parent.as_fd())?;
+    let is_mount = stat::place_at(link.as_fd(), c"")?.0 != stat::place_at(parent.as_fd(), c"")?.0;
     if is_mount || inside.is_kernels(parent.as_fd())? {
         return Ok(());
     }

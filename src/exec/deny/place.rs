@@ -6,9 +6,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use super::inside::Inside;
 use super::views::View;
 use crate::protocol::{Act, Failure, Outcome, Stage};
-use crate::sys::dir;
-use crate::sys::file::Open;
-use crate::sys::{Errno, Result};
+use crate::sys::open::Open;
+use crate::sys::{Errno, Result, stat};
 
 /// A path inside that shows a denied object, provided that the mount there is `mount`.
 pub(super) struct Place {
@@ -33,7 +32,7 @@ impl Place {
         let failed = |errno| self.failed(errno);
         let Some(object) = open(&self.path, self.mount, inside).map_err(failed)? else { return Ok(None) };
         let is_it = match self.file {
-            Some(file) => dir::named_at(object.as_fd(), c"").map_err(failed)?.file == file,
+            Some(file) => stat::named_at(object.as_fd(), c"").map_err(failed)?.file == file,
             None => true,
         };
         Ok(is_it.then_some(object))
@@ -58,7 +57,7 @@ impl View {
 /// Opens `path`. `None` if it does not lie on `mount`: then something else hides it, and nobody inside can reach it.
 fn open(path: &CStr, mount: u64, inside: &Inside<'_, '_>) -> Result<Option<OwnedFd>> {
     match inside.root.open(path, Open::Path) {
-        Ok(found) => Ok((dir::named_at(found.as_fd(), c"")?.mount == mount).then_some(found)),
+        Ok(found) => Ok((stat::named_at(found.as_fd(), c"")?.mount == mount).then_some(found)),
         Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP | Errno::EACCES) => Ok(None),
         Err(errno) => Err(errno),
     }

@@ -21,9 +21,10 @@ use super::matches::{Match, Matches, PlaceId, of_match};
 use crate::plan::pattern::Pattern;
 use crate::protocol::{Act, At, Failure, Outcome, Stage};
 use crate::spec::path::join;
-use crate::sys::dir::{self, Entries, For};
-use crate::sys::file::{self, Kind, Open, Stat};
-use crate::sys::{Errno, Result};
+use crate::sys::dir::Entries;
+use crate::sys::open::{self, For, Open};
+use crate::sys::stat::{self, Kind, Stat};
+use crate::sys::{Errno, Result, statfs};
 
 /// The walk gives up at this depth. It keeps each directory on the way open, and most processes may have 1024 open
 /// files (`getrlimit(2)`).
@@ -126,9 +127,9 @@ impl Scan<'_, '_, '_, '_> {
 
     fn on_mount(&self, found: BorrowedFd<'_>) -> Result<On> {
         Ok(On {
-            mount: file::place_at(found, c"")?.0,
+            mount: stat::place_at(found, c"")?.0,
             // If this is unknown, read until nothing is returned.
-            ends_early: dir::marks_last(found).unwrap_or(false),
+            ends_early: statfs::marks_last(found).unwrap_or(false),
             is_kernels: self.denied.inside.is_kernels(found)?,
         })
     }
@@ -137,7 +138,7 @@ impl Scan<'_, '_, '_, '_> {
         if live.purpose == For::Names || self.on.is_kernels {
             return self.directory(found, path, live);
         }
-        match dir::open_any_mount(found.as_fd(), c".", For::Listing) {
+        match open::any_mount(found.as_fd(), c".", For::Listing) {
             Ok(dir) => self.directory(dir, path, live),
             Err(errno) => self.unopened(errno, found.as_fd(), path, &live.states),
         }
@@ -145,7 +146,7 @@ impl Scan<'_, '_, '_, '_> {
 
     /// Handles a directory that cannot be opened. If nobody inside can open it either, there is nothing to do.
     fn unopened(&mut self, errno: Errno, dir: BorrowedFd<'_>, path: &CStr, states: &[State]) -> Outcome<()> {
-        let is_closed = file::fstat(dir).and_then(|about| self.denied.inside.is_closed(dir, about));
+        let is_closed = stat::fstat(dir).and_then(|about| self.denied.inside.is_closed(dir, about));
         match (errno, is_closed) {
             (Errno::EACCES, Ok(true)) => Ok(()),
             _ => self.fail(errno, Act::Look, path, states),
@@ -236,7 +237,7 @@ impl Scan<'_, '_, '_, '_> {
         }
         let kind = match kind {
             Some(kind) => kind,
-            None => match dir::kind_at(dir, name) {
+            None => match stat::kind_at(dir, name) {
                 Ok(kind) => kind.unwrap_or(Kind::File),
                 Err(Errno::ENOENT) => return Ok(()),
                 Err(Errno::EACCES) => return self.unopened(Errno::EACCES, dir, path, &live.states),
@@ -272,7 +273,7 @@ impl Scan<'_, '_, '_, '_> {
         below: &mut Below,
     ) -> Outcome<()> {
         let full = join(path, name);
-        let opened = dir::open_path_at(dir, name).and_then(|found| Ok((file::fstat(found.as_fd())?, found)));
+        let opened = open::path_at(dir, name).and_then(|found| Ok((stat::fstat(found.as_fd())?, found)));
         let (about, found) = match opened {
             Ok(found) => found,
             // It has gone meanwhile.
@@ -301,7 +302,7 @@ impl Scan<'_, '_, '_, '_> {
     fn hit_link(&mut self, path: &CStr, hits: &[State], behind: Vec<State>) -> Outcome<()> {
         let looked = self.denied.inside.look(path);
         match looked.and_then(|found| match found {
-            Found::Object(target) => Ok(Some((file::fstat(target.as_fd())?, target))),
+            Found::Object(target) => Ok(Some((stat::fstat(target.as_fd())?, target))),
             Found::Closed => {
                 self.mark(hits);
                 Ok(None)
@@ -323,7 +324,7 @@ impl Scan<'_, '_, '_, '_> {
     /// directories of the host that are mounted there, and to directories that lead to those.
     fn is_hosts(&self, found: BorrowedFd<'_>, about: Stat) -> Result<bool> {
         let is_device = || matches!(about.kind(), Some(Kind::CharDevice | Kind::BlockDevice));
-        Ok(!self.on.is_kernels || !is_device() && !dir::is_kernels(found)?)
+        Ok(!self.on.is_kernels || !is_device() && !statfs::is_kernels(found)?)
     }
 
     /// Denies what was found at `path`.
@@ -337,7 +338,7 @@ impl Scan<'_, '_, '_, '_> {
 
     fn deny_found(&mut self, path: &CStr, found: OwnedFd, about: Stat, hit: &Hit<'_>) -> Outcome<()> {
         let op = hit.hits.first().map_or(0, |state| self.matcher.patterns[state.pattern].op);
-        let place = file::place_at(found.as_fd(), c"").op(op, Act::Whole)?;
+        let place = stat::place_at(found.as_fd(), c"").op(op, Act::Whole)?;
         let is_within = self.closed.is_some() && !hit.is_link;
         if is_within && self.closed == Some(place.0) {
             return Ok(());
@@ -388,7 +389,7 @@ impl Scan<'_, '_, '_, '_> {
             self.mark(&live.states);
         }
         let purpose = if self.on.is_kernels { For::Names } else { live.purpose };
-        match dir::open_same_mount(dir, name, purpose) {
+        match open::same_mount(dir, name, purpose) {
             Ok(found) => {
                 let closed = if is_denied { Some(self.on.mount) } else { self.closed };
                 let above = std::mem::replace(&mut self.closed, closed);
@@ -398,7 +399,7 @@ impl Scan<'_, '_, '_, '_> {
             }
             Err(Errno::ENOENT) => Ok(()),
             // Another mount, or a directory that cannot be listed. `enter` finds out which.
-            Err(Errno::EXDEV | Errno::EACCES) => match dir::open_any_mount(dir, name, For::Names) {
+            Err(Errno::EXDEV | Errno::EACCES) => match open::any_mount(dir, name, For::Names) {
                 Ok(found) => self.enter(found, &full, live, is_denied),
                 Err(Errno::EACCES) => self.unopened(Errno::EACCES, dir, path, &live.states),
                 Err(errno) => self.fail(errno, Act::Look, &full, &live.states),
@@ -423,7 +424,7 @@ impl Scan<'_, '_, '_, '_> {
             Err(errno) => return self.fail(errno, Act::Look, path, &live.states),
         };
         let fd = target.as_fd();
-        let place: Result<_> = file::fstat(fd).and_then(|about| Ok((about, file::place_at(fd, c"")?)));
+        let place: Result<_> = stat::fstat(fd).and_then(|about| Ok((about, stat::place_at(fd, c"")?)));
         match place {
             Ok((about, place)) if about.is_dir() && self.followed.insert((place, live.states.clone())) => {
                 let above = self.closed.take();

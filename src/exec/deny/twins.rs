@@ -15,8 +15,8 @@ use super::pinned_ancestors::PinnedAncestors;
 use super::place::Place;
 use super::views::{By, Spot, View, Views, below};
 use crate::protocol::{Act, At, Outcome, Stage};
-use crate::sys::dir::{self, Named};
-use crate::sys::file::{self, Kind, Open};
+use crate::sys::open::{self, Open};
+use crate::sys::stat::{self, Kind, Named};
 use crate::sys::{Errno, Result};
 
 /// The other names that were found, and those still to be covered.
@@ -47,10 +47,10 @@ impl Twins {
         inside: &Inside<'_, '_>,
         pinned: &mut PinnedAncestors,
     ) -> Outcome<bool> {
-        let about = dir::named_at(object, c"").op(op, Act::Whole)?;
+        let about = stat::named_at(object, c"").op(op, Act::Whole)?;
         let is_dir = about.kind == Some(Kind::Dir);
         let Some((view, spot)) = self.seen(about.mount, way) else {
-            let is_covered = file::fstat(object).map(|about| inside.is_covered(about)).op(op, Act::Whole)?;
+            let is_covered = stat::fstat(object).map(|about| inside.is_covered(about)).op(op, Act::Whole)?;
             // A cover is in no view, and neither is a device that covers itself. Anything else lies on a mount that
             // appeared meanwhile.
             let is_known = is_covered || !matches!(about.kind, Some(Kind::Dir | Kind::File));
@@ -64,7 +64,7 @@ impl Twins {
             self.links.note(object, about, &spot, op, inside)?;
         }
         for (fd, spot) in layers {
-            let about = dir::named_at(fd.as_fd(), c"").op(op, Act::Whole)?;
+            let about = stat::named_at(fd.as_fd(), c"").op(op, Act::Whole)?;
             self.also_at(about, &spot, Seen { way, rest: b"", is_held: false }, op, pinned);
             self.links.note(fd.as_fd(), about, &spot, op, inside)?;
         }
@@ -92,7 +92,7 @@ impl Twins {
         for layer in self.views.0.iter().filter(|layer| layer.mount == view.mount) {
             let By::Layer(overlay, number) = layer.by else { continue };
             let path = CString::new(rest).unwrap_or_default();
-            match file::open_in_root(inside.own.overlays[overlay].layers[number].as_fd(), &path, Open::Path) {
+            match open::in_root(inside.own.overlays[overlay].layers[number].as_fd(), &path, Open::Path) {
                 Ok(fd) => found.push((fd, Spot { fs: layer.root.fs, path: [&layer.root.path, rest].concat() })),
                 Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => {}
                 Err(errno) => return Err(errno),
@@ -138,7 +138,7 @@ impl Twins {
     /// Covers copy number `number` of a denied file. A later one may be a copy of it.
     fn cover_copies(&mut self, number: usize, inside: &Inside<'_, '_>, pinned: &mut PinnedAncestors) -> Outcome<()> {
         let copy = &inside.own.copies[number];
-        let by_link = dir::named_at(copy.source.as_fd(), c"").map(|source| self.links.denial_of(source.file));
+        let by_link = stat::named_at(copy.source.as_fd(), c"").map(|source| self.links.denial_of(source.file));
         let by_link = by_link.stage(Stage::Root)?;
         let Some(op) = self.copies.get(&number).copied().or(by_link) else { return Ok(()) };
         let (mount, device, inode) = copy.place;

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use crate::exec::root::NewRoot;
 use crate::exec::sources::c_string;
-use crate::sys::{Errno, Result, file};
+use crate::sys::{Errno, Result, content, fd, open, stat};
 
 /// A file or directory: device and inode.
 pub(super) type File = (u64, u64);
@@ -78,9 +78,9 @@ pub(super) struct Views(pub(super) Vec<View>);
 impl Views {
     /// Reads all views. Must be called when everything is mounted and nothing is covered yet.
     pub(super) fn read(proc: BorrowedFd<'_>, root: &NewRoot<'_>, (overlays, copies): Shown<'_>) -> Result<Views> {
-        let list = file::open_read_at(proc, c"self/mountinfo")?;
-        let mounts = parse(&file::read_to_end(list.as_fd())?).ok_or(Errno::EBADMSG)?;
-        let mut views = inside(&mounts, file::place_at(root.base(), c"")?.0);
+        let list = open::read_at(proc, c"self/mountinfo")?;
+        let mounts = parse(&content::read_to_end(list.as_fd())?).ok_or(Errno::EBADMSG)?;
+        let mut views = inside(&mounts, stat::place_at(root.base(), c"")?.0);
         let shown_by = |views: &[View], id| views.iter().find(|view| view.mount == id).cloned();
         for (number, overlay) in overlays.iter().enumerate() {
             let Some(shown) = shown_by(&views, overlay.mount) else { continue };
@@ -154,13 +154,13 @@ impl View {
 
 /// The place of `object` in its filesystem. `None` if no mount of this namespace contains it.
 fn spot_of(proc: BorrowedFd<'_>, object: BorrowedFd<'_>, mounts: &HashMap<u64, Mount>) -> Result<Option<Spot>> {
-    let Some(mount) = mounts.get(&file::place_at(object, c"")?.0) else { return Ok(None) };
+    let Some(mount) = mounts.get(&stat::place_at(object, c"")?.0) else { return Ok(None) };
     Ok(mount.spot(path_of(proc, object)?.to_bytes()))
 }
 
 /// The path of `object`. In the new root that is the path inside, because the new root is mounted over the present one.
 pub(super) fn path_of(proc: BorrowedFd<'_>, object: BorrowedFd<'_>) -> Result<CString> {
-    file::read_link_at(proc, &c_string(format!("self/fd/{}", file::number(object))))
+    content::read_link_at(proc, &c_string(format!("self/fd/{}", fd::number(object))))
 }
 
 /// What follows `dir` in `path`, with the slash. `None` if `path` does not lie in `dir`.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Access, Area, c_path};
 use crate::spec::{BindFlags, FsOp, Settle, SettleTop, Source, Watch};
-use crate::sys::entry;
+use crate::sys::stat;
 use crate::workspace::{Workspace, id_of};
 
 impl Area {
@@ -47,7 +47,7 @@ impl Area {
         for (path, _) in self.mounts.iter().filter(is_held) {
             held_as.push(match self.identities.get(path) {
                 Some(identity) => *identity,
-                None => id_of(entry::look_at_path(path)?),
+                None => id_of(stat::look_at_path(path)?),
             });
             held.push(c_path(path));
         }
@@ -55,7 +55,7 @@ impl Area {
             let identity = match self.identities.get(region) {
                 Some(identity) => *identity,
                 // It has no links in it.
-                None => id_of(entry::look_at_path(region)?),
+                None => id_of(stat::look_at_path(region)?),
             };
             Ok(SettleTop { path: c_path(region), identity })
         };

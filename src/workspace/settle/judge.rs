@@ -12,8 +12,8 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::harmless::{self, Rest};
-use crate::sys::entry;
-use crate::sys::file::Stat;
+use crate::sys::content;
+use crate::sys::stat::Stat;
 
 /// Bounds for one look.
 #[derive(Debug, Clone, Copy)]
@@ -119,7 +119,7 @@ impl Judge {
         if self.limits.bytes == 0 || self.limits.settings == 0 || self.limits.reading.is_zero() {
             return unread();
         }
-        let Ok(text) = entry::read_at(dir, name, self.limits.file_bytes) else {
+        let Ok(text) = content::read_at(dir, name, self.limits.file_bytes) else {
             let why = "is no file of settings (a new one is empty)".into();
             return Verdict::Replace(Rest { text: Vec::new(), why });
         };
@@ -156,6 +156,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+    use crate::sys::stat;
 
     /// A directory for one test, removed at its end.
     struct Place(PathBuf);
@@ -175,7 +176,7 @@ mod tests {
         fn judge(&self, judge: &mut Judge, name: &str) -> Option<(String, String)> {
             let dir = fs::File::open(&self.0).unwrap();
             let name = std::ffi::CString::new(name).unwrap();
-            let about = entry::look_at(dir.as_fd(), &name).unwrap().unwrap();
+            let about = stat::look_at(dir.as_fd(), &name).unwrap().unwrap();
             match &*judge.config(dir.as_fd(), &name, about, &|tree| tree == b"here") {
                 Verdict::Harmless => None,
                 Verdict::Replace(rest) => Some((String::from_utf8(rest.text.clone()).unwrap(), rest.why.clone())),
@@ -272,7 +273,7 @@ mod tests {
         fs::create_dir(place.0.join("dir")).unwrap();
         fs::File::create(place.0.join("sparse")).unwrap().set_len(1 << 31).unwrap();
         let dir = fs::File::open(&place.0).unwrap();
-        crate::sys::dir::make_special_at(dir.as_fd(), c"fifo", false).unwrap();
+        crate::sys::make::special_at(dir.as_fd(), c"fifo", false).unwrap();
         let mut judge = Judge::new(PATIENT);
         for name in ["link", "dir", "sparse", "fifo"] {
             let (text, why) = place.judge(&mut judge, name).unwrap();

@@ -36,8 +36,9 @@ use super::git::path_of;
 use super::{id_of, links};
 use crate::error::{printable, push_printable, quoted};
 use crate::spec::{FileId, Settle, SettleCommands, SettleLink, SettleName, SettleTop};
-use crate::sys::file::Stat;
-use crate::sys::{Errno, entry, error_text, file, process};
+use crate::sys::open;
+use crate::sys::stat::{self, Stat};
+use crate::sys::{Errno, error_text, process};
 use judge::{Judge, LIMITS, Limits};
 use tree::Tree;
 
@@ -139,7 +140,7 @@ impl Facts<'_> {
     /// for that: a tree of the program's can be deeper than looking is quick.
     fn is_held(&self, dir: BorrowedFd<'_>, name: &CStr, path: &[u8]) -> bool {
         let held = if path.len() <= LONGEST_PATH { self.held.get(path) } else { None };
-        let is_same = |held| matches!(entry::look_at(dir, name), Ok(Some(now)) if id_of(now) == held);
+        let is_same = |held| matches!(stat::look_at(dir, name), Ok(Some(now)) if id_of(now) == held);
         held.is_some_and(|held| is_same(*held))
     }
 
@@ -160,7 +161,7 @@ impl Facts<'_> {
         }
         let whole = [path, b"/", name.to_bytes()].concat();
         let is_same = |old: &&&SettleLink| {
-            let now = entry::look_at(dir, name).ok().flatten();
+            let now = stat::look_at(dir, name).ok().flatten();
             now.is_some_and(|now| id_of(now) == old.identity && now.changed == old.changed)
         };
         let old = self.links.get(&whole[..]).filter(|old| *old.target == *target).filter(is_same);
@@ -281,8 +282,8 @@ impl Deeds {
 }
 
 fn open_top(top: &SettleTop) -> Result<OwnedFd, Errno> {
-    let open = file::open_dir_without_links(&top.path)?;
-    let (now, then) = (id_of(entry::look_at_open(open.as_fd())?), top.identity);
+    let open = open::dir_without_links(&top.path)?;
+    let (now, then) = (id_of(stat::look_at_open(open.as_fd())?), top.identity);
     // Only statx(2) tells the time of birth. Where that was refused, the numbers have to do: a workspace that is not put
     // in order is worse.
     let is_born_with = now.born.zip(then.born).is_none_or(|(now, then)| now == then);

@@ -7,9 +7,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use super::judge::Judge;
 use super::{Deeds, Facts, Told, repository};
 use crate::spec::SettleName;
-use crate::sys::dir::{self, Entries, For};
-use crate::sys::file::{self, Kind};
-use crate::sys::{Errno, Result, entry};
+use crate::sys::dir::Entries;
+use crate::sys::open::{self, For};
+use crate::sys::stat::{self, Kind, Stat};
+use crate::sys::{Errno, Result, content};
 
 /// Files up to this size are compared with the originals, in bytes. Longer ones are set aside.
 const LONGEST: u64 = 1 << 20;
@@ -25,7 +26,7 @@ pub(super) fn settle_at(facts: &Facts<'_>, judge: &Judge, path: &[u8], is_linked
     if facts.names.is_empty() {
         return;
     }
-    let open = CString::new(path).map_err(|_| Errno::EINVAL).and_then(|path| file::open_dir_without_links(&path));
+    let open = CString::new(path).map_err(|_| Errno::EINVAL).and_then(|path| open::dir_without_links(&path));
     match open {
         Ok(top) => settle(facts, judge, top.as_fd(), path, is_linked, told),
         // Somebody works here.
@@ -64,23 +65,23 @@ fn settle_one(facts: &Facts<'_>, top: BorrowedFd<'_>, path: &[u8], name: &Settle
     while let Some(part) = parts.next() {
         let here = open.as_ref().map_or(top, OwnedFd::as_fd);
         if part == b".." {
-            let about = file::fstat(here)?;
+            let about = stat::fstat(here)?;
             // The program can write nothing above.
             if facts.is_top(about) {
                 return Ok(());
             }
-            open = Some(dir::open_any_mount(here, c"..", For::Names)?);
+            open = Some(open::any_mount(here, c"..", For::Names)?);
             path.truncate(path.iter().rposition(|&byte| byte == b'/').unwrap_or(0));
             continue;
         }
         let own = CString::new(part).map_err(|_| Errno::EINVAL)?;
-        let about = entry::look_at(here, &own)?;
-        let Some(kind) = about.map(file::Stat::kind).filter(|_| !facts.is_held_in(here, &own, &path)) else {
+        let about = stat::look_at(here, &own)?;
+        let Some(kind) = about.map(Stat::kind).filter(|_| !facts.is_held_in(here, &own, &path)) else {
             return Ok(());
         };
         let is_last = parts.peek().is_none();
         if kind == Some(Kind::Dir) && !is_last {
-            open = Some(dir::open_any_mount(here, &own, For::Names)?);
+            open = Some(open::any_mount(here, &own, For::Names)?);
             path.extend_from_slice(&[b"/", part].concat());
             continue;
         }
@@ -107,7 +108,7 @@ fn is_same(dir: BorrowedFd<'_>, name: &CStr, original: &CStr) -> bool {
     let parts = (CString::new(&whole[..end.max(1)]), CString::new(&whole[end + 1..]));
     let (Ok(above), Ok(last)) = parts else { return false };
     let mut left = MOST_ENTRIES;
-    file::open_dir_without_links(&above)
+    open::dir_without_links(&above)
         .and_then(|above| is_same_entry(dir, name, above.as_fd(), &last, &mut left, DEEPEST))
         .unwrap_or(false)
 }
@@ -120,19 +121,19 @@ fn is_same_entry(
     left: &mut usize,
     depth: usize,
 ) -> Result<bool> {
-    let (Some(about), Some(expected)) = (entry::look_at(dir, name)?, entry::look_at(original_dir, original)?) else {
+    let (Some(about), Some(expected)) = (stat::look_at(dir, name)?, stat::look_at(original_dir, original)?) else {
         return Ok(false);
     };
     // git executes no hook that cannot be executed.
     let is_more = about.permissions() & 0o111 != 0 && expected.permissions() & 0o111 == 0;
     match (about.kind(), expected.kind()) {
         (Some(Kind::File), Some(Kind::File)) => {
-            let text = entry::read_at(dir, name, LONGEST)?;
-            Ok(!is_more && text == entry::read_at(original_dir, original, LONGEST)?)
+            let text = content::read_at(dir, name, LONGEST)?;
+            Ok(!is_more && text == content::read_at(original_dir, original, LONGEST)?)
         }
         (Some(Kind::Dir), Some(Kind::Dir)) if depth > 0 => {
-            let dir = dir::open_any_mount(dir, name, For::Listing)?;
-            let original = dir::open_any_mount(original_dir, original, For::Listing)?;
+            let dir = open::any_mount(dir, name, For::Listing)?;
+            let original = open::any_mount(original_dir, original, For::Listing)?;
             let mut entries = Entries::new();
             while entries.read(dir.as_fd())? {
                 for (name, _) in entries.iter() {

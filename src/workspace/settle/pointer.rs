@@ -6,8 +6,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use super::judge::OTHER_NAME;
 use super::{Deeds, Told, repository, shown};
-use crate::sys::file::Kind;
-use crate::sys::{Errno, Result, entry, file};
+use crate::sys::stat::{self, Kind};
+use crate::sys::{Errno, Result, content, open};
 
 const NAME: &CStr = c".git";
 
@@ -27,15 +27,15 @@ pub(super) fn settle(place: &[u8], git_dirs: &HashSet<(u64, u64)>, told: &mut To
 }
 
 fn open(place: &[u8]) -> Result<std::os::fd::OwnedFd> {
-    file::open_dir_without_links(&CString::new(place).map_err(|_| Errno::EINVAL)?)
+    open::dir_without_links(&CString::new(place).map_err(|_| Errno::EINVAL)?)
 }
 
 fn settle_in(dir: BorrowedFd<'_>, place: &[u8], git_dirs: &HashSet<(u64, u64)>, told: &mut Told) -> Result<bool> {
-    let Some(about) = entry::look_at(dir, NAME)? else { return Ok(false) };
+    let Some(about) = stat::look_at(dir, NAME)? else { return Ok(false) };
     let has_more_names = about.is_file() && about.links > 1;
     let target = match about.kind() {
-        Some(Kind::Link) => file::read_link_at(dir, NAME)?,
-        Some(Kind::File) => match entry::read_at(dir, NAME, LONGEST).map(|text| target(&text)) {
+        Some(Kind::Link) => content::read_link_at(dir, NAME)?,
+        Some(Kind::File) => match content::read_at(dir, NAME, LONGEST).map(|text| target(&text)) {
             Ok(Some(target)) => target,
             // git takes it for nothing, as long as nobody writes another text under its other name.
             Ok(None) if has_more_names => {
@@ -48,7 +48,7 @@ fn settle_in(dir: BorrowedFd<'_>, place: &[u8], git_dirs: &HashSet<(u64, u64)>, 
         // No more than a name to git.
         _ => return Ok(false),
     };
-    let leads_to = entry::open_without_links_at(dir, &target).and_then(|end| file::fstat(end.as_fd()));
+    let leads_to = open::without_links_at(dir, &target).and_then(|end| stat::fstat(end.as_fd()));
     if !leads_to.is_ok_and(|end| git_dirs.contains(&(end.device, end.inode))) {
         let why = format!("leads to {}, which is no git directory of the workspace", shown(&target));
         set_aside(dir, place, &why, told);

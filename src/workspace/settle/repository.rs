@@ -7,9 +7,10 @@ use super::judge::{Judge, LIMITS, OTHER_NAME, Verdict};
 use super::tree::List;
 use super::{Deeds, Facts, Told, pointer, shortened, shown, state};
 use crate::error::printable;
-use crate::sys::dir::{self, Entries, For};
-use crate::sys::file::{self, Stat};
-use crate::sys::{Errno, Result, entry};
+use crate::sys::dir::Entries;
+use crate::sys::open::{self, For};
+use crate::sys::stat::{self, Stat};
+use crate::sys::{Errno, Result, content, fd, kernel, make};
 use crate::workspace::rebase;
 
 /// Names that are dealt with by themselves, whatever they are.
@@ -51,7 +52,7 @@ impl Repository {
             if facts.is_held_in(dir, name, path) {
                 continue;
             }
-            let about = match entry::look_at(dir, name) {
+            let about = match stat::look_at(dir, name) {
                 Ok(Some(about)) => about,
                 Ok(None) => continue,
                 Err(errno) => {
@@ -80,7 +81,7 @@ impl Repository {
         };
         if is_set_aside {
             // A repository has one: without it the next box could not protect it.
-            let made = with_write(dir, || file::make_dir_at(dir, NAME, 0o755));
+            let made = with_write(dir, || make::dir_at(dir, NAME, 0o755));
             self.note_failure("cannot make an empty directory hooks", made);
         }
     }
@@ -105,7 +106,7 @@ impl Repository {
     /// for the repository around it.
     fn settle_common_dir(&mut self, dir: BorrowedFd<'_>, about: Stat, is_worktree: bool) {
         const NAME: &CStr = c"commondir";
-        let text = || entry::read_at(dir, NAME, 16);
+        let text = || content::read_at(dir, NAME, 16);
         if !(is_worktree && text().is_ok_and(|text| text == b"../.." || text == b"../..\n")) {
             set_aside(dir, NAME, "makes git obey another directory", &mut self.deeds);
         } else if about.links > 1 && set_aside(dir, NAME, OTHER_NAME, &mut self.deeds) {
@@ -161,7 +162,7 @@ pub(super) fn remove_link(dir: BorrowedFd<'_>, name: &CStr, deeds: &mut Deeds) {
 }
 
 fn target_of(dir: BorrowedFd<'_>, name: &CStr, deeds: &mut Deeds) -> Option<CString> {
-    match file::read_link_at(dir, name) {
+    match content::read_link_at(dir, name) {
         Ok(target) => return Some(target),
         // Somebody works here.
         Err(Errno::ENOENT | Errno::EINVAL) => {}
@@ -177,7 +178,7 @@ fn remove(dir: BorrowedFd<'_>, name: &CStr, around: &[u8], target: &CStr, deeds:
         let whole = shortened(whole.strip_prefix(b"/").unwrap_or(&whole));
         format!("the link {} -> {}", printable(whole), shown(target))
     };
-    match with_write(dir, || file::unlink_at(dir, name)) {
+    match with_write(dir, || make::unlink_at(dir, name)) {
         Ok(()) => deeds.add(|| format!("{} is removed", link())),
         Err(errno) => deeds.failed(&format!("cannot remove {}", link()), errno),
     }
@@ -191,10 +192,10 @@ pub(super) fn set_aside(dir: BorrowedFd<'_>, name: &CStr, why: &str, deeds: &mut
         match number {
             0 => {}
             1..MOST_NAMES => to.extend_from_slice(format!(".{number}").as_bytes()),
-            _ => to.extend_from_slice(format!(".{:016x}", entry::random()).as_bytes()),
+            _ => to.extend_from_slice(format!(".{:016x}", kernel::random()).as_bytes()),
         }
         let to = CString::new(to).unwrap_or_default();
-        result = with_write(dir, || entry::rename_new(dir, name, &to));
+        result = with_write(dir, || make::rename_new(dir, name, &to));
         match result {
             Err(Errno::EEXIST) => {}
             Ok(()) => {
@@ -213,14 +214,14 @@ pub(super) fn set_aside(dir: BorrowedFd<'_>, name: &CStr, why: &str, deeds: &mut
 /// Writes a file that was not there.
 pub(super) fn write_new(dir: BorrowedFd<'_>, name: &CStr, text: &[u8]) -> Result<()> {
     with_write(dir, || {
-        let file = file::create_new_at(dir, name, 0o644)?;
-        file::write_all(file.as_fd(), text)
+        let file = make::new_file_at(dir, name, 0o644)?;
+        content::write_all(file.as_fd(), text)
     })
 }
 
 /// Changes something in a directory, also in one that the user has closed to themselves.
 fn with_write<T>(dir: BorrowedFd<'_>, change: impl Fn() -> Result<T>) -> Result<T> {
-    opened_for(change, || Ok(file::fstat(dir)?.permissions()), |mode| entry::set_mode(dir, mode))
+    opened_for(change, || Ok(stat::fstat(dir)?.permissions()), |mode| make::set_mode(dir, mode))
 }
 
 /// The result is that of `change`, whether or not the permissions are what they were afterwards: nothing depends on
@@ -243,7 +244,7 @@ fn opened_for<T>(
 
 /// Whether the directory `name` of `dir` has anything in it but examples.
 fn has_hook(judge: &Judge, dir: BorrowedFd<'_>, name: &CStr) -> Result<bool> {
-    let open = dir::open_any_mount(dir, name, For::Listing)?;
+    let open = open::any_mount(dir, name, For::Listing)?;
     let mut entries = Entries::new();
     while entries.read(open.as_fd())? {
         if judge.is_late() || entries.iter().any(|(name, _)| !name.to_bytes().ends_with(b".sample")) {
@@ -264,32 +265,32 @@ fn is_below_refs(target: &CStr) -> bool {
 /// `git checkout` writes hooks and configuration that the program itself could not.
 fn is_work_tree(facts: &Facts<'_>, git_dir: BorrowedFd<'_>, tree: &[u8]) -> Result<bool> {
     let tree = CString::new(tree).map_err(|_| Errno::EINVAL)?;
-    let tree = entry::open_without_links_at(git_dir, &tree)?;
-    let text = entry::read_at(tree.as_fd(), c".git", LIMITS.file_bytes)?;
+    let tree = open::without_links_at(git_dir, &tree)?;
+    let text = content::read_at(tree.as_fd(), c".git", LIMITS.file_bytes)?;
     let back = pointer::target(&text).ok_or(Errno::EINVAL)?;
-    let back = entry::open_without_links_at(tree.as_fd(), &back)?;
-    let link = CString::new(format!("/proc/self/fd/{}", file::number(tree.as_fd()))).map_err(|_| Errno::EINVAL)?;
-    let path = file::read_link(&link)?;
+    let back = open::without_links_at(tree.as_fd(), &back)?;
+    let link = CString::new(format!("/proc/self/fd/{}", fd::number(tree.as_fd()))).map_err(|_| Errno::EINVAL)?;
+    let path = content::read_link(&link)?;
     let is_in = |top: &[u8]| path.to_bytes().strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest[0] == b'/');
     let is_inside = facts.tops.iter().any(|top| is_in(top.path.to_bytes()));
     let is_gits = path.to_bytes().split(|&byte| byte == b'/').any(|part| part.eq_ignore_ascii_case(b".git"));
-    let leads_back = file::fstat(back.as_fd())?.is_same_file(file::fstat(git_dir)?);
+    let leads_back = stat::fstat(back.as_fd())?.is_same_file(stat::fstat(git_dir)?);
     Ok(is_inside && !is_gits && leads_back && !lies_in_git_dir(facts, tree)?)
 }
 
 /// Whether a directory of the workspace, or one above it there, is a git directory by its content.
 fn lies_in_git_dir(facts: &Facts<'_>, mut dir: OwnedFd) -> Result<bool> {
     loop {
-        let has = |name| entry::look_at(dir.as_fd(), name).map(|about| about.is_some());
+        let has = |name| stat::look_at(dir.as_fd(), name).map(|about| about.is_some());
         if has(c"HEAD")? && (has(c"commondir")? || has(c"objects")? && has(c"refs")?) {
             return Ok(true);
         }
-        let about = file::fstat(dir.as_fd())?;
+        let about = stat::fstat(dir.as_fd())?;
         if facts.is_top(about) {
             return Ok(false);
         }
-        let above = dir::open_any_mount(dir.as_fd(), c"..", For::Names)?;
-        if file::fstat(above.as_fd())?.is_same_file(about) {
+        let above = open::any_mount(dir.as_fd(), c"..", For::Names)?;
+        if stat::fstat(above.as_fd())?.is_same_file(about) {
             return Ok(false);
         }
         dir = above;

@@ -6,9 +6,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use super::judge::{Judge, OTHER_NAME};
 use super::{Deeds, Facts, Told, repository};
-use crate::sys::dir::{self, Entries, For};
-use crate::sys::file::{self, Kind};
-use crate::sys::{Errno, Result, entry};
+use crate::sys::dir::Entries;
+use crate::sys::open::{self, For};
+use crate::sys::stat::{self, Kind};
+use crate::sys::{Errno, Result, content, fd};
 use crate::workspace::rebase;
 
 /// So many files of remotes are read; nobody has any.
@@ -44,7 +45,7 @@ pub(super) fn settle_remotes(judge: &Judge, dir: BorrowedFd<'_>, name: &CStr, de
 }
 
 fn has_bad_remote(judge: &Judge, dir: BorrowedFd<'_>, name: &CStr) -> Result<bool> {
-    let open = dir::open_any_mount(dir, name, For::Listing)?;
+    let open = open::any_mount(dir, name, For::Listing)?;
     let mut entries = Entries::new();
     let mut count = 0;
     while entries.read(open.as_fd())? {
@@ -53,12 +54,12 @@ fn has_bad_remote(judge: &Judge, dir: BorrowedFd<'_>, name: &CStr) -> Result<boo
             if count > MOST_REMOTES || judge.is_late() {
                 return Ok(true);
             }
-            let Some(about) = entry::look_at(open.as_fd(), name)? else { continue };
+            let Some(about) = stat::look_at(open.as_fd(), name)? else { continue };
             let is_good = match about.kind() {
                 // The name of a remote has no slash. Links are removed.
                 Some(Kind::Dir | Kind::Link) => true,
                 Some(Kind::File) if about.links == 1 => {
-                    entry::read_at(open.as_fd(), name, LONGEST_REMOTE).is_ok_and(|text| is_plain_remote(&text))
+                    content::read_at(open.as_fd(), name, LONGEST_REMOTE).is_ok_and(|text| is_plain_remote(&text))
                 }
                 _ => false,
             };
@@ -85,13 +86,13 @@ fn is_plain_remote(text: &[u8]) -> bool {
 /// the workspace must still lead there, and not on through a link that the program has made.
 pub(super) fn settle_worktree(facts: &Facts<'_>, dir: BorrowedFd<'_>, path: &[u8], is_held: bool, told: &mut Told) {
     const NAME: &CStr = c"gitdir";
-    let Ok(Some(about)) = entry::look_at(dir, NAME) else { return };
+    let Ok(Some(about)) = stat::look_at(dir, NAME) else { return };
     // Links are removed.
     if about.is_link() {
         return;
     }
     let is_held = is_held || facts.is_held_in(dir, NAME, path);
-    let text = entry::read_at(dir, NAME, LONGEST_POINTER).ok();
+    let text = content::read_at(dir, NAME, LONGEST_POINTER).ok();
     let way = text.as_ref().map_or(Way::Out, |text| way(facts, dir, path, text));
     let mut deeds = Deeds::default();
     if way == Way::Astray || way == Way::Out && !is_held {
@@ -127,7 +128,7 @@ fn way(facts: &Facts<'_>, dir: BorrowedFd<'_>, path: &[u8], text: &[u8]) -> Way 
     let is_meant_inside =
         plain(&whole).is_some_and(|whole| facts.tops.iter().any(|top| is_below(&whole, top.path.to_bytes())));
     let Ok(tree) = CString::new(tree) else { return Way::Out };
-    let is_there = match entry::open_without_links_at(dir, &tree) {
+    let is_there = match open::without_links_at(dir, &tree) {
         Ok(tree) => is_inside(facts, tree.as_fd()),
         // The worktree is gone. No link is on the way to the first part that is missing.
         Err(Errno::ENOENT) => is_meant_inside,
@@ -142,8 +143,8 @@ fn way(facts: &Facts<'_>, dir: BorrowedFd<'_>, path: &[u8], text: &[u8]) -> Way 
 
 /// Whether an open directory lies in the workspace, by the path that the kernel knows.
 fn is_inside(facts: &Facts<'_>, place: BorrowedFd<'_>) -> bool {
-    let link = CString::new(format!("/proc/self/fd/{}", file::number(place)));
-    let path = link.map_err(|_| Errno::EINVAL).and_then(|link| file::read_link(&link));
+    let link = CString::new(format!("/proc/self/fd/{}", fd::number(place)));
+    let path = link.map_err(|_| Errno::EINVAL).and_then(|link| content::read_link(&link));
     path.is_ok_and(|path| facts.tops.iter().any(|top| is_below(path.to_bytes(), top.path.to_bytes())))
 }
 

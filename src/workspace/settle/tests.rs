@@ -42,7 +42,7 @@ impl Place {
     }
 
     fn top(&self) -> SettleTop {
-        SettleTop { path: c_path(&self.0), identity: id_of(entry::look_at_path(&self.0).unwrap()) }
+        SettleTop { path: c_path(&self.0), identity: id_of(stat::look_at_path(&self.0).unwrap()) }
     }
 
     fn settle(&self, limits: Limits) -> Vec<String> {
@@ -108,7 +108,7 @@ fn what_has_another_name_is_replaced_by_a_copy() {
 #[test]
 fn what_was_held_must_be_the_same_still() {
     let place = Place::new("held");
-    let about = |name: &str| id_of(entry::look_at_path(&place.0.join(name)).unwrap());
+    let about = |name: &str| id_of(stat::look_at_path(&place.0.join(name)).unwrap());
     let path = |name: &str| c_path(&place.0.join(name));
     fs::write(place.0.join("t/.git"), "gitdir: /x").unwrap();
     let names = ["s/.git/config", "s/.git/hooks", "t/.git"];
@@ -143,7 +143,7 @@ fn what_was_held_must_be_the_same_still() {
 fn what_was_held_was_made_at_the_same_time() {
     let place = Place::new("born");
     let path = place.0.join("s/.git/config");
-    let id = id_of(entry::look_at_path(&path).unwrap());
+    let id = id_of(stat::look_at_path(&path).unwrap());
     let born = id.born.expect("the file system of /var/tmp keeps times of birth");
     let other = FileId { born: Some((born.0, born.1 ^ 1)), ..id };
     fs::remove_file(place.0.join("s/.git/hooks/update")).unwrap();
@@ -186,7 +186,7 @@ fn a_link_of_before_must_be_the_same_still() {
     ];
     for (number, (change, stays)) in changes.into_iter().enumerate() {
         symlink("/nowhere", &link).unwrap();
-        let about = entry::look_at_path(&link).unwrap();
+        let about = stat::look_at_path(&link).unwrap();
         assert!(about.born.is_some(), "the file system of /var/tmp keeps no times of birth");
         let mut old = SettleLink {
             path: c_path(&link),

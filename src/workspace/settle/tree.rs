@@ -8,9 +8,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use super::judge::Judge;
 use super::repository::Repository;
 use super::{Facts, Found, LONGEST_PATH, Told, names, pointer, state};
-use crate::sys::dir::{self, Entries, For};
-use crate::sys::file::{self, Kind, Stat};
-use crate::sys::{Errno, Result, entry};
+use crate::sys::dir::Entries;
+use crate::sys::open::{self, For};
+use crate::sys::stat::{self, Kind, Stat};
+use crate::sys::{Errno, Result, make};
 use crate::workspace::layout::REMOTES;
 use crate::workspace::names as judged;
 use crate::workspace::rebase::STATES;
@@ -112,10 +113,10 @@ impl<'t, 'f> Tree<'t, 'f> {
     /// An entry of a worktree that nobody could change is a git directory that pointers may lead to.
     fn note_held(&mut self, above: BorrowedFd<'_>, name: &CStr) {
         if parent_name(&self.path) == b"worktrees"
-            && let Ok(Some(about)) = entry::look_at(above, name)
+            && let Ok(Some(about)) = stat::look_at(above, name)
         {
             self.found.git_dirs.insert((about.device, about.inode));
-            if let Ok(open) = dir::open_any_mount(above, name, For::Names) {
+            if let Ok(open) = open::any_mount(above, name, For::Names) {
                 state::settle_worktree(self.facts, open.as_fd(), &self.path, true, self.told);
             }
         }
@@ -151,23 +152,23 @@ impl<'t, 'f> Tree<'t, 'f> {
             let is_closed = about.permissions() & 0o500 != 0o500 && about.owner == self.facts.user;
             is_closed.then_some(about.permissions())
         };
-        match dir::open_any_mount(above, name, For::Listing) {
+        match open::any_mount(above, name, For::Listing) {
             Err(Errno::EACCES) => {
                 // The top is at hand, and while it is closed not even `.` is found in it.
-                let found = if name == c"." { None } else { Some(dir::open_any_mount(above, name, For::Names)?) };
+                let found = if name == c"." { None } else { Some(open::any_mount(above, name, For::Names)?) };
                 let place = found.as_ref().map_or(above, OwnedFd::as_fd);
-                let about = file::fstat(place)?;
+                let about = stat::fstat(place)?;
                 let Some(mode) = mode_to_restore(about) else { return Ok(None) };
-                entry::set_mode_of_place(place, mode | 0o700)?;
-                let open = dir::open_any_mount(above, name, For::Listing)?;
+                make::set_mode_of_place(place, mode | 0o700)?;
+                let open = open::any_mount(above, name, For::Listing)?;
                 Ok(Some(Dir { open, about, mode: Some(mode) }))
             }
             open => {
                 let open = open?;
-                let about = file::fstat(open.as_fd())?;
+                let about = stat::fstat(open.as_fd())?;
                 let mode = mode_to_restore(about);
                 if let Some(mode) = mode {
-                    entry::set_mode(open.as_fd(), mode | 0o700)?;
+                    make::set_mode(open.as_fd(), mode | 0o700)?;
                 }
                 Ok(Some(Dir { open, about, mode }))
             }
@@ -177,7 +178,7 @@ impl<'t, 'f> Tree<'t, 'f> {
     fn enter(&mut self, Dir { open, about, mode }: Dir) -> Result<()> {
         let list = self.list(open.as_fd());
         if let (Err(_), Some(mode)) = (&list, mode) {
-            let _closed_again = entry::set_mode(open.as_fd(), mode).is_ok();
+            let _closed_again = make::set_mode(open.as_fd(), mode).is_ok();
         }
         let mut list = list?;
         let above = self.levels.last().and_then(|level| level.git);
@@ -237,7 +238,7 @@ impl<'t, 'f> Tree<'t, 'f> {
         for (path, way) in tops {
             if path.len() <= LONGEST_PATH && self.found.tops.len() < MOST_POINTERS {
                 self.found.tops.push(path.to_owned());
-            } else if let Ok(top) = dir::open_any_mount(git_dir, way, For::Names) {
+            } else if let Ok(top) = open::any_mount(git_dir, way, For::Names) {
                 names::settle(self.facts, self.judge, top.as_fd(), path, false, self.told);
             }
         }
@@ -262,7 +263,7 @@ impl<'t, 'f> Tree<'t, 'f> {
             for (name, kind) in self.entries.iter() {
                 let kind = match kind {
                     Some(kind) => Some(kind),
-                    None => entry::look_at(open, name)?.and_then(Stat::kind),
+                    None => stat::look_at(open, name)?.and_then(Stat::kind),
                 };
                 list.add(open, name, kind);
             }
@@ -280,8 +281,8 @@ impl<'t, 'f> Tree<'t, 'f> {
             && above.open.is_none()
         {
             above.open = level.open.as_ref().and_then(|open| {
-                let back = dir::open_any_mount(open.as_fd(), c"..", For::Listing).ok()?;
-                file::fstat(back.as_fd()).is_ok_and(|about| about.is_same_file(above.about)).then_some(back)
+                let back = open::any_mount(open.as_fd(), c"..", For::Listing).ok()?;
+                stat::fstat(back.as_fd()).is_ok_and(|about| about.is_same_file(above.about)).then_some(back)
             });
             if above.open.is_none() && !std::mem::take(&mut above.ahead).is_empty() {
                 self.told.unseen(&self.path[..above.path], Errno::ESTALE);
@@ -289,7 +290,7 @@ impl<'t, 'f> Tree<'t, 'f> {
         }
         if let (Some(mode), Some(open)) = (level.mode, &level.open) {
             // Nothing depends on it, and the user can do the same.
-            let _closed_again = entry::set_mode(open.as_fd(), mode).is_ok();
+            let _closed_again = make::set_mode(open.as_fd(), mode).is_ok();
         }
     }
 }

@@ -1,0 +1,85 @@
+//! Making, renaming, removing, and permissions.
+
+use std::ffi::CStr;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+use nix::fcntl::OFlag;
+use nix::sys::stat::{FchmodatFlags, Mode, SFlag};
+
+use super::{Errno, Result, check, stat};
+
+/// Creates the file `name` in `dir`, which must not exist, for writing.
+pub(crate) fn new_file_at(dir: BorrowedFd<'_>, name: &CStr, mode: u32) -> Result<OwnedFd> {
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    nix::fcntl::openat(dir, name, flags, Mode::from_bits_truncate(mode))
+}
+
+/// Makes an empty regular file, which must not exist.
+pub(crate) fn file_at(dir: BorrowedFd<'_>, name: &CStr, mode: u32) -> Result<()> {
+    nix::sys::stat::mknodat(dir, name, SFlag::S_IFREG, Mode::from_bits_truncate(mode), 0)
+}
+
+pub(crate) fn dir_at(dir: BorrowedFd<'_>, name: &CStr, mode: u32) -> Result<()> {
+    nix::sys::stat::mkdirat(dir, name, Mode::from_bits_truncate(mode))
+}
+
+pub(crate) fn link_at(target: &CStr, dir: BorrowedFd<'_>, name: &CStr) -> Result<()> {
+    nix::unistd::symlinkat(target, dir, name)
+}
+
+pub(crate) fn unlink_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<()> {
+    nix::unistd::unlinkat(dir, name, nix::unistd::UnlinkatFlags::NoRemoveDir)
+}
+
+/// `chmod` of `path` relative to `dir`, links followed.
+pub(crate) fn chmod_at(dir: BorrowedFd<'_>, path: &CStr, mode: u32) -> Result<()> {
+    nix::sys::stat::fchmodat(dir, path, Mode::from_bits_truncate(mode), FchmodatFlags::FollowSymlink)
+}
+
+/// Makes a fifo or a socket without anybody behind it, with mode 0; it must not exist.
+pub(crate) fn special_at(dir: BorrowedFd<'_>, name: &CStr, is_socket: bool) -> Result<()> {
+    let kind = if is_socket { nix::sys::stat::SFlag::S_IFSOCK } else { nix::sys::stat::SFlag::S_IFIFO };
+    nix::sys::stat::mknodat(dir, name, kind, Mode::empty(), 0)
+}
+
+/// Gives `from` in `dir` the name `to`, which nothing may have (EEXIST).
+pub(crate) fn rename_new(dir: BorrowedFd<'_>, from: &CStr, to: &CStr) -> Result<()> {
+    // By number: nix has it for glibc alone.
+    // SAFETY: both names live through the call; the kernel only reads them.
+    let renamed = check(unsafe {
+        libc::syscall(
+            libc::SYS_renameat2,
+            dir.as_raw_fd(),
+            from.as_ptr(),
+            dir.as_raw_fd(),
+            to.as_ptr(),
+            libc::RENAME_NOREPLACE,
+        )
+    });
+    match renamed {
+        // A file system that cannot do that at once (rename(2)).
+        Err(Errno::EINVAL | Errno::ENOSYS) => {
+            if stat::look_at(dir, to)?.is_some() {
+                return Err(Errno::EEXIST);
+            }
+            nix::fcntl::renameat(dir, from, dir, to)
+        }
+        result => result.map(drop),
+    }
+}
+
+/// Changes the permissions of an open directory.
+pub(crate) fn set_mode(dir: BorrowedFd<'_>, mode: u32) -> Result<()> {
+    nix::sys::stat::fchmod(dir, Mode::from_bits_truncate(mode))
+}
+
+/// The same for one that is open as a place only, which fchmod(2) refuses.
+pub(crate) fn set_mode_of_place(place: BorrowedFd<'_>, mode: u32) -> Result<()> {
+    let path = format!("/proc/self/fd/{}", place.as_raw_fd());
+    nix::sys::stat::fchmodat(
+        nix::fcntl::AT_FDCWD,
+        path.as_str(),
+        Mode::from_bits_truncate(mode),
+        nix::sys::stat::FchmodatFlags::FollowSymlink,
+    )
+}

@@ -1,0 +1,128 @@
+//! Opening, always close-on-exec: each function says whether links are followed.
+
+use std::ffi::CStr;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag};
+use nix::sys::stat::Mode;
+
+use super::{Errno, Result};
+
+/// Opens `path` as a place only (`O_PATH`).
+pub(crate) fn path(path: &CStr, directory: bool) -> Result<OwnedFd> {
+    let kind = if directory { OFlag::O_DIRECTORY } else { OFlag::empty() };
+    nix::fcntl::open(path, OFlag::O_PATH | OFlag::O_CLOEXEC | kind, Mode::empty())
+}
+
+/// How [`in_root`] opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Open {
+    /// A place, whatever it is.
+    Path,
+    /// A place that is a directory.
+    Dir,
+    /// For writing: created with this mode, or truncated.
+    Create(u32),
+}
+
+/// Opens `path` with `root` as the root directory: neither `..` nor a link leads out of it, and the links of procfs
+/// that jump anywhere are refused with `ELOOP` (`openat2(2)`; CVE-2024-21626, CVE-2026-87766).
+pub(crate) fn in_root(root: BorrowedFd<'_>, path: &CStr, open: Open) -> Result<OwnedFd> {
+    // An absolute path starts at `root` too; an empty one means `root` itself.
+    let path = if path.is_empty() { c"." } else { path };
+    let flags = match open {
+        Open::Path => OFlag::O_PATH,
+        Open::Dir => OFlag::O_PATH | OFlag::O_DIRECTORY,
+        // O_NONBLOCK: a fifo without a reader is ENXIO then; opening it would wait for one.
+        Open::Create(_) => OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOCTTY | OFlag::O_NONBLOCK,
+    };
+    let mode = match open {
+        Open::Create(mode) => Mode::from_bits_truncate(mode),
+        Open::Path | Open::Dir => Mode::empty(),
+    };
+    let how = OpenHow::new()
+        .flags(flags | OFlag::O_CLOEXEC)
+        .mode(mode)
+        .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+    loop {
+        match nix::fcntl::openat2(root, path, how) {
+            // A rename somewhere below the root while it was walked; the kernel asks to try again (openat2(2)).
+            Err(Errno::EAGAIN) => {}
+            result => return result,
+        }
+    }
+}
+
+/// Opens `path` as a place only; a link anywhere on the way or at its end is refused with `ELOOP` (`openat2(2)`).
+pub(crate) fn without_links(path: &CStr) -> Result<OwnedFd> {
+    let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_CLOEXEC).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
+    nix::fcntl::openat2(nix::fcntl::AT_FDCWD, path, how)
+}
+
+/// Opens the directory `path` as a place only; a link anywhere on the way is refused with `ELOOP` (`openat2(2)`).
+pub(crate) fn dir_without_links(path: &CStr) -> Result<OwnedFd> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let how = OpenHow::new().flags(flags).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
+    nix::fcntl::openat2(nix::fcntl::AT_FDCWD, path, how)
+}
+
+/// Opens `path` for reading. A fifo does not make this wait for a writer.
+pub(crate) fn read(path: &CStr) -> Result<OwnedFd> {
+    let flags = OFlag::O_RDONLY | OFlag::O_NOCTTY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    nix::fcntl::open(path, flags, Mode::empty())
+}
+
+/// Opens `name` in `dir` as a directory; a link is refused.
+pub(crate) fn dir_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    nix::fcntl::openat(dir, name, flags, Mode::empty())
+}
+
+/// Opens `path`, relative to `dir`, for writing. Links are followed: for files of a procfs that is known to be one.
+pub(crate) fn write_at(dir: BorrowedFd<'_>, path: &CStr) -> Result<OwnedFd> {
+    nix::fcntl::openat(dir, path, OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty())
+}
+
+/// Opens `path`, relative to `dir`, for reading. Links are followed, as by [`write_at`].
+pub(crate) fn read_at(dir: BorrowedFd<'_>, path: &CStr) -> Result<OwnedFd> {
+    nix::fcntl::openat(dir, path, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
+}
+
+/// What a directory is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum For {
+    /// To find names in it that are known (`O_PATH`).
+    Names,
+    /// To list it.
+    Listing,
+}
+
+/// Opens the directory `name` of `dir`; a link is refused (`ENOTDIR`), and so is another mount (`EXDEV`).
+pub(crate) fn same_mount(dir: BorrowedFd<'_>, name: &CStr, what_for: For) -> Result<OwnedFd> {
+    dir_with(dir, name, what_for, ResolveFlag::RESOLVE_NO_XDEV)
+}
+
+/// Opens the directory `name` of `dir`, with what is mounted there; a link is refused (`ENOTDIR`).
+pub(crate) fn any_mount(dir: BorrowedFd<'_>, name: &CStr, what_for: For) -> Result<OwnedFd> {
+    dir_with(dir, name, what_for, ResolveFlag::empty())
+}
+
+fn dir_with(dir: BorrowedFd<'_>, name: &CStr, what_for: For, resolve: ResolveFlag) -> Result<OwnedFd> {
+    let kind = match what_for {
+        For::Names => OFlag::O_PATH,
+        For::Listing => OFlag::O_RDONLY,
+    };
+    let flags = kind | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    nix::fcntl::openat2(dir, name, OpenHow::new().flags(flags).resolve(resolve).mode(Mode::empty()))
+}
+
+/// Opens `name` in `dir` as a place only, with what is mounted there; a link is opened itself.
+pub(crate) fn path_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd> {
+    nix::fcntl::openat(dir, name, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty())
+}
+
+/// Opens `path`, relative to `dir`, as a place only; a link anywhere on the way or at its end is refused (`ELOOP`).
+pub(crate) fn without_links_at(dir: BorrowedFd<'_>, path: &CStr) -> Result<OwnedFd> {
+    let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_CLOEXEC).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
+    nix::fcntl::openat2(dir, path, how)
+}

@@ -1,0 +1,74 @@
+//! What kind of filesystem a descriptor lies on, and how it is mounted.
+
+use std::ffi::CStr;
+use std::os::fd::BorrowedFd;
+
+use super::Result;
+
+/// Whether `fd` lies on a procfs. What is written to `uid_map` must not land in a file that somebody mounted there
+/// (CVE-2025-52881).
+pub(crate) fn is_procfs(fd: BorrowedFd<'_>) -> Result<bool> {
+    nix::sys::statfs::fstatfs(fd).map(|fs| fs.filesystem_type() == nix::sys::statfs::PROC_SUPER_MAGIC)
+}
+
+/// Whether `fd` lies on a filesystem that shows the kernel's own state, rather than anybody's files.
+pub(crate) fn is_kernels(fd: BorrowedFd<'_>) -> Result<bool> {
+    use nix::sys::statfs::{
+        BPF_FS_MAGIC, CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, DEBUGFS_MAGIC, DEVPTS_SUPER_MAGIC, PROC_SUPER_MAGIC,
+        SECURITYFS_MAGIC, SYSFS_MAGIC, TRACEFS_MAGIC,
+    };
+    let kernels = [
+        PROC_SUPER_MAGIC,
+        SYSFS_MAGIC,
+        DEVPTS_SUPER_MAGIC,
+        CGROUP_SUPER_MAGIC,
+        CGROUP2_SUPER_MAGIC,
+        DEBUGFS_MAGIC,
+        TRACEFS_MAGIC,
+        SECURITYFS_MAGIC,
+        BPF_FS_MAGIC,
+    ];
+    nix::sys::statfs::fstatfs(fd).map(|fs| kernels.contains(&fs.filesystem_type()))
+}
+
+/// Whether the filesystem of `fd` gives the greatest offset that there is to the last entry of a directory: ext4, which
+/// answers with nothing where a reader has got there (`ext4_dx_readdir` in fs/ext4/dir.c, `EXT4_HTREE_EOF_64BIT`). Of
+/// others the offsets mean nothing to anybody else (`getdents(2)`).
+pub(crate) fn marks_last(fd: BorrowedFd<'_>) -> Result<bool> {
+    nix::sys::statfs::fstatfs(fd).map(|fs| fs.filesystem_type() == nix::sys::statfs::EXT4_SUPER_MAGIC)
+}
+
+/// Whether the filesystem of `fd` lists files with the inode number that `stat(2)` has for them, and without those of
+/// another device in between. An overlay does not always, nor do many in user space. A filesystem that is missing here
+/// costs time only.
+pub(crate) fn lists_inodes(fd: BorrowedFd<'_>) -> Result<bool> {
+    use nix::sys::statfs::{BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, F2FS_SUPER_MAGIC, FsType, TMPFS_MAGIC};
+    // nix has it for glibc alone.
+    const XFS_SUPER_MAGIC: FsType = FsType(libc::XFS_SUPER_MAGIC as _);
+    let known = [BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, F2FS_SUPER_MAGIC, TMPFS_MAGIC, XFS_SUPER_MAGIC];
+    nix::sys::statfs::fstatfs(fd).map(|fs| known.contains(&fs.filesystem_type()))
+}
+
+/// Whether the filesystem of `fd` has no name in a directory that it does not list. Automounts, snapshots and much in user
+/// space have. A filesystem that is missing here costs time only.
+pub(crate) fn lists_all(fd: BorrowedFd<'_>) -> Result<bool> {
+    use nix::sys::statfs::{
+        BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, F2FS_SUPER_MAGIC, FsType, OVERLAYFS_SUPER_MAGIC, TMPFS_MAGIC,
+    };
+    // nix has it for glibc alone.
+    const XFS_SUPER_MAGIC: FsType = FsType(libc::XFS_SUPER_MAGIC as _);
+    let known =
+        [BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, F2FS_SUPER_MAGIC, OVERLAYFS_SUPER_MAGIC, TMPFS_MAGIC, XFS_SUPER_MAGIC];
+    nix::sys::statfs::fstatfs(fd).map(|fs| known.contains(&fs.filesystem_type()))
+}
+
+/// Whether nothing can be changed at `fd` through its mount (`fstatvfs(3)`).
+pub(crate) fn is_read_only(fd: BorrowedFd<'_>) -> Result<bool> {
+    nix::sys::statvfs::fstatvfs(fd).map(|fs| fs.flags().contains(nix::sys::statvfs::FsFlags::ST_RDONLY))
+}
+
+/// Whether a selinuxfs is mounted at `path`.
+pub(crate) fn is_selinuxfs(path: &CStr) -> bool {
+    // The C libraries disagree about the sign of the field, and the magic number needs the highest of 32 bits.
+    nix::sys::statfs::statfs(path).is_ok_and(|fs| fs.filesystem_type().0 as u32 == libc::SELINUX_MAGIC as u32)
+}
