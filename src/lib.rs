@@ -47,7 +47,7 @@
 //! | what a host cannot enforce, by name | `plan/unenforced.rs` |
 //! | signals to the tool | `sys/signals.rs`, `supervise/mod.rs` |
 //! | the program at a terminal: ^C, ^Z, `fg` | `supervise/job.rs`, `sys/terminal.rs` |
-//! | what stays inside and reaps | `exec/pid1.rs`; its copy in memory: `exec/sealed.rs` |
+//! | what stays inside and reaps | `exec/pid1.rs`, `exec/reap.rs`; its copy in memory: `exec/sealed.rs` |
 //! | what the supervisor listens to, and what ends a box | `supervise/attend.rs`; the event loop: `supervise/events.rs` |
 //! | how the first process of a box is made, and begins | `supervise/make.rs`; in joined namespaces: `exec/joins.rs` |
 //! | a box for a library user who goes on beside it | `spawn.rs`; what its supervisor tells: `protocol/told.rs` |

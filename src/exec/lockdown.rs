@@ -5,7 +5,7 @@ use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::landlock::Fence;
-use super::{mounts, pid1};
+use super::{filters, mounts};
 use crate::plan::{Cwd, Exec, Filters, Lock, Plan, Restrictions};
 use crate::protocol::{At, Descriptors, Failure, Message, Outcome, Stage};
 use crate::spec::{DieWith, Lifecycle};
@@ -154,7 +154,7 @@ impl Locked<'_> {
 
     /// Installs the filters for this process and everything it starts.
     pub(super) fn install_filters(&self, restrictions: &Restrictions) -> Outcome<()> {
-        pid1::install(self.filters(restrictions))
+        filters::install(self.filters(restrictions))
     }
 
     /// The filters that are not in force yet, in their order.

@@ -6,6 +6,7 @@
 
 mod deny;
 mod devices;
+mod filters;
 mod input;
 mod joins;
 mod landlock;
@@ -14,6 +15,7 @@ mod listing;
 mod lockdown;
 mod mounts;
 mod pid1;
+mod reap;
 mod root;
 mod sealed;
 mod sources;

@@ -5,17 +5,18 @@
 //! has no capabilities, no descriptors but its own, and the filters of the program.
 
 use std::ffi::CString;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd, RawFd};
 
 use super::lockdown::Locked;
+use super::reap::{let_start, reap};
 use super::sealed;
 use super::tell::tell;
 use crate::plan::{Filters, Plan};
-use crate::protocol::{At, Failure, GO, Message, Outcome, Stage, Watch};
+use crate::protocol::{At, Failure, Message, Outcome, Stage, Watch};
 use crate::spec::{CapSet, DieWith, Lifecycle};
 use crate::sys::cmdline::CommandLine;
 use crate::sys::ns::NsSet;
-use crate::sys::process::{self, Change, Cloned, SingleThread};
+use crate::sys::process::{self, Cloned, SingleThread};
 use crate::sys::{Errno, caps, content, fd, open, socket};
 
 /// Takes the locks that are held as long as anything lives inside, before the program could run without them.
@@ -106,15 +107,6 @@ fn run_copied(
     }
 }
 
-/// Lets the program's process go on, and waits until it has executed the program, which closes its end of the socket.
-/// As with `process::spawn_on_own_stack`, a failure from here on is one after the start.
-pub(super) fn let_start(release: BorrowedFd<'_>) -> Result<(), Errno> {
-    content::write_all(release, GO)?;
-    // The result does not matter: the process was released.
-    let _executed = content::read(release, &mut [0]).is_ok();
-    Ok(())
-}
-
 /// Becomes the program. Returns only after a failure, which it has reported.
 fn become_program(plan: &Plan, control: &OwnedFd, locked: &Locked<'_>, init: Option<i32>) -> u8 {
     let failure = match tie_to_init(&plan.lifecycle, init) {
@@ -155,39 +147,10 @@ fn stay(plan: &Plan, control: &OwnedFd, locked: &Locked<'_>, besides: &[RawFd]) 
     fd::close_all_but(&keep).stage(Stage::Control)
 }
 
-/// Installs filters for this process and everything it starts.
-pub(super) fn install<'a>(programs: impl Iterator<Item = &'a [u8]>) -> Outcome<()> {
-    for (index, program) in programs.enumerate() {
-        let failed = |errno| Failure::nth(Stage::InstallFilter, index, errno as i32);
-        process::install_filter(program).map_err(failed)?;
-    }
-    Ok(())
-}
-
 /// What to tell the supervisor about the program.
 fn watch(plan: &Plan, program: i32) -> Watch {
     // Every orphan becomes a child of the init of its PID namespace, and of no other process. So only init can tell
     // whether anything is left.
     let tells_more = plan.lifecycle.looks_afterwards() && plan.launch.clone.has(NsSet::PID);
     Watch { program, tells_more, tells_stops: plan.program.new_group }
-}
-
-/// Waits until no child is left. Reports how the program ended as soon as it has.
-pub(super) fn reap(Watch { program, tells_more, tells_stops }: Watch, control: &OwnedFd) -> Failure {
-    let mut ended = None;
-    loop {
-        match (process::wait_for_any(), ended) {
-            (Ok((pid, Change::Ended(end))), _) if pid == program => {
-                ended = Some(end.exit_code());
-                let is_empty = tells_more && process::has_no_child();
-                tell(control, &Message::Ended { end, is_empty });
-            }
-            (Ok((pid, Change::Stopped(signal))), _) if pid == program && tells_stops => {
-                tell(control, &Message::Stopped(signal));
-            }
-            (Ok(_), _) => {}
-            (Err(_), Some(code)) => process::exit_now(code),
-            (Err(errno), None) => return Failure::new(Stage::Reap, errno as i32),
-        }
-    }
 }

@@ -12,7 +12,7 @@ use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use super::lockdown::Locked;
-use super::pid1;
+use super::reap::{let_start, reap};
 use super::tell::tell;
 use crate::plan::Plan;
 use crate::protocol::{At, Message, Orders, Outcome, Stage, Watch};
@@ -79,7 +79,7 @@ pub(crate) fn resume(line: CommandLine) -> ! {
     line.wipe(&name);
     let control = fd::own(orders.control);
     let failure = match settle(&orders, &name) {
-        Ok(()) => pid1::reap(orders.watch, &control),
+        Ok(()) => reap(orders.watch, &control),
         Err(failure) => failure,
     };
     tell(&control, &Message::Failed(failure));
@@ -96,7 +96,7 @@ fn settle(orders: &Orders, name: &CStr) -> Outcome<()> {
     keep.push(orders.release);
     keep.sort_unstable();
     fd::close_all_but(&keep).stage(Stage::Control)?;
-    fd::callers_fd(orders.release).and_then(pid1::let_start).stage(Stage::Control)?;
+    fd::callers_fd(orders.release).and_then(let_start).stage(Stage::Control)?;
     fd::close_numbers([orders.release]);
-    pid1::install(orders.filters.iter().map(Vec::as_slice))
+    super::filters::install(orders.filters.iter().map(Vec::as_slice))
 }
