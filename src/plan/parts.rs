@@ -15,7 +15,7 @@ pub struct Launch {
     pub joins: Joins,
     /// What the setup process waits for.
     pub(crate) start: Start,
-    /// Who is told what.
+    /// Who is told about the run.
     pub report: Report,
 }
 
@@ -43,7 +43,7 @@ pub struct UserIds {
     pub(crate) maps: Maps,
     /// The ids that the program sees as its own.
     pub(crate) seen: (u32, u32),
-    /// Ids to become in a joined user namespace.
+    /// Ids to switch to in a joined user namespace.
     pub switch: Switch,
 }
 
@@ -65,7 +65,7 @@ pub struct Root {
     pub(crate) denials: Denials,
     /// Whether a restriction that cannot be enforced is dropped and the caller told.
     pub(crate) best_effort: bool,
-    /// [`Spec::one_tmpfs`].
+    /// See [`crate::spec::Spec::one_tmpfs`].
     pub(crate) one_tmpfs: bool,
     /// Whether a new procfs is mounted, and not the host's.
     pub(crate) fresh_proc: bool,
@@ -121,9 +121,9 @@ pub struct Program {
     pub cwd: Cwd,
     /// Descriptors of the caller that it gets.
     pub(crate) fds: Fds,
-    /// Start it in a new session.
+    /// Whether to start it in a new session.
     pub(crate) new_session: bool,
-    /// Start it in a new process group of this session.
+    /// Whether to start it in a new process group of this session.
     pub(crate) new_group: bool,
 }
 

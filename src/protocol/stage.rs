@@ -112,7 +112,7 @@ stages! {
     "network" {
         /// Making the network namespace.
         Net: "cannot make a network namespace", "Creating new namespace failed";
-        /// Entering it.
+        /// Entering the network namespace.
         JoinNet: "cannot enter the network namespace", "Can't enter the new network namespace";
         /// Bringing the loopback device up.
         Loopback: "cannot bring the loopback device up", "loopback: Failed RTM_NEWADDR";

@@ -87,7 +87,7 @@ pub enum FsOp {
     Bind {
         /// What to mount.
         source: Source,
-        /// Where.
+        /// Where to mount it.
         dest: CString,
         /// How.
         flags: BindFlags,
@@ -103,22 +103,22 @@ pub enum FsOp {
         layers: Vec<CString>,
         /// The upper part.
         kind: OverlayKind,
-        /// Where.
+        /// Where to mount it.
         dest: CString,
     },
     /// Mount procfs: a new one if the PID namespace is new or joined, otherwise the host's.
     Proc {
-        /// Where.
+        /// Where to mount it.
         dest: CString,
     },
     /// Make a minimal `/dev`: six device nodes, pts, shm and the usual links.
     Dev {
-        /// Where.
+        /// Where to mount it.
         dest: CString,
     },
     /// Mount an empty tmpfs.
     Tmpfs {
-        /// Where.
+        /// Where to mount it.
         dest: CString,
         /// Permission bits of its root (0 to 0o7777).
         mode: u32,
@@ -127,12 +127,12 @@ pub enum FsOp {
     },
     /// Mount a POSIX message queue filesystem.
     Mqueue {
-        /// Where.
+        /// Where to mount it.
         dest: CString,
     },
     /// Make a directory. An existing one keeps its mode.
     Dir {
-        /// Where.
+        /// Where to make it.
         dest: CString,
         /// Permission bits (0 to 0o7777).
         mode: u32,
