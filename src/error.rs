@@ -1,5 +1,5 @@
-//! One error type, which keeps its structure until a front end prints it: what kind it is, which field of the spec it
-//! is about, and where that was asked for. Used by every module, uses none.
+//! The error type. It keeps its structure until a front end prints it: its kind, the field of the spec that it is
+//! about, and where that was asked for. Every module uses this one, and it uses none.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -8,48 +8,48 @@ use std::os::unix::ffi::OsStrExt;
 
 /// Why the program was not started.
 ///
-/// The engine says what is wrong and which [`Field`] of the spec it is about. A front end adds the
-/// [place](Error::place) where that was asked for, in its own words, and makes an exit code of the [`ErrorKind`].
+/// The engine says what is wrong and which [`Field`] of the spec it is about. A front end adds in its own words the
+/// [place](Error::place) where that was asked for, and derives an exit code from the [`ErrorKind`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
     /// What kind of failure it is.
     pub kind: ErrorKind,
-    /// The field of the spec that it is about, where it is about one.
+    /// The field of the spec that it is about, if there is one.
     pub field: Option<Field>,
-    /// Where a front end was asked for that: an option with its value, or a line of a profile.
+    /// Where the front end found the request: an option with its value, or a line of a profile.
     pub place: Option<Box<[u8]>>,
-    /// The step of setting up that failed, in a word; `None` where nothing was begun.
+    /// The step of the set-up that failed, in one word. `None` if nothing was begun.
     pub step: Option<&'static str>,
-    /// The number of the system's error (errno(3)), where that step failed by a call.
+    /// The error number (errno(3)), if a system call of that step failed.
     pub errno: Option<NonZeroI32>,
     /// What failed, with the path and the reason. Bytes, because paths and arguments are not always UTF-8.
     pub message: Vec<u8>,
-    /// The things that the message announces, where these are several.
+    /// The items that the message announces, if there are several.
     pub parts: Box<[Part]>,
-    /// The likely cause and what to do about it, where it is known.
+    /// The likely cause and the remedy, if they are known.
     pub hint: Option<Hint>,
 }
 
-/// What kind of failure an error is.
+/// The kind of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// What was asked for is wrong by itself, or two wishes exclude each other: no host can do it.
+    /// The request is wrong in itself, or excludes another one: no host can carry it out.
     Invalid,
-    /// It would give the program more than was meant.
+    /// It would give the program more access than was meant.
     Unsafe,
-    /// This host cannot do it: the kernel, or something around this process, does not allow it.
+    /// This host cannot do it: the kernel, or the surroundings of this process, do not allow it.
     Unsupported,
-    /// A call failed.
+    /// A system call failed.
     Failed,
-    /// The program is not there.
+    /// The program does not exist.
     NotFound,
-    /// The program is there and cannot be executed.
+    /// The program exists but cannot be executed.
     NotExecutable,
-    /// A fault of pinfold's own.
+    /// A bug in pinfold.
     Internal,
 }
 
-/// A field of a [`Spec`](crate::spec::Spec). Of a list, the entry with this number, counted from 0.
+/// A field of a [`Spec`](crate::spec::Spec). A number is the index in a list, counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Field {
     /// An operation, by its [`word`](crate::spec::Op::word).
@@ -111,7 +111,7 @@ pub enum Field {
 }
 
 impl fmt::Display for Field {
-    /// Its path in the spec, for who has filled that in.
+    /// Its path in the spec, for users who build the spec themselves.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Field::Op(word) => return write!(f, "operation of word {word}"),
@@ -146,49 +146,49 @@ impl fmt::Display for Field {
     }
 }
 
-/// One of several things that an error is about.
+/// One of several items that an error is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
-    /// As [`Error::field`].
+    /// Like [`Error::field`].
     pub field: Option<Field>,
-    /// As [`Error::place`].
+    /// Like [`Error::place`].
     pub place: Option<Box<[u8]>>,
     /// What is wrong with it, on one line.
     pub message: Vec<u8>,
 }
 
-/// What to do about an error.
+/// A remedy for an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Hint {
-    /// Words that hold for everybody.
+    /// A text for every front end.
     Text(String),
-    /// Something for which each front end has options, and words, of its own.
+    /// A remedy for which each front end has its own options and words.
     Advice(Advice),
 }
 
-/// What to do about an error, whatever a front end calls it.
+/// A remedy, independent of the words of a front end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Advice {
-    /// Go on without what cannot be enforced ([`Spec::best_effort`](crate::spec::Spec::best_effort)).
+    /// Continue without what cannot be enforced ([`Spec::best_effort`](crate::spec::Spec::best_effort)).
     BestEffort,
-    /// Mount a directory rather than pass it on as a descriptor.
+    /// Mount the directory instead of passing it as a descriptor.
     MountDirectory,
-    /// Open a file, or mount it, rather than pass its place on as a descriptor.
+    /// Open the file for reading or writing, or mount it, instead of passing its location as a descriptor.
     MountFile,
-    /// Share the host's network, or let a relay have the socket.
+    /// Share the host's network, or give the socket to a relay.
     ShareNetwork,
-    /// Take a smaller directory for the workspace.
+    /// Use a smaller directory as the workspace.
     OneProject,
-    /// Take a workspace in which there is less to look at, or one without protection.
+    /// Use a workspace with less to check, or one without protection.
     SmallerWorkspace,
     /// Start the program in a directory that is not denied.
     StartElsewhere,
-    /// Let Landlock's rules grant the file of the program.
+    /// Let a Landlock rule grant the file of the program.
     GrantProgram,
 }
 
 impl fmt::Display for Hint {
-    /// In the words of the library.
+    /// Uses the words of the library.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Hint::Text(text) => text,
@@ -217,7 +217,7 @@ impl fmt::Display for Hint {
 }
 
 impl Error {
-    /// An error of this kind, about nothing in particular.
+    /// An error of this kind. It is about no field and has no hint.
     pub fn new(kind: ErrorKind, message: impl Into<Vec<u8>>) -> Error {
         Error {
             kind,
@@ -243,14 +243,14 @@ impl Error {
         Error { hint: hint.map(Hint::Text), ..self }
     }
 
-    /// The same error with advice that each front end words by itself.
+    /// The same error, with advice that each front end puts into its own words.
     #[must_use]
     pub(crate) fn with_advice(self, advice: Advice) -> Error {
         Error { hint: Some(Hint::Advice(advice)), ..self }
     }
 
-    /// The message as a front end prints it, with the place: in front of it, and behind what a step says. The parts
-    /// stand on lines of their own.
+    /// The message as a front end prints it. The place comes before the message, or after it if a step is given. Each
+    /// part has a line of its own.
     pub fn text(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.message.len() + 64);
         let before = self.step.map(str::as_bytes).or(self.place.as_deref());
@@ -274,10 +274,10 @@ impl Error {
 }
 
 impl fmt::Display for Error {
-    /// In the words of the library, which calls a field what it is called in the spec.
+    /// Uses the words of the library, which names a field by its path in the spec.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.field {
-            // The message has the operation in words.
+            // The message already describes the operation.
             None | Some(Field::Op(_)) => {}
             Some(_) if self.place.is_some() || self.step.is_some() => {}
             Some(field) => write!(f, "{field}: ")?,
@@ -292,17 +292,17 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// What to do where no more descriptors may be open (`EMFILE`).
+/// The remedy if the limit of open descriptors is reached (`EMFILE`).
 pub(crate) const MORE_FILES: &str = "raise the limit of open files (ulimit -n)";
 
-/// The hint where the kernel does not have a call (ENOSYS), or somebody says so.
+/// The hint if a system call is missing, or seems to be (ENOSYS).
 pub(crate) const MISSING_CALL: &str = "pinfold needs Linux 5.12 or newer (mount_setattr, openat2, close_range, pidfd_open), and no filter that hides these \
      calls: inside a sandbox of pinfold's, begin that by `pinfold run --allow-userns --landlock off`";
 
-/// Appends `text` with control characters escaped (`\n`, `\x1b`, `\u{9b}`), all other bytes as they are.
+/// Appends `text` with control characters escaped (`\n`, `\x1b`, `\u{9b}`). All other bytes are kept.
 ///
-/// A path or argument that came from somebody else must not move the cursor, turn the direction of writing around or
-/// fake a second line of a message (CVE-2023-28101 did that to a permission prompt).
+/// A path or argument from somebody else must not move the cursor, reverse the writing direction or fake a second line
+/// of a message (CVE-2023-28101 did that to a permission prompt).
 pub(crate) fn push_printable(out: &mut Vec<u8>, text: impl AsRef<OsStr>) {
     for chunk in text.as_ref().as_bytes().utf8_chunks() {
         for letter in chunk.valid().chars() {
@@ -319,18 +319,19 @@ pub(crate) fn push_printable(out: &mut Vec<u8>, text: impl AsRef<OsStr>) {
     }
 }
 
-/// `text` as [`push_printable`] has it, and what is no UTF-8 replaced.
+/// `text`, escaped as by [`push_printable`], with bytes that are not UTF-8 replaced.
 pub(crate) fn printable(text: impl AsRef<OsStr>) -> String {
     let mut out = Vec::new();
     push_printable(&mut out, text);
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// `text` as one word of a shell, which executes nothing in it; a terminal shows what is there. Where that takes escapes
-/// (`$'...'`, POSIX.1-2024, and bash, zsh and ksh since long) the word is still the same to the byte.
+/// Quotes `text` as one word for a shell, which executes nothing in it. A terminal shows all of it. If that needs
+/// escapes (`$'...'`, in POSIX.1-2024 and long since in bash, zsh and ksh), the shell still reads exactly the same
+/// bytes.
 pub(crate) fn quoted(text: impl AsRef<OsStr>) -> String {
     let bytes = text.as_ref().as_bytes();
-    // A word with `=` in it may be an assignment, but not an option.
+    // A word that contains `=` may be an assignment, unless it is an option.
     let is_option = bytes.starts_with(b"-");
     let is_bare = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+:@%,".contains(byte) || is_option && *byte == b'=';
     match std::str::from_utf8(bytes) {
@@ -354,18 +355,18 @@ pub(crate) fn quoted(text: impl AsRef<OsStr>) -> String {
     }
 }
 
-/// Three octal digits: a shell reads no more of them, as it may of hexadecimal ones.
+/// Three octal digits. A shell reads at most three of them, but may read more than two hexadecimal digits.
 fn in_octal(byte: u8) -> String {
     format!("\\{byte:03o}")
 }
 
-/// Text of a JSON value with what cannot be seen escaped, so that a terminal shows what is there. Strings are the only
-/// place where it can stand.
+/// Escapes invisible characters in the text of a JSON value, so that a terminal shows all of it. Such characters can
+/// occur only in strings.
 pub(crate) fn printable_json(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for letter in json.chars() {
         if is_hidden(letter) || letter == '\x7f' {
-            // Beyond the first 65536 it takes two (RFC 8259, section 7).
+            // A character above U+FFFF takes two escapes (RFC 8259, section 7).
             let units =
                 letter.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
             out.push_str(&units);
@@ -376,18 +377,18 @@ pub(crate) fn printable_json(json: &str) -> String {
     out
 }
 
-/// Control characters beyond ASCII, those that turn the direction of writing around (Unicode, annex 9; CVE-2021-42574),
-/// and those that show nothing at all: spaces without width, joiners, fillers, variation selectors, the byte order mark,
-/// tags.
+/// Whether a terminal would hide `letter` or its effect. These are control characters beyond ASCII, characters that
+/// change the writing direction (Unicode, annex 9; CVE-2021-42574), and invisible ones: zero-width spaces, joiners,
+/// fillers, variation selectors, the byte order mark, tags.
 fn is_hidden(letter: char) -> bool {
-    // Down to the next comment this is Default_Ignorable_Code_Point (Unicode, DerivedCoreProperties.txt).
+    // Up to the next comment, this is Default_Ignorable_Code_Point (Unicode, DerivedCoreProperties.txt).
     matches!(
         letter,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
             | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
             | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}'
             | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
-            // C1 controls, ends of lines and paragraphs, a pattern of Braille without a dot, marks of annotations.
+            // C1 controls, line and paragraph separators, the blank Braille pattern, interlinear annotation characters.
             | '\u{80}'..='\u{9f}' | '\u{2028}'..='\u{2029}' | '\u{2800}' | '\u{fff9}'..='\u{fffb}'
     )
 }

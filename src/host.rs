@@ -1,6 +1,6 @@
-//! What this host and this caller are: facts, probed once, and only those that the spec asks for.
+//! Facts about this host and its caller. They are probed once, and only if the spec needs them.
 //!
-//! The only reader of ambient state (ids, environment, current directory, terminal, `/proc`).
+//! This is the only reader of ambient state (ids, environment, current directory, terminal, `/proc`).
 
 use std::ffi::{CStr, CString, OsString};
 use std::os::fd::{AsFd, OwnedFd};
@@ -13,7 +13,7 @@ use crate::spec::{FdNumber, Fds, FsOp, LAST_KNOWN_CAP, Landlock, ProfileText, Se
 use crate::sys::stat::{self, Kind};
 use crate::sys::{self, Errno, caps, content, cwd, fd, landlock, open, process, socket, statfs};
 
-/// Facts about the caller that the words of a command line are judged by.
+/// The ids of the caller. A command line is judged by them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Caller {
     /// Real user id.
@@ -43,12 +43,12 @@ impl Caller {
     }
 }
 
-/// A variable of the environment of this process.
+/// The value of an environment variable of this process. `None` if it is not set or empty.
 pub(crate) fn variable(name: &str) -> Option<Vec<u8>> {
     std::env::var_os(name).filter(|value| !value.is_empty()).map(OsString::into_vec)
 }
 
-/// The environment of this process: `NAME=VALUE`, in order. For programs that have no [`crate::cli::CommandLine`].
+/// The environment of this process, as `NAME=VALUE`, in order. For programs without a [`crate::cli::CommandLine`].
 pub fn environment() -> Vec<CString> {
     let entry = |(name, value): (OsString, OsString)| {
         let mut entry = name.into_vec();
@@ -59,70 +59,71 @@ pub fn environment() -> Vec<CString> {
     std::env::vars_os().filter_map(entry).collect()
 }
 
-/// A descriptor of the caller that would give the program more of the host than what is open there.
+/// A descriptor of the caller that would give the program more of the host than the open file itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WayOut {
     /// Its number.
     pub fd: FdNumber,
-    /// Where it leads.
+    /// What it gives access to.
     pub leads_to: LeadsTo,
 }
 
-/// Where a [`WayOut`] leads.
+/// What a [`WayOut`] gives access to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeadsTo {
-    /// A directory. Calls that take one (`fchmodat(2)`, `utimensat(2)`) reach all of the host's tree by `..` from there.
+    /// The whole tree of the host. Calls that take a directory (`fchmodat(2)`, `utimensat(2)`) reach it through `..`.
     Directory,
-    /// A place that is not open (`O_PATH`), and could be opened.
+    /// A location that is not open for reading or writing (`O_PATH`). The program could open it.
     Place,
-    /// The network namespace that the socket was made in: by `connect(2)` it reaches others there. The address family.
+    /// The network namespace in which the socket was made: `connect(2)` reaches others there. The value is the address
+    /// family.
     Network(i32),
 }
 
-/// Everything that planning needs to know of the host.
+/// All facts about the host that planning needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Host {
     /// Who called.
     pub caller: Caller,
-    /// The environment that the spec makes of the caller's: `NAME=VALUE`, in order.
+    /// The environment after the changes of the spec, as `NAME=VALUE`, in order.
     pub environment: Vec<CString>,
-    /// What this program was called, without directories: the name that PID 1 of the box keeps.
+    /// The name that this program was called by, without directories. PID 1 of the sandbox keeps it.
     pub program: CString,
-    /// The current directory without links, where there is one. Only probed where the spec names none.
+    /// The current directory without links, if there is one. Only probed if the spec names no directory.
     pub cwd: Option<CString>,
-    /// Whether `$PWD` (as the spec leaves it) names the current directory, which makes it the name to keep.
+    /// Whether `$PWD` (after the changes of the spec) names the current directory. If so, this name is kept.
     pub pwd_is_cwd: bool,
-    /// Descriptors that the spec names and that were open before any of ours was.
+    /// Descriptors that the spec names and that were open before we opened any.
     pub descriptors: Vec<FdNumber>,
-    /// Descriptors that would give the program more of the host than what is open there. Only probed where the spec says
-    /// which ones the program gets.
+    /// Descriptors that would give the program more of the host than the open file itself. Only probed if the spec
+    /// lists the descriptors that the program gets.
     pub ways_out: Vec<WayOut>,
-    /// Whether the kernel has user namespaces, and they are not switched off. Only probed for root and
-    /// [`UserNs::Try`]; others get one in any case.
+    /// Whether the kernel has user namespaces and they are not switched off. Only probed for root with [`UserNs::Try`];
+    /// others get one in any case.
     pub has_user_ns: bool,
-    /// Whether the kernel has cgroup namespaces. Only probed where one is asked for.
+    /// Whether the kernel has cgroup namespaces. Only probed if one is asked for.
     pub has_cgroup_ns: bool,
-    /// Whether SELinux is enabled. Only probed where a label is given.
+    /// Whether SELinux is enabled. Only probed if a label is given.
     pub has_selinux: bool,
-    /// The terminal at standard output: its path. Only probed for a new `/dev`.
+    /// The path of the terminal at standard output. Only probed for a new `/dev`.
     pub tty: Option<CString>,
-    /// Whether the caller may write to this program's file, or give itself the right to. Only probed where somebody wants
-    /// to know about the box.
+    /// Whether the caller may write to this program's file, or make it writable. Only probed if somebody wants to know
+    /// about the sandbox.
     pub owns_program: bool,
-    /// Version of the kernel's Landlock ABI; 0 where it has none. Only probed where a spec wants rules.
+    /// The kernel's Landlock ABI version; 0 without Landlock. Only probed if the spec wants rules.
     pub landlock_abi: u32,
-    /// Effective capabilities of root, as a mask; not probed for others.
+    /// Effective capabilities of root, as a mask. For others it is not probed and 0.
     pub capabilities: u64,
-    /// The release of the kernel, such as `6.18.44-generic`. Only probed for a seccomp profile of the caller's own: those
-    /// that come with pinfold do not ask for it.
+    /// The release of the kernel, such as `6.18.44-generic`. Only probed for a seccomp profile of the caller. The
+    /// shipped ones do not depend on it.
     pub kernel: Option<CString>,
 }
 
 impl Host {
-    /// Probes what `spec` needs. Fails only where nothing works without the fact.
+    /// Probes what `spec` needs. Fails only if nothing works without the fact.
     ///
-    /// `program` is what this program was called, `inherited` its environment. Returns also the descriptors that the
-    /// processes of the launch begin with.
+    /// `program` is the name that this program was called by, `inherited` its environment. Also returns the descriptors
+    /// with which the processes of the launch begin.
     pub fn probe(
         caller: Caller,
         spec: &Spec,
@@ -130,7 +131,7 @@ impl Host {
         inherited: &[&CStr],
     ) -> Result<(Host, Descriptors), Error> {
         refuse_privileges()?;
-        // First, while every open descriptor is the caller's.
+        // This comes first, while every open descriptor is still the caller's.
         let mut descriptors = spec.descriptors();
         let mut kept = Ok(());
         descriptors.retain(|&fd| {
@@ -172,8 +173,8 @@ impl Host {
     }
 }
 
-/// Looks at the descriptors that the program gets. Of those that the spec names, the caller wants what they are; but a
-/// network that is not the host's stays so.
+/// Checks the descriptors that the program gets. The caller wants those that the spec names, so they are checked only
+/// if the sandbox has a network of its own: a socket of the host's network would defeat that.
 fn ways_out(spec: &Spec) -> Result<Vec<WayOut>, Error> {
     let Fds::Only(named) = &spec.process.fds else { return Ok(Vec::new()) };
     let has_own_network = spec.namespaces.net;
@@ -183,7 +184,7 @@ fn ways_out(spec: &Spec) -> Result<Vec<WayOut>, Error> {
     for (fd, is_named) in standard.chain(named) {
         match way_out(fd, is_named, has_own_network) {
             Ok(leads_to) => found.extend(leads_to.map(|leads_to| WayOut { fd, leads_to })),
-            // One that is closed leads nowhere.
+            // A closed descriptor gives access to nothing.
             Err(Errno::EBADF) => {}
             Err(errno) => return Err(failed("Can't look at a file descriptor", errno)),
         }
@@ -206,13 +207,13 @@ fn way_out(fd: FdNumber, is_named: bool, has_own_network: bool) -> sys::Result<O
     match socket::family(fd) {
         Ok(socket::AF_UNIX) => Ok(None),
         Ok(family) => Ok(Some(LeadsTo::Network(family))),
-        // A file of type socket that is open as a place only: connect(2) takes its path, not the descriptor.
+        // A file of type socket, opened as a location only: connect(2) takes its path and not the descriptor.
         Err(Errno::EBADF | Errno::ENOTSOCK) => Ok(None),
         Err(errno) => Err(errno),
     }
 }
 
-/// Fails where this program's file gives it privileges that its caller does not have.
+/// Fails if this program's file gives it privileges that its caller does not have.
 pub(crate) fn refuse_privileges() -> Result<(), Error> {
     if !process::is_privileged_by_file() {
         return Ok(());
@@ -222,7 +223,7 @@ pub(crate) fn refuse_privileges() -> Result<(), Error> {
     Err(Error::new(ErrorKind::Unsafe, message).with_hint(Some(hint.into())))
 }
 
-/// The release of the kernel, where `spec` may depend on it: see [`Host::kernel`].
+/// The release of the kernel, if `spec` may depend on it: see [`Host::kernel`].
 pub(crate) fn kernel_for(spec: &Spec) -> Result<Option<CString>, Error> {
     if !matches!(spec.lockdown.seccomp, Seccomp::Profile { text: ProfileText::File { .. }, .. }) {
         return Ok(None);
@@ -230,16 +231,16 @@ pub(crate) fn kernel_for(spec: &Spec) -> Result<Option<CString>, Error> {
     process::kernel_release().map(Some).map_err(|errno| failed("Can't get the kernel's release", errno))
 }
 
-/// The oldest Linux with every call that a new root needs; the newest of them is mount_setattr(2).
+/// The oldest Linux that has every call that a new root needs. The newest of them is mount_setattr(2).
 pub(crate) const OLDEST_KERNEL: (u32, u32) = (5, 12);
 
-/// What a failure has for its cause where a call is missing (ENOSYS) and the kernel is older than all that pinfold needs:
-/// words to put before the first line. A filter may hide a call too, and is not meant.
+/// The explanation of a failure, to put before its first line: a call is missing (ENOSYS) and the kernel is older than
+/// pinfold needs. `None` if the kernel is new enough: a filter may hide a call too.
 pub(crate) fn old_kernel(failure: i32) -> Option<String> {
     if failure == Errno::ENOSYS as i32 { older_than_needed() } else { None }
 }
 
-/// The same, whatever failed.
+/// The same for any failure.
 pub(crate) fn older_than_needed() -> Option<String> {
     too_old(&process::kernel_release().ok()?.to_string_lossy())
 }
@@ -273,7 +274,8 @@ fn no_proc(errno: Errno) -> Error {
     failed("Can't open /proc", errno).with_hint(Some(hint.into()))
 }
 
-/// As bubblewrap decides `--unshare-user-try`: the kind exists, its limit is not 0, and RHEL 7's module switch is on.
+/// Whether user namespaces can be made, decided as for bubblewrap's `--unshare-user-try`: the kind exists, its limit is
+/// not 0, and the module switch of RHEL 7 is on.
 fn has_user_ns(proc: &OwnedFd) -> Result<bool, Error> {
     const SWITCH: &str = "/sys/module/user_namespace/parameters/enable";
     let switched_off = std::fs::read(SWITCH).is_ok_and(|text| text.starts_with(b"N"));
@@ -290,11 +292,11 @@ fn owns_program(proc: &OwnedFd, caller: Caller) -> Result<bool, Error> {
 }
 
 fn has_namespace(proc: &OwnedFd, kind: &CStr) -> Result<bool, Error> {
-    // The link itself: what it leads to is made for whoever follows it.
+    // This checks the link itself. Following it would make the kernel create the object behind it.
     stat::has_name(proc.as_fd(), kind).map_err(|errno| failed("Can't look into /proc/self/ns", errno))
 }
 
-/// Whether the `PWD` that the spec leaves in the environment names the current directory (`get_current_dir_name(3)`).
+/// Whether `PWD`, after the changes of the spec, names the current directory (`get_current_dir_name(3)`).
 fn pwd_is_cwd(environment: &[CString], cwd: &CStr) -> bool {
     let pwd = env::value(environment, c"PWD").filter(|pwd| pwd.starts_with(b"/"));
     pwd.and_then(|pwd| CString::new(pwd).ok()).is_some_and(|pwd| {
@@ -303,7 +305,7 @@ fn pwd_is_cwd(environment: &[CString], cwd: &CStr) -> bool {
     })
 }
 
-/// The last part of the name that this program was called by.
+/// The last part of the path that this program was called by.
 fn base_name(called: &CStr) -> CString {
     let called = called.to_bytes();
     let name = called.rsplit(|&byte| byte == b'/').next().unwrap_or(called);
@@ -321,30 +323,30 @@ fn tty_path(proc: &OwnedFd) -> Option<CString> {
     (there.is_same_file(here) && there.is_char_device()).then_some(path)
 }
 
-/// What stands in the way of sandboxes on this host. Probed only after a failure, for the hint.
+/// What may prevent sandboxes on this host. Only probed after a failure, for the hint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Obstacles {
     /// Debian's sysctl `kernel.unprivileged_userns_clone` is 0.
     pub userns_clone_off: bool,
-    /// `user.max_user_namespaces`, where it can be read.
+    /// `user.max_user_namespaces`, if it can be read.
     pub max_user_namespaces: Option<u64>,
-    /// A kind of namespaces of which there may be none: its `user.max_*_namespaces` is 0.
+    /// A kind of namespace that cannot be made because its `user.max_*_namespaces` is 0.
     pub no_namespaces: Option<&'static str>,
     /// Ubuntu's sysctl `kernel.apparmor_restrict_unprivileged_userns` is 1.
     pub apparmor_restricts: bool,
-    /// A system call filter is installed already.
+    /// A system call filter is already installed.
     pub filtered: bool,
-    /// Something is mounted below `/proc`, which makes the kernel refuse a new procfs ("mount too revealing").
+    /// Something is mounted below `/proc`. The kernel then refuses a new procfs ("mount too revealing").
     pub proc_is_masked: bool,
 }
 
 impl Obstacles {
-    /// Looks for them. What cannot be read is taken for no obstacle.
+    /// Probes for obstacles. A file that cannot be read counts as no obstacle.
     pub fn probe() -> Obstacles {
         Obstacles::probe_below(Path::new("/"))
     }
 
-    /// The same of the host whose root directory is `root`.
+    /// The same for a host with the root directory `root`.
     pub(crate) fn probe_below(root: &Path) -> Obstacles {
         let number = |path: &str| std::fs::read_to_string(root.join(path)).ok()?.trim().parse::<u64>().ok();
         let text = |path: &str| {
@@ -365,11 +367,11 @@ impl Obstacles {
     }
 }
 
-/// The kinds of namespaces that have a limit: the `*` of `user.max_*_namespaces`.
+/// The kinds of namespaces that have a limit: the `*` in `user.max_*_namespaces`.
 pub(crate) const NAMESPACE_KINDS: [&str; 7] = ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"];
 
-/// What is mounted below `/proc` by a text of `/proc/self/mountinfo`, but for the places that procfs has for a mount and
-/// nothing else. Those do not stand in the way (`mnt_already_visible` in fs/namespace.c).
+/// The mount points below `/proc` in the text of a `/proc/self/mountinfo`. It leaves out the empty directories that
+/// procfs provides as mount points: mounts there are no obstacle (`mnt_already_visible` in fs/namespace.c).
 pub(crate) fn covers_of_proc(mountinfo: &str) -> impl Iterator<Item = &str> {
     let is_place_for_it = |at: &&str| ["/proc/sys/fs/binfmt_misc", "/proc/fs/nfsd"].contains(at);
     let at = mountinfo.lines().filter_map(|line| line.split(' ').nth(4));

@@ -1,4 +1,4 @@
-//! What is to be denied, sorted for the half inside.
+//! Collects the denials of a spec for the setup process.
 
 use std::ffi::CStr;
 use std::path::Path;
@@ -8,23 +8,23 @@ use crate::error::{Error, ErrorKind, Field};
 use crate::spec::path::{first_wildcard, to_os};
 use crate::spec::{FsOp, Op};
 
-/// What is denied once everything else is in place.
+/// What is denied after all other operations.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Denials {
-    /// Indices of the operations with a path.
+    /// Indices of the operations that deny a path.
     pub(crate) paths: Vec<usize>,
-    /// Those with a pattern.
+    /// The patterns of the other denials.
     pub(crate) patterns: Vec<Pattern>,
 }
 
 impl Denials {
-    /// Collects what `ops` deny.
+    /// Collects the denials in `ops`.
     pub(super) fn of(ops: &[Op]) -> Result<Denials, Error> {
         let mut denials = Denials::default();
         for (index, op) in ops.iter().enumerate() {
             let FsOp::Deny { path, is_pattern } = &op.fs else { continue };
             let path = path.to_bytes();
-            // Without wildcards it is a path, for which less can go wrong.
+            // A pattern without wildcards is a path, which fewer things can go wrong with.
             if !*is_pattern || first_wildcard(path).is_none() {
                 denials.paths.push(index);
                 continue;
@@ -43,7 +43,7 @@ impl Denials {
     }
 }
 
-/// Whether `op` denies the directory `path` or one above it. It goes by the words alone: links are not followed.
+/// Whether `op` denies the directory `path` or one above it. Compares the paths as text and does not follow links.
 pub(crate) fn denies(op: &FsOp, path: &CStr) -> bool {
     let FsOp::Deny { path: denied, is_pattern } = op else { return false };
     if !is_pattern {

@@ -1,28 +1,28 @@
-//! The program: where it may lie, its arguments and its environment.
+//! The program: the files it may be, its arguments and its environment.
 
 use std::ffi::{CStr, CString};
 
 use crate::spec::env;
 
-/// What `execve(2)` is to be called with.
+/// The arguments of `execve(2)`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exec {
     /// The command as it was typed.
     pub command: CString,
-    /// The files that it may be, in the order in which they are tried; none where the name cannot be one.
+    /// The files to try, in this order. Empty if the name cannot be a file name.
     pub files: Vec<CString>,
     /// Its arguments, the name first.
     pub arguments: Vec<CString>,
-    /// Its environment; the entry at `pwd_at` is replaced by one of `pwd`.
+    /// Its environment. At launch, the entry at `pwd_at` is replaced by one of `pwd`.
     pub environment: Vec<CString>,
     /// Index of `PWD` in the environment.
     pub pwd_at: usize,
-    /// `PWD=…` for each candidate of the working directory.
+    /// `PWD=…` for each candidate of the working directory, in the same order.
     pub pwd: Vec<CString>,
 }
 
 impl Exec {
-    /// Lays out `command`, which is looked up in the `PATH` of `environment` as `execvp(3)` does it.
+    /// Prepares `command`. It is looked up in the `PATH` of `environment`, as by `execvp(3)`.
     pub(super) fn new(
         command: Vec<CString>,
         argv0: Option<CString>,
@@ -44,13 +44,13 @@ impl Exec {
         Exec { command, files, arguments, environment: std::mem::take(environment), pwd_at, pwd }
     }
 
-    /// What a file without `#!` is run with: `/bin/sh`, the file, the arguments (`execvp(3)`, ENOEXEC).
+    /// The arguments for a file without `#!`: `/bin/sh`, the file, the program's arguments (`execvp(3)`, ENOEXEC).
     pub(crate) fn shell_arguments<'a>(&'a self, file: &'a CStr) -> impl Iterator<Item = &'a CStr> {
         [c"/bin/sh", file].into_iter().chain(self.arguments.iter().skip(1).map(CString::as_c_str))
     }
 }
 
-/// Longest name of a file, in bytes (`NAME_MAX` of limits.h).
+/// Longest file name in bytes (`NAME_MAX` of limits.h).
 const NAME_MAX: usize = 255;
 
 fn files(command: &CStr, path: Option<&[u8]>) -> Vec<CString> {
@@ -61,7 +61,7 @@ fn files(command: &CStr, path: Option<&[u8]>) -> Vec<CString> {
     if name.is_empty() || name.len() > NAME_MAX {
         return Vec::new();
     }
-    // The path of glibc where the variable is not set: confstr(3), _CS_PATH.
+    // glibc's default if `PATH` is not set: confstr(3), _CS_PATH.
     let directories = path.unwrap_or(b"/bin:/usr/bin").split(|&byte| byte == b':');
     let file = |directory: &[u8]| {
         let mut file = Vec::with_capacity(directory.len() + name.len() + 2);

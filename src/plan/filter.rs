@@ -1,4 +1,4 @@
-//! The system call filters: which programs are installed, and the proof that they let our own last calls through.
+//! The system call filters: which programs are installed, and the check that they allow our own last calls.
 
 use std::borrow::Cow;
 use std::ffi::CStr;
@@ -14,30 +14,30 @@ use crate::seccompiler_json;
 use crate::spec::{CapSet, FdNumber, ProfileText, Seccomp};
 use crate::sys::{Call, content, fd, process, signals, socket, terminal};
 
-/// The filters, as the half inside installs them.
+/// The filters that the setup process installs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Filters {
-    /// These (arrays of `struct sock_filter`), in this order; often none.
+    /// These programs (arrays of `struct sock_filter`), in this order; often none.
     Programs(Vec<Cow<'static, [u8]>>),
-    /// This one, which lets through all that we do from before the program's process exists: the process of ours that
-    /// stays inside installs it once for both. To compile and load a filter is a good part of what a launch costs.
+    /// One program that init installs once for itself and the program. It must allow all that we do before the program
+    /// starts. Installing it once saves time: compiling and loading a filter is a good part of the cost of a launch.
     HandedOn(Cow<'static, [u8]>),
-    /// One that is read from this descriptor once everything else is set up.
+    /// A program that is read from this descriptor after everything else is set up.
     ReadLate(FdNumber),
 }
 
-/// The shipped profiles as build.rs has compiled them: architecture, name, program.
+/// The shipped profiles, compiled by build.rs: architecture, name, program.
 const READY: &[(&str, &str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/programs.rs"));
 
-/// What the process that becomes the program still does under the filter (exec/lockdown.rs, `exec_first_found`, and
-/// exec/mod.rs, `report`), and what for.
+/// The calls that the process that becomes the program still makes under the filter, and their purpose
+/// (exec/lockdown.rs, `exec_first_found`, and exec/mod.rs, `report`).
 const OF_PROGRAM: &[(Call, &str)] = &[
     (process::EXEC, "starting the program"),
     (content::WRITE, "reporting why a program cannot be started"),
     (process::EXIT, "ending where a program cannot be started"),
 ];
 
-/// What the process of ours that stays inside does under it (exec/pid1.rs, `reap`).
+/// The calls that init makes under the filter (exec/pid1.rs, `reap`).
 const OF_INIT: &[(Call, &str)] = &[
     (process::WAIT_FOR_ANY, "waiting for the program inside the sandbox"),
     (process::LOOK_FOR_ANY, "looking whether the sandbox is empty"),
@@ -45,8 +45,9 @@ const OF_INIT: &[(Call, &str)] = &[
     (process::EXIT, "ending the sandbox"),
 ];
 
-/// What both do before that, where the filter is installed for them together (exec/pid1.rs, `run` and `stay`;
-/// exec/lockdown.rs, `shed`): without capabilities, below a PID namespace of its own, with no descriptor to hold.
+/// The calls that both make before that, if the filter is installed for them together (exec/pid1.rs, `run` and `stay`;
+/// exec/lockdown.rs, `shed`). This is the case without capabilities, in a PID namespace of its own, and without
+/// `sync_fd`.
 const ON_THE_WAY: &[Call] = &[
     process::SPAWN,
     process::DIE_WITH_MAKER,
@@ -62,20 +63,20 @@ const ON_THE_WAY: &[Call] = &[
     process::MEMORY[3],
 ];
 
-/// What a filter depends on, besides the profile and the machine.
+/// What a filter depends on besides the profile and the architecture.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FilterContext<'a> {
     /// The capabilities that the program will have.
     pub(super) caps: CapSet,
-    /// The kernel's release, where the profile may ask for it.
+    /// The kernel's release, if the profile may depend on it.
     pub(super) kernel: Option<&'a CStr>,
-    /// Whether a process of ours stays inside.
+    /// Whether our process stays as init.
     pub(super) init: bool,
-    /// Whether it does no more before the program starts than [`ON_THE_WAY`] says.
+    /// Whether it makes only the calls of [`ON_THE_WAY`] before the program starts.
     pub(super) is_plain: bool,
 }
 
-/// The filters that `wish` means.
+/// The filters that `wish` asks for.
 pub(super) fn filters(wish: Seccomp, around: FilterContext<'_>) -> Result<Filters, Error> {
     let program = match wish {
         Seccomp::Off => return Ok(Filters::Programs(Vec::new())),
@@ -90,7 +91,7 @@ pub(super) fn filters(wish: Seccomp, around: FilterContext<'_>) -> Result<Filter
     Ok(if is_handed_on { Filters::HandedOn(program) } else { Filters::Programs(vec![program]) })
 }
 
-/// Whether a filter lets through what is done before the program starts, without a line in a log.
+/// Whether a filter allows the calls of [`ON_THE_WAY`] without logging them.
 fn lets_us_on_the_way(program: &[u8]) -> bool {
     let (Some(arch), program) = (Arch::here(), Program::of_bytes(program)) else { return false };
     let is_allowed = |call: &Call| {
@@ -137,7 +138,7 @@ fn of_profile(
     Ok(Cow::Owned(program.bytes()))
 }
 
-/// What `wish` is called, for people.
+/// The name of the filter, for people.
 pub(super) fn name(wish: &Seccomp) -> String {
     match wish {
         Seccomp::Off | Seccomp::Programs(_) | Seccomp::ReadLate(_) => "a program of the caller's".into(),
@@ -153,7 +154,7 @@ pub(super) fn name(wish: &Seccomp) -> String {
     }
 }
 
-/// The shipped profile `name`, if it is one.
+/// The compiled program of the shipped profile `name`, if there is one.
 fn ready(arch: Arch, name: &str) -> Option<&'static [u8]> {
     let found = READY.iter().find(|(of, known, _)| (*of, *known) == (arch.name(), name));
     found.map(|(.., program)| *program)
@@ -171,7 +172,8 @@ fn name_of(text: &ProfileText) -> String {
     }
 }
 
-/// What `text` is where it is in no form of ours: a program that seccompiler makes, or has made.
+/// The program that seccompiler makes of `text`, or has already made. `None` if `text` is a profile in the form of
+/// pinfold or OCI.
 fn program_of(text: &ProfileText, name: &str, arch: Arch) -> Result<Option<Program>, Error> {
     match text {
         ProfileText::Shipped(_) => Ok(None),
@@ -189,7 +191,7 @@ fn read(text: &ProfileText, name: &str, table: &Table) -> Result<Profile, Error>
     Reader { table, shipped: &shipped::text, is_cap: &CapSet::is_name }.read(name, bytes)
 }
 
-/// The version of the kernel. Where nobody asked for it, no shipped profile depends on it: build.rs sees to that.
+/// The kernel version. Without `release` it is (0, 0): shipped profiles do not depend on it, which build.rs checks.
 fn kernel(release: Option<&CStr>) -> Result<(u32, u32), Error> {
     let Some(release) = release else { return Ok((0, 0)) };
     let release = release.to_string_lossy();
@@ -199,8 +201,8 @@ fn kernel(release: Option<&CStr>) -> Result<(u32, u32), Error> {
     })
 }
 
-/// Tries `program` with every call that we make under it. One that is refused would end a run that has begun: without
-/// the program, or without a word.
+/// Checks that `program` allows every call that we make under it. A refused call would end a run that has already
+/// begun, without the program or without a message.
 fn prove(program: &Program, arch: Arch, init: bool, policy: Option<&Policy<'_>>) -> Result<(), Error> {
     for (call, purpose) in OF_PROGRAM.iter().chain(if init { OF_INIT } else { &[] }) {
         let Some(answers) = program.answers(arch.audit(), call.number, call.args) else {
@@ -210,7 +212,7 @@ fn prove(program: &Program, arch: Arch, init: bool, policy: Option<&Policy<'_>>)
         if let Some(&refused) = answers.iter().find(|code| !Verdict::lets_through(**code)) {
             let rule = policy.and_then(|policy| policy.rule_for(call.number, refused));
             let (field, by) = match rule.map(|rule| &rule.place) {
-                // The field says it.
+                // The field names the rule.
                 Some(Place::Name(field)) => (*field, String::new()),
                 Some(Place::Profile(place)) => (Field::Seccomp, format!(": {place}")),
                 None => (Field::Seccomp, ": no rule allows it".to_owned()),
@@ -242,14 +244,14 @@ mod tests {
         filters(wish, around).map_err(|error| error.to_string())
     }
 
-    /// What build.rs has compiled is what would be compiled now, for every profile and architecture.
+    /// For every profile and architecture, build.rs has compiled what would be compiled now.
     #[test]
     fn ready_programs_are_those_of_the_compiler() {
         let table = Table::new();
         for arch in Arch::KERNELS {
             for name in shipped::names() {
                 let profile = read(&ProfileText::Shipped(name.into()), name, &table).unwrap();
-                // Of any capabilities and any kernel: a ready program is taken for all of them.
+                // A ready program is used with any capabilities and any kernel version.
                 for (caps, kernel) in [(CapSet::EMPTY, (5, 12)), (CapSet::all(40), (7, 0))] {
                     let caps = caps.names().map(str::to_owned).collect();
                     let policies = resolve(&profile, &Target { arch, kernel, caps: &caps }, &table).unwrap();
@@ -320,16 +322,16 @@ mod tests {
         says("write", false, "write, which reporting why a program cannot be started needs");
         says("exit_group", false, "exit_group, which ending where a program cannot be started needs");
         says("wait4", true, "wait4, which waiting for the program inside the sandbox needs");
-        // Nobody of ours waits.
+        // Without init, nobody of ours waits.
         assert!(planned(text(), &["wait4"], around(false)).is_ok());
-        // Of what we do not call, a program may be left with nothing.
+        // Calls that we do not make may be denied.
         assert!(
             planned(text(), &["execveat", "exit", "waitid", "writev", "@memory", "@signal", "@file"], around(true))
                 .is_ok()
         );
     }
 
-    /// A list of what is allowed, as seccompiler's users have them, for programs that start no other.
+    /// An allow list, as users of seccompiler write it for programs that start no other program.
     #[test]
     fn a_filter_of_seccompiler_is_held_to_the_same() {
         let text = r#"{"x": {"default_action": "trap", "filter_action": "allow", "filter": [{"syscall": "write"}]}}"#;
@@ -374,7 +376,7 @@ mod tests {
                 "lockdown.seccomp: the system call filter refuses execve, which starting the program needs: {place}"
             )
         );
-        // A descriptor or an address can be anything; that no rusage is asked for is known.
+        // A descriptor or an address can have any value. That the rusage argument is null is known.
         let where_arg = |name: &str, index: u8, value: u64| {
             refused(&format!(
                 r#"{{"name": "{name}", "action": "SCMP_ACT_ERRNO", "args": [{{"index": {index}, "value": {value}, "op": "SCMP_CMP_EQ"}}]}}"#

@@ -1,17 +1,17 @@
-//! Landlock rules, derived from the mounts: a pure function of the operations and of the version of the kernel's ABI.
+//! Landlock rules, derived from the mounts. A pure function of the operations and the kernel's ABI version.
 //!
-//! The rules are the second wall and the mounts stay the first: a rule never allows what no mount allows, but for the
-//! cases named here, and what works by means of the mounts works under the rules too.
+//! The mounts are the first restriction and the rules the second. A rule never allows what no mount allows, except for
+//! the cases named here. What the mounts allow works under the rules too.
 //!
-//! * Rules only ever add: what is allowed on a directory cannot be taken away below it. A read-only bind inside of a
-//!   writable one is read-only by its mount alone.
-//! * A rule belongs to an inode, whatever path or mount leads to it. A directory that is bound writable at one place and
-//!   read-only at another is writable by the rules at both; the second mount still refuses.
-//! * Whatever is mounted can be read and executed, as far as its own permissions allow: so there is one rule for the
+//! * Rules only add up: what is allowed on a directory cannot be taken away below it. A read-only bind below a writable
+//!   one is read-only by its mount alone.
+//! * A rule belongs to an inode, whatever path or mount leads to it. If a directory is bound writable at one path and
+//!   read-only at another, the rules make it writable at both. The read-only mount still refuses.
+//! * Everything that is mounted can be read and executed, if its own permissions allow it. So there is one rule for the
 //!   root, and one for each mount that allows more.
-//! * A fifo on a read-only bind can be written to without Landlock and not with it. Read-only means what it says then.
-//! * Nobody under rules for files can mount anything (kernel document `userspace-api/landlock`, "Filesystem topology
-//!   modification"): no box inside a box.
+//! * A fifo on a read-only bind can be written to without Landlock, but not with it: it is then truly read-only.
+//! * A process under rules for files cannot mount anything (kernel document `userspace-api/landlock`, "Filesystem
+//!   topology modification"). So no sandbox can be made inside the sandbox.
 
 mod only;
 mod tcp;
@@ -29,8 +29,8 @@ use crate::sys::landlock::{Handled, Rights};
 pub(crate) use only::only;
 pub(crate) use tcp::filter as tcp_filter;
 
-/// Rights on files by the ABI that brought them. Later ones are not handled: what they would forbid was not thought of
-/// here, and a new kernel must not break a profile.
+/// Rights on files, by the ABI that introduced them. Later rights are not handled: nobody has considered here what they
+/// would forbid, and a new kernel must not break a profile.
 const SINCE: [(u32, Rights); 5] = [
     (
         1,
@@ -45,29 +45,30 @@ const SINCE: [(u32, Rights); 5] = [
     (5, Rights::IOCTL_DEV),
     (9, Rights::RESOLVE_UNIX),
 ];
-/// The first ABI (Linux 5.19) under which a file can be moved to another directory at all.
+/// The first ABI (Linux 5.19) that can allow moving a file to another directory.
 const FILES_SINCE: u32 = 2;
 /// The first ABI (Linux 6.7) with rules for TCP ports.
 const TCP_SINCE: u32 = 4;
 /// The first ABI (Linux 6.12) with scopes.
 const SCOPES_SINCE: u32 = 6;
 
-/// What every mount allows. Sockets are connected to on read-only mounts as well.
+/// What every mount allows. Connecting to a socket works on read-only mounts too.
 const READ: Rights = Rights::EXECUTE.with(Rights::READ_FILE).with(Rights::READ_DIR).with(Rights::RESOLVE_UNIX);
 /// What a writable mount without devices allows.
 const WRITE: Rights = READ.with(Rights::WRITE_FILE).with(Rights::TRUNCATE).with(Rights::CHANGE_DIR).with(Rights::REFER);
-/// What device nodes allow, on read-only mounts as well.
+/// What device nodes allow, on read-only mounts too.
 const DEVICES: Rights = READ.with(Rights::WRITE_FILE).with(Rights::IOCTL_DEV);
-/// procfs has files to be written to (`/proc/self/oom_score_adj`), often with `O_TRUNC`, and none to be made.
+/// What procfs allows. Some of its files are written to (`/proc/self/oom_score_adj`), often with `O_TRUNC`, and no file
+/// can be created.
 const PROC: Rights = READ.with(Rights::WRITE_FILE).with(Rights::TRUNCATE);
 
-/// The rules of one box.
+/// The rules of one sandbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rules {
-    /// What is forbidden but for the rules.
+    /// What is forbidden unless a rule allows it.
     pub(crate) handled: Handled,
     pub(crate) files: Vec<FileRule>,
-    /// Descriptors of the caller that the program gets and may open once more (`/dev/stdout`).
+    /// Descriptors of the caller that the program gets and may open again (`/dev/stdout`).
     pub(crate) descriptors: Vec<FdNumber>,
     pub(crate) connect_tcp: Vec<u16>,
     pub(crate) bind_tcp: Vec<u16>,
@@ -76,21 +77,21 @@ pub(crate) struct Rules {
 /// What is allowed on a file, or on a directory and everything below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FileRule {
-    /// Where, without links being followed; for people, and for [`Object::HostPath`].
+    /// The path, without following links: for messages and for [`Object::HostPath`].
     pub(crate) path: CString,
-    /// What it is that the rule belongs to.
+    /// The object that the rule belongs to.
     pub(crate) object: Object,
     pub(crate) rights: Rights,
 }
 
-/// What a rule belongs to.
+/// The object that a rule belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Object {
     /// The new root.
     Root,
-    /// What operation number n mounts. No rule is made where it mounts nothing.
+    /// What operation number n mounts. If it mounts nothing, there is no rule.
     Mount(usize),
-    /// The directory `shm` in what operation number n mounts.
+    /// The directory `shm` in the mount of operation number n.
     Shm(usize),
     /// The path on the host that operation number n binds.
     HostPath(usize),
@@ -102,7 +103,7 @@ impl fmt::Display for FileRule {
     }
 }
 
-/// The rules that `spec` asks for besides mounts of its own, and what of it the ABI (0: no Landlock) cannot enforce.
+/// The rules that complement the mounts of `spec`, and what the ABI (0: no Landlock) cannot enforce.
 pub(crate) fn beside_mounts(spec: &Spec, abi: u32) -> (Option<Rules>, Vec<Unenforced>) {
     let Landlock { tier, connect_tcp, bind_tcp } = &spec.lockdown.landlock;
     let mirror = *tier == LandlockTier::Mirror;
@@ -129,8 +130,8 @@ pub(crate) fn beside_mounts(spec: &Spec, abi: u32) -> (Option<Rules>, Vec<Unenfo
             Field::NetNs,
             ("no way to abstract sockets outside, in the shared network namespace", no_scopes),
         ),
-        // Not only there: as a second wall, should a process ever be in a group with one outside, which kill(2) of 0
-        // reaches through any PID namespace.
+        // With a PID namespace of its own this is a second restriction: kill(2) with pid 0 reaches a process outside if
+        // it is in the same process group.
         signals: can(
             mirror && shared_pid,
             SCOPES_SINCE,
@@ -152,7 +153,7 @@ pub(crate) fn beside_mounts(spec: &Spec, abi: u32) -> (Option<Rules>, Vec<Unenfo
 const NOTHING: Handled =
     Handled { files: Rights::NONE, connect_tcp: false, bind_tcp: false, abstract_sockets: false, signals: false };
 
-/// Every right on files that this ABI knows, and this program.
+/// Every right on files that both this ABI and this program know.
 fn rights_of(abi: u32) -> Rights {
     SINCE.iter().filter(|(since, _)| *since <= abi).fold(Rights::NONE, |all, (_, rights)| all.with(*rights))
 }
@@ -168,12 +169,12 @@ fn too_old(abi: u32, since: u32, why: &str) -> String {
 
 const NO_PORTS: &str = "it has no rules for ports";
 
-/// Which of the two lists of ports asks for rules.
+/// The field that asks for rules for ports.
 fn ports_field(connect_tcp: &Option<Vec<u16>>) -> Field {
     if connect_tcp.is_some() { Field::ConnectTcp } else { Field::BindTcp }
 }
 
-/// There is no Landlock at all.
+/// The entry for a kernel without Landlock.
 pub(crate) fn missing() -> Unenforced {
     Unenforced::wish(Some(Field::Landlock), "Landlock", too_old(0, 1, ""))
 }
@@ -185,23 +186,24 @@ fn descriptors(spec: &Spec) -> Vec<FdNumber> {
     all
 }
 
-/// A mount of the box, as far as it can be told without the kernel.
+/// A mount of the sandbox, as far as it is known without asking the kernel.
 struct Mount {
     path: Vec<u8>,
     object: Object,
     rights: Rights,
 }
 
-/// The rules that mirror the mounts.
+/// The rules that allow what the mounts allow.
 fn mirror_of(spec: &Spec, handled: Rights) -> Vec<FileRule> {
-    // Whoever owns the tmpfs at the bottom may change it, until it is made read-only.
+    // The owner of the root tmpfs may change it until it is made read-only.
     let mut mounts = vec![Mount { path: Vec::new(), object: Object::Root, rights: WRITE }];
     for (index, op) in spec.ops.iter().enumerate() {
         let Some((dest, rights)) = mounted(&op.fs) else { continue };
         let path = clean(dest);
         match (&op.fs, path) {
             (FsOp::RemountReadOnly { .. }, Some(path)) => make_read_only(&mut mounts, &path),
-            // With `..` it depends on links where this is, and what it covers. A rule too many does no harm.
+            // With `..` the path depends on links, so it is not known what is made read-only. One rule too many does no
+            // harm.
             (FsOp::RemountReadOnly { .. }, None) => {}
             (_, Some(path)) => cover(&mut mounts, path, (index, is_optional(&op.fs)), rights),
             (_, None) => mounts.push(Mount { path: dest.to_bytes().into(), object: Object::Mount(index), rights }),
@@ -221,7 +223,7 @@ fn mirror_of(spec: &Spec, handled: Rights) -> Vec<FileRule> {
     mounts.into_iter().filter(is_needed).map(rule).collect()
 }
 
-/// Where an operation mounts something, and what that allows; `None` for one that mounts nothing.
+/// Where an operation mounts something, and what that mount allows. `None` if it mounts nothing.
 fn mounted(op: &FsOp) -> Option<(&CStr, Rights)> {
     let (dest, rights) = match op {
         FsOp::Bind { dest, flags, source: _ } => (dest, of_bind(*flags)),
@@ -232,7 +234,7 @@ fn mounted(op: &FsOp) -> Option<(&CStr, Rights)> {
         FsOp::Dev { dest } => (dest, DEVICES),
         FsOp::Tmpfs { dest, .. } | FsOp::Mqueue { dest } | FsOp::CopyFile { dest, .. } => (dest, WRITE),
         FsOp::Data { dest, how: DataFile::Bind { read_only }, .. } => (dest, if *read_only { READ } else { WRITE }),
-        // They change what is mounted already. What is denied has a mode that allows nothing.
+        // These change existing mounts. What is denied has a mode that allows nothing.
         FsOp::Data { how: DataFile::Copy, .. }
         | FsOp::Text { .. }
         | FsOp::Dir { .. }
@@ -254,30 +256,30 @@ fn is_optional(op: &FsOp) -> bool {
     matches!(op, FsOp::Bind { flags: BindFlags { optional: true, .. }, .. })
 }
 
-/// Adds a mount over whatever lies there. One that is optional may turn out not to cover anything.
+/// Adds a mount that covers all that lies at or below `path`. An optional mount may turn out to cover nothing.
 fn cover(mounts: &mut Vec<Mount>, path: Vec<u8>, (index, is_optional): (usize, bool), rights: Rights) {
     if !is_optional {
         mounts.retain(|mount| mount.object == Object::Root || !is_at_or_below(&mount.path, &path));
     }
     match mounts.first_mut() {
-        // The root is found by itself.
+        // The root has a rule of its own.
         Some(root) if path.is_empty() => root.rights = if is_optional { root.rights.with(rights) } else { rights },
         _ => mounts.push(Mount { path, object: Object::Mount(index), rights }),
     }
 }
 
-/// Makes one mount read-only, and not what is mounted below it.
+/// Makes one mount read-only, but not the mounts below it.
 fn make_read_only(mounts: &mut Vec<Mount>, path: &[u8]) {
     let Some(at) = mounts.iter().position(|mount| mount.path == path) else { return };
-    // The nodes of a device directory are mounts of their own; `shm` in it is none.
+    // Device nodes are mounts of their own and stay writable. `shm` is no mount and becomes read-only.
     mounts[at].rights = if mounts[at].rights.has(DEVICES) { DEVICES } else { READ };
     if let Object::Mount(index) = mounts[at].object {
         mounts.retain(|mount| mount.object != Object::Shm(index));
     }
 }
 
-/// An absolute path without slashes to spare and parts that mean nothing: empty for the root; `None` where there is a
-/// `..` in it, which may lead anywhere.
+/// An absolute path without redundant slashes and `.` parts, empty for the root. `None` if it contains `..`, which may
+/// lead anywhere.
 fn clean(path: &CStr) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     for part in path.to_bytes().split(|&byte| byte == b'/').filter(|part| !part.is_empty() && *part != b".") {
@@ -295,6 +297,6 @@ fn is_at_or_below(path: &[u8], top: &[u8]) -> bool {
 }
 
 fn path_of(clean: &[u8]) -> CString {
-    // Parts of what was a string: there is no NUL in it.
+    // The bytes come from a C string, so there is no NUL in them.
     CString::new(if clean.is_empty() { b"/" } else { clean }).unwrap_or_default()
 }

@@ -1,5 +1,5 @@
-//! How a [`Spec`] is carried out on a [`Host`]: a pure function of both. Everything that can fail without the kernel
-//! fails here, and everything that the half inside needs is laid out here, so that it has nothing left to decide.
+//! Plans how to carry out a [`Spec`] on a [`Host`], as a pure function of both. Everything that can fail without the
+//! kernel fails here. Everything that the setup process needs is prepared here, so that it makes no decisions.
 #![forbid(unsafe_code)]
 
 mod deny;
@@ -41,26 +41,26 @@ pub use parts::{Cwd, Init, Launch, Program, Restrictions, Root, UserIds};
 pub(crate) use restrictions::restrictions;
 pub use unenforced::Unenforced;
 
-/// One run, ready to be carried out.
+/// A complete plan of one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// Who called.
+    /// Who called pinfold.
     pub caller: Caller,
-    /// How its processes are made.
+    /// How the processes are made.
     pub launch: Launch,
-    /// Whose ids it has.
+    /// The ids of the sandbox.
     pub ids: UserIds,
-    /// What it sees of files.
+    /// The files that the program sees.
     pub root: Root,
-    /// What it may not do besides.
+    /// The other restrictions.
     pub restrictions: Restrictions,
     /// The program.
     pub program: Program,
-    /// The process of ours inside.
+    /// Our process in the sandbox.
     pub init: Init,
-    /// Lifetime, and what is held: a `sync_fd` that is not open is none.
+    /// How long the sandbox lives, and what it holds. `sync_fd` is `None` if the descriptor is not open.
     pub lifecycle: Lifecycle,
-    /// What was asked for and is not enforced, because as much as possible is wanted.
+    /// What was asked for and is not enforced, because of [`Spec::best_effort`].
     pub unenforced: Vec<Unenforced>,
 }
 
@@ -76,7 +76,7 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
     if !new_root {
         forget_namespaces(&mut spec);
     }
-    // No `..`: a field that is added does not compile until it is planned.
+    // No `..` here: a new field does not compile until it is planned for.
     let Spec { namespaces, ids, ops, process, lockdown, lifecycle, report, best_effort, one_tmpfs } = spec;
     let Host { caller, mut environment, program, cwd, pwd_is_cwd, tty, descriptors, kernel, .. } = host;
     let Process { command, argv0, env: _, chdir, new_session, new_group, exec_label, file_label, fds } = process;
@@ -93,7 +93,7 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
     let init = !lifecycle.as_pid_1 && (pid || lifecycle.sync_fd.is_some() || !lifecycle.lock_files.is_empty());
     let userns = new_user || joined_user.is_some();
     let wants_open = report.is_wanted() && report.is_open;
-    // Root's tools look into any process.
+    // Root's tools may inspect any process.
     let init_is_sealed = wants_open && host.owns_program && init && caller.uid != 0;
     let maps = maps(ids, caller, user_maps_from, second_userns(&lockdown), new_user);
     let joins =
@@ -101,7 +101,7 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
     let is_new_proc = pid || pid_join.is_some();
     let (settings_covered, nested_userns) = (lockdown.settings_covered, lockdown.nested_userns);
     let lock = {
-        // The filter for ports is another one that would have to let us pass.
+        // The filter for ports is one more filter that would have to allow our own calls.
         let is_plain = clone.has(NsSet::PID) && lifecycle.sync_fd.is_none() && tcp_filter.is_none() && !init_is_sealed;
         let own = Own { userns, caps: host.capabilities, kernel: kernel.as_deref(), init, is_plain };
         if new_root { lock(lockdown, caller, own, exec_label)? } else { lock_on_host(lockdown, own, exec_label)? }
@@ -123,8 +123,9 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
             false if caller.uid == 0 || joined_user.is_some() => Cover::Writable,
             _ => Cover::Nothing,
         },
-        // Where user namespaces can be made inside, the lists are a procfs of one's own away. And of a covered procfs the
-        // kernel gives nobody a new one ("mount too revealing").
+        // If the program can make user namespaces, it can mount a procfs of its own and read the lists there, so
+        // covering them is no use. Besides, the kernel allows no new procfs if a visible one is partly covered ("mount
+        // too revealing").
         hide_keys: settings_covered && nested_userns != NestedUserNs::Allow,
         proc_is_read_only: settings_covered && !is_new_proc,
         console: tty,
@@ -152,10 +153,10 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
         },
         init: Init {
             stays: init,
-            // Whoever can look into the half inside can open its program, by /proc/1/exe on the host's mount, and write to
-            // it once it does not run any more, where it belongs to the caller (CVE-2019-5736). Otherwise a caller that
-            // asks for its id may want to enter the box by it (nsenter, flatpak enter), which bubblewrap allows: see
-            // exec/sealed.rs.
+            // Whoever can inspect the setup process can open its program, through /proc/1/exe on the host's mount. If
+            // the file belongs to the caller, they can write to it once it no longer runs (CVE-2019-5736). Otherwise, a
+            // caller that asks for the process id may want to enter the sandbox with it (nsenter, flatpak enter), which
+            // bubblewrap allows: see exec/sealed.rs.
             is_open: wants_open && !host.owns_program,
             is_sealed: init_is_sealed,
             name: program,
@@ -165,8 +166,8 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
     })
 }
 
-/// Finds what of `spec` is wrong by itself, whatever it will run on: filters and patterns. `kernel` is the release of
-/// the running one.
+/// Checks the parts of `spec` that can be wrong on any host: filters and patterns. `kernel` is the release of the
+/// running kernel.
 pub(crate) fn look_over(spec: &Spec, kernel: Option<&CStr>) -> Result<(), Error> {
     let caps = spec.lockdown.caps.unwrap_or_default();
     let around = filter::FilterContext { caps, kernel, init: spec.namespaces.pid, is_plain: false };
@@ -174,14 +175,14 @@ pub(crate) fn look_over(spec: &Spec, kernel: Option<&CStr>) -> Result<(), Error>
     Denials::of(&spec.ops).map(drop)
 }
 
-/// Finds what in a seccomp profile keeps every program from starting under it, on this architecture.
+/// Checks that programs can start under a seccomp profile on this architecture.
 pub(crate) fn look_over_profile(text: ProfileText, caps: CapSet, kernel: &CStr) -> Result<(), Error> {
     let around = filter::FilterContext { caps, kernel: Some(kernel), init: true, is_plain: false };
     let wish = Seccomp::Profile { text, deny: Vec::new(), allow: Vec::new() };
     filter::filters(wish, around).map(drop)
 }
 
-/// Refuses what this host cannot do.
+/// Fails if this host cannot do what `spec` asks for.
 fn check_host(spec: &Spec, host: &Host) -> Result<(), Error> {
     let unsupported = |field, message: &str| Err(Error::new(ErrorKind::Unsupported, message).about(field));
     let labels = [(&spec.process.exec_label, Field::ExecLabel), (&spec.process.file_label, Field::FileLabel)];
@@ -198,7 +199,7 @@ fn check_host(spec: &Spec, host: &Host) -> Result<(), Error> {
         return Err(error);
     }
     if spec.lockdown.landlock.tier == LandlockTier::Only {
-        // No namespace is made; what asks for one is refused by that name.
+        // No namespace is made. A request that needs one is refused by its own name.
         return Ok(());
     }
     if spec.namespaces.cgroup == Unshare::New && !host.has_cgroup_ns {
@@ -207,7 +208,7 @@ fn check_host(spec: &Spec, host: &Host) -> Result<(), Error> {
     if user_namespace(spec.namespaces.user, host.caller, host.has_user_ns) != (false, None) {
         return Ok(());
     }
-    // The namespace that was to be tried is not to be had; then there is nothing that could map an id.
+    // There is no user namespace (`UserNs::Try` found none), so no id can be mapped.
     let Caller { uid, gid } = host.caller;
     let ids = [(spec.ids.uid, uid, Conflict::UidNeedsUser), (spec.ids.gid, gid, Conflict::GidNeedsUser)];
     match ids.into_iter().find(|(wanted, own, _)| wanted.is_some_and(|id| id != *own)) {
@@ -216,13 +217,13 @@ fn check_host(spec: &Spec, host: &Host) -> Result<(), Error> {
     }
 }
 
-/// The Landlock rules, and what of all wishes is dropped for the want of them. Without
-/// [`Spec::best_effort`] nothing is dropped: it is an error that names each.
+/// The Landlock rules, and everything that cannot be enforced. Without [`Spec::best_effort`] the latter is an error
+/// that names each item.
 fn landlock_rules(spec: &Spec, host: &Host) -> Result<(Option<Rules>, Vec<Unenforced>), Error> {
     let abi = host.landlock_abi;
     let (rules, unenforced) = match spec.lockdown.landlock.tier {
         LandlockTier::Off | LandlockTier::Mirror => landlock::beside_mounts(spec, abi),
-        // What is the only wall is never dropped.
+        // The only restriction must never be dropped.
         LandlockTier::Only if abi == 0 => return Err(refusal(&[landlock::missing()])),
         LandlockTier::Only => {
             let (rules, unenforced) = landlock::only(spec, host.caller, abi);
@@ -236,7 +237,7 @@ fn refusal(unenforced: &[Unenforced]) -> Error {
     unenforced::refusal(unenforced, crate::host::older_than_needed())
 }
 
-/// The caller's directory by the name that the caller uses for it, then home, then the root.
+/// The candidates: the caller's directory by the name that the caller uses, then the home directory, then the root.
 fn default_cwd(environment: &[CString], cwd: Option<CString>, pwd_is_cwd: bool) -> Vec<CString> {
     let variable = |name: &CStr| env::value(environment, name).and_then(|value| CString::new(value).ok());
     let logical = if pwd_is_cwd { variable(c"PWD") } else { None };

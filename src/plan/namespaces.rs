@@ -1,34 +1,34 @@
-//! Which namespaces a box has, and whose ids: made, joined, mapped.
+//! Which namespaces a sandbox makes or joins, and how ids are mapped.
 
 use crate::host::Caller;
 use crate::spec::{FdNumber, Ids, Namespaces, NestedUserNs, Spec, Unshare, UserNs};
 use crate::sys::ns::NsSet;
 
-/// Namespaces that are joined.
+/// Namespaces to join.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Joins {
-    /// User namespace, before anything else.
+    /// User namespace, joined before anything else.
     pub user: Option<FdNumber>,
-    /// User namespace, after the root is complete.
+    /// User namespace, joined after the root is complete.
     pub inner_user: Option<FdNumber>,
     /// PID namespace.
     pub pid: Option<FdNumber>,
-    /// A new PID namespace is made below the joined one.
+    /// Whether a new PID namespace is made below the joined one.
     pub pid_below: bool,
 }
 
 /// What the setup process waits for before the program starts.
 ///
-/// The supervisor may not be looked into once the program runs, but can look into the setup process only as long as
-/// that process can look into it. So it closes itself just before it gives what is waited for.
+/// The supervisor must not be open to inspection once the program runs. But it can inspect the setup process only while
+/// that process can inspect it. So it closes itself just before it sends what the setup process waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Start {
-    /// Nothing. The supervisor has closed itself before it makes that process.
+    /// Nothing. The supervisor closes itself before it makes the setup process.
     AtOnce,
-    /// When its root is done, for the network namespace, which a helper makes meanwhile.
+    /// For the network namespace, once its root is done. A helper makes that namespace meanwhile.
     NetworkBeside,
-    /// For a word before it begins: others write its id maps or want to know of it, or it lives below a joined PID
-    /// namespace.
+    /// For a message before it begins. Others write its id maps or want to know about it, or it lives below a joined
+    /// PID namespace.
     Held,
 }
 
@@ -39,22 +39,22 @@ impl Joins {
     }
 }
 
-/// Who writes the id maps, and what (`user_namespaces(7)`).
+/// Who writes the id maps (`user_namespaces(7)`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Maps {
     /// There is no new user namespace.
     None,
-    /// Somebody else, who sends a byte to this descriptor when it is done.
+    /// Another process, which sends a byte to this descriptor when it is done.
     From(FdNumber),
     /// The new process itself.
     Own {
         outer: IdMaps,
-        /// Once the root is complete, a second namespace whose making uses up the limit of the first.
+        /// The maps of a second namespace, made once the root is complete. It uses up the limit of the first one.
         inner: Option<IdMaps>,
     },
 }
 
-/// Content of `uid_map` and `gid_map`.
+/// The content of `uid_map` and `gid_map`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct IdMaps {
     pub(crate) uid: String,
@@ -67,7 +67,7 @@ impl IdMaps {
     }
 }
 
-/// Ids to become in a joined user namespace.
+/// Ids to switch to in a joined user namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Switch {
     /// User id.
@@ -76,7 +76,7 @@ pub struct Switch {
     pub gid: Option<u32>,
 }
 
-/// Takes out of a spec what takes a namespace: it has been refused or dropped by name.
+/// Removes everything that needs a namespace from a spec. It has already been refused or dropped by name.
 pub(super) fn forget_namespaces(spec: &mut Spec) {
     let plain = Spec::new(Vec::new());
     (spec.namespaces, spec.ids) = (plain.namespaces, plain.ids);
@@ -94,12 +94,12 @@ pub(super) fn user_namespace(wanted: UserNs, caller: Caller, can_be_had: bool) -
     }
 }
 
-/// The namespaces that `clone(2)` makes, and what the setup process waits for. `is_told`: somebody wants to know of the
-/// box before it begins.
+/// The namespaces that `clone(2)` makes, and what the setup process waits for. `is_told`: somebody wants to know about
+/// the sandbox before it begins.
 ///
-/// To make a network namespace takes as long as to mount everything else. So a helper outside makes it meanwhile, unless
-/// the box is held. The helper moves into the user namespace of the box, where no process inside may see it: the box must
-/// have a PID namespace of its own.
+/// Making a network namespace takes as long as all mounts together. So a helper outside makes it meanwhile, unless the
+/// setup process is held. The helper enters the user namespace of the sandbox, where no process of the sandbox may see
+/// it. So the sandbox must have a PID namespace of its own.
 pub(super) fn new_namespaces(
     wanted: &Namespaces,
     (new_mount, new_user): (bool, bool),
@@ -107,7 +107,7 @@ pub(super) fn new_namespaces(
     is_told: bool,
 ) -> (NsSet, Start) {
     let &Namespaces { user: _, user_inner: _, user_maps_from, pid, pid_join, net, ipc, uts, cgroup } = wanted;
-    // Below a joined one it takes a process that is in there.
+    // Only a process in the joined PID namespace can make one below it.
     let new_pid = pid && pid_join.is_none();
     let is_held = is_told || new_user && user_maps_from.is_some() || pid && pid_join.is_some();
     let start = match () {

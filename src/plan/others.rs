@@ -1,6 +1,6 @@
-//! What keeps a program that shares the PID namespace from changing other processes of the same user: a small system call
-//! filter. Landlock has a scope for signals, and none for limits and priorities. A limit of no processor time kills as well
-//! as a signal does.
+//! The system call filter of a program that shares the PID namespace. It keeps the program from changing other
+//! processes of the same user. Landlock has a scope for signals, but none for limits and priorities, and a CPU time
+//! limit of 0 kills a process as surely as a signal.
 
 use std::collections::BTreeSet;
 
@@ -12,8 +12,8 @@ use crate::seccomp::table::Table;
 use crate::seccomp::{compile, shipped};
 use crate::spec::{Seccomp, Spec};
 
-/// Calls that change a process by its number: name, index of the argument, and the value that means the caller itself.
-/// Groups and users are others too: the program may join the caller's group by its number.
+/// Calls that change a process by id: the name, the index of the argument, and the value that means the caller itself.
+/// Ids of groups and users are refused too: the program may belong to a group of the host.
 const BY_NUMBER: [(&str, u8, u8); 9] = [
     ("prlimit64", 0, 0),
     ("setpriority", 0, 0),
@@ -26,7 +26,7 @@ const BY_NUMBER: [(&str, u8, u8); 9] = [
     ("sched_setaffinity", 0, 0),
 ];
 
-/// The filter, where `spec` shares the processes and has a filter at all. A call that is allowed by name is left out.
+/// The filter, if `spec` shares the PID namespace and uses a profile. It skips calls that the profile allows by name.
 pub(super) fn filter(spec: &Spec) -> Result<Option<Vec<u8>>, Error> {
     let Seccomp::Profile { allow, .. } = &spec.lockdown.seccomp else { return Ok(None) };
     let shares = spec.lockdown.settings_covered && !spec.namespaces.pid && spec.namespaces.pid_join.is_none();
@@ -49,7 +49,7 @@ pub(super) fn filter(spec: &Spec) -> Result<Option<Vec<u8>>, Error> {
     let table = Table::new();
     let reader = Reader { table: &table, shipped: &shipped::text, is_cap: &|_| false };
     let profile = reader.read("the filter of shared processes", text.as_bytes())?;
-    // Nothing in it depends on the kernel's version or on capabilities.
+    // The filter does not depend on the kernel version or on capabilities.
     let policies = resolve(&profile, &Target { arch, kernel: (5, 12), caps: &BTreeSet::new() }, &table)?;
     Ok(Some(compile(&policies)?.bytes()))
 }

@@ -1,4 +1,4 @@
-//! The parts of a plan. Each stage is given the part that it carries out.
+//! The parts of a plan. Each stage of the launch gets the part that it carries out.
 
 use std::ffi::{CStr, CString};
 
@@ -6,21 +6,21 @@ use super::{Denials, Exec, Joins, Lock, Maps, Rules, Start, Switch};
 use crate::spec::{CapSet, FdNumber, Fds, Op, Report};
 use crate::sys::ns::NsSet;
 
-/// How the processes of the box are made, and who is told of them.
+/// How the processes of the sandbox are made, and who is told about them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Launch {
     /// Namespaces that `clone(2)` makes.
     pub(crate) clone: NsSet,
-    /// Namespaces that are joined, and when.
+    /// Namespaces to join, and when.
     pub joins: Joins,
     /// What the setup process waits for.
     pub(crate) start: Start,
-    /// Who is told what.
+    /// Who is told about the run.
     pub report: Report,
 }
 
 impl Launch {
-    /// Names of the namespaces that are made, as `unshare(1)` has them.
+    /// The namespaces that are made, named as by `unshare(1)`.
     pub(crate) fn namespaces(&self) -> Vec<&'static str> {
         let kinds = [
             ("user", NsSet::USER),
@@ -36,43 +36,44 @@ impl Launch {
     }
 }
 
-/// Whose ids the box has.
+/// The ids of the sandbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserIds {
     /// The id maps of the new user namespace.
     pub(crate) maps: Maps,
-    /// The ids that the program sees itself as.
+    /// The ids that the program sees as its own.
     pub(crate) seen: (u32, u32),
-    /// Ids to become in a joined user namespace.
+    /// Ids to switch to in a joined user namespace.
     pub switch: Switch,
 }
 
-/// What the program sees of files, and how it is built.
+/// The files that the program sees, and how its root is built.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Root {
-    /// There is a new root; otherwise the program sees the host's, and `ops` are only what the rules were made of.
+    /// Whether there is a new root. Otherwise the program sees the host's, and `ops` only served to derive Landlock
+    /// rules.
     pub(crate) is_new: bool,
-    /// The box has a user namespace that is not the host's.
+    /// Whether the sandbox has a user namespace that is not the host's.
     pub(crate) has_user_ns: bool,
-    /// The mounts of the new namespace are still peers of the host's and must be cut off.
+    /// Whether mounts of the new namespace are still peers of the host's, so that they must be made slaves.
     pub(crate) make_slave: bool,
-    /// What builds the new root.
+    /// The operations that build the new root.
     pub ops: Vec<Op>,
-    /// So many of them, from the first on, are links and binds that are made together.
+    /// How many of `ops`, from the first on, are links and binds that are made together.
     pub(crate) together: usize,
-    /// What is denied, once they are done.
+    /// What is denied once the operations are done.
     pub(crate) denials: Denials,
-    /// What cannot be enforced is dropped and told to the caller.
+    /// Whether a restriction that cannot be enforced is dropped and the caller told.
     pub(crate) best_effort: bool,
-    /// [`Spec::one_tmpfs`].
+    /// See [`crate::spec::Spec::one_tmpfs`].
     pub(crate) one_tmpfs: bool,
-    /// Mount a new procfs rather than the host's.
+    /// Whether a new procfs is mounted, and not the host's.
     pub(crate) fresh_proc: bool,
-    /// Writable parts of procfs may exist and are covered read-only.
+    /// Which writable settings of the kernel in procfs are covered read-only.
     pub(crate) cover_proc: Cover,
-    /// The lists of keyrings in procfs are covered.
+    /// Whether the lists of keyrings in procfs are covered.
     pub(crate) hide_keys: bool,
-    /// The host's procfs is read-only: in it are settings of processes outside, such as `oom_score_adj`.
+    /// Whether the host's procfs is mounted read-only. It holds settings of processes outside, such as `oom_score_adj`.
     pub(crate) proc_is_read_only: bool,
     /// The terminal that becomes `/dev/console`.
     pub(crate) console: Option<CString>,
@@ -80,28 +81,28 @@ pub struct Root {
     pub(crate) file_label: Option<CString>,
 }
 
-/// What the program may not do, besides what the new root hides.
+/// What the program may not do, besides what the mounts and namespaces prevent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Restrictions {
-    /// Capabilities, filters, further namespaces.
+    /// Capabilities, system call filters and nested user namespaces.
     pub(crate) lock: Lock,
     /// Landlock rules.
     pub(crate) landlock: Option<Rules>,
-    /// What the system call filter is called, with what is denied and allowed on top of it.
+    /// The name of the system call filter, with the calls that are denied and allowed in addition.
     pub(crate) filter_name: String,
-    /// A system call filter that the rules for ports need; installed before any other.
+    /// The system call filter that the rules for TCP ports need. It is installed before any other.
     pub(crate) tcp_filter: Option<Vec<u8>>,
-    /// The filter that keeps the program from changing processes outside, where it shares their namespace.
+    /// The filter that keeps the program from changing processes outside, if it shares their PID namespace.
     pub(crate) others_filter: Option<Vec<u8>>,
 }
 
 impl Restrictions {
-    /// The capabilities that the program has.
+    /// The capabilities of the program.
     pub(crate) fn capabilities(&self) -> CapSet {
         self.lock.caps.unwrap_or_default()
     }
 
-    /// Landlock rule number `index`, in the order in which failures count them.
+    /// Landlock rule number `index`. Failures count the rules in the same order.
     pub(crate) fn landlock_rule(&self, index: usize) -> Option<LandlockRule<'_>> {
         let rules = self.landlock.as_ref()?;
         let files = rules.files.iter().map(|rule| LandlockRule::File(&rule.path));
@@ -111,39 +112,40 @@ impl Restrictions {
     }
 }
 
-/// The program, and what it is started with.
+/// The program and what it starts with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Program {
     /// The program.
     pub exec: Exec,
-    /// Where the program starts.
+    /// Its working directory.
     pub cwd: Cwd,
-    /// Descriptors of the caller that the program gets.
+    /// Descriptors of the caller that it gets.
     pub(crate) fds: Fds,
-    /// Start it in a new session.
+    /// Whether to start it in a new session.
     pub(crate) new_session: bool,
-    /// Start it in a new process group of this session.
+    /// Whether to start it in a new process group of this session.
     pub(crate) new_group: bool,
 }
 
-/// The process of ours inside, until it becomes the program, or as long as it stays.
+/// Our process in the sandbox: it sets up the sandbox, then becomes the program or stays as init.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Init {
-    /// It stays: it reaps, holds what is to be held and reports the program's end.
+    /// It stays as init: it reaps, holds lock files and `sync_fd`, and reports the program's end.
     pub(crate) stays: bool,
-    /// The tools of the caller may look into this process.
+    /// The caller's tools may inspect this process.
     pub(crate) is_open: bool,
-    /// They may once it has become a copy of its program that nobody can change, because that file is the caller's.
+    /// The caller's tools may inspect it only after it has executed a copy of itself that nobody can change, because
+    /// the caller can write to the file of this program.
     pub(crate) is_sealed: bool,
-    /// The name that it keeps.
+    /// The name of this process, which it keeps.
     pub(crate) name: CString,
 }
 
-/// What a Landlock rule is for.
+/// The object of a Landlock rule.
 pub(crate) enum LandlockRule<'a> {
     /// A file or directory.
     File(&'a CStr),
-    /// What a descriptor of the caller refers to.
+    /// The file that a descriptor of the caller refers to.
     Descriptor(FdNumber),
     /// A TCP port.
     Port(u16),
@@ -152,26 +154,26 @@ pub(crate) enum LandlockRule<'a> {
 /// Which settings of the kernel in procfs are covered read-only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cover {
-    /// None: there is nobody inside who could write to them.
+    /// None: no process in the sandbox could write to them.
     Nothing,
-    /// Those that access(2) says this process can write to, as with bubblewrap. It asks for the mode of a directory, and
-    /// does not know that the files in it are root's.
+    /// Those that access(2) reports as writable for this process, as in bubblewrap. access(2) looks at the mode of a
+    /// directory and does not know that the files in it belong to root.
     Writable,
-    /// All.
+    /// All of them.
     All,
 }
 
-/// Where the program starts.
+/// The working directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cwd {
-    /// There, or not at all.
+    /// This directory. If it cannot be entered, the run fails.
     Exactly(CString),
-    /// In the first of these that exists inside.
+    /// The first of these that exists in the sandbox.
     FirstOf(Vec<CString>),
 }
 
 impl Cwd {
-    /// The one that is wanted most.
+    /// The preferred directory.
     pub fn first(&self) -> &CStr {
         self.candidates().first().map_or(c"/", |path| path)
     }

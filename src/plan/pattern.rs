@@ -1,30 +1,30 @@
 //! Patterns of paths: `*`, `?`, `[…]` within one name, and `**` for any number of directories.
 //!
-//! Matching is by bytes as the kernel has them, so that a name that is not UTF-8 cannot slip through. `?` and `[…]` stand
-//! for one character where the bytes are UTF-8, and for one byte elsewhere. As these patterns close things rather than
-//! list them, a leading dot is nothing special.
+//! Names are matched as bytes, as in the kernel, so a name that is not UTF-8 is matched too. `?` and `[…]` match one
+//! character if the bytes are UTF-8, and one byte otherwise. A leading dot is not special, because these patterns deny
+//! files and do not list them.
 
 use std::ffi::CString;
 
-/// A pattern, as the parts between the slashes.
+/// A pattern, split at its slashes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pattern {
     /// Index of the operation that it belongs to.
     pub(crate) op: usize,
-    /// Never empty; no `**` follows another.
+    /// The parts: at least one, and no `**` follows another.
     pub(crate) parts: Vec<Part>,
 }
 
-/// What one part of a path, or several, must be.
+/// One part of a pattern.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Part {
-    /// `**`: any number of directories, none too. At the end: everything inside.
+    /// `**`: any number of directories, or none. At the end: everything below.
     AnyDirs,
     /// A name without wildcards.
     Exactly(CString),
-    /// A name with one `*` as its only wildcard, as most have it: what stands before it and behind it.
+    /// A name with one `*` as its only wildcard, the common case: the text before it and after it.
     Around(Vec<u8>, Vec<u8>),
-    /// Any other.
+    /// A name with other wildcards.
     Like(Vec<Token>),
 }
 
@@ -37,11 +37,11 @@ pub(crate) enum Token {
     AnyOne,
     /// `*`
     AnyMany,
-    /// `[…]`: ranges of characters, first and last; or, if negated, any other character.
+    /// `[…]`: ranges of characters, each as first and last. If `negated`, any character outside them.
     OneOf { ranges: Vec<(u32, u32)>, negated: bool },
 }
 
-/// Why a pattern is none.
+/// Why a text is not a valid pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Invalid {
     Empty,
@@ -66,7 +66,7 @@ impl Invalid {
 }
 
 impl Pattern {
-    /// Reads the pattern of operation number `op`.
+    /// Parses the pattern of operation number `op`.
     pub(crate) fn parse(op: usize, text: &[u8]) -> Result<Pattern, Invalid> {
         let mut parts = Vec::new();
         for name in text.split(|&byte| byte == b'/') {
@@ -82,8 +82,9 @@ impl Pattern {
         if parts.is_empty() { Err(Invalid::Empty) } else { Ok(Pattern { op, parts }) }
     }
 
-    /// How many names at the beginning of a path, and how many at its end, each stand for themselves: those before the
-    /// first `**` and those behind the last. With something between two of them, any name may be of account.
+    /// How many names at the start of a path, and how many at its end, decide on a match: the numbers of parts before
+    /// the first `**` and after the last. If there are parts between two `**`, every name may matter, and the second
+    /// number is `usize::MAX`.
     pub(crate) fn names(&self) -> (usize, usize) {
         let before = self.parts.iter().take_while(|part| **part != Part::AnyDirs).count();
         let behind = self.parts.iter().rev().take_while(|part| **part != Part::AnyDirs).count();
@@ -92,10 +93,10 @@ impl Pattern {
 }
 
 impl Pattern {
-    /// Whether it matches the path of these names, or a directory above that.
+    /// Whether the pattern matches the path with these names, or a directory above it.
     pub(super) fn matches_above(&self, names: &[&[u8]]) -> bool {
         let is_last = |part: usize| part + 1 == self.parts.len();
-        // Which parts the next name may fulfil.
+        // The parts that may match the next name.
         let mut live = vec![false; self.parts.len()];
         live[0] = true;
         for name in names {
@@ -103,7 +104,7 @@ impl Pattern {
             for part in 0..self.parts.len() {
                 match &self.parts[part] {
                     _ if !live[part] => {}
-                    // It may stand for nothing.
+                    // It may also match no directory.
                     Part::AnyDirs if !is_last(part) => {
                         next[part] = true;
                         live[part + 1] = true;
@@ -120,7 +121,7 @@ impl Pattern {
 }
 
 impl Part {
-    /// Whether a name is one of those that this part stands for.
+    /// Whether this part matches `name`.
     pub(crate) fn matches(&self, name: &[u8]) -> bool {
         match self {
             Part::AnyDirs => true,
@@ -132,7 +133,7 @@ impl Part {
         }
     }
 
-    /// The byte that every name which matches begins with, and the one that it ends with, where there is one.
+    /// The first and the last byte that every matching name has, if they are fixed.
     pub(super) fn ends(&self) -> (Option<u8>, Option<u8>) {
         let byte = |token: Option<&Token>| if let Some(Token::Byte(byte)) = token { Some(*byte) } else { None };
         match self {
@@ -149,7 +150,7 @@ fn part(name: &[u8]) -> Result<Part, Invalid> {
     let bytes = |tokens: &[Token]| {
         tokens.iter().map(|token| if let Token::Byte(byte) = token { Some(*byte) } else { None }).collect()
     };
-    // `[*]` is a name without wildcards too.
+    // `[*]` has no wildcard either.
     let literal: Option<Vec<u8>> = bytes(&tokens);
     if let Some(name) = literal.and_then(|name| CString::new(name).ok()) {
         return Ok(Part::Exactly(name));
@@ -175,14 +176,14 @@ fn tokens(mut rest: &[u8]) -> Result<Vec<Token>, Invalid> {
     Ok(tokens)
 }
 
-/// What stands behind a `[`, and the rest.
+/// Parses what follows a `[`. Returns the token and the rest.
 fn class(text: &[u8]) -> Result<(Token, &[u8]), Invalid> {
     let (negated, mut rest) = match text {
         [b'!' | b'^', rest @ ..] => (true, rest),
         rest => (false, rest),
     };
     let mut ranges = Vec::new();
-    // A `]` in the first place stands for itself.
+    // A `]` in first position stands for itself.
     while ranges.is_empty() || !rest.starts_with(b"]") {
         if matches!(rest, [b'[', b':' | b'.' | b'=', ..]) {
             return Err(Invalid::NamedClass);
@@ -205,10 +206,10 @@ fn class(text: &[u8]) -> Result<(Token, &[u8]), Invalid> {
     Ok((token.unwrap_or(Token::OneOf { ranges, negated }), &rest[1..]))
 }
 
-/// Numbers of bytes that are part of no character begin here, above all characters.
+/// Bytes that are not part of a character get numbers from here on, above all characters.
 const RAW: u32 = 0x11_0000;
 
-/// The first character of `text`, or its first byte where that is part of none, and what follows it.
+/// The first character of `text` and the rest. A byte that is not part of a character counts as one.
 fn character(text: &[u8]) -> Option<(u32, &[u8])> {
     let (&first, behind) = text.split_first()?;
     if first.is_ascii() {
@@ -222,7 +223,8 @@ fn character(text: &[u8]) -> Option<(u32, &[u8])> {
     })
 }
 
-/// One `*` at a time takes more, which is enough: what an earlier one could take, the last one can.
+/// Matches greedily with backtracking to the last `*` only. That is enough: whatever an earlier `*` could match in
+/// addition, the last one can match too.
 fn is_like(tokens: &[Token], name: &[u8]) -> bool {
     let (mut tokens, mut name) = (tokens, name);
     let mut last_star: Option<(&[Token], &[u8])> = None;
@@ -333,7 +335,7 @@ mod tests {
         }
     }
 
-    /// Time grows with the length of the name times that of the pattern, not faster.
+    /// Time grows with the product of the lengths of name and pattern, and not faster.
     #[test]
     fn no_name_makes_matching_slow() {
         let pattern = [b"*a".repeat(40), b"b".to_vec()].concat();

@@ -1,17 +1,17 @@
-//! What holds besides mounts and namespaces, in words: for the plan that is printed.
+//! The restrictions besides mounts and namespaces in words, for the printed plan.
 
 use super::{Filters, Plan, Restrictions};
 
 /// One restriction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Restriction {
-    /// What it is about, in a word.
+    /// Its subject, in one word.
     pub(crate) name: &'static str,
-    /// What holds.
+    /// What it restricts.
     pub(crate) what: String,
 }
 
-/// What the program may not do, besides what the mounts and namespaces hide.
+/// What the program may not do, besides what mounts and namespaces prevent.
 pub(crate) fn restrictions(plan: &Plan) -> Vec<Restriction> {
     let mut all = Vec::new();
     let mut add = |name, what: String| all.push(Restriction { name, what });

@@ -1,24 +1,24 @@
 //! Which binds are made together, at the beginning of the new root.
 //!
-//! A bind takes several calls: its source is copied, given its flags, looked at, attached, and closed. The default
-//! profile begins with some forty binds of `/usr` and of files in `/etc`. Those are made by path (`mount(2)`), one call
-//! each, and then all get their flags in one more. That is sound only for them:
+//! A bind takes several calls: its source is copied, given flags, checked, attached and closed. The default profile
+//! begins with some forty binds of `/usr` and of files in `/etc`. These are made by path (`mount(2)`), with one call
+//! each. One more call then sets the flags of all. This is safe only because:
 //!
-//! * They are the first mounts: flags are set on everything that is mounted by then.
+//! * They are the first mounts: the flags are set on everything that is mounted by then.
 //! * They are read-only and have no devices: all get the same flags.
-//! * They are optional, so a source that is missing is no error, which would have to be found before anything is made.
-//! * None leads into another, nor through a link that was made before: until the flags are set, what is made there would
-//!   be made on the host.
+//! * They are optional: a missing source is no error, so nothing needs to be checked before the first mount.
+//! * No destination lies in another, or leads through a link that was made before. Until the flags are set, creating
+//!   something there would create it on the host.
 
 use std::ffi::CStr;
 
 use crate::spec::{BindFlags, FsOp, Op, Source};
 
-/// With fewer binds there is nothing to be saved.
+/// With fewer binds than this, nothing is saved.
 const FEWEST: usize = 4;
 
-/// How many of `ops`, from the first on, are made together. `has_rule` says for which bind, by its index, a Landlock
-/// rule is made: such a rule needs the mount at hand.
+/// How many of `ops`, from the first on, are made together. `has_rule` says whether a Landlock rule is made for the
+/// bind with an index: such a rule needs the mount's descriptor.
 pub(super) fn together(ops: &[Op], has_rule: impl Fn(usize) -> bool) -> usize {
     let mut made: Vec<&[u8]> = Vec::new();
     let (mut binds, mut count) = (0, 0);
@@ -49,7 +49,7 @@ fn is_bind(op: &Op) -> bool {
     }
 }
 
-/// An absolute path with nothing in it but names, which says by itself where it leads.
+/// Returns `path` if it is absolute and consists of names only, so that it cannot lead elsewhere.
 fn plain(path: &CStr) -> Option<&[u8]> {
     let path = path.to_bytes();
     let mut names = path.strip_prefix(b"/")?.split(|&byte| byte == b'/');

@@ -1,5 +1,5 @@
-//! What was asked for and cannot be enforced on this host: an error, or, where as much as possible is wanted
-//! ([`crate::spec::Spec::best_effort`]), a list in the plan.
+//! What was asked for and cannot be enforced on this host. It is an error, or with [`crate::spec::Spec::best_effort`]
+//! an entry in the plan.
 
 use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
@@ -7,12 +7,12 @@ use std::os::unix::ffi::OsStrExt;
 use crate::error::{self, Advice, Error, ErrorKind, Field, Hint, Part};
 use crate::spec::Op;
 
-/// One wish that cannot be enforced.
+/// One request that cannot be enforced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unenforced {
-    /// The field of the spec that asks for it, where it is one.
+    /// The field of the spec that asks for it, if there is one.
     pub field: Option<Field>,
-    /// What was asked for, in plain words with control characters escaped: `tmpfs on /tmp`. Bytes, as paths are.
+    /// What was asked for, in plain words with control characters escaped: `tmpfs on /tmp`. Bytes, like paths.
     pub what: Vec<u8>,
     /// Why it cannot be enforced.
     pub why: String,
@@ -33,8 +33,8 @@ impl Unenforced {
     }
 }
 
-/// The error that names each of them. `too_old` says that the kernel is too old, where it is: then it helps nothing to
-/// leave something out.
+/// The error that names each of them. `too_old` says that the kernel is too old, if it is. Then there is no hint:
+/// leaving something out would not help.
 pub(super) fn refusal(unenforced: &[Unenforced], too_old: Option<String>) -> Error {
     let part = |one: &Unenforced| Part { field: one.field, place: None, message: one.line() };
     let hint = too_old.is_none().then_some(Hint::Advice(Advice::BestEffort));
@@ -42,7 +42,7 @@ pub(super) fn refusal(unenforced: &[Unenforced], too_old: Option<String>) -> Err
     Error { parts: unenforced.iter().map(part).collect(), hint, ..Error::new(ErrorKind::Unsupported, message) }
 }
 
-/// A path for people: control characters are escaped.
+/// A path for messages: control characters are escaped.
 pub(super) fn printable(path: &CStr) -> String {
     error::printable(OsStr::from_bytes(path.to_bytes()))
 }

@@ -1,12 +1,12 @@
-//! Descriptors of the caller that must not reach the program: they would give it more of the host than what is open
-//! there, and no wall around the box holds that. Mounts and namespaces are for what the program opens by itself.
+//! Refuses descriptors of the caller that would give the program more of the host than the open file itself. Mounts and
+//! namespaces restrict only what the program opens itself, so no other restriction helps against them.
 
 use crate::error::{Advice, Error, ErrorKind, Field};
 use crate::host::{LeadsTo, WayOut};
 use crate::spec::FdNumber;
 use crate::sys::socket;
 
-/// The error about the first of `found`, if any. `named` are the descriptors that the spec names.
+/// The error about the first of `found`, if any. `named` are the descriptors in the spec.
 pub(super) fn refusal(found: &[WayOut], named: &[FdNumber]) -> Option<Error> {
     let WayOut { fd, leads_to } = *found.first()?;
     let (what, advice) = match leads_to {

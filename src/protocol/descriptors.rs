@@ -1,7 +1,7 @@
-//! Which descriptors a process of the launch has that matter to it: the host's procfs, and those of the caller.
+//! The descriptors that a process of the launch uses: the host's procfs, and those of the caller.
 //!
-//! Each process has a table of its own, a copy of that of the process that made it: what one closes, the other still
-//! has.
+//! Each process has its own table, copied from the process that made it. A descriptor that one process closes stays
+//! open in the other.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -13,12 +13,12 @@ use crate::sys::{Errno, Result, fd};
 pub struct Descriptors {
     /// The host's procfs.
     proc: OwnedFd,
-    /// Descriptors of the caller that the spec names and that are open in this process, each once.
+    /// Descriptors of the caller that the spec names and that are open in this process, each listed once.
     callers: Vec<FdNumber>,
 }
 
 impl Descriptors {
-    /// `callers` are those of them that were open before any of ours was.
+    /// `callers` are the named descriptors that were open before we opened any.
     pub(crate) fn new(proc: OwnedFd, mut callers: Vec<FdNumber>) -> Descriptors {
         callers.sort_unstable();
         callers.dedup();
@@ -30,18 +30,18 @@ impl Descriptors {
         self.proc.as_fd()
     }
 
-    /// The caller's descriptor with number `fd`. A number that was not open when we began, or that is closed since, is
-    /// `EBADF`, even where a descriptor of ours has it by now.
+    /// The caller's descriptor number `fd`. `EBADF` if it was not open at the start or has been closed since. The
+    /// number may belong to a descriptor of ours by now.
     pub(crate) fn get(&self, fd: FdNumber) -> Result<BorrowedFd<'static>> {
         if self.callers.contains(&fd) { fd::callers_fd(fd) } else { Err(Errno::EBADF) }
     }
 
-    /// Closes a descriptor of the caller that is used up.
+    /// Closes a descriptor of the caller that is no longer needed.
     pub(crate) fn close(&mut self, fd: FdNumber) {
         self.close_all_but(|mine| mine != fd);
     }
 
-    /// Closes every descriptor of the caller that `is_kept` does not keep.
+    /// Closes every descriptor of the caller for which `is_kept` is false.
     pub(crate) fn close_all_but(&mut self, is_kept: impl Fn(FdNumber) -> bool) {
         self.callers.retain(|&fd| {
             let is_kept = is_kept(fd);

@@ -1,5 +1,5 @@
-//! One failure, and how it becomes bytes. The process that fails reports numbers; the one that tells people holds the
-//! same plan and makes words of them.
+//! A failure and its encoding. The process that fails reports numbers. The process that prints the message has the same
+//! plan and turns the numbers into words.
 
 use std::ffi::{CStr, CString};
 
@@ -7,10 +7,10 @@ use super::stage::{Act, Stage};
 use super::wire::Packet;
 use crate::sys::Errno;
 
-/// What a step yields, or where it failed.
+/// The result of a step, or its failure.
 pub(crate) type Outcome<T> = Result<T, Failure>;
 
-/// Makes a failure of a kernel call.
+/// Turns the error of a system call into a failure.
 pub(crate) trait At<T> {
     /// The call belongs to this stage.
     fn stage(self, stage: Stage) -> Outcome<T>;
@@ -28,41 +28,41 @@ impl<T> At<T> for Result<T, Errno> {
     }
 }
 
-/// One failure.
+/// A failure while the sandbox is set up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
-    /// Where.
+    /// The stage that failed.
     pub(crate) stage: Stage,
-    /// What of an operation.
+    /// The step of the operation that failed.
     pub(crate) act: Act,
-    /// Which one, where the stage has several.
+    /// Which item, if the stage has several.
     pub(crate) index: u32,
-    /// Error number of the kernel; 0 where none applies.
+    /// Error number of the kernel; 0 if there is none.
     pub(crate) errno: i32,
-    /// How many things it concerns, where they are counted.
+    /// How many items are concerned, if they are counted.
     pub(crate) count: u32,
-    /// A path or content that only the half inside knows.
+    /// A path or content that only the setup process knows.
     pub(crate) detail: Option<CString>,
 }
 
-/// Longest detail that is reported, in bytes; a longer one is cut.
+/// Longest reported detail in bytes. A longer one is cut.
 const DETAIL: usize = 1024;
 /// Bytes of an encoded failure before its detail.
 const HEAD: usize = 14;
 const _: () = assert!(1 + HEAD + DETAIL <= Packet::ROOM, "a failure with the longest detail fits into a packet");
 
 impl Failure {
-    /// A failure of a stage as a whole.
+    /// A failure of a whole stage.
     pub(crate) fn new(stage: Stage, errno: i32) -> Failure {
         Failure { stage, act: Act::Whole, index: 0, errno, count: 0, detail: None }
     }
 
-    /// A failure of number `index` of a stage.
+    /// A failure of item number `index` of a stage.
     pub(crate) fn nth(stage: Stage, index: usize, errno: i32) -> Failure {
         Failure { index: index as u32, ..Failure::new(stage, errno) }
     }
 
-    /// Adds the bytes that [`Failure::decode`] reads.
+    /// Appends the bytes that [`Failure::decode`] reads.
     pub(super) fn encode(&self, packet: &mut Packet) {
         packet.push(&[self.stage as u8, self.act as u8]);
         packet.push(&self.index.to_ne_bytes());
@@ -72,7 +72,7 @@ impl Failure {
         packet.push(&detail[..detail.len().min(DETAIL)]);
     }
 
-    /// Reads what [`Failure::encode`] wrote; `None` for anything else.
+    /// Decodes what [`Failure::encode`] wrote. `None` for anything else.
     pub(super) fn decode(wire: &[u8]) -> Option<Failure> {
         let (head, detail) = wire.split_at_checked(HEAD)?;
         Some(Failure {

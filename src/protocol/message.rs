@@ -1,33 +1,32 @@
-//! Messages over the control socket, a packet each. The first byte says which.
+//! Messages on the control socket, one packet each. The first byte is the kind of the message.
 
 use super::failure::Failure;
 use super::wire::{Packet, wire_enum};
 use crate::sys::process::End;
 
-/// One byte that lets a process go on which waits at the other end of a socket. End of file in its place means that the
-/// sender is gone.
+/// One byte that lets the process at the other end of a socket continue. If that process reads end of file instead, the
+/// sender has ended.
 pub(crate) const GO: &[u8] = &[0];
 
-/// What the processes inside tell the supervisor.
+/// What the processes in the sandbox tell the supervisor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Message {
-    /// I have taken the place of the process that was there before me, in a joined namespace or below it. The kernel adds
-    /// who I am.
+    /// The sender has replaced the process before it, in a joined namespace or below it. The kernel adds the sender's
+    /// id.
     Hello,
-    /// Everything is set up; the program is next.
+    /// Everything is set up, and the program starts next.
     Ready,
-    /// The run ends with this.
+    /// The run ends with this failure.
     Failed(Failure),
-    /// The program ended. `is_empty`: it is known that nothing else lives inside.
+    /// The program has ended. `is_empty`: it is known that no other process is left in the sandbox.
     Ended { end: End, is_empty: bool },
-    /// Something could not be enforced, and need not be.
+    /// A restriction could not be enforced and was dropped, as the spec allows.
     Dropped(Failure),
-    /// Something that the caller should know, and that takes nothing from what was asked for. It has the form of a
-    /// failure.
+    /// A fact that the caller should know, in the form of a failure. Nothing that was asked for is missing.
     Remark(Failure),
-    /// The program has stopped, by this signal.
+    /// This signal has stopped the program.
     Stopped(u8),
-    /// The program has another open file description for its standard input, which comes along.
+    /// The standard input of the program is another open file description, which is attached.
     Input,
 }
 
@@ -40,8 +39,8 @@ wire_enum! {
         Ready,
         /// [`Message::Failed`]; the failure follows.
         Failed,
-        /// [`Message::Ended`]; the exit code follows, then 1 where it is known that nothing else lives inside, then 1
-        /// where a signal has ended it.
+        /// [`Message::Ended`]. The exit code follows, then 1 if it is known that no other process is left in the
+        /// sandbox, then 1 if a signal has ended the program.
         Ended,
         /// [`Message::Dropped`]; the failure follows.
         Dropped,
@@ -55,7 +54,7 @@ wire_enum! {
 }
 
 impl Message {
-    /// The packet that says this.
+    /// The packet for this message.
     pub(crate) fn encode(&self) -> Packet {
         let (tag, failure) = match self {
             Message::Hello => (Tag::Hello, None),
@@ -79,7 +78,7 @@ impl Message {
         packet
     }
 
-    /// Reads a packet; `None` for one that no process inside sends.
+    /// Decodes a packet. `None` if no process in the sandbox sends such a packet.
     pub(crate) fn decode(packet: &[u8]) -> Option<Message> {
         let (&tag, rest) = packet.split_first()?;
         match *Tag::ALL.get(usize::from(tag))? {
@@ -119,7 +118,7 @@ mod tests {
             Message::Input,
         ];
         for is_empty in [false, true] {
-            // A program may end with a code that looks like a signal.
+            // A program may exit with a code that looks like a signal.
             let ends = [End::Code(0), End::Code(137), End::Signal(9)];
             messages.extend(ends.map(|end| Message::Ended { end, is_empty }));
         }

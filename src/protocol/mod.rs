@@ -1,15 +1,17 @@
-//! What the processes of a launch say to each other, and which descriptors each of them has.
+//! The messages between the processes of a launch, and the descriptors that each of them has.
 //!
 //! * `stage.rs`: the table of what can fail, with the words for it
 //! * `failure.rs`: one failure
-//! * `message.rs`: what the processes inside tell the supervisor, and what lets one go on that waits
-//! * `orders.rs`: what PID 1 tells the copy of this program that it becomes
-//! * `rehearsal.rs`: what a launch that is only tried tells `pinfold doctor`
-//! * `told.rs`: what the supervisor tells a library user who goes on beside it
-//! * `wire.rs`: what their bytes are made of
-//! * `descriptors.rs`: the table of descriptors that a process has
+//! * `message.rs`: what the processes in the sandbox tell the supervisor, and the byte that lets a waiting process
+//!   continue
+//! * `orders.rs`: what PID 1 tells the copy of this program that it executes
+//! * `rehearsal.rs`: what a trial launch tells `pinfold doctor`
+//! * `told.rs`: what the supervisor tells the process of a library user that runs beside it
+//! * `wire.rs`: the building blocks of the encodings
+//! * `descriptors.rs`: the table of descriptors of a process
 //!
-//! All are the same program in the same run, so numbers have the byte order of the machine and nothing has a version.
+//! All processes run the same program on the same machine. So numbers have the native byte order, and there are no
+//! versions.
 #![forbid(unsafe_code)]
 
 mod descriptors;

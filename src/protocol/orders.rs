@@ -1,28 +1,28 @@
-//! What PID 1 tells the copy of this program that it becomes (`exec/sealed.rs`): the part of its state that the copy
+//! What PID 1 tells the copy of this program that it executes (`exec/sealed.rs`): the part of its state that the copy
 //! needs.
 
-/// What PID 1 waits for, and what it tells the supervisor of it.
+/// What PID 1 waits for, and what it reports to the supervisor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Watch {
     /// The program's process id.
     pub(crate) program: i32,
-    /// Whether anything else lives inside is told too.
+    /// Whether it also reports if other processes are left in the sandbox.
     pub(crate) tells_more: bool,
-    /// Whether a stop of the program is told.
+    /// Whether it reports that the program has stopped.
     pub(crate) tells_stops: bool,
 }
 
-/// What the copy is to do.
+/// What the copy must do.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Orders {
     pub(crate) watch: Watch,
     /// The control socket.
     pub(crate) control: i32,
-    /// Where a byte lets the program start.
+    /// The descriptor to which a byte is written to let the program start.
     pub(crate) release: i32,
-    /// Every descriptor that stays open, sorted.
+    /// All descriptors that stay open, sorted.
     pub(crate) keep: Vec<i32>,
-    /// Programs of system call filters, to be installed in this order.
+    /// System call filters, to be installed in this order.
     pub(crate) filters: Vec<Vec<u8>>,
 }
 
@@ -43,7 +43,7 @@ impl Orders {
         bytes
     }
 
-    /// Reads what [`Orders::encode`] wrote; `None` for anything else.
+    /// Decodes what [`Orders::encode`] wrote. `None` for anything else.
     pub(crate) fn decode(mut bytes: &[u8]) -> Option<Orders> {
         let bytes = &mut bytes;
         let (program, flags) = (number(bytes)?, number(bytes)?);
@@ -61,7 +61,7 @@ impl Orders {
     }
 }
 
-/// Takes a number off the front.
+/// Removes a number from the front.
 fn number(bytes: &mut &[u8]) -> Option<i32> {
     let (number, rest) = bytes.split_first_chunk()?;
     *bytes = rest;

@@ -1,23 +1,23 @@
-//! What a launch that is only tried tells `pinfold doctor`, over a socket in the place of its standard error.
+//! What a trial launch tells `pinfold doctor`, over a socket that replaces its standard error.
 
 use super::failure::Failure;
 use super::wire::{Packet, wire_enum};
 
-/// A packet of such a launch, which has failed.
+/// A packet of a trial launch that has failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Rehearsed {
     /// What to do about it.
     Hint(Vec<u8>),
-    /// The failure itself, where the engine met one.
+    /// The failure itself, if it came from the engine.
     Failed(Failure),
-    /// Its words.
+    /// The error message.
     Error(Vec<u8>),
 }
 
 wire_enum! {
-    /// The first byte. Text that the program in the box prints to the same socket begins with none of these.
+    /// The first byte. Text that the program in the sandbox prints to the same socket begins with none of these.
     Tag {
-        /// No packet has it: programs may well print a NUL.
+        /// Not used, because a program may print a NUL.
         Nothing,
         /// [`Rehearsed::Hint`].
         Hint,
@@ -29,7 +29,7 @@ wire_enum! {
 }
 
 impl Rehearsed {
-    /// The packet that says this.
+    /// The packet for this message.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let text = |tag: Tag, text: &[u8]| [&[tag as u8], text].concat();
         match self {
@@ -43,7 +43,7 @@ impl Rehearsed {
         }
     }
 
-    /// Reads a packet; `None` for what else comes over the socket.
+    /// Decodes a packet. `None` for anything else that arrives on the socket.
     pub(crate) fn decode(packet: &[u8]) -> Option<Rehearsed> {
         let (&tag, rest) = packet.split_first()?;
         match Tag::ALL.get(usize::from(tag))? {

@@ -1,35 +1,37 @@
-//! The table of what can fail while a box is set up: one row for each stage, and one for each step of an operation.
+//! The table of what can fail while a sandbox is set up. It has one row for each stage, and one for each step of an
+//! operation.
 //!
-//! Everything else about them is made from these rows: the numbers on the wire, the lists of all, the words. What a
-//! failure is about (a path, an id) stands in the plan, so the front ends add it to the words.
+//! The numbers on the wire, the lists of all values and the words are generated from these rows. What a failure is
+//! about (a path, an id) is in the plan, so the front ends add it to the words.
 
 use super::wire::wire_enum;
 
-/// Makes [`Stage`] of rows `Stage: words of the native front end, words of bubblewrap`, grouped by their step.
+/// Makes [`Stage`] from rows `Stage: words of the native front end, words of bubblewrap`, grouped by step.
 macro_rules! stages {
     ($($step:literal { $($(#[$doc:meta])* $stage:ident: $native:literal, $bubblewrap:literal;)* })*) => {
         wire_enum! {
-            /// The stage that failed. Stages that concern one of several things say which in [`super::Failure::index`].
+            /// The stage that failed. If it concerns one of several items, [`super::Failure::index`] says which.
             Stage { $($($(#[$doc])* $stage,)*)* }
         }
 
         impl Stage {
-            /// The step of setting up that it belongs to, in a word: what reports call it, for people and for programs.
+            /// The step of the set-up to which the stage belongs, in one word. Reports use it, for people and for
+            /// programs.
             pub(crate) fn step(self) -> &'static str {
                 match self {
                     $($(Stage::$stage)|* => $step,)*
                 }
             }
 
-            /// What failed, as the native front end says it. Where the words end with a blank, the subject follows.
+            /// What failed, in the words of the native front end. If the text ends with a space, the subject follows.
             pub(crate) fn native(self) -> &'static str {
                 match self {
                     $($(Stage::$stage => $native,)*)*
                 }
             }
 
-            /// What failed, as bubblewrap says it, to the letter: programs look for some of these words. Where they end
-            /// with a blank, the subject follows.
+            /// What failed, exactly in bubblewrap's words, because programs look for some of them. If the text ends
+            /// with a space, the subject follows.
             pub(crate) fn bubblewrap(self) -> &'static str {
                 match self {
                     $($(Stage::$stage => $bubblewrap,)*)*
@@ -39,17 +41,17 @@ macro_rules! stages {
     };
 }
 
-/// Makes [`Act`] of rows `Act: words of the native front end`, which follow those of the operation. The words of
-/// bubblewrap depend on the operation too: `cli/bwrap/messages.rs` has them.
+/// Makes [`Act`] from rows `Act: words of the native front end`. They follow the words of the operation. The words of
+/// bubblewrap also depend on the operation: `cli/bwrap/messages.rs` has them.
 macro_rules! acts {
     ($($(#[$doc:meta])* $act:ident: $native:literal,)*) => {
         wire_enum! {
-            /// What of an operation failed.
+            /// The step of an operation that failed.
             Act { $($(#[$doc])* $act,)* }
         }
 
         impl Act {
-            /// What failed, as the native front end says it behind the words of the operation.
+            /// What failed, as the native front end says it after the words of the operation.
             pub(crate) fn native(self) -> &'static str {
                 match self {
                     $(Act::$act => $native,)*
@@ -61,11 +63,11 @@ macro_rules! acts {
 
 stages! {
     "supervision" {
-        /// Making the control socket, or another step of the supervisor before there is a child.
+        /// Making the control socket, or another step of the supervisor before it has a child.
         Prepare: "cannot prepare the supervisor", "Can't prepare the sandbox";
         /// Writing to `info_fd` or `json_status_fd`.
         Report: "cannot write the report", "Write to info_fd";
-        /// Talking to the other half.
+        /// Communication between the supervisor and the setup process.
         Control: "cannot talk to the half inside", "Can't talk to the other half of the sandbox";
         /// Waiting for the program's end.
         Reap: "cannot wait for the program", "Can't wait for the command";
@@ -75,7 +77,7 @@ stages! {
     "lockdown" {
         /// `PR_SET_NO_NEW_PRIVS`.
         NoNewPrivs: "cannot set no_new_privs", "prctl(PR_SET_NO_NEW_PRIVS) failed";
-        /// Making this process visible to the caller's tools again (`PR_SET_DUMPABLE`).
+        /// Letting the caller's tools inspect this process again (`PR_SET_DUMPABLE`).
         Dumpable: "cannot change whether this process can be traced", "prctl(PR_SET_DUMPABLE) failed";
         /// Reducing the bounding set.
         BoundingSet: "cannot reduce the bounding set", "Dropping capability from bounds";
@@ -83,18 +85,18 @@ stages! {
         SetCaps: "cannot set capabilities", "capset failed";
         /// Raising ambient capabilities.
         AmbientCaps: "cannot raise ambient capabilities", "Adding ambient capability";
-        /// A promise did not hold when it was read back.
+        /// A restriction was set, but did not hold when it was read back.
         Unproven: "a restriction did not hold when it was read back",
             "A restriction that was set did not hold when it was read back";
     }
     "namespaces" {
-        /// Joining the user namespace given.
+        /// Joining the given user namespace.
         JoinUser: "cannot join a user namespace", "Joining specified user namespace failed";
-        /// Joining the PID namespace given.
+        /// Joining the given PID namespace.
         JoinPid: "cannot join a PID namespace", "Setting pidns failed";
         /// `clone(2)` with the new namespaces.
         Clone: "cannot make the namespaces", "Creating new namespace failed";
-        /// `clone(2)` of the process that lives in a new PID namespace below the joined one.
+        /// `clone(2)` of the process in a new PID namespace below the joined one.
         CloneBelow: "cannot make the namespaces", "Creating the process in the new pid namespace failed";
         /// Joining the second user namespace.
         JoinInnerUser: "cannot join a user namespace", "Setting userns2 failed";
@@ -110,7 +112,7 @@ stages! {
     "network" {
         /// Making the network namespace.
         Net: "cannot make a network namespace", "Creating new namespace failed";
-        /// Entering it.
+        /// Entering the network namespace.
         JoinNet: "cannot enter the network namespace", "Can't enter the new network namespace";
         /// Bringing the loopback device up.
         Loopback: "cannot bring the loopback device up", "loopback: Failed RTM_NEWADDR";
@@ -122,22 +124,22 @@ stages! {
         SetGroups: "cannot write setgroups", "error writing to setgroups";
         /// Writing `gid_map`.
         GidMap: "cannot write gid_map", "setting up gid map";
-        /// Becoming the user id asked for in a joined user namespace.
+        /// Switching to the requested user id in a joined user namespace.
         SwitchUid: "cannot change the user id", "unable to switch to uid ";
-        /// Becoming the group id asked for in a joined user namespace.
+        /// Switching to the requested group id in a joined user namespace.
         SwitchGid: "cannot change the group id", "unable to switch to gid ";
         /// Keeping capabilities while the ids change.
         SwitchCaps: "cannot keep capabilities over a change of ids", "Can't keep capabilities while switching ids";
     }
     "mounts" {
-        /// Taking the mounts out of the host's propagation.
+        /// Cutting the mounts off from the host's propagation.
         Slave: "cannot cut the mounts off from the host's", "Failed to make / slave";
-        /// Room for as many open descriptors as there are sources.
+        /// Raising the limit of open descriptors to the number of sources.
         DescriptorLimit: "cannot make room for as many open descriptors as there are sources",
             "Can't raise the limit of open files to hold every source";
         /// Making the tmpfs that is the new root.
         Root: "cannot make the new root", "Creating newroot failed";
-        /// Operation number `index` of the plan; [`super::Failure::act`] says what of it.
+        /// Operation number `index` of the plan. [`super::Failure::act`] is the step that failed.
         Op: "cannot carry out an operation", "Can't set up the sandbox";
         /// `pivot_root(2)`.
         Pivot: "cannot pivot_root", "pivot_root";
@@ -147,8 +149,8 @@ stages! {
     "landlock" {
         /// Making the Landlock ruleset.
         Ruleset: "cannot make the ruleset", "Can't make the Landlock ruleset";
-        /// Adding Landlock rule number `index`: those for files come first, then descriptors, ports to connect to, to
-        /// bind.
+        /// Adding Landlock rule number `index`. The order is: files, descriptors, ports to connect to, ports to bind
+        /// to.
         Rule: "cannot add a rule", "Can't add a Landlock rule";
         /// `landlock_restrict_self(2)`.
         Restrict: "cannot restrict the sandbox by all of its rules", "Can't restrict the sandbox by Landlock";
@@ -156,7 +158,7 @@ stages! {
     "seccomp" {
         /// Reading the filter from its descriptor.
         ReadFilter: "cannot read the filter", "Can't read seccomp data";
-        /// The filter's length is no multiple of 8.
+        /// The length of the filter is not a multiple of 8.
         FilterLength: "the filter is no sequence of instructions", "Invalid seccomp data, must be multiple of 8";
         /// Installing filter number `index`.
         InstallFilter: "cannot install the filter", "prctl(PR_SET_SECCOMP)";
@@ -183,7 +185,7 @@ stages! {
             "Can't tie the sandbox to its caller for --die-with-parent";
         /// Making the process that becomes the program.
         Spawn: "cannot make the program's process", "fork for child";
-        /// Signal state of the program.
+        /// Setting up the program's signals.
         Signals: "cannot set signals", "Can't set up signals";
         /// `execve(2)`.
         Exec: "cannot execute ", "execvp ";
@@ -191,11 +193,11 @@ stages! {
 }
 
 acts! {
-    /// Nothing particular.
+    /// The operation as a whole.
     Whole: "",
     /// Finding the source.
     Source: ": the source",
-    /// The source of a descriptor is not what the descriptor refers to any more.
+    /// The file at the source is no longer the one that the descriptor refers to.
     Race: ": the source was exchanged meanwhile",
     /// Making the parents of the destination.
     Parents: ": the directories above the destination",
@@ -207,48 +209,48 @@ acts! {
     ReadData: ": reading the content",
     /// Writing the content.
     WriteData: ": writing the content",
-    /// Making the filesystem.
+    /// Making a new filesystem.
     NewFs: "",
     /// Attaching the mount.
     Attach: "",
     /// Setting the flags of a mount.
     Flags: ": its mount flags",
-    /// The destination is no mount point.
+    /// The destination is not a mount point.
     NotAMount: ": it is no mount",
     /// Making a link.
     MakeLink: ": making the link",
-    /// The link exists with another content, which is [`super::Failure::detail`].
+    /// The link exists with different content, which is [`super::Failure::detail`].
     LinkDiffers: ": there is a link that says something else",
-    /// The destination of a link exists and is no link.
+    /// The destination of a link exists and is not a link.
     NotALink: ": there is something already",
-    /// A part of it, named by [`super::Failure::detail`].
+    /// Making a part of it, named by [`super::Failure::detail`].
     Part: ": its part",
-    /// The source of a copy is no regular file.
+    /// The source of a copy is not a regular file.
     NotAFile: ": the source is not a regular file",
-    /// What is denied does not exist, and could be made.
+    /// A denied path does not exist, and the program could create it.
     Missing: ": it does not exist, and the program could make it",
     /// A pattern matches nothing.
     NoMatch: ": nothing matches it",
-    /// Looking for matches in a directory, or behind a link, which is [`super::Failure::detail`].
+    /// Looking for matches in a directory or behind a link: [`super::Failure::detail`].
     Look: ": looking into",
-    /// Covering a match of a pattern, which is [`super::Failure::detail`].
+    /// Covering a match of a pattern: [`super::Failure::detail`].
     Match: ": covering the match",
-    /// What is denied belongs to one process of many.
+    /// A denied file belongs to one of many processes.
     OfProcess: ": it belongs to one process, and every other has its own",
-    /// Keeping a directory or link above what is denied, which is [`super::Failure::detail`], where it is.
+    /// Keeping a directory or link above a denied path in its place: [`super::Failure::detail`].
     Keep: ": keeping in its place",
-    /// Covering what is denied at another path, which is [`super::Failure::detail`].
+    /// Covering a denied file at another path: [`super::Failure::detail`].
     Elsewhere: ": covering the same at",
-    /// [`super::Failure::count`] denied files have hard links that were not found, and that may lie in a directory
-    /// which cannot be listed: [`super::Failure::detail`].
+    /// [`super::Failure::count`] denied files have hard links that were not found. They may lie in a directory that
+    /// cannot be listed: [`super::Failure::detail`].
     Unlisted: ": ",
     /// [`super::Failure::count`] denied files have hard links outside of what the sandbox shows.
     Outside: ": ",
-    /// [`super::Failure::count`] denied files have hard links that were not found, and that something mounted at
-    /// [`super::Failure::detail`] may hide, until the host unmounts it.
+    /// [`super::Failure::count`] denied files have hard links that were not found. A mount at
+    /// [`super::Failure::detail`] may hide them until the host unmounts it.
     Hidden: ": ",
-    /// [`super::Failure::count`] denied files have hard links that were not found, and that a filesystem of another kind
-    /// may show, at [`super::Failure::detail`].
+    /// [`super::Failure::count`] denied files have hard links that were not found. A filesystem of another kind may
+    /// show them, at [`super::Failure::detail`].
     NotFound: ": ",
     /// The destination is a link, which this operation does not follow.
     OnLink: ": the destination must not be a link",

@@ -1,27 +1,28 @@
-//! What the supervisor tells a library user who goes on beside it ([`crate::Child`]), a packet each.
+//! What the supervisor tells the process of a library user that runs beside it ([`crate::Child`]), one packet per
+//! message.
 
 use super::failure::Failure;
 use super::wire::{Packet, wire_enum};
 use crate::sys::process::End;
 
-/// What is told.
+/// A message of the supervisor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Told {
-    /// Everything is set up, and the program is next. The box has this first process.
+    /// Everything is set up, and the program starts next. The first process of the sandbox has this id.
     Started(i32),
-    /// Something could not be enforced, and need not be.
+    /// A restriction could not be enforced and was dropped, as the spec allows.
     Dropped(Failure),
-    /// Something worth knowing, which takes nothing from what was asked for.
+    /// A fact that the caller should know. Nothing that was asked for is missing.
     Remark(Failure),
-    /// The program has stopped, by this signal.
+    /// This signal has stopped the program.
     Stopped(u8),
-    /// A line about what the program has left.
+    /// A line about what the program has left behind.
     Found(Vec<u8>),
-    /// All is done, and this is the exit code.
+    /// The run is over, with this exit code.
     Ended(u8),
-    /// The run ends with this failure.
+    /// The run has ended with this failure.
     Failed(Failure),
-    /// The setup process ended without a word.
+    /// The setup process ended without a message.
     Silent(End),
 }
 
@@ -42,18 +43,18 @@ wire_enum! {
         Ended,
         /// [`Told::Failed`]; the failure follows.
         Failed,
-        /// [`Told::Silent`], with an exit code, which follows.
+        /// [`Told::Silent`] with an exit code, which follows.
         SilentCode,
-        /// [`Told::Silent`], by a signal, which follows.
+        /// [`Told::Silent`] by a signal, which follows.
         SilentSignal,
     }
 }
 
 impl Told {
-    /// Room that every packet fits into, in bytes. A longer line is cut.
+    /// Size of the largest packet in bytes. A longer line is cut.
     pub(crate) const ROOM: usize = 16 * 1024;
 
-    /// The packet that says this.
+    /// The packet for this message.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let (tag, rest): (Tag, &[u8]) = match self {
             Told::Started(pid) => (Tag::Started, &pid.to_ne_bytes()),
@@ -69,7 +70,7 @@ impl Told {
         [&[tag as u8], rest].concat()
     }
 
-    /// Reads a packet; `None` for one that no supervisor sends.
+    /// Decodes a packet. `None` if no supervisor sends such a packet.
     pub(crate) fn decode(packet: &[u8]) -> Option<Told> {
         let (&tag, rest) = packet.split_first()?;
         let byte = || if let [byte] = *rest { Some(byte) } else { None };

@@ -1,8 +1,8 @@
-//! What all messages are made of: numbered values, and packets that take no allocation.
+//! Building blocks of all messages: numbered values, and packets without allocation.
 
 use std::ops::Deref;
 
-/// Makes an enum that is a byte on the wire, and the list of its values. What is listed once cannot differ.
+/// Makes an enum that is one byte on the wire, and the list of its values. With one list for both they cannot differ.
 macro_rules! wire_enum {
     ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $value:ident,)* }) => {
         $(#[$about])*
@@ -13,32 +13,31 @@ macro_rules! wire_enum {
         }
 
         impl $name {
-            /// Every value, in the order of the numbers.
+            /// All values, in the order of their numbers.
             pub(crate) const ALL: &[$name] = &[$($name::$value,)*];
         }
     };
 }
 pub(super) use wire_enum;
 
-/// A packet that is ready to be sent. It lives on the stack: its sender may be under a filter that lets it ask for no
-/// memory.
+/// A packet to send. It lives on the stack, because a filter may forbid its sender to allocate memory.
 pub(crate) struct Packet {
     bytes: [u8; Packet::ROOM],
     length: usize,
 }
 
 impl Packet {
-    /// Room that every packet fits into, in bytes: a failure with the longest detail is the largest.
+    /// Size of the largest packet in bytes: a failure with the longest detail.
     pub(crate) const ROOM: usize = 1100;
 
-    /// Begins with the byte that says what it is.
+    /// Starts a packet with the byte for its kind.
     pub(super) fn new(tag: u8) -> Packet {
         let mut packet = Packet { bytes: [0; Packet::ROOM], length: 0 };
         packet.push(&[tag]);
         packet
     }
 
-    /// Adds `bytes`, as far as there is room.
+    /// Appends `bytes`, as far as there is room.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         let room = &mut self.bytes[self.length..];
         let length = bytes.len().min(room.len());

@@ -47,7 +47,7 @@ const NAMES: [&str; 41] = [
     "CAP_CHECKPOINT_RESTORE",
 ];
 
-/// Highest capability number that has a name here.
+/// The highest capability number that has a name here.
 pub const LAST_KNOWN_CAP: u8 = NAMES.len() as u8 - 1;
 
 /// A set of capabilities: bit n is capability number n (0 to 63).
@@ -68,13 +68,13 @@ impl CapSet {
         cap < 64 && self.0 & (1 << cap) != 0
     }
 
-    /// The set with `other` added.
+    /// The union with `other`.
     #[must_use]
     pub const fn with(self, other: CapSet) -> CapSet {
         CapSet(self.0 | other.0)
     }
 
-    /// The set with `other` taken away.
+    /// The set without the capabilities in `other`.
     #[must_use]
     pub const fn without(self, other: CapSet) -> CapSet {
         CapSet(self.0 & !other.0)
@@ -85,24 +85,24 @@ impl CapSet {
         (0..64).filter(move |&cap| self.has(cap))
     }
 
-    /// What capability number `cap` is called; the number where it has no name here.
+    /// The name of capability number `cap`, or the number if it has no name here.
     pub fn name(cap: u8) -> String {
         NAMES.get(usize::from(cap)).map_or_else(|| cap.to_string(), |&name| name.to_owned())
     }
 
-    /// The names of those in the set that have one, lowest number first.
+    /// The names of the capabilities in the set, lowest number first. Those without a name are skipped.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         self.numbers().filter_map(|number| NAMES.get(usize::from(number)).copied())
     }
 
-    /// Whether a capability is called `name`, in capitals as the kernel's headers have it.
+    /// Whether `name` is the name of a capability, in capitals as in the kernel's headers.
     pub fn is_name(name: &str) -> bool {
         NAMES.contains(&name)
     }
 
-    /// The capability called `name`: `CAP_NET_ADMIN` in any case, or a number up to `last`.
+    /// Parses the name of a capability: `CAP_NET_ADMIN` in any case, or a number up to `last`.
     ///
-    /// The same words as `cap_from_name(3)` takes; the prefix is not optional.
+    /// It accepts the same words as `cap_from_name(3)`, but requires the prefix.
     pub fn parse(name: &[u8], last: u8) -> Option<CapSet> {
         if let Some(number) = NAMES.iter().position(|known| known.as_bytes().eq_ignore_ascii_case(name)) {
             return Some(CapSet(1 << number));

@@ -1,14 +1,15 @@
-//! Every rule that concerns more than one field of a [`Spec`], in the order in which bubblewrap checks them.
+//! All rules that concern more than one field of a [`Spec`], in the order in which bubblewrap checks them.
 
 use super::{FsOp, NestedUserNs, Spec, UserNs};
 use crate::error::{Error, ErrorKind, Field};
 
-/// Two wishes that cannot both be granted, or one that needs another. Front ends put it into their own words.
+/// Two requests that exclude each other, or one that lacks another that it needs. Front ends use their own words for
+/// them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Conflict {
     /// `user_maps_from` without an explicitly new user namespace.
     MapsFromNeedsNewUser,
-    /// `user_maps_from` without `info_fd`: nobody would know whose maps to write.
+    /// `user_maps_from` without `info_fd`: nobody would learn whose maps to write.
     MapsFromNeedsInfo,
     /// `nested_userns` closed without an explicitly new user namespace.
     DisableNeedsNewUser,
@@ -24,12 +25,12 @@ pub enum Conflict {
     HostnameNeedsUts,
     /// `as_pid_1` without a new PID namespace.
     Pid1NeedsPid,
-    /// `as_pid_1` with lock files: there would be nobody to hold them.
+    /// `as_pid_1` with lock files: no process would be left to hold them.
     Pid1WithLock,
 }
 
 impl Conflict {
-    /// The field that asks for what is not granted.
+    /// The field with the request that is not granted.
     pub fn field(self) -> Field {
         match self {
             Conflict::MapsFromNeedsNewUser | Conflict::MapsFromNeedsInfo => Field::UserMapsFrom,
@@ -44,7 +45,7 @@ impl Conflict {
 }
 
 impl From<Conflict> for Error {
-    /// In the words of the library.
+    /// Uses the words of the library.
     fn from(conflict: Conflict) -> Error {
         let message = match conflict {
             Conflict::MapsFromNeedsNewUser => "others can write the id maps of a new user namespace only",
@@ -65,9 +66,9 @@ impl From<Conflict> for Error {
 }
 
 impl Spec {
-    /// The first rule that this spec breaks, if any. `uid` and `gid` are the caller's real ids.
+    /// Checks all rules and returns the first that this spec breaks. `uid` and `gid` are the caller's real ids.
     ///
-    /// Where [`UserNs::Try`] turns out to mean no namespace, ids other than root's own are left for the plan to refuse.
+    /// [`UserNs::Try`] may turn out to mean no namespace. Then the plan refuses ids other than root's own.
     pub fn check(&self, uid: u32, gid: u32) -> Result<(), Conflict> {
         let Spec { namespaces, ids, ops, process, lockdown, lifecycle, report, best_effort: _, one_tmpfs: _ } = self;
         let new_user = namespaces.user == UserNs::New;

@@ -1,11 +1,11 @@
-//! What the program's environment becomes.
+//! Computes the environment of the program.
 
 use std::ffi::{CStr, CString};
 
 use super::{EnvOp, Process};
 
 impl Process {
-    /// The environment that results when the operations of this spec are applied to `inherited`, in order.
+    /// Applies the operations of this spec to `inherited`, in order, and returns the resulting environment.
     ///
     /// A variable that is set again keeps its place, as with `setenv(3)`.
     pub fn environment(&self, inherited: &[&CStr]) -> Vec<CString> {
@@ -28,7 +28,7 @@ pub fn value<'a>(environment: &'a [CString], name: &CStr) -> Option<&'a [u8]> {
     Some(&entry.to_bytes()[name.count_bytes() + 1..])
 }
 
-/// Sets `name` to `value` in place, or at the end.
+/// Sets `name` to `value`, in its old place or at the end.
 pub fn set(environment: &mut Vec<CString>, name: &CStr, value: &CStr) {
     let entry = entry(name, value);
     match environment.iter_mut().find(|known| is_named(known, name)) {
@@ -43,7 +43,7 @@ pub fn entry(name: &CStr, value: &CStr) -> CString {
     bytes.extend_from_slice(name.to_bytes());
     bytes.push(b'=');
     bytes.extend_from_slice(value.to_bytes_with_nul());
-    // Both parts come from strings, so the only NUL is the last byte.
+    // Both parts come from C strings, so the only NUL is the last byte.
     CString::from_vec_with_nul(bytes).unwrap_or_default()
 }
 

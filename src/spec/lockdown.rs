@@ -1,28 +1,29 @@
-//! What the program may not do.
+//! The restrictions of the program besides mounts and namespaces.
 
 use std::ffi::{CStr, CString};
 
 use super::caps::CapSet;
 use super::op::FdNumber;
 
-/// What the program may not do. `no_new_privs` is not a choice: it is always set.
+/// The restrictions of the program besides mounts and namespaces. `no_new_privs` is not a choice: it is always set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lockdown {
-    /// Capabilities that the program keeps. `None`: the default, which is all of its own for root without a user
-    /// namespace and none for everybody else.
+    /// Capabilities that the program keeps. `None` is the default: root without a user namespace keeps all of its own,
+    /// everybody else none.
     pub caps: Option<CapSet>,
     /// System call filter.
     pub seccomp: Seccomp,
     /// Landlock rules.
     pub landlock: Landlock,
-    /// The settings of the kernel in procfs are read-only for whoever is root outside as well.
+    /// Whether the kernel settings in procfs are read-only even if the caller is root outside, and keyrings are not
+    /// listed.
     ///
-    /// So are settings of processes outside, where the program shares their PID namespace: the whole procfs is, and under a
-    /// profile limits and priorities can be set for the caller only. And keyrings are not listed.
+    /// If the program shares the PID namespace, settings of processes outside are protected too. The whole procfs is
+    /// then read-only, and under a profile the program can set limits and priorities only for itself.
     pub settings_covered: bool,
-    /// Whether anybody inside may make another user namespace.
+    /// Whether processes inside may make another user namespace.
     pub nested_userns: NestedUserNs,
-    /// Fail unless making another user namespace is impossible inside.
+    /// Fail unless making another user namespace inside is impossible.
     pub assert_userns_disabled: bool,
 }
 
@@ -31,21 +32,20 @@ pub struct Lockdown {
 pub enum Seccomp {
     /// No filter.
     Off,
-    /// Compiled programs (arrays of `struct sock_filter`, 8 bytes an entry) that are known already; installed in this
-    /// order.
+    /// Compiled programs (arrays of `struct sock_filter`, 8 bytes per entry), installed in this order.
     Programs(Vec<Vec<u8>>),
-    /// One compiled program, read from this descriptor once everything else is set up.
+    /// One compiled program, read from this descriptor after everything else is set up.
     ReadLate(FdNumber),
-    /// A profile, to be compiled for this kernel and the capabilities of the program. One that refuses a call without
-    /// which the program could not be started, or its end not be told, is an error.
+    /// A profile, compiled for this kernel and the capabilities of the program. It is an error if the profile refuses a
+    /// call that is needed to start the program or to report its end.
     Profile {
         /// The profile.
         text: ProfileText,
-        /// Names and `@groups` that are refused whatever the profile says: with `EPERM`, and `clone3` with `ENOSYS`, on
-        /// which C libraries fall back to `clone`.
+        /// Names and `@groups` that are refused whatever the profile says. They fail with `EPERM`. `clone3` fails with
+        /// `ENOSYS`, so that C libraries fall back to `clone`.
         deny: Vec<String>,
-        /// Names and `@groups` that are allowed whatever the profile says, with any arguments; `deny` is stronger. Of
-        /// `ioctl` the requests that type into the caller's terminal (TIOCSTI, TIOCLINUX) stay refused.
+        /// Names and `@groups` that are allowed whatever the profile says, with any arguments. `deny` takes precedence.
+        /// The `ioctl` requests that type into the caller's terminal (TIOCSTI, TIOCLINUX) stay refused.
         allow: Vec<String>,
     },
 }
@@ -53,24 +53,25 @@ pub enum Seccomp {
 /// Where a seccomp profile comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProfileText {
-    /// The one of this name that comes with pinfold.
+    /// The shipped profile of this name.
     Shipped(String),
-    /// A file's name, for messages, and its content: JSON in the form of OCI and Docker, or in that of seccompiler.
+    /// A file: JSON in the form of OCI and Docker, or in that of seccompiler.
     File {
-        /// As it was typed.
+        /// Its name as it was typed, for messages.
         name: CString,
-        /// What it says.
+        /// Its content.
         text: Vec<u8>,
-        /// Which filter of a file in seccompiler's form: it has one for each thread of a program. `None`: the only one.
+        /// The name of the filter in a file of seccompiler's form, which has one for each thread of a program. `None`:
+        /// the only one.
         thread: Option<String>,
     },
-    /// What seccompiler has made for this architecture. Other architectures, and on x86-64 the numbers of x32, are
-    /// refused in front of it.
+    /// A program that seccompiler has made for this architecture. A check in front of it refuses other architectures
+    /// and, on x86-64, the numbers of x32.
     Program(seccompiler::BpfProgram),
 }
 
 impl ProfileText {
-    /// The file that `word` names: by its whole, or, where that cannot be read, as `FILE#THREAD`.
+    /// Reads the file that `word` names. If it cannot be read, tries `word` as `FILE#THREAD`.
     pub(crate) fn of_word<E>(word: &CStr, read: impl Fn(&CStr) -> Result<Vec<u8>, E>) -> Result<ProfileText, E> {
         let error = match read(word) {
             Ok(text) => return Ok(ProfileText::File { name: word.into(), text, thread: None }),
@@ -91,7 +92,7 @@ impl ProfileText {
 }
 
 impl From<seccompiler::BpfProgram> for Seccomp {
-    /// The filter that seccompiler has made, refused where it does not let the program be started.
+    /// The filter that seccompiler has made. It is refused if it does not let the program start.
     fn from(program: seccompiler::BpfProgram) -> Seccomp {
         Seccomp::Profile { text: ProfileText::Program(program), deny: Vec::new(), allow: Vec::new() }
     }
@@ -100,29 +101,31 @@ impl From<seccompiler::BpfProgram> for Seccomp {
 /// Landlock (kernel document `userspace-api/landlock`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Landlock {
-    /// Whether files are restricted by it, and whether there is anything besides.
+    /// Whether Landlock restricts files, and whether anything else does.
     pub tier: LandlockTier,
-    /// TCP ports that may be connected to; `None`: any. Takes ABI 4 (Linux 6.7). UDP and other sockets have no rules.
+    /// TCP ports that the program may connect to; `None`: any. Needs ABI 4 (Linux 6.7). UDP and other sockets have no
+    /// rules.
     pub connect_tcp: Option<Vec<u16>>,
-    /// TCP ports that may be bound to; `None`: any. 0 stands for a free one of the kernel's choice, which listen(2)
-    /// without bind(2) takes without being asked.
+    /// TCP ports that the program may bind to; `None`: any. 0 stands for a free port of the kernel's choice. listen(2)
+    /// without bind(2) can take such a port even if it is not listed.
     pub bind_tcp: Option<Vec<u16>>,
 }
 
-/// What Landlock is for in a sandbox.
+/// The role of Landlock in a sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LandlockTier {
     /// Nothing, unless ports are named.
     Off,
-    /// A second wall: what the mounts allow, and no more. Abstract sockets and signals outside are out of reach too,
-    /// where the network or the PID namespace is shared. Nobody inside can mount anything: no box inside this one.
-    /// Takes Landlock of ABI 2 (Linux 5.19), of ABI 6 (6.12) where one of the two is shared.
+    /// A second restriction: it allows what the mounts allow, and no more. If the network or the PID namespace is
+    /// shared, abstract sockets and signals outside are out of reach too. No process inside can mount anything, so no
+    /// sandbox can be made in this one. Needs Landlock ABI 2 (Linux 5.19), or ABI 6 (6.12) if one of the two is shared.
     Mirror,
-    /// The only wall. No namespaces are made, and whatever takes one is refused: of the operations there remain binds
-    /// of a path on itself and [`FsOp::RemountReadOnly`](super::FsOp::RemountReadOnly). What the kernel's ABI leaves
-    /// open is refused as well, which before ABI 9 (Linux 7.1) are the host's sockets with a path; with
-    /// [`Spec::best_effort`](super::Spec::best_effort) it is left open, and what cannot be hidden is not granted.
-    /// Nobody keeps capabilities that are not named, and root neither.
+    /// The only restriction. No namespaces are made, and whatever needs one is refused. The remaining operations are
+    /// binds of a path on itself and [`FsOp::RemountReadOnly`](super::FsOp::RemountReadOnly).
+    ///
+    /// What the kernel's ABI cannot restrict is refused too. Before ABI 9 (Linux 7.1) this includes the host's sockets
+    /// with a path. With [`Spec::best_effort`](super::Spec::best_effort) it stays unrestricted, and what cannot be
+    /// hidden is not granted. Only capabilities that are named are kept, by root too.
     Only,
 }
 
@@ -131,14 +134,14 @@ impl Landlock {
     pub const OFF: Landlock = Landlock { tier: LandlockTier::Off, connect_tcp: None, bind_tcp: None };
 }
 
-/// Whether anybody inside may make another user namespace (`user_namespaces(7)`).
+/// Whether processes inside may make another user namespace (`user_namespaces(7)`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NestedUserNs {
     /// They may.
     Allow,
-    /// No: `max_user_namespaces` of the sandbox's namespace is 0. Whoever has `CAP_SYS_RESOURCE` in there could raise
-    /// it again, so a program that keeps this capability gets a second namespace instead.
+    /// No: `max_user_namespaces` of the sandbox's namespace is 0. `CAP_SYS_RESOURCE` in that namespace would allow
+    /// raising it again. So a program that keeps this capability gets a second namespace instead.
     Limit,
-    /// No: the sandbox's namespace may have one child, and the program lives in that, as with bubblewrap.
+    /// No: the sandbox's namespace may have one child, in which the program lives, as in bubblewrap.
     SecondNamespace,
 }

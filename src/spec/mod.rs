@@ -1,8 +1,8 @@
-//! What is wanted: plain data, independent of the words it was typed in and of the host it will run on.
+//! What is wanted: plain data that depends neither on the words of a command line nor on the host.
 //!
-//! A front end lowers its arguments to a [`Spec`]; a library user builds one directly. Nothing here reads the
-//! environment or the kernel. Defaults are the values of [`Spec::new`]; bubblewrap's defaults (network shared,
-//! environment kept, no pid namespace) are values that its front end sets.
+//! A front end translates its arguments into a [`Spec`]. A library user builds one directly. Nothing here reads the
+//! environment or asks the kernel. [`Spec::new`] has the defaults. bubblewrap's defaults (shared network, kept
+//! environment, no PID namespace) are set by its front end.
 #![forbid(unsafe_code)]
 
 mod caps;
@@ -22,70 +22,70 @@ pub use check::Conflict;
 pub use lockdown::{Landlock, LandlockTier, Lockdown, NestedUserNs, ProfileText, Seccomp};
 pub use op::{BindFlags, DataFile, FdNumber, FsOp, Op, OverlayKind, Source};
 
-/// Everything that one run needs to know.
+/// Everything that a run needs to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spec {
     /// Namespaces to make or to join.
     pub namespaces: Namespaces,
-    /// The ids that the program sees itself as.
+    /// The ids that the program sees as its own.
     pub ids: Ids,
-    /// Operations on the new root, in the order in which they are carried out.
+    /// Operations on the new root, in order.
     pub ops: Vec<Op>,
-    /// The program and its surroundings.
+    /// The program and what it starts with.
     pub process: Process,
-    /// What the program may not do.
+    /// The restrictions of the program besides mounts and namespaces.
     pub lockdown: Lockdown,
-    /// When the sandbox starts, what it holds, and when it ends.
+    /// When the sandbox starts and ends, and what it holds.
     pub lifecycle: Lifecycle,
-    /// Who is told what.
+    /// Who is told about the run.
     pub report: Report,
-    /// A restriction that this host cannot enforce is dropped and listed in the plan, rather than an error.
+    /// If set, a restriction that this host cannot enforce is dropped and listed in the plan. Otherwise it is an error.
     pub best_effort: bool,
-    /// Directories in memory that have no size of their own, and `/dev`, are parts of the filesystem of the root: one limit
-    /// for them all together, and one filesystem to be made instead of many. A place that exists when its turn comes, or
-    /// that lies in another mount, gets a filesystem of its own all the same.
+    /// If set, `/dev` and every tmpfs without a size of its own are directories of the root's filesystem. They share
+    /// one size limit, and one filesystem is made instead of many. A path that already exists, or that lies in another
+    /// mount, still gets a filesystem of its own.
     pub one_tmpfs: bool,
 }
 
-/// Whether a namespace is shared with the host or made new.
+/// Whether a namespace is shared with the host or new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Unshare {
     /// The host's namespace is used.
     #[default]
     Share,
-    /// A new namespace is made; if that fails, so does the run.
+    /// A new namespace is made. If that fails, so does the run.
     New,
-    /// A new namespace is made where the host offers the kind at all, otherwise the host's is shared.
+    /// A new namespace is made if the host offers this kind. Otherwise the host's is used.
     Try,
 }
 
 /// Where the user namespace comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UserNs {
-    /// A new one for an ordinary caller, none for root: what an unprivileged tool needs and no more.
+    /// A new one for an ordinary caller, none for root: no more than an unprivileged tool needs.
     Auto,
     /// Always a new one.
     New,
-    /// A new one where the host offers them; an ordinary caller gets one in any case.
+    /// A new one if the host offers them. An ordinary caller gets one in any case.
     Try,
-    /// Join the one that this descriptor refers to (`user_namespaces(7)`).
+    /// Joins the one that this descriptor refers to (`user_namespaces(7)`).
     Join(FdNumber),
 }
 
 /// Namespaces (`namespaces(7)`). The mount namespace is always new.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Namespaces {
-    /// User namespace to set up in.
+    /// The user namespace in which the sandbox is set up.
     pub user: UserNs,
     /// A second user namespace, joined after the root is complete and before the program starts.
     pub user_inner: Option<FdNumber>,
-    /// Write nothing into the id maps: somebody else does, and then sends a byte (or end of file) to this descriptor.
+    /// Another process writes the id maps, and then sends a byte (or end of file) to this descriptor.
     pub user_maps_from: Option<FdNumber>,
     /// New PID namespace.
     pub pid: bool,
-    /// PID namespace to join; with `pid` a new one is made below it.
+    /// PID namespace to join. With `pid`, a new one is made below it.
     pub pid_join: Option<FdNumber>,
-    /// New network namespace, with the loopback device up and nothing else.
+    /// New network namespace, with nothing but the loopback device, which is up.
     pub net: bool,
     /// New System V IPC and POSIX message queue namespace.
     pub ipc: bool,
@@ -95,7 +95,7 @@ pub struct Namespaces {
     pub cgroup: Unshare,
 }
 
-/// Ids seen inside. `None`: the caller's own.
+/// The ids inside. `None`: the caller's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ids {
     /// User id inside (0 to 2^32 - 2).
@@ -104,7 +104,7 @@ pub struct Ids {
     pub gid: Option<u32>,
 }
 
-/// One change of the environment; applied in order to the caller's own.
+/// One change to the environment. The changes apply to the caller's environment in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EnvOp {
     /// Remove everything.
@@ -118,18 +118,20 @@ pub enum EnvOp {
 /// The program and what it starts with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Process {
-    /// The program and its arguments; never empty in a checked spec. Looked up in the *new* environment's `PATH`.
+    /// The program and its arguments; never empty in a checked spec. It is looked up in the `PATH` of the *new*
+    /// environment.
     pub command: Vec<CString>,
-    /// `argv[0]` of the program where it shall differ from `command[0]`.
+    /// `argv[0]` of the program, if it differs from `command[0]`.
     pub argv0: Option<CString>,
     /// Changes to the caller's environment, in order.
     pub env: Vec<EnvOp>,
-    /// Working directory inside. `None`: the caller's own if it exists inside, else `$HOME`, else `/`.
+    /// Working directory inside. `None`: the caller's own if it exists inside, otherwise `$HOME`, otherwise `/`.
     pub chdir: Option<CString>,
-    /// Start in a new session, detached from the controlling terminal (`setsid(2)`).
+    /// Start the program in a new session, detached from the controlling terminal (`setsid(2)`).
     pub new_session: bool,
-    /// Start in a process group of its own: no call that takes a group reaches the caller's. Where the caller's group is
-    /// the foreground group of its terminal, the new one is made that. A new session has a new group already.
+    /// Start the program in a new process group, so that no call on a process group reaches the caller's. If the
+    /// caller's group is the foreground group of its terminal, the new group becomes that. A new session already has a
+    /// new group.
     pub new_group: bool,
     /// SELinux label for the program.
     pub exec_label: Option<CString>,
@@ -139,197 +141,204 @@ pub struct Process {
     pub fds: Fds,
 }
 
-/// Descriptors of the caller that the program gets, besides those that are used up.
+/// Descriptors of the caller that the program gets. Those that the set-up uses up are closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fds {
-    /// All that are not closed on exec.
+    /// All that are not close-on-exec.
     Inherit,
-    /// 0 to 2 and these. Refused are a directory and a place (`O_PATH`) on one of 0 to 2 that is not among these; and
-    /// with [`Namespaces::net`] every socket that is not of the UNIX family, because it would be one of the host's
+    /// 0 to 2 and these.
+    ///
+    /// A directory or a location (`O_PATH`) on one of 0 to 2 is refused if that number is not listed here. With
+    /// [`Namespaces::net`], every socket of a family other than UNIX is refused, because it would belong to the host's
     /// network.
     Only(Vec<FdNumber>),
 }
 
-/// With whom the sandbox ends.
+/// Whose end also ends the sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DieWith {
-    /// With its program only.
+    /// Nobody's: only the end of its program ends it.
     Nobody,
-    /// With this tool: killing it, by any signal, kills everything inside.
+    /// That of this tool: killing the tool, by any signal, kills everything inside.
     Tool,
-    /// With the process that called this tool, and with the tool.
+    /// That of the process that called this tool, and that of the tool.
     Caller,
 }
 
-/// When the sandbox starts, what it holds, and when it ends.
+/// When the sandbox starts and ends, and what it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lifecycle {
-    /// With whom the sandbox ends.
+    /// Whose end also ends the sandbox.
     pub die_with: DieWith,
-    /// The program itself is PID 1 of the new PID namespace; nobody reaps.
+    /// The program itself is PID 1 of the new PID namespace. No init reaps its orphans.
     pub as_pid_1: bool,
-    /// Files (paths inside) on which a read lock is held until every process inside has ended.
+    /// Files (paths inside) on which a read lock is held until all processes inside have ended.
     pub lock_files: Vec<CString>,
-    /// Signals that would end this tool end the sandbox first, in order. INT and QUIT from a terminal, which the program
-    /// gets as well, are left to it.
+    /// Signals that would end this tool first end the sandbox. INT and QUIT from a terminal are left to the program,
+    /// which gets them too.
     pub orderly: bool,
-    /// Kept open until every process inside has ended; the program does not get it.
+    /// A descriptor that stays open until all processes inside have ended. The program does not get it.
     pub sync_fd: Option<FdNumber>,
-    /// The program starts when this descriptor yields a byte or end of file.
+    /// The program starts when this descriptor delivers a byte or end of file.
     pub block_fd: Option<FdNumber>,
-    /// Descriptors that were used up while the arguments were read; closed before the program starts.
+    /// Descriptors that were used up while the arguments were read. They are closed before the program starts.
     pub spent_fds: Vec<FdNumber>,
-    /// Names on the host that are looked for once everything inside has ended. Where there is one, the run lasts that
-    /// long: what the program has left behind is killed, or waited for where the sandbox ends with nobody else
-    /// ([`DieWith::Nobody`]).
+    /// Names on the host that are looked for after all processes inside have ended.
+    ///
+    /// The run then lasts until that end. Processes that the program leaves behind are killed, or waited for with
+    /// [`DieWith::Nobody`].
     pub watch: Vec<Watch>,
-    /// Directories that are put in order once everything inside has ended, for which the run lasts as long too.
+    /// Directories that are put in order after all processes inside have ended. The run lasts as long as with `watch`.
     pub settle: Vec<Settle>,
 }
 
 impl Lifecycle {
-    /// Whether the host's files are looked at when everything inside has ended.
+    /// Whether files of the host are checked after all processes inside have ended.
     pub(crate) fn looks_afterwards(&self) -> bool {
         !self.watch.is_empty() || !self.settle.is_empty()
     }
 }
 
-/// Directories of the host in which git repositories that the program has made are put in order afterwards: hooks,
-/// settings that are not certainly harmless, links and pointers that lead out of these directories are set aside, so
-/// that git outside obeys none of them. No mount can hold what does not exist yet.
+/// Directories of the host in which new git repositories of the program are made harmless after the run. Hooks,
+/// settings that are not certainly harmless, and links and pointers out of these directories are set aside. Then git
+/// outside obeys none of them. This happens afterwards because no mount can protect what does not exist yet.
 ///
-/// A tool that is killed puts nothing in order.
+/// If the tool is killed, it does nothing of this.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settle {
-    /// The directories that the program can write.
+    /// The directories that the program can write to.
     pub tops: Vec<SettleTop>,
-    /// Absolute paths, without links, of what it cannot change in them: with all that is below they are left alone.
+    /// Absolute paths, without links, of files and directories below them that the program cannot change. These and
+    /// everything below them are left alone.
     pub held: Vec<CString>,
-    /// Which file each of `held` is, in the same order. What has become something else is not left alone:
-    /// a mount ends when its name is given to another file from outside, and then the program can write there.
+    /// The identity of each file in `held`, in the same order. A different file at the path is not left alone: if its
+    /// name is given to another file from outside, the mount on it ends, and the program can write there.
     pub held_as: Vec<FileId>,
-    /// Links in git directories that were there before. Every other one is removed.
+    /// Links in git directories that existed before. Any other link is removed.
     pub links: Vec<SettleLink>,
-    /// Commands in unfinished rebases that were there before. A rebase with others is set aside.
+    /// Commands in unfinished rebases that existed before. A rebase with other commands is set aside.
     pub commands: Vec<SettleCommands>,
-    /// What git obeys in every work tree that the configuration is for, also in one that the program makes.
+    /// Files that git obeys in every work tree that the configuration applies to, including those that the program
+    /// makes.
     pub names: Vec<SettleName>,
 }
 
-/// A path that the configuration of git names from the top of a work tree. Below the top of one that was not there
-/// before, it is set aside, unless it is the same as one of the originals.
+/// A path, relative to the top of a work tree, that the configuration of git names. In a new work tree, the file at
+/// this path is set aside, unless it equals one of the originals.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettleName {
-    /// The path, relative to the top.
+    /// The path, relative to the top of the work tree.
     pub path: CString,
-    /// The key of the configuration that names it.
+    /// The configuration key that names it.
     pub key: String,
-    /// Whether it is named for all repositories. Otherwise, for work trees of those that were there before.
+    /// Whether it applies to all repositories. Otherwise it applies to work trees of those that existed before.
     pub is_everywhere: bool,
-    /// Whether it is part of a command. A directory is then left alone.
+    /// Whether it is part of a command. A directory at the path is then left alone.
     pub is_command: bool,
-    /// Absolute paths, without links, of what the program could not change: what it is at the tops that were known.
+    /// Absolute paths, without links, of files that the program could not change: those at this path in the known work
+    /// trees.
     pub originals: Vec<CString>,
 }
 
-/// Which file something is.
+/// The identity of a file.
 ///
-/// The inode number alone would not say it: once a file is gone, the next one gets its number (of ext4, the lowest that
-/// is free). Nobody can choose when a file was made. A few filesystems do not keep that, such as NFS before version 4
-/// and ext4 with inodes of 128 bytes; there, the numbers have to do.
+/// The inode number alone is not enough: once a file is gone, another one can get its number (on ext4, the lowest free
+/// one). Nobody can choose the creation time of a file. A few filesystems do not keep it, such as NFS before version 4
+/// and ext4 with inodes of 128 bytes. There, device and inode have to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FileId {
     /// The device number of its filesystem.
     pub device: u64,
     /// Its inode number.
     pub inode: u64,
-    /// When it was made, in seconds and nanoseconds (`STATX_BTIME`, statx(2)).
+    /// Its creation time, in seconds and nanoseconds (`STATX_BTIME`, statx(2)).
     pub born: Option<(i64, u32)>,
 }
 
-/// A directory, and which one it is.
+/// A directory and its identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettleTop {
     /// An absolute path without links.
     pub path: CString,
-    /// Which one it is. Another directory at the path is left alone, and that is said.
+    /// Its identity. Another directory at the path is left alone, and that is reported.
     pub identity: FileId,
 }
 
-/// A symbolic link in a git directory. It stays as long as it is the same, and leads to the same place.
+/// A symbolic link in a git directory. It is kept if it is still the same file and leads to the same place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettleLink {
     /// An absolute path. Only its last part is a link.
     pub path: CString,
-    /// What the link says.
+    /// The content of the link.
     pub target: CString,
-    /// Where it leads in the end: an absolute path without links.
+    /// Where it finally leads: an absolute path without links.
     pub leads_to: CString,
-    /// Whether there is something.
+    /// Whether something exists there.
     pub is_there: bool,
-    /// Which file the link itself is: another one that says the same is not this one.
+    /// The identity of the link itself. Another link with the same content does not count as this one.
     pub identity: FileId,
     /// When the link itself was last changed (its ctime), in seconds and nanoseconds.
     pub changed: (i64, i64),
 }
 
-/// Commands that git would execute in going on with a rebase or a cherry-pick.
+/// Commands that git would execute when it continues a rebase or a cherry-pick.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettleCommands {
     /// The git directory: an absolute path without links.
     pub git_dir: CString,
-    /// The commands, as lines of a todo list; a merge strategy that is a program, as `strategy NAME`.
+    /// The commands, as lines of a todo list. A merge strategy that is a program is listed as `strategy NAME`.
     pub commands: Vec<Vec<u8>>,
 }
 
-/// Names in a directory of the host that are not there, and shall not be afterwards. No mount can hold a name that
-/// nothing has.
+/// Names in a directory of the host that must not appear during the run. They are checked afterwards, because no mount
+/// can protect a name that does not exist.
 ///
-/// The directory must exist, or the program is not started. A tool that is killed looks for nothing.
+/// If the directory does not exist, the program is not started. If the tool is killed, nothing is checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Watch {
     /// The directory: an absolute path without links.
     pub dir: CString,
-    /// The names, without slashes. One that exists when the sandbox starts is left alone.
+    /// The names, without slashes. Those that exist when the sandbox starts are left alone.
     pub names: Vec<Cow<'static, CStr>>,
-    /// For some of the names, who would obey them, to be said with them.
+    /// Who would obey some of the names, for the report.
     pub reasons: Vec<(CString, String)>,
-    /// What is done about them.
+    /// What to do about names that appear.
     pub on_appear: OnAppear,
 }
 
-/// What is done about a name that has appeared.
+/// What to do about a name that has appeared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OnAppear {
-    /// It is removed, and said; a directory is only said.
+    /// Remove and report it. A directory is only reported.
     Remove,
-    /// It is said.
+    /// Report it.
     Report,
 }
 
-/// Who is told what about the run.
+/// Who is told about the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Report {
-    /// One JSON document with `child-pid` and the namespaces, then closed.
+    /// Gets one JSON document with `child-pid` and the namespaces; it is then closed.
     pub info_fd: Option<FdNumber>,
-    /// JSON documents, one a line: the start, and `exit-code` at the end.
+    /// Gets JSON documents, one per line: at the start, and with `exit-code` at the end.
     pub json_status_fd: Option<FdNumber>,
-    /// Whoever is told may enter the box by the process that is named (`nsenter`, `flatpak enter`), as with bubblewrap:
-    /// that process can be looked into then, and by the program inside too. Where the caller may write to the file of
-    /// its program, only the `pinfold` program is open so, by a copy of itself; another program that uses the library
-    /// stays closed.
+    /// Lets whoever is told enter the sandbox through the process that is named (`nsenter`, `flatpak enter`), as in
+    /// bubblewrap. That process can then be inspected, also by the program inside.
+    ///
+    /// If the caller may write to the file of its program, this works only for the `pinfold` program, which executes a
+    /// copy of itself. Another program that uses the library stays closed to inspection.
     pub is_open: bool,
 }
 
 impl Report {
-    /// Whether somebody wants to know about the box before it begins.
+    /// Whether somebody wants to know about the sandbox before it begins.
     pub fn is_wanted(&self) -> bool {
         self.info_fd.is_some() || self.json_status_fd.is_some()
     }
 }
 
 impl Spec {
-    /// Every descriptor of the caller that this spec names.
+    /// All descriptors of the caller that this spec names.
     pub fn descriptors(&self) -> Vec<FdNumber> {
         let of_ops = self.ops.iter().filter_map(|op| match op.fs {
             FsOp::Bind { source: Source::Fd(fd), .. } | FsOp::Data { fd, .. } => Some(fd),
@@ -345,7 +354,7 @@ impl Spec {
         of_ops.chain(single).chain(kept.iter().copied()).chain(life.spent_fds.iter().copied()).collect()
     }
 
-    /// A spec with every namespace shared that may be, the caller's environment, and no operations.
+    /// A spec that shares every namespace that can be shared, keeps the caller's environment and has no operations.
     pub fn new(command: Vec<CString>) -> Spec {
         Spec {
             namespaces: Namespaces {

@@ -1,10 +1,10 @@
-//! Permission bits of what an operation makes on the way.
+//! Permission bits of directories that an operation creates on the way.
 
-/// Parents that are made for something without a mode of its own: for its owner only, as bubblewrap has it.
+/// Mode of missing parents, if what they lead to has no mode of its own: for the owner only, as in bubblewrap.
 pub const CLOSED: u32 = 0o700;
 
-/// Mode of the missing parents of something with permission bits `mode`: open to the group and to others, unless the
-/// thing itself is closed to them, as bubblewrap has it.
+/// Mode of the missing parents of something with permission bits `mode`. They are open to the group and to others,
+/// unless the thing itself is closed to them, as in bubblewrap.
 pub const fn of_parents(mode: u32) -> u32 {
     let group = if mode & 0o070 == 0 { 0o050 } else { 0 };
     let others = if mode & 0o007 == 0 { 0o005 } else { 0 };

@@ -1,21 +1,21 @@
-//! The operations that build the new root. They run in the order in which they were given, so that a later one can
-//! refine what an earlier one made. Denials come last, whatever their position.
+//! The operations that build the new root. They run in the given order, so a later one can refine what an earlier one
+//! has made. Denials always run last.
 
 use std::ffi::{CStr, CString};
 
-/// A file descriptor number of the caller, as typed. It is turned into an owned descriptor only when it is used.
+/// A file descriptor number of the caller, as typed. It becomes an owned descriptor only when it is used.
 pub type FdNumber = i32;
 
-/// One operation with the place it came from, for error messages.
+/// An operation and the word that asked for it, for error messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Op {
     /// What to do.
     pub fs: FsOp,
-    /// Index of the word (counting from 0 after the program's name) that asked for it; 0 where there is none.
+    /// Index of the word that asked for it, counted from 0 after the program's name; 0 if there is none.
     pub word: usize,
-    /// Where its sources lie on the host, lowest layer first: absolute paths in which nothing is a link. They are opened
-    /// in the place of the paths that the operation names, and if one leads through a link, the run ends: somebody has put
-    /// the link there since the path was found. Empty: the sources are found by the paths that the operation names.
+    /// The locations of its sources on the host, lowest layer first, as absolute paths without links. They are opened
+    /// instead of the paths that the operation names. If one leads through a link, somebody has put the link there
+    /// since the path was found, and the run ends. If empty, the paths that the operation names are opened.
     pub real: Vec<CString>,
 }
 
@@ -26,40 +26,40 @@ impl Op {
     }
 }
 
-/// Where a bind comes from.
+/// The source of a bind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// A path on the host, resolved with the caller's working directory, links followed.
+    /// A path on the host, relative to the caller's working directory. Links are followed.
     Path(CString),
-    /// An absolute path on the host, in which nothing is a link: if it leads through one, somebody has put it there since
-    /// the path was found, and the run ends.
+    /// An absolute path on the host without links. If it leads through one, somebody has put the link there since the
+    /// path was found, and the run ends.
     Real(CString),
-    /// The link at the end of this path, and not what it leads to. Where there is the same link at the destination, it
-    /// works as before and can neither be removed nor exchanged inside.
+    /// The link at the end of this path, and not its target. Mounted on an equal link, it works as before, and can be
+    /// neither removed nor replaced inside.
     Link(CString),
     /// The file or directory that a descriptor of the caller refers to.
     Fd(FdNumber),
 }
 
-/// How a bind is mounted. Flags of the host's mount are never weakened; `nosuid` is always added.
+/// How a bind is mounted. Flags of the host's mount are never weakened. `nosuid` is always added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BindFlags {
-    /// Add `ro` to the mount and everything below it.
+    /// Add `ro` to the mount and to all mounts below it.
     pub read_only: bool,
     /// Do not add `nodev`.
     pub devices: bool,
-    /// Skip the operation when the source does not exist (only then: any other error stays one).
+    /// Skip the operation if the source does not exist. Any other error remains an error.
     pub optional: bool,
 }
 
-/// The upper half of an overlay mount (kernel document `filesystems/overlayfs`).
+/// The upper part of an overlay mount (kernel document `filesystems/overlayfs`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OverlayKind {
-    /// Writes go to `upper` on the host; `work` is an empty directory on the same filesystem.
+    /// Writes go to `upper` on the host. `work` is an empty directory on the same filesystem.
     Host {
         /// Directory that receives the changes.
         upper: CString,
-        /// Scratch directory of the kernel.
+        /// Scratch directory for the kernel.
         work: CString,
     },
     /// Writes go to memory and are gone with the sandbox.
@@ -68,151 +68,154 @@ pub enum OverlayKind {
     ReadOnly,
 }
 
-/// How the content of a descriptor becomes a file.
+/// How data from a descriptor becomes a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DataFile {
-    /// Written to the destination itself, which is created, or truncated where it exists. Default mode 0666.
+    /// Written to the destination, which is created, or truncated if it exists. Default mode 0666.
     Copy,
-    /// A file of the sandbox's own, mounted on the destination. Default mode 0600.
+    /// Written to a private file of the sandbox, which is mounted on the destination. Default mode 0600.
     Bind {
         /// Mounted read-only.
         read_only: bool,
     },
 }
 
-/// What to do. `dest` is always a path in the new root: it is resolved there, and links in it cannot leave it.
+/// An operation. `dest` is always a path in the new root. It is resolved there, and links in it cannot lead out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FsOp {
-    /// Mount a file or directory of the host, with what is mounted below it.
+    /// Mount a file or directory of the host, and the mounts below it.
     Bind {
         /// What to mount.
         source: Source,
-        /// Where.
+        /// Where to mount it.
         dest: CString,
         /// How.
         flags: BindFlags,
     },
-    /// Make one mount that is there already read-only (not what is mounted below it).
+    /// Make one existing mount read-only, but not the mounts below it.
     RemountReadOnly {
         /// Mount point.
         dest: CString,
     },
-    /// Mount layers of host directories over each other.
+    /// Mount layers of host directories on top of each other.
     Overlay {
         /// Lower layers, lowest first.
         layers: Vec<CString>,
-        /// Upper half.
+        /// The upper part.
         kind: OverlayKind,
-        /// Where.
+        /// Where to mount it.
         dest: CString,
     },
-    /// Mount procfs: a fresh one where the PID namespace is new or joined, otherwise the host's.
+    /// Mount procfs: a new one if the PID namespace is new or joined, otherwise the host's.
     Proc {
-        /// Where.
+        /// Where to mount it.
         dest: CString,
     },
-    /// Make a minimal `/dev`: six nodes, pts, shm and the usual links.
+    /// Make a minimal `/dev`: six device nodes, pts, shm and the usual links.
     Dev {
-        /// Where.
+        /// Where to mount it.
         dest: CString,
     },
     /// Mount an empty tmpfs.
     Tmpfs {
-        /// Where.
+        /// Where to mount it.
         dest: CString,
         /// Permission bits of its root (0 to 0o7777).
         mode: u32,
-        /// Limit in bytes; `None`: the kernel's default, half of the memory.
+        /// Size limit in bytes. `None`: the kernel's default, half of the memory.
         size: Option<u64>,
     },
     /// Mount a POSIX message queue filesystem.
     Mqueue {
-        /// Where.
+        /// Where to mount it.
         dest: CString,
     },
-    /// Make a directory. One that exists keeps its mode.
+    /// Make a directory. An existing one keeps its mode.
     Dir {
-        /// Where.
+        /// Where to make it.
         dest: CString,
         /// Permission bits (0 to 0o7777).
         mode: u32,
     },
-    /// Make a file of what a descriptor yields until end of file. The descriptor is closed.
+    /// Make a file from the data of a descriptor, up to end of file. The descriptor is closed.
     Data {
-        /// Where the content comes from.
+        /// The source of the data.
         fd: FdNumber,
-        /// Where it goes.
+        /// Where the file is made.
         dest: CString,
-        /// How it gets there.
+        /// How the file is made.
         how: DataFile,
         /// Permission bits (0 to 0o7777).
         mode: u32,
     },
-    /// Make a file that holds these bytes. One that is there already is written over, and keeps its mode; one below a
-    /// bind is the host's.
+    /// Make a file with this content. An existing file is overwritten and keeps its mode. Below a bind, that is a file
+    /// of the host.
     Text {
         /// The content.
         text: Vec<u8>,
-        /// Where it goes.
+        /// Where the file is made.
         dest: CString,
         /// Permission bits (0 to 0o7777).
         mode: u32,
     },
-    /// Make a symbolic link. It is no error when the same link exists.
+    /// Make a symbolic link. It is no error if the same link exists.
     Symlink {
         /// Content of the link.
         target: CString,
         /// Where the link is made.
         dest: CString,
     },
-    /// Copy a regular file of the host, with its permission bits (but set-user-ID and the like). The copy belongs to the
-    /// user of the sandbox. A file that is there already is written over, and keeps its mode; one below a bind is the
-    /// host's.
+    /// Copy a regular file of the host, with its permission bits but without set-user-ID and the like. The copy belongs
+    /// to the user of the sandbox. An existing file is overwritten and keeps its mode. Below a bind, that is a file of
+    /// the host.
     CopyFile {
-        /// What to copy: a path on the host, resolved as that of a bind.
+        /// What to copy: a path on the host, resolved like the source of a bind.
         source: CString,
-        /// Where it goes.
+        /// Where the copy is made.
         dest: CString,
     },
     /// Cover something with an empty object of the same type that nobody can open (`EACCES`), remove, rename or change.
     ///
-    /// All denials are carried out after all other operations, whatever their position: no later mount undoes one. The
-    /// file is denied, and not the path alone: where another mount or an overlay shows it too, and by each hard link that
-    /// can be seen inside. A directory is denied with all of its files. What is mounted in it is denied at that path only.
-    /// Hard links outside of what can be seen are counted, and the caller is told. A symbolic link is
-    /// followed; it may be made to lead elsewhere by the program, and what it led to stays covered. A directory above
-    /// may be renamed by the program where it may write to it, and takes the cover along. What somebody outside replaces
-    /// by renaming a new file over it, while the program runs, is not covered any more: the kernel takes mounts away with
-    /// the name that they are on (`rename(2)` from another mount namespace). With `CAP_SYS_ADMIN` kept, the program can
-    /// unmount covers.
+    /// All denials run after all other operations, whatever their position, so no later mount undoes one.
+    ///
+    /// * The file is denied, not only the path: also where another mount or an overlay shows it, and at each hard link
+    ///   that is visible inside. Hard links elsewhere are counted, and the caller is told.
+    /// * A directory is denied with all its files. What is mounted in it is denied at that path only.
+    /// * A symbolic link is followed. If the program makes it lead elsewhere, its former target stays covered.
+    /// * The program may rename a directory above, if it can write there. The cover moves along.
+    /// * If somebody outside replaces the file by renaming a new one over it while the program runs, the new file is
+    ///   not covered: the kernel removes mounts together with the name that they are on (`rename(2)` from another mount
+    ///   namespace).
+    /// * A program that keeps `CAP_SYS_ADMIN` can unmount covers.
     Deny {
-        /// What. Where it does not exist, nothing is to be done below a read-only mount, though what the host makes there
-        /// later is seen; in a filesystem of the sandbox's own a file is made that holds the place; anywhere else it is an
-        /// error, because nothing can be held there without leaving a file on the host. So are the root, and what each
-        /// process has of its own in `/proc`.
+        /// What to deny. If it does not exist, this depends on where it would be. Below a read-only mount nothing is
+        /// done, and what the host creates there later is visible. In a filesystem of the sandbox's own, a file is made
+        /// as a placeholder. Anywhere else it is an error, because protecting the name would leave a file on the host.
+        /// The root, and what each process has of its own in `/proc`, are errors too.
         path: CString,
-        /// `*`, `?` and `[…]` in it stand for parts of a name, a leading dot and bytes that are no text included, and a
-        /// part `**` for any number of directories, or at the end for everything inside. What matches when the sandbox
-        /// starts is denied; a pattern that matches nothing is an error. Procfs, sysfs and the like and a new `/dev` are
-        /// not looked into. A link that matches is denied with what it leads to; a link to a directory is entered where
-        /// any part but `**` matches it.
+        /// Whether the path is a pattern. `*`, `?` and `[…]` match parts of a name, including a leading dot and bytes
+        /// that are not text. A part `**` matches any number of directories, or at the end everything below.
+        ///
+        /// What matches when the sandbox starts is denied. A pattern without a match is an error. Procfs, sysfs and the
+        /// like and a new `/dev` are not searched. A link that matches is denied together with its target. A link to a
+        /// directory is followed if a part other than `**` matches it.
         is_pattern: bool,
     },
     /// Change the permission bits of something that exists.
     Chmod {
-        /// What.
+        /// What to change.
         dest: CString,
         /// Permission bits (0 to 0o7777).
         mode: u32,
     },
     /// Set the host name of the new UTS namespace.
     Hostname {
-        /// At most 64 bytes (`sethostname(2)`).
+        /// The name, at most 64 bytes (`sethostname(2)`).
         name: CString,
     },
 }
 
-/// The destination of an operation that is borrowed, in the way that it is borrowed.
+/// The destination of an operation. It is borrowed in the same way as the operation: shared or mutable.
 macro_rules! dest_of {
     ($op:expr) => {
         match $op {
@@ -236,17 +239,17 @@ macro_rules! dest_of {
 }
 
 impl FsOp {
-    /// The path in the new root that this is about; none for the host name.
+    /// The path in the new root that the operation is about. `None` for the host name.
     pub fn dest(&self) -> Option<&CStr> {
         dest_of!(self).map(CString::as_c_str)
     }
 
-    /// The same, to be changed.
+    /// The same path, mutably.
     pub fn dest_mut(&mut self) -> Option<&mut CString> {
         dest_of!(self)
     }
 
-    /// Whether it mounts something on its destination, which hides what was there and below.
+    /// Whether it mounts something on its destination, which hides what was at and below it.
     pub fn is_mount(&self) -> bool {
         match self {
             FsOp::Bind { .. }

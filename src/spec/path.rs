@@ -1,32 +1,32 @@
-//! What all who read paths go by.
+//! Rules for reading paths that several modules share.
 
 use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 
-/// Links that are followed before a path is taken for a loop; as the kernel (`path_resolution(7)`).
+/// How many links are followed before a path counts as a loop: as many as in the kernel (`path_resolution(7)`).
 pub(crate) const MAX_LINKS: u32 = 40;
 
-/// The path of `name` in `dir`; from the root where that is empty.
+/// The path of `name` in `dir`. An empty `dir` means the root.
 pub(crate) fn join(dir: &CStr, name: &CStr) -> CString {
     let dir = dir.to_bytes().strip_suffix(b"/").unwrap_or(dir.to_bytes());
-    // Both were strings: there is no NUL in them.
+    // Both come from C strings, so there is no NUL in them.
     CString::new([dir, b"/", name.to_bytes()].concat()).unwrap_or_default()
 }
 
-/// Where the first wildcard of `path` stands, if it has any.
+/// The position of the first wildcard in `path`.
 pub(crate) fn first_wildcard(path: &[u8]) -> Option<usize> {
     path.iter().position(|byte| b"*?[".contains(byte))
 }
 
-/// A path as the standard library has it.
+/// A path in the type of the standard library.
 pub(crate) fn to_os(path: &CStr) -> &OsStr {
     OsStr::from_bytes(path.to_bytes())
 }
 
-/// Parent and last part of a path, without the slashes between and behind; `None` for the root.
+/// The parent and the last part of a path, without the slashes between and after them. `None` for the root.
 ///
-/// The last part may be `.` or `..`. What is before it is made then if it is missing, and what the path means is there
-/// already: so does bubblewrap.
+/// The last part may be `.` or `..`. Then the missing parents are created, and the path itself exists already, as in
+/// bubblewrap.
 pub(crate) fn split(path: &CStr) -> Option<(CString, CString)> {
     let path = without_slashes_behind(path.to_bytes());
     if path.is_empty() {
@@ -37,12 +37,13 @@ pub(crate) fn split(path: &CStr) -> Option<(CString, CString)> {
     Some((CString::new(without_slashes_behind(parent)).ok()?, CString::new(name).ok()?))
 }
 
-/// A path that names the same, but what a link at its end leads to only where that is asked for (path_resolution(7)).
+/// A path without its trailing slashes. A link in the last part is then followed only on request (path_resolution(7)).
 fn without_slashes_behind(path: &[u8]) -> &[u8] {
     path.iter().rposition(|&byte| byte != b'/').map_or(&[], |end| &path[..=end])
 }
 
-/// The path of a file. A slash behind it does no harm, as in bubblewrap 0.12; to the kernel it means a directory.
+/// The path of a file without its trailing slashes. They do no harm in bubblewrap 0.12, but the kernel takes a path
+/// with one for a directory.
 pub(crate) fn of_file(path: &CStr) -> CString {
     CString::new(without_slashes_behind(path.to_bytes())).unwrap_or_default()
 }

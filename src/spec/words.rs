@@ -1,4 +1,4 @@
-//! An operation in words, for messages and for the plan that is printed.
+//! Describes operations in words, for messages and for the printed plan.
 
 use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
@@ -7,8 +7,8 @@ use super::{BindFlags, DataFile, FsOp, OverlayKind, Source};
 use crate::error::push_printable;
 
 impl FsOp {
-    /// What it does, on one line: `bind /usr (read-only)`. Control characters in paths are escaped; other bytes are as
-    /// they are.
+    /// What the operation does, on one line: `bind /usr (read-only)`. Control characters in paths are escaped; other
+    /// bytes are kept.
     pub fn in_words(&self) -> Vec<u8> {
         let mut out = Vec::new();
         describe(self, &mut out);

@@ -1,64 +1,64 @@
 //! The allocator of the program: an arena for a process that lives as long as one launch.
 //!
-//! A launch makes some thousand small allocations and ends. It needs no free list, no lock and no call of the kernel.
-//! musl's allocator maps and unmaps a page for each buffer of `PATH_MAX` bytes, as realpath(3) needs one: that was a
-//! tenth of a launch. What does not fit goes to the allocator of the C library, so memory that is given back in a long
-//! run (`doctor`, a large workspace) is used again.
+//! A launch makes some thousand small allocations and ends. It needs no free list, no lock and no system call for them.
+//! realpath(3) needs a buffer of `PATH_MAX` bytes, and musl's allocator maps and unmaps a page for each: that was a
+//! tenth of a launch. What does not fit into the arena goes to the allocator of the C library, so a long run (`doctor`,
+//! a large workspace) can reuse freed memory.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Bytes in the arena. Pages of it that are never touched cost nothing: they lie in `.bss`.
+/// Size of the arena in bytes. It lies in `.bss`, so pages that are never touched cost nothing.
 const ROOM: usize = 1 << 20;
-/// Larger blocks, in bytes, are the C library's: it gives their pages back to the kernel.
+/// Blocks larger than this, in bytes, come from the C library: it gives their pages back to the kernel.
 const LARGEST: usize = 64 << 10;
 
-/// Every block begins at a multiple of this, as with malloc(3): code that asks for bytes and writes structs into them
-/// relies on it (nix, messages with descriptors).
+/// Every block is aligned to this many bytes, as with malloc(3). Some code asks for bytes and writes structs into them
+/// (nix, for messages with descriptors).
 const LEAST_ALIGN: usize = 16;
 
-/// Hands out one block after the other, and takes back only the last.
+/// A bump allocator: it hands out one block after the other, and can take back only the last one.
 pub struct Arena {
     room: UnsafeCell<Room>,
-    /// Bytes that are handed out, from the start of the room.
+    /// Bytes in use, from the start of the room.
     used: AtomicUsize,
 }
 
-/// Aligned so that the alignment of an offset is that of its address, for alignments up to this.
+/// Page-aligned, so that an aligned offset is an aligned address, for alignments up to a page.
 #[repr(align(4096))]
 struct Room([u8; ROOM]);
 
-// SAFETY: a block is handed out by one atomic exchange of `used`, so that no two threads get the same bytes.
+// SAFETY: one atomic exchange of `used` hands out a block, so no two threads get the same bytes.
 unsafe impl Sync for Arena {}
 
 impl Arena {
-    /// An arena in which nothing is used. One that is no `static` would be a large value on a stack.
+    /// An empty arena. Use it for a `static` only: elsewhere it would be a large value on a stack.
     #[allow(clippy::new_without_default)] // only a static should be one
     pub const fn new() -> Arena {
         Arena { room: UnsafeCell::new(Room([0; ROOM])), used: AtomicUsize::new(0) }
     }
 
     fn base(&self) -> *mut u8 {
-        // SAFETY: the room is there as long as the arena; no reference to it is made.
+        // SAFETY: the room lives as long as the arena, and no reference to it is made.
         unsafe { (&raw mut (*self.room.get()).0).cast() }
     }
 
-    /// The offset of `block` where it is one of the arena's.
+    /// The offset of `block`, if the arena holds it.
     fn offset(&self, block: *mut u8) -> Option<usize> {
         let offset = (block as usize).wrapping_sub(self.base() as usize);
         (offset < ROOM).then_some(offset)
     }
 
-    /// Moves the end of the used part from `from` to `to`; false where it was elsewhere.
+    /// Moves the end of the used part from `from` to `to`. Returns false if the end was not at `from`.
     fn move_end(&self, from: usize, to: usize) -> bool {
         self.used.compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 }
 
-// SAFETY: each block lies in the room, or is one of `System`'s and goes back to it. Blocks in the room do not overlap:
-// each begins at or behind the end of the used part, which moves behind it in the same step; the end moves back only over
-// the last block, whose owner gives it up.
+// SAFETY: each block lies in the room, or comes from `System` and goes back to it. Blocks in the room do not overlap.
+// Each begins at or after the end of the used part, and one atomic step moves that end behind the block. The end moves
+// back over the last block only, when its owner gives it up.
 unsafe impl GlobalAlloc for Arena {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let mut used = self.used.load(Ordering::Relaxed);
@@ -66,7 +66,7 @@ unsafe impl GlobalAlloc for Arena {
             let start = used.next_multiple_of(layout.align().max(LEAST_ALIGN));
             let end = start + layout.size().min(ROOM);
             if end > ROOM || layout.size() > LARGEST || layout.align() > align_of::<Room>() {
-                // SAFETY: the caller keeps the rules of `alloc`, which are the same.
+                // SAFETY: the caller keeps the rules of `alloc`, which are the same for `System`.
                 return unsafe { System.alloc(layout) };
             }
             match self.used.compare_exchange_weak(used, end, Ordering::AcqRel, Ordering::Relaxed) {
@@ -79,7 +79,7 @@ unsafe impl GlobalAlloc for Arena {
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         match self.offset(block) {
-            // The last block is used again. Another one stays: its owner ends soon.
+            // The last block can be used again. Any other stays in use: the process ends soon.
             Some(start) => {
                 self.move_end(start + layout.size(), start);
             }
@@ -93,17 +93,17 @@ unsafe impl GlobalAlloc for Arena {
             // SAFETY: the block came from `System`, with this layout; the caller keeps the rules of `realloc`.
             return unsafe { System.realloc(block, layout, size) };
         };
-        // A vector that grows is the last block most of the time.
+        // A vector that grows is usually the last block, so it can grow in place.
         let fits = size <= LARGEST && start + size <= ROOM;
         if fits && self.move_end(start + layout.size(), start + size) || size <= layout.size() {
             return block;
         }
-        // SAFETY: the caller promises that `size`, rounded up to the alignment, is no overflow.
+        // SAFETY: the caller promises that `size`, rounded up to the alignment, does not overflow.
         let new = unsafe { self.alloc(Layout::from_size_align_unchecked(size, layout.align())) };
         if !new.is_null() {
-            // SAFETY: the old block has `layout.size()` bytes, which is less than the new one has; they do not overlap.
+            // SAFETY: the old block has `layout.size()` bytes, fewer than the new one, and the two do not overlap.
             unsafe { new.copy_from_nonoverlapping(block, layout.size()) };
-            // SAFETY: the old block has this layout, and nobody uses it any more.
+            // SAFETY: the old block has this layout, and nobody uses it any longer.
             unsafe { self.dealloc(block, layout) };
         }
         new
@@ -135,7 +135,7 @@ mod tests {
             ARENA.dealloc(third, layout(8, 8));
             assert_eq!(ARENA.alloc(layout(8, 8)), third);
 
-            // The last block grows where it is; another one moves with its content.
+            // The last block grows in place. Any other is moved with its content.
             assert_eq!(ARENA.realloc(third, layout(8, 8), 800), third);
             second.write_bytes(7, 16);
             let moved = ARENA.realloc(second, layout(16, 16), 32);
@@ -143,7 +143,7 @@ mod tests {
             assert_eq!(std::slice::from_raw_parts(moved, 16), [7; 16]);
             assert_eq!(ARENA.realloc(moved, layout(32, 16), 4), moved, "one that shrinks stays");
 
-            // Too large, too strictly aligned, and more than there is room for: the C library's.
+            // Blocks that are too large, too strictly aligned or do not fit come from the C library.
             for beyond in [layout(LARGEST + 1, 1), layout(8, 8192)] {
                 let block = ARENA.alloc(beyond);
                 assert!(ARENA.offset(block).is_none() && (block as usize).is_multiple_of(beyond.align()));

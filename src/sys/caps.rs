@@ -2,7 +2,7 @@
 
 use super::{Errno, Result, check};
 
-/// From include/uapi/linux/capability.h: two 32-bit words a set.
+/// From include/uapi/linux/capability.h: each set has two 32-bit words.
 const LINUX_CAPABILITY_VERSION_3: u32 = 0x2008_0522;
 
 /// The last capability of Linux 5.9.
@@ -31,7 +31,7 @@ pub(crate) struct Caps {
 }
 
 impl Caps {
-    /// `set` in all three.
+    /// All three sets are `set`.
     pub(crate) fn same(set: u64) -> Caps {
         Caps { effective: set, permitted: set, inheritable: set }
     }
@@ -40,7 +40,7 @@ impl Caps {
 pub(crate) fn get() -> Result<Caps> {
     let header = Header { version: LINUX_CAPABILITY_VERSION_3, pid: 0 };
     let mut data = [Data::default(); 2];
-    // SAFETY: version 3 has the kernel write two `Data`; both pointers live through the call.
+    // SAFETY: with version 3 the kernel writes two `Data`; both pointers live through the call.
     check(unsafe { libc::syscall(libc::SYS_capget, &raw const header, data.as_mut_ptr()) })?;
     let join = |field: fn(&Data) -> u32| u64::from(field(&data[0])) | u64::from(field(&data[1])) << 32;
     Ok(Caps {
@@ -58,16 +58,16 @@ pub(crate) fn set(caps: Caps) -> Result<()> {
         inheritable: (caps.inheritable >> shift) as u32,
     };
     let data = [half(0), half(32)];
-    // SAFETY: version 3 has the kernel read two `Data`; both pointers live through the call.
+    // SAFETY: with version 3 the kernel reads two `Data`; both pointers live through the call.
     check(unsafe { libc::syscall(libc::SYS_capset, &raw const header, data.as_ptr()) }).map(drop)
 }
 
-/// Whether capability `number` is in the bounding set; `None` when the kernel has no such capability.
+/// Whether capability `number` is in the bounding set. `None` if the kernel does not know the capability.
 pub(crate) fn in_bounding_set(number: u8) -> Option<bool> {
     prctl(libc::PR_CAPBSET_READ, number.into(), 0).ok().map(|value| value == 1)
 }
 
-/// Takes every capability that is not in `keep` out of the bounding set: one call each, there is no other way.
+/// Drops every capability that is not in `keep` from the bounding set. There is no call that drops several at once.
 pub(crate) fn limit_bounding_set(keep: u64) -> Result<()> {
     for number in 0..64 {
         if keep & (1 << number) != 0 {
@@ -75,8 +75,8 @@ pub(crate) fn limit_bounding_set(keep: u64) -> Result<()> {
         }
         match prctl(libc::PR_CAPBSET_DROP, number, 0) {
             Ok(_) => {}
-            // The first number that the kernel does not know ends the list. Every kernel that gets here (5.12) knows
-            // those up to CAP_CHECKPOINT_RESTORE.
+            // The first unknown number ends the list. Every kernel that gets here (5.12 or later) knows the
+            // capabilities up to CAP_CHECKPOINT_RESTORE.
             Err(Errno::EINVAL) if number > CAP_CHECKPOINT_RESTORE => return Ok(()),
             Err(errno) => return Err(errno),
         }
@@ -92,7 +92,7 @@ pub(crate) fn raise_ambient(set: u64) -> Result<()> {
     Ok(())
 }
 
-/// Keep the permitted set when the user id changes away from 0 (`PR_SET_KEEPCAPS`).
+/// Keeps the permitted set when the user id changes from 0 to another (`PR_SET_KEEPCAPS`).
 pub(crate) fn keep_over_setuid() -> Result<()> {
     prctl(libc::PR_SET_KEEPCAPS, 1, 0).map(drop)
 }

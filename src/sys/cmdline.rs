@@ -1,4 +1,4 @@
-//! The memory that holds this process's arguments and environment, as `/proc/PID/cmdline` and `/environ` show it.
+//! The memory that holds this process's arguments and environment. `/proc/PID/cmdline` and `/environ` show it.
 
 use std::ffi::{CStr, c_char};
 
@@ -7,8 +7,8 @@ unsafe extern "C" {
     static environ: *const *const c_char;
 }
 
-/// The words that this program was started with, where the kernel laid them out at exec: never copied, and
-/// overwritten when they are not needed any more.
+/// The arguments and environment of this process, where the kernel laid them out at exec. They are never copied, and
+/// are overwritten when they are no longer needed.
 #[derive(Debug)]
 pub struct CommandLine {
     words: *const *const c_char,
@@ -16,43 +16,43 @@ pub struct CommandLine {
 }
 
 impl CommandLine {
-    /// Takes the arguments as `main` gets them from the C runtime, and the environment that goes with them.
+    /// Takes the arguments as `main` gets them from the C runtime, and the environment of the C runtime.
     ///
     /// # Safety
-    /// `argv` is the second argument of `main`. Nothing else in this process reads or changes arguments or environment
-    /// (`setenv(3)`) as long as this lives, and there is one such value only.
+    /// `argv` is the second argument of `main`. As long as this value lives, nothing else in this process reads or
+    /// changes arguments or environment (`setenv(3)`), and there is no other such value.
     pub unsafe fn new(argv: *const *const c_char) -> CommandLine {
         // SAFETY: `environ` is set by the C runtime before `main` and nobody changes it.
         CommandLine { words: argv, environment: unsafe { environ } }
     }
 
-    /// The arguments, the program's name first.
+    /// The arguments; the first is the program's name.
     pub fn words(&self) -> Vec<&CStr> {
         // SAFETY: the array is the one of `main`, as `new` demands.
         unsafe { strings(self.words) }
     }
 
-    /// The environment: `NAME=VALUE`, in order.
+    /// The environment, as `NAME=VALUE`, in order.
     pub fn environment(&self) -> Vec<&CStr> {
         // SAFETY: the array is the one of the C runtime, as `new` demands.
         unsafe { strings(self.environment) }
     }
 
-    /// Overwrites arguments and environment: what stays visible of them is `name` (cut to the room there is).
+    /// Overwrites arguments and environment. Only `name` stays visible, cut to the room there is.
     ///
-    /// PID 1 of the box does this before anything else runs in it, so that neither `--setenv` values nor variables
-    /// that were removed on purpose can be read there (bubblewrap issue 725).
+    /// PID 1 of the sandbox does this before anything else runs in it. Otherwise programs could read there the values
+    /// of `--setenv` and variables that were removed on purpose (bubblewrap issue 725).
     pub(crate) fn wipe(self, name: &CStr) {
         let arguments = Block::of(&self.words());
         let environment = Block::of(&self.environment());
         for Block { start, length } in [arguments, environment] {
-            // SAFETY: the block is memory of the process stack, writable, and made of strings that exist. Every
-            // reference to one was borrowed from `self`, which is gone after this.
+            // SAFETY: the block is writable memory of the process stack, made of existing strings. All references to
+            // them were borrowed from `self`, which ends here.
             unsafe { start.write_bytes(0, length) };
         }
         let length = name.count_bytes().min(arguments.length.saturating_sub(1));
-        // SAFETY: `length` bytes fit into the argument block; `name` is borrowed from somewhere else, because `self`
-        // could not have been moved here otherwise.
+        // SAFETY: `length` bytes fit into the argument block. `name` does not lie in it: it cannot be borrowed from
+        // `self`, which was moved into this function.
         unsafe { arguments.start.copy_from_nonoverlapping(name.as_ptr().cast(), length) };
     }
 }
@@ -62,7 +62,7 @@ impl CommandLine {
 unsafe fn strings<'a>(array: *const *const c_char) -> Vec<&'a CStr> {
     let mut all = Vec::new();
     let mut entry = array;
-    // SAFETY: the caller vouches for array and strings; the walk stops at the null.
+    // SAFETY: the caller vouches for array and strings; the loop ends at the null.
     unsafe {
         while !entry.is_null() && !(*entry).is_null() {
             all.push(CStr::from_ptr(*entry));
@@ -72,7 +72,7 @@ unsafe fn strings<'a>(array: *const *const c_char) -> Vec<&'a CStr> {
     all
 }
 
-/// Strings with nothing between them, as the kernel lays them out at exec.
+/// Adjacent strings, as the kernel lays them out at exec.
 #[derive(Debug, Clone, Copy)]
 struct Block {
     start: *mut u8,
@@ -80,7 +80,7 @@ struct Block {
 }
 
 impl Block {
-    /// The block that starts with the first of `strings`, as far as each begins where the one before it ends.
+    /// The block that starts at the first of `strings`. It grows while each string begins where the one before it ends.
     fn of(strings: &[&CStr]) -> Block {
         let Some(first) = strings.first() else { return Block { start: std::ptr::null_mut(), length: 0 } };
         let start = first.as_ptr() as *mut u8;

@@ -1,4 +1,4 @@
-//! Content: of files, of links, of descriptors.
+//! Reads and writes the content of files, links and descriptors.
 
 use std::ffi::{CStr, CString, OsString};
 use std::fs::File;
@@ -13,18 +13,18 @@ use nix::sys::stat::Mode;
 use super::stat::{Kind, Stat};
 use super::{Call, Errno, Result};
 
-/// The content of a link; an empty `name` means `dir` itself (an `O_PATH` descriptor of a link).
+/// The target of a link. An empty `name` means `dir` itself (an `O_PATH` descriptor of a link).
 pub(crate) fn read_link_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<CString> {
     let text: OsString = nix::fcntl::readlinkat(dir, name)?;
     CString::new(text.into_vec()).map_err(|_| Errno::EINVAL)
 }
 
-/// What the link `path` says.
+/// The target of the link `path`.
 pub(crate) fn read_link(path: &CStr) -> Result<CString> {
     read_link_at(crate::sys::mount::AT_FDCWD, path)
 }
 
-/// One read; interrupted ones are repeated.
+/// Reads once; repeats an interrupted read.
 pub(crate) fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize> {
     loop {
         match nix::unistd::read(fd, buffer) {
@@ -46,10 +46,10 @@ pub(crate) fn read_to_end(fd: BorrowedFd<'_>) -> Result<Vec<u8>> {
     }
 }
 
-/// What [`write_all`] does with a descriptor that blocks.
+/// The system call of [`write_all`] on a blocking descriptor.
 pub(crate) const WRITE: Call = Call::new("write", libc::SYS_write);
 
-/// Writes all of `bytes`; waits where a non-blocking descriptor is full.
+/// Writes all of `bytes`. Waits for room if a non-blocking descriptor is full.
 pub(crate) fn write_all(fd: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<()> {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     while !bytes.is_empty() {
@@ -67,7 +67,7 @@ pub(crate) fn write_all(fd: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Copies everything that `from` yields to `to`.
+/// Copies `from` to `to` up to end of file.
 pub(crate) fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<()> {
     let mut buffer = [0; 16384];
     loop {
@@ -78,32 +78,31 @@ pub(crate) fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<()> {
     }
 }
 
-/// How a file is opened that somebody else may have put there: nothing is waited for, and no terminal becomes this
-/// process's own.
+/// Flags for opening a file that somebody else may have put there: the open does not block, and a terminal does not
+/// become the controlling terminal.
 const READ: OFlag = OFlag::O_RDONLY.union(OFlag::O_NONBLOCK).union(OFlag::O_NOCTTY).union(OFlag::O_CLOEXEC);
 
-/// The content of the regular file `name` in `dir`, which may have `most` bytes: see [`read_open`]. A link is refused
-/// (ELOOP).
+/// Reads the regular file `name` in `dir`, of `most` bytes at most: see [`read_open`]. A link is refused (ELOOP).
 pub(crate) fn read_at(dir: BorrowedFd<'_>, name: &CStr, most: u64) -> Result<Vec<u8>> {
     read_open(nix::fcntl::openat(dir, name, READ | OFlag::O_NOFOLLOW, Mode::empty())?, most)
 }
 
-/// The content of the regular file `path`, which may have `most` bytes: see [`read_open`]. A link anywhere on the way
-/// or at its end is refused (ELOOP).
+/// Reads the regular file `path`, of `most` bytes at most: see [`read_open`]. A link in any part of the path is refused
+/// (ELOOP).
 pub(crate) fn read_without_links(path: &CStr, most: u64) -> Result<Vec<u8>> {
     let how = OpenHow::new().flags(READ).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
     read_open(nix::fcntl::openat2(nix::fcntl::AT_FDCWD, path, how)?, most)
 }
 
-/// The content of the regular file `path`, which may have `most` bytes: see [`read_open`]. Links are followed: for
-/// names that the user has typed.
+/// Reads the regular file `path`, of `most` bytes at most: see [`read_open`]. Follows links: for names that the user
+/// has typed.
 pub(crate) fn read_regular<P: ?Sized + NixPath>(path: &P, most: u64) -> Result<Vec<u8>> {
     read_open(nix::fcntl::open(path, READ, Mode::empty())?, most)
 }
 
-/// Reads an open file to its end. It must be a regular one (EINVAL, EISDIR): others may have no end, or make the
-/// reader wait. It has `most` bytes at most (EFBIG), also where somebody lets it grow meanwhile: a part is never taken
-/// for all.
+/// Reads an open file to its end. It must be a regular file (EINVAL, EISDIR), because others may have no end or block
+/// the reader. It may have `most` bytes at most (EFBIG), even if somebody makes it grow meanwhile: a part is never
+/// taken for the whole.
 fn read_open(fd: OwnedFd, most: u64) -> Result<Vec<u8>> {
     let about = nix::sys::stat::fstat(&fd)?;
     match Stat::from(about).kind() {
@@ -114,7 +113,7 @@ fn read_open(fd: OwnedFd, most: u64) -> Result<Vec<u8>> {
     if about.st_size.unsigned_abs() > most {
         return Err(Errno::EFBIG);
     }
-    // With room for one byte more, one read takes it all and the next one says that nothing follows.
+    // With room for one more byte, the first read takes the whole file and the second one finds its end.
     let mut text = Vec::with_capacity(about.st_size.unsigned_abs() as usize + 1);
     match File::from(fd).take(most + 1).read_to_end(&mut text) {
         Ok(length) if length as u64 > most => Err(Errno::EFBIG),

@@ -1,4 +1,4 @@
-//! What of this process decides about paths and modes: the current directory and the umask.
+//! Process attributes that affect paths and modes: the current directory and the umask.
 
 use std::ffi::{CStr, CString};
 use std::os::fd::BorrowedFd;
@@ -15,10 +15,10 @@ pub(crate) fn fchdir(dir: BorrowedFd<'_>) -> Result<()> {
     nix::unistd::fchdir(dir)
 }
 
-/// The current directory as the kernel has it: with `(unreachable)` in front where it is not below the root.
+/// The current directory as the kernel reports it. It begins with `(unreachable)` if it is not below the root.
 pub(crate) fn getcwd() -> Result<CString> {
     let mut path = [0u8; libc::PATH_MAX as usize];
-    // The raw call: getcwd(3) searches for a path by itself where the kernel has none.
+    // A raw call: getcwd(3) searches for a path itself if the kernel has none.
     // SAFETY: `path` lives through the call, and the kernel is told its size.
     check(unsafe { libc::syscall(libc::SYS_getcwd, path.as_mut_ptr(), path.len()) })?;
     CStr::from_bytes_until_nul(&path).map(CStr::to_owned).map_err(|_| Errno::ERANGE)

@@ -1,15 +1,15 @@
-//! Words for error numbers, the same with every C library.
+//! Texts for error numbers, the same with every C library.
 //!
-//! They are glibc's: callers match messages of bubblewrap, which has them from there, and another C library has other
-//! words ("Resource busy" for "Device or resource busy").
+//! They are glibc's, because bubblewrap's messages use them and callers match those messages. Other C libraries have
+//! other texts ("Resource busy" for "Device or resource busy").
 
-/// The words for an error number, as glibc's `strerror(3)` has them in the C locale; `Unknown error` for a number that
-/// the kernel does not have.
+/// The text for an error number, as glibc's `strerror(3)` has it in the C locale. `Unknown error` if the kernel does
+/// not have the number.
 pub(crate) fn error_text(errno: i32) -> &'static str {
     usize::try_from(errno).ok().and_then(|number| TEXTS.get(number)).copied().unwrap_or("Unknown error")
 }
 
-/// The words for an error of the standard library, without the number that it adds.
+/// The text for an error of the standard library, without the number that the library adds.
 pub(crate) fn io_error_text(error: &std::io::Error) -> String {
     match error.raw_os_error() {
         Some(errno) => error_text(errno).to_owned(),
@@ -17,7 +17,7 @@ pub(crate) fn io_error_text(error: &std::io::Error) -> String {
     }
 }
 
-/// By number (include/uapi/asm-generic/errno.h; x86, arm and riscv have the same ones). 41 and 58 are not used.
+/// Indexed by number (include/uapi/asm-generic/errno.h; the same on x86, arm and riscv). 41 and 58 are not used.
 const TEXTS: [&str; 134] = [
     "Success",
     "Operation not permitted",
@@ -159,7 +159,7 @@ const TEXTS: [&str; 134] = [
 mod tests {
     use super::*;
 
-    /// The C library that the words come from.
+    /// Runs only with the C library that the texts come from.
     #[cfg(target_env = "gnu")]
     #[test]
     fn the_words_are_those_of_glibc() {

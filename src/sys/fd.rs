@@ -1,4 +1,4 @@
-//! Descriptors by their numbers.
+//! File descriptors by number.
 
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
@@ -6,9 +6,9 @@ use nix::fcntl::OFlag;
 
 use super::{Call, Errno, Result, check};
 
-/// The caller's descriptor with number `fd`, as long as it is used.
+/// Borrows the caller's descriptor number `fd`.
 ///
-/// The number comes from the command line: it may be wrong, which every call on it then reports as `EBADF`.
+/// The number comes from the command line and may be wrong. Every call on it then fails with `EBADF`.
 pub(crate) fn callers_fd(fd: RawFd) -> Result<BorrowedFd<'static>> {
     if fd < 0 {
         return Err(Errno::EBADF);
@@ -34,7 +34,7 @@ pub(crate) struct Access {
     pub(crate) write: bool,
 }
 
-/// What `fd` is open for; neither, where it is a place only (`O_PATH`).
+/// What `fd` is open for. Both are false for a location only (`O_PATH`).
 pub(crate) fn access(fd: BorrowedFd<'_>) -> Result<Access> {
     let flags = OFlag::from_bits_retain(nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_GETFL)?);
     let mode = flags & OFlag::O_ACCMODE;
@@ -42,15 +42,17 @@ pub(crate) fn access(fd: BorrowedFd<'_>) -> Result<Access> {
     Ok(Access { read: is_open && mode != OFlag::O_WRONLY, write: is_open && mode != OFlag::O_RDONLY })
 }
 
-/// Whether `fd` is open, and not a place only (`O_PATH`).
+/// Whether `fd` is opened for reading or writing, and not as a location only (`O_PATH`).
 pub(crate) fn is_opened(fd: BorrowedFd<'_>) -> Result<bool> {
     let flags = OFlag::from_bits_retain(nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_GETFL)?);
     Ok(!flags.contains(OFlag::O_PATH))
 }
 
-/// Gives the numbers 0 to 2, as far as the caller has closed them, to descriptors that lead nowhere and end with exec:
-/// what is printed must not land in a socket of ours that has got the number. An epoll instance, because every write to
-/// one fails (EINVAL): an eventfd may count the text, and then have the writer wait.
+/// Occupies those of the numbers 0 to 2 that the caller has closed, until exec. Otherwise one of our sockets could get
+/// such a number, and printed text would land in it.
+///
+/// They refer to an epoll instance, because every write to one fails (EINVAL). An eventfd could accept the text as a
+/// count and then block the writer.
 pub(crate) fn occupy_standard_numbers() -> Result<()> {
     loop {
         // SAFETY: plain numbers.
@@ -62,37 +64,37 @@ pub(crate) fn occupy_standard_numbers() -> Result<()> {
     }
 }
 
-/// Makes descriptor number `fd`, which nobody owns, refer to what `to` does; it survives exec.
+/// Makes descriptor number `fd`, which nobody owns, refer to the same description as `to`. It survives exec.
 pub(crate) fn redirect(fd: RawFd, to: BorrowedFd<'_>) -> Result<()> {
     // SAFETY: plain numbers; callers pass one of 0 to 2 that no owner in this process closes.
     Errno::result(unsafe { libc::dup2(to.as_raw_fd(), fd) }).map(drop)
 }
 
-/// The same description at a number above 2; it does not survive exec. The old number stays open, with no owner.
+/// Duplicates `fd` to a number above 2 that does not survive exec. The old number stays open, without an owner.
 pub(crate) fn move_above_standard(fd: OwnedFd) -> Result<OwnedFd> {
     let moved = nix::fcntl::fcntl(&fd, nix::fcntl::FcntlArg::F_DUPFD_CLOEXEC(3)).map(own)?;
     std::mem::forget(fd);
     Ok(moved)
 }
 
-/// Takes a read lock on the whole file, or fails with `EAGAIN`. It ends when `file` is closed, and not, as a POSIX lock
-/// does, when any other descriptor of the same file is; the two kinds exclude each other (`fcntl_locking(2)`).
+/// Takes a read lock on the whole file, or fails with `EAGAIN`. The lock ends when `file` is closed. A POSIX lock would
+/// also end when any other descriptor of the same file is closed. The two kinds exclude each other
+/// (`fcntl_locking(2)`).
 pub(crate) fn lock_shared(file: BorrowedFd<'_>) -> Result<()> {
     let lock =
         libc::flock { l_type: libc::F_RDLCK as i16, l_whence: libc::SEEK_SET as i16, l_start: 0, l_len: 0, l_pid: 0 };
     nix::fcntl::fcntl(file, nix::fcntl::FcntlArg::F_OFD_SETLK(&lock)).map(drop)
 }
 
-/// Closes descriptors of the caller by number. Numbers that are not open are no error: they need no closing.
+/// Closes descriptors of the caller by number. A number that is not open is no error.
 pub(crate) fn close_numbers(numbers: impl IntoIterator<Item = RawFd>) {
     for number in numbers {
-        // SAFETY: the caller's descriptors are never owned in this process, and whoever closes one does not use it any
-        // more.
+        // SAFETY: this process never owns the caller's descriptors, and whoever closes one no longer uses it.
         unsafe { libc::close(number) };
     }
 }
 
-/// What [`close_all_but`] does.
+/// The system call of [`close_all_but`].
 pub(crate) const CLOSE_RANGE: Call = Call::new("close_range", libc::SYS_close_range);
 
 /// Closes every descriptor above 2 except the (sorted) `keep`.
@@ -108,8 +110,8 @@ pub(crate) fn close_all_but(keep: &[RawFd]) -> Result<()> {
 }
 
 fn close_range(first: u32, last: u32) -> Result<()> {
-    // SAFETY: plain numbers. The descriptors in the range have no owner in this process, which the callers of
-    // `close_all_but` see to by naming every descriptor they still use.
+    // SAFETY: plain numbers. No descriptor in the range has an owner in this process: callers of `close_all_but` name
+    // every descriptor that they still use.
     check(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) }).map(drop)
 }
 
@@ -117,14 +119,14 @@ pub(crate) fn is_tty(fd: BorrowedFd<'_>) -> bool {
     nix::unistd::isatty(fd).unwrap_or(false)
 }
 
-/// An owner for a descriptor that this process has received.
+/// Takes ownership of a new descriptor.
 pub(crate) fn own(number: RawFd) -> OwnedFd {
     debug_assert!(number >= 0);
-    // SAFETY: callers pass a number that the kernel has just handed out to them.
+    // SAFETY: callers pass a number that the kernel has just returned to them.
     unsafe { OwnedFd::from_raw_fd(number) }
 }
 
-/// The number behind a descriptor, for paths such as `/proc/self/fd/N`.
+/// The number of a descriptor, for paths such as `/proc/self/fd/N`.
 pub(crate) fn number(fd: BorrowedFd<'_>) -> RawFd {
     fd.as_raw_fd()
 }

@@ -1,4 +1,4 @@
-//! A copy of a program that goes on, which may have threads (`fork(2)`).
+//! Copies a process that may have threads (`fork(2)`).
 
 use nix::sys::signal::{SigSet, SigmaskHow, pthread_sigmask};
 
@@ -6,7 +6,7 @@ use super::process::exit_now;
 use super::signals::forget_handlers;
 use super::{Errno, Result};
 
-/// What [`fork`] returns, once in each process.
+/// The result of [`fork`], once in each process.
 pub(crate) enum Forked {
     /// In the caller: the id of the new process.
     Parent(i32),
@@ -14,11 +14,12 @@ pub(crate) enum Forked {
     Child(Ends),
 }
 
-/// In a process that is a copy of somebody's program: it ends here, whatever happens, and never goes on as that program.
+/// Held in a process that is a copy of somebody's program. Dropping it ends the process, so that the copy never goes on
+/// as that program.
 pub(crate) struct Ends(());
 
 impl Ends {
-    /// In a process that [`super::process::clone`] has made.
+    /// For a process that [`super::process::clone`] has made.
     pub(crate) fn here() -> Ends {
         Ends(())
     }
@@ -30,22 +31,22 @@ impl Ends {
 
 impl Drop for Ends {
     fn drop(&mut self) {
-        // A panic that unwinds.
+        // Reached when a panic unwinds.
         exit_now(1);
     }
 }
 
-/// `fork(2)`, for a caller that may have threads: the new process has one, a copy of this one, and no signal is blocked in
-/// it. No handler has run in it.
+/// `fork(2)` for a caller that may have threads. The new process has one thread, a copy of the calling one. No signal
+/// is blocked in it, and no handler has run in it.
 ///
-/// The function of the C library: it takes the locks of its allocator, so that the copy can allocate memory. Other locks
-/// may be held for ever by threads that the copy does not have. So nothing of `std` that locks may be used there: not its
-/// environment, not its standard streams.
+/// It uses fork(3) of the C library, which takes the locks of its allocator, so the copy can allocate memory. Other
+/// locks may be held for ever by threads that the copy does not have. So the copy must not use anything of `std` that
+/// locks: not the environment, not the standard streams.
 pub(crate) fn fork() -> Result<Forked> {
     let mut before = SigSet::empty();
-    // A handler must not act for the caller in the new process.
+    // A handler in the new process must not act in the caller's name.
     pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut before))?;
-    // SAFETY: the new process does what is said above.
+    // SAFETY: the new process keeps the rules above.
     let pid = Errno::result(unsafe { libc::fork() });
     if pid == Ok(0) {
         forget_handlers();

@@ -1,4 +1,4 @@
-//! Questions to the kernel about what it can do: what `pinfold doctor` tries, and no launch does.
+//! Probes of what the kernel can do. `pinfold doctor` uses them; a launch does not.
 
 use std::ffi::CStr;
 use std::os::fd::AsRawFd;
@@ -9,13 +9,13 @@ use super::{Result, check, fd};
 const LANDLOCK_CREATE_RULESET_VERSION: u32 = 1;
 const LANDLOCK_ACCESS_FS_MAKE_BLOCK: u64 = 1 << 11;
 
-/// `struct landlock_ruleset_attr` as far as every version has it.
+/// The first field of `struct landlock_ruleset_attr`, which every version has.
 #[repr(C)]
 struct Ruleset {
     handled_access_fs: u64,
 }
 
-/// The version of Landlock: `ENOSYS` where the kernel has none, `EOPNOTSUPP` where it is off since boot.
+/// The Landlock ABI version. `ENOSYS` if the kernel has no Landlock, `EOPNOTSUPP` if it was off at boot.
 pub(crate) fn landlock_abi() -> Result<u32> {
     // SAFETY: with this flag the kernel takes no attributes.
     check(unsafe {
@@ -29,7 +29,7 @@ pub(crate) fn landlock_abi() -> Result<u32> {
     .map(|version| version as u32)
 }
 
-/// Restricts this process by Landlock: it may make no block devices. It must have `no_new_privs`.
+/// Restricts this process by Landlock: it can create no block devices. The process must have `no_new_privs`.
 pub(crate) fn restrict_by_landlock() -> Result<()> {
     let wanted = Ruleset { handled_access_fs: LANDLOCK_ACCESS_FS_MAKE_BLOCK };
     // SAFETY: `wanted` lives through the call, and its size is given; the kernel only reads it.
@@ -42,11 +42,11 @@ pub(crate) fn restrict_by_landlock() -> Result<()> {
 
 /// Whether the file at `path` has an extended attribute of this name.
 pub(crate) fn has_attribute(path: &CStr, name: &CStr) -> bool {
-    // SAFETY: both strings live through the call; no buffer is given, and its size is 0.
+    // SAFETY: both strings live through the call; there is no buffer, and its size is 0.
     unsafe { libc::getxattr(path.as_ptr(), name.as_ptr(), std::ptr::null_mut(), 0) >= 0 }
 }
 
-/// A number that nobody can guess. Before the kernel has collected enough for one, after boot, it is zero.
+/// An unpredictable number. It is zero early after boot, before the kernel's random number generator is ready.
 pub(crate) fn random() -> u64 {
     let mut number = [0; 8];
     // SAFETY: `number` lives through the call, and the kernel is told its size.

@@ -1,7 +1,7 @@
-//! Landlock (kernel document `userspace-api/landlock`, `landlock(7)`), by the crate of that name.
+//! Landlock (kernel document `userspace-api/landlock`, `landlock(7)`), through the `landlock` crate.
 //!
-//! Everything is a hard requirement of the crate's: what the kernel does not know is an error and never left out. Rules
-//! are added without the crate, which looks at each file once more to find out whether it is a directory.
+//! Every request is a hard requirement: what the kernel does not know is an error and never left out. Rules are added
+//! without the crate, because it makes one more call per file to find out whether it is a directory.
 
 use std::fmt;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
@@ -12,12 +12,12 @@ use landlock::{
 
 use super::{Errno, Result, check};
 
-/// From include/uapi/linux/landlock.h: return the version of the ABI rather than a ruleset.
+/// From include/uapi/linux/landlock.h: asks for the ABI version and creates no ruleset.
 const CREATE_RULESET_VERSION: u32 = 1;
 
-/// The version of the kernel's ABI, 1 or more; `None` where the kernel has no Landlock or it is switched off.
+/// The kernel's ABI version, 1 or more. `None` if the kernel has no Landlock or it is switched off.
 pub(crate) fn abi() -> Option<u32> {
-    // SAFETY: with this flag the kernel asks for no attributes: the pointer is null and the size 0.
+    // SAFETY: with this flag the kernel takes no attributes: the pointer is null and the size 0.
     let version = check(unsafe {
         libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<u8>(), 0usize, CREATE_RULESET_VERSION)
     });
@@ -34,18 +34,18 @@ impl Rights {
     pub(crate) const READ_FILE: Rights = Rights(make_bitflags!(AccessFs::{ReadFile}));
     pub(crate) const READ_DIR: Rights = Rights(make_bitflags!(AccessFs::{ReadDir}));
     pub(crate) const WRITE_FILE: Rights = Rights(make_bitflags!(AccessFs::{WriteFile}));
-    /// Making and removing something in a directory, by the kind of the thing.
+    /// Creating and removing directory entries of every type.
     pub(crate) const CHANGE_DIR: Rights = Rights(make_bitflags!(AccessFs::{
         RemoveDir | RemoveFile | MakeChar | MakeDir | MakeReg | MakeSock | MakeFifo | MakeBlock | MakeSym
     }));
-    /// Moving and linking between directories.
+    /// Renaming and linking between directories.
     pub(crate) const REFER: Rights = Rights(make_bitflags!(AccessFs::{Refer}));
     pub(crate) const TRUNCATE: Rights = Rights(make_bitflags!(AccessFs::{Truncate}));
-    /// ioctl(2) on devices.
+    /// ioctl(2) on device nodes.
     pub(crate) const IOCTL_DEV: Rights = Rights(make_bitflags!(AccessFs::{IoctlDev}));
-    /// Connecting to the sockets that have a path.
+    /// Connecting to UNIX sockets by path.
     pub(crate) const RESOLVE_UNIX: Rights = Rights(make_bitflags!(AccessFs::{ResolveUnix}));
-    /// What a rule for something that is no directory can allow; the kernel refuses others.
+    /// The rights that a rule for a non-directory may have. The kernel refuses others.
     pub(crate) const OF_FILES: Rights = Rights(make_bitflags!(AccessFs::{
         Execute | WriteFile | ReadFile | Truncate | IoctlDev | ResolveUnix
     }));
@@ -60,7 +60,7 @@ impl Rights {
         if wanted { self.with(other) } else { self }
     }
 
-    /// Those of them that are in `other` too.
+    /// The rights that are in both sets.
     #[must_use]
     pub(crate) fn within(self, other: Rights) -> Rights {
         Rights(self.0 & other.0)
@@ -86,20 +86,20 @@ impl fmt::Debug for Rights {
     }
 }
 
-/// What a ruleset forbids, but for its rules.
+/// What a ruleset forbids, except where a rule allows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Handled {
     /// These rights on files.
     pub(crate) files: Rights,
     pub(crate) connect_tcp: bool,
     pub(crate) bind_tcp: bool,
-    /// Connecting to abstract sockets that were made outside.
+    /// Connecting to abstract UNIX sockets that were created outside.
     pub(crate) abstract_sockets: bool,
     /// Signals to processes outside.
     pub(crate) signals: bool,
 }
 
-/// What a rule allows with a port.
+/// What a rule for a port allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tcp {
     Connect,
@@ -115,7 +115,7 @@ impl Tcp {
     }
 }
 
-/// Rules in the making.
+/// A ruleset that is not in force yet.
 pub(crate) struct Ruleset(OwnedFd);
 
 /// `enum landlock_rule_type` of include/uapi/linux/landlock.h.
@@ -141,7 +141,7 @@ struct NetPort {
 }
 
 impl Ruleset {
-    /// Makes a ruleset without rules. `EINVAL` where nothing is handled, or something that the kernel does not know.
+    /// Creates a ruleset without rules. `EINVAL` if it handles nothing, or something that the kernel does not know.
     pub(crate) fn create(handled: Handled) -> Result<Ruleset> {
         let Handled { files, connect_tcp, bind_tcp, abstract_sockets, signals } = handled;
         let (connect, bind) = (AccessNet::ConnectTcp, AccessNet::BindTcp);
@@ -157,35 +157,36 @@ impl Ruleset {
                 ruleset = ruleset.scope(scope.1).map_err(errno)?;
             }
         }
-        // There is none only where the crate makes do without Landlock, which a hard requirement forbids.
+        // The crate returns none only when it falls back to no Landlock, which a hard requirement forbids.
         Option::<OwnedFd>::from(ruleset.create().map_err(errno)?).map(Ruleset).ok_or(Errno::ENOSYS)
     }
 
-    /// Allows `rights` on what `place` refers to and, if it is a directory, on everything below. `EINVAL` for rights that
-    /// the ruleset does not handle, and for those of directories on anything else.
+    /// Allows `rights` on the file that `place` refers to and, if it is a directory, on everything below it. `EINVAL`
+    /// if the ruleset does not handle a right, or if a right of directories is given for another file.
     ///
-    /// The rule belongs to the inode: it holds however that is reached. `EBADFD` for what has no place in a filesystem
-    /// that anybody could name, such as a pipe, which needs no rule.
+    /// The rule belongs to the inode and holds whatever path leads to it. `EBADFD` if nobody could name the file by a
+    /// path, such as a pipe. It needs no rule.
     pub(crate) fn allow(&mut self, place: BorrowedFd<'_>, rights: Rights) -> Result<()> {
         let rule = PathBeneath { allowed_access: rights.0.bits(), parent_fd: place.as_raw_fd() };
         self.add(RuleType::PathBeneath, &rule)
     }
 
-    /// Allows the use of a port.
+    /// Allows connecting or binding to a port.
     pub(crate) fn allow_port(&mut self, port: u16, tcp: Tcp) -> Result<()> {
         let rule = NetPort { allowed_access: BitFlags::from(tcp.access()).bits(), port: port.into() };
         self.add(RuleType::NetPort, &rule)
     }
 
-    /// `rule` is the structure that the kernel reads for this type.
+    /// Adds a rule. `rule` is the structure that the kernel reads for this type.
     fn add<T>(&mut self, rule_type: RuleType, rule: &T) -> Result<()> {
         let (set, rule_type) = (self.0.as_raw_fd(), rule_type as u32);
-        // SAFETY: `rule` lives through the call, and is of the layout that the kernel reads for its type.
+        // SAFETY: `rule` lives through the call and has the layout that the kernel reads for its type.
         check(unsafe { libc::syscall(libc::SYS_landlock_add_rule, set, rule_type, std::ptr::from_ref(rule), 0) })
             .map(drop)
     }
 
-    /// Puts this process, and everything that it starts, under the rules for good: all of them, or it fails.
+    /// Restricts this process and all its future children for good. Either the whole ruleset applies, or the call
+    /// fails.
     pub(crate) fn restrict(self) -> Result<()> {
         // SAFETY: plain numbers only.
         check(unsafe { libc::syscall(libc::SYS_landlock_restrict_self, self.0.as_raw_fd(), 0) }).map(drop)

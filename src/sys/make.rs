@@ -1,4 +1,4 @@
-//! Making, renaming, removing, and permissions.
+//! Creates, renames and removes files, and changes their permissions.
 
 use std::ffi::CStr;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
@@ -8,13 +8,13 @@ use nix::sys::stat::{FchmodatFlags, Mode, SFlag};
 
 use super::{Errno, Result, check, stat};
 
-/// Creates the file `name` in `dir`, which must not exist, for writing.
+/// Creates the file `name` in `dir` and opens it for writing. It must not exist.
 pub(crate) fn new_file_at(dir: BorrowedFd<'_>, name: &CStr, mode: u32) -> Result<OwnedFd> {
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     nix::fcntl::openat(dir, name, flags, Mode::from_bits_truncate(mode))
 }
 
-/// Makes an empty regular file, which must not exist.
+/// Creates an empty regular file. It must not exist.
 pub(crate) fn file_at(dir: BorrowedFd<'_>, name: &CStr, mode: u32) -> Result<()> {
     nix::sys::stat::mknodat(dir, name, SFlag::S_IFREG, Mode::from_bits_truncate(mode), 0)
 }
@@ -36,15 +36,15 @@ pub(crate) fn chmod_at(dir: BorrowedFd<'_>, path: &CStr, mode: u32) -> Result<()
     nix::sys::stat::fchmodat(dir, path, Mode::from_bits_truncate(mode), FchmodatFlags::FollowSymlink)
 }
 
-/// Makes a fifo or a socket without anybody behind it, with mode 0; it must not exist.
+/// Creates a fifo, or a socket that nobody listens on, with mode 0. It must not exist.
 pub(crate) fn special_at(dir: BorrowedFd<'_>, name: &CStr, is_socket: bool) -> Result<()> {
     let kind = if is_socket { nix::sys::stat::SFlag::S_IFSOCK } else { nix::sys::stat::SFlag::S_IFIFO };
     nix::sys::stat::mknodat(dir, name, kind, Mode::empty(), 0)
 }
 
-/// Gives `from` in `dir` the name `to`, which nothing may have (EEXIST).
+/// Renames `from` in `dir` to `to`, which must not exist (EEXIST).
 pub(crate) fn rename_new(dir: BorrowedFd<'_>, from: &CStr, to: &CStr) -> Result<()> {
-    // By number: nix has it for glibc alone.
+    // A raw call: nix has this function for glibc only.
     // SAFETY: both names live through the call; the kernel only reads them.
     let renamed = check(unsafe {
         libc::syscall(
@@ -57,7 +57,7 @@ pub(crate) fn rename_new(dir: BorrowedFd<'_>, from: &CStr, to: &CStr) -> Result<
         )
     });
     match renamed {
-        // A file system that cannot do that at once (rename(2)).
+        // The filesystem cannot check and rename in one step (rename(2)).
         Err(Errno::EINVAL | Errno::ENOSYS) => {
             if stat::look_at(dir, to)?.is_some() {
                 return Err(Errno::EEXIST);
@@ -73,7 +73,7 @@ pub(crate) fn set_mode(dir: BorrowedFd<'_>, mode: u32) -> Result<()> {
     nix::sys::stat::fchmod(dir, Mode::from_bits_truncate(mode))
 }
 
-/// The same for one that is open as a place only, which fchmod(2) refuses.
+/// The same for a directory that is open as a location only, which fchmod(2) refuses.
 pub(crate) fn set_mode_of_place(place: BorrowedFd<'_>, mode: u32) -> Result<()> {
     let path = format!("/proc/self/fd/{}", place.as_raw_fd());
     nix::sys::stat::fchmodat(

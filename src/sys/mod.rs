@@ -1,6 +1,6 @@
-//! Thin typed calls of the kernel: the only module with `unsafe`, the only user of `libc` and `nix`.
+//! Thin typed wrappers for system calls. This is the only module with `unsafe`, and the only user of `libc` and `nix`.
 //!
-//! Nothing here decides or prints.
+//! Nothing here makes decisions or prints.
 #![allow(unsafe_code)]
 
 mod arena;
@@ -36,20 +36,20 @@ pub(crate) use errno::{error_text, io_error_text};
 pub(crate) use nix::errno::Errno;
 pub(crate) use spent::Spent;
 
-/// Result of one kernel call.
+/// The result of a system call.
 pub(crate) type Result<T> = std::result::Result<T, Errno>;
 
-/// A call that a function of ours makes, as a system call filter sees it. It stands beside that function.
+/// A system call that one of our functions makes, as a system call filter sees it. It is defined next to that function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Call {
     pub(crate) name: &'static str,
     pub(crate) number: u32,
-    /// Arguments that are always the same; the others are addresses, descriptors, lengths, codes.
+    /// Arguments whose value is always the same. The others are addresses, descriptors, lengths, codes.
     pub(crate) args: [Option<u64>; 6],
 }
 
 impl Call {
-    /// A call of which no argument is known before it is made.
+    /// A call with no argument known in advance.
     const fn new(name: &'static str, number: libc::c_long) -> Call {
         Call { name, number: number as u32, args: [None; 6] }
     }

@@ -1,7 +1,7 @@
 //! The mount calls that work on file descriptors (`open_tree(2)`, `move_mount(2)`, `fsopen(2)`, `mount_setattr(2)`).
 //!
-//! A mount that is held by a descriptor cannot be exchanged by somebody who renames a directory meanwhile, and no
-//! `/proc/self/mountinfo` is read: cost per mount is constant.
+//! A descriptor keeps referring to its mount, even if somebody renames a directory meanwhile. `/proc/self/mountinfo` is
+//! never read, so the cost per mount is constant.
 
 use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -11,7 +11,7 @@ use super::{Errno, Result, check};
 
 pub(crate) use nix::fcntl::AT_FDCWD;
 
-/// `OPEN_TREE_CLOEXEC` (include/uapi/linux/mount.h) is `O_CLOEXEC` in the type of the flags.
+/// `OPEN_TREE_CLOEXEC` (include/uapi/linux/mount.h): it is `O_CLOEXEC`, in the type of the flags.
 const OPEN_TREE_CLOEXEC: u32 = libc::O_CLOEXEC as u32;
 
 /// Flags of a mount (`MOUNT_ATTR_*` of `mount_setattr(2)`).
@@ -37,29 +37,29 @@ pub(crate) enum Propagation {
     Private,
 }
 
-/// A detached copy of the mount at `path`, with what is mounted below it where `recursive`.
+/// Makes a detached copy of the mount at `path`; with `recursive`, of the mounts below it too.
 ///
-/// Links are followed; `path` is relative to `dir`. An empty path leads nowhere (ENOENT).
+/// `path` is relative to `dir`. Links are followed. An empty path fails with ENOENT.
 pub(crate) fn clone_tree(dir: BorrowedFd<'_>, path: &CStr, recursive: bool) -> Result<OwnedFd> {
     open_tree(dir, path, if recursive { libc::AT_RECURSIVE } else { 0 })
 }
 
-/// What is copied by [`clone_with`].
+/// What [`clone_with`] copies.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Original<'a> {
-    /// The mount at a path, links followed, with what is mounted below it.
+    /// The mount at a path and the mounts below it. Links are followed.
     Tree(&'a CStr),
-    /// The same in a directory.
+    /// The same, for a path relative to a directory.
     Below(BorrowedFd<'a>, &'a CStr),
-    /// What a descriptor refers to, with what is mounted below it.
+    /// The mount that a descriptor refers to and the mounts below it.
     Opened(BorrowedFd<'a>),
-    /// A link itself.
+    /// The link itself.
     Link(&'a CStr),
-    /// The file at a path, links followed.
+    /// The file at a path. Links are followed.
     File(&'a CStr),
 }
 
-/// What can go wrong while a copy with flags is made.
+/// Why a copy with flags could not be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CloneError {
     /// The original cannot be copied.
@@ -68,19 +68,19 @@ pub(crate) enum CloneError {
     Flags(Errno),
 }
 
-/// `open_tree_attr` (Linux 6.15), which libc does not know yet. All architectures but alpha have this number.
+/// `open_tree_attr` (Linux 6.15), which libc does not know yet. The number is the same on every architecture but alpha.
 const SYS_OPEN_TREE_ATTR: libc::c_long = 467;
 
-/// A detached copy with `attr` added to its flags. Flags that are set already stay set: nothing is weakened.
+/// Makes a detached copy and adds `attr` to its flags. Flags that are already set stay set, so nothing is weakened.
 ///
-/// One call where the kernel has it, and two where not. If the one call fails, the two are tried, because only they
-/// tell which half has failed.
+/// This is one system call if the kernel has it, and two otherwise. If the one call fails, the two are tried, because
+/// only they tell which step failed.
 pub(crate) fn clone_with(
     original: Original<'_>,
     attr: Attr,
     propagation: Propagation,
 ) -> std::result::Result<OwnedFd, CloneError> {
-    /// Set when the kernel has refused the call itself: it will do so again.
+    /// Set once the kernel has refused the call itself: it would refuse it again.
     static IS_UNKNOWN: AtomicBool = AtomicBool::new(false);
     let (dir, path, flags) = match original {
         Original::Tree(path) => (AT_FDCWD, path, libc::AT_RECURSIVE),
@@ -92,9 +92,9 @@ pub(crate) fn clone_with(
     if !IS_UNKNOWN.load(Ordering::Relaxed) {
         match open_tree_attr(dir, path, flags, attr, propagation) {
             Ok(copy) => return Ok(copy),
-            // The same that open_tree(2) would say.
+            // open_tree(2) would fail in the same way.
             Err(Errno::ENOENT) => return Err(CloneError::Original(Errno::ENOENT)),
-            // An older kernel, or a filter of system calls that does not know the call (seccomp(2)).
+            // The kernel is older, or a system call filter does not know the call (seccomp(2)).
             Err(Errno::ENOSYS | Errno::EPERM) => IS_UNKNOWN.store(true, Ordering::Relaxed),
             Err(_) => {}
         }
@@ -124,38 +124,38 @@ fn open_tree_attr(
             size_of::<libc::mount_attr>(),
         )
     })?;
-    // SAFETY: the kernel has just given this descriptor to us; nobody else owns it.
+    // SAFETY: the kernel has just returned this descriptor; nobody else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 
-/// A detached copy of what `place` refers to, with what is mounted below it.
+/// Makes a detached copy of the mount that `place` refers to and of the mounts below it.
 pub(crate) fn clone_opened(place: BorrowedFd<'_>) -> Result<OwnedFd> {
     open_tree(place, c"", libc::AT_EMPTY_PATH | libc::AT_RECURSIVE)
 }
 
 fn open_tree(dir: BorrowedFd<'_>, path: &CStr, flags: i32) -> Result<OwnedFd> {
     let flags = libc::OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags as u32;
-    // SAFETY: `path` is a valid string for the time of the call; the kernel writes to no memory of ours.
+    // SAFETY: `path` is a valid string during the call; the kernel does not write to our memory.
     let fd = check(unsafe { libc::syscall(libc::SYS_open_tree, dir.as_raw_fd(), path.as_ptr(), flags) })?;
-    // SAFETY: the kernel has just given this descriptor to us; nobody else owns it.
+    // SAFETY: the kernel has just returned this descriptor; nobody else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 
-/// A detached copy of the mount at `place` itself, with nothing below it.
+/// Makes a detached copy of the mount at `place` alone, without the mounts below it.
 pub(crate) fn clone_here(place: BorrowedFd<'_>) -> Result<OwnedFd> {
     let flags = libc::OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | libc::AT_EMPTY_PATH as u32;
-    // SAFETY: the empty string is static; the kernel writes to no memory of ours.
+    // SAFETY: the empty string is static; the kernel does not write to our memory.
     let fd = check(unsafe { libc::syscall(libc::SYS_open_tree, place.as_raw_fd(), c"".as_ptr(), flags) })?;
-    // SAFETY: the kernel has just given this descriptor to us; nobody else owns it.
+    // SAFETY: the kernel has just returned this descriptor; nobody else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 
-/// Adds `attr` to the mount that `mount` refers to. Flags that are set already stay set: nothing is weakened.
+/// Adds `attr` to the flags of `mount`. Flags that are already set stay set, so nothing is weakened.
 pub(crate) fn set_attr(mount: BorrowedFd<'_>, attr: Attr, propagation: Propagation, recursive: bool) -> Result<()> {
     mount_setattr(mount, mount_attr(attr, propagation), if recursive { libc::AT_RECURSIVE } else { 0 })
 }
 
-/// Makes a mount of our own writable again, and nothing that is mounted on it.
+/// Makes a mount of our own writable again, but not the mounts below it.
 pub(crate) fn make_writable(mount: BorrowedFd<'_>) -> Result<()> {
     let wanted = libc::mount_attr { attr_clr: libc::MOUNT_ATTR_RDONLY, ..mount_attr(Attr::NONE, Propagation::Keep) };
     mount_setattr(mount, wanted, 0)
@@ -184,10 +184,10 @@ fn mount_attr(attr: Attr, propagation: Propagation) -> libc::mount_attr {
     libc::mount_attr { attr_set: attr.0, attr_clr: 0, propagation, userns_fd: 0 }
 }
 
-/// Fails with ENOSYS where the kernel does not know [`set_attr`], the newest call that every new root needs (Linux 5.12).
+/// Fails with ENOSYS if the kernel lacks [`set_attr`], the newest call that every new root needs (Linux 5.12).
 pub(crate) fn look_for_set_attr() -> Result<()> {
     let nothing = std::ptr::null::<libc::mount_attr>();
-    // SAFETY: the empty string is static. No attributes are given, which a kernel that knows the call refuses.
+    // SAFETY: the empty string is static. No attributes are given, so a kernel that has the call refuses it.
     match check(unsafe { libc::syscall(libc::SYS_mount_setattr, -1, c"".as_ptr(), 0, nothing, 0usize) }) {
         Err(Errno::ENOSYS) => Err(Errno::ENOSYS),
         _ => Ok(()),
@@ -215,9 +215,9 @@ pub(crate) enum FsOption<'a> {
 pub(crate) fn new_fs(kind: &CStr, options: &[FsOption<'_>], attr: Attr) -> Result<OwnedFd> {
     // SAFETY: `kind` lives through the call.
     let fs = check(unsafe { libc::syscall(libc::SYS_fsopen, kind.as_ptr(), libc::FSOPEN_CLOEXEC) })?;
-    // SAFETY: the kernel has just given this descriptor to us.
+    // SAFETY: the kernel has just returned this descriptor; nobody else owns it.
     let fs = unsafe { OwnedFd::from_raw_fd(fs as i32) };
-    // What mount(8) shows as the device; programs know these filesystems by it.
+    // mount(8) shows it as the device, and programs recognise these filesystems by it.
     fsconfig(&fs, libc::FSCONFIG_SET_STRING, Some(c"source"), Some(kind))?;
     for option in options {
         match option {
@@ -228,20 +228,21 @@ pub(crate) fn new_fs(kind: &CStr, options: &[FsOption<'_>], attr: Attr) -> Resul
     fsconfig(&fs, libc::FSCONFIG_CMD_CREATE, None, None)?;
     // SAFETY: plain numbers only.
     let fd = check(unsafe { libc::syscall(libc::SYS_fsmount, fs.as_raw_fd(), libc::FSMOUNT_CLOEXEC, attr.0) })?;
-    // SAFETY: the kernel has just given this descriptor to us.
+    // SAFETY: the kernel has just returned this descriptor; nobody else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 
 fn fsconfig(fs: &OwnedFd, command: u32, key: Option<&CStr>, value: Option<&CStr>) -> Result<()> {
     let pointer = |text: Option<&CStr>| text.map_or(std::ptr::null(), CStr::as_ptr);
-    // SAFETY: each pointer is null, where the command takes none, or from a CStr that outlives the call.
+    // SAFETY: each pointer is null, if the command takes none, or comes from a CStr that outlives the call.
     check(unsafe { libc::syscall(libc::SYS_fsconfig, fs.as_raw_fd(), command, pointer(key), pointer(value), 0) })?;
     Ok(())
 }
 
-/// Mounts a new filesystem `kind` on `name` in the current directory, with `options` as mount(8) takes them.
+/// Mounts a new filesystem `kind` on `name` in the current directory. `options` are as in mount(8).
 ///
-/// One call instead of eight, for a place that nobody else can change: a link there would be followed.
+/// This is one call instead of eight. It would follow a link at `name`, so use it only where nobody else can change the
+/// directory.
 pub(crate) fn mount_in_cwd(kind: &CStr, name: &CStr, options: &CStr, attr: Attr) -> Result<()> {
     use nix::mount::MsFlags;
     let flags = [
@@ -254,18 +255,19 @@ pub(crate) fn mount_in_cwd(kind: &CStr, name: &CStr, options: &CStr, attr: Attr)
     nix::mount::mount(Some(kind), name, Some(kind), wanted, Some(options))
 }
 
-/// Mounts the file at `source`, links followed, on `name` in the current directory: for the same kind of place.
+/// Bind-mounts the file at `source`, links followed, on `name` in the current directory. The rule of [`mount_in_cwd`]
+/// holds.
 pub(crate) fn bind_in_cwd(source: &CStr, name: &CStr) -> Result<()> {
     nix::mount::mount(Some(source), name, None::<&CStr>, nix::mount::MsFlags::MS_BIND, None::<&CStr>)
 }
 
-/// The same of a directory or a file, with what is mounted below it.
+/// The same for a directory or a file, with the mounts below it.
 pub(crate) fn bind_tree_in_cwd(source: &CStr, name: &CStr) -> Result<()> {
     use nix::mount::MsFlags;
     nix::mount::mount(Some(source), name, None::<&CStr>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&CStr>)
 }
 
-/// Makes every mount of this namespace receive from the host and send nothing back.
+/// Makes every mount of this namespace a slave: it receives mounts from the host and propagates nothing back.
 pub(crate) fn make_all_slave() -> Result<()> {
     use nix::mount::MsFlags;
     nix::mount::mount(None::<&CStr>, c"/", None::<&CStr>, MsFlags::MS_SLAVE | MsFlags::MS_REC, None::<&CStr>)
@@ -276,7 +278,7 @@ pub(crate) fn pivot_to_cwd() -> Result<()> {
     nix::unistd::pivot_root(c".", c".")
 }
 
-/// Takes away the uppermost of the mounts that are stacked on the current directory, with all that is mounted in it.
+/// Unmounts the topmost mount on the current directory, with all mounts below it.
 pub(crate) fn detach_topmost() -> Result<()> {
     nix::mount::umount2(c".", nix::mount::MntFlags::MNT_DETACH)
 }

@@ -6,7 +6,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
 use super::{Errno, Result};
 
-/// From include/uapi/linux/sockios.h: the network namespace of a socket, as a descriptor (Linux 4.10).
+/// From include/uapi/linux/sockios.h: gets the network namespace of a socket as a descriptor (Linux 4.10).
 const SIOCGSKNS: libc::Ioctl = 0x894c;
 
 /// A socket of this network namespace, for [`bring_loopback_up`] and [`namespace`].
@@ -14,8 +14,8 @@ pub(crate) fn any_socket() -> Result<OwnedFd> {
     socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)
 }
 
-/// Brings `lo` up. The kernel then gives it 127.0.0.1/8 and ::1 by itself (`inetdev_event` in net/ipv4/devinet.c), so
-/// that no netlink conversation is needed.
+/// Brings `lo` up. The kernel then adds 127.0.0.1/8 and ::1 by itself (`inetdev_event` in net/ipv4/devinet.c), so no
+/// netlink messages are needed.
 pub(crate) fn bring_loopback_up(socket: BorrowedFd<'_>) -> Result<()> {
     // SAFETY: all-zero bytes are a valid `ifreq`.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };

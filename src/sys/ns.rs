@@ -1,4 +1,4 @@
-//! Namespaces (`namespaces(7)`) and what belongs to one.
+//! Namespaces (`namespaces(7)`) and the host name, which belongs to one.
 
 use std::ffi::CStr;
 use std::os::fd::BorrowedFd;
@@ -7,7 +7,7 @@ use nix::sched::CloneFlags;
 
 use super::Result;
 
-/// Kinds of namespaces to make, as `clone(2)` takes them.
+/// A set of namespace kinds, as `clone(2)` takes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NsSet(CloneFlags);
 

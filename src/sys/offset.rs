@@ -1,4 +1,4 @@
-//! The place in an open file at which the next read(2) begins (`lseek(2)`).
+//! The file offset, at which the next read(2) begins (`lseek(2)`).
 
 use std::os::fd::BorrowedFd;
 
@@ -6,7 +6,7 @@ use nix::unistd::{Whence, lseek};
 
 use super::Result;
 
-/// Moves the place of `to` to that of `from`, another description of the same file.
+/// Sets the offset of `to` to that of `from`, another description of the same file.
 pub(crate) fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<()> {
     lseek(to, lseek(from, 0, Whence::SeekCur)?, Whence::SeekSet).map(drop)
 }

@@ -1,4 +1,4 @@
-//! Opening, always close-on-exec: each function says whether links are followed.
+//! Opens files and directories. Every descriptor is close-on-exec. Each function says whether it follows links.
 
 use std::ffi::CStr;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -8,7 +8,7 @@ use nix::sys::stat::Mode;
 
 use super::{Errno, Result};
 
-/// Opens `path` as a place only (`O_PATH`).
+/// Opens `path` as a location only (`O_PATH`): the descriptor cannot be read or written.
 pub(crate) fn path(path: &CStr, directory: bool) -> Result<OwnedFd> {
     let kind = if directory { OFlag::O_DIRECTORY } else { OFlag::empty() };
     nix::fcntl::open(path, OFlag::O_PATH | OFlag::O_CLOEXEC | kind, Mode::empty())
@@ -17,23 +17,23 @@ pub(crate) fn path(path: &CStr, directory: bool) -> Result<OwnedFd> {
 /// How [`in_root`] opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Open {
-    /// A place, whatever it is.
+    /// A location of any type (`O_PATH`).
     Path,
-    /// A place that is a directory.
+    /// A location that must be a directory (`O_PATH`).
     Dir,
-    /// For writing: created with this mode, or truncated.
+    /// A file for writing. It is truncated, or created with this mode.
     Create(u32),
 }
 
-/// Opens `path` with `root` as the root directory: neither `..` nor a link leads out of it, and the links of procfs
-/// that jump anywhere are refused with `ELOOP` (`openat2(2)`; CVE-2024-21626, CVE-2026-87766).
+/// Opens `path` with `root` as the root directory. Neither `..` nor a link can lead out of it. The magic links of
+/// procfs, which can jump anywhere, are refused with `ELOOP` (`openat2(2)`; CVE-2024-21626, CVE-2026-87766).
 pub(crate) fn in_root(root: BorrowedFd<'_>, path: &CStr, open: Open) -> Result<OwnedFd> {
-    // An absolute path starts at `root` too; an empty one means `root` itself.
+    // An absolute path starts at `root` too. An empty path means `root` itself.
     let path = if path.is_empty() { c"." } else { path };
     let flags = match open {
         Open::Path => OFlag::O_PATH,
         Open::Dir => OFlag::O_PATH | OFlag::O_DIRECTORY,
-        // O_NONBLOCK: a fifo without a reader is ENXIO then; opening it would wait for one.
+        // With O_NONBLOCK a fifo without a reader fails with ENXIO. Without it, the open would wait for a reader.
         Open::Create(_) => OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOCTTY | OFlag::O_NONBLOCK,
     };
     let mode = match open {
@@ -46,20 +46,21 @@ pub(crate) fn in_root(root: BorrowedFd<'_>, path: &CStr, open: Open) -> Result<O
         .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
     loop {
         match nix::fcntl::openat2(root, path, how) {
-            // A rename somewhere below the root while it was walked; the kernel asks to try again (openat2(2)).
+            // Something below the root was renamed during the walk. The kernel asks to try again (openat2(2)).
             Err(Errno::EAGAIN) => {}
             result => return result,
         }
     }
 }
 
-/// Opens `path` as a place only; a link anywhere on the way or at its end is refused with `ELOOP` (`openat2(2)`).
+/// Opens `path` as a location only. A link in any part of the path is refused with `ELOOP` (`openat2(2)`).
 pub(crate) fn without_links(path: &CStr) -> Result<OwnedFd> {
     let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_CLOEXEC).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
     nix::fcntl::openat2(nix::fcntl::AT_FDCWD, path, how)
 }
 
-/// Opens the directory `path` as a place only; a link anywhere on the way is refused with `ELOOP` (`openat2(2)`).
+/// Opens the directory `path` as a location only. A link in any part of the path is refused with `ELOOP`
+/// (`openat2(2)`).
 pub(crate) fn dir_without_links(path: &CStr) -> Result<OwnedFd> {
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let how = OpenHow::new().flags(flags).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
@@ -78,12 +79,13 @@ pub(crate) fn dir_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd> {
     nix::fcntl::openat(dir, name, flags, Mode::empty())
 }
 
-/// Opens `path`, relative to `dir`, for writing. Links are followed: for files of a procfs that is known to be one.
+/// Opens `path`, relative to `dir`, for writing. Follows links: use it only in a directory that is known to be on a
+/// procfs.
 pub(crate) fn write_at(dir: BorrowedFd<'_>, path: &CStr) -> Result<OwnedFd> {
     nix::fcntl::openat(dir, path, OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty())
 }
 
-/// Opens `path`, relative to `dir`, for reading. Links are followed, as by [`write_at`].
+/// Opens `path`, relative to `dir`, for reading. Follows links, like [`write_at`].
 pub(crate) fn read_at(dir: BorrowedFd<'_>, path: &CStr) -> Result<OwnedFd> {
     nix::fcntl::openat(dir, path, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
 }
@@ -91,18 +93,18 @@ pub(crate) fn read_at(dir: BorrowedFd<'_>, path: &CStr) -> Result<OwnedFd> {
 /// What a directory is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum For {
-    /// To find names in it that are known (`O_PATH`).
+    /// To look up known names in it (`O_PATH`).
     Names,
     /// To list it.
     Listing,
 }
 
-/// Opens the directory `name` of `dir`; a link is refused (`ENOTDIR`), and so is another mount (`EXDEV`).
+/// Opens the directory `name` of `dir`. A link is refused (`ENOTDIR`), and so is a mount point (`EXDEV`).
 pub(crate) fn same_mount(dir: BorrowedFd<'_>, name: &CStr, what_for: For) -> Result<OwnedFd> {
     dir_with(dir, name, what_for, ResolveFlag::RESOLVE_NO_XDEV)
 }
 
-/// Opens the directory `name` of `dir`, with what is mounted there; a link is refused (`ENOTDIR`).
+/// Opens the directory `name` of `dir`, or what is mounted on it. A link is refused (`ENOTDIR`).
 pub(crate) fn any_mount(dir: BorrowedFd<'_>, name: &CStr, what_for: For) -> Result<OwnedFd> {
     dir_with(dir, name, what_for, ResolveFlag::empty())
 }
@@ -116,12 +118,12 @@ fn dir_with(dir: BorrowedFd<'_>, name: &CStr, what_for: For, resolve: ResolveFla
     nix::fcntl::openat2(dir, name, OpenHow::new().flags(flags).resolve(resolve).mode(Mode::empty()))
 }
 
-/// Opens `name` in `dir` as a place only, with what is mounted there; a link is opened itself.
+/// Opens `name` in `dir`, or what is mounted on it, as a location only. A link is not followed but opened itself.
 pub(crate) fn path_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd> {
     nix::fcntl::openat(dir, name, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty())
 }
 
-/// Opens `path`, relative to `dir`, as a place only; a link anywhere on the way or at its end is refused (`ELOOP`).
+/// Opens `path`, relative to `dir`, as a location only. A link in any part of the path is refused (`ELOOP`).
 pub(crate) fn without_links_at(dir: BorrowedFd<'_>, path: &CStr) -> Result<OwnedFd> {
     let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_CLOEXEC).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
     nix::fcntl::openat2(dir, path, how)

@@ -1,8 +1,8 @@
-//! What a program can do to an output that it shares, undone: as whoever writes there next has to find it.
+//! Undoes what a program can do to an output that it shares with others, so that the next writer finds it usable.
 //!
-//! The program has a copy of the descriptor, and both lead to one open file description (open(2), NOTES): its flags,
-//! its offset and the state of what lies behind it outlive the program. To open the same anew does not help: a program
-//! can forbid that (fchmod(2), TIOCEXCL), and a pipe of another user cannot be opened at all.
+//! The program has a copy of the descriptor. Both copies refer to one open file description (open(2), NOTES): its
+//! flags, its offset and the state of the pipe or terminal behind it outlive the program. Opening the file again does
+//! not help: a program can forbid that (fchmod(2), TIOCEXCL), and a pipe of another user cannot be opened at all.
 
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -15,18 +15,18 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use super::signals::FileLimitFails;
 use super::{Errno, Result};
 
-/// The flags of a description, put right for a while. Dropped, it has the old ones, without those that are odd.
+/// Sets the flags of a description to ordinary ones. When dropped, it restores the old flags without the harmful ones.
 pub(crate) struct Flags<'a> {
     fd: BorrowedFd<'a>,
     before: OFlag,
 }
 
 impl<'a> Flags<'a> {
-    /// Lets `fd` write in the ordinary way, and with `at_end` behind all that a file holds.
+    /// Makes writes to `fd` behave in the ordinary way. With `at_end`, they append to the file.
     ///
-    /// Off is O_DIRECT, with which a file takes whole blocks only, and the reader of a pipe loses what does not fit
-    /// into its buffer (open(2), pipe(2)); and O_ASYNC, with which a signal is sent to somebody of the program's
-    /// choice.
+    /// Clears O_DIRECT: with it, a file takes whole blocks only, and the reader of a pipe loses what does not fit into
+    /// its buffer (open(2), pipe(2)). Clears O_ASYNC: with it, the kernel sends a signal to a process that the program
+    /// has chosen.
     pub(crate) fn ordinary(fd: BorrowedFd<'a>, at_end: bool) -> Result<Flags<'a>> {
         let before = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
         let odd = OFlag::O_DIRECT | OFlag::O_ASYNC;
@@ -42,20 +42,20 @@ impl Drop for Flags<'_> {
     }
 }
 
-/// Makes room for `bytes` in a pipe, whether or not anybody reads; more than `pipe-max-size` is not to be had
-/// (pipe(7)).
+/// Grows a pipe by `bytes`, so that a write fits even if nobody reads. The limit is `pipe-max-size` (pipe(7)), and a
+/// failure is ignored.
 pub(crate) fn make_room(pipe: BorrowedFd<'_>, bytes: usize) {
     let Ok(size) = fcntl(pipe, FcntlArg::F_GETPIPE_SZ) else { return };
     let more = i32::try_from(bytes).ok().and_then(|bytes| size.checked_add(bytes));
     let _has_room = more.is_some_and(|size| fcntl(pipe, FcntlArg::F_SETPIPE_SZ(size)).is_ok());
 }
 
-/// Whether `fd` is a terminal, whose output then flows again.
+/// Returns whether `fd` is a terminal. If it is, restarts its output.
 pub(crate) fn restart_terminal(fd: BorrowedFd<'_>) -> bool {
     /// include/uapi/linux/tty.h
     const N_TTY: libc::c_int = 0;
-    // With another line discipline (N_NULL) nothing can be written, and isatty(3) says no. It is asked for first: to
-    // set the one that is there already waits for all who read (kernel, `tty_set_ldisc`).
+    // With another line discipline (N_NULL) nothing can be written, and isatty(3) says no. So the discipline is read
+    // first. It is set only if it differs, because TIOCSETD waits for all readers (kernel, `tty_set_ldisc`).
     let mut discipline: libc::c_int = 0;
     // SAFETY: TIOCGETD writes one int, which lives through the call.
     if Errno::result(unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCGETD, &raw mut discipline) }).is_err() {
@@ -66,8 +66,8 @@ pub(crate) fn restart_terminal(fd: BorrowedFd<'_>) -> bool {
         // SAFETY: TIOCSETD reads one int, which lives through the call.
         let _set = Errno::result(unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCSETD, &raw const ordinary) }).is_ok();
     }
-    // TCOON alone continues what TCOOFF has stopped, but not what was stopped by a key (kernel, `n_tty_ioctl_helper`).
-    // A program can make any key the one that stops.
+    // TCOON alone restarts output that TCOOFF has stopped, but not output that a key has stopped (kernel,
+    // `n_tty_ioctl_helper`). A program can make any key the stop key.
     for action in [libc::TCOOFF, libc::TCOON] {
         // SAFETY: TCXONC takes a plain number.
         let _flows = Errno::result(unsafe { libc::ioctl(fd.as_raw_fd(), libc::TCXONC, action) }).is_ok();
@@ -75,10 +75,10 @@ pub(crate) fn restart_terminal(fd: BorrowedFd<'_>) -> bool {
     true
 }
 
-/// Writes all of `bytes`, but gives up with ETIMEDOUT when nothing is taken for as long as `patience`, whether or not
-/// `fd` blocks. A reader that has gone is EPIPE, and no signal.
+/// Writes all of `bytes`. Fails with ETIMEDOUT if nothing is accepted for the time `patience`, whether or not `fd`
+/// blocks. If the reader has gone, fails with EPIPE and raises no signal.
 ///
-/// It is not made non-blocking, which others would notice who share it: the call is interrupted by a timer instead.
+/// `fd` is not made non-blocking, because others who share it would notice. A timer interrupts the call instead.
 pub(crate) fn write_within(fd: BorrowedFd<'_>, bytes: &[u8], patience: Duration) -> Result<()> {
     let limit = FileLimitFails::begin()?;
     let written = write_while(fd, bytes, patience);
@@ -113,7 +113,8 @@ fn write_while(fd: BorrowedFd<'_>, mut bytes: &[u8], patience: Duration) -> Resu
     Ok(())
 }
 
-/// From some time on, calls of this process that wait fail with EINTR, until this is dropped. Nor does SIGPIPE reach it.
+/// After a given time, blocking calls of this process fail with EINTR, until this is dropped. SIGPIPE is blocked
+/// meanwhile.
 struct Interrupted {
     action: libc::sigaction,
     mask: SigSet,
@@ -121,7 +122,7 @@ struct Interrupted {
 
 impl Interrupted {
     fn after(time: Duration) -> Result<Interrupted> {
-        /// A signal that falls between two calls interrupts neither: there is another one so soon.
+        /// A signal that arrives between two calls interrupts neither, so it is sent again after this time.
         const AGAIN: libc::timeval = libc::timeval { tv_sec: 0, tv_usec: 50_000 };
         extern "C" fn nothing(_: libc::c_int) {}
         // SAFETY: all-zero bytes are a valid `sigaction`: no flags, so that calls are not started again (SA_RESTART).
@@ -155,10 +156,10 @@ impl Drop for Interrupted {
     }
 }
 
-/// Takes a SIGPIPE that is blocked and waits for this process.
+/// Consumes a pending, blocked SIGPIPE.
 fn take_back_sigpipe() {
     let (pipe, now) = (SigSet::from(Signal::SIGPIPE), libc::timespec { tv_sec: 0, tv_nsec: 0 });
-    // SAFETY: set and time live through the call; what it was is not asked for.
+    // SAFETY: set and time live through the call; the kernel writes no siginfo.
     let _taken = unsafe { libc::sigtimedwait(pipe.as_ref(), std::ptr::null_mut(), &raw const now) } == libc::SIGPIPE;
 }
 

@@ -6,15 +6,15 @@ use super::{Errno, Result};
 
 use std::os::fd::BorrowedFd;
 
-/// A descriptor that is waited for.
+/// A descriptor to wait for.
 pub(crate) use nix::poll::PollFd as Awaited;
 
-/// Waits for `fd` until it can be read, or its other end is gone.
+/// Waits until `fd` can be read or its other end is closed.
 pub(crate) fn readable(fd: BorrowedFd<'_>) -> Awaited<'_> {
     Awaited::new(fd, PollFlags::POLLIN)
 }
 
-/// Whether `fd` can be read, or its other end is gone, at this moment.
+/// Whether `fd` can be read or its other end is closed at this moment.
 pub(crate) fn is_ready(fd: BorrowedFd<'_>) -> Result<bool> {
     loop {
         match poll(&mut [readable(fd)], PollTimeout::ZERO) {
@@ -24,14 +24,14 @@ pub(crate) fn is_ready(fd: BorrowedFd<'_>) -> Result<bool> {
     }
 }
 
-/// Waits until one of `all` is ready, and returns its place; of several that are, the first.
+/// Waits until one of `all` is ready, and returns the index of the first that is.
 pub(crate) fn first_ready(all: &mut [Awaited<'_>]) -> Result<usize> {
     loop {
         match poll(all, PollTimeout::NONE) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno),
         }
-        // Flags that nix does not know are an answer too.
+        // A flag that nix does not know counts as ready too.
         if let Some(first) = all.iter().position(|one| one.any().unwrap_or(true)) {
             return Ok(first);
         }

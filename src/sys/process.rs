@@ -1,4 +1,4 @@
-//! Processes: clone, wait, exec, and what is set for the process as a whole.
+//! Processes: clone, wait, exec, and attributes of the whole process.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -9,14 +9,14 @@ use nix::unistd::Pid;
 use super::ns::NsSet;
 use super::{Call, Errno, Result, check, fd, stat};
 
-/// Proof that this process has one thread, so that its copy after [`clone`] has no lock that nobody will ever release.
+/// Proof that this process has one thread. So its copy after [`clone`] holds no lock of a thread that it does not have.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SingleThread(());
 
 impl SingleThread {
-    /// Looks into `/proc/self/task`, which has a subdirectory for each thread. `EDEADLK` where there are several.
+    /// Counts the subdirectories of `/proc/self/task`, one for each thread. Fails with `EDEADLK` if there are several.
     pub(crate) fn check(proc: BorrowedFd<'_>) -> Result<SingleThread> {
-        // A directory has two links of its own and one for each subdirectory.
+        // A directory has two links of its own and one more for each subdirectory.
         match stat::stat_at(proc, c"self/task")?.links {
             3 => Ok(SingleThread(())),
             _ => Err(Errno::EDEADLK),
@@ -24,8 +24,8 @@ impl SingleThread {
     }
 }
 
-/// Continues on another processor, if this process may use more than one, and never comes back to this one: for a
-/// process that soon ends. Where the kernel, or a filter of the caller's, answers with an error, it stays.
+/// Moves this process to another processor, if it may use more than one, and never back: for a process that ends soon.
+/// It stays if the kernel or a filter of the caller refuses the calls.
 pub(crate) fn leave_processor() {
     use nix::sched::{sched_getaffinity, sched_getcpu, sched_setaffinity};
     let this = Pid::from_raw(0);
@@ -34,7 +34,7 @@ pub(crate) fn leave_processor() {
     let _moved = others.unset(here).is_ok() && sched_setaffinity(this, &others).is_ok();
 }
 
-/// What [`clone`] returns, once in each process.
+/// The result of [`clone`], once in each process.
 pub(crate) enum Cloned {
     /// In the caller: the new process.
     Parent(Child),
@@ -42,34 +42,34 @@ pub(crate) enum Cloned {
     Child,
 }
 
-/// A process that this one has made and not yet waited for.
+/// A child of this process that has not been waited for yet.
 #[derive(Debug)]
 pub(crate) struct Child {
     /// Process id in the caller's PID namespace.
     pub(crate) pid: i32,
-    /// Refers to the process even when the id has been given to another.
+    /// Refers to the process even after its id has been reused.
     pub(crate) pidfd: OwnedFd,
 }
 
-/// `clone(2)` in the manner of `fork(2)`, with new namespaces.
+/// Like `fork(2)`, but with new namespaces (`clone(2)`).
 ///
-/// The raw call: `clone3(2)` is refused by the default filter of container engines, which answer ENOSYS.
+/// Uses `clone` and not `clone3(2)`: the default filter of container engines refuses `clone3` with ENOSYS.
 ///
-/// With `same_parent` the new process is a sibling of the caller.
+/// With `same_parent`, the new process is a sibling of the caller.
 pub(crate) fn clone(_: SingleThread, namespaces: NsSet, same_parent: bool) -> Result<Cloned> {
     let mut pidfd: RawFd = -1;
     let parent = if same_parent { libc::CLONE_PARENT } else { 0 };
     let flags = namespaces.bits() | parent | libc::CLONE_PIDFD | libc::SIGCHLD;
     // The order of the last two arguments differs between architectures; both are null.
-    // SAFETY: no new stack is given, so the child runs on its copy of this one, with memory that no other thread was
-    // changing; `pidfd` lives through the call.
+    // SAFETY: no new stack is given, so the child runs on its copy of this one, and no other thread was changing that
+    // memory. `pidfd` lives through the call.
     let pid = check(unsafe {
         libc::syscall(libc::SYS_clone, flags as libc::c_long, 0usize, &raw mut pidfd, 0usize, 0usize)
     })?;
     Ok(match pid {
         0 => Cloned::Child,
-        // A kernel older than 5.2 takes no notice of CLONE_PIDFD. It has none of the mount calls either, so that the
-        // child cannot get as far as a program.
+        // A kernel before 5.2 ignores CLONE_PIDFD. It lacks the mount calls too, so the child cannot get as far as
+        // running a program.
         _ if pidfd < 0 => return Err(Errno::ENOSYS),
         pid => Cloned::Parent(Child { pid: pid as i32, pidfd: fd::own(pidfd) }),
     })
@@ -83,7 +83,7 @@ pub(crate) enum End {
 }
 
 impl End {
-    /// The exit code that a shell would report: 128 + n for a signal.
+    /// The exit code that a shell reports: 128 + n for signal n.
     pub(crate) fn exit_code(self) -> u8 {
         match self {
             End::Code(code) => code,
@@ -91,7 +91,7 @@ impl End {
         }
     }
 
-    /// The end in a status of `wait(2)`.
+    /// Decodes a status of `wait(2)`.
     fn of_status(status: c_int) -> End {
         if libc::WIFSIGNALED(status) {
             End::Signal(libc::WTERMSIG(status) as u8)
@@ -100,18 +100,18 @@ impl End {
         }
     }
 
-    /// The end behind a code of [`End::exit_code`].
+    /// The inverse of [`End::exit_code`].
     pub(crate) fn from_exit_code(code: u8) -> End {
         if code > 128 { End::Signal(code - 128) } else { End::Code(code) }
     }
 }
 
-/// Waits until `child` ends, and removes it.
+/// Waits until `child` ends, and reaps it.
 pub(crate) fn wait(child: BorrowedFd<'_>) -> Result<End> {
     loop {
         // SAFETY: all-zero bytes are a valid `siginfo_t`.
         let mut found: libc::siginfo_t = unsafe { std::mem::zeroed() };
-        // The raw call: a type that has a name for each signal has none for those of real time.
+        // A raw call: nix names signals by an enum that lacks the real-time signals.
         // SAFETY: `found` lives through the call.
         let result =
             unsafe { libc::waitid(libc::P_PIDFD, child.as_raw_fd() as libc::id_t, &raw mut found, libc::WEXITED) };
@@ -127,7 +127,7 @@ pub(crate) fn wait(child: BorrowedFd<'_>) -> Result<End> {
     }
 }
 
-/// Waits until the child with this id ends, and removes it.
+/// Waits until the child with id `pid` ends, and reaps it.
 pub(crate) fn wait_for(pid: i32) -> Result<End> {
     loop {
         let mut status: c_int = 0;
@@ -139,27 +139,28 @@ pub(crate) fn wait_for(pid: i32) -> Result<End> {
     }
 }
 
-/// What [`wait_for_any`] does.
+/// The system call of [`wait_for_any`].
 pub(crate) const WAIT_FOR_ANY: Call =
-    // The id is an `int`: what stands in the upper half of its register is the compiler's business.
+    // The id is an `int`, so the compiler decides what the upper half of its register holds.
     Call {
         args: [None, None, Some(libc::WUNTRACED as u64), Some(0), None, None],
         ..Call::new("wait4", libc::SYS_wait4)
     };
 
-/// What has become of a child.
+/// A change in the state of a child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Change {
-    /// It has ended, and is removed.
+    /// It has ended and was reaped.
     Ended(End),
     /// A signal has stopped it.
     Stopped(u8),
 }
 
-/// Waits until any child ends or stops; `ECHILD` when there is none left.
+/// Waits until any child ends or stops. Fails with `ECHILD` if there is none.
 pub(crate) fn wait_for_any() -> Result<(i32, Change)> {
     loop {
-        // wait4(2) by number: the init of a box runs under the caller's filter, which may know no newer call.
+        // wait4(2) and no newer call: the init of a sandbox runs under the caller's filter, which may not know newer
+        // ones.
         let mut status: c_int = 0;
         // SAFETY: `status` lives through the call.
         let pid = unsafe { libc::wait4(-1, &raw mut status, libc::WUNTRACED, std::ptr::null_mut()) };
@@ -174,17 +175,17 @@ pub(crate) fn wait_for_any() -> Result<(i32, Change)> {
     }
 }
 
-/// What [`has_no_child`] does.
+/// The system call of [`has_no_child`].
 pub(crate) const LOOK_FOR_ANY: Call = Call {
     args: [None, None, Some((libc::WNOHANG | libc::__WALL) as u32 as u64), Some(0), None, None],
     ..Call::new("wait4", libc::SYS_wait4)
 };
 
-/// Whether there is no child any more. Those that have ended are removed.
+/// Whether this process has no child. Reaps those that have ended.
 pub(crate) fn has_no_child() -> bool {
     loop {
-        // Of every kind, whatever signal it ends with (`__WALL`).
-        // SAFETY: the kernel writes to no memory of ours.
+        // `__WALL`: children of every kind, whatever signal they send at their end.
+        // SAFETY: the kernel does not write to our memory.
         let pid = unsafe { libc::wait4(-1, std::ptr::null_mut(), libc::WNOHANG | libc::__WALL, std::ptr::null_mut()) };
         match Errno::result(pid) {
             Ok(0) => return false,
@@ -194,7 +195,7 @@ pub(crate) fn has_no_child() -> bool {
     }
 }
 
-/// Kills `child`; one that has ended already is no error.
+/// Kills `child`. It is no error if the child has already ended.
 pub(crate) fn kill(child: BorrowedFd<'_>) -> Result<()> {
     // SAFETY: no siginfo is given; the rest are plain numbers.
     match check(unsafe {
@@ -205,7 +206,7 @@ pub(crate) fn kill(child: BorrowedFd<'_>) -> Result<()> {
     }
 }
 
-/// A descriptor for the process that started this one; `None` where it is gone, or outside this PID namespace.
+/// A descriptor for the parent of this process. `None` if the parent is outside this PID namespace.
 pub(crate) fn parent_pidfd() -> Result<Option<OwnedFd>> {
     let parent = nix::unistd::getppid().as_raw();
     if parent == 0 {
@@ -240,11 +241,11 @@ pub(crate) fn kernel_release() -> Result<CString> {
     let mut names: libc::utsname = unsafe { std::mem::zeroed() };
     // SAFETY: `names` lives through the call.
     Errno::result(unsafe { libc::uname(&raw mut names) })?;
-    // SAFETY: the kernel writes a string that ends with NUL into each of the arrays.
+    // SAFETY: the kernel writes a NUL-terminated string into each of the arrays.
     Ok(unsafe { CStr::from_ptr(names.release.as_ptr()) }.to_owned())
 }
 
-/// Whether this program's file has given it ids or capabilities that its caller does not have (`getauxval(3)`).
+/// Whether exec gave this process ids or capabilities that its caller does not have (`AT_SECURE`, `getauxval(3)`).
 pub(crate) fn is_privileged_by_file() -> bool {
     // SAFETY: a plain number; the value comes from memory that the kernel filled in at exec.
     unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
@@ -262,30 +263,30 @@ pub(crate) fn setsid() -> Result<()> {
     nix::unistd::setsid().map(|_: Pid| ())
 }
 
-/// What [`exit_now`] does.
+/// The system call of [`exit_now`].
 pub(crate) const EXIT: Call = Call::new("exit_group", libc::SYS_exit_group);
 
-/// Ends this process at once: no exit handler runs, nothing buffered is printed a second time.
+/// Ends this process at once. No exit handler runs, and nothing buffered is printed a second time.
 pub(crate) fn exit_now(code: u8) -> ! {
     // SAFETY: `_exit` takes a plain number and does not return.
     unsafe { libc::_exit(code.into()) }
 }
 
-/// SIGCHLD as it is by default, whatever the caller made of it: an ignored one would have the kernel throw away the
-/// exit status that we wait for (`waitpid(2)`, NOTES).
+/// Resets SIGCHLD to the default, whatever the caller set. If it were ignored, the kernel would discard the exit status
+/// that we wait for (`waitpid(2)`, NOTES).
 pub(crate) fn default_sigchld() -> Result<()> {
     // SAFETY: SIG_DFL installs no handler.
     unsafe { nix::sys::signal::signal(Signal::SIGCHLD, SigHandler::SigDfl) }.map(drop)
 }
 
-/// No death by writing to a socket whose other end is gone.
+/// Ignores SIGPIPE, so that a write to a socket whose other end is closed does not end this process.
 pub(crate) fn ignore_sigpipe() -> Result<()> {
     // SAFETY: SIG_IGN installs no handler.
     unsafe { nix::sys::signal::signal(Signal::SIGPIPE, SigHandler::SigIgn) }.map(drop)
 }
 
-/// No end and no stop by writing: to what has no reader any more, beyond the limit of a file's size, or to a terminal
-/// where processes in the background may not write (`stty tostop`).
+/// Ignores the signals that a write can raise, so that it does not end or stop this process: a write without a reader,
+/// beyond the limit of a file's size, or from the background to a terminal (`stty tostop`).
 pub(crate) fn ignore_signals_of_writing() -> Result<()> {
     for signal in [Signal::SIGPIPE, Signal::SIGXFSZ, Signal::SIGTTOU] {
         // SAFETY: SIG_IGN installs no handler.
@@ -294,7 +295,7 @@ pub(crate) fn ignore_signals_of_writing() -> Result<()> {
     Ok(())
 }
 
-/// What [`unblock_sigchld`] does.
+/// The system call of [`unblock_sigchld`].
 pub(crate) const UNBLOCK: Call = Call::new("rt_sigprocmask", libc::SYS_rt_sigprocmask);
 
 pub(crate) fn unblock_sigchld() -> Result<()> {
@@ -303,25 +304,25 @@ pub(crate) fn unblock_sigchld() -> Result<()> {
     nix::sys::signal::sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&set), None)
 }
 
-/// What [`die_with_maker`] does.
+/// The system call of [`die_with_maker`].
 pub(crate) const DIE_WITH_MAKER: Call = Call::new("prctl", libc::SYS_prctl);
 
-/// Ends this process by a signal that has been read instead of taking effect.
+/// Ends this process by a signal that was read from a signalfd instead of taking effect.
 pub(crate) fn die_of(signal: u8) {
     super::signals::die_of(signal);
 }
 
-/// Ends this process and its whole group by a signal.
+/// Ends this process by `signal` and interrupts its whole process group.
 pub(crate) fn die_with_group(signal: u8) {
     super::signals::die_with_group(signal);
 }
 
-/// This process is killed when the thread that made it ends (`PR_SET_PDEATHSIG`).
+/// Has the kernel kill this process when the thread that created it ends (`PR_SET_PDEATHSIG`).
 pub(crate) fn die_with_maker() -> Result<()> {
     prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong).map(drop)
 }
 
-/// The limit of open descriptors: soft, hard.
+/// The limits on open descriptors: soft, hard.
 pub(crate) fn descriptor_limit() -> Result<(u64, u64)> {
     nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE)
 }
@@ -330,7 +331,7 @@ pub(crate) fn set_descriptor_limit((soft, hard): (u64, u64)) -> Result<()> {
     nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE, soft, hard)
 }
 
-/// Whether others with the same ids may look into this process (`PR_SET_DUMPABLE`, `ptrace(2)`).
+/// Sets whether other processes with the same ids may inspect this one (`PR_SET_DUMPABLE`, `ptrace(2)`).
 pub(crate) fn set_dumpable(yes: bool) -> Result<()> {
     prctl(libc::PR_SET_DUMPABLE, yes.into()).map(drop)
 }
@@ -343,14 +344,14 @@ pub(crate) fn has_no_new_privs() -> Result<bool> {
     prctl(libc::PR_GET_NO_NEW_PRIVS, 0).map(|value| value == 1)
 }
 
-/// Installs a filter for the calling thread and what it starts. `program` is an array of `struct sock_filter`.
+/// Installs a filter for the calling thread and its future children. `program` is an array of `struct sock_filter`.
 pub(crate) fn install_filter(program: &[u8]) -> Result<()> {
     const ENTRY: usize = size_of::<libc::sock_filter>();
     let entries = u16::try_from(program.len() / ENTRY).map_err(|_| Errno::EINVAL)?;
     let filter = libc::sock_fprog { len: entries, filter: program.as_ptr() as *mut libc::sock_filter };
-    // prctl(2) rather than seccomp(2), as bubblewrap does: a second filter must pass the first.
-    // SAFETY: the kernel copies `len` entries of 8 bytes from `filter`, which `program` holds; it does not ask for
-    // alignment, and it does not write.
+    // prctl(2) and not seccomp(2), like bubblewrap: a second filter must be allowed by the first one.
+    // SAFETY: the kernel copies `len` entries of 8 bytes from `filter`, which `program` holds. It needs no alignment
+    // and does not write.
     Errno::result(unsafe {
         libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER as libc::c_ulong, &raw const filter, 0, 0)
     })
@@ -362,7 +363,7 @@ fn prctl(option: c_int, value: libc::c_ulong) -> Result<c_int> {
     Errno::result(unsafe { libc::prctl(option, value, 0, 0, 0) })
 }
 
-/// Strings for `execve(2)`, laid out before the process that needs them exists.
+/// A string array for `execve(2)`, laid out before the process that needs it exists.
 #[derive(Debug)]
 pub(crate) struct CStrArray<'a> {
     pointers: Vec<*const c_char>,
@@ -378,12 +379,12 @@ impl<'a> CStrArray<'a> {
         CStrArray { pointers, strings: std::marker::PhantomData }
     }
 
-    /// For a call that takes such an array.
+    /// The pointer for a system call that takes such an array.
     pub(super) fn as_ptr(&self) -> *const *const c_char {
         self.pointers.as_ptr()
     }
 
-    /// Puts `string` in the place of string number `index`, if there is one. Allocates nothing.
+    /// Replaces string number `index`, if there is one. Allocates nothing.
     pub(crate) fn set(&mut self, index: usize, string: &'a CStr) {
         let strings = self.pointers.len() - 1;
         if let Some(pointer) = self.pointers[..strings].get_mut(index) {
@@ -392,24 +393,24 @@ impl<'a> CStrArray<'a> {
     }
 }
 
-/// What [`exec`] does.
+/// The system call of [`exec`].
 pub(crate) const EXEC: Call = Call::new("execve", libc::SYS_execve);
 
-/// Replaces this program; returns only the reason why it could not.
+/// Replaces this program. Returns only if that fails, with the reason.
 pub(crate) fn exec(path: &CStr, arguments: &CStrArray<'_>, environment: &CStrArray<'_>) -> Errno {
     // SAFETY: `path` is a string, both arrays are null-terminated arrays of strings that they borrow.
     unsafe { libc::execve(path.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
     Errno::last()
 }
 
-/// From include/uapi/linux/sched.h: on this process's memory, which waits until the child has called exec or ended.
+/// From include/uapi/linux/sched.h: the child shares our memory, and we wait until it has called exec or ended.
 const ON_OUR_MEMORY: c_int = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
 
-/// What [`spawn_on_own_stack`] does, besides taking memory.
+/// The system call of [`spawn_on_own_stack`], besides those that take memory.
 pub(crate) const SPAWN: Call =
     Call { args: [Some(ON_OUR_MEMORY as u64), None, None, None, None, None], ..Call::new("clone", libc::SYS_clone) };
 
-/// What taking and giving back memory may do.
+/// The system calls that allocating and freeing memory may make.
 pub(crate) const MEMORY: [Call; 4] = [
     Call::new("brk", libc::SYS_brk),
     Call::new("mmap", libc::SYS_mmap),
@@ -417,34 +418,34 @@ pub(crate) const MEMORY: [Call; 4] = [
     Call::new("mremap", libc::SYS_mremap),
 ];
 
-/// Runs `body` in a new process, on this process's memory, and returns its id once it has called exec or ended.
+/// Runs `body` in a new process that shares this process's memory. Returns its id once it has called exec or ended.
 ///
-/// As `vfork(2)`, but on a stack of its own: nothing of a frame that the caller still needs can be overwritten, and no
+/// Like `vfork(2)`, but the child has a stack of its own: it cannot overwrite a frame that the caller still needs. No
 /// page table is copied.
 pub(crate) fn spawn_on_own_stack<F: FnMut() -> u8>(_: SingleThread, body: F) -> Result<i32> {
     clone_on_own_stack(ON_OUR_MEMORY, body)
 }
 
-/// Does `body` in a helper: a process that has this one's memory and descriptors, and credentials and namespaces of its
-/// own, which end with it. Returns when it has ended.
+/// Runs `body` in a helper process and returns when it has ended. The helper shares the memory and descriptors of this
+/// process, but its credentials and namespaces are its own and end with it.
 pub(crate) fn help<F: FnMut() -> u8>(_: SingleThread, body: F) -> Result<()> {
     clone_on_own_stack(ON_OUR_MEMORY | libc::CLONE_FILES, body).and_then(wait_for).map(drop)
 }
 
 fn clone_on_own_stack<F: FnMut() -> u8>(flags: c_int, mut body: F) -> Result<i32> {
-    /// `body` sets a few flags, installs filters, builds arrays of pointers and calls exec, or reports a failure of about
-    /// 1 KiB: a few KiB in a build for debugging.
+    /// Stack size in bytes. `body` sets flags, installs filters, builds arrays of pointers and calls exec, or reports a
+    /// failure of about 1 KiB. In a debug build that takes a few KiB.
     const STACK: usize = 64 * 1024;
     extern "C" fn enter<F: FnMut() -> u8>(body: *mut c_void) -> c_int {
-        // SAFETY: `body` points to the closure in the frame of the caller, who is suspended until this process calls
+        // SAFETY: `body` points to the closure in the caller's frame. The caller is suspended until this process calls
         // exec or ends.
         let body = unsafe { &mut *body.cast::<F>() };
         exit_now(body())
     }
     let mut stack = Vec::<std::mem::MaybeUninit<u128>>::with_capacity(STACK / 16);
-    // SAFETY: the top of the allocation, which is aligned for u128 (16 bytes) as every ABI here asks. With CLONE_VFORK
-    // this process, which has no other thread, is suspended until the child has called exec or ended: so stack and
-    // `body` outlive the child's use of them, and `body` runs as if it had been called here.
+    // SAFETY: this is the top of the allocation, aligned for u128 (16 bytes) as every ABI here requires. CLONE_VFORK
+    // suspends this process, which has no other thread, until the child has called exec or ended. So stack and `body`
+    // outlive their use by the child, and `body` runs as if called here.
     let child = unsafe {
         let top = stack.as_mut_ptr().add(STACK / 16);
         libc::clone(enter::<F>, top.cast(), flags, (&raw mut body).cast())
@@ -452,7 +453,7 @@ fn clone_on_own_stack<F: FnMut() -> u8>(flags: c_int, mut body: F) -> Result<i32
     Errno::result(child)
 }
 
-/// The descriptor's `AsFd` view of a child; a name for what the supervisor polls.
+/// Lets callers poll the child by its pidfd.
 impl AsFd for Child {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.pidfd.as_fd()

@@ -1,4 +1,4 @@
-//! Signals that would end or stop this process, read instead (`signalfd(2)`).
+//! Reads the signals that would otherwise end or stop this process (`signalfd(2)`).
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
@@ -7,31 +7,32 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use super::{Call, Errno, Result};
 
-/// Those that end a program in order: from a terminal, from a session that goes, from `kill(1)`.
+/// Signals that ask a program to end: from a terminal, from a session that ends, from `kill(1)`.
 const ENDING: [Signal; 4] = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM];
 
-/// Those that stop a job and let it go on (`credentials(7)`).
+/// Signals that stop and continue a job (`credentials(7)`).
 const OF_JOBS: [Signal; 2] = [Signal::SIGTSTP, Signal::SIGCONT];
 
-/// A job goes on.
+/// A job continues.
 pub(crate) const CONTINUE: i32 = libc::SIGCONT;
 /// ^Z.
 pub(crate) const STOP_TYPED: i32 = libc::SIGTSTP;
 /// A child has stopped, or ended.
 pub(crate) const CHILD: i32 = libc::SIGCHLD;
 
-/// What is read besides the signals that end this process.
+/// Which signals are read besides those that end this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Wanted {
-    /// INT and QUIT of a terminal: otherwise the program gets them as well, and may live on.
+    /// INT and QUIT from the terminal. The program gets them as well and may survive them, so they are otherwise
+    /// ignored here.
     pub(crate) typed: bool,
-    /// Signals of job control.
+    /// Job control signals.
     pub(crate) jobs: bool,
-    /// Changes of a child.
+    /// SIGCHLD.
     pub(crate) child: bool,
 }
 
-/// The signals of this process from now on.
+/// Receives the signals of this process.
 pub(crate) struct Signals {
     read: SignalFd,
     wanted: Wanted,
@@ -41,13 +42,13 @@ pub(crate) struct Signals {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Arrived {
     pub(crate) signal: u8,
-    /// It is INT or QUIT, and the terminal has sent it to the whole group.
+    /// It is INT or QUIT, and the terminal has sent it to the whole process group.
     pub(crate) is_typed: bool,
 }
 
 impl Signals {
-    /// Blocks the signals that would end this process, and those that are `wanted`, and reads them from now on. Those that
-    /// the caller has set to be ignored stay ignored (`nohup(1)`).
+    /// Blocks the signals that would end this process and the `wanted` ones. They are read instead. Signals that the
+    /// caller has set to be ignored stay ignored (`nohup(1)`).
     pub(crate) fn watch(wanted: Wanted) -> Result<Signals> {
         let mut set = SigSet::empty();
         for signal in ENDING.iter().chain(if wanted.jobs { &OF_JOBS[..] } else { &[] }) {
@@ -63,7 +64,7 @@ impl Signals {
         Ok(Signals { read, wanted })
     }
 
-    /// The next signal.
+    /// The next signal, or `None` if none is pending.
     pub(crate) fn next(&self) -> Result<Option<Arrived>> {
         while let Some(info) = self.read.read_signal()? {
             let Ok(signal) = u8::try_from(info.ssi_signo) else { continue };
@@ -88,17 +89,17 @@ impl AsRawFd for Signals {
     }
 }
 
-/// Whether `signal` is one that a terminal sends to end what runs in it.
+/// Whether `signal` is one that a terminal sends to end the processes in it.
 pub(crate) fn is_typed(signal: u8) -> bool {
     [libc::SIGINT, libc::SIGQUIT].contains(&signal.into())
 }
 
-/// Whether `signal` stops who reads from a terminal, or sets it, in the background.
+/// Whether `signal` stops a background process that reads from a terminal, writes to it or changes its settings.
 pub(crate) fn wants_terminal(signal: u8) -> bool {
     [libc::SIGTTIN, libc::SIGTTOU].contains(&signal.into())
 }
 
-/// Whether `signal` waits for this process, which has it blocked.
+/// Whether `signal` is pending: it has arrived, but this process blocks it.
 pub(crate) fn is_pending(signal: i32) -> bool {
     // SAFETY: all-zero bytes are a valid set; it lives through both calls.
     unsafe {
@@ -107,10 +108,11 @@ pub(crate) fn is_pending(signal: i32) -> bool {
     }
 }
 
-/// Stops this process as `signal` has stopped the program, with its whole group or alone, and returns when it goes on.
-/// Returns at once where nobody could let it go on: there the kernel ignores the signal (orphaned groups, `_exit(2)`).
+/// Stops this process as `signal` has stopped the program, with its whole process group or alone. Returns when it
+/// continues. Returns at once if nobody could continue it: the kernel ignores the signal in an orphaned process group
+/// (`_exit(2)`).
 pub(crate) fn stop(signal: u8, with_group: bool) {
-    // SIGSTOP would stop it there too.
+    // Not SIGSTOP: it would stop even a process in an orphaned group.
     let by = if wants_terminal(signal) { i32::from(signal) } else { STOP_TYPED };
     let Ok(signal) = Signal::try_from(by) else { return };
     let mut set = SigSet::empty();
@@ -121,20 +123,20 @@ pub(crate) fn stop(signal: u8, with_group: bool) {
     } else {
         nix::sys::signal::raise(signal)
     };
-    // It stops in here, if it was blocked.
+    // If the signal was blocked, the process stops in this call.
     if is_sent.is_ok() && sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&set), Some(&mut before)).is_ok() {
         let _as_before = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&before), None).is_ok();
     }
 }
 
-/// What [`miss_typed_stop`] does.
+/// The system call of [`miss_typed_stop`].
 pub(crate) const MISS_TYPED_STOP: Call = Call::new("rt_sigaction", libc::SYS_rt_sigaction);
 
-/// ^Z does nothing in this process until it executes a program, which then has it as this process had it before: a handler
-/// does not outlast exec(2), as a signal that is blocked or ignored would.
+/// Makes ^Z do nothing in this process until it executes a program. The program then finds SIGTSTP as this process had
+/// it: exec(2) resets a handler, but would keep a blocked or ignored signal.
 pub(crate) fn miss_typed_stop() -> Result<()> {
     extern "C" fn nothing(_: libc::c_int) {}
-    // SAFETY: all-zero bytes are a valid action; the handler calls nothing.
+    // SAFETY: all-zero bytes are a valid action; the handler does nothing.
     unsafe {
         let mut action = std::mem::zeroed::<libc::sigaction>();
         let mut before = action;
@@ -148,12 +150,12 @@ pub(crate) fn miss_typed_stop() -> Result<()> {
     Ok(())
 }
 
-/// Takes back every handler of this process: they are of the program whose copy it is, and would act for that one. Also
-/// SIGPIPE, which the runtime of Rust ignores, and which the program in the box is to have as it is by default.
+/// Resets every handler of this process. They belong to the program that it is a copy of, and would act for that
+/// program. Also resets SIGPIPE: the Rust runtime ignores it, but the program in the sandbox must have the default.
 pub(crate) fn forget_handlers() {
     for signal in 1..=libc::SIGRTMAX() {
-        // SAFETY: the old action is written into a live variable; the new one is the default, which runs no code of ours.
-        // What is no signal, or one of the C library's own, is refused.
+        // SAFETY: the kernel writes the old action into a live variable. The new action is the default, which runs no
+        // code of ours. Numbers that are no signal, or that the C library keeps for itself, are refused.
         unsafe {
             let mut action = std::mem::zeroed::<libc::sigaction>();
             let is_known = libc::sigaction(signal, std::ptr::null(), &raw mut action) == 0;
@@ -166,7 +168,7 @@ pub(crate) fn forget_handlers() {
 }
 
 fn is_ignored(signal: Signal) -> Result<bool> {
-    // SAFETY: the old action is written into a live variable; no new one is set.
+    // SAFETY: the kernel writes the old action into a live variable; no new one is set.
     let old = unsafe {
         let mut old = std::mem::zeroed::<libc::sigaction>();
         Errno::result(libc::sigaction(signal as i32, std::ptr::null(), &raw mut old))?;
@@ -175,8 +177,8 @@ fn is_ignored(signal: Signal) -> Result<bool> {
     Ok(old.sa_sigaction == libc::SIG_IGN)
 }
 
-/// While this is in force, a write beyond the limit of a file's size is an error (`EFBIG`, setrlimit(2)). Otherwise the
-/// kernel ends this process (SIGXFSZ).
+/// While this is held, a write beyond the limit of a file's size fails (`EFBIG`, setrlimit(2)). Otherwise the kernel
+/// would end this process (SIGXFSZ).
 #[must_use]
 pub(crate) struct FileLimitFails {
     before: SigAction,
@@ -190,28 +192,29 @@ impl FileLimitFails {
         Ok(FileLimitFails { before })
     }
 
-    /// What the caller has set is in force again: it is what the program gets.
+    /// Restores the caller's setting, which the program inherits.
     pub(crate) fn end(self) -> Result<()> {
-        // SAFETY: it was in force before, and if that was a handler, it still exists.
+        // SAFETY: the action was in force before; if it was a handler, that still exists.
         let restore = || unsafe { sigaction(Signal::SIGXFSZ, &self.before) }.map(drop);
-        // Once more: some callers cannot say that it failed, and the program must not inherit what was for us.
+        // Tries twice: some callers cannot report a failure, and the program must not inherit our setting.
         restore().or_else(|_| restore())
     }
 }
 
-/// Ends this process by `signal`, as it would have ended without anybody reading it.
+/// Ends this process by `signal`, as if the signal had never been read.
 pub(super) fn die_of(signal: u8) {
     let Ok(signal) = Signal::try_from(i32::from(signal)) else { return };
     end_by(signal, || nix::sys::signal::raise(signal));
 }
 
-/// Interrupts the whole group of this process, but for those who ignore that, and ends this process by `signal`.
+/// Sends INT to the process group of this process and ends this process by `signal`. Does nothing if `signal` is
+/// ignored.
 ///
-/// The others get INT whatever `signal` is: QUIT would make them leave their memory in core files (core(5)).
+/// The others get INT even if `signal` is QUIT, because QUIT would make them write core files (core(5)).
 pub(super) fn die_with_group(signal: u8) {
     let Ok(kind) = Signal::try_from(i32::from(signal)) else { return };
     if is_ignored(kind).is_ok_and(|is_ignored| !is_ignored) {
-        // Held back here, where it is read instead.
+        // This process blocks INT: it is read instead.
         let _interrupted = nix::sys::signal::kill(nix::unistd::Pid::from_raw(0), Signal::SIGINT).is_ok();
         die_of(signal);
     }
@@ -223,7 +226,7 @@ fn end_by(signal: Signal, send: impl FnOnce() -> Result<()>) {
     // SAFETY: the default action runs no code of ours.
     let is_default = unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) }.is_ok();
     let is_sent = is_default && send().is_ok();
-    // It is delivered here. Where it was not, the caller gets the code 128 + n instead.
+    // The signal is delivered here. If it is not, the caller exits with 128 + n instead.
     let _delivered = is_sent && sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&set), None).is_ok();
 }
 
@@ -234,7 +237,7 @@ mod tests {
     #[test]
     fn a_typed_stop_is_missed_unless_it_is_ignored() {
         for ignored in [false, true] {
-            // SAFETY: the new process makes system calls and ends.
+            // SAFETY: the new process only makes system calls and ends.
             let child = unsafe { libc::fork() };
             if child == 0 {
                 if ignored {

@@ -1,4 +1,5 @@
-//! The control socket between the two halves: sequenced packets, so that a message is never torn.
+//! The control socket between the supervisor and the setup process. It sends sequenced packets, so a message is never
+//! split.
 
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -13,10 +14,10 @@ pub(crate) fn pair() -> Result<(OwnedFd, OwnedFd)> {
     socket::socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
 }
 
-/// What [`send`] does.
+/// The system call of [`send`].
 pub(crate) const SEND: Call = Call::new("sendto", libc::SYS_sendto);
 
-/// Sends one message; a peer that is gone is `EPIPE`, never a signal.
+/// Sends one message. If the peer has closed the socket, fails with `EPIPE` and raises no signal.
 pub(crate) fn send(fd: BorrowedFd<'_>, message: &[u8]) -> Result<()> {
     loop {
         match socket::send(fd.as_raw_fd(), message, MsgFlags::MSG_NOSIGNAL) {
@@ -26,23 +27,23 @@ pub(crate) fn send(fd: BorrowedFd<'_>, message: &[u8]) -> Result<()> {
     }
 }
 
-/// As [`send`], but returns `EAGAIN` instead of waiting for room.
+/// Like [`send`], but fails with `EAGAIN` instead of waiting for room.
 pub(crate) fn send_now(fd: BorrowedFd<'_>, message: &[u8]) -> Result<()> {
     socket::send(fd.as_raw_fd(), message, MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT).map(drop)
 }
 
-/// Asks the kernel to attach the sender's process id to each message, see [`receive`].
+/// Asks the kernel to attach the sender's process id to each message: see [`receive`].
 pub(crate) fn pass_credentials(fd: &OwnedFd) -> Result<()> {
     socket::setsockopt(fd, sockopt::PassCred, &true)
 }
 
-/// A message that was received: its length, and what came along.
+/// A received message.
 pub(crate) struct Received {
-    /// How many bytes it has. None: end of file.
+    /// Length of the message in bytes. 0 means end of file.
     pub(crate) length: usize,
-    /// The sender's process id as this process sees it, where [`pass_credentials`] has asked for that.
+    /// The sender's process id in the PID namespace of this process, if [`pass_credentials`] was called.
     pub(crate) sender: Option<i32>,
-    /// What [`send_descriptor`] sent.
+    /// The descriptor that [`send_descriptor`] sent.
     pub(crate) descriptor: Option<OwnedFd>,
 }
 
@@ -69,7 +70,7 @@ pub(crate) fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<Received>
     Ok(received)
 }
 
-/// Sends a message with a descriptor; a peer that is gone is `EPIPE`, never a signal.
+/// Sends a message with a descriptor. If the peer has closed the socket, fails with `EPIPE` and raises no signal.
 pub(crate) fn send_descriptor(fd: BorrowedFd<'_>, message: &[u8], descriptor: BorrowedFd<'_>) -> Result<()> {
     let numbers = [descriptor.as_raw_fd()];
     let control = [ControlMessage::ScmRights(&numbers)];
@@ -82,10 +83,10 @@ pub(crate) fn send_descriptor(fd: BorrowedFd<'_>, message: &[u8], descriptor: Bo
     }
 }
 
-/// The family of sockets between processes of one machine ([`family`]).
+/// The family of sockets between processes of one host ([`family`]).
 pub(crate) const AF_UNIX: i32 = libc::AF_UNIX;
 
-/// Names of address families, for messages: those that a service manager or a tool for networks may pass on.
+/// Names of address families for messages: those that a service manager or a network tool may pass on.
 const FAMILIES: [(i32, &str); 6] = [
     (libc::AF_INET, "AF_INET"),
     (libc::AF_INET6, "AF_INET6"),
@@ -95,12 +96,12 @@ const FAMILIES: [(i32, &str); 6] = [
     (libc::AF_VSOCK, "AF_VSOCK"),
 ];
 
-/// The name of an address family, where it is a usual one.
+/// The name of an address family, if it is a common one.
 pub(crate) fn family_name(family: i32) -> Option<&'static str> {
     FAMILIES.iter().find(|(number, _)| *number == family).map(|(_, name)| *name)
 }
 
-/// The address family that a socket was made for (`SO_DOMAIN`, socket(7)).
+/// The address family of a socket (`SO_DOMAIN`, socket(7)).
 pub(crate) fn family(socket: BorrowedFd<'_>) -> Result<i32> {
     let mut family: libc::c_int = 0;
     let mut length = size_of::<libc::c_int>() as libc::socklen_t;
@@ -117,9 +118,9 @@ pub(crate) fn family(socket: BorrowedFd<'_>) -> Result<i32> {
     Errno::result(result).map(|_| family)
 }
 
-/// The address that a socket is connected to, as the kernel writes it (`getpeername(2)`).
+/// The address of the peer of a connected socket, in the kernel's format (`getpeername(2)`).
 pub(crate) fn peer(socket: BorrowedFd<'_>) -> Result<Vec<u8>> {
-    /// No address is longer (`struct sockaddr_storage`).
+    /// The longest address (`struct sockaddr_storage`), in bytes.
     const LONGEST: usize = size_of::<libc::sockaddr_storage>();
     let mut address = [0u8; LONGEST];
     let mut length = LONGEST as libc::socklen_t;

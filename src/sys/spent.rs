@@ -1,15 +1,15 @@
-//! Descriptors that are not needed any more, closed together.
+//! Closes descriptors that are no longer needed, many at once.
 
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
 
 use super::check;
 
-/// Descriptors to be closed. A launch has dozens of them with numbers in a row, and one `close_range(2)` takes them all.
+/// Descriptors to close. A launch has dozens with consecutive numbers, and one `close_range(2)` closes them all.
 #[derive(Debug, Default)]
 pub(crate) struct Spent(Vec<OwnedFd>);
 
 impl Spent {
-    /// So many are kept open at most.
+    /// The most descriptors that are kept open.
     pub(crate) const MOST: usize = 64;
 
     pub(crate) fn add(&mut self, fd: OwnedFd) {
@@ -34,16 +34,16 @@ impl Drop for Spent {
     }
 }
 
-/// Closes the descriptors of one run of numbers.
+/// Closes descriptors with consecutive numbers.
 fn close_run(run: &[RawFd]) {
     if let [first, .., last] = run {
-        // SAFETY: plain numbers. Each descriptor in the range was owned by `Spent`, which has given them all up.
+        // SAFETY: plain numbers. `Spent` owned each descriptor in the range and has given up all of them.
         if check(unsafe { libc::syscall(libc::SYS_close_range, *first, *last, 0) }).is_ok() {
             return;
         }
     }
     for number in run {
-        // SAFETY: as above, and none of them is closed yet: a call that fails has closed nothing.
+        // SAFETY: as above, and none is closed yet: a close_range(2) that fails has closed nothing.
         unsafe { libc::close(*number) };
     }
 }
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
     use crate::sys::fd;
 
-    /// Numbers that no other test has at the same time, with a gap that stays open.
+    /// Uses numbers that no other test uses at the same time, with a gap that stays open.
     #[test]
     fn all_are_closed_and_what_lies_between_them_is_not() {
         let open = |number: RawFd| {

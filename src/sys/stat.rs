@@ -1,4 +1,4 @@
-//! What is at a name or behind a descriptor.
+//! Attributes of files, by name or by descriptor.
 
 use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -9,20 +9,20 @@ use nix::unistd::AccessFlags;
 
 use super::{Errno, Result};
 
-/// What a file is, as far as anybody here asks.
+/// The attributes of a file that this program uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stat {
     pub(crate) device: u64,
     pub(crate) inode: u64,
-    /// Number of links.
+    /// Number of hard links.
     pub(crate) links: u64,
     /// User id of the owner.
     pub(crate) owner: u32,
-    /// Device number of a device node.
+    /// Device number, if this is a device node.
     pub(crate) rdev: u64,
-    /// When it was last changed, its names and permissions included, in seconds and nanoseconds. Nobody can set it.
+    /// Time of the last change, including names and permissions, in seconds and nanoseconds. No process can set it.
     pub(crate) changed: (i64, i64),
-    /// When it was made, in seconds and nanoseconds, where that was asked for and the filesystem keeps it. Nobody can
+    /// Time of creation, in seconds and nanoseconds, if it was asked for and the filesystem keeps it. No process can
     /// set it.
     pub(crate) born: Option<(i64, u32)>,
     mode: u32,
@@ -41,8 +41,8 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// The type in an entry of a directory (`getdents64(2)`), where the filesystem tells it: the same number as in the
-    /// mode, but shifted.
+    /// The type in a directory entry (`getdents64(2)`), if the filesystem reports it. It is the type in the mode,
+    /// shifted right by 12 bits.
     pub(crate) fn of_entry(number: u8) -> Option<Kind> {
         Kind::of_mode(u32::from(number) << 12)
     }
@@ -62,7 +62,7 @@ impl Kind {
 }
 
 impl Stat {
-    /// What it is; `None` for a type that this program does not know.
+    /// The type of the file. `None` if this program does not know it.
     pub(crate) fn kind(self) -> Option<Kind> {
         Kind::of_mode(self.mode)
     }
@@ -79,7 +79,7 @@ impl Stat {
         self.mode & libc::S_IFMT == libc::S_IFREG
     }
 
-    /// Permission bits, without those that change ids (0 to 0o777).
+    /// Permission bits, without setuid, setgid and sticky bits (0 to 0o777).
     pub(crate) fn permissions(self) -> u32 {
         self.mode & 0o777
     }
@@ -88,13 +88,13 @@ impl Stat {
         self.mode & libc::S_IFMT == libc::S_IFCHR
     }
 
-    /// A device node, of characters or blocks.
+    /// Whether it is a device node, character or block.
     pub(crate) fn is_device(self) -> bool {
         self.is_char_device() || self.mode & libc::S_IFMT == libc::S_IFBLK
     }
 
-    /// Whether both are one file: that of the same number. A number can be used again, so the times of birth count
-    /// too where both are known.
+    /// Whether both are the same file: device and inode are equal. An inode number can be reused, so the creation times
+    /// must be equal too if both are known.
     pub(crate) fn is_same_file(self, other: Stat) -> bool {
         let is_born_with = self.born.zip(other.born).is_none_or(|(here, there)| here == there);
         (self.device, self.inode) == (other.device, other.inode) && is_born_with
@@ -136,7 +136,7 @@ pub(crate) fn fstat(fd: BorrowedFd<'_>) -> Result<Stat> {
     nix::sys::stat::fstat(fd).map(Stat::from)
 }
 
-/// How many bytes of a file take no room: holes (or what the filesystem has compressed).
+/// How many bytes of a file take no space on disk: holes, or what the filesystem has compressed.
 pub(crate) fn hole(fd: BorrowedFd<'_>) -> Result<u64> {
     /// The unit of `st_blocks` (inode(7)).
     const BLOCK: u64 = 512;
@@ -144,28 +144,28 @@ pub(crate) fn hole(fd: BorrowedFd<'_>) -> Result<u64> {
     Ok(about.st_size.unsigned_abs().saturating_sub(about.st_blocks.unsigned_abs() * BLOCK))
 }
 
-/// `stat(2)`: links are followed.
+/// `stat(2)`. Follows links.
 pub(crate) fn stat(path: &CStr) -> Result<Stat> {
     nix::sys::stat::stat(path).map(Stat::from)
 }
 
-/// Where `path`, relative to `dir`, lies: mount, device and inode. Equal for two ways to one place, and not for the
-/// same directory seen through two mounts. An empty path means `dir` itself.
+/// The mount, device and inode of `path`, relative to `dir`. They are equal for two paths to one location, but differ
+/// for one directory seen through two mounts. An empty path means `dir` itself.
 pub(crate) fn place_at(dir: BorrowedFd<'_>, path: &CStr) -> Result<(u64, u64, u64)> {
     // SAFETY: all-zero bytes are a valid `statx`.
     let mut found: libc::statx = unsafe { std::mem::zeroed() };
     let mask = libc::STATX_INO | libc::STATX_MNT_ID;
-    // SAFETY: the path is a string, `found` lives through the call and is what the kernel fills in.
+    // SAFETY: the path is a string; the kernel fills in `found`, which lives through the call.
     Errno::result(unsafe { libc::statx(dir.as_raw_fd(), path.as_ptr(), libc::AT_EMPTY_PATH, mask, &raw mut found) })?;
     if found.stx_mask & libc::STATX_MNT_ID == 0 {
-        // The C library makes do with fstatat(2) where statx(2) is refused, which knows no mounts.
+        // If statx(2) is refused, the C library falls back to fstatat(2), which does not report mounts.
         return Err(Errno::ENOSYS);
     }
     let device = u64::from(found.stx_dev_major) << 32 | u64::from(found.stx_dev_minor);
     Ok((found.stx_mnt_id, device, found.stx_ino))
 }
 
-/// What `path`, relative to `dir`, is, with what is mounted there; links are followed.
+/// The attributes of `path`, relative to `dir`, or of what is mounted on it. Follows links.
 pub(crate) fn stat_at<P: ?Sized + NixPath>(dir: BorrowedFd<'_>, path: &P) -> Result<Stat> {
     nix::sys::stat::fstatat(dir, path, nix::fcntl::AtFlags::empty()).map(Stat::from)
 }
@@ -187,7 +187,7 @@ pub(crate) fn exists_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<bool> {
     }
 }
 
-/// Whether there is anything called `name` in `dir`, a link that leads nowhere too.
+/// Whether `dir` has an entry `name`. A dangling link counts.
 pub(crate) fn has_name(dir: BorrowedFd<'_>, name: &CStr) -> Result<bool> {
     match nix::sys::stat::fstatat(dir, name, nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW) {
         Ok(_) => Ok(true),
@@ -200,16 +200,16 @@ fn access_at(dir: BorrowedFd<'_>, name: &CStr, mode: AccessFlags) -> Result<()> 
     nix::unistd::faccessat(dir, name, mode, nix::fcntl::AtFlags::empty())
 }
 
-/// What `name` in `dir` is; a link is one.
+/// The type of `name` in `dir`. Does not follow links.
 pub(crate) fn kind_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<Option<Kind>> {
     let about = nix::sys::stat::fstatat(dir, name, nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW)?;
     Ok(Stat::from(about).kind())
 }
 
-/// A name in a directory, and the file behind it.
+/// A directory entry, and the file behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Named {
-    /// The id of the mount on which it is found.
+    /// The id of the mount that holds it.
     pub(crate) mount: u64,
     /// Device and inode, in the form of [`super::stat::place_at`].
     pub(crate) file: (u64, u64),
@@ -218,13 +218,13 @@ pub(crate) struct Named {
     pub(crate) kind: Option<Kind>,
 }
 
-/// What `name` in `dir` is, with what is mounted there; a link is one. An empty name means `dir` itself.
+/// The file at `name` in `dir`, or what is mounted on it. Does not follow links. An empty name means `dir` itself.
 pub(crate) fn named_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<Named> {
     // SAFETY: all-zero bytes are a valid `statx`.
     let mut found: libc::statx = unsafe { std::mem::zeroed() };
     let mask = libc::STATX_TYPE | libc::STATX_NLINK | libc::STATX_INO | libc::STATX_MNT_ID;
     let flags = libc::AT_EMPTY_PATH | libc::AT_SYMLINK_NOFOLLOW | libc::AT_NO_AUTOMOUNT;
-    // SAFETY: the name is a string, `found` lives through the call and is what the kernel fills in.
+    // SAFETY: the name is a string; the kernel fills in `found`, which lives through the call.
     Errno::result(unsafe { libc::statx(dir.as_raw_fd(), name.as_ptr(), flags, mask, &raw mut found) })?;
     if found.stx_mask & mask != mask {
         return Err(Errno::ENOSYS);
@@ -237,12 +237,12 @@ pub(crate) fn named_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<Named> {
     })
 }
 
-/// Whether this process may find a name in the directory `fd`, with the capabilities that it has now.
+/// Whether this process may look up names in the directory `fd`, with its present capabilities.
 pub(crate) fn is_searchable(fd: BorrowedFd<'_>) -> Result<bool> {
     is_open_to(fd, AccessFlags::X_OK)
 }
 
-/// Whether this process may change names in the directory `fd`, with the capabilities that it has now.
+/// Whether this process may change names in the directory `fd`, with its present capabilities.
 pub(crate) fn is_changeable(fd: BorrowedFd<'_>) -> Result<bool> {
     is_open_to(fd, AccessFlags::W_OK.union(AccessFlags::X_OK))
 }
@@ -255,7 +255,7 @@ fn is_open_to(fd: BorrowedFd<'_>, access: AccessFlags) -> Result<bool> {
     }
 }
 
-/// What `name` in `dir` is; a link is looked at itself. `None` where there is nothing.
+/// The attributes of `name` in `dir`. Does not follow links. `None` if nothing has this name.
 pub(crate) fn look_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<Option<Stat>> {
     match look(dir, name, 0) {
         Ok(about) => Ok(Some(about)),
@@ -264,12 +264,12 @@ pub(crate) fn look_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<Option<Stat>> 
     }
 }
 
-/// What `path` is; a link at its end is looked at itself.
+/// The attributes of `path`. A link in the last part is not followed.
 pub(crate) fn look_at_path(path: &Path) -> Result<Stat> {
     path.with_nix_path(|path| look(nix::fcntl::AT_FDCWD, path, 0))?
 }
 
-/// What an open file is, and when it was made.
+/// The attributes of an open file, with its creation time.
 pub(crate) fn look_at_open(fd: BorrowedFd<'_>) -> Result<Stat> {
     look(fd, c"", libc::AT_EMPTY_PATH)
 }
@@ -278,12 +278,12 @@ fn look(dir: BorrowedFd<'_>, name: &CStr, flags: libc::c_int) -> Result<Stat> {
     // SAFETY: all-zero bytes are a valid `statx`.
     let mut found: libc::statx = unsafe { std::mem::zeroed() };
     let mask = libc::STATX_BASIC_STATS | libc::STATX_BTIME;
-    // As stat(2) and its kin do.
+    // stat(2) and its relatives set AT_NO_AUTOMOUNT too.
     let flags = flags | libc::AT_SYMLINK_NOFOLLOW | libc::AT_NO_AUTOMOUNT;
-    // SAFETY: the name is a string, `found` lives through the call and is what the kernel fills in.
+    // SAFETY: the name is a string; the kernel fills in `found`, which lives through the call.
     match Errno::result(unsafe { libc::statx(dir.as_raw_fd(), name.as_ptr(), flags, mask, &raw mut found) }) {
         Ok(_) => Ok(Stat::from(&found)),
-        // Somebody's filter knows the call not yet, and says so or refuses it.
+        // A system call filter does not know statx(2) yet, or refuses it.
         Err(Errno::ENOSYS | Errno::EPERM) => {
             let flags = nix::fcntl::AtFlags::from_bits_retain(flags);
             nix::sys::stat::fstatat(dir, name, flags).map(Stat::from)
@@ -292,8 +292,8 @@ fn look(dir: BorrowedFd<'_>, name: &CStr, flags: libc::c_int) -> Result<Stat> {
     }
 }
 
-/// What `path` (absolute) is, and whether a link is on the way to it or at its end; `Ok(None)` where there is one, and
-/// ENOENT where something is missing before any link is met.
+/// The attributes of `path` (absolute). `Ok(None)` if a link is in any part of it. ENOENT if a part is missing before
+/// any link.
 pub(crate) fn look_without_links(path: &CStr) -> Result<Option<Stat>> {
     match super::open::without_links(path) {
         Ok(place) => look_at_open(place.as_fd()).map(Some),
@@ -302,8 +302,7 @@ pub(crate) fn look_without_links(path: &CStr) -> Result<Option<Stat>> {
     }
 }
 
-/// Whether `path` is known to mean what it says: there is no link on the way to it or at its end, or something is
-/// missing before any link.
+/// Whether no link can redirect `path`: it has no link in any part, or a part is missing before any link.
 pub(crate) fn is_plain(path: &CStr) -> bool {
     match super::open::without_links(path) {
         Ok(_) | Err(Errno::ENOENT) => true,

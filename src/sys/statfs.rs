@@ -5,13 +5,13 @@ use std::os::fd::BorrowedFd;
 
 use super::Result;
 
-/// Whether `fd` lies on a procfs. What is written to `uid_map` must not land in a file that somebody mounted there
+/// Whether `fd` lies on a procfs. Otherwise text meant for `uid_map` could go to a file that somebody mounted there
 /// (CVE-2025-52881).
 pub(crate) fn is_procfs(fd: BorrowedFd<'_>) -> Result<bool> {
     nix::sys::statfs::fstatfs(fd).map(|fs| fs.filesystem_type() == nix::sys::statfs::PROC_SUPER_MAGIC)
 }
 
-/// Whether `fd` lies on a filesystem that shows the kernel's own state, rather than anybody's files.
+/// Whether `fd` lies on a filesystem that shows the kernel's state and not somebody's files.
 pub(crate) fn is_kernels(fd: BorrowedFd<'_>) -> Result<bool> {
     use nix::sys::statfs::{
         BPF_FS_MAGIC, CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, DEBUGFS_MAGIC, DEVPTS_SUPER_MAGIC, PROC_SUPER_MAGIC,
@@ -31,44 +31,44 @@ pub(crate) fn is_kernels(fd: BorrowedFd<'_>) -> Result<bool> {
     nix::sys::statfs::fstatfs(fd).map(|fs| kernels.contains(&fs.filesystem_type()))
 }
 
-/// Whether the filesystem of `fd` gives the greatest offset that there is to the last entry of a directory: ext4, which
-/// answers with nothing where a reader has got there (`ext4_dx_readdir` in fs/ext4/dir.c, `EXT4_HTREE_EOF_64BIT`). Of
-/// others the offsets mean nothing to anybody else (`getdents(2)`).
+/// Whether the filesystem of `fd` gives the last entry of a directory the greatest possible offset. ext4 does, and a
+/// reader that has reached this offset gets nothing more (`ext4_dx_readdir` in fs/ext4/dir.c, `EXT4_HTREE_EOF_64BIT`).
+/// The offsets of other filesystems have no meaning outside them (`getdents(2)`).
 pub(crate) fn marks_last(fd: BorrowedFd<'_>) -> Result<bool> {
     nix::sys::statfs::fstatfs(fd).map(|fs| fs.filesystem_type() == nix::sys::statfs::EXT4_SUPER_MAGIC)
 }
 
-/// Whether the filesystem of `fd` lists files with the inode number that `stat(2)` has for them, and without those of
-/// another device in between. An overlay does not always, nor do many in user space. A filesystem that is missing here
-/// costs time only.
+/// Whether the filesystem of `fd` lists each file with the inode number that `stat(2)` reports, and lists no files of
+/// another device. An overlay and many FUSE filesystems do not. A filesystem that is missing in this list only costs
+/// time.
 pub(crate) fn lists_inodes(fd: BorrowedFd<'_>) -> Result<bool> {
     use nix::sys::statfs::{BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, F2FS_SUPER_MAGIC, FsType, TMPFS_MAGIC};
-    // nix has it for glibc alone.
+    // nix has this constant for glibc only.
     const XFS_SUPER_MAGIC: FsType = FsType(libc::XFS_SUPER_MAGIC as _);
     let known = [BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, F2FS_SUPER_MAGIC, TMPFS_MAGIC, XFS_SUPER_MAGIC];
     nix::sys::statfs::fstatfs(fd).map(|fs| known.contains(&fs.filesystem_type()))
 }
 
-/// Whether the filesystem of `fd` has no name in a directory that it does not list. Automounts, snapshots and much in user
-/// space have. A filesystem that is missing here costs time only.
+/// Whether the filesystem of `fd` lists every name that can be looked up. Automounts, snapshots and many FUSE
+/// filesystems have unlisted names. A filesystem that is missing in this list only costs time.
 pub(crate) fn lists_all(fd: BorrowedFd<'_>) -> Result<bool> {
     use nix::sys::statfs::{
         BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, F2FS_SUPER_MAGIC, FsType, OVERLAYFS_SUPER_MAGIC, TMPFS_MAGIC,
     };
-    // nix has it for glibc alone.
+    // nix has this constant for glibc only.
     const XFS_SUPER_MAGIC: FsType = FsType(libc::XFS_SUPER_MAGIC as _);
     let known =
         [BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, F2FS_SUPER_MAGIC, OVERLAYFS_SUPER_MAGIC, TMPFS_MAGIC, XFS_SUPER_MAGIC];
     nix::sys::statfs::fstatfs(fd).map(|fs| known.contains(&fs.filesystem_type()))
 }
 
-/// Whether nothing can be changed at `fd` through its mount (`fstatvfs(3)`).
+/// Whether the mount or filesystem of `fd` is read-only (`fstatvfs(3)`).
 pub(crate) fn is_read_only(fd: BorrowedFd<'_>) -> Result<bool> {
     nix::sys::statvfs::fstatvfs(fd).map(|fs| fs.flags().contains(nix::sys::statvfs::FsFlags::ST_RDONLY))
 }
 
 /// Whether a selinuxfs is mounted at `path`.
 pub(crate) fn is_selinuxfs(path: &CStr) -> bool {
-    // The C libraries disagree about the sign of the field, and the magic number needs the highest of 32 bits.
+    // The C libraries disagree about the sign of the field, and this magic number uses the highest of 32 bits.
     nix::sys::statfs::statfs(path).is_ok_and(|fs| fs.filesystem_type().0 as u32 == libc::SELINUX_MAGIC as u32)
 }

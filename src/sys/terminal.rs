@@ -1,4 +1,4 @@
-//! Process groups, and which of them has the terminal (`credentials(7)`, `tty_ioctl(4)`).
+//! Process groups, and which of them is in the foreground of the terminal (`credentials(7)`, `tty_ioctl(4)`).
 
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
@@ -9,9 +9,9 @@ use nix::unistd::Pid;
 
 use super::{Call, Errno, Result};
 
-/// The controlling terminal of this process. `ENXIO` where it has none.
+/// Opens the controlling terminal of this process. `ENXIO` if it has none.
 ///
-/// Somebody may have forbidden to open it again (`TIOCEXCL`, ioctl_tty(2)): then one of the standard descriptors will do.
+/// If somebody has forbidden opening it again (`TIOCEXCL`, ioctl_tty(2)), a standard descriptor is duplicated instead.
 pub(crate) fn open() -> Result<OwnedFd> {
     let opened = nix::fcntl::open(c"/dev/tty", OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NOCTTY, Mode::empty());
     if !matches!(opened, Err(Errno::EBUSY)) {
@@ -21,32 +21,32 @@ pub(crate) fn open() -> Result<OwnedFd> {
     ours.map_or(opened, |fd| nix::fcntl::fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(3)).map(super::fd::own))
 }
 
-/// Whether descriptor `number` is a terminal, whichever.
+/// Whether descriptor `number` is any terminal.
 pub(crate) fn is_terminal(number: i32) -> bool {
     // SAFETY: a plain number.
     unsafe { libc::isatty(number) == 1 }
 }
 
-/// Lets others open the terminal again, where somebody has forbidden it.
+/// Lets others open the terminal again, if somebody has forbidden that.
 pub(crate) fn share(terminal: BorrowedFd<'_>) {
     // SAFETY: TIOCNXCL takes no argument.
     let _shared = Errno::result(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCNXCL as libc::Ioctl) }).is_ok();
 }
 
-/// The process group that has the terminal: keys send their signals to it, and it may read.
+/// The foreground process group. Keys send their signals to it, and it may read from the terminal.
 pub(crate) fn foreground(terminal: BorrowedFd<'_>) -> Result<i32> {
     // SAFETY: a plain number.
     Errno::result(unsafe { libc::tcgetpgrp(terminal.as_raw_fd()) })
 }
 
-/// What [`set_foreground`] does, besides what [`super::process::UNBLOCK`] names.
+/// The system call of [`set_foreground`], besides [`super::process::UNBLOCK`].
 pub(crate) const SET_FOREGROUND: Call = Call {
     args: [None, Some(libc::TIOCSPGRP as u32 as u64), None, None, None, None],
     ..Call::new("ioctl", libc::SYS_ioctl)
 };
 
-/// Gives the terminal to `group`, a group of this session. SIGTTOU, which stops whoever does that from the background, is
-/// blocked meanwhile.
+/// Makes `group`, a process group of this session, the foreground group. SIGTTOU is blocked meanwhile, because it would
+/// stop a background process that does this.
 pub(crate) fn set_foreground(terminal: BorrowedFd<'_>, group: i32) -> Result<()> {
     let mut set = SigSet::empty();
     set.add(Signal::SIGTTOU);
@@ -63,16 +63,16 @@ pub(crate) fn own_group() -> i32 {
     nix::unistd::getpgrp().as_raw()
 }
 
-/// What [`start_group`] does.
+/// The system call of [`start_group`].
 pub(crate) const START_GROUP: Call =
     Call { args: [Some(0), Some(0), None, None, None, None], ..Call::new("setpgid", libc::SYS_setpgid) };
 
-/// Puts this process into a new group, which has its number.
+/// Moves this process into a new process group, whose id is its own.
 pub(crate) fn start_group() -> Result<()> {
     nix::unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0))
 }
 
-/// Sends `signal` to every process of `group`. One that has none any more is no error.
+/// Sends `signal` to every process of `group`. It is no error if the group has no process any longer.
 pub(crate) fn signal_group(group: i32, signal: u8) -> Result<()> {
     // SAFETY: plain numbers.
     match Errno::result(unsafe { libc::killpg(group, signal.into()) }) {
@@ -81,7 +81,7 @@ pub(crate) fn signal_group(group: i32, signal: u8) -> Result<()> {
     }
 }
 
-/// The signal by which the child behind `child` has stopped since this was asked last.
+/// The signal that has stopped `child` since the last time this was asked.
 pub(crate) fn stopped(child: BorrowedFd<'_>) -> Result<Option<u8>> {
     // SAFETY: all-zero bytes are a valid `siginfo_t`.
     let mut found: libc::siginfo_t = unsafe { std::mem::zeroed() };
@@ -89,7 +89,7 @@ pub(crate) fn stopped(child: BorrowedFd<'_>) -> Result<Option<u8>> {
     let options = libc::WSTOPPED | libc::WNOHANG;
     // SAFETY: `found` lives through the call.
     match Errno::result(unsafe { libc::waitid(libc::P_PIDFD, number as libc::id_t, &raw mut found, options) }) {
-        // One that has ended has not stopped.
+        // The child has ended, so it is not stopped.
         Err(Errno::ECHILD) => return Ok(None),
         result => result.map(drop)?,
     }

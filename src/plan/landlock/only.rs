@@ -1,8 +1,8 @@
-//! Landlock as the only wall: no namespace and no mount, for hosts where user namespaces are off. What a profile asks
-//! for and rules cannot express is named.
+//! Landlock as the only restriction, without namespaces and mounts, for hosts where user namespaces are off. What a
+//! profile asks for and rules cannot express is reported by name.
 //!
-//! As much as possible ([`crate::spec::Spec::best_effort`]) never means more access here. Where something cannot be
-//! hidden or made read-only, the bind that would show it is not granted, or not for writing.
+//! [`crate::spec::Spec::best_effort`] never gives more access here. If something cannot be hidden or made read-only,
+//! the bind that would show it is not granted, or not for writing.
 
 use super::{
     NO_PORTS, Rules, SCOPES_SINCE, SINCE, TCP_SINCE, clean, descriptors, is_at_or_below, mounted, of_bind, path_of,
@@ -20,7 +20,7 @@ const NO_NAMESPACE: &str = "it takes a namespace, and there is none with Landloc
 const NO_MOUNT: &str = "it takes a mount, and there is none with Landlock alone";
 const NO_CHANGE: &str = "it would change the host itself";
 
-/// The rules for the host's own files, and what of `spec` they cannot express. The ABI is 1 or more.
+/// The rules for the host's own files, and what of `spec` they cannot express. `abi` is 1 or more.
 pub(crate) fn only(spec: &Spec, caller: Caller, abi: u32) -> (Rules, Vec<Unenforced>) {
     let mut unenforced = wishes(spec, caller);
     unenforced.extend(limits(abi));
@@ -31,7 +31,7 @@ pub(crate) fn only(spec: &Spec, caller: Caller, abi: u32) -> (Rules, Vec<Unenfor
         }
     }
     let landlock = &spec.lockdown.landlock;
-    // A network of its own that cannot be had is no network, as far as that can be said.
+    // A new network namespace cannot be had. The closest that rules can express is to forbid all TCP.
     let tcp = |ports: &Option<Vec<u16>>| abi >= TCP_SINCE && (ports.is_some() || spec.namespaces.net);
     let wants_tcp = landlock.connect_tcp.is_some() || landlock.bind_tcp.is_some();
     if wants_tcp && abi < TCP_SINCE {
@@ -58,7 +58,7 @@ pub(crate) fn only(spec: &Spec, caller: Caller, abi: u32) -> (Rules, Vec<Unenfor
     (rules, unenforced)
 }
 
-/// Wishes that are no operations and take a namespace.
+/// Requests that are no operations and need a namespace.
 fn wishes(spec: &Spec, caller: Caller) -> Vec<Unenforced> {
     let &Namespaces { user, user_inner, user_maps_from, pid, pid_join, net, ipc, uts, cgroup } = &spec.namespaces;
     let network = "Landlock has rules for TCP ports, and none for UDP and other sockets";
@@ -88,7 +88,7 @@ fn wishes(spec: &Spec, caller: Caller) -> Vec<Unenforced> {
     wanted.map(|(_, field, what, why)| Unenforced::wish(Some(field), what, why)).collect()
 }
 
-/// What this ABI does not restrict at all, and a namespace would.
+/// What this ABI cannot restrict and a namespace would.
 fn limits(abi: u32) -> Vec<Unenforced> {
     let whats = [
         (Rights::REFER, "moving files between directories", "it forbids that everywhere"),
@@ -117,12 +117,13 @@ fn limits(abi: u32) -> Vec<Unenforced> {
     std::iter::once(never).chain(old).collect()
 }
 
-/// Adds what `op` grants, or takes away what it would hide and says why it cannot be had.
+/// Grants what `op` asks for. If rules cannot express it, takes away all that `op` would hide and returns the reason.
 fn grant(granted: &mut Vec<FileRule>, index: usize, op: &Op) -> Result<(), String> {
     match &op.fs {
         FsOp::Bind { source: Source::Path(source) | Source::Real(source), dest, flags } => {
             let is_absolute = source.to_bytes().starts_with(b"/");
-            // A relative one counts from a directory that is not known here. Where a box can write, it was looked up.
+            // A relative path depends on a directory that is not known here. If the sandbox can write there, `real` has
+            // the path.
             let Some(source) = Some(source).filter(|_| is_absolute).or(op.real.first()) else {
                 return Err(hide(granted, clean(dest), "its path is relative: name it from the root"));
             };
@@ -154,13 +155,13 @@ fn grant(granted: &mut Vec<FileRule>, index: usize, op: &Op) -> Result<(), Strin
         | FsOp::Mqueue { .. }
         | FsOp::CopyFile { .. } => Err(hide(granted, mounted(&op.fs).and_then(|(dest, _)| clean(dest)), NO_MOUNT)),
         FsOp::Data { dest, .. } | FsOp::Text { dest, .. } => Err(hide(granted, clean(dest), NO_MOUNT)),
-        // Without them there is less, and nothing that was to be hidden.
+        // Without these the program sees less, and nothing is shown that should be hidden.
         FsOp::Dir { .. } | FsOp::Symlink { .. } | FsOp::Chmod { .. } => Err(NO_CHANGE.into()),
         FsOp::Hostname { .. } => Err(NO_NAMESPACE.into()),
     }
 }
 
-/// Allows `rights` on a path of the host, as a bind over what was allowed before.
+/// Allows `rights` on a path of the host. As a bind would, this replaces what was allowed there and below.
 fn allow(granted: &mut Vec<FileRule>, index: usize, path: Vec<u8>, rights: Rights) -> Result<(), String> {
     granted.retain(|rule| !is_at_or_below(&bytes(rule), &path));
     let mut wider = None;
@@ -177,7 +178,7 @@ fn allow(granted: &mut Vec<FileRule>, index: usize, path: Vec<u8>, rights: Right
     }
 }
 
-/// Leaves no more than reading of what is allowed at `path`.
+/// Reduces what is allowed at `path` to reading.
 fn reduce(granted: &mut [FileRule], path: &[u8]) -> Result<(), String> {
     let mut more_above = false;
     for rule in granted.iter_mut().filter(|rule| is_at_or_below(path, &bytes(rule))) {
@@ -187,7 +188,7 @@ fn reduce(granted: &mut [FileRule], path: &[u8]) -> Result<(), String> {
     if more_above { Err("rules add up: what is allowed above it is allowed here too".into()) } else { Ok(()) }
 }
 
-/// Takes away everything that shows something at, above or below `path`; all of it where the path is not known.
+/// Takes away every rule that shows something at, above or below `path`, or all rules if `path` is not known.
 fn hide(granted: &mut Vec<FileRule>, path: Option<Vec<u8>>, why: &str) -> String {
     granted.retain(|rule| {
         let shows = |path: &Vec<u8>| is_at_or_below(path, &bytes(rule)) || is_at_or_below(&bytes(rule), path);
@@ -196,7 +197,7 @@ fn hide(granted: &mut Vec<FileRule>, path: Option<Vec<u8>>, why: &str) -> String
     why.into()
 }
 
-/// The path of a rule, clean.
+/// The path of a rule, in the form of [`clean`].
 fn bytes(rule: &FileRule) -> Vec<u8> {
     clean(&rule.path).unwrap_or_default()
 }

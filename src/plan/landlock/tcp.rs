@@ -1,11 +1,11 @@
-//! The system call filter that stands beside the rules for TCP ports.
+//! The system call filter that complements the rules for TCP ports.
 //!
-//! Landlock looks at a port in connect(2) and bind(2), and only where the socket is one of TCP itself. The kernel has more
-//! ways to speak TCP, and gets new ones. So this filter lists what may be made, not what may not: sockets that cannot
-//! speak TCP, and TCP itself. Programs that try something else fall back.
+//! Landlock checks a port in connect(2) and bind(2) only, and only on plain TCP sockets. The kernel has other ways to
+//! speak TCP, and new ones are added. So this filter lists the sockets that may be made and not those that may not:
+//! sockets that cannot speak TCP, and TCP itself. Programs that try something else fall back.
 //!
-//! One way is left: a TCP socket that listens without bind(2) gets a free port. A filter cannot tell it from a socket of
-//! another kind, and the manual says so (`--tcp-bind`).
+//! One way remains: a TCP socket that listens without bind(2) gets a free port. A filter cannot tell it from a socket
+//! of another kind. The manual says so (`--tcp-bind`).
 
 use std::collections::BTreeSet;
 
@@ -16,12 +16,12 @@ use crate::seccomp::profile::Reader;
 use crate::seccomp::table::Table;
 use crate::seccomp::{compile, shipped};
 
-/// The kinds of AF_INET and AF_INET6 that may be made, as type and protocol: TCP, UDP, and the echo requests of
-/// ping(8). 0 is the protocol that belongs to the type.
+/// The AF_INET and AF_INET6 sockets that may be made, as type and protocol: TCP, UDP and the echo sockets of ping(8).
+/// Protocol 0 is the default of the type.
 ///
-/// So there is no MPTCP (262) and no SMC (256): both fall back to plain TCP with a peer that knows nothing else, and
-/// Landlock has no rules for them (<https://github.com/landlock-lsm/linux/issues/54>). Nor is there a raw socket, which
-/// can send packets of TCP where the program has CAP_NET_RAW.
+/// This leaves out MPTCP (262) and SMC (256). Both fall back to plain TCP with a peer that does not know them, and
+/// Landlock has no rules for them (<https://github.com/landlock-lsm/linux/issues/54>). It leaves out raw sockets too:
+/// with CAP_NET_RAW they can send TCP packets.
 const OF_INET: [(u8, u8); 6] =
     [(STREAM, 0), (STREAM, TCP), (DATAGRAM, 0), (DATAGRAM, 17), (DATAGRAM, 1), (DATAGRAM, 58)];
 /// `SOCK_STREAM`
@@ -31,15 +31,17 @@ const DATAGRAM: u8 = 2;
 /// `IPPROTO_TCP`
 const TCP: u8 = 6;
 
-/// What is said of other sockets, and of sockets of TCP:
+/// The rules for other sockets, and for options of TCP sockets:
 ///
-/// * AF_UNIX (1) and AF_NETLINK (16, the C library lists addresses by it) are the other families. Of those that are not
-///   named, AF_SMC speaks TCP at once, and AF_RDS where its module is there.
-/// * `TCP_ULP` (31) turns a socket of TCP into one of SMC by the name "smc". It turns on TLS in the kernel too, without
-///   which TLS libraries do their work themselves.
-/// * `IP_LOCAL_PORT_RANGE` (51, of IPv6 sockets too; Linux 6.3) lets listen(2) without bind(2) take the port of one's choice.
+/// * Of other families, AF_UNIX (1) and AF_NETLINK (16, by which the C library lists addresses) are allowed. Among the
+///   rest, AF_SMC speaks TCP at once, and so does AF_RDS if its module is loaded.
+/// * `TCP_ULP` (31) with the name "smc" turns a TCP socket into an SMC socket. It also turns on TLS in the kernel.
+///   Without it, TLS libraries do that work themselves.
+/// * `IP_LOCAL_PORT_RANGE` (51, for IPv6 sockets too; Linux 6.3) lets listen(2) without bind(2) use a port of one's
+///   choice.
 /// * `MSG_FASTOPEN` (0x20000000) connects without connect(2).
-/// * What io_uring does is seen by no filter, and the arguments of the old socketcall(2) lie in memory.
+/// * No filter sees what io_uring does, and the arguments of the old socketcall(2) lie in memory, where no filter sees
+///   them.
 const REST: &str = r#"
     { "names": ["socket", "socketpair"], "action": "SCMP_ACT_ALLOW",
       "args": [{ "index": 0, "value": 1, "op": "SCMP_CMP_EQ" }, { "index": 0, "value": 16, "op": "SCMP_CMP_EQ" }] },
@@ -58,7 +60,7 @@ const REST: &str = r#"
   ]
 }"#;
 
-/// The profile that the filter is made of.
+/// The profile from which the filter is compiled.
 fn profile() -> String {
     let mut text = r#"{
   "defaultAction": "SCMP_ACT_ALLOW",
@@ -67,7 +69,7 @@ fn profile() -> String {
         .to_owned();
     for family in [2, 10] {
         for (kind, protocol) in OF_INET {
-            // Flags (SOCK_CLOEXEC, SOCK_NONBLOCK) stand above the four bits of the type.
+            // The flags (SOCK_CLOEXEC, SOCK_NONBLOCK) use the bits above the four bits of the type.
             text.push_str(&format!(
                 r#"
     {{ "names": ["socket", "socketpair"], "action": "SCMP_ACT_ALLOW",
@@ -80,7 +82,7 @@ fn profile() -> String {
     text + REST
 }
 
-/// The filter, as `Seccomp::Programs` has them. An error on a machine for which no filter can be made.
+/// The filter, in the form of `Seccomp::Programs`. An error on an architecture without filters.
 pub(crate) fn filter() -> Result<Vec<u8>, Error> {
     match Arch::here() {
         Some(arch) => filter_for(arch),
@@ -95,7 +97,7 @@ fn filter_for(arch: Arch) -> Result<Vec<u8>, Error> {
     let table = Table::new();
     let reader = Reader { table: &table, shipped: &shipped::text, is_cap: &|_| false };
     let profile = reader.read("the filter of TCP ports", profile().as_bytes())?;
-    // Nothing in it depends on the kernel's version or on capabilities.
+    // The filter does not depend on the kernel version or on capabilities.
     let policies = resolve(&profile, &Target { arch, kernel: (5, 13), caps: &BTreeSet::new() }, &table)?;
     Ok(compile(&policies)?.bytes())
 }
@@ -108,7 +110,7 @@ mod tests {
 
     const ALLOW: u32 = 0x7fff_0000;
 
-    /// Every convention of every kernel, with the answer to a call of the name that is given.
+    /// Calls `check` for every architecture and ABI, with a function that returns the filter's answer to a call.
     fn everywhere(check: impl Fn(Arch, &dyn Fn(&str, [u64; 4]) -> Option<u32>)) {
         let table = Table::new();
         for kernel in Arch::KERNELS {
@@ -129,7 +131,7 @@ mod tests {
         Verdict::Errno(number).code()
     }
 
-    /// ICMP, TCP, UDP, DCCP, ICMPv6, L2TP, SCTP, UDP-Lite, raw, SMC, MPTCP, and what belongs to the type.
+    /// ICMP, TCP, UDP, DCCP, ICMPv6, L2TP, SCTP, UDP-Lite, raw, SMC, MPTCP, and 0 for the default of the type.
     const PROTOCOLS: [u64; 12] = [0, 1, 6, 17, 33, 58, 115, 132, 136, 255, 256, 262];
 
     /// Every family and type that a kernel can have.

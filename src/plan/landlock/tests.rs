@@ -1,4 +1,4 @@
-//! The tables of rules: every ABI, every operation, with and without mounts.
+//! Tests of the rules: every ABI, every operation, with and without mounts.
 use super::*;
 use crate::error::Field;
 use crate::host::Caller;
@@ -30,7 +30,7 @@ fn remount(dest: &CStr) -> FsOp {
     FsOp::RemountReadOnly { dest: dest.into() }
 }
 
-/// The rules of a box on a kernel with `abi`, as they are printed.
+/// The rules of a sandbox on a kernel with `abi`, as they are printed.
 fn mirrored(abi: u32, ops: Vec<FsOp>) -> Vec<String> {
     let (rules, unenforced) = beside_mounts(&spec(LandlockTier::Mirror, ops), abi);
     assert_eq!(unenforced, []);
@@ -144,10 +144,10 @@ fn a_later_mount_takes_the_place_of_what_it_covers() {
     let root = || format!("/: {R}");
     let covered = vec![remount(c"/"), bind(c"/a/b", false), bind(c"/ab", false), bind(c"/a", true)];
     assert_eq!(mirrored(7, covered), [root(), format!("/ab: {W}")]);
-    // Whether the last one covers anything is known when its source is looked for.
+    // Whether the optional bind covers anything is known only when its source is looked up.
     let optional = with_flags(c"/a", BindFlags { read_only: true, devices: false, optional: true });
     assert_eq!(mirrored(7, vec![remount(c"/"), bind(c"/a/b", false), optional]), [root(), format!("/a/b: {W}")]);
-    // With `..` it depends on links.
+    // With `..` the path depends on links.
     let up = vec![remount(c"/"), bind(c"/a/b", false), bind(c"/x/../a", true)];
     assert_eq!(mirrored(7, up), [root(), format!("/a/b: {W}")]);
 }
@@ -204,9 +204,9 @@ fn kinds_of_mounts_allow_what_they_are_for() {
     assert_eq!(mirrored(7, vec![remount(c"/"), devices(false)])[1], format!("/x: {W} IoctlDev"));
     let nodes = "/x: Execute WriteFile ReadFile ReadDir IoctlDev";
     assert_eq!(mirrored(7, vec![remount(c"/"), devices(true)])[1], nodes);
-    // Before ABI 5 nothing is known of ioctl(2), and nothing of it forbidden.
+    // Before ABI 5 Landlock does not know ioctl(2) and does not restrict it.
     assert_eq!(mirrored(4, vec![remount(c"/"), devices(false)])[1], format!("/x: {W}"));
-    // Sockets of a read-only mount can be connected to.
+    // Connecting to a socket works on a read-only mount too.
     assert_eq!(mirrored(9, vec![remount(c"/")]), [format!("/: {R} ResolveUnix")]);
 }
 
@@ -217,13 +217,13 @@ fn the_program_may_open_again_what_it_is_given() {
     assert_eq!(beside_mounts(&wish, 7).0.unwrap().descriptors, [0, 1, 2, 7]);
 }
 
-/// What is granted, and the words of what is not, with Landlock alone.
+/// What is granted, and the messages about what is not, with Landlock alone.
 fn alone(abi: u32, ops: Vec<FsOp>) -> (Vec<String>, Vec<String>) {
     let (rules, unenforced) = only(&spec(LandlockTier::Only, ops), CALLER, abi);
     (rules.files.iter().map(ToString::to_string).collect(), names(&but_for_attributes(unenforced)))
 }
 
-/// Without what no ABI has rights for, which is always named.
+/// Removes the entry for what no ABI has rights for. It must always be there.
 fn but_for_attributes(mut unenforced: Vec<Unenforced>) -> Vec<Unenforced> {
     let always = unenforced.iter().position(|one| one.what == b"modes, owners, times and attributes of files");
     unenforced.remove(always.expect("it is named"));
@@ -344,7 +344,7 @@ fn landlock_alone_names_what_an_old_abi_leaves_open() {
     assert!(!names(&only(&wish, CALLER, 4).1).contains(&"TCP ports".to_owned()));
 }
 
-/// As much as possible is never more access than was asked for.
+/// Best effort never gives more access than was asked for.
 #[test]
 fn what_cannot_be_hidden_is_not_granted_at_all() {
     let home = || bind(c"/home", false);
@@ -371,17 +371,17 @@ fn what_cannot_be_made_read_only_below_is_read_only_above() {
     let read = |path: &str| format!("{path}: {R} ResolveUnix");
     let (rules, unenforced) = alone(9, vec![bind(c"/w", false), bind(c"/w/.git", true)]);
     assert_eq!((rules, unenforced), (vec![read("/w"), read("/w/.git")], vec!["bind /w/.git (read-only)".into()]));
-    // The other way round is expressed well: what is writable lies below what is not.
+    // The reverse can be expressed: a writable directory below a read-only one.
     let (rules, unenforced) = alone(9, vec![bind(c"/w", true), bind(c"/w/out", false)]);
     assert_eq!((rules, unenforced.len()), (vec![read("/w"), format!("/w/out: {W} ResolveUnix")], 0));
-    // A bind over others takes their place, as a mount would.
+    // A bind over others replaces them, as a mount would.
     assert_eq!(alone(9, vec![bind(c"/w/out", false), bind(c"/w", true)]), (vec![read("/w")], Vec::new()));
     assert_eq!(alone(9, vec![bind(c"/w", false), remount(c"/w")]), (vec![read("/w")], Vec::new()));
     assert_eq!(alone(9, vec![bind(c"/w", false), remount(c"/w/x")]).1, ["make read-only /w/x"]);
     assert_eq!(alone(9, vec![remount(c"/")]).1, [""; 0], "nothing is granted there");
 }
 
-/// A relative source counts from the caller's directory: what it is, was looked up where a box can write there.
+/// The rule for a relative source uses the path that was found. It was looked up if the sandbox can write there.
 #[test]
 fn a_relative_source_is_what_was_found() {
     let relative = |real: &[&CStr]| {
