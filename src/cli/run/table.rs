@@ -346,7 +346,8 @@ const RESTRICTIONS: &[Opt] = &[
         "Restrict files by Landlock as well, not, or by nothing else",
         "`auto`, unless told, is a second wall behind the mounts. `only` makes no namespaces, for hosts where user namespaces are off: \
          what Landlock cannot express is then refused by name. No Landlock has rights for the modes and owners of files, so this \
-         takes {--best-effort}, which says what does not hold. Before Landlock 9, sockets with a path are part of that.",
+         takes {--best-effort}, which says what does not hold. Before Landlock 9, sockets with a path are part of that. Rules \
+         only add up: a workspace with files to be protected in it, as every Git repository has, is read-only as a whole then.",
     ),
     Opt::new(
         "--tcp-connect",
