@@ -128,6 +128,18 @@ fn a_full_output_is_a_failure_of_ours() {
     assert_eq!(command("bwrap --help").stdout(full).status().unwrap().code(), Some(1));
 }
 
+#[test]
+fn a_closed_output_is_said_to_be_closed() {
+    for words in PRINTING {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "exec \"$@\" >&-", "sh", env!("CARGO_BIN_EXE_pinfold")]).args(words.split(' '));
+        let Output { status, stderr, .. } = shell.env("XDG_CONFIG_HOME", NO_PROFILES).output().unwrap();
+        let said = String::from_utf8(stderr).unwrap();
+        assert_eq!(status.code(), Some(125), "{words}: {said}");
+        assert!(said.ends_with(": cannot write to standard output: it is closed\n"), "{words}: {said}");
+    }
+}
+
 /// As `| head` leaves it: who reads no longer wants no complaint either.
 #[test]
 fn a_reader_that_is_gone_is_no_failure_to_speak_of() {
