@@ -66,7 +66,7 @@ pub(crate) fn shortened(text: Vec<u8>) -> Vec<u8> {
 
 fn kind(failure: &Failure) -> ErrorKind {
     match (failure.stage, Errno::from_raw(failure.errno)) {
-        (Stage::Exec, Errno::ENOENT | Errno::ENAMETOOLONG) => ErrorKind::NotFound,
+        (Stage::Exec, Errno::ENOENT | Errno::ENOTDIR | Errno::ENAMETOOLONG) => ErrorKind::NotFound,
         (Stage::Exec, _) => ErrorKind::NotExecutable,
         _ => ErrorKind::Failed,
     }

@@ -28,6 +28,15 @@ fn a_program_that_cannot_be_started_is_126_or_127() {
         missing.stderr_text().lines().next(),
         Some("pinfold: program: cannot execute no-such-program: No such file or directory")
     );
+    // What a file is not a directory for cannot be found either.
+    let below = format!("{}/x", script.display());
+    assert_eq!(place.run("", &[&below]).run().ending(), "exit 127");
+    // The kernel says "No such file" of the script whose interpreter is missing.
+    let lost = place.file("project/lost", "#!/no/such/interpreter\n");
+    fs::set_permissions(&lost, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let lost = place.run("", &["./lost"]).run();
+    assert_eq!(lost.ending(), "exit 127");
+    assert!(lost.stderr_text().contains("\nhint: interpreter /no/such/interpreter, which "), "{lost}");
     let closed = place.run("", &[script.to_str().unwrap()]).run();
     assert_eq!(closed.ending(), "exit 126");
     assert!(closed.stderr_text().contains("cannot execute") && closed.stderr_text().contains("hint: "), "{closed}");

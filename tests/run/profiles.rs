@@ -293,13 +293,25 @@ fn a_program_that_nobody_can_execute_is_told_from_one_that_is_not_there() {
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::from_bits_truncate(0o755)).unwrap();
     fs::write(&script, format!("#!{}\n", fifo.display())).unwrap();
     assert_eq!(check("./net.py"), "");
+    // The carriage return is a part of the name.
+    fs::write(&script, "#!/bin/sh\r\n").unwrap();
+    assert!(check("./net.py").starts_with("interpreter /bin/sh\\r, which "), "{}", check("./net.py"));
+    fs::write(&script, "#! \t/bin/sh -e\n").unwrap();
+    assert_eq!(check("./net.py"), "");
+    assert_eq!(check(""), "the command is an empty word\n");
     // A program header that begins where no file ends.
-    let mut header = [&b"\x7fELF\x02"[..], &[0; 59]].concat();
+    let own = fs::read("/proc/self/exe").unwrap();
+    let mut header = [&own[..20], &[0; 44]].concat();
     header[0x20..0x28].fill(0xff);
     header[0x36] = 56;
     header[0x38] = 1;
-    fs::write(&script, header).unwrap();
+    fs::write(&script, &header).unwrap();
     assert_eq!(check("./net.py"), "");
+    // 42 is SuperH, which pinfold is not built for. Where an emulator is registered, it may run.
+    header[18..20].copy_from_slice(&42_u16.to_ne_bytes());
+    fs::write(&script, header).unwrap();
+    let entries = fs::read_dir("/proc/sys/fs/binfmt_misc").map_or(0, Iterator::count);
+    assert_eq!(check("./net.py").contains("for another kind of processor"), entries <= 2);
 }
 
 /// What can only be told once everything is read is told by the line that it is about too, by a run as by a check.

@@ -4,8 +4,9 @@
 use std::ffi::{CString, OsStr};
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::lint;
 use super::origin::{Origin, at, last, placed};
 use super::terms::TERMS;
 use super::view::{Seen, View};
@@ -114,16 +115,20 @@ pub(super) fn say(line: &[u8]) {
     console::tell(&[b"pinfold: ", line, b"\n"].concat());
 }
 
-/// What to do about a program that would be found outside, but is not shown: most often that of a toolchain in the home.
+/// What to do about a program that is not found: its interpreter or its loader is not shown, or it is outside only, as
+/// that of a toolchain in the home is most often.
 fn out_of_sight(plan: &Plan, failure: &Failure) -> Option<String> {
     if (failure.stage, failure.errno) != (Stage::Exec, Errno::ENOENT as i32) {
         return None;
     }
-    let path = |file: &CString| Path::new(OsStr::from_bytes(file.to_bytes())).to_owned();
-    let outside = plan.program.exec.files.iter().map(path).find(|path| path.is_absolute() && path.is_file())?;
-    // One that is shown lacks its interpreter or its loader.
-    if matches!(View::new(&plan.root.ops).at(&outside), Seen::Host(_)) {
-        return None;
+    let start = Path::new(OsStr::from_bytes(plan.program.cwd.first().to_bytes()));
+    // By its parts, which leaves out those that are a dot.
+    let path = |file: &CString| start.join(OsStr::from_bytes(file.to_bytes())).components().collect::<PathBuf>();
+    let outside = plan.program.exec.files.iter().map(path).find(|path| path.is_file())?;
+    let view = View::new(&plan.root.ops);
+    if let Seen::Host(host) = view.at(&outside) {
+        let lacks = lint::lacks(&view, outside, host)?;
+        return Some(String::from_utf8_lossy(&lacks).into_owned());
     }
     let mut hint = b"outside it is ".to_vec();
     push_printable(&mut hint, &outside);
