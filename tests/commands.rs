@@ -86,8 +86,9 @@ fn every_command_has_help() {
     ] {
         let (code, help, said) = pinfold(words);
         let verb = words[0];
-        // `bwrap` is called as it was called.
-        let is_usage = help.starts_with(&format!("usage: pinfold {verb} ")) || verb == "bwrap";
+        // `bwrap` is called as it was called, with its whole path.
+        let own = if verb == "bwrap" { env!("CARGO_BIN_EXE_pinfold") } else { "pinfold" };
+        let is_usage = help.starts_with(&format!("usage: {own} {verb} "));
         assert!(code == 0 && said.is_empty() && is_usage, "{words:?}: {help}{said}");
     }
 }

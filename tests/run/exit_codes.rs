@@ -41,6 +41,14 @@ fn a_program_that_cannot_be_started_is_126_or_127() {
     assert_eq!(closed.ending(), "exit 126");
     assert!(closed.stderr_text().contains("cannot execute") && closed.stderr_text().contains("hint: "), "{closed}");
     assert_eq!(place.run("", &["/etc"]).run().ending(), "exit 126");
+    fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    for (options, command) in [("--deny /usr/bin", "env"), ("--deny script", "./script"), ("--deny s*t", "./script")] {
+        let denied = place.run(options, &[command]).run();
+        assert_eq!(denied.ending(), "exit 126", "{denied}");
+        let said = denied.stderr_text();
+        assert!(said.lines().next().is_some_and(|line| line.ends_with(&format!("Permission denied ({options})"))), "{said}");
+        assert!(said.contains("\nhint: the program lies in what is denied"), "{said}");
+    }
 }
 
 /// 125, one line that names step, paths, reason and word, and a hint; and nothing of the program has run.

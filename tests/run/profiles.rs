@@ -423,16 +423,47 @@ fn a_profile_can_be_checked_in_any_directory() {
     }
 }
 
+/// It is the file that has the wrong mode, and not the home.
+#[test]
+fn a_profile_that_nobody_may_read_is_named() {
+    let place = Place::new("shut", Actor::User);
+    let file = place.file(".config/pinfold/profiles/shut.profile", "profile base\n");
+    fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o000)).unwrap();
+    let refused = place.sh("--profile shut", "echo it ran").run();
+    assert_eq!((refused.ending(), refused.stdout_text()), ("exit 125".into(), String::new()), "{refused}");
+    let wanted = format!("\nhint: the file is not readable for you: ls -l {} shows", file.display());
+    assert!(refused.stderr_text().contains(&wanted), "{refused}");
+}
+
 /// What is not there cannot be shown; no place for it has to be made.
 #[test]
 fn a_source_that_is_missing_is_said_to_be() {
     let place = Place::new("missing", Actor::User);
-    for options in ["--ro typo.txt", "--rw ./no/such", "--dev typo"] {
+    for (options, path, hint) in [
+        ("--ro typo.txt", "typo.txt", "create it first, or write --ro-try, which skips what is missing"),
+        ("--rw ./no/such", "./no/such", "create it first, or write --rw-try, which skips what is missing"),
+        ("--dev typo", "typo", "create it first, or write --dev-try, which skips what is missing"),
+        (
+            "--ro a:b",
+            "a",
+            "what stands behind a colon is the place inside; a colon that belongs to a path is written \\:",
+        ),
+        ("--ro ~/x", "~/x", "the shell has left the ~ as it is: write --ro ~/..., as two words, or $HOME"),
+    ] {
         let refused = place.sh(options, "echo it ran").run();
         assert_eq!((refused.ending(), refused.stdout_text()), ("exit 125".into(), String::new()), "{refused}");
-        let said = format!(
-            "pinfold: {options}: it does not exist on the host\nhint: the -try form of the option skips it then\n"
-        );
+        let said = format!("pinfold: {options}: {path} does not exist on the host\nhint: {hint}\n");
         assert_eq!(refused.stderr_text(), said);
+    }
+    std::os::unix::fs::symlink("/no/such", place.home.join("dangling")).unwrap();
+    for (options, hint) in [
+        ("--ro /no/such", "create it first, or write --ro-try"),
+        ("--ro /no/such:/y", "what stands behind a colon is the place inside; "),
+        ("--tmpfs /x --file /no/such:/x/y", "create it first\n"),
+        (&*format!("--ro {}/dangling", place.home.display()), "there is a symbolic link, and nothing where it leads to"),
+    ] {
+        let refused = place.sh(options, "echo it ran").run();
+        assert_eq!((refused.ending(), refused.stdout_text()), ("exit 125".into(), String::new()), "{refused}");
+        assert!(refused.stderr_text().contains(&format!("\nhint: {hint}")), "{options}: {refused}");
     }
 }

@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 
 use super::lint;
 use super::origin::{Origin, at, last, placed};
-use super::terms::TERMS;
+use super::terms::{self, TERMS};
 use super::view::{Seen, View};
 use crate::cli::console;
 use crate::error::{Error, ErrorKind, printable_json, push_printable};
 use crate::plan::Plan;
-use crate::protocol::{Failure, Stage};
+use crate::protocol::{Act, Failure, Stage};
 use crate::report;
-use crate::spec::{Conflict, FdNumber};
+use crate::spec::{Conflict, FdNumber, FsOp, Source};
 use crate::supervise::{Findings, Found, Frontend, Note, PATIENCE};
 use crate::sys::{Errno, Result as SysResult, fd, output};
 
@@ -32,7 +32,7 @@ pub(super) struct Native {
 impl Frontend for Native {
     fn error(&self, plan: &Plan, failure: &Failure) -> Error {
         let error = report::error(plan, failure, &TERMS);
-        let error = match out_of_sight(plan, failure) {
+        let error = match out_of_sight(plan, failure).or_else(|| self.missing(plan, failure)) {
             Some(hint) => error.with_hint(Some(hint)),
             None => error,
         };
@@ -86,6 +86,21 @@ impl Frontend for Native {
 }
 
 impl Native {
+    /// What to do about a file of the host that is not there, with the option that names it.
+    fn missing(&self, plan: &Plan, failure: &Failure) -> Option<String> {
+        if (failure.stage, failure.act, failure.errno) != (Stage::Op, Act::Source, Errno::ENOENT as i32) {
+            return None;
+        }
+        let op = plan.root.ops.get(failure.index as usize)?;
+        let source = match &op.fs {
+            FsOp::Bind { source: Source::Path(source), .. } | FsOp::CopyFile { source, .. } => source,
+            FsOp::Overlay { layers, .. } => layers.first()?,
+            _ => return None,
+        };
+        let is_link = Path::new(OsStr::from_bytes(source.to_bytes())).is_symlink();
+        Some(terms::of_missing(self.origins.get(op.word)?, is_link))
+    }
+
     /// Says that a restriction does not hold.
     pub(super) fn dropped(&self, what: &[u8]) {
         say(&[b"not enforced: ", what].concat());

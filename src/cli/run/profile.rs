@@ -8,7 +8,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use crate::error::{Error, ErrorKind, printable, push_printable};
+use crate::error::{Error, ErrorKind, printable, push_printable, quoted};
 use crate::suggest::nearest;
 use crate::sys::{Errno, content, error_text, stat};
 
@@ -151,11 +151,18 @@ impl Library {
             Err(errno) => {
                 let is_own =
                     |own: &&PathBuf| path.starts_with(own) && !SYSTEM.iter().any(|system| *own == Path::new(system));
-                let own = self.directories.iter().find(is_own).filter(|_| errno == Errno::EACCES);
-                let hint = own.map(|own| {
-                    let own = printable(own);
-                    format!("profiles are looked for in {own}, which must be yours to enter: is HOME your home?")
-                });
+                let own = self.directories.iter().find(is_own);
+                let hint = match (errno, own) {
+                    // It can be seen, so it is its own mode that closes it.
+                    (Errno::EACCES, _) if path.exists() => {
+                        Some(format!("the file is not readable for you: ls -l {} shows its owner and mode", quoted(path)))
+                    }
+                    (Errno::EACCES, Some(own)) => Some(format!(
+                        "profiles are looked for in {}, which must be yours to enter: is HOME your home?",
+                        printable(own)
+                    )),
+                    _ => None,
+                };
                 return Err(failed(&unreadable(errno, LONGEST)).with_hint(hint));
             }
         };
