@@ -37,6 +37,16 @@ fn a_program_that_cannot_be_started_is_126_or_127() {
     let lost = place.run("", &["./lost"]).run();
     assert_eq!(lost.ending(), "exit 127");
     assert!(lost.stderr_text().contains("\nhint: interpreter /no/such/interpreter, which "), "{lost}");
+    // What is no program by its looks.
+    for (command, hint) in [
+        ("FOO=1", "a variable is set by an option: --env FOO=1\n"),
+        (".", ". is a directory, and no program\n"),
+        ("ls -l", "this is one word with a blank in it: write the program (ls) and its arguments"),
+        ("lost", "the current directory is not searched: write ./lost\n"),
+    ] {
+        let said = place.pinfold(&["run", "--", command]).run().stderr_text();
+        assert!(said.contains(&format!("\nhint: {hint}")), "{command}: {said}");
+    }
     let closed = place.run("", &[script.to_str().unwrap()]).run();
     assert_eq!(closed.ending(), "exit 126");
     assert!(closed.stderr_text().contains("cannot execute") && closed.stderr_text().contains("hint: "), "{closed}");
@@ -46,7 +56,10 @@ fn a_program_that_cannot_be_started_is_126_or_127() {
         let denied = place.run(options, &[command]).run();
         assert_eq!(denied.ending(), "exit 126", "{denied}");
         let said = denied.stderr_text();
-        assert!(said.lines().next().is_some_and(|line| line.ends_with(&format!("Permission denied ({options})"))), "{said}");
+        assert!(
+            said.lines().next().is_some_and(|line| line.ends_with(&format!("Permission denied ({options})"))),
+            "{said}"
+        );
         assert!(said.contains("\nhint: the program lies in what is denied"), "{said}");
     }
 }

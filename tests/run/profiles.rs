@@ -103,6 +103,7 @@ fn a_wrong_line_is_named() {
         ("tmpfs", "takes a value"),
         ("profile /no/such/file.profile", "there is no such file"),
         ("workspace now", "takes no value"),
+        ("env FOO = bar", "the name of a variable has no blanks in it"),
         ("ro /a/../../etc/shadow", "no `..`"),
     ] {
         let file = place.file("wrong.profile", &format!("profile workspace\n\n{line}\n"));
@@ -354,7 +355,8 @@ fn what_is_found_after_reading_names_its_line() {
         ("seccomp ${HOME}/broken.json", "late.profile:2: seccomp ${HOME}/broken.json: "),
         (
             "seccomp here.json",
-            "hint: a file is written with its directory: ./here.json (in a profile: with its whole path)\n",
+            "hint: a file is written with its directory: ./here.json (in a profile: with its whole path); it is refused \
+             where the program could write to it, as in the workspace: keep it elsewhere, such as below ~/.config/pinfold\n",
         ),
         (
             "profile here.json",
@@ -423,6 +425,19 @@ fn a_profile_can_be_checked_in_any_directory() {
     }
 }
 
+/// Whoever stands in a directory of the system has no profiles there to be kept elsewhere.
+#[test]
+fn a_directory_of_somebody_else_is_said_to_be_one() {
+    let place = Place::new("anothers", Actor::User);
+    let refused = place.pinfold(&["run", "true"]).dir(std::path::Path::new("/usr/share")).run();
+    assert_eq!(refused.ending(), "exit 125", "{refused}");
+    let said = refused.stderr_text();
+    assert!(
+        said.contains("/usr/share") && said.contains("\nhint: that directory belongs to somebody else: "),
+        "{said}"
+    );
+}
+
 /// It is the file that has the wrong mode, and not the home.
 #[test]
 fn a_profile_that_nobody_may_read_is_named() {
@@ -460,7 +475,10 @@ fn a_source_that_is_missing_is_said_to_be() {
         ("--ro /no/such", "create it first, or write --ro-try"),
         ("--ro /no/such:/y", "what stands behind a colon is the place inside; "),
         ("--tmpfs /x --file /no/such:/x/y", "create it first\n"),
-        (&*format!("--ro {}/dangling", place.home.display()), "there is a symbolic link, and nothing where it leads to"),
+        (
+            &*format!("--ro {}/dangling", place.home.display()),
+            "there is a symbolic link, and nothing where it leads to",
+        ),
     ] {
         let refused = place.sh(options, "echo it ran").run();
         assert_eq!((refused.ending(), refused.stdout_text()), ("exit 125".into(), String::new()), "{refused}");

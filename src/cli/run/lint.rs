@@ -216,7 +216,9 @@ pub(super) fn lacks(view: &View<'_>, inside: PathBuf, mut host: PathBuf) -> Opti
                 push_printable(&mut out, &user);
                 out.extend_from_slice(b" needs, is not visible inside");
                 if needed.as_os_str().as_bytes().ends_with(b"\r") {
-                    out.extend_from_slice(b": its first line ends with a carriage return (\\r), which is part of the name");
+                    out.extend_from_slice(
+                        b": its first line ends with a carriage return (\\r), which is part of the name",
+                    );
                 }
                 return Some(out);
             }

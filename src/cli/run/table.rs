@@ -128,8 +128,8 @@ const FILES: &[Opt] = &[
         &["PATH[:OPTIONS]"],
         One(RunArgs::tmpfs),
         "Make an empty directory in memory, writable",
-        "OPTIONS, with commas between them, are a size in bytes, with K, M, G or T for powers of 1024, and mode=OCTAL \
-         (755 otherwise). With a size it is a filesystem of its own. All others are one, together with the root of the \
+        "OPTIONS, with commas between them, are size=BYTES, with K, M, G or T for powers of 1024, and mode=OCTAL (755 \
+         otherwise). With a size it is a filesystem of its own. All others are one, together with the root of the \
          sandbox, and share its limit, which is half of the memory.",
     ),
     Opt::new(

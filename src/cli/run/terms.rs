@@ -1,6 +1,5 @@
 //! What `pinfold run` calls the things that hints are about: its options.
 
-use super::origin::Origin;
 use crate::error::{Advice, Hint};
 use crate::report::hint::Terms;
 
@@ -11,27 +10,6 @@ pub(super) const TERMS: Terms = Terms {
     new_ipc: "leave out --share ipc",
     tmpfs: "--tmpfs",
 };
-
-/// What to do about an option whose file is missing on the host. `is_link`: a link is there that leads to nothing.
-pub(super) fn of_missing(origin: &Origin, is_link: bool) -> String {
-    let Origin { option, profile, .. } = origin;
-    let value = origin.value();
-    if is_link {
-        return "there is a symbolic link, and nothing where it leads to (ls -l shows it)".into();
-    }
-    if profile.is_none() && (value == b"~" || value.starts_with(b"~/")) {
-        return format!("the shell has left the ~ as it is: write {option} ~/..., as two words, or $HOME");
-    }
-    if value.contains(&b':') && *option != "--file" {
-        return "what stands behind a colon is the place inside; a colon that belongs to a path is written \\:".into();
-    }
-    match *option {
-        "--rw" | "--ro" | "--dev" | "--overlay" => {
-            format!("create it first, or write {option}-try, which skips what is missing")
-        }
-        _ => "create it first".into(),
-    }
-}
 
 /// A hint of the engine in the words of this front end.
 pub(super) fn worded(hint: Hint) -> Hint {
