@@ -185,6 +185,8 @@ pub enum Advice {
     StartElsewhere,
     /// Let a Landlock rule grant the file of the program.
     GrantProgram,
+    /// Deny something else than the file of the program.
+    LeaveProgram,
 }
 
 impl fmt::Display for Hint {
@@ -208,6 +210,7 @@ impl fmt::Display for Hint {
             Hint::Advice(Advice::StartElsewhere) => {
                 "the program starts in what is denied: leave that out, or start elsewhere by process.chdir"
             }
+            Hint::Advice(Advice::LeaveProgram) => "the program lies in what is denied: leave that out, or deny less",
             Hint::Advice(Advice::GrantProgram) => {
                 "the file is not executable for you, or no rule of Landlock lets the sandbox execute it: bind its \
                  directory (and its loader's), read-only"

@@ -35,6 +35,8 @@ fn a_wrong_word_gets_one_line_and_a_hint() {
         ("--bind", "that is an option of bubblewrap: pinfold bwrap [OPTIONS...]"),
         ("--versoin", "did you mean --version?"),
         ("xyzzy", "`pinfold --help` lists the commands"),
+        ("ls", "a program is run by `pinfold run ls`"),
+        ("/bin/sh", "a program is run by `pinfold run /bin/sh`"),
         ("\u{1b}[2J", "`pinfold --help` lists the commands"),
     ] {
         let (code, out, said) = pinfold(&[word, "true"]);
@@ -66,6 +68,11 @@ fn a_wrong_word_behind_a_command_gets_a_hint_too() {
         ("profile show", "profile: a word is missing\nhint: pinfold profile show NAME|FILE"),
         ("profile diff a b c", "profile: one word too many: c\nhint: pinfold profile diff NAME|FILE NAME|FILE"),
         ("seccomp lst", "seccomp: unknown command lst\nhint: did you mean list?"),
+        ("run --read-only /x true", "unknown option --read-only\nhint: that is --ro PATH here"),
+        ("run --cwd /x true", "unknown option --cwd\nhint: that is --workdir DIR here"),
+        ("run --help=x", "--help takes no value"),
+        ("run --version=x", "--version takes no value"),
+        ("run --net= true", "--net '': unknown word '' (known: none, host)"),
         ("run --worksapce true", "unknown option --worksapce\nhint: did you mean --workspace?"),
     ] {
         let (code, out, text) = pinfold(&words.split(' ').collect::<Vec<_>>());
@@ -86,8 +93,9 @@ fn every_command_has_help() {
     ] {
         let (code, help, said) = pinfold(words);
         let verb = words[0];
-        // `bwrap` is called as it was called.
-        let is_usage = help.starts_with(&format!("usage: pinfold {verb} ")) || verb == "bwrap";
+        // `bwrap` is called as it was called, with its whole path.
+        let own = if verb == "bwrap" { env!("CARGO_BIN_EXE_pinfold") } else { "pinfold" };
+        let is_usage = help.starts_with(&format!("usage: {own} {verb} "));
         assert!(code == 0 && said.is_empty() && is_usage, "{words:?}: {help}{said}");
     }
 }
@@ -126,6 +134,29 @@ fn a_full_output_is_a_failure_of_ours() {
     // The other door does as bubblewrap does.
     let full = File::options().write(true).open("/dev/full").unwrap();
     assert_eq!(command("bwrap --help").stdout(full).status().unwrap().code(), Some(1));
+}
+
+#[test]
+fn a_closed_output_is_said_to_be_closed() {
+    for words in PRINTING {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "exec \"$@\" >&-", "sh", env!("CARGO_BIN_EXE_pinfold")]).args(words.split(' '));
+        let Output { status, stderr, .. } = shell.env("XDG_CONFIG_HOME", NO_PROFILES).output().unwrap();
+        let said = String::from_utf8(stderr).unwrap();
+        assert_eq!(status.code(), Some(125), "{words}: {said}");
+        assert!(said.ends_with(": cannot write to standard output: it is closed\n"), "{words}: {said}");
+    }
+}
+
+#[test]
+fn too_few_open_files_are_said_to_be_too_few() {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "ulimit -n 3; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_pinfold"), "run", "true"]);
+    let Output { status, stderr, .. } =
+        shell.env("XDG_CONFIG_HOME", NO_PROFILES).env("HOME", "/home/x").output().unwrap();
+    let said = String::from_utf8(stderr).unwrap();
+    assert_eq!(status.code(), Some(125), "{said}");
+    assert!(said.ends_with("Too many open files\nhint: raise the limit of open files (ulimit -n)\n"), "{said}");
 }
 
 /// As `| head` leaves it: who reads no longer wants no complaint either.

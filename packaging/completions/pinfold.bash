@@ -2,7 +2,7 @@
 # Generated from the tables of options (PINFOLD_BLESS=1 cargo test generated); do not edit.
 
 # Kinds of words, a letter each: p a path, P a path and another one behind a colon, v a variable, w one of $choices, l some
-# of them with commas between, f one of them or a path, n a profile, c a command, - anything.
+# of them with commas between, f one of them or a path with a slash, n a profile, c a command, - anything.
 
 # Sets kinds and choices for the values of an option: "run --net".
 _pinfold_values() {
@@ -141,8 +141,10 @@ _pinfold_reply() {
     v) mapfile -t found < <(compgen -v -- "$value") ;;
     c) mapfile -t found < <(compgen -c -- "$value") ;;
     esac
-    case $kind in
-    p | f) compopt -o filenames; mapfile -t -O "${#found[@]}" found < <(compgen -f -- "$value") ;;
+    # A file is written with a slash: without one only directories are offered, in which there may be one.
+    case $kind:$value in
+    p:* | f:*/*) compopt -o filenames; mapfile -t -O "${#found[@]}" found < <(compgen -f -- "$value") ;;
+    f:*) compopt -o filenames; mapfile -t -O "${#found[@]}" found < <(compgen -d -- "$value") ;;
     esac
     # bash replaces what stands behind the last = or : only.
     [[ $piece == [=:]* ]] && piece=

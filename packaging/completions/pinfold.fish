@@ -117,6 +117,16 @@ function __pinfold_count
     test (count $words) = $argv[1]; and test (count $argv) = 1 -o "$words[2]" = "$argv[2]"
 end
 
+# Files where a word can be a name too: they are written with a slash. Without one, directories are offered.
+function __pinfold_slash
+    set -l word (commandline -ct | string replace -r -- '^--[a-z-]+=' '')
+    if string match -q '*/*' -- $word
+        __fish_complete_path $word
+    else
+        __fish_complete_directories $word ''
+    end
+end
+
 function __pinfold_profiles
     set -l words (commandline -opc)
     command $words[1] profile list 2>/dev/null | string replace -r '^(\S+)\s+' '$1\t'
@@ -164,14 +174,14 @@ complete -c pinfold -n '__pinfold_at run' -l die-with-parent -d 'Kill the whole 
 complete -c pinfold -n '__pinfold_at run' -l net -x -a 'none host' -d 'Have no network but a loopback device, or the host'\''s'
 complete -c pinfold -n '__pinfold_at run' -l share -x -a '(__fish_append , net ipc pid uts cgroup)' -d 'Share namespaces of the host: net, ipc, pid, uts, cgroup'
 complete -c pinfold -n '__pinfold_at run' -l allow-userns -d 'Let the program make user namespaces'
-complete -c pinfold -n '__pinfold_at run' -l seccomp -r -F -a 'default build desktop strict off' -d 'Filter system calls by PROFILE, or not at all (off)'
+complete -c pinfold -n '__pinfold_at run' -l seccomp -x -a 'default build desktop strict off (__pinfold_slash)' -d 'Filter system calls by PROFILE, or not at all (off)'
 complete -c pinfold -n '__pinfold_at run' -l syscall-deny -x -a '(__fish_append , @io @file @memory @process @signal @time @sched @identity @socket @ipc @aio @io_uring @sandbox @mount @namespace @ptrace @keyring @bpf @perf @userfaultfd @fanotify @handle @numa @module @boot @clock @admin @rawio @emulation @obsolete)' -d 'Refuse these system calls, whatever the filter says'
 complete -c pinfold -n '__pinfold_at run' -l syscall-allow -x -a '(__fish_append , @io @file @memory @process @signal @time @sched @identity @socket @ipc @aio @io_uring @sandbox @mount @namespace @ptrace @keyring @bpf @perf @userfaultfd @fanotify @handle @numa @module @boot @clock @admin @rawio @emulation @obsolete)' -d 'Allow these system calls, whatever the filter says'
 complete -c pinfold -n '__pinfold_at run' -l landlock -x -a 'auto off only' -d 'Restrict files by Landlock as well, not, or by nothing else'
 complete -c pinfold -n '__pinfold_at run' -l tcp-connect -x -d 'Connect to these TCP ports only; `none` is none'
 complete -c pinfold -n '__pinfold_at run' -l tcp-bind -x -d 'Bind TCP sockets to these ports only; `none` is none'
 complete -c pinfold -n '__pinfold_at run' -l cap-add -x -a 'ALL CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_KILL CAP_SETGID CAP_SETUID CAP_SETPCAP CAP_LINUX_IMMUTABLE CAP_NET_BIND_SERVICE CAP_NET_BROADCAST CAP_NET_ADMIN CAP_NET_RAW CAP_IPC_LOCK CAP_IPC_OWNER CAP_SYS_MODULE CAP_SYS_RAWIO CAP_SYS_CHROOT CAP_SYS_PTRACE CAP_SYS_PACCT CAP_SYS_ADMIN CAP_SYS_BOOT CAP_SYS_NICE CAP_SYS_RESOURCE CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_MKNOD CAP_LEASE CAP_AUDIT_WRITE CAP_AUDIT_CONTROL CAP_SETFCAP CAP_MAC_OVERRIDE CAP_MAC_ADMIN CAP_SYSLOG CAP_WAKE_ALARM CAP_BLOCK_SUSPEND CAP_AUDIT_READ CAP_PERFMON CAP_BPF CAP_CHECKPOINT_RESTORE' -d 'Give the program a capability, or ALL of them'
-complete -c pinfold -n '__pinfold_at run' -l profile -r -F -a '(__pinfold_profiles)' -d 'Take the options of a profile, a name or a file; can be repeated'
+complete -c pinfold -n '__pinfold_at run' -l profile -x -a '(__pinfold_profiles) (__pinfold_slash)' -d 'Take the options of a profile, a name or a file; can be repeated'
 complete -c pinfold -n '__pinfold_at run' -l best-effort -d 'Go on without what this host cannot enforce, and say so'
 complete -c pinfold -n '__pinfold_at run' -l dry-run -d 'Print what would be done, and stop'
 complete -c pinfold -n '__pinfold_at run' -f -a '--dry-run=text' -d 'Print what would be done, and stop'
@@ -249,21 +259,21 @@ complete -c pinfold -n '__pinfold_at bwrap' -l block-fd -x -d 'Start the command
 complete -c pinfold -n '__pinfold_at bwrap' -l userns-block-fd -x -d 'Leave the id maps to you, and wait on FD until they are written'
 complete -c pinfold -n '__pinfold_at bwrap' -l info-fd -x -d 'Describe the sandbox on FD, in JSON'
 complete -c pinfold -n '__pinfold_at bwrap' -l json-status-fd -x -d 'Report start and exit code on FD, in lines of JSON'
-complete -c pinfold -n '__pinfold_operand 0 profile show' -F -a '(__pinfold_profiles)'
-complete -c pinfold -n '__pinfold_operand 0 profile check' -F -a '(__pinfold_profiles)'
-complete -c pinfold -n '__pinfold_operand 0 profile diff' -F -a '(__pinfold_profiles)'
-complete -c pinfold -n '__pinfold_operand 1 profile diff' -F -a '(__pinfold_profiles)'
+complete -c pinfold -n '__pinfold_operand 0 profile show' -f -a '(__pinfold_profiles) (__pinfold_slash)'
+complete -c pinfold -n '__pinfold_operand 0 profile check' -f -a '(__pinfold_profiles) (__pinfold_slash)'
+complete -c pinfold -n '__pinfold_operand 0 profile diff' -f -a '(__pinfold_profiles) (__pinfold_slash)'
+complete -c pinfold -n '__pinfold_operand 1 profile diff' -f -a '(__pinfold_profiles) (__pinfold_slash)'
 complete -c pinfold -n '__pinfold_operand 0 seccomp show' -f -a 'default build desktop strict @io @file @memory @process @signal @time @sched @identity @socket @ipc @aio @io_uring @sandbox @mount @namespace @ptrace @keyring @bpf @perf @userfaultfd @fanotify @handle @numa @module @boot @clock @admin @rawio @emulation @obsolete'
 complete -c pinfold -n '__pinfold_at seccomp compile' -l arch -x -a 'x86_64 aarch64 riscv64' -d 'ARCH'
 complete -c pinfold -n '__pinfold_at seccomp compile' -l cap -x -a 'CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_KILL CAP_SETGID CAP_SETUID CAP_SETPCAP CAP_LINUX_IMMUTABLE CAP_NET_BIND_SERVICE CAP_NET_BROADCAST CAP_NET_ADMIN CAP_NET_RAW CAP_IPC_LOCK CAP_IPC_OWNER CAP_SYS_MODULE CAP_SYS_RAWIO CAP_SYS_CHROOT CAP_SYS_PTRACE CAP_SYS_PACCT CAP_SYS_ADMIN CAP_SYS_BOOT CAP_SYS_NICE CAP_SYS_RESOURCE CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_MKNOD CAP_LEASE CAP_AUDIT_WRITE CAP_AUDIT_CONTROL CAP_SETFCAP CAP_MAC_OVERRIDE CAP_MAC_ADMIN CAP_SYSLOG CAP_WAKE_ALARM CAP_BLOCK_SUSPEND CAP_AUDIT_READ CAP_PERFMON CAP_BPF CAP_CHECKPOINT_RESTORE' -d 'CAP'
 complete -c pinfold -n '__pinfold_at seccomp compile' -l kernel -x -d 'X.Y'
 complete -c pinfold -n '__pinfold_at seccomp compile' -s o -r -F -d 'FILE'
-complete -c pinfold -n '__pinfold_operand 0 seccomp compile' -F -a 'default build desktop strict'
+complete -c pinfold -n '__pinfold_operand 0 seccomp compile' -f -a 'default build desktop strict (__pinfold_slash)'
 complete -c pinfold -n '__pinfold_at seccomp check' -l arch -x -a 'x86_64 aarch64 riscv64' -d 'ARCH'
 complete -c pinfold -n '__pinfold_at seccomp check' -l cap -x -a 'CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_KILL CAP_SETGID CAP_SETUID CAP_SETPCAP CAP_LINUX_IMMUTABLE CAP_NET_BIND_SERVICE CAP_NET_BROADCAST CAP_NET_ADMIN CAP_NET_RAW CAP_IPC_LOCK CAP_IPC_OWNER CAP_SYS_MODULE CAP_SYS_RAWIO CAP_SYS_CHROOT CAP_SYS_PTRACE CAP_SYS_PACCT CAP_SYS_ADMIN CAP_SYS_BOOT CAP_SYS_NICE CAP_SYS_RESOURCE CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_MKNOD CAP_LEASE CAP_AUDIT_WRITE CAP_AUDIT_CONTROL CAP_SETFCAP CAP_MAC_OVERRIDE CAP_MAC_ADMIN CAP_SYSLOG CAP_WAKE_ALARM CAP_BLOCK_SUSPEND CAP_AUDIT_READ CAP_PERFMON CAP_BPF CAP_CHECKPOINT_RESTORE' -d 'CAP'
 complete -c pinfold -n '__pinfold_at seccomp check' -l kernel -x -d 'X.Y'
-complete -c pinfold -n '__pinfold_operand 0 seccomp check' -F -a 'default build desktop strict'
-complete -c pinfold -n '__pinfold_at seccomp explain' -l profile -r -F -a 'default build desktop strict' -d 'NAME|FILE'
+complete -c pinfold -n '__pinfold_operand 0 seccomp check' -f -a 'default build desktop strict (__pinfold_slash)'
+complete -c pinfold -n '__pinfold_at seccomp explain' -l profile -x -a 'default build desktop strict (__pinfold_slash)' -d 'NAME|FILE'
 complete -c pinfold -n '__pinfold_at seccomp explain' -l arch -x -a 'x86_64 aarch64 riscv64' -d 'ARCH'
 complete -c pinfold -n '__pinfold_at seccomp explain' -l cap -x -a 'CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_KILL CAP_SETGID CAP_SETUID CAP_SETPCAP CAP_LINUX_IMMUTABLE CAP_NET_BIND_SERVICE CAP_NET_BROADCAST CAP_NET_ADMIN CAP_NET_RAW CAP_IPC_LOCK CAP_IPC_OWNER CAP_SYS_MODULE CAP_SYS_RAWIO CAP_SYS_CHROOT CAP_SYS_PTRACE CAP_SYS_PACCT CAP_SYS_ADMIN CAP_SYS_BOOT CAP_SYS_NICE CAP_SYS_RESOURCE CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_MKNOD CAP_LEASE CAP_AUDIT_WRITE CAP_AUDIT_CONTROL CAP_SETFCAP CAP_MAC_OVERRIDE CAP_MAC_ADMIN CAP_SYSLOG CAP_WAKE_ALARM CAP_BLOCK_SUSPEND CAP_AUDIT_READ CAP_PERFMON CAP_BPF CAP_CHECKPOINT_RESTORE' -d 'CAP'
 complete -c pinfold -n '__pinfold_at seccomp explain' -l kernel -x -d 'X.Y'

@@ -26,7 +26,8 @@ pub(super) fn print(text: impl AsRef<[u8]>, code: u8) -> Result<u8, Error> {
         Ok(()) => Ok(code),
         Err(Errno::EPIPE) => Ok(READER_GONE),
         Err(errno) => {
-            let reason = error_text(errno as i32);
+            let is_closed = fd::callers_fd(1).is_ok_and(fd::was_closed);
+            let reason = if is_closed { "it is closed" } else { error_text(errno as i32) };
             Err(Error::new(ErrorKind::Failed, format!("cannot write to standard output: {reason}")))
         }
     }

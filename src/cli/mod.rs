@@ -14,8 +14,9 @@ mod table;
 
 use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
-use crate::error::{Error, ErrorKind, push_printable};
+use crate::error::{Error, ErrorKind, push_printable, quoted};
 use crate::exec;
 use crate::host;
 pub use crate::sys::cmdline::CommandLine;
@@ -86,12 +87,24 @@ fn pinfold_command(line: CommandLine) -> u8 {
                 Some(near) => format!("did you mean {near}?"),
                 None if is_option => "an option stands behind its command: pinfold run [OPTIONS...]".into(),
                 None if is_bubblewraps => "that is an option of bubblewrap: pinfold bwrap [OPTIONS...]".into(),
+                None if is_program(&word, &line.environment()) => {
+                    format!("a program is run by `pinfold run {}`", quoted(OsStr::from_bytes(&word)))
+                }
                 None => "`pinfold --help` lists the commands".into(),
             };
             complain("pinfold", "", &Error::new(ErrorKind::Invalid, message).with_hint(Some(hint)));
             exit_code::FAILED
         }
     }
+}
+
+/// Whether a word that is no command of ours is a program in the caller's `PATH`, or a file.
+fn is_program(word: &[u8], environment: &[&CStr]) -> bool {
+    let name = OsStr::from_bytes(word);
+    let path = environment.iter().find_map(|entry| entry.to_bytes().strip_prefix(b"PATH=")).unwrap_or_default();
+    let mut places = path.split(|&byte| byte == b':').map(|place| Path::new(OsStr::from_bytes(place)));
+    let is_file = |place: &Path| place.is_absolute() && place.join(name).is_file();
+    !word.starts_with(b"-") && if word.contains(&b'/') { Path::new(name).is_file() } else { places.any(is_file) }
 }
 
 /// The exit code of a command that ends with `error`.

@@ -1,9 +1,10 @@
 //! A failure of a launch as an error: its step, what was to be done, the kernel's reason, and the field of the spec that
 //! asked for it.
 
-use std::ffi::{CStr, OsStr};
+use std::ffi::{CStr, CString, OsStr};
 use std::num::NonZeroI32;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 
 use super::hint::{self, Terms};
 use crate::error::{Advice, Error, ErrorKind, Field, Hint, push_printable};
@@ -11,6 +12,7 @@ use crate::host::{self, Obstacles};
 use crate::plan::{LandlockRule, Plan, denies};
 use crate::protocol::{Act, Failure, Stage};
 use crate::spec::Op;
+use crate::spec::path::to_os;
 use crate::sys::{Errno, error_text};
 
 /// The error that a failure of `plan` is. `terms` are the words of the front end for its options.
@@ -36,6 +38,7 @@ pub(crate) fn error(plan: &Plan, failure: &Failure, terms: &Terms) -> Error {
 fn advice(plan: &Plan, failure: &Failure) -> Option<Advice> {
     match (failure.stage, Errno::from_raw(failure.errno)) {
         (Stage::Chdir, _) => denial_of_cwd(plan, failure).map(|_| Advice::StartElsewhere),
+        (Stage::Exec, Errno::EACCES) if denial_of_program(plan, failure).is_some() => Some(Advice::LeaveProgram),
         // Only Landlock hides it then.
         (Stage::Exec, Errno::EACCES) if !plan.root.is_new => Some(Advice::GrantProgram),
         _ => None,
@@ -48,6 +51,21 @@ fn denial_of_cwd<'a>(plan: &'a Plan, failure: &Failure) -> Option<&'a Op> {
         return None;
     }
     plan.root.ops.iter().find(|op| denies(&op.fs, plan.program.cwd.first()))
+}
+
+/// The denial that closes the file of the program.
+fn denial_of_program<'a>(plan: &'a Plan, failure: &Failure) -> Option<&'a Op> {
+    if (failure.stage, failure.errno) != (Stage::Exec, Errno::EACCES as i32) {
+        return None;
+    }
+    let start = Path::new(to_os(plan.program.cwd.first()));
+    let files = plan.program.exec.files.iter();
+    let files: Vec<CString> = files
+        // By its parts, which leaves out those that are a dot.
+        .map(|file| start.join(to_os(file)).components().collect::<PathBuf>())
+        .filter_map(|file| CString::new(file.into_os_string().into_vec()).ok())
+        .collect();
+    plan.root.ops.iter().find(|op| files.iter().any(|file| denies(&op.fs, file)))
 }
 
 /// So much of a text is enough to tell what it names; a path can have 4095 bytes.
@@ -66,7 +84,7 @@ pub(crate) fn shortened(text: Vec<u8>) -> Vec<u8> {
 
 fn kind(failure: &Failure) -> ErrorKind {
     match (failure.stage, Errno::from_raw(failure.errno)) {
-        (Stage::Exec, Errno::ENOENT | Errno::ENAMETOOLONG) => ErrorKind::NotFound,
+        (Stage::Exec, Errno::ENOENT | Errno::ENOTDIR | Errno::ENAMETOOLONG) => ErrorKind::NotFound,
         (Stage::Exec, _) => ErrorKind::NotExecutable,
         _ => ErrorKind::Failed,
     }
@@ -91,7 +109,7 @@ fn field(plan: &Plan, failure: &Failure) -> Option<Field> {
         Stage::ExecLabel => Field::ExecLabel,
         Stage::FileLabel => Field::FileLabel,
         Stage::Chdir => denial_of_cwd(plan, failure).map_or(Field::Chdir, |op| Field::Op(op.word)),
-        Stage::Exec => Field::Command,
+        Stage::Exec => denial_of_program(plan, failure).map_or(Field::Command, |op| Field::Op(op.word)),
         _ => return None,
     })
 }

@@ -64,6 +64,15 @@ pub(crate) fn occupy_standard_numbers() -> Result<()> {
     }
 }
 
+/// Whether number `fd`, one of 0 to 2, was closed when this program was started: what [`occupy_standard_numbers`] opens ends
+/// with exec, which no descriptor does that was there before.
+pub(crate) fn was_closed(fd: BorrowedFd<'_>) -> bool {
+    match nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_GETFD) {
+        Ok(flags) => flags & libc::FD_CLOEXEC != 0,
+        Err(_) => true,
+    }
+}
+
 /// Makes descriptor number `fd`, which nobody owns, refer to the same description as `to`. It survives exec.
 pub(crate) fn redirect(fd: RawFd, to: BorrowedFd<'_>) -> Result<()> {
     // SAFETY: plain numbers; callers pass one of 0 to 2 that no owner in this process closes.

@@ -28,10 +28,40 @@ fn a_program_that_cannot_be_started_is_126_or_127() {
         missing.stderr_text().lines().next(),
         Some("pinfold: program: cannot execute no-such-program: No such file or directory")
     );
+    // What a file is not a directory for cannot be found either.
+    let below = format!("{}/x", script.display());
+    assert_eq!(place.run("", &[&below]).run().ending(), "exit 127");
+    // The kernel says "No such file" of the script whose interpreter is missing.
+    let lost = place.file("project/lost", "#!/no/such/interpreter\n");
+    fs::set_permissions(&lost, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let lost = place.run("", &["./lost"]).run();
+    assert_eq!(lost.ending(), "exit 127");
+    assert!(lost.stderr_text().contains("\nhint: interpreter /no/such/interpreter, which "), "{lost}");
+    // What is no program by its looks.
+    for (command, hint) in [
+        ("FOO=1", "a variable is set by an option: --env FOO=1\n"),
+        (".", ". is a directory, and no program\n"),
+        ("ls -l", "this is one word with a blank in it: write the program (ls) and its arguments"),
+        ("lost", "the current directory is not searched: write ./lost\n"),
+    ] {
+        let said = place.pinfold(&["run", "--", command]).run().stderr_text();
+        assert!(said.contains(&format!("\nhint: {hint}")), "{command}: {said}");
+    }
     let closed = place.run("", &[script.to_str().unwrap()]).run();
     assert_eq!(closed.ending(), "exit 126");
     assert!(closed.stderr_text().contains("cannot execute") && closed.stderr_text().contains("hint: "), "{closed}");
     assert_eq!(place.run("", &["/etc"]).run().ending(), "exit 126");
+    fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    for (options, command) in [("--deny /usr/bin", "env"), ("--deny script", "./script"), ("--deny s*t", "./script")] {
+        let denied = place.run(options, &[command]).run();
+        assert_eq!(denied.ending(), "exit 126", "{denied}");
+        let said = denied.stderr_text();
+        assert!(
+            said.lines().next().is_some_and(|line| line.ends_with(&format!("Permission denied ({options})"))),
+            "{said}"
+        );
+        assert!(said.contains("\nhint: the program lies in what is denied"), "{said}");
+    }
 }
 
 /// 125, one line that names step, paths, reason and word, and a hint; and nothing of the program has run.

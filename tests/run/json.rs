@@ -101,7 +101,7 @@ fn a_refusal_before_the_box_is_one_line_too() {
         ("--seccomp ../broken.json", ".", "this is no JSON"),
         ("--seccomp nosuch", ".", "no seccomp profile is called"),
         ("--tmpfs /x:size=y", ".", "a size is a number of bytes"),
-        ("--ro nosuch", ".", "it does not exist on the host"),
+        ("--ro nosuch", ".", "nosuch does not exist on the host"),
         ("--nosuch", ".", "unknown option --nosuch"),
         ("--rw", ".", "--rw takes a value"),
         ("--landlock only --hostname x --share net,ipc", ".", "UTS namespace"),

@@ -127,6 +127,19 @@ fn sockets_of_the_host_are_out_of_reach() {
     }
 }
 
+/// Whoever types ports and forgets the network must not look for the mistake elsewhere.
+#[test]
+fn ports_without_a_network_are_said_to_be_useless() {
+    let place = Place::new("no-network", Actor::User);
+    let said = |options: &str| place.sh(options, "true").run().stderr_text();
+    let note = "pinfold: note: --tcp-connect 443: there is no network but a loopback device of the sandbox's own; \
+                --net host shares the host's\n";
+    assert_eq!(said("--tcp-connect 443"), note);
+    for quiet in ["--net host --tcp-connect 443", "--tcp-connect none", ""] {
+        assert_eq!(said(quiet), "", "{quiet}");
+    }
+}
+
 #[test]
 fn tcp_ports_can_be_named() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

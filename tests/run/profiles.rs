@@ -103,6 +103,7 @@ fn a_wrong_line_is_named() {
         ("tmpfs", "takes a value"),
         ("profile /no/such/file.profile", "there is no such file"),
         ("workspace now", "takes no value"),
+        ("env FOO = bar", "the name of a variable has no blanks in it"),
         ("ro /a/../../etc/shadow", "no `..`"),
     ] {
         let file = place.file("wrong.profile", &format!("profile workspace\n\n{line}\n"));
@@ -293,13 +294,25 @@ fn a_program_that_nobody_can_execute_is_told_from_one_that_is_not_there() {
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::from_bits_truncate(0o755)).unwrap();
     fs::write(&script, format!("#!{}\n", fifo.display())).unwrap();
     assert_eq!(check("./net.py"), "");
+    // The carriage return is a part of the name.
+    fs::write(&script, "#!/bin/sh\r\n").unwrap();
+    assert!(check("./net.py").starts_with("interpreter /bin/sh\\r, which "), "{}", check("./net.py"));
+    fs::write(&script, "#! \t/bin/sh -e\n").unwrap();
+    assert_eq!(check("./net.py"), "");
+    assert_eq!(check(""), "the command is an empty word\n");
     // A program header that begins where no file ends.
-    let mut header = [&b"\x7fELF\x02"[..], &[0; 59]].concat();
+    let own = fs::read("/proc/self/exe").unwrap();
+    let mut header = [&own[..20], &[0; 44]].concat();
     header[0x20..0x28].fill(0xff);
     header[0x36] = 56;
     header[0x38] = 1;
-    fs::write(&script, header).unwrap();
+    fs::write(&script, &header).unwrap();
     assert_eq!(check("./net.py"), "");
+    // 42 is SuperH, which pinfold is not built for. Where an emulator is registered, it may run.
+    header[18..20].copy_from_slice(&42_u16.to_ne_bytes());
+    fs::write(&script, header).unwrap();
+    let entries = fs::read_dir("/proc/sys/fs/binfmt_misc").map_or(0, Iterator::count);
+    assert_eq!(check("./net.py").contains("for another kind of processor"), entries <= 2);
 }
 
 /// What can only be told once everything is read is told by the line that it is about too, by a run as by a check.
@@ -342,7 +355,8 @@ fn what_is_found_after_reading_names_its_line() {
         ("seccomp ${HOME}/broken.json", "late.profile:2: seccomp ${HOME}/broken.json: "),
         (
             "seccomp here.json",
-            "hint: a file is written with its directory: ./here.json (in a profile: with its whole path)\n",
+            "hint: a file is written with its directory: ./here.json (in a profile: with its whole path); it is refused \
+             where the program could write to it, as in the workspace: keep it elsewhere, such as below ~/.config/pinfold\n",
         ),
         (
             "profile here.json",
@@ -411,16 +425,63 @@ fn a_profile_can_be_checked_in_any_directory() {
     }
 }
 
+/// Whoever stands in a directory of the system has no profiles there to be kept elsewhere.
+#[test]
+fn a_directory_of_somebody_else_is_said_to_be_one() {
+    let place = Place::new("anothers", Actor::User);
+    let refused = place.pinfold(&["run", "true"]).dir(std::path::Path::new("/usr/share")).run();
+    assert_eq!(refused.ending(), "exit 125", "{refused}");
+    let said = refused.stderr_text();
+    assert!(
+        said.contains("/usr/share") && said.contains("\nhint: that directory belongs to somebody else: "),
+        "{said}"
+    );
+}
+
+/// It is the file that has the wrong mode, and not the home.
+#[test]
+fn a_profile_that_nobody_may_read_is_named() {
+    let place = Place::new("shut", Actor::User);
+    let file = place.file(".config/pinfold/profiles/shut.profile", "profile base\n");
+    fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o000)).unwrap();
+    let refused = place.sh("--profile shut", "echo it ran").run();
+    assert_eq!((refused.ending(), refused.stdout_text()), ("exit 125".into(), String::new()), "{refused}");
+    let wanted = format!("\nhint: the file is not readable for you: ls -l {} shows", file.display());
+    assert!(refused.stderr_text().contains(&wanted), "{refused}");
+}
+
 /// What is not there cannot be shown; no place for it has to be made.
 #[test]
 fn a_source_that_is_missing_is_said_to_be() {
     let place = Place::new("missing", Actor::User);
-    for options in ["--ro typo.txt", "--rw ./no/such", "--dev typo"] {
+    for (options, path, hint) in [
+        ("--ro typo.txt", "typo.txt", "create it first, or write --ro-try, which skips what is missing"),
+        ("--rw ./no/such", "./no/such", "create it first, or write --rw-try, which skips what is missing"),
+        ("--dev typo", "typo", "create it first, or write --dev-try, which skips what is missing"),
+        (
+            "--ro a:b",
+            "a",
+            "what stands behind a colon is the place inside; a colon that belongs to a path is written \\:",
+        ),
+        ("--ro ~/x", "~/x", "the shell has left the ~ as it is: write --ro ~/..., as two words, or $HOME"),
+    ] {
         let refused = place.sh(options, "echo it ran").run();
         assert_eq!((refused.ending(), refused.stdout_text()), ("exit 125".into(), String::new()), "{refused}");
-        let said = format!(
-            "pinfold: {options}: it does not exist on the host\nhint: the -try form of the option skips it then\n"
-        );
+        let said = format!("pinfold: {options}: {path} does not exist on the host\nhint: {hint}\n");
         assert_eq!(refused.stderr_text(), said);
+    }
+    std::os::unix::fs::symlink("/no/such", place.home.join("dangling")).unwrap();
+    for (options, hint) in [
+        ("--ro /no/such", "create it first, or write --ro-try"),
+        ("--ro /no/such:/y", "what stands behind a colon is the place inside; "),
+        ("--tmpfs /x --file /no/such:/x/y", "create it first\n"),
+        (
+            &*format!("--ro {}/dangling", place.home.display()),
+            "there is a symbolic link, and nothing where it leads to",
+        ),
+    ] {
+        let refused = place.sh(options, "echo it ran").run();
+        assert_eq!((refused.ending(), refused.stdout_text()), ("exit 125".into(), String::new()), "{refused}");
+        assert!(refused.stderr_text().contains(&format!("\nhint: {hint}")), "{options}: {refused}");
     }
 }

@@ -38,7 +38,8 @@ pub(super) fn run(line: CommandLine, skip: usize) -> u8 {
 }
 
 fn understand(args: &mut Args, line: CommandLine, skip: usize) -> Result<u8, Error> {
-    let name = line.words().first().map_or_else(|| "bwrap".into(), |word| word.to_string_lossy().into_owned());
+    let name: Vec<_> = line.words().iter().take(skip).map(|word| word.to_string_lossy().into_owned()).collect();
+    let name = if name.is_empty() { "bwrap".into() } else { name.join(" ") };
     match parse::parse(args, TABLE, line.words().get(skip..).unwrap_or_default(), &mut World)? {
         Parsed::Help => return Ok(print(&render::help(TABLE, &name))),
         Parsed::Version => return Ok(print(&format!("{}\n", VERSION))),

@@ -224,6 +224,9 @@ impl RunArgs {
         if name.is_empty() {
             return refuse("the name of a variable is missing");
         }
+        if name.iter().any(u8::is_ascii_whitespace) {
+            return refuse("the name of a variable has no blanks in it: write NAME=VALUE, with nothing around the =");
+        }
         self.env.push(match content {
             None => EnvRequest::Pass(owned),
             Some(content) => {

@@ -5,8 +5,8 @@
 
 use std::ffi::{CStr, CString};
 
+use super::advice;
 use super::origin::{self, Origin};
-use super::terms::SKIP_MISSING;
 use crate::error::{Error, ErrorKind, push_printable};
 use crate::spec::path::to_os;
 use crate::spec::{FsOp, Op, Source};
@@ -31,19 +31,20 @@ pub(super) fn check(ops: &[Op], origins: &[Origin], look: Look<'_>) -> Result<()
     let first = ops.iter().position(|op| matches!(&op.fs, FsOp::Bind { flags, .. } if !flags.read_only));
     for (index, op) in ops.iter().enumerate().skip(first.map_or(ops.len(), |first| first + 1)) {
         let before = &ops[..index];
-        let refused = match footprint(&op.fs, before, look)? {
+        let origin = origins.get(op.word);
+        let refused = match footprint(&op.fs, origin, before, look)? {
             Some(refused) => Some(refused),
             None => undoing(op, before),
         };
         if let Some(error) = refused {
-            return Err(origin::at(origins.get(op.word), error));
+            return Err(origin::at(origin, error));
         }
     }
     Ok(())
 }
 
 /// The error, where `op` would make or change something on the host.
-fn footprint(op: &FsOp, before: &[Op], look: Look<'_>) -> Result<Option<Error>, Error> {
+fn footprint(op: &FsOp, origin: Option<&Origin>, before: &[Op], look: Look<'_>) -> Result<Option<Error>, Error> {
     let Some(dest) = op.dest() else { return Ok(None) };
     let made = match op {
         FsOp::CopyFile { .. } | FsOp::Text { .. } | FsOp::Data { .. } => "a file",
@@ -69,9 +70,11 @@ fn footprint(op: &FsOp, before: &[Op], look: Look<'_>) -> Result<Option<Error>, 
         && look(source)? == HostEntry::Nothing
     {
         // There is nothing to be shown at that place: a name that was not meant, most often.
-        let error =
-            Error::new(ErrorKind::Invalid, "it does not exist on the host").with_hint(Some(SKIP_MISSING.into()));
-        return Ok(Some(error));
+        let mut message = Vec::new();
+        push_printable(&mut message, to_os(source));
+        message.extend_from_slice(b" does not exist on the host");
+        let hint = origin.map(|origin| advice::of_missing(origin, false));
+        return Ok(Some(Error::new(ErrorKind::Invalid, message).with_hint(hint)));
     }
     if op.is_mount() && (is_skipped(op, look)? || look(&place)? != HostEntry::Nothing) {
         return Ok(None);

@@ -168,6 +168,9 @@ fn shadow<'a>(op: &Op, later: &'a [Op]) -> Option<&'a Op> {
 /// What keeps the program from starting: it, its interpreter or its loader is not visible inside.
 fn program(spec: &Spec) -> Option<Vec<u8>> {
     let command = spec.process.command.first()?;
+    if command.is_empty() {
+        return Some(b"the command is an empty word".to_vec());
+    }
     let (view, environment) = (View::new(&spec.ops), spec.process.environment(&[]));
     let named = |what: &str, path: &Path, why: &str| {
         let mut out = what.as_bytes().to_vec();
@@ -175,7 +178,7 @@ fn program(spec: &Spec) -> Option<Vec<u8>> {
         out.extend_from_slice(why.as_bytes());
         out
     };
-    let (inside, mut host) = match find(command, spec, &view, &environment) {
+    let (inside, host) = match find(command, spec, &view, &environment) {
         Search::Found(inside, host) => (inside, host),
         Search::NotExecutable(path) => return Some(named("program ", &path, " is not executable")),
         Search::Nothing => {
@@ -183,22 +186,41 @@ fn program(spec: &Spec) -> Option<Vec<u8>> {
             return Some(named("program ", Path::new(to_os(command)), why));
         }
     };
+    lacks(&view, inside, host)
+}
+
+/// What keeps the program `inside`, whose file is `host`, from starting: its interpreter or its loader is not visible, or
+/// it is for another processor.
+pub(super) fn lacks(view: &View<'_>, inside: PathBuf, mut host: PathBuf) -> Option<Vec<u8>> {
     let mut user = inside;
     // A script's interpreter may be a script itself, up to four deep (execve(2)).
     for _ in 0..4 {
         let (what, needed, is_last) = match needs(&host) {
             Needs::Interpreter(path) => ("interpreter ", path, false),
             Needs::Loader(path) => ("loader ", path, true),
+            Needs::Emulator => {
+                let mut out = b"program ".to_vec();
+                push_printable(&mut out, &user);
+                out.extend_from_slice(b" is for another kind of processor than this machine has");
+                return Some(out);
+            }
             Needs::Nothing => return None,
         };
         match view.at(&needed) {
             Seen::Host(found) if !is_last => (user, host) = (needed, found),
             Seen::Host(_) | Seen::Own => return None,
             Seen::Nothing => {
-                let mut why = b", which ".to_vec();
-                push_printable(&mut why, &user);
-                why.extend_from_slice(b" needs, is not visible inside");
-                return Some(named(what, &needed, &String::from_utf8_lossy(&why)));
+                let mut out = what.as_bytes().to_vec();
+                push_printable(&mut out, &needed);
+                out.extend_from_slice(b", which ");
+                push_printable(&mut out, &user);
+                out.extend_from_slice(b" needs, is not visible inside");
+                if needed.as_os_str().as_bytes().ends_with(b"\r") {
+                    out.extend_from_slice(
+                        b": its first line ends with a carriage return (\\r), which is part of the name",
+                    );
+                }
+                return Some(out);
             }
         }
     }
@@ -248,6 +270,8 @@ enum Needs {
     Interpreter(PathBuf),
     /// By its program header.
     Loader(PathBuf),
+    /// It is for another processor.
+    Emulator,
 }
 
 fn needs(program: &Path) -> Needs {
@@ -257,13 +281,35 @@ fn needs(program: &Path) -> Needs {
     let read = || File::open(program)?.take(HEAD as u64).read_to_end(&mut head);
     match is_file.then(read) {
         Some(Ok(_)) if head.starts_with(b"#!") => {
-            let line = head[2..].split(|&byte| byte == b'\n').next().unwrap_or_default().trim_ascii();
-            let word = line.split(|byte| byte.is_ascii_whitespace()).next().unwrap_or_default();
+            // Only blanks and tabs end the name (fs/binfmt_script.c): a carriage return is a part of it.
+            let line = head[2..].split(|&byte| byte == b'\n').next().unwrap_or_default();
+            let word = line.split(|byte| b" \t".contains(byte)).find(|word| !word.is_empty()).unwrap_or_default();
             Needs::Interpreter(std::ffi::OsString::from_vec(word.to_vec()).into())
         }
+        Some(Ok(_)) if is_foreign(&head) && !has_emulators() => Needs::Emulator,
         Some(Ok(_)) => loader(&head).map_or(Needs::Nothing, Needs::Loader),
         Some(Err(_)) | None => Needs::Nothing,
     }
+}
+
+/// Whether an ELF file is for another kind of processor than this program (elf(5), `e_machine`). One of 32 bits may run
+/// all the same: x86_64 runs those of i386, and aarch64 those of arm.
+fn is_foreign(head: &[u8]) -> bool {
+    const OURS: u16 = match std::env::consts::ARCH.as_bytes() {
+        b"x86_64" => 62,
+        b"aarch64" => 183,
+        b"riscv64" => 243,
+        _ => 0,
+    };
+    const OF_32_BITS: [u16; 2] = [3, 40];
+    let machine = head.get(18..).and_then(|rest| rest.first_chunk()).map(|bytes| u16::from_ne_bytes(*bytes));
+    head.starts_with(b"\x7fELF") && OURS != 0 && machine.is_some_and(|it| it != OURS && !OF_32_BITS.contains(&it))
+}
+
+/// Whether the kernel has been told of programs that run those of other processors (binfmt_misc).
+fn has_emulators() -> bool {
+    let mut entries = std::fs::read_dir("/proc/sys/fs/binfmt_misc").into_iter().flatten().flatten();
+    entries.any(|entry| !["register", "status"].iter().any(|name| entry.file_name() == *name))
 }
 
 /// The path in the `PT_INTERP` header of an ELF file of this byte order (elf(5)).

@@ -1,20 +1,20 @@
 //! What `pinfold run` says, on standard error and as lines of JSON: an error with the word of the command line or the
 //! line of the profile that asked for it, and what does not hold.
 
-use std::ffi::{CString, OsStr};
+use std::ffi::OsStr;
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use super::advice;
 use super::origin::{Origin, at, last, placed};
 use super::terms::TERMS;
-use super::view::{Seen, View};
 use crate::cli::console;
-use crate::error::{Error, ErrorKind, printable_json, push_printable};
+use crate::error::{Error, ErrorKind, printable_json};
 use crate::plan::Plan;
-use crate::protocol::{Failure, Stage};
+use crate::protocol::{Act, Failure, Stage};
 use crate::report;
-use crate::spec::{Conflict, FdNumber};
+use crate::spec::{Conflict, FdNumber, FsOp, LandlockTier, Source, Spec};
 use crate::supervise::{Findings, Found, Frontend, Note, PATIENCE};
 use crate::sys::{Errno, Result as SysResult, fd, output};
 
@@ -31,7 +31,11 @@ pub(super) struct Native {
 impl Frontend for Native {
     fn error(&self, plan: &Plan, failure: &Failure) -> Error {
         let error = report::error(plan, failure, &TERMS);
-        let error = match out_of_sight(plan, failure) {
+        let hint = match failure.stage {
+            Stage::Exec => of_program(plan, failure),
+            _ => self.missing(plan, failure),
+        };
+        let error = match hint {
             Some(hint) => error.with_hint(Some(hint)),
             None => error,
         };
@@ -85,6 +89,21 @@ impl Frontend for Native {
 }
 
 impl Native {
+    /// What to do about a file of the host that is not there, with the option that names it.
+    fn missing(&self, plan: &Plan, failure: &Failure) -> Option<String> {
+        if (failure.stage, failure.act, failure.errno) != (Stage::Op, Act::Source, Errno::ENOENT as i32) {
+            return None;
+        }
+        let op = plan.root.ops.get(failure.index as usize)?;
+        let source = match &op.fs {
+            FsOp::Bind { source: Source::Path(source), .. } | FsOp::CopyFile { source, .. } => source,
+            FsOp::Overlay { layers, .. } => layers.first()?,
+            _ => return None,
+        };
+        let is_link = Path::new(OsStr::from_bytes(source.to_bytes())).is_symlink();
+        Some(advice::of_missing(self.origins.get(op.word)?, is_link))
+    }
+
     /// Says that a restriction does not hold.
     pub(super) fn dropped(&self, what: &[u8]) {
         say(&[b"not enforced: ", what].concat());
@@ -114,24 +133,25 @@ pub(super) fn say(line: &[u8]) {
     console::tell(&[b"pinfold: ", line, b"\n"].concat());
 }
 
-/// What to do about a program that would be found outside, but is not shown: most often that of a toolchain in the home.
-fn out_of_sight(plan: &Plan, failure: &Failure) -> Option<String> {
-    if (failure.stage, failure.errno) != (Stage::Exec, Errno::ENOENT as i32) {
-        return None;
-    }
-    let path = |file: &CString| Path::new(OsStr::from_bytes(file.to_bytes())).to_owned();
-    let outside = plan.program.exec.files.iter().map(path).find(|path| path.is_absolute() && path.is_file())?;
-    // One that is shown lacks its interpreter or its loader.
-    if matches!(View::new(&plan.root.ops).at(&outside), Seen::Host(_)) {
-        return None;
-    }
-    let mut hint = b"outside it is ".to_vec();
-    push_printable(&mut hint, &outside);
-    hint.extend_from_slice(
-        b", which this sandbox does not show: --ro its directory (and what it needs), or --profile build for \
-          toolchains in your home",
-    );
-    Some(String::from_utf8_lossy(&hint).into_owned())
+/// Ports of the network that were typed where there is none. A profile may be one that others add a network to.
+pub(super) fn useless_ports(spec: &Spec, seen: &[Origin]) -> Vec<Vec<u8>> {
+    let landlock = &spec.lockdown.landlock;
+    // Landlock alone makes no network of its own.
+    let is_alone = landlock.tier == LandlockTier::Only;
+    let options = [("--tcp-connect", &landlock.connect_tcp), ("--tcp-bind", &landlock.bind_tcp)];
+    let is_useless = |ports: &Option<Vec<u16>>| ports.as_ref().is_some_and(|ports| !ports.is_empty());
+    let typed = options.iter().filter(|(_, ports)| spec.namespaces.net && !is_alone && is_useless(ports));
+    let typed = typed.filter_map(|(option, _)| last(seen, option)).filter(|origin| origin.profile.is_none());
+    let why = b"there is no network but a loopback device of the sandbox's own; --net host shares the host's";
+    typed.map(|origin| [b"note: ", &origin.before(why)[..]].concat()).collect()
+}
+
+/// What to do about a program that cannot be executed, where its name tells.
+fn of_program(plan: &Plan, failure: &Failure) -> Option<String> {
+    let exec = &plan.program.exec;
+    let is_missing = failure.errno == Errno::ENOENT as i32;
+    let seen = is_missing.then(|| advice::out_of_sight(&exec.files, plan.program.cwd.first(), &plan.root.ops));
+    seen.flatten().or_else(|| advice::misread(&exec.command, is_missing))
 }
 
 /// Two wishes that exclude each other.

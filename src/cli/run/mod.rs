@@ -1,5 +1,6 @@
 //! `pinfold run`: the native front end. Words and profiles in, a box out that is safe with no options at all.
 
+mod advice;
 mod args;
 mod as_bwrap;
 mod dry_run;
@@ -96,6 +97,7 @@ fn prepare(line: &CommandLine, status: &mut Option<FdNumber>) -> Result<Prepared
         return console::print(text, 0).map(Prepared::Done);
     }
     let program = line.words().first().copied().unwrap_or_default().to_owned();
+    let useless = messages::useless_ports(&spec, &seen);
     let mut frontend = Native { origins, seen, status: spec.report.json_status_fd };
     let (host, descriptors) = Host::probe(world.caller, &spec, &program, &environment)?;
     frontend.status = frontend.status.filter(|fd| host.descriptors.contains(fd));
@@ -107,6 +109,7 @@ fn prepare(line: &CommandLine, status: &mut Option<FdNumber>) -> Result<Prepared
         Some(Format::Json) => return print(&dry_run::json(&plan, &frontend.origins, &world::is_skipped)),
         None => {}
     }
+    useless.iter().for_each(|note| messages::say(note));
     if verbose {
         console::tell(dry_run::text(&plan, &frontend.origins, &world::is_skipped).as_bytes());
     }

@@ -8,7 +8,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use crate::error::{Error, ErrorKind, printable, push_printable};
+use crate::error::{Error, ErrorKind, MORE_FILES, printable, push_printable, quoted};
 use crate::suggest::nearest;
 use crate::sys::{Errno, content, error_text, stat};
 
@@ -24,6 +24,9 @@ pub(crate) const SHIPPED: &[(&str, &str)] = &[
 
 /// Directories of the system. The first one that has a profile of the name decides.
 pub(crate) const SYSTEM: &[&str] = &["/etc/pinfold/profiles", "/usr/share/pinfold/profiles"];
+
+/// Where users keep their own, as long as they have not set another place.
+const FOR_OWN: &str = "~/.config/pinfold";
 
 /// What a profile's file is called after its name.
 const SUFFIX: &str = ".profile";
@@ -151,11 +154,20 @@ impl Library {
             Err(errno) => {
                 let is_own =
                     |own: &&PathBuf| path.starts_with(own) && !SYSTEM.iter().any(|system| *own == Path::new(system));
-                let own = self.directories.iter().find(is_own).filter(|_| errno == Errno::EACCES);
-                let hint = own.map(|own| {
-                    let own = printable(own);
-                    format!("profiles are looked for in {own}, which must be yours to enter: is HOME your home?")
-                });
+                let own = self.directories.iter().find(is_own);
+                let hint = match (errno, own) {
+                    // It can be seen, so it is its own mode that closes it.
+                    (Errno::EACCES, _) if path.exists() => Some(format!(
+                        "the file is not readable for you: ls -l {} shows its owner and mode",
+                        quoted(path)
+                    )),
+                    (Errno::EACCES, Some(own)) => Some(format!(
+                        "profiles are looked for in {}, which must be yours to enter: is HOME your home?",
+                        printable(own)
+                    )),
+                    (Errno::EMFILE, _) => Some(MORE_FILES.into()),
+                    _ => None,
+                };
                 return Err(failed(&unreadable(errno, LONGEST)).with_hint(hint));
             }
         };
@@ -185,8 +197,12 @@ pub(super) fn file_meant(name: &[u8]) -> Option<String> {
     let path = Path::new(OsStr::from_bytes(name));
     let is_name = !name.is_empty() && !name.contains(&b'/');
     let shown = printable(path);
-    (is_name && path.is_file())
-        .then(|| format!("a file is written with its directory: ./{shown} (in a profile: with its whole path)"))
+    (is_name && path.is_file()).then(|| {
+        format!(
+            "a file is written with its directory: ./{shown} (in a profile: with its whole path); it is refused where \
+                 the program could write to it, as in the workspace: keep it elsewhere, such as below {FOR_OWN}"
+        )
+    })
 }
 
 fn missing(name: &CStr, why: &str) -> Error {

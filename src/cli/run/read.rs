@@ -95,6 +95,9 @@ fn options(words: &[&CStr], items: &mut Vec<Item>, command: &mut Vec<CString>) -
                 break;
             }
         };
+        if matches!(opt.action, Action::Help | Action::Version) && !is_short && parser.optional_value().is_some() {
+            return refuse(format!("{} takes no value", opt.name));
+        }
         match opt.action {
             Action::Help => return Ok(Parsed::Help { long: true }),
             Action::Version => return Ok(Parsed::Version),
@@ -196,6 +199,16 @@ fn suggestion(name: &[u8]) -> Option<String> {
         ("--bind-fd", "--rw PATH:DEST"),
         ("--ro-bind-fd", "--ro PATH:DEST"),
     ];
+    const GUESSED: &[(&str, &str)] = &[
+        ("--readonly", "--ro PATH"),
+        ("--read-only", "--ro PATH"),
+        ("--writable", "--rw PATH"),
+        ("--volume", "--rw PATH[:DEST], or --ro PATH[:DEST]"),
+        ("--mount", "--rw PATH[:DEST], or --ro PATH[:DEST]"),
+        ("--network", "--net host, or --net none"),
+        ("--cwd", "--workdir DIR"),
+        ("--directory", "--workdir DIR"),
+    ];
     const NEEDLESS: &[(&str, &str)] = &[
         ("--unshare-", "every namespace is new unless it is shared by --share"),
         ("--clearenv", "only variables named by --env get in"),
@@ -206,6 +219,9 @@ fn suggestion(name: &[u8]) -> Option<String> {
     let name = std::str::from_utf8(name).ok()?;
     if let Some((_, ours)) = ELSEWHERE.iter().find(|(theirs, _)| *theirs == name) {
         return Some(format!("bubblewrap's {name} is {ours} here; `pinfold bwrap` takes bubblewrap's own words"));
+    }
+    if let Some((_, ours)) = GUESSED.iter().find(|(guess, _)| *guess == name) {
+        return Some(format!("that is {ours} here"));
     }
     if let Some((theirs, why)) = NEEDLESS.iter().find(|(theirs, _)| name.starts_with(theirs)) {
         let theirs = if theirs.ends_with('-') { name } else { theirs };

@@ -128,8 +128,8 @@ const FILES: &[Opt] = &[
         &["PATH[:OPTIONS]"],
         One(RunArgs::tmpfs),
         "Make an empty directory in memory, writable",
-        "OPTIONS, with commas between them, are a size in bytes, with K, M, G or T for powers of 1024, and mode=OCTAL \
-         (755 otherwise). With a size it is a filesystem of its own. All others are one, together with the root of the \
+        "OPTIONS, with commas between them, are size=BYTES, with K, M, G or T for powers of 1024, and mode=OCTAL (755 \
+         otherwise). With a size it is a filesystem of its own. All others are one, together with the root of the \
          sandbox, and share its limit, which is half of the memory.",
     ),
     Opt::new(
@@ -346,7 +346,8 @@ const RESTRICTIONS: &[Opt] = &[
         "Restrict files by Landlock as well, not, or by nothing else",
         "`auto`, unless told, is a second wall behind the mounts. `only` makes no namespaces, for hosts where user namespaces are off: \
          what Landlock cannot express is then refused by name. No Landlock has rights for the modes and owners of files, so this \
-         takes {--best-effort}, which says what does not hold. Before Landlock 9, sockets with a path are part of that.",
+         takes {--best-effort}, which says what does not hold. Before Landlock 9, sockets with a path are part of that. Rules \
+         only add up: a workspace with files to be protected in it, as every Git repository has, is read-only as a whole then.",
     ),
     Opt::new(
         "--tcp-connect",

@@ -3,11 +3,8 @@
 use crate::error::{Advice, Hint};
 use crate::report::hint::Terms;
 
-/// How a bind is skipped whose source is missing.
-pub(super) const SKIP_MISSING: &str = "the -try form of the option skips it then";
-
 pub(super) const TERMS: Terms = Terms {
-    skip_missing: SKIP_MISSING,
+    skip_missing: "the -try form of the option skips it then",
     skip_missing_layer: Some("--overlay-try skips it then"),
     no_new_procfs: "--best-effort goes on without one",
     new_ipc: "leave out --share ipc",
@@ -38,6 +35,7 @@ pub(super) fn worded(hint: Hint) -> Hint {
         Advice::StartElsewhere => {
             "the program starts in what is denied: leave that out, or start elsewhere by --workdir"
         }
+        Advice::LeaveProgram => "the program lies in what is denied: leave that --deny out, or deny less",
         Advice::GrantProgram => {
             "the file is not executable for you, or no rule of Landlock lets the sandbox execute it: --ro its directory \
              (and its loader's)"

@@ -179,8 +179,9 @@ pub(super) fn list(value: &CStr) -> Result<Vec<&str>, Error> {
 
 /// Refuses `word`, which is none of `known`.
 pub(super) fn not_one_of<T>(word: &str, known: &[&str]) -> Result<T, Error> {
+    // What is empty has to be seen.
     let mut message = b"unknown word ".to_vec();
-    push_printable(&mut message, word);
+    push_printable(&mut message, if word.is_empty() { "''" } else { word });
     message.extend_from_slice(format!(" (known: {})", known.join(", ")).as_bytes());
     let near = nearest(word, known.iter().copied());
     refuse(message).map_err(|error: Error| error.with_hint(near.map(|near| format!("did you mean {near}?"))))

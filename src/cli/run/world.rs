@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
 
 use super::args::RunArgs;
@@ -193,8 +193,14 @@ impl World {
                 message.extend_from_slice(b", and pinfold reads its rules from ");
                 let is_written = place.starts_with(source) || source.starts_with(&place);
                 push_printable(&mut message, if is_written { &place } else { &named });
-                let hint = "what the program writes there would decide about the next sandbox: keep profiles outside of what it can write to, \
-                            and make a smaller directory writable";
+                let is_anothers =
+                    source.metadata().is_ok_and(|about| about.uid() != self.caller.uid && self.caller.uid != 0);
+                let hint = if is_anothers {
+                    "that directory belongs to somebody else: start in a directory of your own, or name one to be writable"
+                } else {
+                    "what the program writes there would decide about the next sandbox: keep profiles outside of what it \
+                     can write to, and make a smaller directory writable"
+                };
                 return Err(origin::at(
                     origins.get(*word),
                     Error::new(ErrorKind::Unsafe, message).with_hint(Some(hint.into())),

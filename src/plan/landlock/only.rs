@@ -164,18 +164,20 @@ fn grant(granted: &mut Vec<FileRule>, index: usize, op: &Op) -> Result<(), Strin
 /// Allows `rights` on a path of the host. As a bind would, this replaces what was allowed there and below.
 fn allow(granted: &mut Vec<FileRule>, index: usize, path: Vec<u8>, rights: Rights) -> Result<(), String> {
     granted.retain(|rule| !is_at_or_below(&bytes(rule), &path));
-    let mut wider = None;
+    let mut wider = Vec::new();
     for rule in granted.iter_mut().filter(|rule| is_at_or_below(&path, &bytes(rule)) && !rights.has(rule.rights)) {
-        wider = Some(printable(&rule.path));
         rule.rights = rule.rights.within(rights);
+        wider.push(printable(&rule.path) + if READ.has(rule.rights) { " (read-only)" } else { "" });
     }
     granted.push(FileRule { path: path_of(&path), object: Object::HostPath(index), rights });
-    match wider {
-        Some(above) => {
-            Err(format!("rules add up, so nothing can be allowed less below {above}: that is reduced to the same"))
-        }
-        None => Ok(()),
+    if wider.is_empty() {
+        return Ok(());
     }
+    // Each of them is named: of a workspace it is the whole project that can be written to no more.
+    Err(format!(
+        "rules add up: nothing can be allowed less than the directory that it lies in, so these are reduced to the same: {}",
+        wider.join(", ")
+    ))
 }
 
 /// Reduces what is allowed at `path` to reading.

@@ -371,6 +371,11 @@ fn what_cannot_be_made_read_only_below_is_read_only_above() {
     let read = |path: &str| format!("{path}: {R} ResolveUnix");
     let (rules, unenforced) = alone(9, vec![bind(c"/w", false), bind(c"/w/.git", true)]);
     assert_eq!((rules, unenforced), (vec![read("/w"), read("/w/.git")], vec!["bind /w/.git (read-only)".into()]));
+    // Whoever reads it must learn that it is the whole directory, and not only what is nearest.
+    let nested = vec![bind(c"/w", false), bind(c"/w/.git", false), bind(c"/w/.git/config", true)];
+    let said = only(&spec(LandlockTier::Only, nested), CALLER, 9).1;
+    let why = &said.iter().find(|one| one.what.starts_with(b"bind /w/.git/config")).expect("it is named").why;
+    assert!(why.ends_with(": /w (read-only), /w/.git (read-only)"), "{why}");
     // The reverse can be expressed: a writable directory below a read-only one.
     let (rules, unenforced) = alone(9, vec![bind(c"/w", true), bind(c"/w/out", false)]);
     assert_eq!((rules, unenforced.len()), (vec![read("/w"), format!("/w/out: {W} ResolveUnix")], 0));

@@ -21,9 +21,9 @@ pub(super) enum Kind {
     Word(Vec<String>),
     /// Some of these, with commas between them.
     List(Vec<String>),
-    /// One of these, or a path.
+    /// One of these, or a path with a slash in it: without one it would be a name.
     WordOrPath(Vec<String>),
-    /// A profile of `pinfold run`, or a path.
+    /// A profile of `pinfold run`, or a path with a slash in it.
     Profile,
     /// A command, and from there on whatever that takes.
     Command,

@@ -14,8 +14,8 @@ fn value(kind: &Kind) -> String {
         Kind::Variable => " -x -a '(set -xn)'".into(),
         Kind::Word(choices) => format!(" -x -a {}", words(choices)),
         Kind::List(choices) => format!(" -x -a '(__fish_append , {})'", choices.join(" ")),
-        Kind::WordOrPath(choices) => format!(" -r -F -a {}", words(choices)),
-        Kind::Profile => " -r -F -a '(__pinfold_profiles)'".into(),
+        Kind::WordOrPath(choices) => format!(" -x -a {}", quoted(&format!("{} (__pinfold_slash)", choices.join(" ")))),
+        Kind::Profile => " -x -a '(__pinfold_profiles) (__pinfold_slash)'".into(),
         Kind::Command | Kind::Anything => " -x".into(),
     }
 }
@@ -173,6 +173,16 @@ end
 function __pinfold_count
     set -l words (commandline -opc)
     test (count $words) = $argv[1]; and test (count $argv) = 1 -o "$words[2]" = "$argv[2]"
+end
+
+# Files where a word can be a name too: they are written with a slash. Without one, directories are offered.
+function __pinfold_slash
+    set -l word (commandline -ct | string replace -r -- '^--[a-z-]+=' '')
+    if string match -q '*/*' -- $word
+        __fish_complete_path $word
+    else
+        __fish_complete_directories $word ''
+    end
 end
 
 function __pinfold_profiles

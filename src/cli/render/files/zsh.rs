@@ -89,12 +89,16 @@ _pinfold_paths() {
     _files
 }
 
-# One of the words, or a path.
+# One of the words, or a path. A file is written with a slash: without one only directories are offered.
 _pinfold_or_path() {
     local expl
     local -a choices=("$@")
     _wanted names expl name compadd -a choices
-    _files
+    if [[ $PREFIX == */* ]]; then
+        _files
+    else
+        _files -/
+    fi
 }
 
 # A profile of `pinfold run`, or a path.
