@@ -45,6 +45,8 @@ pub(super) struct HardLinks {
     /// Files that were removed from their directories but are still mounted, and where. No cover can be mounted on
     /// them.
     removed: HashMap<File, CString>,
+    /// Operations that deny what the host has at the path, and the sandbox does not.
+    on_host: HashSet<usize>,
     entries: Option<Entries>,
 }
 
@@ -136,6 +138,20 @@ impl HardLinks {
         }
     }
 
+    /// Notes what the host has at a denied path, and the sandbox does not. Nobody is told of names of it that are not
+    /// shown: that is so for the denied path itself.
+    pub(super) fn note_on_host(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        about: Named,
+        spot: &Spot,
+        op: usize,
+        inside: &Inside<'_, '_>,
+    ) -> Outcome<()> {
+        self.on_host.insert(op);
+        self.note(fd, about, spot, op, inside)
+    }
+
     /// The denial of `file`, if it is denied and has more than one name.
     pub(super) fn denial_of(&self, file: File) -> Option<usize> {
         self.files.get(&file).map(|links| links.op)
@@ -196,7 +212,7 @@ impl HardLinks {
 
     /// Searches for the missing names.
     fn find(&mut self, inside: &Inside<'_, '_>) -> Outcome<()> {
-        for view in self.views.0.clone() {
+        for view in self.views.inside.clone() {
             if self.incomplete == 0 {
                 break;
             }
@@ -247,7 +263,10 @@ impl HardLinks {
         }
         let unknown = self.views.unknown();
         let act = if unknown.is_some() { Act::NotFound } else { Act::Outside };
-        inside.remark(failure(left().count(), 0, act, unknown));
+        let told = left().filter(|links| act == Act::NotFound || !self.on_host.contains(&links.op));
+        if let Some(op) = told.clone().map(|links| links.op).min() {
+            inside.remark(Failure { index: op as u32, ..failure(told.count(), 0, act, unknown) });
+        }
         Ok(())
     }
 
@@ -416,6 +435,8 @@ impl HardLinks {
         };
         match (is_closed, goal) {
             (Ok(true), _) => Ok(()),
+            // The sandbox does not show this directory either.
+            (_, Goal::Count(op)) if self.on_host.contains(&op) => Ok(()),
             (_, Goal::Count(_)) => inside.fail(self.failed(Errno::EACCES, place, goal)),
             (_, Goal::Find) => {
                 self.unlisted.entry(place.fs).or_insert(place_inside);

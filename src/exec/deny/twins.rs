@@ -71,6 +71,24 @@ impl Twins {
         Ok(is_dir)
     }
 
+    /// Notes `object`, which lies on the host at the denied `path`. Inside, that path shows something else, or nothing.
+    pub(super) fn note_on_host(
+        &mut self,
+        object: BorrowedFd<'_>,
+        path: &CStr,
+        op: usize,
+        inside: &Inside<'_, '_>,
+        pinned: &mut PinnedAncestors,
+    ) -> Outcome<()> {
+        let Some(spot) = self.views.spot_on_host(inside.proc, object).op(op, Act::Whole)? else { return Ok(()) };
+        if !self.views.show(spot.fs) {
+            return Ok(());
+        }
+        let about = stat::named_at(object, c"").op(op, Act::Whole)?;
+        self.also_at(about, &spot, Seen { way: path, rest: b"", is_held: false }, op, pinned);
+        self.links.note_on_host(object, about, &spot, op, inside)
+    }
+
     /// The names in the directory `dir` that lead to mounts.
     pub(super) fn leading_to_mounts(&self, dir: &CStr) -> BTreeSet<CString> {
         self.views.leading_to_mounts(dir)
@@ -83,13 +101,13 @@ impl Twins {
     }
 
     fn is_overlay(&self, view: &View) -> bool {
-        self.views.0.iter().any(|layer| layer.mount == view.mount && matches!(layer.by, By::Layer(..)))
+        self.views.inside.iter().any(|layer| layer.mount == view.mount && matches!(layer.by, By::Layer(..)))
     }
 
     /// What the layers of an overlay have at `rest`.
     fn layers_of(&self, view: &View, rest: &[u8], inside: &Inside<'_, '_>) -> Result<Vec<(OwnedFd, Spot)>> {
         let mut found = Vec::new();
-        for layer in self.views.0.iter().filter(|layer| layer.mount == view.mount) {
+        for layer in self.views.inside.iter().filter(|layer| layer.mount == view.mount) {
             let By::Layer(overlay, number) = layer.by else { continue };
             let path = CString::new(rest).unwrap_or_default();
             match open::in_root(inside.own.overlays[overlay].layers[number].as_fd(), &path, Open::Path) {
