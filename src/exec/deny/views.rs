@@ -124,12 +124,11 @@ impl Views {
         self.inside.iter().filter(|view| view.by == By::Mount && view.root.path.ends_with(REMOVED))
     }
 
-    /// The path of a mount that may show files of any filesystem, if there is one. The sandbox's own overlays do not
-    /// count, because their layers are known.
-    pub(super) fn unknown(&self) -> Option<CString> {
+    /// Mounts that may show files of any filesystem. The sandbox's own overlays do not count, because their layers are
+    /// known.
+    pub(super) fn unknown(&self) -> impl Iterator<Item = &View> {
         let is_own = |mount| self.inside.iter().any(|view| view.mount == mount && matches!(view.by, By::Layer(..)));
-        let unknown = self.inside.iter().find(|view| !view.is_plain && view.by == By::Mount && !is_own(view.mount))?;
-        CString::new(if unknown.point.is_empty() { b"/" } else { unknown.point.as_slice() }).ok()
+        self.inside.iter().filter(move |view| !view.is_plain && view.by == By::Mount && !is_own(view.mount))
     }
 
     /// The names in the directory `dir` that lead to mounts.
@@ -159,6 +158,11 @@ impl Views {
 }
 
 impl View {
+    /// The path at which it is seen, for messages.
+    pub(super) fn path(&self) -> CString {
+        CString::new(if self.point.is_empty() { b"/" } else { self.point.as_slice() }).unwrap_or_default()
+    }
+
     /// The place in the filesystem of `path`, a path that leads through this view.
     pub(super) fn spot(&self, path: &[u8]) -> Option<Spot> {
         let rest = below(path, &self.point)?;
@@ -355,16 +359,17 @@ mod tests {
 
     #[test]
     fn filesystems_that_show_others_are_told() {
-        assert_eq!(views().unknown(), None);
+        let unknown = |views: &Views| views.unknown().map(View::path).collect::<Vec<_>>();
+        assert!(unknown(&views()).is_empty());
         let list =
             [LIST, b"40 30 0:50 / /m\\040n rw shared:1 - fuse.sshfs x rw\n41 30 8:1 /a//deleted /gone rw - xfs x rw\n"];
         let mut views = of_list(&list.concat());
-        assert_eq!(views.unknown().as_deref(), Some(c"/m n"));
+        assert_eq!(unknown(&views), [c"/m n".to_owned()]);
         assert_eq!(views.removed().map(|view| view.mount).collect::<Vec<_>>(), [41]);
         // The layers of the sandbox's own overlays are known.
         let layer = View { by: By::Layer(0, 0), ..views.of_mount(40).unwrap().clone() };
         views.inside.push(layer);
-        assert_eq!(views.unknown(), None);
+        assert!(unknown(&views).is_empty());
     }
 
     #[test]
