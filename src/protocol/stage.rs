@@ -252,6 +252,9 @@ acts! {
     /// [`super::Failure::count`] denied files have hard links that were not found. A filesystem of another kind may
     /// show them, at [`super::Failure::detail`].
     NotFound: ": ",
+    /// A filesystem of another kind than the one on which the denied file lies may show it, at
+    /// [`super::Failure::detail`].
+    OtherKind: ": a filesystem of another kind may show it too, at",
     /// The destination is a link, which this operation does not follow.
     OnLink: ": the destination must not be a link",
 }

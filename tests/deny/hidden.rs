@@ -141,3 +141,40 @@ fn what_another_filesystem_may_show_is_told() {
         assert_eq!((open.as_str(), said.as_str()), ("", ""), "{actor:?}");
     }
 }
+
+/// That is told of files without hard links too, once, and not where only one filesystem could show the file.
+#[test]
+fn what_another_filesystem_may_show_is_told_of_every_file() {
+    for actor in actors() {
+        let tree =
+            Tree::new("kinds", actor, "mkdir -p in/dir out empty over; echo secret > in/file; cp in/file in/dir");
+        let mounts = "mount -t overlay overlay -o lowerdir=in:empty over";
+        let told = |path: &str| {
+            format!("pinfold: mounts: deny {path}: a filesystem of another kind may show it too, at /over\n")
+        };
+        let over = "--ro {w}/over:/over";
+        for (options, files, wanted) in [
+            ("--rw {w}/in:/w --deny /w/file", "/over/file", told("/w/file")),
+            ("--rw {w}/in:/w --deny /w/f*", "/over/file", told("/w/f*").replace("deny ", "deny what matches ")),
+            ("--rw {w}/in:/w --deny /w/dir --deny /w/file", "/over/file /over/dir/file", told("/w/dir")),
+            // What the box does not show at that path.
+            ("--deny {w}/in/file", "/over/file", told("{w}/in/file")),
+            // The file lies on that filesystem itself.
+            ("--deny /over/file", "/over/dir/file", String::new()),
+            // What the box has of its own, and what is not there.
+            ("--tmpfs /t --dir /t/own --deny /t/own --deny /t/none", "/over/file", String::new()),
+            ("--deny /proc/version", "/over/file", String::new()),
+        ] {
+            let expand = |text: &str| text.replace("{w}", &tree.path.display().to_string());
+            let (open, said) = readable(&tree, mounts, &format!("{over} {options}"), files);
+            assert_eq!((open.as_str(), said), (files, expand(&wanted)), "{actor:?} {options}");
+        }
+        // Where no such filesystem is shown, nothing is said of it: not at all, or not any more.
+        for options in
+            ["--rw {w}/in:/w --deny /w/file", "--rw {w}/in:/w --ro {w}/over:/t/over --tmpfs /t --deny /w/file"]
+        {
+            let (open, said) = readable(&tree, mounts, options, "/w/file /w/dir/file");
+            assert_eq!((open.as_str(), said.as_str()), ("/w/dir/file", ""), "{actor:?} {options}");
+        }
+    }
+}

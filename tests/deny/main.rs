@@ -5,6 +5,7 @@
 //! * `patterns.rs`: what patterns find
 //! * `walk.rs`: what finding costs
 //! * `twins.rs`: other names of what is denied
+//! * `elsewhere.rs`: what the box does not have at the denied path, but elsewhere
 //! * `hidden.rs`: other names that a mount of the host hides somewhere
 //! * `ways.rs`: what is denied stays at its path
 //! * `copies.rs`: files that are copied
@@ -12,6 +13,7 @@
 
 mod copies;
 mod covers;
+mod elsewhere;
 mod hidden;
 mod missing;
 mod patterns;

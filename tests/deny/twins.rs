@@ -10,14 +10,14 @@ const FILL: &str = "mkdir -p in/keys/deep in/own out; echo secret > in/file; ech
                     echo secret > in/keys/deep/two; echo plain > in/own/plain; ln in/own/plain in/own/twin";
 
 /// Prints the files that can be read, of those given.
-fn readable(tree: &Tree, options: &str, files: &str) -> (String, String) {
+pub(crate) fn readable(tree: &Tree, options: &str, files: &str) -> (String, String) {
     let script = format!("for f in {files}; do cat $f >/dev/null 2>&1 && echo $f; done; true");
     let outcome = tree.run(options, &["/bin/sh", "-c", &script]);
     (outcome.done().replace('\n', " ").trim().to_owned(), outcome.stderr_text())
 }
 
 /// Nothing of `files` can be read with `options`, all of it without the denials, and nothing is said.
-fn closed(tree: &Tree, options: &str, denials: &str, files: &str) {
+pub(crate) fn closed(tree: &Tree, options: &str, denials: &str, files: &str) {
     assert_eq!(readable(tree, options, files), (files.into(), String::new()), "{options}");
     let found = readable(tree, &format!("{options} {denials}"), files);
     assert_eq!(found, (String::new(), String::new()), "{:?} {options} {denials}", tree.actor);

@@ -276,6 +276,15 @@ fn op_text(plan: &Plan, failure: &Failure, out: &mut Vec<u8>) -> Reason {
             with_path(out, "", failure.detail.as_deref().unwrap_or_default());
             Reason::InMessage
         }
+        Act::OtherKind => {
+            with_path(out, "Denied ", dest);
+            with_path(
+                out,
+                ": a filesystem of another kind may show it too, at ",
+                failure.detail.as_deref().unwrap_or_default(),
+            );
+            Reason::InMessage
+        }
         // What it was about is said; the kernel's reason adds nothing.
         Act::OnLink if failure.errno == Errno::ELOOP as i32 => {
             with_path(out, "Can't mount on symlink destination ", dest);

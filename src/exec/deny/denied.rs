@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 use std::ffi::{CStr, CString};
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
+use super::host;
 use super::inside::Inside;
 use super::pinned_ancestors::PinnedAncestors;
 use super::twins::Twins;
 use super::views::Views;
-use crate::protocol::Outcome;
+use crate::protocol::{Act, At, Outcome};
 use crate::sys::Result;
 
 pub(super) struct Denied<'a, 'r> {
@@ -37,6 +38,13 @@ impl<'a, 'r> Denied<'a, 'r> {
             }
             Err(failure) => self.inside.fail(failure),
         }
+    }
+
+    /// Notes what the host has at the denied `path`, if there is anything. The sandbox has something of its own at that
+    /// path, or nothing, and may still show the host's object elsewhere.
+    pub(super) fn note_on_host(&mut self, path: &CStr, op: usize) -> Outcome<()> {
+        let Some(object) = host::look(path).op(op, Act::Whole)? else { return Ok(()) };
+        self.twins.note_on_host(object.as_fd(), path, op, &self.inside, &mut self.pinned)
     }
 
     /// Whether the directory at `way` itself is denied.

@@ -16,7 +16,7 @@ use std::rc::Rc;
 use super::hidden::{Hidden, Path};
 use super::inside::{Ground, Inside};
 use super::place::Place;
-use super::views::{By, File, Spot, Views};
+use super::views::{By, File, Spot, View, Views};
 use crate::protocol::{Act, At, Failure, Outcome, Stage};
 use crate::sys::dir::Entries;
 use crate::sys::open::{self, For};
@@ -45,6 +45,8 @@ pub(super) struct HardLinks {
     /// Files that were removed from their directories but are still mounted, and where. No cover can be mounted on
     /// them.
     removed: HashMap<File, CString>,
+    /// Operations that deny what the host has at the path, and the sandbox does not.
+    on_host: HashSet<usize>,
     entries: Option<Entries>,
 }
 
@@ -136,15 +138,30 @@ impl HardLinks {
         }
     }
 
+    /// Notes what the host has at a denied path, and the sandbox does not. Nobody is told of names of it that are not
+    /// shown: that is so for the denied path itself.
+    pub(super) fn note_on_host(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        about: Named,
+        spot: &Spot,
+        op: usize,
+        inside: &Inside<'_, '_>,
+    ) -> Outcome<()> {
+        self.on_host.insert(op);
+        self.note(fd, about, spot, op, inside)
+    }
+
     /// The denial of `file`, if it is denied and has more than one name.
     pub(super) fn denial_of(&self, file: File) -> Option<usize> {
         self.files.get(&file).map(|links| links.op)
     }
 
-    /// Searches for the missing names, and covers them.
-    pub(super) fn cover(&mut self, inside: &Inside<'_, '_>) -> Outcome<()> {
+    /// Searches for the missing names, and covers them. Returns whether the caller was told of a filesystem that may
+    /// show others.
+    pub(super) fn cover(&mut self, inside: &Inside<'_, '_>) -> Outcome<bool> {
         if self.incomplete == 0 {
-            return Ok(());
+            return Ok(false);
         }
         self.find(inside)?;
         self.tell(inside)
@@ -196,7 +213,7 @@ impl HardLinks {
 
     /// Searches for the missing names.
     fn find(&mut self, inside: &Inside<'_, '_>) -> Outcome<()> {
-        for view in self.views.0.clone() {
+        for view in self.views.inside.clone() {
             if self.incomplete == 0 {
                 break;
             }
@@ -224,10 +241,10 @@ impl HardLinks {
         Ok(())
     }
 
-    /// Reports the names that were not found.
-    fn tell(&self, inside: &Inside<'_, '_>) -> Outcome<()> {
+    /// Reports the names that were not found. Returns whether that names a filesystem that may show others.
+    fn tell(&self, inside: &Inside<'_, '_>) -> Outcome<bool> {
         let left = || self.files.values().filter(|links| links.found < links.wanted);
-        let Some(op) = left().map(|links| links.op).min() else { return Ok(()) };
+        let Some(op) = left().map(|links| links.op).min() else { return Ok(false) };
         let failure = |count: usize, errno, act, detail| Failure {
             act,
             count: count.try_into().unwrap_or(u32::MAX),
@@ -237,18 +254,24 @@ impl HardLinks {
         let hidden = left().filter(|links| self.unlisted.contains_key(&links.fs));
         if let Some(first) = hidden.clone().next() {
             let dir = self.unlisted.get(&first.fs).cloned();
-            return inside.fail(failure(hidden.count(), Errno::EACCES as i32, Act::Unlisted, dir));
+            inside.fail(failure(hidden.count(), Errno::EACCES as i32, Act::Unlisted, dir))?;
+            return Ok(false);
         }
         let on = |fs| left().filter(move |links| links.fs == fs);
         let is_left = |spot: &Spot| on(spot.fs).next().is_some();
         if let Some(spot) = self.hidden.to_be_uncovered(is_left, &self.views, inside).stage(Stage::Root)? {
             let path = Some(self.path_inside(spot));
-            return inside.fail(failure(on(spot.fs).count(), 0, Act::Hidden, path));
+            inside.fail(failure(on(spot.fs).count(), 0, Act::Hidden, path))?;
+            return Ok(false);
         }
-        let unknown = self.views.unknown();
+        let unknown = self.views.unknown().next().map(View::path);
         let act = if unknown.is_some() { Act::NotFound } else { Act::Outside };
-        inside.remark(failure(left().count(), 0, act, unknown));
-        Ok(())
+        let told = left().filter(|links| act == Act::NotFound || !self.on_host.contains(&links.op));
+        let names_unknown = act == Act::NotFound;
+        if let Some(op) = told.clone().map(|links| links.op).min() {
+            inside.remark(Failure { index: op as u32, ..failure(told.count(), 0, act, unknown) });
+        }
+        Ok(names_unknown)
     }
 
     /// Searches the directory `root` and everything below it on the same mount. Returns false if something mounted in
@@ -416,6 +439,8 @@ impl HardLinks {
         };
         match (is_closed, goal) {
             (Ok(true), _) => Ok(()),
+            // The sandbox does not show this directory either.
+            (_, Goal::Count(op)) if self.on_host.contains(&op) => Ok(()),
             (_, Goal::Count(_)) => inside.fail(self.failed(Errno::EACCES, place, goal)),
             (_, Goal::Find) => {
                 self.unlisted.entry(place.fs).or_insert(place_inside);

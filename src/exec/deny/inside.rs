@@ -120,6 +120,10 @@ impl<'a, 'r> Inside<'a, 'r> {
             }
             let target = match content::read_link_at(dir.as_fd(), &name) {
                 Err(Errno::EACCES) if self.is_closed(dir.as_fd(), about)? => return Ok(Found::Closed),
+                // An earlier denial has covered it: there is no way below it.
+                Err(Errno::EINVAL) if self.is_covered(stat::stat_at(dir.as_fd(), name.as_c_str())?) => {
+                    return Ok(Found::Closed);
+                }
                 Err(Errno::ENOENT | Errno::EINVAL) => None,
                 target => Some(target?),
             };
@@ -152,8 +156,12 @@ impl<'a, 'r> Inside<'a, 'r> {
         if statfs::is_read_only(dir)? {
             return Ok(Ground::ReadOnly);
         }
-        let is_own = about.device == self.base || self.own.filesystems.contains(&about.device);
-        Ok(if is_own { Ground::Own } else { Ground::Hosts })
+        Ok(if self.is_own(about) { Ground::Own } else { Ground::Hosts })
+    }
+
+    /// Whether this lies on a filesystem of the sandbox's own.
+    pub(super) fn is_own(&self, about: Stat) -> bool {
+        about.device == self.base || self.own.filesystems.contains(&about.device)
     }
 
     /// Whether nobody inside can ever open anything in this directory: nobody may search it, and nobody can change its

@@ -10,6 +10,7 @@
 mod denied;
 mod hardlinks;
 mod hidden;
+mod host;
 mod inside;
 mod live;
 mod matches;
@@ -111,11 +112,17 @@ fn find(denied: &mut Denied<'_, '_>, index: usize) -> Outcome<Option<(OwnedFd, C
     let grounds = match denied.inside.look(path).op(index, Act::Whole)? {
         Found::Object(object) => {
             let way = denied.hold_way(path, object.as_fd(), index).op(index, Act::Whole)?;
+            let about = stat::fstat(object.as_fd()).op(index, Act::Whole)?;
+            // The root is never covered.
+            if denied.inside.is_own(about) && *way != *c"/" {
+                denied.note_on_host(path, index)?;
+            }
             return Ok(Some((object, way)));
         }
         Found::Closed => return Ok(None),
         Found::Missing(grounds) => grounds,
     };
+    denied.note_on_host(path, index)?;
     if grounds.iter().all(|ground| *ground == Ground::ReadOnly) {
         return Ok(None);
     }

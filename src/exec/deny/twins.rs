@@ -14,7 +14,7 @@ use super::inside::Inside;
 use super::pinned_ancestors::PinnedAncestors;
 use super::place::Place;
 use super::views::{By, Spot, View, Views, below};
-use crate::protocol::{Act, At, Outcome, Stage};
+use crate::protocol::{Act, At, Failure, Outcome, Stage};
 use crate::sys::open::{self, Open};
 use crate::sys::stat::{self, Kind, Named};
 use crate::sys::{Errno, Result};
@@ -28,6 +28,9 @@ pub(super) struct Twins {
     /// Copies of denied files: number of the copy, and the denial.
     copies: BTreeMap<usize, usize>,
     links: HardLinks,
+    /// Where files are denied: the filesystem, and the first denial. Filled only if something shown may show files of
+    /// other filesystems.
+    filesystems: BTreeMap<u64, usize>,
 }
 
 impl Twins {
@@ -35,7 +38,7 @@ impl Twins {
         let views = Rc::new(views);
         let mut links = HardLinks::of(views.clone());
         links.look_for_removed(inside)?;
-        Ok(Twins { links, views, places: Vec::new(), copies: BTreeMap::new() })
+        Ok(Twins { links, views, ..Twins::default() })
     }
 
     /// Notes a denied object, before it is covered. `way` is its path without links. Returns whether it is a directory.
@@ -63,12 +66,35 @@ impl Twins {
         if !self.is_overlay(&view) {
             self.links.note(object, about, &spot, op, inside)?;
         }
+        if layers.is_empty() {
+            self.note_filesystem(object, spot.fs, op, inside).op(op, Act::Whole)?;
+        }
         for (fd, spot) in layers {
             let about = stat::named_at(fd.as_fd(), c"").op(op, Act::Whole)?;
+            self.note_filesystem(fd.as_fd(), spot.fs, op, inside).op(op, Act::Whole)?;
             self.also_at(about, &spot, Seen { way, rest: b"", is_held: false }, op, pinned);
             self.links.note(fd.as_fd(), about, &spot, op, inside)?;
         }
         Ok(is_dir)
+    }
+
+    /// Notes `object`, which lies on the host at the denied `path`. Inside, that path shows something else, or nothing.
+    pub(super) fn note_on_host(
+        &mut self,
+        object: BorrowedFd<'_>,
+        path: &CStr,
+        op: usize,
+        inside: &Inside<'_, '_>,
+        pinned: &mut PinnedAncestors,
+    ) -> Outcome<()> {
+        let Some(spot) = self.views.spot_on_host(inside.proc, object).op(op, Act::Whole)? else { return Ok(()) };
+        self.note_filesystem(object, spot.fs, op, inside).op(op, Act::Whole)?;
+        if !self.views.show(spot.fs) {
+            return Ok(());
+        }
+        let about = stat::named_at(object, c"").op(op, Act::Whole)?;
+        self.also_at(about, &spot, Seen { way: path, rest: b"", is_held: false }, op, pinned);
+        self.links.note_on_host(object, about, &spot, op, inside)
     }
 
     /// The names in the directory `dir` that lead to mounts.
@@ -83,13 +109,13 @@ impl Twins {
     }
 
     fn is_overlay(&self, view: &View) -> bool {
-        self.views.0.iter().any(|layer| layer.mount == view.mount && matches!(layer.by, By::Layer(..)))
+        self.views.inside.iter().any(|layer| layer.mount == view.mount && matches!(layer.by, By::Layer(..)))
     }
 
     /// What the layers of an overlay have at `rest`.
     fn layers_of(&self, view: &View, rest: &[u8], inside: &Inside<'_, '_>) -> Result<Vec<(OwnedFd, Spot)>> {
         let mut found = Vec::new();
-        for layer in self.views.0.iter().filter(|layer| layer.mount == view.mount) {
+        for layer in self.views.inside.iter().filter(|layer| layer.mount == view.mount) {
             let By::Layer(overlay, number) = layer.by else { continue };
             let path = CString::new(rest).unwrap_or_default();
             match open::in_root(inside.own.overlays[overlay].layers[number].as_fd(), &path, Open::Path) {
@@ -132,7 +158,37 @@ impl Twins {
                 inside.fail(failure)?;
             }
         }
-        self.links.cover(inside)
+        let is_told = self.links.cover(inside)?;
+        if is_told { Ok(()) } else { self.tell_of_unknown(inside) }
+    }
+
+    /// Notes that `object` is denied on the filesystem `fs`.
+    fn note_filesystem(&mut self, object: BorrowedFd<'_>, fs: u64, op: usize, inside: &Inside<'_, '_>) -> Result<()> {
+        if self.views.unknown().next().is_none() || self.filesystems.contains_key(&fs) {
+            return Ok(());
+        }
+        // Nobody mounts the sandbox's own files elsewhere, and the kernel's are no files of the user's.
+        if !inside.is_own(stat::fstat(object)?) && !inside.is_kernels(object)? {
+            self.filesystems.insert(fs, op);
+        }
+        Ok(())
+    }
+
+    /// Tells the caller, once, of a filesystem that may show denied files of another one: an overlay that the host has
+    /// mounted, FUSE. Where it shows what, nobody can know.
+    fn tell_of_unknown(&self, inside: &Inside<'_, '_>) -> Outcome<()> {
+        let mut denied: Vec<(usize, u64)> = self.filesystems.iter().map(|(&fs, &op)| (op, fs)).collect();
+        denied.sort_unstable();
+        for (op, fs) in denied {
+            for view in self.views.unknown().filter(|view| view.root.fs != fs) {
+                if view.open(inside).stage(Stage::Root)?.is_some() {
+                    let detail = Some(view.path());
+                    inside.remark(Failure { act: Act::OtherKind, detail, ..Failure::nth(Stage::Op, op, 0) });
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Covers copy number `number` of a denied file. A later one may be a copy of it.

@@ -73,7 +73,11 @@ type Shown<'a> = (&'a [Overlay], &'a [Copy]);
 
 /// All views of the sandbox.
 #[derive(Default)]
-pub(super) struct Views(pub(super) Vec<View>);
+pub(super) struct Views {
+    pub(super) inside: Vec<View>,
+    /// All mounts, by their ids: also those that only the host shows.
+    mounts: HashMap<u64, Mount>,
+}
 
 impl Views {
     /// Reads all views. Must be called when everything is mounted and nothing is covered yet.
@@ -97,25 +101,34 @@ impl Views {
         }
         // Writable views come first: that is where somebody could have made another name.
         views.sort_by_key(|view| !view.is_writable);
-        Ok(Views(views))
+        Ok(Views { inside: views, mounts })
+    }
+
+    /// The place of `object`, which was opened on the host. `None` if no mount of this namespace contains it.
+    pub(super) fn spot_on_host(&self, proc: BorrowedFd<'_>, object: BorrowedFd<'_>) -> Result<Option<Spot>> {
+        spot_of(proc, object, &self.mounts)
+    }
+
+    /// Whether anything of the filesystem `fs` is seen.
+    pub(super) fn show(&self, fs: u64) -> bool {
+        self.inside.iter().any(|view| view.root.fs == fs)
     }
 
     /// The view that is mount `id` itself.
     pub(super) fn of_mount(&self, id: u64) -> Option<&View> {
-        self.0.iter().find(|view| view.mount == id && view.by == By::Mount)
+        self.inside.iter().find(|view| view.mount == id && view.by == By::Mount)
     }
 
     /// Mounts of objects that were removed from their directories. Such an object has no place that could be compared.
     pub(super) fn removed(&self) -> impl Iterator<Item = &View> {
-        self.0.iter().filter(|view| view.by == By::Mount && view.root.path.ends_with(REMOVED))
+        self.inside.iter().filter(|view| view.by == By::Mount && view.root.path.ends_with(REMOVED))
     }
 
-    /// The path of a mount that may show files of any filesystem, if there is one. The sandbox's own overlays do not
-    /// count, because their layers are known.
-    pub(super) fn unknown(&self) -> Option<CString> {
-        let is_own = |mount| self.0.iter().any(|view| view.mount == mount && matches!(view.by, By::Layer(..)));
-        let unknown = self.0.iter().find(|view| !view.is_plain && view.by == By::Mount && !is_own(view.mount))?;
-        CString::new(if unknown.point.is_empty() { b"/" } else { unknown.point.as_slice() }).ok()
+    /// Mounts that may show files of any filesystem. The sandbox's own overlays do not count, because their layers are
+    /// known.
+    pub(super) fn unknown(&self) -> impl Iterator<Item = &View> {
+        let is_own = |mount| self.inside.iter().any(|view| view.mount == mount && matches!(view.by, By::Layer(..)));
+        self.inside.iter().filter(move |view| !view.is_plain && view.by == By::Mount && !is_own(view.mount))
     }
 
     /// The names in the directory `dir` that lead to mounts.
@@ -124,7 +137,7 @@ impl Views {
             let rest = below(&view.point, dir.to_bytes())?.strip_prefix(b"/")?;
             CString::new(rest.split(|&byte| byte == b'/').next()?).ok()
         };
-        self.0.iter().filter(|view| view.by == By::Mount).filter_map(name).collect()
+        self.inside.iter().filter(|view| view.by == By::Mount).filter_map(name).collect()
     }
 
     /// The views and paths at which `spot` is seen. If it is a directory, also those that show only a part of it.
@@ -140,11 +153,16 @@ impl Views {
             }
         };
         let spot = spot.clone();
-        self.0.iter().filter_map(move |view| Some((view, CString::new(place(view, &spot)?).ok()?)))
+        self.inside.iter().filter_map(move |view| Some((view, CString::new(place(view, &spot)?).ok()?)))
     }
 }
 
 impl View {
+    /// The path at which it is seen, for messages.
+    pub(super) fn path(&self) -> CString {
+        CString::new(if self.point.is_empty() { b"/" } else { self.point.as_slice() }).unwrap_or_default()
+    }
+
     /// The place in the filesystem of `path`, a path that leads through this view.
     pub(super) fn spot(&self, path: &[u8]) -> Option<Spot> {
         let rest = below(path, &self.point)?;
@@ -302,8 +320,13 @@ mod tests {
         33 31 254:0 /home/a/p\\040q/.git /w/.git ro - ext4 /dev/root rw\n\
         34 21 0:41 / /proc rw - proc proc rw\n";
 
+    fn of_list(list: &[u8]) -> Views {
+        let mounts = parse(list).unwrap();
+        Views { inside: inside(&mounts, 30), mounts }
+    }
+
     fn views() -> Views {
-        Views(inside(&parse(LIST).unwrap(), 30))
+        of_list(LIST)
     }
 
     fn places(path: &str, is_dir: bool) -> Vec<String> {
@@ -313,7 +336,7 @@ mod tests {
 
     #[test]
     fn the_mounts_of_the_box_are_told_from_the_hosts() {
-        let ids: Vec<u64> = views().0.iter().map(|view| view.mount).collect();
+        let ids: Vec<u64> = views().inside.iter().map(|view| view.mount).collect();
         assert_eq!(ids, [28, 30, 31, 33]);
         assert_eq!(views().of_mount(31).unwrap().root.path, b"/home/a/p q");
         assert!(views().of_mount(31).unwrap().is_writable && !views().of_mount(28).unwrap().is_writable);
@@ -336,16 +359,17 @@ mod tests {
 
     #[test]
     fn filesystems_that_show_others_are_told() {
-        assert_eq!(views().unknown(), None);
+        let unknown = |views: &Views| views.unknown().map(View::path).collect::<Vec<_>>();
+        assert!(unknown(&views()).is_empty());
         let list =
             [LIST, b"40 30 0:50 / /m\\040n rw shared:1 - fuse.sshfs x rw\n41 30 8:1 /a//deleted /gone rw - xfs x rw\n"];
-        let mut views = Views(inside(&parse(&list.concat()).unwrap(), 30));
-        assert_eq!(views.unknown().as_deref(), Some(c"/m n"));
+        let mut views = of_list(&list.concat());
+        assert_eq!(unknown(&views), [c"/m n".to_owned()]);
         assert_eq!(views.removed().map(|view| view.mount).collect::<Vec<_>>(), [41]);
         // The layers of the sandbox's own overlays are known.
         let layer = View { by: By::Layer(0, 0), ..views.of_mount(40).unwrap().clone() };
-        views.0.push(layer);
-        assert_eq!(views.unknown(), None);
+        views.inside.push(layer);
+        assert!(unknown(&views).is_empty());
     }
 
     #[test]
