@@ -227,6 +227,8 @@ acts! {
     NotAFile: ": the source is not a regular file",
     /// What is denied does not exist, and could be made.
     Missing: ": it does not exist, and the program could make it",
+    /// What is denied does not exist, neither inside nor on the host. That is held, and may be a slip.
+    Nowhere: ": nothing is there, inside or outside",
     /// A pattern matches nothing.
     NoMatch: ": nothing matches it",
     /// Looking for matches in a directory, or behind a link, which is [`super::Failure::detail`].

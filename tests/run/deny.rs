@@ -208,6 +208,28 @@ fn no_other_name_of_it_opens_it() {
     }
 }
 
+/// A path that is nowhere, in the box's own home: said, since it may be a slip, but not of a line of a profile.
+#[test]
+fn a_denied_path_that_is_nowhere_is_told() {
+    for actor in actors() {
+        let place = secrets("deny-nowhere", actor);
+        let home = place.home.display().to_string();
+        let said = |options: &str| {
+            let outcome = place.sh(options, "echo ran").run();
+            assert_eq!(outcome.stdout_text(), "ran\n", "{outcome}");
+            outcome.stderr_text()
+        };
+        let wanted = format!(
+            "pinfold: mounts: deny {home}/.netrd: nothing is there, inside or outside (--deny {home}/.netrd)\n"
+        );
+        assert_eq!(said(&format!("--deny {home}/.netrd")), wanted, "{actor:?}");
+        fs::write(place.home.join(".netrc"), "machine").unwrap();
+        assert_eq!(said(&format!("--deny {home}/.netrc")), "", "{actor:?}");
+        let file = place.file("nowhere.profile", &format!("profile workspace\ndeny {home}/.netrd\n"));
+        assert_eq!(said(&format!("--profile {}", file.display())), "", "{actor:?}");
+    }
+}
+
 /// A failure that a denial causes names it, whatever step it comes up in, and says what to do.
 #[test]
 fn failures_name_the_denial_and_the_way_out() {

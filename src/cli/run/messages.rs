@@ -12,7 +12,7 @@ use super::view::{Seen, View};
 use crate::cli::console;
 use crate::error::{Error, ErrorKind, printable_json, push_printable};
 use crate::plan::Plan;
-use crate::protocol::{Failure, Stage};
+use crate::protocol::{Act, Failure, Stage};
 use crate::report;
 use crate::spec::{Conflict, FdNumber};
 use crate::supervise::{Findings, Found, Frontend, Note, PATIENCE};
@@ -49,6 +49,8 @@ impl Frontend for Native {
                 let what = self.error(plan, failure).text();
                 self.dropped(&what);
             }
+            // A profile denies what some of its users do not have.
+            Note::Remark(failure) if failure.act == Act::Nowhere && self.is_of_profile(plan, failure) => {}
             Note::Remark(failure) => {
                 let what = self.error(plan, failure).text();
                 say(&what);
@@ -85,6 +87,12 @@ impl Frontend for Native {
 }
 
 impl Native {
+    /// Whether a line of a profile asked for the operation that failed.
+    fn is_of_profile(&self, plan: &Plan, failure: &Failure) -> bool {
+        let op = plan.root.ops.get(failure.index as usize);
+        op.and_then(|op| self.origins.get(op.word)).is_some_and(|origin| origin.profile.is_some())
+    }
+
     /// Says that a restriction does not hold.
     pub(super) fn dropped(&self, what: &[u8]) {
         say(&[b"not enforced: ", what].concat());
