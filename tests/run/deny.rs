@@ -192,7 +192,7 @@ fn no_other_name_of_it_opens_it() {
         let told = format!(
             "mounts: deny {project}/secret: 1 file has more hard links outside of what this sandbox shows: nothing inside reaches them (--deny secret)"
         );
-        assert!(outcome.stderr_text().starts_with(&format!("pinfold: {told}\n")), "{outcome}");
+        assert!(outcome.stderr_text().starts_with(&format!("pinfold: note: {told}\n")), "{outcome}");
         let report = String::from_utf8_lossy(&outcome.outs[&5]).into_owned();
         let remarks: Vec<serde_json::Value> = report
             .lines()
@@ -220,7 +220,7 @@ fn a_denied_path_that_is_nowhere_is_told() {
             outcome.stderr_text()
         };
         let wanted = format!(
-            "pinfold: mounts: deny {home}/.netrd: nothing is there, inside or outside (--deny {home}/.netrd)\n"
+            "pinfold: note: mounts: deny {home}/.netrd: nothing is there, inside or outside (--deny {home}/.netrd)\n"
         );
         assert_eq!(said(&format!("--deny {home}/.netrd")), wanted, "{actor:?}");
         fs::write(place.home.join(".netrc"), "machine").unwrap();

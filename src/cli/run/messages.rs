@@ -53,7 +53,8 @@ impl Frontend for Native {
             Note::Remark(failure) if failure.act == Act::Nowhere && self.is_of_profile(plan, failure) => {}
             Note::Remark(failure) => {
                 let what = self.error(plan, failure).text();
-                say(&what);
+                // Without that word it looks like an error.
+                say(&[b"note: ", &what[..]].concat());
                 self.report(&serde_json::json!({ "remark": String::from_utf8_lossy(&what) }));
             }
             Note::NotEnforced(unenforced) => self.dropped(&unenforced.line()),
