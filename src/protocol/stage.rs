@@ -229,6 +229,8 @@ acts! {
     NotAFile: ": the source is not a regular file",
     /// A denied path does not exist, and the program could create it.
     Missing: ": it does not exist, and the program could make it",
+    /// What is denied does not exist, neither inside nor on the host. That is held, and may be a slip.
+    Nowhere: ": nothing is there, inside or outside",
     /// A pattern matches nothing.
     NoMatch: ": nothing matches it",
     /// Looking for matches in a directory or behind a link: [`super::Failure::detail`].

@@ -63,7 +63,10 @@ fn in_a_place_of_the_sandbox_it_is_held() {
             let system = if options == "--tmpfs /" { "--ro {probe}:/probe" } else { "" };
             let options = format!("{options} {system} --deny {path}");
             assert_eq!(tree.probe(&options, &["cat", path]).refused(), libc::EACCES, "{options}");
-            assert_eq!(tree.probe(&options, &["write", path]).refused(), libc::EROFS, "{options}");
+            let outcome = tree.probe(&options, &["write", path]);
+            assert_eq!(outcome.refused(), libc::EROFS, "{options}");
+            let told = format!("pinfold: mounts: deny {path}: nothing is there, inside or outside\n");
+            assert_eq!(outcome.stderr_text(), told, "{options}");
         }
         let options = "--tmpfs /t --remount-ro /t --deny /t/new";
         assert_eq!(tree.probe(options, &["write", "/t/new"]).refused(), libc::EROFS);

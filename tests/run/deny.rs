@@ -192,7 +192,7 @@ fn no_other_name_of_it_opens_it() {
         let told = format!(
             "mounts: deny {project}/secret: 1 file has more hard links outside of what this sandbox shows: nothing inside reaches them (--deny secret)"
         );
-        assert!(outcome.stderr_text().starts_with(&format!("pinfold: {told}\n")), "{outcome}");
+        assert!(outcome.stderr_text().starts_with(&format!("pinfold: note: {told}\n")), "{outcome}");
         let report = String::from_utf8_lossy(&outcome.outs[&5]).into_owned();
         let remarks: Vec<serde_json::Value> = report
             .lines()
@@ -205,6 +205,28 @@ fn no_other_name_of_it_opens_it() {
         let shown = format!("--ro {home}/elsewhere --deny secret");
         let outcome = place.sh(&shown, &format!("cat {home}/elsewhere/*; echo end")).run();
         assert_eq!((outcome.stdout_text().as_str(), outcome.stderr_text().lines().count()), ("end\n", 2), "{outcome}");
+    }
+}
+
+/// A path that is nowhere, in the box's own home: said, since it may be a slip, but not of a line of a profile.
+#[test]
+fn a_denied_path_that_is_nowhere_is_told() {
+    for actor in actors() {
+        let place = secrets("deny-nowhere", actor);
+        let home = place.home.display().to_string();
+        let said = |options: &str| {
+            let outcome = place.sh(options, "echo ran").run();
+            assert_eq!(outcome.stdout_text(), "ran\n", "{outcome}");
+            outcome.stderr_text()
+        };
+        let wanted = format!(
+            "pinfold: note: mounts: deny {home}/.netrd: nothing is there, inside or outside (--deny {home}/.netrd)\n"
+        );
+        assert_eq!(said(&format!("--deny {home}/.netrd")), wanted, "{actor:?}");
+        fs::write(place.home.join(".netrc"), "machine").unwrap();
+        assert_eq!(said(&format!("--deny {home}/.netrc")), "", "{actor:?}");
+        let file = place.file("nowhere.profile", &format!("profile workspace\ndeny {home}/.netrd\n"));
+        assert_eq!(said(&format!("--profile {}", file.display())), "", "{actor:?}");
     }
 }
 

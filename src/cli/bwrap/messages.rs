@@ -234,6 +234,10 @@ fn op_text(plan: &Plan, failure: &Failure, out: &mut Vec<u8>) -> Reason {
             with_path(out, "Can't deny ", dest);
             with_text(out, ": it does not exist, and the program could make it")
         }
+        Act::Nowhere => {
+            with_path(out, "Denied ", dest);
+            with_text(out, ": nothing is there, inside or outside")
+        }
         Act::NoMatch => {
             with_path(out, "Can't deny ", dest);
             with_text(out, ": nothing matches it")

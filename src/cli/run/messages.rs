@@ -53,9 +53,12 @@ impl Frontend for Native {
                 let what = self.error(plan, failure).text();
                 self.dropped(&what);
             }
+            // A profile denies what some of its users do not have.
+            Note::Remark(failure) if failure.act == Act::Nowhere && self.is_of_profile(plan, failure) => {}
             Note::Remark(failure) => {
                 let what = self.error(plan, failure).text();
-                say(&what);
+                // Without that word it looks like an error.
+                say(&[b"note: ", &what[..]].concat());
                 self.report(&serde_json::json!({ "remark": String::from_utf8_lossy(&what) }));
             }
             Note::NotEnforced(unenforced) => self.dropped(&unenforced.line()),
@@ -102,6 +105,12 @@ impl Native {
         };
         let is_link = Path::new(OsStr::from_bytes(source.to_bytes())).is_symlink();
         Some(advice::of_missing(self.origins.get(op.word)?, is_link))
+    }
+
+    /// Whether a line of a profile asked for the operation that failed.
+    fn is_of_profile(&self, plan: &Plan, failure: &Failure) -> bool {
+        let op = plan.root.ops.get(failure.index as usize);
+        op.and_then(|op| self.origins.get(op.word)).is_some_and(|origin| origin.profile.is_some())
     }
 
     /// Says that a restriction does not hold.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd};
 
-use super::host;
+use super::host::{self, OnHost};
 use super::inside::Inside;
 use super::pinned_ancestors::PinnedAncestors;
 use super::twins::Twins;
@@ -41,10 +41,16 @@ impl<'a, 'r> Denied<'a, 'r> {
     }
 
     /// Notes what the host has at the denied `path`, if there is anything. The sandbox has something of its own at that
-    /// path, or nothing, and may still show the host's object elsewhere.
-    pub(super) fn note_on_host(&mut self, path: &CStr, op: usize) -> Outcome<()> {
-        let Some(object) = host::look(path).op(op, Act::Whole)? else { return Ok(()) };
-        self.twins.note_on_host(object.as_fd(), path, op, &self.inside, &mut self.pinned)
+    /// path, or nothing, and may still show the host's object elsewhere. Returns true if the host has nothing there.
+    pub(super) fn note_on_host(&mut self, path: &CStr, op: usize) -> Outcome<bool> {
+        match host::look(path).op(op, Act::Whole)? {
+            OnHost::Object(object) => {
+                self.twins.note_on_host(object.as_fd(), path, op, &self.inside, &mut self.pinned)?;
+                Ok(false)
+            }
+            OnHost::Nothing => Ok(true),
+            OnHost::Unknown => Ok(false),
+        }
     }
 
     /// Whether the directory at `way` itself is denied.

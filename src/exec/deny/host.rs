@@ -9,12 +9,21 @@ use std::os::fd::OwnedFd;
 use crate::spec::path::MAX_LINKS;
 use crate::sys::{Errno, Result, content, open};
 
-/// Opens what `path` leads to on the host, links included. `None` if nothing is there that the caller may find.
-pub(super) fn look(path: &CStr) -> Result<Option<OwnedFd>> {
+/// What a path leads to.
+pub(super) enum OnHost {
+    Object(OwnedFd),
+    Nothing,
+    /// The caller may not look there, or the links lead in a circle.
+    Unknown,
+}
+
+/// Opens what `path` leads to on the host, links included.
+pub(super) fn look(path: &CStr) -> Result<OnHost> {
     let found = without_links(path).and_then(|path| open::without_links(&path));
     match found {
-        Ok(object) => Ok(Some(object)),
-        Err(Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES | Errno::ELOOP | Errno::ENAMETOOLONG) => Ok(None),
+        Ok(object) => Ok(OnHost::Object(object)),
+        Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ENAMETOOLONG) => Ok(OnHost::Nothing),
+        Err(Errno::EACCES | Errno::ELOOP) => Ok(OnHost::Unknown),
         Err(errno) => Err(errno),
     }
 }
@@ -69,6 +78,7 @@ mod tests {
         }
         let process = without_links(c"/proc/self/../self/status").unwrap();
         assert_eq!(process.to_str().unwrap(), format!("/proc/{}/status", std::process::id()));
-        assert!(look(c"/proc/self/none").unwrap().is_none() && look(c"/proc/self/status").unwrap().is_some());
+        assert!(matches!(look(c"/proc/self/none"), Ok(OnHost::Nothing)));
+        assert!(matches!(look(c"/proc/self/status"), Ok(OnHost::Object(_))));
     }
 }

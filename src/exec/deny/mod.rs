@@ -122,7 +122,7 @@ fn find(denied: &mut Denied<'_, '_>, index: usize) -> Outcome<Option<(OwnedFd, C
         Found::Closed => return Ok(None),
         Found::Missing(grounds) => grounds,
     };
-    denied.note_on_host(path, index)?;
+    let is_nowhere = denied.note_on_host(path, index)?;
     if grounds.iter().all(|ground| *ground == Ground::ReadOnly) {
         return Ok(None);
     }
@@ -139,6 +139,9 @@ fn find(denied: &mut Denied<'_, '_>, index: usize) -> Outcome<Option<(OwnedFd, C
         return Ok(None);
     }
     let inside = &mut denied.inside;
+    if is_nowhere {
+        inside.remark(Failure { act: Act::Nowhere, ..Failure::nth(Stage::Op, index, 0) });
+    }
     let place = inside.root.file_for_mount(path, mode::CLOSED, index)?;
     let cover = inside.cover_for_missing().op(index, Act::Attach)?;
     inside.root.attach(cover, place, index).map(|_| None)
