@@ -112,13 +112,15 @@ pub use sys::Arena;
 ///
 /// The calling process becomes the one that looks after the box, and must have one thread (an error otherwise). For good
 /// it loses the right to gain privileges by exec (`no_new_privs`), and its descriptors above 2, as the program that has
-/// nothing else to do. A caller that has uses [`spawn`].
+/// nothing else to do. A caller that has uses [`spawn`]. Everything else is as before when this returns, so it can run the
+/// next box: during the run nobody may look into the process (`PR_SET_DUMPABLE`, prctl(2)), and signals are read.
 ///
 /// # Errors
 /// Everything that keeps the program from starting, and then it has not run: two wishes that exclude each other, a
 /// source that is missing, a call that the kernel refuses. The kind of the error says which.
 pub fn run(spec: spec::Spec) -> Result<u8, Error> {
     let (plan, mut descriptors) = prepare(spec)?;
+    let _until_it_returns = sys::callers::Callers::note();
     supervise::run(&plan, &mut descriptors, None, &report::Library)
 }
 

@@ -58,7 +58,8 @@ impl Before {
         };
         status.extend_from_slice(&findings.status);
         let reported = self.status.as_ref().map_or(Ok(()), |outlet| outlet.tell(proc, &status));
-        let is_said = self.stderr.tell(proc, &findings.text).is_ok();
+        let is_told = self.stderr.tell(proc, &findings.text).is_ok();
+        let is_said = is_told && (findings.text.is_empty() || !self.stderr.is_network());
         reported.stage(Stage::Report)?;
         if let Some(outlet) = self.status.as_ref().filter(|_| !is_said) {
             outlet.tell(proc, status::unsaid(findings).as_bytes()).stage(Stage::Report)?;

@@ -90,6 +90,12 @@ impl Outlet {
         Outlet { fd, name, peer: if is_socket { peer(fd) } else { None } }
     }
 
+    /// Whether nobody can know that what is written arrives: a program can set a socket of the network so that the kernel
+    /// keeps what is written, and drops it when the socket is closed (`TCP_CORK` and `SO_LINGER`, `UDP_CORK`).
+    pub(super) fn is_network(&self) -> bool {
+        self.peer.as_deref().is_some_and(|address| !socket::is_local(address))
+    }
+
     /// Writes all of `text`, which is lines, or says why not.
     pub(super) fn tell(&self, proc: BorrowedFd<'_>, text: &[u8]) -> Result<()> {
         if text.is_empty() {

@@ -103,12 +103,16 @@ impl Job {
         let Some(group) = self.programs.get() else { return };
         let foreground = terminal::foreground(self.terminal.as_fd()).ok();
         let is_ours = foreground == Some(self.callers);
+        // Somebody may have stopped this process itself meanwhile (SIGSTOP). Then the shell has taken the terminal.
+        let is_known = !signals::is_pending(signals::CONTINUE);
         if is_ours && signals::wants_terminal(signal) {
             // It asks for what it has not had yet, or the shell has moved this job to the foreground without a signal.
             self.wants_terminal.set(true);
             return self.resume(group);
         }
-        let is_foreground = is_ours || foreground == Some(group) || self.has_terminal.get();
+        let is_foreground = is_ours || foreground == Some(group) || self.has_terminal.get() && is_known;
+        // As long as this process is stopped the terminal is the shell's.
+        self.has_terminal.set(false);
         if is_foreground && !is_ours {
             // From a group of the box, whichever: one that nobody waits for would keep it while this process is stopped.
             let _taken = terminal::set_foreground(self.terminal.as_fd(), self.callers).is_ok();
@@ -125,7 +129,6 @@ impl Job {
 
     /// The program has ended. Returns what that means for this process, if it means more than an exit code.
     pub(super) fn ended(&self, end: End) -> Option<Interrupted> {
-        self.programs.set(None);
         match end {
             End::Signal(signal) if !signals::is_typed(signal) => None,
             End::Signal(signal) if self.passed_on.get() == Some(signal) => Some(Interrupted::Alone(signal)),
@@ -141,9 +144,15 @@ impl Job {
 
     /// Takes the terminal back for the caller's group, from whichever group of the box has it, and lets others open it
     /// (`TIOCEXCL`, ioctl_tty(2)).
+    ///
+    /// The box has ended. So a group of it has no process any more, or it is the program's: one that has outlived the
+    /// program. The shell takes the terminal when this process is stopped or the script around it has ended, and does
+    /// not say so. It would be stopped, or end, without the terminal.
     pub(super) fn give_back(&self) {
-        if self.has_terminal.get() {
-            // One that has gone is nobody's.
+        let foreground = terminal::foreground(self.terminal.as_fd()).ok();
+        let is_of_box = |group: i32| self.programs.get() == Some(group) || terminal::is_gone(group);
+        if self.wants_terminal.get() && foreground.is_some_and(is_of_box) {
+            // A terminal that has gone is nobody's.
             let _done = terminal::set_foreground(self.terminal.as_fd(), self.callers).is_ok();
         }
         if self.wants_terminal.get() {

@@ -336,6 +336,11 @@ pub(crate) fn set_dumpable(yes: bool) -> Result<()> {
     prctl(libc::PR_SET_DUMPABLE, yes.into()).map(drop)
 }
 
+/// Whether others with the same ids may look into this process.
+pub(crate) fn is_dumpable() -> bool {
+    prctl(libc::PR_GET_DUMPABLE, 0) == Ok(1)
+}
+
 pub(crate) fn set_no_new_privs() -> Result<()> {
     prctl(libc::PR_SET_NO_NEW_PRIVS, 1).map(drop)
 }

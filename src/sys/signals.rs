@@ -7,8 +7,29 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use super::{Call, Errno, Result};
 
-/// Signals that ask a program to end: from a terminal, from a session that ends, from `kill(1)`.
-const ENDING: [Signal; 4] = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM];
+/// Signals whose default action ends a process (signal(7)): from a terminal, from a session that ends, from `kill(1)`, from
+/// a timer or a limit. The real-time signals belong to them too. Signals for a fault of the process itself do not: if the
+/// kernel sends one, it cannot be blocked.
+const ENDING: [Signal; 15] = [
+    Signal::SIGHUP,
+    Signal::SIGINT,
+    Signal::SIGQUIT,
+    Signal::SIGTERM,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGPIPE,
+    Signal::SIGALRM,
+    Signal::SIGVTALRM,
+    Signal::SIGPROF,
+    Signal::SIGIO,
+    Signal::SIGPWR,
+    Signal::SIGSTKFLT,
+    Signal::SIGXCPU,
+    Signal::SIGXFSZ,
+];
+
+/// Those of them that ask a program to end.
+const ASK_TO_END: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
 
 /// Signals that stop and continue a job (`credentials(7)`).
 const OF_JOBS: [Signal; 2] = [Signal::SIGTSTP, Signal::SIGCONT];
@@ -47,19 +68,14 @@ pub(crate) struct Arrived {
 }
 
 impl Signals {
-    /// Blocks the signals that would end this process and the `wanted` ones. They are read instead. Signals that the
-    /// caller has set to be ignored stay ignored (`nohup(1)`).
+    /// Blocks the signals that would end this process and the `wanted` ones. They are read instead.
     pub(crate) fn watch(wanted: Wanted) -> Result<Signals> {
-        let mut set = SigSet::empty();
-        for signal in ENDING.iter().chain(if wanted.jobs { &OF_JOBS[..] } else { &[] }) {
-            if !is_ignored(*signal)? {
-                set.add(*signal);
-            }
-        }
-        if wanted.child {
-            set.add(Signal::SIGCHLD);
-        }
-        sigprocmask(SigmaskHow::SIG_BLOCK, Some(&set), None)?;
+        let jobs = if wanted.jobs { &OF_JOBS[..] } else { &[] };
+        let child = if wanted.child { &[Signal::SIGCHLD][..] } else { &[] };
+        let all = with_real_time(ENDING.iter().chain(jobs).chain(child).copied().collect());
+        let mut before = SigSet::empty();
+        sigprocmask(SigmaskHow::SIG_BLOCK, Some(&all), Some(&mut before))?;
+        let set = without_blocked(all, before);
         let read = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
         Ok(Signals { read, wanted })
     }
@@ -69,11 +85,79 @@ impl Signals {
         while let Some(info) = self.read.read_signal()? {
             let Ok(signal) = u8::try_from(info.ssi_signo) else { continue };
             let is_typed = info.ssi_code == libc::SI_KERNEL && is_typed(signal);
-            if !is_typed || self.wanted.typed {
-                return Ok(Some(Arrived { signal, is_typed }));
+            if is_typed && !self.wanted.typed || !is_for_us(signal.into())? {
+                continue;
             }
+            return Ok(Some(Arrived { signal, is_typed }));
         }
         Ok(None)
+    }
+}
+
+/// `set` and the real-time signals, except for those that the C library keeps for itself.
+fn with_real_time(set: SigSet) -> SigSet {
+    let mut raw = *set.as_ref();
+    for signal in libc::SIGRTMIN()..=libc::SIGRTMAX() {
+        // SAFETY: the set lives through the call; what is no signal is refused.
+        unsafe { libc::sigaddset(&raw mut raw, signal) };
+    }
+    // SAFETY: it was a valid set before, and sigaddset(3) has changed nothing else.
+    unsafe { SigSet::from_sigset_t_unchecked(raw) }
+}
+
+/// `set` without what the caller has blocked already: that would not end this process, and may wait for somebody else to
+/// read it. What asks to end, and what is for the job, is read all the same.
+fn without_blocked(set: SigSet, blocked: SigSet) -> SigSet {
+    let mut raw = *set.as_ref();
+    let others = (1..=libc::SIGRTMAX()).filter(|&signal| !is_always_read(signal));
+    // SAFETY: both sets live through the calls, which leave the first one valid and refuse what is no signal.
+    unsafe {
+        for signal in others {
+            if libc::sigismember(blocked.as_ref(), signal) == 1 {
+                libc::sigdelset(&raw mut raw, signal);
+            }
+        }
+        SigSet::from_sigset_t_unchecked(raw)
+    }
+}
+
+fn is_always_read(signal: i32) -> bool {
+    ASK_TO_END.contains(&signal) || [CONTINUE, STOP_TYPED, CHILD].contains(&signal)
+}
+
+/// Whether `signal`, which was read, means something here. It is asked now, because to ask before costs a call for each
+/// signal: a signal that is blocked is kept even if it is ignored.
+fn is_for_us(signal: i32) -> Result<bool> {
+    // That a stop has ended is worth knowing whatever the caller does then.
+    if signal == CONTINUE {
+        return Ok(true);
+    }
+    match action(signal)? {
+        // As the caller has set it (`nohup(1)`).
+        libc::SIG_IGN => Ok(false),
+        libc::SIG_DFL => Ok(true),
+        // A user of the library may have handlers: of a timer, of a profiler.
+        _ if is_always_read(signal) => Ok(true),
+        _ => deliver(signal).map(|()| false),
+    }
+}
+
+/// Sends this thread `signal`, which is blocked, so that its handler runs.
+fn deliver(signal: i32) -> Result<()> {
+    let mut before = SigSet::empty();
+    // SAFETY: a plain number. The handler runs where it would have run without us.
+    Errno::result(unsafe { libc::raise(signal) })?;
+    sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&only(signal)), Some(&mut before))?;
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&before), None)
+}
+
+/// The set of this signal alone, which may be a real-time signal.
+fn only(signal: i32) -> SigSet {
+    let mut raw = *SigSet::empty().as_ref();
+    // SAFETY: the set lives through both calls; sigaddset(3) leaves it valid, and refuses what is no signal.
+    unsafe {
+        libc::sigaddset(&raw mut raw, signal);
+        SigSet::from_sigset_t_unchecked(raw)
     }
 }
 
@@ -167,14 +251,15 @@ pub(crate) fn forget_handlers() {
     }
 }
 
-fn is_ignored(signal: Signal) -> Result<bool> {
-    // SAFETY: the kernel writes the old action into a live variable; no new one is set.
+/// What a signal does: a handler, `SIG_DFL` or `SIG_IGN`.
+fn action(signal: i32) -> Result<libc::sighandler_t> {
+    // SAFETY: the old action is written into a live variable; no new one is set.
     let old = unsafe {
         let mut old = std::mem::zeroed::<libc::sigaction>();
-        Errno::result(libc::sigaction(signal as i32, std::ptr::null(), &raw mut old))?;
+        Errno::result(libc::sigaction(signal, std::ptr::null(), &raw mut old))?;
         old
     };
-    Ok(old.sa_sigaction == libc::SIG_IGN)
+    Ok(old.sa_sigaction)
 }
 
 /// While this is held, a write beyond the limit of a file's size fails (`EFBIG`, setrlimit(2)). Otherwise the kernel
@@ -203,8 +288,11 @@ impl FileLimitFails {
 
 /// Ends this process by `signal`, as if the signal had never been read.
 pub(super) fn die_of(signal: u8) {
-    let Ok(signal) = Signal::try_from(i32::from(signal)) else { return };
-    end_by(signal, || nix::sys::signal::raise(signal));
+    let signal = i32::from(signal);
+    // SAFETY: the default action runs no code of ours; plain numbers.
+    let is_sent = unsafe { libc::signal(signal, libc::SIG_DFL) != libc::SIG_ERR && libc::raise(signal) == 0 };
+    // It is delivered here. Where it was not, the caller gets the code 128 + n instead.
+    let _delivered = is_sent && sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&only(signal)), None).is_ok();
 }
 
 /// Sends INT to the process group of this process and ends this process by `signal`. Does nothing if `signal` is
@@ -212,22 +300,11 @@ pub(super) fn die_of(signal: u8) {
 ///
 /// The others get INT even if `signal` is QUIT, because QUIT would make them write core files (core(5)).
 pub(super) fn die_with_group(signal: u8) {
-    let Ok(kind) = Signal::try_from(i32::from(signal)) else { return };
-    if is_ignored(kind).is_ok_and(|is_ignored| !is_ignored) {
+    if action(signal.into()).is_ok_and(|action| action != libc::SIG_IGN) {
         // This process blocks INT: it is read instead.
         let _interrupted = nix::sys::signal::kill(nix::unistd::Pid::from_raw(0), Signal::SIGINT).is_ok();
         die_of(signal);
     }
-}
-
-fn end_by(signal: Signal, send: impl FnOnce() -> Result<()>) {
-    let mut set = SigSet::empty();
-    set.add(signal);
-    // SAFETY: the default action runs no code of ours.
-    let is_default = unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) }.is_ok();
-    let is_sent = is_default && send().is_ok();
-    // The signal is delivered here. If it is not, the caller exits with 128 + n instead.
-    let _delivered = is_sent && sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&set), None).is_ok();
 }
 
 #[cfg(test)]
@@ -245,7 +322,7 @@ mod tests {
                     unsafe { libc::signal(STOP_TYPED, libc::SIG_IGN) };
                 }
                 let is_missed = miss_typed_stop().is_ok() && nix::sys::signal::raise(Signal::SIGTSTP).is_ok();
-                let stays = is_ignored(Signal::SIGTSTP) == Ok(ignored);
+                let stays = action(STOP_TYPED).map(|action| action == libc::SIG_IGN) == Ok(ignored);
                 // SAFETY: it takes a plain number and does not return.
                 unsafe { libc::_exit(if is_missed && stays { 0 } else { 1 }) };
             }

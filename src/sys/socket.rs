@@ -118,6 +118,11 @@ pub(crate) fn family(socket: BorrowedFd<'_>) -> Result<i32> {
     Errno::result(result).map(|_| family)
 }
 
+/// Whether `address`, as the kernel writes it, is that of a socket of this machine alone (unix(7)).
+pub(crate) fn is_local(address: &[u8]) -> bool {
+    address.starts_with(&(libc::AF_UNIX as libc::sa_family_t).to_ne_bytes())
+}
+
 /// The address of the peer of a connected socket, in the kernel's format (`getpeername(2)`).
 pub(crate) fn peer(socket: BorrowedFd<'_>) -> Result<Vec<u8>> {
     /// The longest address (`struct sockaddr_storage`), in bytes.

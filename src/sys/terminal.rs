@@ -81,6 +81,12 @@ pub(crate) fn signal_group(group: i32, signal: u8) -> Result<()> {
     }
 }
 
+/// Whether `group` has no process any more. A terminal keeps the number of such a group.
+pub(crate) fn is_gone(group: i32) -> bool {
+    // SAFETY: plain numbers; 0 is no signal.
+    group > 1 && Errno::result(unsafe { libc::killpg(group, 0) }) == Err(Errno::ESRCH)
+}
+
 /// The signal that has stopped `child` since the last time this was asked.
 pub(crate) fn stopped(child: BorrowedFd<'_>) -> Result<Option<u8>> {
     // SAFETY: all-zero bytes are a valid `siginfo_t`.

@@ -54,6 +54,12 @@ scenarios! {
     threads_that_allocate_do_not_stand_in_the_way: "many",
 }
 
+/// Of `run`, which makes its caller the supervisor, and so takes the descriptors that it has.
+#[test]
+fn a_process_can_run_one_box_after_another() {
+    holds("one-after-another");
+}
+
 #[test]
 fn the_box_ends_with_its_caller() {
     for actor in [Actor::User, Actor::Root].into_iter().filter(|actor| actor.here()) {

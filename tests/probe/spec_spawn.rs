@@ -15,6 +15,12 @@ use nix::unistd::{Pid, getpgrp};
 use pinfold::{Child, Event, Sandbox, Stdio};
 
 fn main() {
+    let scenario = std::env::args().nth(1).unwrap_or_default();
+    if scenario == "one-after-another" {
+        one_after_another();
+        println!("{scenario} holds");
+        return;
+    }
     // Others allocate all the time, so that at a fork some lock is often held by a thread which the copy does not have.
     for _ in 0..3 {
         #[allow(clippy::disallowed_methods)] // spawning from a process with threads is the point
@@ -28,7 +34,6 @@ fn main() {
             }
         });
     }
-    let scenario = std::env::args().nth(1).unwrap_or_default();
     let found = SCENARIOS.iter().find(|(name, _)| *name == scenario);
     found.expect("the name of a scenario").1();
     println!("{scenario} holds");
@@ -102,6 +107,27 @@ fn gone(process: &OwnedFd) {
 /// This process has no child, no zombie either.
 fn no_children() {
     assert_eq!(waitpid(None, Some(WaitPidFlag::WNOHANG | WaitPidFlag::__WALL)), Err(Errno::ECHILD));
+}
+
+/// In a process with one thread, which is as before after each run.
+fn one_after_another() {
+    let settings = || {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let signals =
+            status.lines().filter(|line| line.starts_with("Sig") && !line.starts_with("SigQ")).map(str::to_owned);
+        // SAFETY: plain numbers.
+        (unsafe { libc::prctl(libc::PR_GET_DUMPABLE) }, signals.collect::<Vec<_>>())
+    };
+    let before = settings();
+    assert_eq!(before.0, 1);
+    for code in [3, 4] {
+        let mut spec = shell(&format!("exit {code}")).spec().unwrap();
+        spec.lifecycle.orderly = true;
+        assert_eq!(pinfold::run(spec), Ok(code));
+        assert_eq!(settings(), before);
+    }
+    assert!(shell("exit 0").chdir("/not-there").run().is_err());
+    assert_eq!(settings(), before);
 }
 
 fn talks() {

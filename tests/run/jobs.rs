@@ -97,6 +97,38 @@ fn a_typed_stop_stops_the_job_and_fg_continues_it() {
     }
 }
 
+/// The shell has the terminal then, and could not read on without it.
+#[test]
+fn the_end_of_a_stopped_job_leaves_the_terminal_to_the_shell() {
+    let place = Place::new("ends-stopped", Actor::User);
+    // A process of a group of its own, which a typed stop does not reach, kills the program.
+    let killed = r#"$| = 1; my $me = $$; if (!fork) { setpgrp(0, 0); print "started", 1+1, "\n";
+        select(undef, undef, undef, 0.02) until -e "kill"; kill 9, $me; select(undef, undef, undef, 0.02) while getppid == $me; open(my $done, ">", "done"); exit }
+        select(undef, undef, undef, 0.02) while 1"#;
+    script(&place, "killed.pl", killed);
+    script(&place, "says.pl", r#"$| = 1; open(my $go, ">", "go"); close $go; sleep 1000"#);
+    for options in ["", "--share pid"] {
+        script(&place, "job.sh", &format!("exec $P {options} {TELLS}\n"));
+        script(&place, "killed.sh", &format!("exec $P {options} perl killed.pl\n"));
+        script(&place, "says.sh", &format!("echo $$ >pid; exec $P {options} perl says.pl\n"));
+        let lines = [
+            ("", "rm -f go kill done; echo ready$((6*7))\n"),
+            ("ready42", "sh job.sh\n"),
+            ("started2", "\x1a"),
+            ("Stopped", "kill %1; wait; echo ended$((1+1))\n"),
+            ("ended2", "sh killed.sh\n"),
+            ("started2", "\x1a"),
+            ("Stopped", "touch kill; until [ -e done ]; do sleep 0.02; done; echo killed$((3+3))\n"),
+            ("killed6", "bg; wait; echo over$((4+4))\n"),
+            // By a signal that nobody can read, and before the program has stopped.
+            ("over8", "(until [ -e go ]; do sleep 0.02; done; kill -STOP $(cat pid)) & sh says.sh\n"),
+            ("Stopped", "kill %%; kill -CONT %%; wait; echo quiet$((5+5))\n"),
+            ("quiet10", "exit\n"),
+        ];
+        terminal::converse(shell(&place), &lines);
+    }
+}
+
 /// As an editor does when ^Z is a key like any other to it.
 #[test]
 fn a_program_that_stops_itself_gives_the_shell_its_prompt() {

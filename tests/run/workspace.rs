@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use crate::support::{Actor, Fd, Launch, pinfold};
+use crate::support::{Actor, Fd, Launch, Tweak, pinfold};
 use crate::{Place, actors};
 
 impl Place {
@@ -67,6 +67,39 @@ fn a_directory_that_is_closed_is_said_to_be_unseen() {
     let status = String::from_utf8_lossy(&outcome.outs[&5]).into_owned();
     let lines: Vec<serde_json::Value> = status.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(lines.contains(&serde_json::json!({ "unseen": project.to_string() })), "{status}");
+}
+
+/// Whatever signal ends the tool, what the program has left is put in order before.
+#[test]
+fn a_signal_that_ends_the_tool_does_not_end_it_before_the_look() {
+    let place = Place::new("workspace-signalled", Actor::User);
+    if !repository(&place) {
+        return;
+    }
+    let real_time = libc::SIGRTMIN() + 1;
+    for signal in [libc::SIGUSR1, libc::SIGPIPE, libc::SIGALRM, libc::SIGXCPU, real_time] {
+        let script = "git init -q sub; echo x >sub/.git/hooks/x; chmod 755 sub/.git/hooks/x; echo ready; sleep 1000";
+        let mut running = place.sh("", script).start();
+        running.read_until(1, |said| said.contains("ready"));
+        // SAFETY: plain numbers.
+        #[allow(unsafe_code)]
+        let sent = unsafe { libc::kill(running.pid(), signal) };
+        assert_eq!(sent, 0);
+        let outcome = running.finish();
+        assert_eq!(outcome.ending(), format!("signal {signal}"), "{outcome}");
+        assert_eq!(
+            place.host("ls -d sub/.git/hooks.from-sandbox; rm -r sub"),
+            "sub/.git/hooks.from-sandbox\n",
+            "{signal}"
+        );
+    }
+    // One that the caller ignores is ignored.
+    let launch = place.sh("", "echo ready; read x; exit 6").fd(0, Fd::In).tweak(Tweak::Ignore(libc::SIGUSR1));
+    let mut running = launch.start();
+    running.read_until(1, |said| said.contains("ready"));
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(running.pid()), nix::sys::signal::Signal::SIGUSR1).unwrap();
+    running.feed(0, "\n");
+    assert_eq!(running.finish().ending(), "exit 6");
 }
 
 #[test]
