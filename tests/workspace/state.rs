@@ -95,6 +95,88 @@ fn attack((made, then): &(String, String)) -> Attack<'_> {
     Attack(made, then)
 }
 
+/// `rerere` reads and writes the files that `MERGE_RR` names, and asks nothing.
+#[test]
+fn what_is_written_down_of_conflicts_leads_to_no_other_file() {
+    let prepare = "id=$(printf 'ab%.0s' $(seq 20)); mkdir -p .git/rr-cache/$id; echo kept >.git/rr-cache/$id/preimage
+                   echo evil >.git/rr-cache/$id/postimage; record() { printf \"$id.-1\\t%s\\0\" \"$1\"; };";
+    let attacks = [
+        ("record $V >.git/MERGE_RR", "commit"),
+        ("record ../../victim >.git/MERGE_RR", "commit"),
+        ("record sub/../../../victim >.git/MERGE_RR", "commit"),
+        ("ln -s $V l; record l >.git/MERGE_RR", "commit"),
+        ("ln -s $(dirname $V) l; (printf \"$id\\tx\\0\"; record l/victim) >.git/MERGE_RR", "commit"),
+        ("git init -q s; mv .git/rr-cache s/.git; record $V >s/.git/MERGE_RR", "cd s; commit"),
+        ("git worktree add -q wt; record ../../../victim >.git/worktrees/wt/MERGE_RR", "cd wt; commit"),
+        (
+            "cp .git/config .git/rr-cache/$id/preimage
+             (cat .git/config; printf '[alias]\\nx=\"!%s\"\\n' \"$M\") >.git/rr-cache/$id/postimage
+             record .git/config >.git/MERGE_RR",
+            "commit; git x",
+        ),
+    ];
+    let attacks = attacks.map(|(made, then)| (format!("{prepare} {made}"), then.to_owned()));
+    come_to_nothing("state-rerere", &attacks.each_ref().map(attack));
+}
+
+/// git gives the options that it has kept to `git apply`, which may write its index to any file.
+#[test]
+fn options_of_an_unfinished_rebase_are_not_obeyed() {
+    let begin = "conflict() {
+            export GIT_AUTHOR_NAME=N GIT_COMMITTER_NAME=N EMAIL=e@x
+            git checkout -qb other; echo 2 >file; git commit -qam 2; git checkout -q main
+            echo 3 >file; git commit -qam 3; echo 4 >file; git commit -qam 4; git rebase -q --apply other 2>&1 || true
+        }; conflict;";
+    let go_on = "echo 5 >file; git add file; GIT_COMMITTER_NAME=N EMAIL=e@x git rebase --continue";
+    let am = "echo 5 >file; git add file; GIT_COMMITTER_NAME=N EMAIL=e@x git am --continue";
+    let attacks = [
+        (format!("{begin} echo \" '--build-fake-ancestor=$V'\" >.git/rebase-apply/apply-opt"), go_on.to_owned()),
+        (format!("{begin} echo \" '-C1' '--build-fake-ancestor=$V'\" >.git/rebase-apply/apply-opt"), am.to_owned()),
+    ];
+    come_to_nothing("state-apply", &attacks.each_ref().map(attack));
+}
+
+/// git signs what it goes on with, by the program that the user has for it, and with the key that the state names.
+#[test]
+fn nothing_is_signed_that_the_program_has_made() {
+    let sign = "-c gpg.program=$(dirname $V)/w/r/gpg";
+    let prepare = "printf '#!/bin/sh\\n%s\\n' \"$M\" >gpg; chmod 755 gpg;";
+    let go_on = format!("export GIT_COMMITTER_NAME=N EMAIL=e@x; git {sign} rebase --continue");
+    let apply = "git checkout -qb other; echo 2 >file; git commit -qam 2; git checkout -q main
+                 echo 3 >file; git commit -qam 3; git rebase -q --apply other 2>&1 || true";
+    let pick = "git checkout -qb other; echo 2 >file; git commit -qam 2; echo 3 >sub/file; git commit -qam 3
+                git checkout -q main; echo 4 >file; git commit -qam 4; git cherry-pick other~1 other 2>&1 || true";
+    let attacks = [
+        (format!("{REBASE} {prepare} rebase; echo -Sx >.git/rebase-merge/gpg_sign_opt"), go_on.clone()),
+        (
+            format!(
+                "{prepare} export GIT_COMMITTER_NAME=N EMAIL=e@x; {apply}; echo -Sx >.git/rebase-apply/gpg_sign_opt"
+            ),
+            format!("echo 5 >file; git add file; {go_on}"),
+        ),
+        (
+            format!("{prepare} {pick}; printf '[options]\\n\\tgpg-sign = x\\n' >.git/sequencer/opts"),
+            format!("echo 5 >file; git add file; GIT_EDITOR=: git {sign} cherry-pick --continue"),
+        ),
+    ];
+    come_to_nothing("state-sign", &attacks.each_ref().map(attack));
+}
+
+/// A conflict that the program has left in the usual way, for the user to end.
+#[test]
+fn what_git_writes_down_itself_stays() {
+    let place = Place::new("state-conflict", Actor::User);
+    place.repository("r");
+    let conflict = "export GIT_COMMITTER_NAME=N EMAIL=e@x; git checkout -qb other; echo 2 >sub/file; git commit -qam 2
+                    git checkout -q main; echo 3 >sub/file; git commit -qam 3; mkdir -p .git/rr-cache;";
+    for begin in ["git rebase --apply -C1 --whitespace=fix other", "git merge other", "git cherry-pick other"] {
+        place.host(".", "cp -a r w");
+        let outcome = place.inside("w", &format!("{conflict} {begin} >/dev/null 2>&1 || test -s .git/MERGE_RR"));
+        assert_eq!((outcome.ending(), outcome.stderr_text()), ("exit 0".into(), "".into()), "{begin}: {outcome}");
+        place.host(".", "rm -r w");
+    }
+}
+
 /// What the user has begun goes on, with the same commands; and what is harmless stays whoever made it.
 #[test]
 fn what_is_the_users_or_harmless_stays() {

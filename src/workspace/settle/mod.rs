@@ -19,6 +19,7 @@ mod judge;
 mod names;
 mod pointer;
 mod repository;
+mod rerere;
 mod settings;
 mod state;
 #[cfg(test)]

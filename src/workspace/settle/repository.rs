@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::judge::{Judge, LIMITS, OTHER_NAME, Verdict};
 use super::tree::List;
-use super::{Deeds, Facts, Told, pointer, shortened, shown, state};
+use super::{Deeds, Facts, Told, pointer, rerere, shortened, shown, state};
 use crate::error::printable;
 use crate::sys::dir::Entries;
 use crate::sys::open::{self, For};
@@ -65,6 +65,15 @@ impl Repository {
                 b"commondir" => self.settle_common_dir(dir, about, is_worktree),
                 _ => self.settle_config(facts, judge, dir, name, about),
             }
+        }
+        // Where the work tree is, the configuration says, which is in order now.
+        self.settle_files(dir, path);
+    }
+
+    /// Deals with files that name others: git writes those without asking which they are.
+    fn settle_files(&mut self, dir: BorrowedFd<'_>, path: &[u8]) {
+        if let Some(why) = rerere::fault(dir, path) {
+            set_aside(dir, rerere::NAME, &why, &mut self.deeds);
         }
     }
 
