@@ -162,6 +162,53 @@ fn nothing_is_signed_that_the_program_has_made() {
     come_to_nothing("state-sign", &attacks.each_ref().map(attack));
 }
 
+/// git does not check the names that it reads from an index, and writes, reads and executes what they name.
+#[test]
+fn an_index_names_no_file_but_those_of_the_work_tree() {
+    let forge = "forge() { sed -i \"s,$2,$3,g\" $1; };
+                 add() { mkdir -p aa/aa xgit/hooks; echo evil >aa/aa/victim
+                 printf '#!/bin/sh\\n%s\\n' \"$M\" >xgit/hooks/pre-commit; chmod 755 xgit/hooks/pre-commit
+                 git add $1; rm -r aa xgit; };";
+    let hooks = "git checkout .; commit";
+    let attacks = [
+        ("add xgit; forge .git/index xgit/ .git/", hooks),
+        ("add xgit; git update-index --index-version 4; forge .git/index xgit/ .git/", hooks),
+        ("add xgit; git update-index --split-index; forge '.git/sharedindex.*' xgit/ .git/", hooks),
+        ("add aa/aa; forge .git/index aa/aa/ ../../", "git checkout ."),
+        ("mkdir -p x$(dirname $V); echo evil >x$V; git add x; rm -r x; forge .git/index x$V /$V", "git checkout ."),
+        (
+            "git worktree add -q wt; cd wt; mkdir -p aa/aa/aa; echo evil >aa/aa/aa/victim; git add aa; rm -r aa
+             forge ../.git/worktrees/wt/index aa/aa/aa/ ../../../",
+            "cd wt; git checkout .",
+        ),
+        ("git init -q s; cd s; add xgit; forge .git/index xgit/ .git/", "cd s; git checkout .; commit"),
+        (
+            "git init -q --object-format=sha256 s; cd s; add xgit; forge .git/index xgit/ .git/",
+            "cd s; git checkout .; commit",
+        ),
+    ];
+    let attacks = attacks.map(|(made, then)| (format!("{forge} {made}"), then.to_owned()));
+    come_to_nothing("state-index", &attacks.each_ref().map(attack));
+}
+
+/// What was set aside can be taken back, and a new one is as good as it was; of one with another name, a copy stays.
+#[test]
+fn an_index_that_is_set_aside_can_be_made_anew() {
+    let place = Place::new("state-reset", Actor::User);
+    place.repository("r");
+    let outcome = place.inside("r", "sed -i s,sub/file,sub//ile, .git/index");
+    let git_dir = place.path.join("r/.git").display().to_string();
+    let expected = format!(
+        "pinfold: {git_dir}: index names 'sub//ile', which git would write (git reset makes a new one), and is now \
+         index.from-sandbox; if you trust it: cd {git_dir} && mv -T index.from-sandbox index\n"
+    );
+    assert_eq!(outcome.stderr_text(), expected);
+    assert_eq!(place.host("r", "git reset -q; git status --short"), "");
+    let outcome = place.inside("r", "ln .git/index .git/other");
+    assert!(outcome.stderr_text().contains("index has another name (a hard link)"), "{outcome}");
+    assert_eq!(place.host("r", "stat -c %h .git/index; rm .git/other; git status --short"), "1\n");
+}
+
 /// A conflict that the program has left in the usual way, for the user to end.
 #[test]
 fn what_git_writes_down_itself_stays() {

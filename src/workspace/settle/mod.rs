@@ -15,6 +15,7 @@
 //! this process wait for ever.
 
 mod harmless;
+mod index;
 mod judge;
 mod names;
 mod pointer;
