@@ -31,6 +31,8 @@ pub(crate) enum Found {
     Appeared { path: CString, removed: bool, reason: Option<String> },
     /// A directory of watched names is gone, or another one, or cannot be looked into.
     Unseen { path: CString },
+    /// There was no time to look for all watched names: the look has ended in this directory, after so many seconds.
+    CutShort { path: CString, seconds: u64 },
     /// What the program has left was put in order ([`crate::spec::Lifecycle::settle`]), or could not be.
     Settled(Settled),
 }
@@ -44,6 +46,11 @@ impl Found {
                 ("", path, " appeared during the run and was removed", reason)
             }
             Found::Settled(settled) => return settled.line(),
+            Found::CutShort { path, seconds } => {
+                let mut line = format!("the look for what appeared ended after {seconds} seconds in ").into_bytes();
+                push_printable(&mut line, OsStr::from_bytes(path.to_bytes()));
+                return line;
+            }
             Found::Unseen { path } => ("cannot look whether anything appeared in ", path, "", &None),
         };
         let mut line = before.as_bytes().to_vec();

@@ -6,6 +6,7 @@
 use std::cmp::Ordering;
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use super::findings::Found;
 use crate::protocol::{Failure, Stage};
@@ -15,7 +16,10 @@ use crate::sys::dir::Entries;
 use crate::sys::open::{self, For};
 use crate::sys::stat::{self, Stat};
 use crate::sys::{Errno, Result, make};
-use crate::workspace::is_like_name;
+use crate::workspace::folded_name;
+
+/// So long is looked at most. A million names take a second; a program can make more.
+const TIME: Duration = Duration::from_secs(5);
 
 /// What is looked for.
 pub(super) struct Sweep {
@@ -37,6 +41,7 @@ const FEW: usize = 6;
 impl Sweep {
     /// Notes which watched names are absent. Nothing is called where nothing is watched.
     pub(super) fn before(lifecycle: &Lifecycle) -> std::result::Result<Sweep, Failure> {
+        let end = Instant::now() + TIME;
         let look = |(index, watch): (usize, &Watch)| {
             let failed = |errno: Errno| Failure::nth(Stage::Watch, index, errno as i32);
             if let Some(wrong) = watch.names.iter().find(|name| !is_name(name)) {
@@ -45,8 +50,8 @@ impl Sweep {
             let open = open::dir_without_links(&watch.dir).map_err(failed)?;
             let was = stat::look_at_open(open.as_fd()).map_err(failed)?;
             let mut all: Vec<usize> = (0..watch.names.len()).collect();
-            all.sort_unstable_by(|&one, &other| compare(&watch.names[one], &watch.names[other]));
-            let present = present(open.as_fd(), watch, &all).map_err(failed)?;
+            all.sort_unstable_by(|&one, &other| compare(watch.names[one].to_bytes(), watch.names[other].to_bytes()));
+            let present = present(open.as_fd(), watch, &all, end).map_err(failed)?;
             all.retain(|name| !present.contains(name));
             Ok(Dir { watch: index, was, absent: all })
         };
@@ -55,6 +60,11 @@ impl Sweep {
 
     /// Looks again, removes what is to be removed, and returns what there is to say.
     pub(super) fn after(&self, lifecycle: &Lifecycle) -> Vec<Found> {
+        self.after_within(lifecycle, TIME)
+    }
+
+    fn after_within(&self, lifecycle: &Lifecycle, time: Duration) -> Vec<Found> {
+        let end = Instant::now() + time;
         let mut found = Vec::new();
         for dir in self.dirs.iter().filter(|dir| !dir.absent.is_empty()) {
             let Some(watch) = lifecycle.watch.get(dir.watch) else { continue };
@@ -62,7 +72,7 @@ impl Sweep {
                 found.push(Found::Unseen { path: watch.dir.clone() });
                 continue;
             };
-            let present = present(open.as_fd(), watch, &dir.absent);
+            let present = present(open.as_fd(), watch, &dir.absent, end);
             // Where one cannot look, what is to be removed is removed all the same, if it is there.
             for &index in present.as_ref().unwrap_or(&dir.absent) {
                 let name = &watch.names[index];
@@ -73,8 +83,12 @@ impl Sweep {
                     found.push(Found::Appeared { path: join(&watch.dir, name), removed, reason });
                 }
             }
-            if present.is_err() {
-                found.push(Found::Unseen { path: watch.dir.clone() });
+            match present {
+                Ok(_) => {}
+                // There is no more time for the others either, which is said once.
+                Err(Errno::ETIME) if found.iter().any(|found| matches!(found, Found::CutShort { .. })) => {}
+                Err(Errno::ETIME) => found.push(Found::CutShort { path: watch.dir.clone(), seconds: time.as_secs() }),
+                Err(_) => found.push(Found::Unseen { path: watch.dir.clone() }),
             }
         }
         found
@@ -82,7 +96,8 @@ impl Sweep {
 }
 
 /// Which of the names of `watch`, given by their indices in the order of the names, are in `dir`; in the same order.
-fn present(dir: BorrowedFd<'_>, watch: &Watch, sorted: &[usize]) -> Result<Vec<usize>> {
+/// `ETIME` where that takes until after `end`.
+fn present(dir: BorrowedFd<'_>, watch: &Watch, sorted: &[usize], end: Instant) -> Result<Vec<usize>> {
     let listed = if sorted.len() > FEW { open::any_mount(dir, c".", For::Listing) } else { Err(Errno::EACCES) };
     let mut present = Vec::new();
     match listed {
@@ -90,12 +105,14 @@ fn present(dir: BorrowedFd<'_>, watch: &Watch, sorted: &[usize]) -> Result<Vec<u
             let mut entries = Entries::new();
             let mut places = Vec::new();
             while entries.read(listed.as_fd())? {
+                if Instant::now() >= end {
+                    return Err(Errno::ETIME);
+                }
                 for (name, _) in entries.iter() {
-                    let is_like = |index: &usize| is_like_name(name.to_bytes(), watch.names[*index].to_bytes());
-                    let place = match name.to_bytes().is_ascii() {
-                        true => sorted.binary_search_by(|&index| compare(&watch.names[index], name)).ok(),
-                        false => sorted.iter().position(is_like),
-                    };
+                    // Once, and not for each name that is watched: a program can make any number of names.
+                    let folded = folded_name(name.to_bytes());
+                    let listed = folded.as_deref().unwrap_or(name.to_bytes());
+                    let place = sorted.binary_search_by(|&index| compare(watch.names[index].to_bytes(), listed)).ok();
                     let is_it = |&place: &usize| is_that(dir, name, &watch.names[sorted[place]]);
                     places.extend(place.filter(is_it));
                 }
@@ -119,8 +136,8 @@ fn present(dir: BorrowedFd<'_>, watch: &Watch, sorted: &[usize]) -> Result<Vec<u
 }
 
 /// The order of names in which those that differ in the case of letters alone are equal.
-fn compare(one: &CStr, other: &CStr) -> Ordering {
-    let [one, other] = [one, other].map(|name| name.to_bytes().iter().map(u8::to_ascii_lowercase));
+fn compare(one: &[u8], other: &[u8]) -> Ordering {
+    let [one, other] = [one, other].map(|name| name.iter().map(u8::to_ascii_lowercase));
     one.cmp(other)
 }
 
@@ -139,5 +156,65 @@ impl Dir {
     fn open_again(&self, path: &CStr) -> Result<OwnedFd> {
         let open = open::dir_without_links(path)?;
         if stat::look_at_open(open.as_fd())?.is_same_file(self.was) { Ok(open) } else { Err(Errno::ESTALE) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+    use std::fs;
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::spec::Spec;
+
+    /// A directory for one test, in which more names are watched than are asked for one by one.
+    struct Place(PathBuf, Lifecycle);
+
+    impl Place {
+        fn new(name: &str) -> Place {
+            let path = PathBuf::from(format!("/var/tmp/pinfold-sweep-{}-{name}", std::process::id()));
+            fs::create_dir(&path).unwrap();
+            let dir = std::ffi::CString::new(path.as_os_str().as_encoded_bytes()).unwrap();
+            let names = [c"a", c"b", c"c", c"d", c"e", c"f", c"k", c"\u{e9}"].map(Cow::Borrowed).to_vec();
+            let watch = Watch { dir, names, reasons: Vec::new(), on_appear: OnAppear::Remove };
+            Place(path, Lifecycle { watch: vec![watch], ..Spec::new(Vec::new()).lifecycle })
+        }
+
+        fn appeared(name: &str, path: &std::path::Path) -> Found {
+            let path = std::ffi::CString::new(path.join(name).as_os_str().as_encoded_bytes()).unwrap();
+            Found::Appeared { path, removed: true, reason: None }
+        }
+    }
+
+    impl Drop for Place {
+        fn drop(&mut self) {
+            assert!(fs::remove_dir_all(&self.0).is_ok() || std::thread::panicking(), "left behind");
+        }
+    }
+
+    #[test]
+    fn names_of_any_letters_are_found_in_a_list() {
+        let place = Place::new("letters");
+        let sweep = Sweep::before(&place.1).ok().unwrap();
+        // U+212A is a small "k" to some filesystems, but not to this one.
+        for name in ["b", "\u{e9}", "\u{212a}", "A", "\u{200b}"] {
+            fs::write(place.0.join(name), "").unwrap();
+        }
+        let found = sweep.after(&place.1);
+        assert_eq!(found, ["b", "\u{e9}"].map(|name| Place::appeared(name, &place.0)));
+    }
+
+    /// Without any time, what is to be removed is removed all the same, and it is said where the look ended.
+    #[test]
+    fn a_look_without_time_says_where_it_ended() {
+        let place = Place::new("late");
+        let sweep = Sweep::before(&place.1).ok().unwrap();
+        fs::write(place.0.join("b"), "").unwrap();
+        let found = sweep.after_within(&place.1, Duration::ZERO);
+        let cut = Found::CutShort { path: place.1.watch[0].dir.clone(), seconds: 0 };
+        assert_eq!(found, [Place::appeared("b", &place.0), cut]);
+        let line = String::from_utf8(found[1].line()).unwrap();
+        assert_eq!(line, format!("the look for what appeared ended after 0 seconds in {}", place.0.display()));
     }
 }

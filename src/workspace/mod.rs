@@ -14,7 +14,7 @@
 //!
 //! Not held, since a program that may work here must be able to write it: what a build executes (`Makefile`,
 //! `package.json`, `build.rs`, `node_modules`), scripts that a hook calls, `.gitattributes` and `info/attributes` (they
-//! name drivers, which `config` defines), and the state of a rebase in progress: commands in it are written down, and
+//! name drivers, which `config` defines), and the state of a rebase in progress: commands and options in it are written down, and
 //! new ones are looked for at the end ([`rebase`]).
 //!
 //! A link in a git directory is held where it leads into the work tree, with that. Others are written down ([`links`]).
@@ -69,7 +69,7 @@ use crate::sys::stat::{self, Stat};
 use area::Area;
 use bounds::{BOUNDS, Bounds, Budget};
 pub(crate) use identity::identity;
-pub(crate) use names::is_like as is_like_name;
+pub(crate) use names::folded as folded_name;
 pub(crate) use scopes::Common as GitConfig;
 pub(crate) use settle::{Settled, settle};
 

@@ -5,6 +5,7 @@
 //! what the program has called `.GIT`. Which names are the same only the filesystem knows. So a name that is written in
 //! another way is looked for a second time, by the name that git uses; this is rare, and costs nothing otherwise.
 
+use std::borrow::Cow;
 use std::ffi::CStr;
 use std::os::fd::BorrowedFd;
 
@@ -16,23 +17,38 @@ pub(super) fn recognize<'k>(
     name: &CStr,
     known: impl IntoIterator<Item = &'k CStr>,
 ) -> Option<&'k CStr> {
-    let text = name.to_bytes();
+    // Once for all that are known: a program can make any number of names that are long to read.
+    let folded = folded(name.to_bytes())?;
     // Nearly all names are other ones, which the length tells.
-    let is_ascii = text.is_ascii();
-    let may_be = |known: &&CStr| !is_ascii || known.count_bytes() == text.len();
-    let found = known.into_iter().find(|known| may_be(known) && is_like(text, known.to_bytes()))?;
+    let is_it = |known: &&CStr| known.count_bytes() == folded.len() && known.to_bytes().eq_ignore_ascii_case(&folded);
+    let found = known.into_iter().find(is_it)?;
     (name == found || is_same_entry(dir, name, found)).then_some(found)
 }
 
 /// Whether two names may be the same to some filesystem. `known` is ASCII.
-pub(crate) fn is_like(name: &[u8], known: &[u8]) -> bool {
+pub(super) fn is_like(name: &[u8], known: &[u8]) -> bool {
+    folded(name).is_some_and(|name| name.eq_ignore_ascii_case(known))
+}
+
+/// The ASCII name that some filesystem may take `name` for, in letters of any case; `None` where it is no such name to
+/// any.
+pub(crate) fn folded(name: &[u8]) -> Option<Cow<'_, [u8]>> {
     if name.is_ascii() {
-        return name.eq_ignore_ascii_case(known);
+        return Some(Cow::Borrowed(name));
     }
-    let Ok(name) = std::str::from_utf8(name) else { return false };
-    let folded = name.chars().filter(|&letter| !is_ignored(letter)).flat_map(char::to_lowercase);
+    let letters = std::str::from_utf8(name).ok()?.chars().filter(|&letter| !is_ignored(letter));
     // Both ways: U+212A, the sign of Kelvin, is a small "k", and U+017F, the long s, a capital "S".
-    folded.flat_map(char::to_uppercase).eq(known.iter().map(|&byte| char::from(byte.to_ascii_uppercase())))
+    let folded = letters.flat_map(char::to_lowercase).flat_map(char::to_uppercase);
+    folded.map(|letter| u8::try_from(letter).ok().filter(u8::is_ascii)).collect::<Option<_>>().map(Cow::Owned)
+}
+
+/// Whether git would record a file at `path`, relative to the work tree (read-cache.c, `verify_path`): it is not
+/// absolute, it stays below the top, and it does not enter a git directory.
+pub(super) fn is_recordable(path: &[u8]) -> bool {
+    // Nearly all names begin with another letter than a name for `.git` can.
+    let may_be_gits = |part: &[u8]| part.first().is_some_and(|first| *first == b'.' || !first.is_ascii());
+    let is_name = |part: &[u8]| !matches!(part, b"" | b"." | b"..") && !part.contains(&0);
+    path.split(|&byte| byte == b'/').all(|part| is_name(part) && !(may_be_gits(part) && is_like(part, b".git")))
 }
 
 /// What filesystems leave out when they compare (Unicode, `Default_Ignorable_Code_Point`; kernel, fs/unicode and
@@ -67,6 +83,18 @@ mod tests {
         let other = ["git", ".gita", ".gi", "", ".g\u{ec}t", ".git ", "..git", "\u{200c}"];
         assert!(!other.iter().any(|name| is_like(name.as_bytes(), b".git")));
         assert!(!is_like(b".git\xff", b".git"));
+    }
+
+    #[test]
+    fn paths_that_git_records() {
+        for path in ["a", "a/b", ".gitignore", ".github/x", "a/..b", "\u{e9}/x", "git", "a b", "...", ".g"] {
+            assert!(is_recordable(path.as_bytes()), "{path}");
+        }
+        let outside = ["", "/a", "a//b", "a/", ".", "..", "a/../b", "./a", "a\0b"];
+        let gits = [".git/x", "a/.GIT/x", ".g\u{200c}it", "\u{200c}.git"];
+        for path in outside.iter().chain(&gits) {
+            assert!(!is_recordable(path.as_bytes()), "{path}");
+        }
     }
 
     /// Where names are compared as they are written, another way to write one is another name. A hard link stands for a

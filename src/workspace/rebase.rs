@@ -1,14 +1,16 @@
-//! Commands in what git keeps of an unfinished rebase, cherry-pick or revert. `git rebase --continue` executes them.
+//! Commands and options in what git keeps of an unfinished rebase, cherry-pick, revert or `git am`. When that goes on
+//! (`git rebase --continue`), git executes and obeys them.
 
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use super::config;
+use super::names::is_recordable;
 use crate::sys::open::{self, For};
 use crate::sys::{Errno, Result, content};
 
 /// Where git keeps it, in a git directory.
-pub(super) const STATES: [&CStr; 2] = [c"rebase-merge", c"sequencer"];
+pub(super) const STATES: [&CStr; 3] = [c"rebase-merge", c"rebase-apply", c"sequencer"];
 
 /// The longest file that is read, in bytes. A rebase of 10,000 commits has a todo list of this length.
 const LONGEST: u64 = 1 << 20;
@@ -46,7 +48,14 @@ const HARMLESS: &[&str] = &[
 /// Merge strategies that are part of git. Another one is a program, `git-merge-NAME`.
 const STRATEGIES: &[&str] = &["", "ort", "recursive", "resolve", "octopus", "ours", "subtree"];
 
-/// The commands in the directory `state` of a git directory, as lines.
+/// What options for `git apply` begin with that git keeps, and that neither name a file to write nor leave the work tree
+/// (git-am(1), git-apply(1)). `--directory` is looked at by itself, and so are numbers.
+const APPLY_OPTIONS: &[&str] = &["--whitespace=", "--exclude=", "--include="];
+
+/// The same, where nothing follows.
+const APPLY_SWITCHES: &[&str] = &["-3", "--3way", "--reject", "--ignore-whitespace", "--ignore-space-change"];
+
+/// The commands and options in the directory `state` of a git directory, as lines.
 ///
 /// # Errors
 /// It is no directory, or a file in it cannot be read: then nobody knows what git would execute.
@@ -62,12 +71,49 @@ pub(super) fn commands(git_dir: BorrowedFd<'_>, state: &CStr) -> Result<Vec<Vec<
         commands.extend(read(c"git-rebase-todo")?.split(|&byte| byte == b'\n').filter_map(command).map(<[u8]>::to_vec));
         commands.extend(strategy(read(c"strategy")?.trim_ascii()));
     }
+    if state == c"rebase-apply" {
+        commands.extend(apply_options(&read(c"apply-opt")?));
+    }
+    // An option to `git am`, or a key: git would sign with it what the program has made.
+    let signing = read(c"gpg_sign_opt")?;
+    commands.extend((!signing.trim_ascii().is_empty()).then(|| [b"sign ", signing.trim_ascii()].concat()));
     for (key, value) in config::parse(&read(c"opts")?) {
-        if key == "options.strategy" {
-            commands.extend(strategy(&value));
+        match key.as_str() {
+            "options.strategy" => commands.extend(strategy(&value)),
+            "options.gpg-sign" => commands.push([b"sign ", &value[..]].concat()),
+            _ => {}
         }
     }
     Ok(commands)
+}
+
+/// Those of the options for `git apply` that may do harm, or all of `text` where git does not write them so: each
+/// between quotes, with a blank before it (quote.c, `sq_quote_argv`).
+fn apply_options(text: &[u8]) -> Vec<Vec<u8>> {
+    let text = text.trim_ascii();
+    let parts: Vec<&[u8]> = text.split(|&byte| byte == b'\'').collect();
+    // Blanks and options by turns, with nothing after the last quote.
+    let (last, options) = parts.split_last().map_or((&b""[..], &parts[..]), |(last, options)| (*last, options));
+    let is_whole = last.is_empty() && options.len() % 2 == 0;
+    let is_apart =
+        options.iter().step_by(2).enumerate().all(|(nth, blank)| nth == 0 && blank.is_empty() || *blank == b" ");
+    if !(is_whole && is_apart) {
+        return vec![[b"apply ", text].concat()];
+    }
+    let bad = options.iter().skip(1).step_by(2).filter(|option| !is_harmless_apply_option(option));
+    bad.map(|option| [b"apply ", *option].concat()).collect()
+}
+
+fn is_harmless_apply_option(option: &[u8]) -> bool {
+    let value = |name: &str| option.strip_prefix(name.as_bytes());
+    if let Some(dir) = value("--directory=") {
+        return is_recordable(dir.strip_suffix(b"/").unwrap_or(dir));
+    }
+    let is_number = |name| value(name).is_some_and(|value| value.iter().all(u8::is_ascii_digit));
+    APPLY_SWITCHES.iter().any(|switch| switch.as_bytes() == option)
+        || APPLY_OPTIONS.iter().any(|name| value(name).is_some())
+        || is_number("-C")
+        || is_number("-p")
 }
 
 /// A line of a todo list, where it may be a command.
@@ -98,5 +144,22 @@ mod tests {
         }
         assert_eq!(strategy(b"ort"), None);
         assert_eq!(strategy(b"x/evil"), Some(b"strategy x/evil".to_vec()));
+    }
+
+    #[test]
+    fn options_that_may_do_harm() {
+        let good = ["", "\n", " '-C3' '-p1' '--whitespace=fix' '--3way' '--directory=a/b/' '--exclude=*.o'\n", "'-3'"];
+        for text in good {
+            assert_eq!(apply_options(text.as_bytes()), Vec::<Vec<u8>>::new(), "{text}");
+        }
+        for option in
+            ["--build-fake-ancestor=/x", "--unsafe-paths", "--directory=/x", "--directory=a/../..", "-pq", "x", ""]
+        {
+            let text = format!(" '-C1' '{option}' '--reject'\n");
+            assert_eq!(apply_options(text.as_bytes()), [format!("apply {option}").into_bytes()]);
+        }
+        for text in ["-C1", " '-C1", " '-C1'x", " '-C'\\''1'", " '-C1''--build", "'", "'-3' '"] {
+            assert_eq!(apply_options(text.as_bytes()), [format!("apply {}", text.trim()).into_bytes()]);
+        }
     }
 }

@@ -95,6 +95,135 @@ fn attack((made, then): &(String, String)) -> Attack<'_> {
     Attack(made, then)
 }
 
+/// `rerere` reads and writes the files that `MERGE_RR` names, and asks nothing.
+#[test]
+fn what_is_written_down_of_conflicts_leads_to_no_other_file() {
+    let prepare = "id=$(printf 'ab%.0s' $(seq 20)); mkdir -p .git/rr-cache/$id; echo kept >.git/rr-cache/$id/preimage
+                   echo evil >.git/rr-cache/$id/postimage; record() { printf \"$id.-1\\t%s\\0\" \"$1\"; };";
+    let attacks = [
+        ("record $V >.git/MERGE_RR", "commit"),
+        ("record ../../victim >.git/MERGE_RR", "commit"),
+        ("record sub/../../../victim >.git/MERGE_RR", "commit"),
+        ("ln -s $V l; record l >.git/MERGE_RR", "commit"),
+        ("ln -s $(dirname $V) l; (printf \"$id\\tx\\0\"; record l/victim) >.git/MERGE_RR", "commit"),
+        ("git init -q s; mv .git/rr-cache s/.git; record $V >s/.git/MERGE_RR", "cd s; commit"),
+        ("git worktree add -q wt; record ../../../victim >.git/worktrees/wt/MERGE_RR", "cd wt; commit"),
+        (
+            "cp .git/config .git/rr-cache/$id/preimage
+             (cat .git/config; printf '[alias]\\nx=\"!%s\"\\n' \"$M\") >.git/rr-cache/$id/postimage
+             record .git/config >.git/MERGE_RR",
+            "commit; git x",
+        ),
+    ];
+    let attacks = attacks.map(|(made, then)| (format!("{prepare} {made}"), then.to_owned()));
+    come_to_nothing("state-rerere", &attacks.each_ref().map(attack));
+}
+
+/// git gives the options that it has kept to `git apply`, which may write its index to any file.
+#[test]
+fn options_of_an_unfinished_rebase_are_not_obeyed() {
+    let begin = "conflict() {
+            export GIT_AUTHOR_NAME=N GIT_COMMITTER_NAME=N EMAIL=e@x
+            git checkout -qb other; echo 2 >file; git commit -qam 2; git checkout -q main
+            echo 3 >file; git commit -qam 3; echo 4 >file; git commit -qam 4; git rebase -q --apply other 2>&1 || true
+        }; conflict;";
+    let go_on = "echo 5 >file; git add file; GIT_COMMITTER_NAME=N EMAIL=e@x git rebase --continue";
+    let am = "echo 5 >file; git add file; GIT_COMMITTER_NAME=N EMAIL=e@x git am --continue";
+    let attacks = [
+        (format!("{begin} echo \" '--build-fake-ancestor=$V'\" >.git/rebase-apply/apply-opt"), go_on.to_owned()),
+        (format!("{begin} echo \" '-C1' '--build-fake-ancestor=$V'\" >.git/rebase-apply/apply-opt"), am.to_owned()),
+    ];
+    come_to_nothing("state-apply", &attacks.each_ref().map(attack));
+}
+
+/// git signs what it goes on with, by the program that the user has for it, and with the key that the state names.
+#[test]
+fn nothing_is_signed_that_the_program_has_made() {
+    let sign = "-c gpg.program=$(dirname $V)/w/r/gpg";
+    let prepare = "printf '#!/bin/sh\\n%s\\n' \"$M\" >gpg; chmod 755 gpg;";
+    let go_on = format!("export GIT_COMMITTER_NAME=N EMAIL=e@x; git {sign} rebase --continue");
+    let apply = "git checkout -qb other; echo 2 >file; git commit -qam 2; git checkout -q main
+                 echo 3 >file; git commit -qam 3; git rebase -q --apply other 2>&1 || true";
+    let pick = "git checkout -qb other; echo 2 >file; git commit -qam 2; echo 3 >sub/file; git commit -qam 3
+                git checkout -q main; echo 4 >file; git commit -qam 4; git cherry-pick other~1 other 2>&1 || true";
+    let attacks = [
+        (format!("{REBASE} {prepare} rebase; echo -Sx >.git/rebase-merge/gpg_sign_opt"), go_on.clone()),
+        (
+            format!(
+                "{prepare} export GIT_COMMITTER_NAME=N EMAIL=e@x; {apply}; echo -Sx >.git/rebase-apply/gpg_sign_opt"
+            ),
+            format!("echo 5 >file; git add file; {go_on}"),
+        ),
+        (
+            format!("{prepare} {pick}; printf '[options]\\n\\tgpg-sign = x\\n' >.git/sequencer/opts"),
+            format!("echo 5 >file; git add file; GIT_EDITOR=: git {sign} cherry-pick --continue"),
+        ),
+    ];
+    come_to_nothing("state-sign", &attacks.each_ref().map(attack));
+}
+
+/// git does not check the names that it reads from an index, and writes, reads and executes what they name.
+#[test]
+fn an_index_names_no_file_but_those_of_the_work_tree() {
+    let forge = "forge() { sed -i \"s,$2,$3,g\" $1; };
+                 add() { mkdir -p aa/aa xgit/hooks; echo evil >aa/aa/victim
+                 printf '#!/bin/sh\\n%s\\n' \"$M\" >xgit/hooks/pre-commit; chmod 755 xgit/hooks/pre-commit
+                 git add $1; rm -r aa xgit; };";
+    let hooks = "git checkout .; commit";
+    let attacks = [
+        ("add xgit; forge .git/index xgit/ .git/", hooks),
+        ("add xgit; git update-index --index-version 4; forge .git/index xgit/ .git/", hooks),
+        ("add xgit; git update-index --split-index; forge '.git/sharedindex.*' xgit/ .git/", hooks),
+        ("add aa/aa; forge .git/index aa/aa/ ../../", "git checkout ."),
+        ("mkdir -p x$(dirname $V); echo evil >x$V; git add x; rm -r x; forge .git/index x$V /$V", "git checkout ."),
+        (
+            "git worktree add -q wt; cd wt; mkdir -p aa/aa/aa; echo evil >aa/aa/aa/victim; git add aa; rm -r aa
+             forge ../.git/worktrees/wt/index aa/aa/aa/ ../../../",
+            "cd wt; git checkout .",
+        ),
+        ("git init -q s; cd s; add xgit; forge .git/index xgit/ .git/", "cd s; git checkout .; commit"),
+        (
+            "git init -q --object-format=sha256 s; cd s; add xgit; forge .git/index xgit/ .git/",
+            "cd s; git checkout .; commit",
+        ),
+    ];
+    let attacks = attacks.map(|(made, then)| (format!("{forge} {made}"), then.to_owned()));
+    come_to_nothing("state-index", &attacks.each_ref().map(attack));
+}
+
+/// What was set aside can be taken back, and a new one is as good as it was; of one with another name, a copy stays.
+#[test]
+fn an_index_that_is_set_aside_can_be_made_anew() {
+    let place = Place::new("state-reset", Actor::User);
+    place.repository("r");
+    let outcome = place.inside("r", "sed -i s,sub/file,sub//ile, .git/index");
+    let git_dir = place.path.join("r/.git").display().to_string();
+    let expected = format!(
+        "pinfold: {git_dir}: index names 'sub//ile', which git would write (git reset makes a new one), and is now \
+         index.from-sandbox; if you trust it: cd {git_dir} && mv -T index.from-sandbox index\n"
+    );
+    assert_eq!(outcome.stderr_text(), expected);
+    assert_eq!(place.host("r", "git reset -q; git status --short"), "");
+    let outcome = place.inside("r", "ln .git/index .git/other");
+    assert!(outcome.stderr_text().contains("index has another name (a hard link)"), "{outcome}");
+    assert_eq!(place.host("r", "stat -c %h .git/index; rm .git/other; git status --short"), "1\n");
+}
+
+/// A conflict that the program has left in the usual way, for the user to end.
+#[test]
+fn what_git_writes_down_itself_stays() {
+    let place = Place::new("state-conflict", Actor::User);
+    place.repository("r");
+    let conflict = "export GIT_COMMITTER_NAME=N EMAIL=e@x; git checkout -qb other; echo 2 >sub/file; git commit -qam 2
+                    git checkout -q main; echo 3 >sub/file; git commit -qam 3; mkdir -p .git/rr-cache;";
+    for begin in ["git rebase --apply -C1 --whitespace=fix other", "git merge other", "git cherry-pick other"] {
+        place.host(".", "cp -a r w");
+        let outcome = place.inside("w", &format!("{conflict} {begin} >/dev/null 2>&1 || test -s .git/MERGE_RR"));
+        assert_eq!((outcome.ending(), outcome.stderr_text()), ("exit 0".into(), "".into()), "{begin}: {outcome}");
+        place.host(".", "rm -r w");
+    }
+}
+
 /// What the user has begun goes on, with the same commands; and what is harmless stays whoever made it.
 #[test]
 fn what_is_the_users_or_harmless_stays() {

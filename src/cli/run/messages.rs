@@ -78,7 +78,9 @@ impl Frontend for Native {
                     "removed": removed,
                     "reason": reason,
                 }),
-                Found::Unseen { path } => serde_json::json!({ "unseen": String::from_utf8_lossy(path.to_bytes()) }),
+                Found::Unseen { path } | Found::CutShort { path, .. } => {
+                    serde_json::json!({ "unseen": String::from_utf8_lossy(path.to_bytes()) })
+                }
                 Found::Settled(settled) => serde_json::json!({
                     "settled": settled.path.to_string_lossy(),
                     "done": settled.deeds,

@@ -1,4 +1,4 @@
-//! What a configuration of the program's is, and how much is done to find that out.
+//! What a configuration of the program's is, and how much is read to find that out.
 //!
 //! The program chooses how many files there are, how long they are and how many names each has. So there is a bound on
 //! bytes, on settings and on time; a file with many names is read once; and beyond the bounds a file is not read at all
@@ -12,8 +12,8 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::harmless::{self, Rest};
-use crate::sys::content;
 use crate::sys::stat::Stat;
+use crate::sys::{Result, content};
 
 /// Bounds for one look.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +24,10 @@ pub(super) struct Limits {
     pub(super) bytes: u64,
     /// Settings in all of them. A clone with its submodules has about ten for each.
     pub(super) settings: usize,
+    /// Of one index. Half a million files take 50 MiB.
+    pub(super) index_bytes: u64,
+    /// Of all indexes.
+    pub(super) indexes_bytes: u64,
     /// For reading configurations.
     pub(super) reading: Duration,
     /// For all, with the walk. A million directories take less.
@@ -34,6 +38,8 @@ pub(super) const LIMITS: Limits = Limits {
     file_bytes: 1 << 20,
     bytes: 16 << 20,
     settings: 100_000,
+    index_bytes: 256 << 20,
+    indexes_bytes: 512 << 20,
     reading: Duration::from_secs(2),
     all: Duration::from_secs(10),
 };
@@ -105,6 +111,13 @@ impl Judge {
             Verdict::Replace(rest) => rest.text.len() as u64,
         };
         if self.spend(text) { verdict } else { Rc::new(unread()) }
+    }
+
+    /// Reads the index `name` in `dir`, or a part of one; `EFBIG` where that is too long, or all of them are.
+    pub(super) fn index(&mut self, dir: BorrowedFd<'_>, name: &CStr) -> Result<Vec<u8>> {
+        let text = content::read_at(dir, name, self.limits.index_bytes.min(self.limits.indexes_bytes))?;
+        self.limits.indexes_bytes -= text.len() as u64;
+        Ok(text)
     }
 
     /// A file that `has_more_names` never stays, however harmless it is: a program of a later run may write to it under

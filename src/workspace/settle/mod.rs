@@ -15,10 +15,12 @@
 //! this process wait for ever.
 
 mod harmless;
+mod index;
 mod judge;
 mod names;
 mod pointer;
 mod repository;
+mod rerere;
 mod settings;
 mod state;
 #[cfg(test)]
@@ -101,15 +103,21 @@ fn settle_within(wish: &Settle, limits: Limits) -> Vec<Settled> {
             Err(errno) => told.unseen(top.path.to_bytes(), errno),
         }
     }
-    for place in &found.pointers {
-        if pointer::settle(place, &found.git_dirs, &mut told) {
-            names::settle_at(&facts, &judge, place, true, &mut told);
+    settle_found(&facts, &judge, &found, &mut told);
+    told.finish()
+}
+
+/// Deals with what the walk has kept for later, as long as there is time.
+fn settle_found(facts: &Facts<'_>, judge: &Judge, found: &Found, told: &mut Told) {
+    let pointers = found.pointers.iter().map(|place| (place, true));
+    for (place, is_pointer) in pointers.chain(found.tops.iter().map(|top| (top, false))) {
+        if judge.is_late() {
+            return told.cut_short(place, judge.time());
+        }
+        if !is_pointer || pointer::settle(place, &found.git_dirs, told) {
+            names::settle_at(facts, judge, place, is_pointer, told);
         }
     }
-    for top in &found.tops {
-        names::settle_at(&facts, &judge, top, false, &mut told);
-    }
-    told.finish()
 }
 
 fn commands(before: &[SettleCommands]) -> HashMap<&[u8], Vec<&[u8]>> {

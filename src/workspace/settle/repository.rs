@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::judge::{Judge, LIMITS, OTHER_NAME, Verdict};
 use super::tree::List;
-use super::{Deeds, Facts, Told, pointer, shortened, shown, state};
+use super::{Deeds, Facts, Told, index, pointer, rerere, shortened, shown, state};
 use crate::error::printable;
 use crate::sys::dir::Entries;
 use crate::sys::open::{self, For};
@@ -65,6 +65,21 @@ impl Repository {
                 b"commondir" => self.settle_common_dir(dir, about, is_worktree),
                 _ => self.settle_config(facts, judge, dir, name, about),
             }
+        }
+        // Where the work tree is, and how long hashes are, the configuration says, which is in order now.
+        self.settle_files(judge, dir, path, is_worktree);
+    }
+
+    /// Deals with files that name others: git writes those without asking which they are.
+    fn settle_files(&mut self, judge: &mut Judge, dir: BorrowedFd<'_>, path: &[u8], is_worktree: bool) {
+        if let Some(why) = rerere::fault(dir, path) {
+            set_aside(dir, rerere::NAME, &why, &mut self.deeds);
+        }
+        if let Some(fault) = index::fault(judge, dir, is_worktree)
+            && set_aside(dir, index::NAME, &fault.why, &mut self.deeds)
+            && let Some(copy) = fault.copy
+        {
+            self.note_failure("cannot write a new index", write_new(dir, index::NAME, &copy));
         }
     }
 

@@ -21,12 +21,13 @@ const LONGEST_REMOTE: u64 = 8192;
 /// The longest `gitdir` of a worktree; no path is longer.
 const LONGEST_POINTER: u64 = 8192;
 
-/// Sets aside what the git directory `path` has of an unfinished rebase (or cherry-pick), where going on with it would
-/// execute what was not there before.
+/// Sets aside what the git directory `path` has of an unfinished rebase (or cherry-pick, or `git am`), where going on
+/// with it would execute or obey what was not there before.
 pub(super) fn settle_rebase(facts: &Facts<'_>, dir: BorrowedFd<'_>, path: &[u8], name: &CStr, deeds: &mut Deeds) {
     let known = facts.commands.get(path);
     let why = match rebase::commands(dir, name) {
         Ok(found) if found.iter().all(|command| known.is_some_and(|known| known.contains(&&command[..]))) => return,
+        Ok(_) if name == c"rebase-apply" => "holds options that git would obey (git am --continue)",
         Ok(_) => "holds commands that git would execute (git rebase --continue)",
         // It is no directory, and git has no use for it.
         Err(Errno::ENOTDIR | Errno::ENOENT) => return,

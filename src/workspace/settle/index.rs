@@ -1,0 +1,387 @@
+//! The index of a repository. git checks names when it adds them, not when it reads them (read-cache.c,
+//! `create_from_disk`): with an entry `.git/hooks/pre-commit`, `git checkout .` outside writes a hook.
+//!
+//! It is read as git reads it (gitformat-index(5)), in whichever way git may do so: with threads, git begins at places
+//! that the file names itself. Where those are not the ones that reading in order comes to, the file is a wrong one.
+
+use std::ffi::{CStr, CString, OsStr};
+use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt;
+
+use super::judge::{Judge, OTHER_NAME};
+use crate::error::printable;
+use crate::sys::stat::{self, Stat};
+use crate::sys::{Errno, content};
+use crate::workspace::config;
+use crate::workspace::names::is_recordable;
+
+pub(super) const NAME: &CStr = c"index";
+
+/// So much of a name is said, in bytes: it may be as long as the file.
+const MOST_SAID: usize = 200;
+
+/// The longest configuration that tells the format of hashes.
+const LONGEST_SETTINGS: u64 = 1 << 20;
+
+/// What is wrong with an index.
+#[derive(Debug, PartialEq, Eq)]
+enum Wrong {
+    /// git does not write it so.
+    Format,
+    /// A file that no checkout may write.
+    Name(Vec<u8>),
+}
+
+/// What a good one says of others.
+#[derive(Debug, PartialEq, Eq, Default)]
+struct Parts {
+    /// The hashes that the rest of it goes by, in hexadecimal (a split index).
+    shared: Vec<String>,
+}
+
+type Result<T> = std::result::Result<T, Wrong>;
+
+/// Why an index is set aside.
+pub(super) struct Fault {
+    pub(super) why: String,
+    /// What takes its place, where only the file is wrong and not what it says.
+    pub(super) copy: Option<Vec<u8>>,
+}
+
+/// What is wrong with the index of the git directory `dir`, if anything.
+pub(super) fn fault(judge: &mut Judge, dir: BorrowedFd<'_>, is_worktree: bool) -> Option<Fault> {
+    let about = stat::look_at(dir, NAME);
+    // Links are removed.
+    if about.is_ok_and(|about| about.is_none_or(Stat::is_link)) {
+        return None;
+    }
+    let text = match judge.index(dir, NAME) {
+        Ok(text) => text,
+        Err(Errno::ENOENT) => return None,
+        Err(errno) => {
+            let what = if errno == Errno::EFBIG { "is too long to be looked through" } else { "cannot be read" };
+            return Some(Fault::with(what));
+        }
+    };
+    match check(judge, dir, &text, hash_length(dir, is_worktree)) {
+        Ok(()) => {
+            let has_more_names = about.is_ok_and(|about| about.is_some_and(|about| about.links > 1));
+            has_more_names.then(|| Fault { why: OTHER_NAME.to_owned(), copy: Some(text) })
+        }
+        Err(Wrong::Name(name)) => Some(Fault::with(&format!(
+            "names '{}', which git would write",
+            printable(OsStr::from_bytes(&name[..name.len().min(MOST_SAID)]))
+        ))),
+        Err(Wrong::Format) => Some(Fault::with("is none that git writes")),
+    }
+}
+
+impl Fault {
+    fn with(what: &str) -> Fault {
+        Fault { why: format!("{what} (git reset makes a new one)"), copy: None }
+    }
+}
+
+/// Checks an index, with what it shares.
+fn check(judge: &mut Judge, dir: BorrowedFd<'_>, text: &[u8], hash: usize) -> Result<()> {
+    for shared in Index::new(text, hash, false)?.parts()?.shared {
+        let name = CString::new(format!("sharedindex.{shared}")).map_err(|_| Wrong::Format)?;
+        match judge.index(dir, &name) {
+            Ok(text) => drop(Index::new(&text, hash, true)?.parts()?),
+            // git cannot use it then.
+            Err(Errno::ENOENT) => {}
+            Err(_) => return Err(Wrong::Format),
+        }
+    }
+    Ok(())
+}
+
+/// How long hashes are, in bytes.
+fn hash_length(dir: BorrowedFd<'_>, is_worktree: bool) -> usize {
+    let name = if is_worktree { c"../../config" } else { c"config" };
+    let settings = config::parse(&content::read_at(dir, name, LONGEST_SETTINGS).unwrap_or_default());
+    let format = settings.into_iter().rev().find(|(key, _)| key == "extensions.objectformat");
+    if format.is_some_and(|(_, value)| value == b"sha256") { 32 } else { 20 }
+}
+
+/// An index that is read.
+struct Index<'a> {
+    text: &'a [u8],
+    /// Length of a hash.
+    hash: usize,
+    version: u32,
+    count: u32,
+    /// Others go by this one.
+    is_shared: bool,
+}
+
+/// Where entries begin, for readers that do not begin with the first one.
+struct Block {
+    start: usize,
+    /// Index of its first entry.
+    first: u32,
+}
+
+impl<'a> Index<'a> {
+    const HEADER: usize = 12;
+
+    fn new(text: &'a [u8], hash: usize, is_shared: bool) -> Result<Index<'a>> {
+        let index = Index { text, hash, version: be32(text, 4)?, count: be32(text, 8)?, is_shared };
+        let is_whole = text.len() >= Self::HEADER + hash;
+        let is_one = text.starts_with(b"DIRC") && matches!(index.version, 2..=4) && is_whole;
+        if is_one { Ok(index) } else { Err(Wrong::Format) }
+    }
+
+    /// Where the entries and extensions end, and the hash of all begins.
+    fn end(&self) -> usize {
+        self.text.len() - self.hash
+    }
+
+    /// Reads all of it.
+    fn parts(&self) -> Result<Parts> {
+        // A split index has entries without names, which take the places of others.
+        let mut is_nameless_allowed = false;
+        let mut nameless = false;
+        // Blocks are found behind the entries, so where entries begin is asked for afterwards.
+        let (mut at, mut name) = (Self::HEADER, Vec::new());
+        let entries = at;
+        for _ in 0..self.count {
+            at = self.entry(at, &mut name, &mut nameless)?.0;
+        }
+        let mut parts = Parts::default();
+        let mut blocks = Vec::new();
+        let extensions = at;
+        while at + 8 <= self.end() {
+            let length = be32(self.text, at + 4)? as usize;
+            let body =
+                self.text.get(at + 8..(at + 8).checked_add(length).ok_or(Wrong::Format)?).ok_or(Wrong::Format)?;
+            match &self.text[at..at + 4] {
+                b"link" => {
+                    let hash = body.get(..self.hash).ok_or(Wrong::Format)?;
+                    if hash.iter().any(|&byte| byte != 0) {
+                        is_nameless_allowed = true;
+                        parts.shared.push(hash.iter().map(|byte| format!("{byte:02x}")).collect());
+                    }
+                }
+                b"IEOT" => blocks.push(self.blocks(body)?),
+                b"EOIE" if be32(body, 0)? as usize != extensions => return Err(Wrong::Format),
+                _ => {}
+            }
+            at += 8 + length;
+        }
+        let is_right =
+            at <= self.end() && parts.shared.len() <= 1 && blocks.len() <= 1 && !self.has_other_end(extensions);
+        if !is_right || nameless && (!is_nameless_allowed || self.is_shared) {
+            return Err(Wrong::Format);
+        }
+        for blocks in blocks {
+            self.check_blocks(entries, &blocks)?;
+        }
+        Ok(parts)
+    }
+
+    /// Whether what git takes for the mark of the end of the entries, which it looks for in one place, says another end.
+    fn has_other_end(&self, extensions: usize) -> bool {
+        let mark = self.end().checked_sub(8 + 4 + self.hash);
+        let is_mark = |at: &usize| self.text[*at..].starts_with(b"EOIE");
+        mark.filter(is_mark).is_some_and(|at| be32(self.text, at + 8) != Ok(extensions as u32))
+    }
+
+    /// The blocks of entries that threads read.
+    fn blocks(&self, body: &[u8]) -> Result<Vec<Block>> {
+        if body.len() % 8 != 4 || be32(body, 0)? != 1 {
+            return Err(Wrong::Format);
+        }
+        let mut first = 0u32;
+        let mut blocks = Vec::new();
+        for at in (4..body.len()).step_by(8) {
+            blocks.push(Block { start: be32(body, at)? as usize, first });
+            first = first.checked_add(be32(body, at + 4)?).ok_or(Wrong::Format)?;
+        }
+        if first == self.count { Ok(blocks) } else { Err(Wrong::Format) }
+    }
+
+    /// Whether each block begins with an entry, in order, that has nothing of the name before.
+    fn check_blocks(&self, mut at: usize, blocks: &[Block]) -> Result<()> {
+        let (mut name, mut nameless) = (Vec::new(), false);
+        let mut blocks = blocks.iter().peekable();
+        for number in 0..self.count {
+            let start = at;
+            let (next, has_prefix) = self.entry(at, &mut name, &mut nameless)?;
+            while let Some(block) = blocks.next_if(|block| block.first == number) {
+                if block.start != start || has_prefix {
+                    return Err(Wrong::Format);
+                }
+            }
+            at = next;
+        }
+        Ok(())
+    }
+
+    /// Reads the entry at `at`. `name` is that of the entry before, and becomes its own. Returns where it ends, and
+    /// whether it has a part of the name before.
+    fn entry(&self, at: usize, name: &mut Vec<u8>, nameless: &mut bool) -> Result<(usize, bool)> {
+        const NAME_MASK: usize = 0xfff;
+        const EXTENDED: u32 = 0x4000;
+        const MODE: usize = 24;
+        let flags_at = at + 40 + self.hash;
+        let flags = be32(self.text, flags_at)? >> 16;
+        let mut start = flags_at + if flags & EXTENDED == 0 { 2 } else { 4 };
+        let mut kept = 0;
+        if self.version == 4 {
+            let (cut, after) = self.varint(start)?;
+            kept = name.len().checked_sub(cut).ok_or(Wrong::Format)?;
+            start = after;
+        }
+        let rest = self.text.get(start..self.end()).ok_or(Wrong::Format)?;
+        let length = rest.iter().position(|&byte| byte == 0).ok_or(Wrong::Format)?;
+        name.truncate(kept);
+        name.extend_from_slice(&rest[..length]);
+        // git takes the length from here, where it has room.
+        if flags as usize & NAME_MASK != name.len().min(NAME_MASK) {
+            return Err(Wrong::Format);
+        }
+        *nameless |= name.is_empty();
+        // A directory of a sparse index ends with a slash.
+        let is_dir = be32(self.text, at + MODE)? & 0o170_000 == 0o040_000;
+        let plain = if is_dir { name.strip_suffix(b"/").unwrap_or(name) } else { &name[..] };
+        if !name.is_empty() && !is_recordable(plain) {
+            return Err(Wrong::Name(std::mem::take(name)));
+        }
+        let end = match self.version {
+            4 => start + length + 1,
+            // With one to eight NUL bytes, to a multiple of eight.
+            _ => at + (start - at + length + 8) / 8 * 8,
+        };
+        if end <= self.end() { Ok((end, kept > 0)) } else { Err(Wrong::Format) }
+    }
+
+    /// A number of variable length (varint.c, `decode_varint`), and where it ends.
+    fn varint(&self, mut at: usize) -> Result<(usize, usize)> {
+        let mut value = 0usize;
+        for nth in 0..4 {
+            let byte = *self.text.get(at).ok_or(Wrong::Format)?;
+            at += 1;
+            value = ((value + usize::from(nth > 0)) << 7) | usize::from(byte & 0x7f);
+            if byte & 0x80 == 0 {
+                return Ok((value, at));
+            }
+        }
+        // No name is so long.
+        Err(Wrong::Format)
+    }
+}
+
+/// Four bytes, the highest first.
+fn be32(text: &[u8], at: usize) -> Result<u32> {
+    let bytes = at.checked_add(4).and_then(|end| text.get(at..end)).and_then(|bytes| bytes.try_into().ok());
+    bytes.map(u32::from_be_bytes).ok_or(Wrong::Format)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Entries in the format `version`, with hashes of 20 bytes, and what follows them.
+    fn index(version: u32, names: &[&str], extensions: &[(&[u8; 4], Vec<u8>)]) -> Vec<u8> {
+        let mut text = [&b"DIRC"[..], &version.to_be_bytes(), &(names.len() as u32).to_be_bytes()].concat();
+        let mut before = "";
+        for name in names {
+            let start = text.len();
+            text.extend([0; 60]);
+            text.extend((name.len().min(0xfff) as u16).to_be_bytes());
+            if version == 4 {
+                let same = before.bytes().zip(name.bytes()).take_while(|(one, other)| one == other).count();
+                text.push((before.len() - same) as u8);
+                text.extend(&name.as_bytes()[same..]);
+                text.push(0);
+            } else {
+                text.extend(name.as_bytes());
+                text.resize(start + (text.len() - start + 8) / 8 * 8, 0);
+            }
+            before = name;
+        }
+        for (name, body) in extensions {
+            text.extend([&name[..], &(body.len() as u32).to_be_bytes(), body].concat());
+        }
+        text.extend([0; 20]);
+        text
+    }
+
+    fn read(text: &[u8]) -> Result<Vec<String>> {
+        Index::new(text, 20, false)?.parts().map(|parts| parts.shared)
+    }
+
+    #[test]
+    fn names_in_each_format() {
+        for version in [2, 3, 4] {
+            let long = "n/".repeat(60) + "n";
+            assert_eq!(read(&index(version, &[], &[])), Ok(vec![]));
+            assert_eq!(read(&index(version, &["a", "a/b", "a/bc", "b", &long], &[])), Ok(vec![]), "{version}");
+            for bad in [".git/x", "/x", "../x", "a/../../x", "a/.GIT/x", "x/"] {
+                let found = read(&index(version, &["a/b", bad], &[]));
+                assert_eq!(found, Err(Wrong::Name(bad.as_bytes().to_vec())), "{version}");
+            }
+            // What does not end, or says another length.
+            let text = index(version, &["a/b", "a/c"], &[]);
+            for end in 0..text.len() - 1 {
+                assert!(read(&text[..end]).is_err(), "{version} {end}");
+            }
+            let mut text = index(version, &["a/b"], &[]);
+            text[12 + 61] += 1;
+            assert_eq!(read(&text), Err(Wrong::Format), "{version}");
+        }
+        // Beyond the length that the entry has room for.
+        let long = "n".repeat(5000);
+        assert_eq!(read(&index(2, &[&long, &format!("/{long}")], &[])), Err(Wrong::Name(format!("/{long}").into())));
+        assert_eq!(read(&index(5, &[], &[])), Err(Wrong::Format));
+    }
+
+    /// A name that is whole only where git begins to read with it.
+    #[test]
+    fn every_way_to_read_it_is_the_same() {
+        let block = |start: u32, count: u32| [start.to_be_bytes(), count.to_be_bytes()].concat();
+        let table = |blocks: &[Vec<u8>]| (b"IEOT", [1u32.to_be_bytes().to_vec(), blocks.concat()].concat());
+        let end = |at: u32| (b"EOIE", [at.to_be_bytes().to_vec(), vec![0; 20]].concat());
+        let names = ["a", "b/c", "b/d"];
+        // Each of them is 62 bytes, a number, what is its own, a NUL.
+        let (second, third, all) = (12 + 65, 12 + 65 + 67, 12 + 65 + 67 + 65);
+        let good = [vec![table(&[block(12, 1), block(second, 2)]), end(all)], vec![end(all)], vec![]];
+        for extensions in good {
+            assert_eq!(read(&index(4, &names, &extensions)), Ok(vec![]));
+        }
+        let bad = [
+            vec![table(&[block(12, 2), block(third, 1)])],
+            vec![table(&[block(12, 1), block(second + 1, 2)])],
+            vec![table(&[block(12, 1), block(second, 1)])],
+            vec![table(&[block(12, 3)]), table(&[block(12, 3)])],
+            vec![end(all - 1)],
+        ];
+        for extensions in bad {
+            assert_eq!(read(&index(4, &names, &extensions)), Err(Wrong::Format));
+        }
+    }
+
+    #[test]
+    fn a_split_index_says_what_it_shares() {
+        let link = |byte| (b"link", vec![byte; 20]);
+        assert_eq!(read(&index(2, &["", "a"], &[link(0xab)])), Ok(vec!["ab".repeat(20)]));
+        assert_eq!(read(&index(2, &["a"], &[link(0)])), Ok(vec![]));
+        // Only of one that shares something an entry has no name.
+        assert_eq!(read(&index(2, &["", "a"], &[link(0)])), Err(Wrong::Format));
+        let text = index(2, &["", "a"], &[link(0xab)]);
+        assert_eq!(Index::new(&text, 20, true).and_then(|index| index.parts()), Err(Wrong::Format));
+    }
+
+    /// Debug code takes about a tenth of a second for this; the release a few milliseconds.
+    #[test]
+    fn many_entries_are_read_soon() {
+        let names: Vec<String> =
+            (0..100_000).map(|number| format!("some/directory/{}/{number}.c", number / 100)).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let texts = [2, 4].map(|version| index(version, &names, &[]));
+        for text in texts {
+            assert_eq!(read(&text), Ok(vec![]));
+        }
+    }
+}
