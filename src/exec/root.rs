@@ -422,7 +422,7 @@ impl<'a> NewRoot<'a> {
     pub(super) fn attach_part_of_base(&mut self, place: &Place, op: usize) -> Outcome<bool> {
         let Place::New(name) = place else { return Ok(false) };
         let parent = self.last_parent();
-        let is_part = |parent| Ok(stat::place_at(parent, c"")?.0 == stat::place_at(self.base(), c"")?.0);
+        let is_part = |parent| Ok(stat::place_at(parent, c"")?.mount == stat::place_at(self.base(), c"")?.mount);
         if !self.is_tmpfs {
             return Ok(false);
         }

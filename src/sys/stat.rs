@@ -149,9 +149,19 @@ pub(crate) fn stat(path: &CStr) -> Result<Stat> {
     nix::sys::stat::stat(path).map(Stat::from)
 }
 
-/// The mount, device and inode of `path`, relative to `dir`. They are equal for two paths to one location, but differ
-/// for one directory seen through two mounts. An empty path means `dir` itself.
-pub(crate) fn place_at(dir: BorrowedFd<'_>, path: &CStr) -> Result<(u64, u64, u64)> {
+/// A location in a tree of mounts. Equal for two paths to the same location, and different for one directory that is seen
+/// through two mounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct PlaceId {
+    /// The id of the mount.
+    pub(crate) mount: u64,
+    /// Major and minor number of the device, in the upper and the lower 32 bits.
+    pub(crate) device: u64,
+    pub(crate) inode: u64,
+}
+
+/// The location of `path`, relative to `dir`. An empty path means `dir` itself.
+pub(crate) fn place_at(dir: BorrowedFd<'_>, path: &CStr) -> Result<PlaceId> {
     // SAFETY: all-zero bytes are a valid `statx`.
     let mut found: libc::statx = unsafe { std::mem::zeroed() };
     let mask = libc::STATX_INO | libc::STATX_MNT_ID;
@@ -162,7 +172,7 @@ pub(crate) fn place_at(dir: BorrowedFd<'_>, path: &CStr) -> Result<(u64, u64, u6
         return Err(Errno::ENOSYS);
     }
     let device = u64::from(found.stx_dev_major) << 32 | u64::from(found.stx_dev_minor);
-    Ok((found.stx_mnt_id, device, found.stx_ino))
+    Ok(PlaceId { mount: found.stx_mnt_id, device, inode: found.stx_ino })
 }
 
 /// The attributes of `path`, relative to `dir`, or of what is mounted on it. Follows links.

@@ -189,7 +189,7 @@ impl<'a, 'r> Inside<'a, 'r> {
     /// Whether the files in this directory are the kernel's own, or devices. Patterns do not apply to those.
     pub(super) fn is_kernels(&self, dir: BorrowedFd<'_>) -> Result<bool> {
         Ok(statfs::is_kernels(dir)?
-            || !self.own.devs.is_empty() && self.own.devs.contains(&stat::place_at(dir, c"")?.0))
+            || !self.own.devs.is_empty() && self.own.devs.contains(&stat::place_at(dir, c"")?.mount))
     }
 
     /// Covers an existing object, for denial number `index`.

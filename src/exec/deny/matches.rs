@@ -11,13 +11,10 @@ use crate::plan::pattern::Pattern;
 use crate::protocol::{Act, At, Failure, Outcome};
 use crate::sys::Errno;
 use crate::sys::open::Open;
-use crate::sys::stat;
+use crate::sys::stat::{self, PlaceId};
 
 /// A path of this many bytes is too long for a system call (`PATH_MAX` in include/uapi/linux/limits.h).
 const TOO_LONG: usize = 4096;
-
-/// A place inside: mount id, device and inode.
-pub(super) type PlaceId = (u64, u64, u64);
 
 /// What the patterns matched.
 pub(super) struct Matches<'p> {

@@ -43,7 +43,7 @@ impl Own {
             FsOp::Tmpfs { .. } | FsOp::Overlay { kind: OverlayKind::Tmp, .. } => {
                 self.filesystems.push(stat::fstat(root.newest())?.device);
             }
-            FsOp::Dev { .. } => self.devs.push(stat::place_at(root.newest(), c"")?.0),
+            FsOp::Dev { .. } => self.devs.push(stat::place_at(root.newest(), c"")?.mount),
             _ => {}
         }
         Ok(())
@@ -57,7 +57,7 @@ impl Own {
         upper: Option<Upper>,
     ) -> Result<()> {
         layers.extend(upper.map(|upper| upper.upper));
-        self.overlays.push(Overlay { mount: stat::place_at(root.newest(), c"")?.0, layers });
+        self.overlays.push(Overlay { mount: stat::place_at(root.newest(), c"")?.mount, layers });
         Ok(())
     }
 

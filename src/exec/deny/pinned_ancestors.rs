@@ -131,7 +131,7 @@ impl Ancestor {
             return Ok(false);
         }
         let parent = open::any_mount(found, c"..", For::Names)?;
-        let is_mount = stat::place_at(parent.as_fd(), c"")?.0 != here.0;
+        let is_mount = stat::place_at(parent.as_fd(), c"")?.mount != here.mount;
         Ok(!is_mount && (self.confines || inside.may_change(parent.as_fd())?))
     }
 }
@@ -150,7 +150,7 @@ fn hold_link(path: &CStr, name: &CStr, inside: &Inside<'_, '_>) -> Result<()> {
     let Some(parent) = open(&parent, inside)? else { return Ok(()) };
     let link = open::path_at(parent.as_fd(), name)?;
     let about = stat::fstat(parent.as_fd())?;
-    let is_mount = stat::place_at(link.as_fd(), c"")?.0 != stat::place_at(parent.as_fd(), c"")?.0;
+    let is_mount = stat::place_at(link.as_fd(), c"")?.mount != stat::place_at(parent.as_fd(), c"")?.mount;
     if is_mount || inside.is_kernels(parent.as_fd())? {
         return Ok(());
     }

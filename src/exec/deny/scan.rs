@@ -17,13 +17,13 @@ use std::rc::Rc;
 use super::denied::Denied;
 use super::inside::Found;
 use super::live::{Live, Matcher, State};
-use super::matches::{Match, Matches, PlaceId, of_match};
+use super::matches::{Match, Matches, of_match};
 use crate::plan::pattern::Pattern;
 use crate::protocol::{Act, At, Failure, Outcome, Stage};
 use crate::spec::path::join;
 use crate::sys::dir::Entries;
 use crate::sys::open::{self, For, Open};
-use crate::sys::stat::{self, Kind, Stat};
+use crate::sys::stat::{self, Kind, PlaceId, Stat};
 use crate::sys::{Errno, Result, statfs};
 
 /// The walk gives up at this depth. It keeps each directory on the way open, and most processes may have 1024 open
@@ -127,7 +127,7 @@ impl Scan<'_, '_, '_, '_> {
 
     fn on_mount(&self, found: BorrowedFd<'_>) -> Result<On> {
         Ok(On {
-            mount: stat::place_at(found, c"")?.0,
+            mount: stat::place_at(found, c"")?.mount,
             // If this is unknown, read until nothing is returned.
             ends_early: statfs::marks_last(found).unwrap_or(false),
             is_kernels: self.denied.inside.is_kernels(found)?,
@@ -340,7 +340,7 @@ impl Scan<'_, '_, '_, '_> {
         let op = hit.hits.first().map_or(0, |state| self.matcher.patterns[state.pattern].op);
         let place = stat::place_at(found.as_fd(), c"").op(op, Act::Whole)?;
         let is_within = self.closed.is_some() && !hit.is_link;
-        if is_within && self.closed == Some(place.0) {
+        if is_within && self.closed == Some(place.mount) {
             return Ok(());
         }
         let way = self.hold_way(path, found.as_fd(), hit)?;

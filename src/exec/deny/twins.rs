@@ -16,7 +16,7 @@ use super::place::Place;
 use super::views::{By, Spot, View, Views, below};
 use crate::protocol::{Act, At, Failure, Outcome, Stage};
 use crate::sys::open::{self, Open};
-use crate::sys::stat::{self, Kind, Named};
+use crate::sys::stat::{self, Kind, Named, PlaceId};
 use crate::sys::{Errno, Result};
 
 /// The other names that were found, and those still to be covered.
@@ -197,7 +197,7 @@ impl Twins {
         let by_link = stat::named_at(copy.source.as_fd(), c"").map(|source| self.links.denial_of(source.file));
         let by_link = by_link.stage(Stage::Root)?;
         let Some(op) = self.copies.get(&number).copied().or(by_link) else { return Ok(()) };
-        let (mount, device, inode) = copy.place;
+        let PlaceId { mount, device, inode } = copy.place;
         let place = Place { path: copy.path.clone(), mount, file: Some((device, inode)), op };
         let Some(object) = place.object(inside)? else { return Ok(()) };
         let noted = self.note(object.as_fd(), &copy.path, op, inside, pinned).map(drop);

@@ -10,7 +10,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use crate::exec::root::NewRoot;
 use crate::exec::sources::c_string;
-use crate::sys::{Errno, Result, content, fd, open, stat};
+use crate::sys::stat::{self, PlaceId};
+use crate::sys::{Errno, Result, content, fd, open};
 
 /// A file or directory: device and inode.
 pub(super) type File = (u64, u64);
@@ -37,7 +38,7 @@ pub(super) struct Copy {
     /// The path of the copy inside.
     pub(super) path: CString,
     /// Mount id, device and inode of the copy.
-    pub(super) place: (u64, u64, u64),
+    pub(super) place: PlaceId,
 }
 
 /// A part of a filesystem that is seen inside.
@@ -84,7 +85,7 @@ impl Views {
     pub(super) fn read(proc: BorrowedFd<'_>, root: &NewRoot<'_>, (overlays, copies): Shown<'_>) -> Result<Views> {
         let list = open::read_at(proc, c"self/mountinfo")?;
         let mounts = parse(&content::read_to_end(list.as_fd())?).ok_or(Errno::EBADMSG)?;
-        let mut views = inside(&mounts, stat::place_at(root.base(), c"")?.0);
+        let mut views = inside(&mounts, stat::place_at(root.base(), c"")?.mount);
         let shown_by = |views: &[View], id| views.iter().find(|view| view.mount == id).cloned();
         for (number, overlay) in overlays.iter().enumerate() {
             let Some(shown) = shown_by(&views, overlay.mount) else { continue };
@@ -94,7 +95,7 @@ impl Views {
             }
         }
         for (number, copy) in copies.iter().enumerate() {
-            let Some(shown) = shown_by(&views, copy.place.0) else { continue };
+            let Some(shown) = shown_by(&views, copy.place.mount) else { continue };
             // A source without a path has no place that could be denied.
             let Some(root) = spot_of(proc, copy.source.as_fd(), &mounts)? else { continue };
             views.push(View { root, point: copy.path.to_bytes().to_vec(), by: By::Copy(number), ..shown });
@@ -172,7 +173,7 @@ impl View {
 
 /// The place of `object` in its filesystem. `None` if no mount of this namespace contains it.
 fn spot_of(proc: BorrowedFd<'_>, object: BorrowedFd<'_>, mounts: &HashMap<u64, Mount>) -> Result<Option<Spot>> {
-    let Some(mount) = mounts.get(&stat::place_at(object, c"")?.0) else { return Ok(None) };
+    let Some(mount) = mounts.get(&stat::place_at(object, c"")?.mount) else { return Ok(None) };
     Ok(mount.spot(path_of(proc, object)?.to_bytes()))
 }
 
