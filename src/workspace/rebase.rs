@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use super::config;
 use super::names::is_recordable;
 use crate::sys::open::{self, For};
-use crate::sys::{Errno, Result, content};
+use crate::sys::{Errno, Result, content, stat};
 
 /// Where git keeps it, in a git directory.
 pub(super) const STATES: [&CStr; 3] = [c"rebase-merge", c"rebase-apply", c"sequencer"];
@@ -58,12 +58,18 @@ const APPLY_SWITCHES: &[&str] = &["-3", "--3way", "--reject", "--ignore-whitespa
 /// The commands and options in the directory `state` of a git directory, as lines.
 ///
 /// # Errors
-/// It is no directory, or a file in it cannot be read: then nobody knows what git would execute.
+/// It is no directory, or a file in it cannot be read or has another name too (`EMLINK`): then nobody knows what git would execute.
 pub(super) fn commands(git_dir: BorrowedFd<'_>, state: &CStr) -> Result<Vec<Vec<u8>>> {
     let open = open::any_mount(git_dir, state, For::Names)?;
-    let read = |name| match content::read_at(open.as_fd(), name, LONGEST) {
-        Err(Errno::ENOENT) => Ok(Vec::new()),
-        text => text,
+    let read = |name| {
+        // A program of a later run may write to it under another name, where nobody looks.
+        if stat::look_at(open.as_fd(), name)?.is_some_and(|about| about.links > 1) {
+            return Err(Errno::EMLINK);
+        }
+        match content::read_at(open.as_fd(), name, LONGEST) {
+            Err(Errno::ENOENT) => Ok(Vec::new()),
+            text => text,
+        }
     };
     let mut commands = Vec::new();
     // Of these, `sequencer` has the options alone: of its todo list git takes nothing but commits.

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use nix::sys::resource::{Resource, setrlimit};
+
 use super::running::{Outcome, Running};
 use super::{is_root, leave_to_root};
 
@@ -244,23 +246,13 @@ fn surround(numbers: &[(RawFd, RawFd)], closed: &[RawFd], tweaks: &[Tweak]) -> i
                     check(libc::sched_setaffinity(0, size_of_val(&set), &raw const set))?;
                 }
                 Tweak::Terminal => drop(check(libc::ioctl(0, libc::TIOCSCTTY, 0))?),
-                Tweak::Files(limit) => set_limit(libc::RLIMIT_NOFILE, limit)?,
-                Tweak::FileSize(limit) => set_limit(libc::RLIMIT_FSIZE, limit)?,
-                Tweak::Processes(limit) => set_limit(libc::RLIMIT_NPROC, limit)?,
+                Tweak::Files(limit) => setrlimit(Resource::RLIMIT_NOFILE, limit, limit)?,
+                Tweak::FileSize(limit) => setrlimit(Resource::RLIMIT_FSIZE, limit, limit)?,
+                Tweak::Processes(limit) => setrlimit(Resource::RLIMIT_NPROC, limit, limit)?,
             }
         }
     }
     Ok(())
-}
-
-/// In the child: async-signal-safe.
-fn set_limit(resource: libc::__rlimit_resource_t, limit: u64) -> io::Result<()> {
-    let limit = libc::rlimit { rlim_cur: limit, rlim_max: limit };
-    // SAFETY: the kernel reads a struct that lives through the call.
-    match unsafe { libc::setrlimit(resource, &raw const limit) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
 }
 
 /// A file without a name that holds `bytes`, at its start.

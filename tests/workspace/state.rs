@@ -56,6 +56,11 @@ fn what_git_writes_to_lies_in_the_workspace() {
         (format!("{entry} entry $(dirname $V)/.git"), repair),
         (format!("{entry} entry $PWD/../../.git"), repair),
         (format!("{entry} ln -s $(dirname $V) l; entry $PWD/l/.git"), repair),
+        // The link is tracked, and comes back.
+        (
+            format!("{entry} ln -s $(dirname $V) l; git add l; commit; rm l; entry $PWD/l/.git"),
+            "git checkout .; git worktree repair; mv $(dirname $V)/.git $(dirname $V)/mark",
+        ),
         // `gitdir` alone is enough.
         (format!("{entry} entry $(dirname $V)/.git; rm .git/worktrees/x/HEAD .git/worktrees/x/commondir"), repair),
         (
@@ -175,6 +180,11 @@ fn an_index_names_no_file_but_those_of_the_work_tree() {
         ("add xgit; git update-index --index-version 4; forge .git/index xgit/ .git/", hooks),
         ("add xgit; git update-index --split-index; forge '.git/sharedindex.*' xgit/ .git/", hooks),
         ("add aa/aa; forge .git/index aa/aa/ ../../", "git checkout ."),
+        (
+            "git init -q dep; (cd dep; commit); link=$(printf $(dirname $V)/mark | git hash-object -w --stdin)
+             git update-index --add --cacheinfo 120000,$link,Xgitmodules; forge .git/index Xgitmodules .gitmodules",
+            "git checkout .; git submodule add ./dep",
+        ),
         ("mkdir -p x$(dirname $V); echo evil >x$V; git add x; rm -r x; forge .git/index x$V /$V", "git checkout ."),
         (
             "git worktree add -q wt; cd wt; mkdir -p aa/aa/aa; echo evil >aa/aa/aa/victim; git add aa; rm -r aa
@@ -209,6 +219,34 @@ fn an_index_that_is_set_aside_can_be_made_anew() {
     assert_eq!(place.host("r", "stat -c %h .git/index; rm .git/other; git status --short"), "1\n");
 }
 
+/// A later run, in another repository, could write to a file under its other name.
+#[test]
+fn nothing_that_git_obeys_later_has_another_name() {
+    let place = Place::new("state-links", Actor::User);
+    place.repository("r");
+    let commit = "commit() { git commit --allow-empty -qm x; };";
+    let cases = [
+        (format!("{commit} {REBASE} rebase; ln .git/rebase-merge/git-rebase-todo .git/todo"), "rebase-merge cannot be read"),
+        ("git update-index --split-index; for f in .git/sharedindex.*; do ln $f .git/shared; done".into(), "index is none"),
+    ];
+    for (script, said) in cases {
+        place.host(".", "cp -a r w");
+        let outcome = place.inside("w", &script);
+        assert!(outcome.stderr_text().contains(said), "{script}: {outcome}");
+        place.host(".", "rm -r w");
+    }
+}
+
+/// The same of a file that is not in conflict: a checkout may put a link in its place.
+#[test]
+fn a_file_that_is_not_in_conflict_is_no_matter_of_rerere() {
+    let place = Place::new("state-no-conflict", Actor::User);
+    place.repository("r");
+    let record = "mkdir .git/rr-cache; printf '%s\\tsub/file\\0' $(printf 'ab%.0s' $(seq 20)) >.git/MERGE_RR";
+    let outcome = place.inside("r", record);
+    assert!(outcome.stderr_text().contains("'sub/file', which is not in conflict"), "{outcome}");
+}
+
 /// A conflict that the program has left in the usual way, for the user to end.
 #[test]
 fn what_git_writes_down_itself_stays() {
@@ -241,7 +279,7 @@ fn what_is_the_users_or_harmless_stays() {
     let inside = |script: &str| place.inside("r", &format!("{author} {REBASE} {script}"));
     let outcome = inside(
         "commit; git init -q -b main s; cd s; commit; commit; rebase; mkdir -p .git/remotes
-         printf 'URL: https://example.org/x\\nPull: a:b\\n' >.git/remotes/o; git worktree add -q wt; rm -r wt
+         printf 'URL: https://example.org/x\\nPull: a:b\\n' >.git/remotes/o; git worktree add -q wt
          git worktree add -q wt2",
     );
     assert_eq!(outcome.ending(), "exit 0", "{outcome}");

@@ -4,6 +4,8 @@
 //! It is read as git reads it (gitformat-index(5)), in whichever way git may do so: with threads, git begins at places
 //! that the file names itself. Where those are not the ones that reading in order comes to, the file is a wrong one.
 
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
@@ -13,12 +15,18 @@ use crate::error::printable;
 use crate::sys::stat::{self, Stat};
 use crate::sys::{Errno, content};
 use crate::workspace::config;
-use crate::workspace::names::is_recordable;
+use crate::workspace::names::{is_like, is_recordable};
 
 pub(super) const NAME: &CStr = c"index";
 
 /// So much of a name is said, in bytes: it may be as long as the file.
 const MOST_SAID: usize = 200;
+
+/// So many bytes of names are looked at in one index. In version 4 a short entry can stand for a long name.
+const MOST_OF_NAMES: usize = 512 << 20;
+
+/// So many files in conflict are remembered.
+const MOST_UNMERGED: usize = 10_000;
 
 /// The longest configuration that tells the format of hashes.
 const LONGEST_SETTINGS: u64 = 1 << 20;
@@ -30,6 +38,8 @@ enum Wrong {
     Format,
     /// A file that no checkout may write.
     Name(Vec<u8>),
+    /// Looking through it takes too long.
+    TooMuch,
 }
 
 /// What a good one says of others.
@@ -37,6 +47,8 @@ enum Wrong {
 struct Parts {
     /// The hashes that the rest of it goes by, in hexadecimal (a split index).
     shared: Vec<String>,
+    /// Files in conflict.
+    unmerged: HashSet<Vec<u8>>,
 }
 
 type Result<T> = std::result::Result<T, Wrong>;
@@ -54,6 +66,9 @@ pub(super) fn fault(judge: &mut Judge, dir: BorrowedFd<'_>, is_worktree: bool) -
     // Links are removed.
     if about.is_ok_and(|about| about.is_none_or(Stat::is_link)) {
         return None;
+    }
+    if judge.is_late() {
+        return Some(Fault::with("was not looked through, for want of time"));
     }
     let text = match judge.index(dir, NAME) {
         Ok(text) => text,
@@ -73,7 +88,15 @@ pub(super) fn fault(judge: &mut Judge, dir: BorrowedFd<'_>, is_worktree: bool) -
             printable(OsStr::from_bytes(&name[..name.len().min(MOST_SAID)]))
         ))),
         Err(Wrong::Format) => Some(Fault::with("is none that git writes")),
+        Err(Wrong::TooMuch) => Some(Fault::with("takes too long to be looked through")),
     }
+}
+
+/// The files in conflict, as far as the index of the git directory `dir` tells them.
+pub(super) fn unmerged(judge: &mut Judge, dir: BorrowedFd<'_>, is_worktree: bool) -> HashSet<Vec<u8>> {
+    let text = judge.index(dir, NAME).unwrap_or_default();
+    let parts = Index::new(&text, hash_length(dir, is_worktree), false).and_then(|index| index.parts());
+    parts.map(|parts| parts.unmerged).unwrap_or_default()
 }
 
 impl Fault {
@@ -86,6 +109,10 @@ impl Fault {
 fn check(judge: &mut Judge, dir: BorrowedFd<'_>, text: &[u8], hash: usize) -> Result<()> {
     for shared in Index::new(text, hash, false)?.parts()?.shared {
         let name = CString::new(format!("sharedindex.{shared}")).map_err(|_| Wrong::Format)?;
+        // Under another name, which nobody looks at, a later run could write to it.
+        if stat::look_at(dir, &name).is_ok_and(|about| about.is_some_and(|about| about.links > 1)) {
+            return Err(Wrong::Format);
+        }
         match judge.index(dir, &name) {
             Ok(text) => drop(Index::new(&text, hash, true)?.parts()?),
             // git cannot use it then.
@@ -113,6 +140,10 @@ struct Index<'a> {
     count: u32,
     /// Others go by this one.
     is_shared: bool,
+    /// Bytes of names that were looked at, and how many may be.
+    looked_at: Cell<usize>,
+    most_of_names: usize,
+    unmerged: RefCell<HashSet<Vec<u8>>>,
 }
 
 /// Where entries begin, for readers that do not begin with the first one.
@@ -126,7 +157,10 @@ impl<'a> Index<'a> {
     const HEADER: usize = 12;
 
     fn new(text: &'a [u8], hash: usize, is_shared: bool) -> Result<Index<'a>> {
-        let index = Index { text, hash, version: be32(text, 4)?, count: be32(text, 8)?, is_shared };
+        let (version, count) = (be32(text, 4)?, be32(text, 8)?);
+        let (looked_at, unmerged) = (Cell::new(0), RefCell::default());
+        let most_of_names = MOST_OF_NAMES;
+        let index = Index { text, hash, version, count, is_shared, looked_at, most_of_names, unmerged };
         let is_whole = text.len() >= Self::HEADER + hash;
         let is_one = text.starts_with(b"DIRC") && matches!(index.version, 2..=4) && is_whole;
         if is_one { Ok(index) } else { Err(Wrong::Format) }
@@ -177,6 +211,7 @@ impl<'a> Index<'a> {
         for blocks in blocks {
             self.check_blocks(entries, &blocks)?;
         }
+        parts.unmerged = self.unmerged.take();
         Ok(parts)
     }
 
@@ -223,6 +258,7 @@ impl<'a> Index<'a> {
     fn entry(&self, at: usize, name: &mut Vec<u8>, nameless: &mut bool) -> Result<(usize, bool)> {
         const NAME_MASK: usize = 0xfff;
         const EXTENDED: u32 = 0x4000;
+        const STAGE: u32 = 0x3000;
         const MODE: usize = 24;
         let flags_at = at + 40 + self.hash;
         let flags = be32(self.text, flags_at)? >> 16;
@@ -242,10 +278,22 @@ impl<'a> Index<'a> {
             return Err(Wrong::Format);
         }
         *nameless |= name.is_empty();
+        self.looked_at.set(self.looked_at.get() + name.len());
+        if self.looked_at.get() > self.most_of_names {
+            return Err(Wrong::TooMuch);
+        }
+        let mut unmerged = self.unmerged.borrow_mut();
+        if flags & STAGE != 0 && unmerged.len() < MOST_UNMERGED {
+            unmerged.insert(name.clone());
+        }
         // A directory of a sparse index ends with a slash.
-        let is_dir = be32(self.text, at + MODE)? & 0o170_000 == 0o040_000;
+        let kind = be32(self.text, at + MODE)? & 0o170_000;
+        let is_dir = kind == 0o040_000;
         let plain = if is_dir { name.strip_suffix(b"/").unwrap_or(name) } else { &name[..] };
-        if !name.is_empty() && !is_recordable(plain) {
+        // git writes where a link of this name leads (read-cache.c, `verify_dotfile`).
+        let last = name.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+        let is_link_of_modules = kind == 0o120_000 && is_like(last, b".gitmodules");
+        if !name.is_empty() && (!is_recordable(plain) || is_link_of_modules) {
             return Err(Wrong::Name(std::mem::take(name)));
         }
         let end = match self.version {
@@ -371,6 +419,16 @@ mod tests {
         assert_eq!(read(&index(2, &["", "a"], &[link(0)])), Err(Wrong::Format));
         let text = index(2, &["", "a"], &[link(0xab)]);
         assert_eq!(Index::new(&text, 20, true).and_then(|index| index.parts()), Err(Wrong::Format));
+    }
+
+    #[test]
+    fn a_short_entry_that_stands_for_a_long_name_costs_no_more_than_is_allowed() {
+        let long = "n/".repeat(500) + "n";
+        let text = index(4, &[long.as_str(); 10], &[]);
+        let mut index = Index::new(&text, 20, false).unwrap();
+        index.most_of_names = 5 * long.len();
+        assert_eq!(index.parts(), Err(Wrong::TooMuch));
+        assert_eq!(read(&text), Ok(vec![]));
     }
 
     /// Debug code takes about a tenth of a second for this; the release a few milliseconds.

@@ -72,7 +72,7 @@ impl Repository {
 
     /// Deals with files that name others: git writes those without asking which they are.
     fn settle_files(&mut self, judge: &mut Judge, dir: BorrowedFd<'_>, path: &[u8], is_worktree: bool) {
-        if let Some(why) = rerere::fault(dir, path) {
+        if let Some(why) = rerere::fault(judge, dir, path, is_worktree) {
             set_aside(dir, rerere::NAME, &why, &mut self.deeds);
         }
         if let Some(fault) = index::fault(judge, dir, is_worktree)

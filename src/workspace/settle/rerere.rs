@@ -6,7 +6,8 @@ use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
-use super::judge::OTHER_NAME;
+use super::index;
+use super::judge::{Judge, OTHER_NAME};
 use crate::error::printable;
 use crate::sys::open::{self, For};
 use crate::sys::stat::{self, Stat};
@@ -23,7 +24,7 @@ const MOST_SAID: usize = 200;
 const LONGEST: u64 = 1 << 20;
 
 /// Why the records of the git directory `dir`, which is `path`, are set aside: one of them leads out of the work tree.
-pub(super) fn fault(dir: BorrowedFd<'_>, path: &[u8]) -> Option<String> {
+pub(super) fn fault(judge: &mut Judge, dir: BorrowedFd<'_>, path: &[u8], is_worktree: bool) -> Option<String> {
     let about = stat::look_at(dir, NAME);
     // Links are removed.
     if about.is_ok_and(|about| about.is_none_or(Stat::is_link)) {
@@ -37,6 +38,13 @@ pub(super) fn fault(dir: BorrowedFd<'_>, path: &[u8]) -> Option<String> {
     if let Some(file) = astray(dir, path, &text) {
         let file = printable(OsStr::from_bytes(&file[..file.len().min(MOST_SAID)]));
         return Some(format!("would have git write to '{file}', which is no file of the work tree"));
+    }
+    // Until a conflict is resolved git checks nothing out. Otherwise a checkout may put a link on the way to the file.
+    let unmerged = index::unmerged(judge, dir, is_worktree);
+    let files = text.split(|&byte| byte == 0).filter_map(file_of);
+    if let Some(file) = files.into_iter().find(|file| !unmerged.contains(*file)) {
+        let file = printable(OsStr::from_bytes(&file[..file.len().min(MOST_SAID)]));
+        return Some(format!("would have git write to '{file}', which is not in conflict"));
     }
     about.is_ok_and(|about| about.is_some_and(|about| about.links > 1)).then(|| OTHER_NAME.to_owned())
 }

@@ -96,8 +96,12 @@ pub(super) fn settle_worktree(facts: &Facts<'_>, dir: BorrowedFd<'_>, path: &[u8
     let text = content::read_at(dir, NAME, LONGEST_POINTER).ok();
     let way = text.as_ref().map_or(Way::Out, |text| way(facts, dir, path, text));
     let mut deeds = Deeds::default();
-    if way == Way::Astray || way == Way::Out && !is_held {
-        repository::set_aside(dir, NAME, "leads out of the workspace, where git would write", &mut deeds);
+    if way == Way::Astray || matches!(way, Way::Out | Way::Nowhere) && !is_held {
+        let why = match way {
+            Way::Nowhere => "leads to nothing, where a link may come that git follows",
+            _ => "leads out of the workspace, where git would write",
+        };
+        repository::set_aside(dir, NAME, why, &mut deeds);
     } else if about.links > 1
         && !is_held
         && repository::set_aside(dir, NAME, OTHER_NAME, &mut deeds)
@@ -111,8 +115,10 @@ pub(super) fn settle_worktree(facts: &Facts<'_>, dir: BorrowedFd<'_>, path: &[u8
 /// Where a path leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
-    /// To a directory of the workspace, or to nothing there.
+    /// To a directory of the workspace.
     Inside,
+    /// To nothing, by its words in the workspace. A checkout may put a link there.
+    Nowhere,
     /// By its words into the workspace, but there are links on the way.
     Astray,
     Out,
@@ -131,8 +137,7 @@ fn way(facts: &Facts<'_>, dir: BorrowedFd<'_>, path: &[u8], text: &[u8]) -> Way 
     let Ok(tree) = CString::new(tree) else { return Way::Out };
     let is_there = match open::without_links_at(dir, &tree) {
         Ok(tree) => is_inside(facts, tree.as_fd()),
-        // The worktree is gone. No link is on the way to the first part that is missing.
-        Err(Errno::ENOENT) => is_meant_inside,
+        Err(Errno::ENOENT) if is_meant_inside => return Way::Nowhere,
         Err(_) => false,
     };
     match (is_there, is_meant_inside) {
