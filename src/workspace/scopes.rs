@@ -109,8 +109,8 @@ impl<'a> Scopes<'a> {
         Scopes { home, common: Vec::new(), text_left: MOST_TEXT, names_left: MOST_NAMES, relative: BTreeMap::new() }
     }
 
-    /// Reads the files of the user and of the system, and holds the absolute paths that they name.
-    /// [`Scopes::hold_named`] holds the relative ones, in each repository. `cwd` may become a repository.
+    /// Reads the files of the user and of the system, and holds what they name by an absolute path or relative to `cwd`,
+    /// which may become a repository. [`Scopes::hold_named`] does the same for each repository.
     pub(super) fn read_common(&mut self, area: &mut Area, from: &Common, cwd: &Path) {
         let mut common = Vec::new();
         for file in &from.files {
@@ -160,7 +160,8 @@ impl<'a> Scopes<'a> {
         relative.map(name).collect()
     }
 
-    /// Outside of repositories, what they would have may be missing.
+    /// Holds what `settings` name, with relative paths resolved from `top`. A file that only a repository would need
+    /// may be missing if `top` is none.
     fn hold(&mut self, area: &mut Area, settings: &[Named], top: &Path, whose: For) {
         for setting in settings {
             let goes_on = self.hold_setting(area, setting, top, whose);
