@@ -109,8 +109,8 @@ impl<'a> Scopes<'a> {
         Scopes { home, common: Vec::new(), text_left: MOST_TEXT, names_left: MOST_NAMES, relative: BTreeMap::new() }
     }
 
-    /// Reads the files of the user and of the system, and holds what they name by an absolute path or relative to `cwd`,
-    /// which may become a repository. [`Scopes::hold_named`] does the same for each repository.
+    /// Reads the files of the user and of the system, and holds what they name by an absolute path or relative to
+    /// `cwd`, which may become a repository. [`Scopes::hold_named`] does the same for each repository.
     pub(super) fn read_common(&mut self, area: &mut Area, from: &Common, cwd: &Path) {
         let mut common = Vec::new();
         for file in &from.files {
