@@ -1,5 +1,5 @@
-//! The look at what the program has left on the host: what is to be known before it runs, what is done when nothing
-//! lives inside any more, and how that is told.
+//! The look at what the program has left on the host: what must be noted before it runs, what is done when no process
+//! lives inside any more, and how the findings are reported.
 
 use std::os::fd::BorrowedFd;
 
@@ -14,11 +14,11 @@ use crate::spec::Lifecycle;
 use crate::sys::process::Child;
 use crate::workspace;
 
-/// What is to be known before the program can change anything.
+/// What is noted before the program can change anything.
 pub(super) struct Before {
     sweep: Sweep,
     stderr: Outlet,
-    /// Where events are reported, if anywhere.
+    /// The descriptor of the status reports, if there are any.
     status: Option<Outlet>,
 }
 
@@ -30,7 +30,7 @@ impl Before {
         Ok(Before { sweep, stderr, status })
     }
 
-    /// Looks at what the program has left on the host, and puts it in order. Returns what there is to say about it.
+    /// Looks at what the program has left on the host, and puts it in order. Returns what was found.
     pub(super) fn look_again(
         &self,
         lifecycle: &Lifecycle,
@@ -45,7 +45,8 @@ impl Before {
         found
     }
 
-    /// Tells how the program has ended, and what was found. False where standard error does not have all of it.
+    /// Reports how the program has ended and what was found. Returns false if part of the findings may not have reached
+    /// standard error.
     pub(super) fn tell(
         &self,
         proc: BorrowedFd<'_>,

@@ -1,4 +1,4 @@
-//! Attends a box until it has ended, by itself or by what ends it from outside.
+//! Looks after a box until it ends by itself or is killed from outside.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
@@ -16,22 +16,22 @@ use crate::sys::{Errno, content, socket, terminal};
 /// How a box has ended.
 pub(super) struct Ended {
     pub(super) end: End,
-    /// The end is that of the program.
+    /// Whether `end` is how the program ended.
     pub(super) is_own: bool,
-    /// It is known that nothing lives inside any more but its first process, which is ours.
+    /// Whether it is certain that at most the first process still lives inside. That one is our own init.
     pub(super) is_empty: bool,
-    /// The signal to this process that has ended it.
+    /// The signal to this process that made it kill the box.
     pub(super) signal: Option<u8>,
 }
 
 impl Ended {
-    /// The box was killed for somebody else's sake.
+    /// The supervisor killed the box, because the caller ended or ordered it.
     pub(super) fn killed() -> Ended {
         Ended { end: End::Signal(9), is_own: false, is_empty: false, signal: None }
     }
 }
 
-/// Who may end a box besides itself.
+/// Who may end a box from outside.
 #[derive(Clone, Copy)]
 pub(super) struct Masters<'a> {
     /// The caller's process: the box ends with it.
@@ -41,23 +41,23 @@ pub(super) struct Masters<'a> {
 }
 
 impl<'a> Masters<'a> {
-    /// Listens to them: `events` are those of the two.
+    /// Listens to both. `events` holds the event of the parent, then that of the orders.
     pub(super) fn register<E: Copy + PartialEq>(self, sources: &mut Sources<'a, E>, events: [E; 2]) {
         sources.register_if(self.parent.map(AsFd::as_fd), events[0]);
         sources.register_if(self.orders, events[1]);
     }
 }
 
-/// What the supervisor listens to, in the order in which it obeys where several come at once.
+/// What the supervisor listens to. If several events come at once, the first in this order is handled first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Event {
     /// The caller has ended.
     Orphaned,
     /// The caller wants the box to end.
     Ordered,
-    /// The box says something.
+    /// The box has sent a message.
     Said,
-    /// The box has ended without saying so.
+    /// The box has ended without a message about it.
     Gone,
     /// A signal to this process.
     Signalled,
@@ -72,9 +72,9 @@ pub(super) struct Attendant<'a> {
     signals: Option<&'a Signals>,
     job: Option<&'a Job>,
     sources: Sources<'a, Event>,
-    /// Everything is set up.
+    /// Whether everything is set up.
     is_ready: bool,
-    /// What the program reads as its standard input, where that is not what the caller has.
+    /// The program's standard input, if it is not the caller's.
     input: Option<OwnedFd>,
 }
 
@@ -93,13 +93,13 @@ impl<'a> Attendant<'a> {
         Attendant { plan, frontend, control, child, signals, job, sources, is_ready: false, input: None }
     }
 
-    /// The descriptors that this takes.
+    /// The descriptors that this uses and that must stay open.
     pub(super) fn descriptors(&self) -> impl Iterator<Item = RawFd> {
         let terminal = self.job.map(AsRawFd::as_raw_fd);
         self.sources.numbers().chain([self.child.pidfd.as_raw_fd()]).chain(terminal)
     }
 
-    /// What the program has read as its standard input, where that is not what the caller has.
+    /// The standard input that the program has read, if it is not the caller's.
     pub(super) fn input(&self) -> Option<&OwnedFd> {
         self.input.as_ref()
     }
@@ -125,7 +125,8 @@ impl<'a> Attendant<'a> {
         Ended::killed()
     }
 
-    /// Whatever is said is the order to end the box. So is silence for ever, unless the box lives with nobody.
+    /// Handles an order. Any byte is the order to end the box. So is end of file, unless the box outlives its caller
+    /// ([`DieWith::Nobody`]).
     fn obey(&mut self) -> Option<Ended> {
         let said = self.frontend.orders().and_then(|orders| content::read(orders, &mut [0]).ok());
         if said == Some(0) && self.plan.lifecycle.die_with == DieWith::Nobody {
@@ -138,12 +139,13 @@ impl<'a> Attendant<'a> {
     fn listen(&mut self) -> Result<Option<Ended>, Trouble> {
         let mut packet = [0; Packet::ROOM];
         let received = match socket::receive(self.control.as_fd(), &mut packet) {
-            // It ended with a packet of ours unread, which is said once, and before what it had to say itself.
+            // The other side has closed the socket with a packet of ours unread. The kernel reports that once, before
+            // the last messages from there.
             Err(Errno::ECONNRESET) => return Ok(None),
             result => result.stage(Stage::Control)?,
         };
         if received.length == 0 {
-            // Nobody is left who could say anything. What is left to wait for is the end of the process.
+            // End of file: nobody can send a message any more. Only the end of the process is left to wait for.
             self.sources.replace(Event::Said, self.child.as_fd(), Event::Gone);
             return Ok(None);
         }
@@ -158,7 +160,7 @@ impl<'a> Attendant<'a> {
             Some(Message::Ended { end, is_empty }) if self.is_ready => {
                 return Ok(Some(Ended { end, is_own: true, is_empty, signal: None }));
             }
-            // Its process was killed before everything was set up: then the program never was.
+            // The process was killed before everything was set up, so the program never ran.
             Some(Message::Ended { end, .. }) => return Err(Trouble::Silent(end)),
             Some(Message::Failed(failure)) => return Err(Trouble::Failed(failure)),
             Some(Message::Dropped(failure)) if !self.is_ready => self.note(&Note::Dropped(failure))?,
@@ -170,7 +172,7 @@ impl<'a> Attendant<'a> {
         Ok(None)
     }
 
-    /// Says something, for which the setup process waits.
+    /// Reports something. The setup process waits until that is done.
     fn note(&self, note: &Note) -> Result<(), Trouble> {
         self.frontend.note(self.plan, note);
         Ok(let_go_on(self.control.as_fd())?)

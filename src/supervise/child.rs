@@ -1,5 +1,5 @@
-//! The first process of a box, as the supervisor sees it: it may look into that one, never the other way round, and
-//! ends it.
+//! What the supervisor does to the first process of a box: it lets it go on, kills it, and waits for it. It also
+//! protects itself: nothing inside may look into the supervisor.
 
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -10,9 +10,9 @@ use crate::sys::{Errno, Result as SysResult, socket};
 
 /// What went wrong.
 pub(crate) enum Trouble {
-    /// A call of this process, or of one inside.
+    /// A system call failed, in this process or in one inside.
     Failed(Failure),
-    /// The setup process ended without a word.
+    /// The setup process ended without a report.
     Silent(End),
 }
 
@@ -22,32 +22,33 @@ impl From<Failure> for Trouble {
     }
 }
 
-/// Nothing inside may look into this process, whatever namespaces are shared.
+/// Keeps every process inside from looking into this one, whatever namespaces they share (`PR_SET_DUMPABLE`,
+/// ptrace(2)).
 pub(super) fn become_opaque() -> Result<(), Failure> {
     process::set_dumpable(false).stage(Stage::Dumpable)
 }
 
-/// Lets the setup process go on that waits for a word.
+/// Tells the waiting setup process to go on.
 pub(super) fn let_go_on(control: BorrowedFd<'_>) -> Result<(), Failure> {
     socket::send(control, GO).or_else(gone_is_fine).stage(Stage::Control)
 }
 
-/// A setup process that ended early is no failure of sending: what it had to say is read next.
+/// Ignores `EPIPE` from a send to the setup process. It has ended early then, and its last message is read next.
 pub(super) fn gone_is_fine(errno: Errno) -> SysResult<()> {
     if errno == Errno::EPIPE { Ok(()) } else { Err(errno) }
 }
 
-/// Ends a box, and waits until it is gone. One that has ended by itself and was waited for is no error.
+/// Kills a box and waits until it is gone. A box that was waited for already is no error.
 pub(super) fn abandon(child: &Child) {
     let _gone = process::kill(child.as_fd()).is_ok() && process::wait(child.as_fd()).is_ok();
 }
 
-/// Sees to it that nothing lives inside any more, and so nothing appears after a look. In a PID namespace of its own
-/// the kernel kills all with the first process, whose end is told after theirs (`zap_pid_ns_processes` in
-/// kernel/pid_namespace.c).
+/// Makes sure that no process lives inside any more, so that no file can appear after a look at what is left. In a new
+/// PID namespace the kernel kills all processes with the first one, and reports the end of the first one last
+/// (`zap_pid_ns_processes` in kernel/pid_namespace.c).
 pub(super) fn outlast(lifecycle: &Lifecycle, child: &Child) {
     if lifecycle.die_with == DieWith::Nobody {
-        // One that has been waited for is gone already.
+        // The wait fails if the process was waited for already. Then it is gone.
         let _gone = process::wait(child.as_fd()).is_ok();
     } else {
         abandon(child);

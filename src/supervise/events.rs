@@ -1,18 +1,18 @@
-//! The event loop of the supervisor: which descriptors it listens to, and what each of them means.
+//! The event loop of the supervisor: which descriptors it listens to, and which event each of them means.
 //!
-//! A new source is a value of the listener's event type, a call of [`Sources::register`], and what is done at the event.
-//! All that the supervisor may wait for is a descriptor: a socket, a process (`pidfd_open(2)`), signals (`signalfd(2)`),
-//! time (`timerfd_create(2)`), the notifications of a system call filter (`seccomp_unotify(2)`).
+//! To add a source, add a value to the listener's event type, call [`Sources::register`], and handle the event.
+//! Everything to wait for is a descriptor: a socket, a process (`pidfd_open(2)`), signals (`signalfd(2)`), time
+//! (`timerfd_create(2)`), the notifications of a system call filter (`seccomp_unotify(2)`).
 //!
-//! This is poll(2) and not epoll(7): for a handful of descriptors it takes one call where epoll takes two and one more
-//! for each source, and a launch waits two or three times in all.
+//! This uses poll(2) and not epoll(7), because a launch waits only two or three times for a handful of descriptors.
+//! poll(2) needs one system call. epoll(7) needs two, and one more for each source.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use crate::sys::Result;
 use crate::sys::poll::{self, Awaited};
 
-/// What is listened to. `E` is what a source means.
+/// The descriptors to listen to. `E` is the event that each one means.
 pub(super) struct Sources<'a, E> {
     awaited: Vec<Awaited<'a>>,
     events: Vec<E>,
@@ -23,18 +23,18 @@ impl<'a, E: Copy + PartialEq> Sources<'a, E> {
         Sources { awaited: Vec::new(), events: Vec::new() }
     }
 
-    /// From now on it is an `event` when `fd` can be read, or its other end is gone.
+    /// From now on `event` happens when `fd` can be read or its other end is gone.
     pub(super) fn register(&mut self, fd: BorrowedFd<'a>, event: E) {
         self.awaited.push(poll::readable(fd));
         self.events.push(event);
     }
 
-    /// As [`Sources::register`], where there is such a source.
+    /// Like [`Sources::register`], but does nothing without a descriptor.
     pub(super) fn register_if(&mut self, fd: Option<BorrowedFd<'a>>, event: E) {
         fd.into_iter().for_each(|fd| self.register(fd, event));
     }
 
-    /// There is no `event` any more.
+    /// Stops listening for `event`.
     pub(super) fn remove(&mut self, event: E) {
         if let Some(place) = self.events.iter().position(|known| *known == event) {
             self.events.remove(place);
@@ -42,7 +42,8 @@ impl<'a, E: Copy + PartialEq> Sources<'a, E> {
         }
     }
 
-    /// In the place of `event` there is another from now on, when `fd` can be read, or its other end is gone.
+    /// Replaces `event` and keeps its rank. From now on the event `by` happens there when `fd` can be read or its other
+    /// end is gone.
     pub(super) fn replace(&mut self, event: E, fd: BorrowedFd<'a>, by: E) {
         if let Some(place) = self.events.iter().position(|known| *known == event) {
             self.events[place] = by;
@@ -50,10 +51,11 @@ impl<'a, E: Copy + PartialEq> Sources<'a, E> {
         }
     }
 
-    /// Waits for the next event. Of several at once it is the one that was registered first; the others are still there
-    /// at the next call.
+    /// Waits for the next event. If several come at once, returns the one that was registered first. The others are
+    /// returned by the next calls.
     ///
-    /// A sole source is not asked: whoever reads it waits there, and that is one call less.
+    /// If there is only one source, this returns without a wait. The reader then waits in its read, which saves a
+    /// system call.
     pub(super) fn next(&mut self) -> Result<E> {
         let place = if self.awaited.len() == 1 { 0 } else { poll::first_ready(&mut self.awaited)? };
         Ok(self.events[place])

@@ -1,8 +1,8 @@
-//! What the look at the end has found, and how it is told.
+//! What was found after the run, and how it is reported.
 //!
-//! The program had the same descriptors, and can have left them so that nothing arrives: nobody reads, a file is
-//! written over from its start, a terminal shows nothing. What can be undone is undone before. What could still not be
-//! told decides the exit code: a report that has vanished must not look like one with nothing in it.
+//! The program had the same descriptors, and can have left them in a state that hides the report: nobody reads the
+//! pipe, the next write to a file starts at its beginning, a terminal shows nothing. What can be undone is undone
+//! first. If part of the report is still lost, the exit code says so: a lost report must not look like an empty one.
 
 use std::ffi::{CString, OsStr};
 use std::os::fd::BorrowedFd;
@@ -15,30 +15,30 @@ use crate::sys::stat::{self, Kind};
 use crate::sys::{Errno, Result, content, fd, output, socket};
 use crate::workspace::Settled;
 
-/// The exit code of a run with findings of which standard error does not have all.
+/// The exit code of a run whose findings did not all reach standard error.
 pub(super) const UNSAID: u8 = 125;
 
-/// So long a reader may take nothing. All is done by then, so that only the words are lost.
+/// How long to wait for a reader that takes nothing. All other work is done by then, so only the messages are lost.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A file with a larger hole, in bytes, was not written by whoever writes lines: a program has moved the end of it.
+/// In bytes. Nobody who writes lines makes a larger hole in a file, so the program must have moved the file's end.
 const LARGEST_HOLE: u64 = 1 << 30;
 
-/// Something that is found after the run.
+/// Something found after the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// A watched name is there ([`crate::spec::Lifecycle::watch`]).
+    /// A watched name has appeared ([`crate::spec::Lifecycle::watch`]).
     Appeared { path: CString, removed: bool, reason: Option<String> },
-    /// A directory of watched names is gone, or another one, or cannot be looked into.
+    /// A directory of watched names is gone, has been replaced, or cannot be looked into.
     Unseen { path: CString },
-    /// There was no time to look for all watched names: the look has ended in this directory, after so many seconds.
+    /// There was no time to look for all watched names. The look ended in this directory after this many seconds.
     CutShort { path: CString, seconds: u64 },
-    /// What the program has left was put in order ([`crate::spec::Lifecycle::settle`]), or could not be.
+    /// Something that the program left was put in order, or could not be ([`crate::spec::Lifecycle::settle`]).
     Settled(Settled),
 }
 
 impl Found {
-    /// What there is to say, in printable characters.
+    /// The message, in printable characters.
     pub(crate) fn line(&self) -> Vec<u8> {
         let (before, path, after, reason) = match self {
             Found::Appeared { path, removed: false, reason } => ("", path, " appeared during the run", reason),
@@ -68,12 +68,12 @@ impl Found {
 pub(crate) struct Findings {
     /// Lines for standard error.
     pub(crate) text: Vec<u8>,
-    /// Lines of JSON, for the front end that reports in them.
+    /// Lines of JSON, from a front end that reports in JSON.
     pub(crate) status: Vec<u8>,
 }
 
 impl Findings {
-    /// Adds a line for standard error, that of `program`.
+    /// Adds a line for standard error, prefixed with the name of `program`.
     pub(crate) fn say(&mut self, program: &str, line: &[u8]) {
         for part in [program.as_bytes(), b": ", line, b"\n"] {
             self.text.extend_from_slice(part);
@@ -81,11 +81,11 @@ impl Findings {
     }
 }
 
-/// Where something is told after the run: a descriptor, and what it was called before the program could do anything.
+/// A descriptor for reports after the run, and which file it was before the program could change anything.
 pub(super) struct Outlet {
     fd: i32,
     name: Option<CString>,
-    /// Of a socket, the address that it was connected to.
+    /// If it is a socket, the address that it was connected to.
     peer: Option<Vec<u8>>,
 }
 
@@ -97,39 +97,40 @@ impl Outlet {
         Outlet { fd, name, peer: if is_socket { peer(fd) } else { None } }
     }
 
-    /// Whether nobody can know that what is written arrives: a program can set a socket of the network so that the kernel
-    /// keeps what is written, and drops it when the socket is closed (`TCP_CORK` and `SO_LINGER`, `UDP_CORK`).
+    /// Whether this is a network socket, where a successful write proves nothing. A program can set it so that the
+    /// kernel holds back what is written and drops it on close (`TCP_CORK` and `SO_LINGER`, `UDP_CORK`).
     pub(super) fn is_network(&self) -> bool {
         self.peer.as_deref().is_some_and(|address| !socket::is_local(address))
     }
 
-    /// Writes all of `text`, which is lines, or says why not.
+    /// Writes the lines `text`. Fails if a part is not written, or lands where nobody finds it.
     pub(super) fn tell(&self, proc: BorrowedFd<'_>, text: &[u8]) -> Result<()> {
         if text.is_empty() {
             return Ok(());
         }
         let fd = fd::callers_fd(self.fd)?;
         let kind = stat::fstat(fd)?.kind();
-        // A program can connect a socket of the network to somebody else, who is told nothing.
+        // A program can connect a network socket to another address. Nothing is sent there.
         if kind == Some(Kind::Socket) && self.name.is_some() && self.peer != peer(self.fd) {
             return Err(Errno::ESTALE);
         }
         write(fd, kind, text)?;
-        // A program can remove the file, where that lies in its workspace, and put another one in its place.
+        // If the file lies in the workspace, the program can replace it with another one.
         let is_where_it_was = || self.name.is_none() || self.name == name(proc, self.fd);
-        // Behind a hole of terabytes nobody gets to the end.
+        // Nobody reads to the end of a file that has a hole of terabytes.
         let is_found = kind != Some(Kind::File) || is_where_it_was() && stat::hole(fd)? <= LARGEST_HOLE;
         if is_found { Ok(()) } else { Err(Errno::ESTALE) }
     }
 }
 
-/// The path of what descriptor `fd` refers to, as the kernel knows it; it ends with ` (deleted)` once there is none.
+/// The path of the file behind descriptor `fd`, as the kernel knows it. It ends with ` (deleted)` if the file was
+/// removed.
 fn name(proc: BorrowedFd<'_>, fd: i32) -> Option<CString> {
     let link = CString::new(format!("self/fd/{fd}")).ok()?;
     content::read_link_at(proc, &link).ok()
 }
 
-/// The address that socket `fd` is connected to; none, where it is not connected.
+/// The address that socket `fd` is connected to, if it is connected.
 fn peer(fd: i32) -> Option<Vec<u8>> {
     fd::callers_fd(fd).and_then(socket::peer).ok()
 }
@@ -145,27 +146,30 @@ fn write(fd: BorrowedFd<'_>, kind: Option<Kind>, text: &[u8]) -> Result<()> {
     output::write_within(fd, text, PATIENCE)
 }
 
-/// Takes back what keeps a terminal from showing text, and nothing else: it is no reset, which clears the screen (RIS).
-/// A terminal that does not know one of these ignores it. Sources: Xterm Control Sequences; console_codes(4).
+/// Undoes every setting that keeps a terminal from showing text, and nothing else. A full reset (RIS) would also clear
+/// the screen. A terminal ignores the sequences that it does not know. Sources: Xterm Control Sequences;
+/// console_codes(4).
 const SHOW: &[&str] = &[
-    // The end of a string that hides all that follows (OSC, DCS, APC, PM, SOS).
+    // End a control string, which would hide all that follows (OSC, DCS, APC, PM, SOS).
     "\x1b\\",
-    // From VT52 to ANSI; no output to the printer instead of the screen, nor to the status line; no frame held back.
+    // Switch from VT52 to ANSI mode. Send output to the screen, not to the printer or the status line. Hold back no
+    // frame.
     "\x1b<\x1b[4i\x1b[0$}\x1b[?2026l",
-    // Back from the alternate screen. Where that is not shown, only the cursor is restored: to the place saved before.
+    // Leave the alternate screen. If it is not shown, this only restores the cursor, so the cursor is saved first.
     "\x1b7\x1b[?1049l",
-    // No margins; setting them moves the cursor.
+    // Remove the margins. That moves the cursor, so it is saved and restored.
     "\x1b[?69l\x1b7\x1b[r\x1b8",
-    // A soft reset (DECSTR), and again what it does, for those that do not know it: no insertion, no origin at margins,
-    // lines are wrapped, the cursor is seen, letters are letters, no attributes.
+    // Soft reset (DECSTR). Then the same one by one, for terminals without it: no insert mode, no origin mode, wrap
+    // lines, show the cursor, the ASCII character set, no attributes.
     "\x1b[!p\x1b[4l\x1b[?6l\x1b[?7h\x1b[?25h\x1b(B\x0f\x1b[0m",
-    // Colours that were made like the background: of xterm, then of the console.
+    // Reset the colours, of xterm and then of the console. The program may have made text the colour of the background.
     "\x1b]104\x1b\\\x1b]110\x1b\\\x1b]111\x1b\\\x1b]R\x1b\\",
-    // A line of its own, and nothing beside it or below.
+    // Start a new line, and clear the screen from there.
     "\r\n\x1b[J",
 ];
 
-/// `text` so that a terminal shows it, with a return at each end of line: a terminal in raw mode makes none.
+/// Returns `text` so that a terminal shows it. Each line ends with a carriage return too, because a terminal in raw
+/// mode adds none.
 fn for_terminal(text: &[u8]) -> Vec<u8> {
     let mut out = SHOW.concat().into_bytes();
     for line in text.split_inclusive(|&byte| byte == b'\n') {

@@ -1,4 +1,4 @@
-//! What a front end gives the supervisor: words for what happens, and who may give it orders.
+//! What a front end provides to the supervisor: the message texts, and a descriptor for orders.
 
 use std::os::fd::BorrowedFd;
 
@@ -7,39 +7,42 @@ use crate::error::Error;
 use crate::plan::{Plan, Unenforced};
 use crate::protocol::Failure;
 
-/// The front end that was used: makes words of what happens, in its own manner.
+/// The front end in use. It turns what happens into messages in its own style.
 pub(crate) trait Frontend {
-    /// The words of a failure that ends the run.
+    /// Returns the message for a failure that ends the run.
     fn error(&self, plan: &Plan, failure: &Failure) -> Error;
 
-    /// An error of the engine about what was asked for, in the words of this front end.
+    /// Rewords an error of the engine about the request in this front end's terms.
     fn refusal(&self, error: Error) -> Error;
 
-    /// Says something that does not end the run. The program has not run yet.
+    /// Reports something that does not end the run. The program has not started yet.
     fn note(&self, plan: &Plan, note: &Note);
 
-    /// Words for what was found after the run. All is done by then: to say it may take as long as a reader likes.
+    /// Returns the messages for what was found after the run. All other work is done by then, so a slow reader delays
+    /// nothing.
     fn findings(&self, found: &[Found]) -> Findings;
 
-    /// Everything is set up, and the program is next. `pid` is the first process of the box, as its caller sees it.
+    /// Called when everything is set up and the program is about to start. `pid` is the first process of the box, as
+    /// the caller sees it.
     fn started(&self, _pid: i32) {}
 
-    /// The program has stopped by this signal.
+    /// Called when this signal has stopped the program.
     fn stopped(&self, _signal: u8) {}
 
-    /// Where somebody orders the end of the box, who goes on beside it and keeps the terminal. A byte is the order.
+    /// A descriptor from which the supervisor takes the order to end the box: any byte. Its holder runs beside the box
+    /// and keeps the terminal.
     fn orders(&self) -> Option<BorrowedFd<'_>> {
         None
     }
 }
 
-/// Something worth a line before the program runs, which does not end the run.
+/// Something to report before the program runs. It does not end the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Note {
-    /// A restriction that could not be had, where as much as possible is wanted ([`crate::spec::Spec::best_effort`]).
+    /// A restriction could not be applied, and the caller accepts that ([`crate::spec::Spec::best_effort`]).
     Dropped(Failure),
-    /// The same, known before anything was begun.
+    /// The same, but known before anything was started.
     NotEnforced(Unenforced),
-    /// Something about what was asked for, all of which holds.
+    /// A remark about the request. Everything requested is in effect.
     Remark(Failure),
 }

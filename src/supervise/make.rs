@@ -1,4 +1,4 @@
-//! Makes the first process of a box, lets it begin, and gives up what is not needed from then on.
+//! Makes the first process of a box, lets it begin, and closes the descriptors that the supervisor needs no more.
 
 use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
 
@@ -17,8 +17,7 @@ use crate::sys::ns::NsSet;
 use crate::sys::process::{self, Child, Cloned, SingleThread};
 use crate::sys::{content, fd, socket};
 
-/// Makes the first process of the box, which begins to set itself up. Returns the supervisor's end of the control
-/// socket too.
+/// Makes the first process of the box, the setup process. Also returns the supervisor's end of the control socket.
 pub(super) fn make(
     plan: &Plan,
     descriptors: &mut Descriptors,
@@ -29,13 +28,14 @@ pub(super) fn make(
     let (control, inside) = socket::pair().stage(Stage::Prepare)?;
     let is_joining = plan.launch.joins.are_first();
     if is_joining || job.is_some() {
-        // Who says something: the kernel knows the process ids of a box as this process sees them.
+        // The supervisor must learn which process sends a message. The kernel adds its process id, as seen from this
+        // process's PID namespace (SCM_CREDENTIALS, unix(7)).
         socket::pass_credentials(&control).stage(Stage::Prepare)?;
     }
     if plan.launch.start == Start::AtOnce {
         become_opaque()?;
     }
-    // Where it joins a namespace, one below it gets the new ones.
+    // A process that joins a namespace makes a child, and that child gets the new namespaces.
     let namespaces = if is_joining { NsSet::NONE } else { plan.launch.clone };
     let mut child = match process::clone(thread, namespaces, false).stage(Stage::Clone)? {
         Cloned::Child => {
@@ -44,8 +44,8 @@ pub(super) fn make(
         }
         Cloned::Parent(child) => child,
     };
-    // Its end must be noticed while one process takes the place of another. Otherwise it is closed with all the rest in
-    // `give_up`, which is one call less.
+    // While the setup process replaces itself with a child, the supervisor must notice if it dies, and for that this
+    // end of the socket must be closed here. Otherwise `give_up` closes it with the rest, which saves a system call.
     let inside = inside.into_raw_fd();
     if is_joining {
         fd::close_numbers([inside]);
@@ -57,7 +57,8 @@ pub(super) fn make(
     Ok((control, child))
 }
 
-/// The process that `between` has made in the place of itself: it says hello, and the kernel says who it is.
+/// Returns the child that `between` made to replace itself. The child sends a hello, and the kernel adds its process
+/// id.
 fn next_below(control: &OwnedFd, between: Child) -> Result<Child, Trouble> {
     let mut packet = [0; Packet::ROOM];
     let said = socket::receive(control.as_fd(), &mut packet).stage(Stage::Control)?;
@@ -72,8 +73,8 @@ fn next_below(control: &OwnedFd, between: Child) -> Result<Child, Trouble> {
     }
 }
 
-/// Gives the setup process what the program does not run without, and says what was before: `before`, or what is found
-/// now.
+/// Gives the setup process the word or the network namespace that it waits for. Returns the state of the host from
+/// before the program runs: `before`, or else what a look finds now.
 pub(super) fn let_begin(
     plan: &Plan,
     descriptors: &Descriptors,
@@ -91,7 +92,7 @@ pub(super) fn let_begin(
     }
     let look = || Before::look(plan, descriptors.proc());
     network::make(control, child, thread, look).map_err(|failure| {
-        // What went wrong inside came first.
+        // A failure of the setup process is the earlier one, so it is the one to report.
         let _ended = process::kill(child.as_fd()).is_ok();
         let told = give_up(attendant, descriptors, None).map_err(Trouble::from).and_then(|()| attendant.attend());
         match told {
@@ -101,8 +102,8 @@ pub(super) fn let_begin(
     })
 }
 
-/// Closes the descriptors of the caller, whose other ends would otherwise wait for this process, and what was left to be
-/// closed here: all but what `attendant` and reports take.
+/// Closes all descriptors except those that `attendant` and the reports use. If this process kept the caller's pipes
+/// and sockets open, their other ends would wait for it to end.
 pub(super) fn give_up(
     attendant: &Attendant<'_>,
     descriptors: &Descriptors,
@@ -115,19 +116,19 @@ pub(super) fn give_up(
     fd::close_all_but(&keep).stage(Stage::Control)
 }
 
-/// What ends the wait of a box that is held.
+/// What ends the wait for the id maps.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Event {
-    /// Its caller has ended, or wants it to end.
+    /// The caller has ended, or wants the box to end.
     Ended,
-    /// Whoever writes the id maps has done so, or has gone.
+    /// The process that writes the id maps has written them, or is gone.
     Mapped,
-    /// Its process has ended. What it had to say is read next.
+    /// The setup process has ended. Its last message is read next.
     Gone,
 }
 
-/// Tells the caller about a box that is held, and waits for its id maps where others write them. False where the box
-/// shall end instead.
+/// Reports a box whose setup process is held, and waits for the id maps if another process writes them. Returns false
+/// if the box must end instead.
 pub(super) fn hold(
     plan: &Plan,
     descriptors: &mut Descriptors,
@@ -138,7 +139,8 @@ pub(super) fn hold(
         return Ok(true);
     }
     if plan.lifecycle.orderly {
-        // A reader that has gone is an error to be told. bubblewrap dies of it, and so does its front end.
+        // If the reader of the report is gone, that is an error to report. bubblewrap dies of SIGPIPE instead, and so
+        // does its front end here.
         process::ignore_sigpipe().stage(Stage::Report)?;
     }
     status::announce(&plan.launch, descriptors, child.pid).stage(Stage::Report)?;
@@ -149,7 +151,7 @@ pub(super) fn hold(
     sources.register(fd, Event::Mapped);
     sources.register(child.as_fd(), Event::Gone);
     let event = sources.next().stage(Stage::Control)?;
-    // Whatever the answer, end of file too, it is the caller's word that the maps are written.
+    // Any answer means that the maps are written, also end of file.
     let _any_answer = event == Event::Mapped && content::read(fd, &mut [0]).is_ok();
     Ok(event != Event::Ended)
 }

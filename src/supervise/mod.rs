@@ -1,9 +1,7 @@
-//! The supervisor: the process outside that makes a box, tells whoever wants to know, and looks after it until it has
-//! ended.
+//! The supervisor: the process outside the box. It makes the box, reports on it, and looks after it until it ends.
 //!
-//! It stays outside. It enters none of the box's namespaces, not even one that the caller has named, so that it has the
-//! caller's powers over the box from beginning to end. What must be done in there is done by the setup process, or by a
-//! helper that ends.
+//! It never enters a namespace of the box, not even one that the caller named. So it keeps the caller's powers over the
+//! box all the time. Work inside a namespace is done by the setup process, or by a helper that exits.
 #![forbid(unsafe_code)]
 
 mod afterwards;
@@ -37,9 +35,10 @@ pub(crate) use findings::{Findings, Found, PATIENCE};
 pub(crate) use frontend::{Frontend, Note};
 use job::{Interrupted, Job};
 
-/// Carries out a plan. Returns the exit code of the program, 128 + n where signal n ended it.
+/// Carries out a plan. Returns the exit code of the program, or 128 + n if signal n killed it.
 ///
-/// The calling process must have one thread: the box begins as a copy of it. `line` is overwritten in that copy.
+/// The calling process must have one thread only, because the setup process is a copy of it. `line` is overwritten in
+/// that copy.
 pub(crate) fn run(
     plan: &Plan,
     descriptors: &mut Descriptors,
@@ -52,7 +51,7 @@ pub(crate) fn run(
     carry_out(plan, descriptors, line, frontend).map_err(|trouble| words(plan, &trouble, frontend))
 }
 
-/// The words for what went wrong.
+/// Turns a failure into an error message.
 pub(crate) fn words(plan: &Plan, trouble: &Trouble, frontend: &dyn Frontend) -> Error {
     match trouble {
         Trouble::Failed(failure) => frontend.error(plan, failure),
@@ -67,7 +66,7 @@ pub(crate) fn words(plan: &Plan, trouble: &Trouble, frontend: &dyn Frontend) -> 
     }
 }
 
-/// As [`run`], without words.
+/// Like [`run`], but returns the failure instead of an error message.
 pub(crate) fn carry_out(
     plan: &Plan,
     descriptors: &mut Descriptors,
@@ -76,20 +75,20 @@ pub(crate) fn carry_out(
 ) -> Result<u8, Trouble> {
     let thread = SingleThread::check(descriptors.proc()).stage(Stage::Prepare)?;
     if plan.root.is_new && plan.launch.report.is_wanted() {
-        // Otherwise it is found out in time by the setup process; of a box that cannot be, nobody is told.
+        // A box that cannot be set up must not be reported. Without a report the setup process notices early enough.
         mount::look_for_set_attr().stage(Stage::Prepare)?;
     }
     process::default_sigchld().stage(Stage::Prepare)?;
     process::set_no_new_privs().stage(Stage::NoNewPrivs)?;
     let parent = watch_parent(&plan.lifecycle)?;
     let masters = Masters { parent: parent.as_ref(), orders: frontend.orders() };
-    // Where there is time for it later, it is done then.
+    // With `NetworkBeside` the supervisor has time for this later, while the setup process mounts.
     let is_later = plan.launch.start == Start::NetworkBeside;
     let before = if is_later { None } else { Some(Before::look(plan, descriptors.proc())?) };
     let job = if frontend.orders().is_some() { None } else { Job::of(&plan.program) };
     let (control, child) = make::make(plan, descriptors, job.as_ref(), line, thread)?;
     let held = make::hold(plan, descriptors, &child, masters);
-    // The program has not run, and nothing is looked for that it might have left.
+    // If this fails or the box must end, the program has not run. So there is nothing to look for afterwards.
     if !held.inspect_err(|_| abandon(&child))? {
         abandon(&child);
         return Ok(Ended::killed().end.exit_code());
@@ -102,20 +101,20 @@ pub(crate) fn carry_out(
         _ => None,
     };
     if outcome.is_err() {
-        // Whatever went wrong: nothing of a box that could not be looked after stays behind.
+        // The supervisor cannot look after this box any more, so nothing of it may stay behind.
         abandon(&child);
     }
     if let Some(job) = &job {
-        // What lives on inside could take the terminal again. The kernel ends it with the box.
+        // A process that is still alive inside could take the terminal again. The kernel kills it with the box.
         if job.was_foreground() && !outcome.as_ref().is_ok_and(|ended| ended.is_empty) {
             outlast(&plan.lifecycle, &child);
         }
-        // Before anything is said: it would be said from the background.
+        // Before the messages: otherwise this process would write them from the background.
         job.give_back();
     }
     let told = tell((plan, frontend), descriptors, &child, &outcome, &before);
     if let Ok(Ended { signal: Some(signal), .. }) = outcome {
-        // As if it had ended this process at once: the caller sees a death by signal.
+        // The caller sees a death by signal, as if the signal had killed this process at once.
         process::die_of(signal);
     }
     let ended = outcome?;
@@ -128,8 +127,8 @@ pub(crate) fn carry_out(
     Ok(if told { ended.end.exit_code() } else { UNSAID })
 }
 
-/// Lets the box begin and looks after it until it has ended. An error of the whole is one from before the program could
-/// run.
+/// Lets the setup process begin and looks after the box until it has ended. The outer result is an error if something
+/// failed before the program could run.
 fn attend<'a>(
     (plan, frontend): (&'a Plan, &'a dyn Frontend),
     descriptors: &Descriptors,
@@ -141,21 +140,22 @@ fn attend<'a>(
     let jobs = job.is_some();
     let wanted =
         Wanted { typed: plan.program.new_session || plan.program.new_group, jobs, child: jobs && !plan.init.stays };
-    // Before the program can run: a signal must not end this process without a look at what the program has left.
+    // Before the program can run: from then on a signal must not kill this process before it has looked at what the
+    // program left.
     let signals = plan.lifecycle.orderly.then(|| Signals::watch(wanted)).transpose().stage(Stage::Signals)?;
     let mut attendant = Attendant::new((plan, frontend), (control, child), masters, signals.as_ref(), job);
     let before = make::let_begin(plan, descriptors, &mut attendant, (control, child), before, thread)?;
     let given_up = make::give_up(&attendant, descriptors, plan.launch.report.json_status_fd);
     let ended = given_up.map_err(Trouble::from).and_then(|()| attendant.attend());
     if let (Some(input), Ok(callers)) = (attendant.input(), fd::callers_fd(0)) {
-        // The caller reads on where the program has stopped. One that has closed its input does not.
+        // The caller reads on where the program stopped reading, unless the caller has closed its standard input.
         let _moved = offset::copy(input.as_fd(), callers).is_ok();
     }
     Ok((before, ended))
 }
 
-/// Says how the box has ended, and what its program has left on the host. False where standard error does not have all
-/// of it.
+/// Reports how the box ended and what its program left on the host. Returns false if part of that did not reach
+/// standard error.
 fn tell(
     (plan, frontend): (&Plan, &dyn Frontend),
     descriptors: &Descriptors,
@@ -164,7 +164,8 @@ fn tell(
     before: &Before,
 ) -> Result<bool, Failure> {
     if plan.lifecycle.looks_afterwards() {
-        // Whoever reads the messages may have gone (`2>&1 | head`): what the program has left is no better then.
+        // The reader of the messages may have gone (`2>&1 | head`). What the program left must be dealt with all the
+        // same.
         process::ignore_signals_of_writing().stage(Stage::Signals)?;
         let found = before.look_again(&plan.lifecycle, child, outcome);
         before.tell(descriptors.proc(), outcome, &frontend.findings(&found))
@@ -176,18 +177,18 @@ fn tell(
     }
 }
 
-/// A descriptor of the caller's process where the box shall end with it.
+/// Returns a pidfd of the caller's process if the box is to end with that process.
 ///
-/// Not `PR_SET_PDEATHSIG`, which fires when the *thread* that started us ends (bubblewrap issue 633).
+/// `PR_SET_PDEATHSIG` will not do: it fires when the *thread* that started us ends (bubblewrap issue 633).
 fn watch_parent(lifecycle: &Lifecycle) -> Result<Option<OwnedFd>, Failure> {
     if lifecycle.die_with != DieWith::Caller {
         return Ok(None);
     }
     match process::parent_pidfd() {
-        // The caller lives in an outer PID namespace, where nothing but the signal reaches.
+        // The caller lives in an outer PID namespace, so no pidfd of it can be had. Only the signal is left.
         Ok(None) => process::die_with_maker().map(|()| None).stage(Stage::DieWithParent),
         Ok(parent) => Ok(parent),
-        // It ended before it could be watched.
+        // The caller ended before this process could watch it.
         Err(Errno::ESRCH) => process::exit_now(1),
         Err(errno) => Err(errno).stage(Stage::DieWithParent),
     }

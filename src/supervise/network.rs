@@ -1,8 +1,8 @@
-//! The network namespace of a box, made beside its mounts.
+//! Makes the network namespace of a box while the setup process makes its mounts.
 //!
-//! It must belong to the user namespace of the box, and a process that moves there cannot come back. So a helper makes
-//! it. The helper runs on the supervisor's memory while that stands still, as with `vfork(2)`, and is gone before the
-//! program can start: nobody inside ever meets a process with its capabilities.
+//! The namespace must belong to the user namespace of the box, and a process that joins that one cannot come back. So a
+//! helper makes it. The helper shares the supervisor's memory, and the supervisor waits for it, as with `vfork(2)`. The
+//! helper is gone before the program can start, so nothing inside can attack a process with its capabilities.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -12,35 +12,36 @@ use crate::sys::ns::{self, NsSet};
 use crate::sys::process::{self, Child, SingleThread};
 use crate::sys::{Errno, net, socket};
 
-/// What the helper has made.
+/// The result of the helper.
 enum Network {
-    /// The namespace, and a socket in it.
+    /// The new namespace, and a socket in it.
     Made(OwnedFd, OwnedFd),
-    /// None: the setup process can make its own.
+    /// The helper could not join the user namespace. The setup process can make the network namespace itself.
     LeftToChild,
-    /// None, nor will it be missed: the setup process has ended. What it had to say is read next.
+    /// The setup process has ended and needs no namespace. Its last message is read next.
     NotNeeded,
 }
 
-/// Makes the network namespace while the setup process mounts, and hands it over. Does `first` before that, and returns
-/// what it yields.
+/// Makes the network namespace while the setup process mounts, and sends it over. Calls `first` before that and returns
+/// its result.
 pub(super) fn make<T>(
     control: &OwnedFd,
     child: &Child,
     thread: SingleThread,
     first: impl Fn() -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    // What stands here in the end where the helper is killed.
+    // This stays if the helper is killed.
     let mut done = Err(Failure::new(Stage::Net, Errno::EINTR as i32));
     let helped = process::help(thread, || {
-        // Linux often starts a process on the processor of its maker, where it waits until that sleeps, although others
-        // are idle (kernel/sched/fair.c, select_task_rq_fair). Here the setup process may be waiting so.
+        // Linux often starts a process on its parent's processor, even if others are idle. The new process then waits
+        // until the parent sleeps (kernel/sched/fair.c, select_task_rq_fair). The setup process may wait here like
+        // that.
         process::leave_processor();
         done = first().and_then(|first| Ok((first, make_in(child)?)));
         0
     });
     if helped.is_err() {
-        // There can be no further process.
+        // The helper could not be started, for example because of a limit on processes.
         done = first().map(|first| (first, Network::LeftToChild));
     }
     let (first, network) = done?;
@@ -48,7 +49,7 @@ pub(super) fn make<T>(
     match network {
         Network::Made(network, socket) => {
             let sent = socket::send_descriptor(control.as_fd(), GO, network.as_fd());
-            // Closed with all the rest in `give_up`: two calls less.
+            // `give_up` closes these with the rest, which saves two system calls.
             std::mem::forget((network, socket));
             sent.or_else(gone_is_fine).stage(Stage::Control)?;
         }
@@ -58,11 +59,11 @@ pub(super) fn make<T>(
     Ok(first)
 }
 
-/// The work of the helper.
+/// What the helper does: makes the network namespace in the user namespace of `child`.
 fn make_in(child: &Child) -> Result<Network, Failure> {
     match ns::join(child.as_fd(), NsSet::USER) {
         Err(Errno::ESRCH) => return Ok(Network::NotNeeded),
-        // A filter around us that knows clone(2) but not this.
+        // A system call filter around us allows clone(2) but not setns(2).
         Err(Errno::EPERM | Errno::ENOSYS) => return Ok(Network::LeftToChild),
         result => result.stage(Stage::Net)?,
     }

@@ -1,4 +1,4 @@
-//! What the caller is told, to the byte as bubblewrap writes it.
+//! The reports to the caller (`--info-fd`, `--json-status-fd`), byte for byte as bubblewrap writes them.
 
 use std::fmt::Write;
 use std::os::fd::BorrowedFd;
@@ -10,7 +10,7 @@ use crate::sys::ns::NsSet;
 use crate::sys::signals::FileLimitFails;
 use crate::sys::{Result, content, stat};
 
-/// Names of namespaces as they are reported and as procfs has them, in the order of the report.
+/// The names of the namespaces, in the order of the report. Reports and procfs use the same names.
 const KINDS: [(&str, NsSet); 6] = [
     ("cgroup", NsSet::CGROUP),
     ("ipc", NsSet::IPC),
@@ -20,12 +20,13 @@ const KINDS: [(&str, NsSet); 6] = [
     ("uts", NsSet::UTS),
 ];
 
-/// Says that the box exists: its process id as the caller sees it, and which namespaces are its own.
+/// Reports that the box exists: the id of its first process as the caller sees it, and its new namespaces.
 pub(super) fn announce(launch: &Launch, descriptors: &mut Descriptors, pid: i32) -> Result<()> {
     if !launch.report.is_wanted() {
         return Ok(());
     }
-    // A report may go to a file. For good: this process executes nothing that would inherit it.
+    // A report may go to a file, and a file size limit must not kill this process. The setting may stay: this process
+    // executes no program that would inherit it.
     let _for_good = FileLimitFails::begin()?;
     let namespaces = namespaces(launch, descriptors.proc(), pid)?;
     if let Some(fd) = launch.report.info_fd {
@@ -48,7 +49,7 @@ pub(super) fn announce(launch: &Launch, descriptors: &mut Descriptors, pid: i32)
     Ok(())
 }
 
-/// Says how the program ended.
+/// Reports the exit code of the program.
 pub(super) fn exit_code(launch: &Launch, descriptors: &Descriptors, code: u8) -> Result<()> {
     match launch.report.json_status_fd {
         Some(fd) => write(descriptors, fd, &end(code)),
@@ -56,19 +57,19 @@ pub(super) fn exit_code(launch: &Launch, descriptors: &Descriptors, code: u8) ->
     }
 }
 
-/// The line about the end.
+/// The report line with the exit code.
 pub(super) fn end(code: u8) -> String {
     format!("{{ \"exit-code\": {code} }}\n")
 }
 
-/// The line about findings that standard error does not have: how many lines.
+/// The report line for findings that did not all reach standard error. It says how many lines of findings there are.
 pub(super) fn unsaid(findings: &Findings) -> String {
     let lines = findings.text.iter().filter(|&&byte| byte == b'\n').count();
     format!("{{ \"unsaid\": {lines} }}\n")
 }
 
 fn namespaces(launch: &Launch, proc: BorrowedFd<'_>, pid: i32) -> Result<Vec<(&'static str, u64)>> {
-    // Not one that was joined: whoever passed it in knows it.
+    // A joined namespace is left out: the caller passed it in and knows it.
     let new = launch.clone.with_if(launch.joins.pid_below, NsSet::PID);
     let own = KINDS.iter().filter(|(_, set)| new.has(*set));
     own.map(|&(kind, _)| stat::stat_at(proc, format!("{pid}/ns/{kind}").as_str()).map(|found| (kind, found.inode)))

@@ -1,7 +1,8 @@
-//! Names that shall not appear: looked for before the box begins, and again when nothing lives in it any more.
+//! Watched names, which must not appear during the run. They are looked for before the box begins, and again when no
+//! process lives in it any more.
 //!
-//! No directory is held open meanwhile, there may be more than descriptors. Instead its number is remembered: what is
-//! found by the path afterwards, on which no link is followed, must be the same directory.
+//! There may be more directories than descriptors, so none is held open meanwhile. Instead the file's identity is
+//! remembered. Afterwards the path must lead to the same directory, and no link is followed on it.
 
 use std::cmp::Ordering;
 use std::ffi::CStr;
@@ -18,28 +19,28 @@ use crate::sys::stat::{self, Stat};
 use crate::sys::{Errno, Result, make};
 use crate::workspace::folded_name;
 
-/// So long is looked at most. A million names take a second; a program can make more.
+/// A look takes at most this long. A million names take a second, and a program can make more.
 const TIME: Duration = Duration::from_secs(5);
 
-/// What is looked for.
+/// The names to look for after the run.
 pub(super) struct Sweep {
     dirs: Vec<Dir>,
 }
 
-/// A directory with names that were not in it.
+/// A watched directory, and the watched names that it did not contain.
 struct Dir {
     /// Index of [`crate::spec::Lifecycle::watch`].
     watch: usize,
     was: Stat,
-    /// Indices of its names, sorted by them.
+    /// Indices into the names of the watch, sorted by name ([`compare`]).
     absent: Vec<usize>,
 }
 
-/// So many names are asked for one by one; for more, the directory is listed.
+/// Up to this many names are asked for one by one. For more, the directory is listed.
 const FEW: usize = 6;
 
 impl Sweep {
-    /// Notes which watched names are absent. Nothing is called where nothing is watched.
+    /// Notes which watched names are absent. Makes no system call if nothing is watched.
     pub(super) fn before(lifecycle: &Lifecycle) -> std::result::Result<Sweep, Failure> {
         let end = Instant::now() + TIME;
         let look = |(index, watch): (usize, &Watch)| {
@@ -58,7 +59,7 @@ impl Sweep {
         lifecycle.watch.iter().enumerate().map(look).collect::<std::result::Result<_, _>>().map(|dirs| Sweep { dirs })
     }
 
-    /// Looks again, removes what is to be removed, and returns what there is to say.
+    /// Looks again, removes the new files that the watch wants removed, and returns what was found.
     pub(super) fn after(&self, lifecycle: &Lifecycle) -> Vec<Found> {
         self.after_within(lifecycle, TIME)
     }
@@ -73,7 +74,7 @@ impl Sweep {
                 continue;
             };
             let present = present(open.as_fd(), watch, &dir.absent, end);
-            // Where one cannot look, what is to be removed is removed all the same, if it is there.
+            // If the look fails, this still tries to remove each name that is to be removed.
             for &index in present.as_ref().unwrap_or(&dir.absent) {
                 let name = &watch.names[index];
                 let removed = watch.on_appear == OnAppear::Remove && make::unlink_at(open.as_fd(), name).is_ok();
@@ -85,7 +86,7 @@ impl Sweep {
             }
             match present {
                 Ok(_) => {}
-                // There is no more time for the others either, which is said once.
+                // No time is left for the other directories either. That is reported once.
                 Err(Errno::ETIME) if found.iter().any(|found| matches!(found, Found::CutShort { .. })) => {}
                 Err(Errno::ETIME) => found.push(Found::CutShort { path: watch.dir.clone(), seconds: time.as_secs() }),
                 Err(_) => found.push(Found::Unseen { path: watch.dir.clone() }),
@@ -95,8 +96,8 @@ impl Sweep {
     }
 }
 
-/// Which of the names of `watch`, given by their indices in the order of the names, are in `dir`; in the same order.
-/// `ETIME` where that takes until after `end`.
+/// Returns which names of `watch` are in `dir`. Takes and returns indices of names, sorted by name. Fails with `ETIME`
+/// if listing `dir` is not done by `end`.
 fn present(dir: BorrowedFd<'_>, watch: &Watch, sorted: &[usize], end: Instant) -> Result<Vec<usize>> {
     let listed = if sorted.len() > FEW { open::any_mount(dir, c".", For::Listing) } else { Err(Errno::EACCES) };
     let mut present = Vec::new();
@@ -109,7 +110,8 @@ fn present(dir: BorrowedFd<'_>, watch: &Watch, sorted: &[usize], end: Instant) -
                     return Err(Errno::ETIME);
                 }
                 for (name, _) in entries.iter() {
-                    // Once, and not for each name that is watched: a program can make any number of names.
+                    // Folded once per entry and not for each watched name, because a program can make any number of
+                    // entries.
                     let folded = folded_name(name.to_bytes());
                     let listed = folded.as_deref().unwrap_or(name.to_bytes());
                     let place = sorted.binary_search_by(|&index| compare(watch.names[index].to_bytes(), listed)).ok();
@@ -117,12 +119,12 @@ fn present(dir: BorrowedFd<'_>, watch: &Watch, sorted: &[usize], end: Instant) -
                     places.extend(place.filter(is_it));
                 }
             }
-            // A name can be listed twice while others change the directory.
+            // A name can be listed twice while another process changes the directory.
             places.sort_unstable();
             places.dedup();
             present.extend(places.into_iter().map(|place| sorted[place]));
         }
-        // One may know names in a directory that one cannot list.
+        // A directory that cannot be listed can still be asked for a name. (Few names are looked for like this too.)
         Err(Errno::EACCES) => {
             for &index in sorted {
                 if stat::has_name(dir, &watch.names[index])? {
@@ -135,19 +137,19 @@ fn present(dir: BorrowedFd<'_>, watch: &Watch, sorted: &[usize], end: Instant) -
     Ok(present)
 }
 
-/// The order of names in which those that differ in the case of letters alone are equal.
+/// Compares names and ignores the case of ASCII letters.
 fn compare(one: &[u8], other: &[u8]) -> Ordering {
     let [one, other] = [one, other].map(|name| name.iter().map(u8::to_ascii_lowercase));
     one.cmp(other)
 }
 
-/// Whether `listed`, which is like `name`, is found by that name: some filesystems do not tell them apart. There may be
-/// both.
+/// Whether the entry `listed`, which is `name` in another spelling, can be opened as `name`. Some filesystems do not
+/// tell them apart. On others both may exist.
 fn is_that(dir: BorrowedFd<'_>, listed: &CStr, name: &CStr) -> bool {
     listed == name || stat::has_name(dir, name).unwrap_or(true)
 }
 
-/// Whether this is a name, and no path.
+/// Whether this is the name of a file and not a path.
 fn is_name(name: &CStr) -> bool {
     !matches!(name.to_bytes(), b"" | b"." | b"..") && !name.to_bytes().contains(&b'/')
 }

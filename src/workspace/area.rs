@@ -1,4 +1,4 @@
-//! What will be mounted, as it is put together: places that can be written, and what is held in them.
+//! Collects what to mount: writable directories ("regions"), and the files that are held in them.
 
 mod finish;
 
@@ -25,36 +25,37 @@ use crate::sys::{Errno, content, error_text, io_error_text};
 pub(super) enum Access {
     Write,
     Read,
-    /// Read-only, the link itself.
+    /// Read-only: the link itself and not its target.
     Link,
 }
 
-/// What is done about something to be held that is missing.
+/// What to do if a file that must be held does not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Missing {
-    /// It must be there; with the command that makes it.
+    /// It must exist, so this stops the run. The string is the command that makes it.
     Make(&'static str),
-    /// It is looked for at the end.
+    /// The end of the run looks for it.
     Watch(OnAppear),
-    /// The host would not obey it.
+    /// Nothing, because the host would not obey it.
     Ignore,
 }
 
 /// Where a path leads.
 pub(super) enum End {
-    /// To this, which is no link, and whose path has none.
+    /// To this file. It is no link, and its path has none.
     There(PathBuf, Stat),
-    /// To nothing: this is the first part that is missing, with the rest behind it.
+    /// To nothing. `first` is the path up to the first missing part, `whole` the path with the rest.
     Missing { first: PathBuf, whole: PathBuf },
-    /// It cannot be followed beyond this. Whether nobody can, git neither: otherwise the attempt has failed.
+    /// The path cannot be followed beyond `place`. `is_barred` says that git cannot follow it either. Otherwise only
+    /// this attempt has failed.
     Unknown { place: PathBuf, is_barred: bool, errno: Errno },
 }
 
-/// So many entries of held directories are looked at in all. Links lead from one to the next, so a stranger's tree may
-/// have any number.
+/// At most this many entries of held directories are looked at in total. A stranger's tree may have any number, because
+/// links lead from one directory to the next.
 const MOST_ENTRIES: usize = 10_000;
 
-/// So many directories without links are remembered, and so many paths where nothing is.
+/// At most this many directories without links are remembered, and at most this many missing paths.
 const MOST_REMEMBERED: usize = 16;
 
 pub(super) struct Area {
@@ -62,31 +63,32 @@ pub(super) struct Area {
     pub(super) budget: Budget,
     /// The user.
     uid: u32,
-    /// Held directories whose entries are still to be looked at: a list, since a chain of links would take the stack.
+    /// Held directories whose entries are still to be looked at. This is a list and no recursion, because a chain of
+    /// links could exhaust the stack.
     ahead: Vec<PathBuf>,
-    /// The `hooks` of a git directory, while they are looked at.
+    /// The `hooks` directory that is being looked at, if any.
     samples_in: Option<PathBuf>,
     /// How many entries may still be looked at.
     entries_left: usize,
     mounts: BTreeMap<PathBuf, Access>,
-    /// Which file is held or writable where, as far as it was looked at anyway.
+    /// The identities of held files and writable directories, as far as they were looked at anyway.
     identities: BTreeMap<PathBuf, FileId>,
-    /// Directories that are writable with all that is in them, but for what is held.
+    /// Directories that are writable with everything in them, except what is held.
     regions: Vec<PathBuf>,
-    /// Directories that are no links, elsewhere or pinned, and paths where nothing is: a few that were met, and are met
-    /// again.
+    /// A cache of directories whose paths have no links. The program cannot replace these. `absent` is the same for
+    /// paths where nothing exists.
     plain: Vec<PathBuf>,
     absent: Vec<PathBuf>,
     unheld: BTreeMap<PathBuf, Unheld>,
     watch: BTreeMap<(PathBuf, OnAppear), Vec<Cow<'static, CStr>>>,
-    /// What names what is held now: a key, and its file.
+    /// The setting that names what is held next: its key, and its file.
     pub(super) named_by: Option<(String, Rc<Path>)>,
-    /// What names the names that are looked for, where that is known, by their paths.
+    /// For watched paths: which setting names them, if that is known.
     reasons: BTreeMap<PathBuf, String>,
 }
 
 impl Area {
-    /// `here` is which file `cwd` is.
+    /// `here` is the identity of `cwd`.
     pub(super) fn new(cwd: &Path, here: FileId, uid: u32, budget: Budget) -> Area {
         let (mounts, unheld, watch) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let (regions, plain, absent) = (Vec::new(), Vec::new(), Vec::new());
@@ -112,18 +114,18 @@ impl Area {
         area
     }
 
-    /// Makes a directory writable that lies in none that is.
+    /// Makes a directory writable. It must not lie in a writable one.
     pub(super) fn add_region(&mut self, dir: &Path) {
         self.mounts.insert(dir.to_owned(), Access::Write);
         self.regions.push(dir.to_owned());
     }
 
-    /// Shows a file or a directory.
+    /// Shows a file or a directory in the box, read-only.
     pub(super) fn show(&mut self, path: &Path) {
         self.mounts.entry(path.to_owned()).or_insert(Access::Read);
     }
 
-    /// Whether `path` lies in what can be written, or is that.
+    /// Whether `path` is a writable directory or lies in one.
     pub(super) fn contains(&self, path: &Path) -> bool {
         self.regions.iter().any(|region| path.starts_with(region))
     }
@@ -132,21 +134,21 @@ impl Area {
         self.regions.iter().any(|region| region == path)
     }
 
-    /// Whether the program could put something else at `path`, as far as is known by now.
+    /// Whether the program could replace what is at `path`, by the mounts known so far.
     fn can_change(&self, path: &Path) -> bool {
         let above = path.ancestors().skip(1).find_map(|above| self.mounts.get(above));
         above == Some(&Access::Write) && !self.is_region(path)
     }
 
-    /// Whether no more may be looked at. `place` is where the look is.
+    /// Whether a bound is reached and nothing more may be looked at. `place` is where the look is now.
     pub(super) fn is_over(&mut self, place: &Path) -> bool {
         let is_full = !self.budget.allows_mounts(self.mounts.len(), || place.to_owned());
         is_full || self.budget.is_late(|| place.to_owned())
     }
 
-    /// Says that something cannot be held.
+    /// Records that something cannot be held. This stops the run.
     pub(super) fn give_up(&mut self, path: &Path, why: impl Into<Cow<'static, str>>, remedy: String) {
-        // What stops the run comes before what does not.
+        // This replaces a mere remark about the same path.
         if !self.unheld.get(path).is_some_and(|known| known.stops) {
             let (why, named_by) = (why.into(), self.naming());
             let unheld = Unheld { path: path.to_owned(), why, named_by, remedy, stops: true };
@@ -154,20 +156,20 @@ impl Area {
         }
     }
 
-    /// `KEY in FILE`, in printable characters, of what is held now.
+    /// `KEY in FILE`, in printable characters, for the setting in `named_by`.
     fn naming(&self) -> Option<String> {
         let (key, file) = self.named_by.as_ref()?;
         Some(format!("{key} in {}", printable(&**file)))
     }
 
-    /// Says something that does not keep a run from being safe, but that somebody must know.
+    /// Records a remark. The run is safe all the same, but the user must know this.
     pub(super) fn tell(&mut self, path: &Path, why: &'static str) {
         let told =
             || Unheld { path: path.to_owned(), why: why.into(), named_by: None, remedy: String::new(), stops: false };
         self.unheld.entry(path.to_owned()).or_insert_with(told);
     }
 
-    /// Follows `path` (absolute) to its end. A link that the program could exchange on the way is held.
+    /// Follows `path` (absolute) to its end. Holds each link on the way that the program could replace.
     pub(super) fn follow(&mut self, path: &Path) -> End {
         if let Some(first) = self.absent.iter().find(|absent| path.starts_with(absent)) {
             return End::Missing { first: first.clone(), whole: path.to_owned() };
@@ -237,8 +239,8 @@ impl Area {
         }
     }
 
-    /// How far `path` is known to have no links, and the parts of the rest: most lie in the region, which was followed
-    /// when it was added.
+    /// Splits `path` into a first part that is known to have no links, and the rest. Most paths lie in a region, whose
+    /// own path was resolved before it was added.
     fn known_part(&self, path: &Path) -> (PathBuf, VecDeque<OsString>) {
         let around = self.regions.iter().chain(&self.plain).filter(|known| path.starts_with(known));
         let known = around.max_by_key(|known| known.as_os_str().len()).cloned().unwrap_or_else(|| PathBuf::from("/"));
@@ -246,7 +248,8 @@ impl Area {
         (known, rest)
     }
 
-    /// Sees to it that what `path` leads to can neither be changed nor replaced. Returns where that is, if it is there.
+    /// Makes sure that the program can neither change nor replace what `path` leads to. Returns where that is, if it
+    /// exists.
     pub(super) fn hold(&mut self, path: &Path, missing: Missing) -> Option<(PathBuf, Stat)> {
         let held = self.hold_end(path, missing);
         while let Some(dir) = self.ahead.pop() {
@@ -255,15 +258,15 @@ impl Area {
         held
     }
 
-    /// The same of the `hooks` of a git directory. git executes nothing there that is called `.sample` (githooks(5)), so no
-    /// such file is looked at, unless something else names it.
+    /// Like [`Area::hold`], for the `hooks` of a git directory. Does not look at the files called `*.sample` there,
+    /// because git does not execute them (githooks(5)).
     pub(super) fn hold_hooks(&mut self, hooks: &Path, missing: Missing) {
         self.samples_in = Some(hooks.to_owned());
         let _held = self.hold(hooks, missing);
         self.samples_in = None;
     }
 
-    /// The same, without what links in it lead to.
+    /// Like [`Area::hold`], but leaves the targets of links in it to the caller.
     fn hold_end(&mut self, path: &Path, missing: Missing) -> Option<(PathBuf, Stat)> {
         if self.is_over(path) {
             return None;
@@ -298,8 +301,8 @@ impl Area {
         None
     }
 
-    /// The text of the configuration `file`, which [`Area::hold`] has found at `place`. Whatever is no regular file may
-    /// have no end, or one that the program decides about: it is not even opened.
+    /// Reads the configuration `file`, which [`Area::hold`] has found at `place`. Opens regular files only: anything
+    /// else may have no end, or the program may decide when it ends.
     pub(super) fn read(&mut self, file: &Path, (place, about): &(PathBuf, Stat), most: u64) -> Option<Vec<u8>> {
         /// Major and minor number of `/dev/null`, which git reads as nothing (null(4)).
         const NULL: u64 = 1 << 8 | 3;
@@ -312,7 +315,7 @@ impl Area {
         let read = || content::read_without_links(&c_path(place), most);
         match if about.is_file() { read() } else { Err(Errno::EINVAL) } {
             Ok(text) => return Some(text),
-            // git cannot read it either, and the program cannot change it.
+            // git cannot read it either, and the program cannot change that.
             Err(Errno::EACCES) if !self.can_change(place) => {}
             Err(errno) => {
                 let reason = match errno {
@@ -341,7 +344,7 @@ impl Area {
         }
         if !self.can_change(place) {
             if self.contains(place) {
-                // It lies in what is held already, where not every file was looked at.
+                // It lies in a directory that is held already, but not every file in there was checked.
                 self.check_file(place, about);
             }
             return;
@@ -354,8 +357,8 @@ impl Area {
         }
     }
 
-    /// Another name of the same file may lie where it can be written. And a fifo can be written to in a read-only mount
-    /// (open(2), EROFS is for regular files).
+    /// Checks for files that a read-only mount does not protect. A hard link may lie where the program can write. And a
+    /// fifo can be written to even in a read-only mount (open(2): EROFS is for regular files).
     fn check_file(&mut self, place: &Path, about: Stat) {
         if about.kind() == Some(Kind::Fifo) {
             let why = "is a fifo, in which the program could write to whoever reads it";
@@ -371,14 +374,14 @@ impl Area {
         stat::look_at_path(path).is_ok_and(|about| about.owner == self.uid)
     }
 
-    /// What links in a held directory lead to is held too. They themselves cannot be changed any more.
+    /// Holds the targets of the links in a held directory. The links themselves cannot be changed any more.
     fn hold_targets(&mut self, dir: &Path) {
         let most = self.entries_left + 1;
         let entries = match fs::read_dir(dir).and_then(|list| list.take(most).collect::<io::Result<Vec<_>>>()) {
             Ok(entries) => entries,
-            // Somebody works here; and nobody reaches what no path leads to.
+            // Another process has removed it meanwhile, or its path is too long for git as well.
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidFilename) => return,
-            // Closed to the program as well; but the owner can open it.
+            // The program cannot list it either. But an owner could change its mode.
             Err(error) if error.kind() == ErrorKind::PermissionDenied && !self.is_own(dir) => return,
             Err(error) => {
                 let why = format!(
@@ -418,19 +421,21 @@ impl Area {
         }
     }
 
-    /// Keeps a directory where it is, and writable.
+    /// Keeps the program from moving a directory, which stays writable.
     pub(super) fn pin(&mut self, dir: &Path) {
-        // What is held stays so, whatever else it looks like: hooks with HEAD, objects and refs in them are no repository.
+        // A held directory stays read-only, even if it looks like a repository: `hooks` can contain HEAD, objects and
+        // refs.
         let is_held = dir.ancestors().any(|above| self.mounts.get(above) == Some(&Access::Read));
         if self.can_change(dir) && !is_held {
             self.mounts.entry(dir.to_owned()).or_insert(Access::Write);
-            // Much in it is followed next.
+            // Many paths in it are followed next.
             self.plain.insert(0, dir.to_owned());
             self.plain.truncate(MOST_REMEMBERED);
         }
     }
 
-    /// Makes a directory read-only with all that is in it. False where it is writable, and must stay so.
+    /// Makes a directory read-only with everything in it. Returns false if a region lies in it, which must stay
+    /// writable.
     pub(super) fn close(&mut self, dir: &Path) -> bool {
         let is_changeable = self.can_change(dir);
         let is_around = self.regions.iter().any(|region| region.starts_with(dir));
@@ -440,7 +445,7 @@ impl Area {
         !is_around
     }
 
-    /// Has `path` looked for at the end.
+    /// Has the end of the run look for `path`.
     pub(super) fn watch(&mut self, path: &Path, on_appear: OnAppear) {
         if let (Some(dir), Some(name)) = (path.parent(), path.file_name())
             && self.can_change(path)
@@ -453,14 +458,14 @@ impl Area {
         }
     }
 
-    /// Holds what the host executes or obeys in the top directory of a project. `names` is what is in that, where it is
-    /// known.
+    /// Holds what the host executes or obeys in the top directory of a project. `names` holds the names that exist
+    /// there, if they are known.
     pub(super) fn protect_later(&mut self, top: &Path, names: Option<&Names>) {
         let mut absent = Vec::with_capacity(TABLE.len());
         for (path, _) in TABLE {
             let text = path.to_bytes();
             let first = first_part(path);
-            // No call for each name that is not there.
+            // This saves a system call for each missing name.
             let is_absent = names.is_some_and(|names| !names.contains(first));
             if !is_absent {
                 let _held = self.hold(&top.join(OsStr::from_bytes(text)), Missing::Watch(OnAppear::Report));
@@ -470,11 +475,11 @@ impl Area {
                 self.watch(&top.join(OsStr::from_bytes(first.to_bytes())), OnAppear::Report);
             }
         }
-        // What is true of one name that is not there is true of all of them.
+        // All missing names lie in the same directory, so one answer holds for all of them.
         let is_open = absent.first().is_some_and(|name| self.can_change(&top.join(OsStr::from_bytes(name.to_bytes()))));
         if is_open {
             let names = self.watch.entry((top.to_owned(), OnAppear::Report)).or_default();
-            // A link of one name can lead to another one.
+            // A link at one of the names can lead to another one, which is watched already then.
             absent.retain(|name| !names.contains(name));
             names.append(&mut absent);
         }

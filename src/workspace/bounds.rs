@@ -1,8 +1,8 @@
-//! How much is looked at before the program starts.
+//! Limits how much is looked at before the program starts.
 //!
-//! The program of an earlier box can have made anything in the workspace, repositories without number too. A part of
-//! it that is not looked at would not be protected. So there are bounds that no project comes near to, and beyond one
-//! of them no run begins.
+//! The program of an earlier box can have made any number of repositories in the workspace. A part that is not looked
+//! at would not be protected. So there are bounds that no real project comes near. If one is reached, the run does not
+//! start.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -14,18 +14,18 @@ use crate::error::{Advice, Error, ErrorKind, push_printable};
 pub(super) struct Bounds {
     /// Git directories, and things called `.git`. Android has about a thousand.
     pub(super) repositories: usize,
-    /// Directories in all. A kernel tree has 6,000, a large monorepo 30,000; a million take a second or two.
+    /// Directories in total. A kernel tree has 6,000, a large monorepo 30,000. A million take a second or two.
     pub(super) directories: usize,
-    /// Mounts. A repository takes four; each is an open descriptor for a while.
+    /// Mounts. A repository takes four. Each mount needs an open descriptor for a while.
     pub(super) mounts: usize,
-    /// Time for all of it. 280,000 files in 29,000 directories take half a second.
+    /// Time for the whole look. 280,000 files in 29,000 directories take half a second.
     pub(super) time: Duration,
 }
 
 pub(super) const BOUNDS: Bounds =
     Bounds { repositories: 2_000, directories: 1_000_000, mounts: 20_000, time: Duration::from_secs(10) };
 
-/// A bound that was reached.
+/// The kind of a bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Bound {
     Repositories,
@@ -34,13 +34,13 @@ enum Bound {
     Time,
 }
 
-/// What is left of the bounds. Once one is reached, nothing is looked at any more.
+/// Counts against the bounds. Once one is reached, nothing more is looked at.
 pub(super) struct Budget {
     bounds: Bounds,
     end: Instant,
     repositories: usize,
     directories: usize,
-    /// The bound, and where the look was.
+    /// The bound that was reached, and where the look was.
     reached: Option<(Bound, PathBuf)>,
 }
 
@@ -54,7 +54,7 @@ impl Budget {
         self.reached.is_some()
     }
 
-    /// The same, after a look at the clock. `place` is where the look is.
+    /// The same, but checks the clock first. `place` is where the look is.
     pub(super) fn is_late(&mut self, place: impl FnOnce() -> PathBuf) -> bool {
         if !self.is_spent() && Instant::now() >= self.end {
             self.reached = Some((Bound::Time, place()));
@@ -62,19 +62,19 @@ impl Budget {
         self.is_spent()
     }
 
-    /// Takes note of one more repository. False where that is one too many.
+    /// Counts one more repository. Returns false if that is one too many.
     pub(super) fn add_repository(&mut self, place: impl FnOnce() -> PathBuf) -> bool {
         self.repositories += 1;
         self.allow(Bound::Repositories, self.repositories <= self.bounds.repositories, place)
     }
 
-    /// Takes note of one more directory.
+    /// Counts one more directory. Returns false if that is one too many.
     pub(super) fn add_directory(&mut self, place: impl FnOnce() -> PathBuf) -> bool {
         self.directories += 1;
         self.allow(Bound::Directories, self.directories <= self.bounds.directories, place)
     }
 
-    /// Whether there may be so many mounts.
+    /// Whether this many mounts are allowed.
     pub(super) fn allows_mounts(&mut self, count: usize, place: impl FnOnce() -> PathBuf) -> bool {
         self.allow(Bound::Mounts, count <= self.bounds.mounts, place)
     }
@@ -86,7 +86,7 @@ impl Budget {
         !self.is_spent()
     }
 
-    /// The error of a look that has ended before its time.
+    /// The error for a look that a bound has cut short.
     pub(super) fn error(&self, top: &Path) -> Option<Error> {
         let (bound, place) = self.reached.as_ref()?;
         let Bounds { repositories, directories, mounts, time } = self.bounds;

@@ -1,15 +1,16 @@
-//! The configuration of git, read as far as it says where code lies (git-config(1), "Syntax").
+//! Parses git's configuration to find the settings that name code (git-config(1), "Syntax").
 //!
-//! A line that git would not understand is left out: git refuses the whole file then.
+//! A line with a syntax error is skipped, because git then refuses the whole file.
 //!
-//! git takes a NUL byte like any other while it reads, and then has C strings: a value ends at it, and so does the name of
-//! a setting. `[core "hookspath\0"] x = dir` is `core.hookspath = dir` to git.
+//! git accepts a NUL byte like any other while it parses, but keeps the result in C strings. So a value ends at a NUL,
+//! and so does the name of a setting: to git, `[core "hookspath\0"] x = dir` is `core.hookspath = dir`.
 
-/// One setting: `section.key` in lower case, without a subsection (`filter.lfs.clean` is `filter.clean`), and its value.
+/// One setting: `section.key` in lower case, without a subsection (`filter.lfs.clean` is `filter.clean`), and its
+/// value.
 pub(super) type Setting = (String, Vec<u8>);
 
-/// Keys whose value git hands to a shell, or executes. Files of the workspace that they name are part of the
-/// configuration.
+/// Keys whose value git executes or passes to a shell. The files of the workspace that such a value names must be
+/// protected like the configuration itself.
 const COMMANDS: &[&str] = &[
     "core.fsmonitor",
     "core.sshcommand",
@@ -64,16 +65,17 @@ const COMMANDS: &[&str] = &[
     "tar.command",
 ];
 
-/// Keys whose value is the path of a file or a directory that git executes or obeys, with the command that makes one.
+/// Keys whose value is the path of a file or directory that git executes or obeys. Each comes with the command that
+/// makes such a file.
 const OBEYED: &[(&str, &str)] = &[
     ("core.hookspath", "mkdir -p"),
-    // What `git init` and `git clone` put into a new repository: hooks.
+    // `git init` and `git clone` copy it into a new repository, hooks too.
     ("init.templatedir", "mkdir -p"),
-    // Says which of the filters run.
+    // Decides which of the filters run.
     ("core.attributesfile", "touch"),
-    // Says whose signatures are good.
+    // Decides whose signatures are good.
     ("gpg.allowedsignersfile", "touch"),
-    // git writes to these, wherever a link there leads.
+    // git writes to these files, and follows links.
     ("trace2.normaltarget", "touch"),
     ("trace2.perftarget", "touch"),
     ("trace2.eventtarget", "touch"),
@@ -86,14 +88,14 @@ const URLS: &[&str] = &["remote.url", "remote.pushurl", URL_BASE];
 /// Stands for the URL that is the subsection of `url.*.insteadOf` and `url.*.pushInsteadOf`.
 const URL_BASE: &str = "url.base";
 
-/// The command that makes what `key` has the path of, where that is something that git executes or obeys.
+/// If `key` names a file or directory that git executes or obeys, returns the command that makes it.
 pub(super) fn maker(key: &str, value: &[u8]) -> Option<&'static str> {
-    // Otherwise it is a number or a truth value (git-config(1), `trace2.normalTarget`).
+    // A trace target that is no path is a number or a truth value (git-config(1), `trace2.normalTarget`).
     let is_named = !value.is_empty() && (!key.starts_with("trace2.") || is_absolute(value));
     OBEYED.iter().find(|(known, _)| is_named && *known == key).map(|(_, maker)| *maker)
 }
 
-/// Whether a path is the same wherever somebody is.
+/// Whether a path does not depend on the current directory.
 pub(super) fn is_absolute(path: &[u8]) -> bool {
     path.starts_with(b"/") || path.starts_with(b"~") || path.starts_with(b"%(prefix)/")
 }
@@ -111,9 +113,9 @@ pub(super) struct Word {
     pub(super) is_path: bool,
 }
 
-/// What may name a file in `value`, where `key` makes it a command. Which of the readings is meant depends on the shell,
-/// and each is only looked for: so there are more than one. The command itself is a file only with a slash: without one
-/// it is looked for in `PATH`.
+/// Returns the words in `value` that may name a file, if `key` makes it a command. Only the shell knows how to read a
+/// command, so all readings are returned; to look for one file too many does no harm. The command itself counts only
+/// with a slash, because otherwise it is looked up in `PATH`.
 pub(super) fn command_words(key: &str, value: &[u8]) -> Option<Vec<Word>> {
     let is_alias = key.starts_with("alias.");
     let is_marked = (is_alias || key == "submodule.update") && value.starts_with(b"!");
@@ -128,7 +130,7 @@ pub(super) fn command_words(key: &str, value: &[u8]) -> Option<Vec<Word>> {
     let mut words = Words { found: Vec::new(), is_alias };
     plain.enumerate().for_each(|(at, word)| words.add(at, word));
     shell_words(value).iter().enumerate().for_each(|(at, word)| words.add(at, word));
-    // git executes some without a shell, so that blanks are part of the name.
+    // git executes some commands without a shell. Blanks are part of the name then.
     if value.contains(&b'/') {
         words.push(value, is_path(value));
     }
@@ -142,7 +144,7 @@ struct Words {
 
 impl Words {
     fn add(&mut self, at: usize, word: &[u8]) {
-        // An alias is often a longer line with names of branches and files that are only shown.
+        // An alias is often a longer line. Its arguments are names of branches, or of files that are only displayed.
         let is_argument = at > 0 && !self.is_alias;
         let has_slash = word.contains(&b'/');
         if !is_argument && !has_slash {
@@ -153,7 +155,7 @@ impl Words {
             return self.push(&[b"~/", rest].concat(), true);
         }
         self.push(word, is_path(word) || at == 0 && !word.contains(&b'$'));
-        // What a shell puts before a slash is most often the top.
+        // An expansion before a slash is usually the top of the work tree.
         if let Some(rest) = behind_expansion(word) {
             self.push(rest, at == 0);
         } else if let Some(rest) = word.strip_prefix(b"/") {
@@ -172,7 +174,7 @@ impl Words {
     }
 }
 
-/// The relative path behind `$(...)`, `${...}`, `` `...` `` or `$NAME`, and a slash.
+/// The relative path after `$(...)`, `${...}`, `` `...` `` or `$NAME` and a slash.
 fn behind_expansion(word: &[u8]) -> Option<&[u8]> {
     let closed = word.windows(2).rposition(|two| matches!(two, b")/" | b"}/" | b"`/"));
     let named = || {
@@ -183,7 +185,7 @@ fn behind_expansion(word: &[u8]) -> Option<&[u8]> {
     Some(&word[closed.or_else(named)? + 2..])
 }
 
-/// The words of a command as a shell has them (sh(1), "Quoting"), with expansions as they are written.
+/// Splits a command into words like a shell (sh(1), "Quoting"). Leaves expansions as they are written.
 fn shell_words(value: &[u8]) -> Vec<Vec<u8>> {
     let (mut words, mut word) = (Vec::new(), Vec::new());
     let (mut quote, mut depth) = (None, 0_usize);
@@ -210,7 +212,7 @@ fn shell_words(value: &[u8]) -> Vec<Vec<u8>> {
     words
 }
 
-/// A key as [`Setting`] has it: `Filter.lfs.Clean` is `filter.clean`.
+/// Converts a key to the form in [`Setting`]: `Filter.lfs.Clean` becomes `filter.clean`.
 pub(super) fn plain_key(key: &[u8]) -> String {
     let mut parts = key.split(|&byte| byte == b'.');
     let (section, name) = (parts.next().unwrap_or_default(), parts.next_back().unwrap_or_default());
@@ -229,7 +231,7 @@ pub(super) fn parse(text: &[u8]) -> Vec<Setting> {
     settings
 }
 
-/// What is in quotes in the header of a section.
+/// The subsection: what is in quotes in the header of a section.
 fn subsection(header: &[u8]) -> Vec<u8> {
     let quoted = header.iter().position(|&byte| byte == b'"').map_or(&[][..], |start| &header[start + 1..]);
     let mut name = Vec::new();
@@ -240,7 +242,7 @@ fn subsection(header: &[u8]) -> Vec<u8> {
     name
 }
 
-/// The same, each with the header of its section as it is written, without the brackets.
+/// The same, each with the header of its section as written, without the brackets.
 pub(super) fn parse_with_headers(text: &[u8]) -> Vec<(&[u8], Setting)> {
     let mut settings = Vec::new();
     let (mut header, mut section, mut cut) = (&b""[..], String::new(), None);
@@ -270,7 +272,8 @@ fn skip_line(text: &[u8]) -> &[u8] {
     text.iter().position(|&byte| byte == b'\n').map_or(&[], |end| &text[end + 1..])
 }
 
-/// A section's header, which begins behind its bracket, and what follows: `name]`, `name "sub"]`, `name.sub]`.
+/// Splits text that starts with a section header, after its opening bracket (`name]`, `name "sub"]`, `name.sub]`), into
+/// the header and the rest.
 fn split_header(text: &[u8]) -> (&[u8], &[u8]) {
     let (mut quoted, mut escaped) = (false, false);
     let end = text.iter().position(|&byte| {
@@ -291,7 +294,8 @@ fn section_of(header: &[u8]) -> String {
     name.map(|&byte| char::from(byte.to_ascii_lowercase())).collect()
 }
 
-/// The key of every setting below a header with a NUL byte in its subsection, which is where git stops.
+/// If the subsection in a header contains a NUL byte, git ends the key there. Returns this key, which all settings
+/// below that header have.
 fn cut_name(header: &[u8], section: &str) -> Option<String> {
     let header = &header[..header.iter().position(|&byte| byte == 0)?];
     let quote = header.iter().position(|&byte| byte == b'"')?;
@@ -303,7 +307,7 @@ fn cut_name(header: &[u8], section: &str) -> Option<String> {
     Some(plain_key(&name))
 }
 
-/// Reads `key`, `key = value`, with the continuations of the value.
+/// Reads `key` or `key = value`, with the continuation lines of the value.
 fn setting<'a>(text: &'a [u8], section: &str) -> (Setting, &'a [u8]) {
     let end = text.iter().position(|byte| !byte.is_ascii_alphanumeric() && *byte != b'-').unwrap_or(text.len());
     let key = text[..end].to_ascii_lowercase();
@@ -311,7 +315,7 @@ fn setting<'a>(text: &'a [u8], section: &str) -> (Setting, &'a [u8]) {
     let blanks = text[end..].iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
     let rest = &text[end + blanks..];
     let Some(rest) = rest.strip_prefix(b"=") else {
-        // A key alone is true.
+        // A key without a value means true.
         return ((key, b"true".to_vec()), skip_line(rest));
     };
     let (value, rest) = value(rest);
@@ -327,7 +331,7 @@ fn value(text: &[u8]) -> (Vec<u8>, &[u8]) {
             b'#' | b';' if !quoted => return (trimmed(value, kept), skip_line(&text[at..])),
             b'"' => quoted = !quoted,
             b'\\' => match bytes.next() {
-                // git has read a line feed behind a carriage return as one byte before it looks.
+                // git reads a carriage return and a line feed as one line feed before it parses.
                 Some((at, b'\r')) if text.get(at + 1) == Some(&b'\n') => {
                     bytes.next();
                     continue;
@@ -344,7 +348,7 @@ fn value(text: &[u8]) -> (Vec<u8>, &[u8]) {
             b' ' | b'\t' | b'\r' if !quoted && value.is_empty() => continue,
             _ => value.push(byte),
         }
-        // Blanks at the end count only within quotes.
+        // Trailing blanks count only within quotes.
         if quoted || !matches!(byte, b' ' | b'\t' | b'\r') {
             kept = value.len();
         }
@@ -360,7 +364,7 @@ fn trimmed(mut value: Vec<u8>, kept: usize) -> Vec<u8> {
     value
 }
 
-/// What git takes for true.
+/// Whether git takes this value for true.
 pub(super) fn is_true(value: &[u8]) -> bool {
     let value = value.to_ascii_lowercase();
     matches!(value.as_slice(), b"true" | b"yes" | b"on")

@@ -1,4 +1,4 @@
-//! Repositories: where their parts are, and what of them the host executes or obeys (gitrepository-layout(5)).
+//! Finds the parts of repositories, and holds what the host executes or obeys of them (gitrepository-layout(5)).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -20,32 +20,32 @@ use crate::error::{Error, ErrorKind, push_printable, quoted};
 use crate::spec::{OnAppear, SettleName};
 use crate::sys::io_error_text;
 
-/// The repositories that a box has to do with.
+/// The repositories in reach of a box.
 pub(super) struct Repositories<'a> {
     around: &'a Surroundings<'a>,
     limits: &'a Limits,
     scopes: Scopes<'a>,
-    /// Git directories with the tops of their work trees, as far as known.
+    /// Git directories, with the known tops of their work trees.
     dirs: BTreeMap<PathBuf, BTreeSet<PathBuf>>,
-    /// Git directories of worktrees in reach: `worktrees/NAME` of another one.
+    /// Git directories of worktrees in reach: `worktrees/NAME` in another git directory.
     worktrees: BTreeSet<PathBuf>,
-    /// Git directories that nobody works in directly, and that may lack what others have.
+    /// Bare git directories. They may lack parts that others have.
     bare: BTreeSet<PathBuf>,
     tops: BTreeSet<PathBuf>,
-    /// Git directories of all worktrees, wherever these are.
+    /// Git directories of all worktrees, also of those out of reach.
     known: BTreeSet<PathBuf>,
     /// The `.git` of the repository that the workspace belongs to, once it is added.
     own: Option<PathBuf>,
 }
 
-/// What a pointer file leads to.
+/// The target of a pointer file.
 struct Target {
     git_dir: PathBuf,
-    /// The same, but for a worktree.
+    /// For a worktree, the git directory of its repository. Otherwise the same as `git_dir`.
     common: PathBuf,
 }
 
-/// What keeps a pointer file from being followed.
+/// Why a pointer file cannot be followed.
 type Astray = (&'static str, &'static str);
 
 const BROKEN: Astray = (
@@ -74,30 +74,30 @@ impl<'a> Repositories<'a> {
         }
     }
 
-    /// The work trees in reach, but for the workspace itself.
+    /// The tops of the work trees in reach.
     pub(super) fn tops(&self) -> impl Iterator<Item = &Path> {
         self.tops.iter().map(PathBuf::as_path)
     }
 
-    /// What git obeys in every work tree, once all is held.
+    /// The names that git obeys in every work tree. Call this once everything is held.
     pub(super) fn take_names(&mut self) -> Vec<SettleName> {
         self.scopes.take_names()
     }
 
-    /// All git directories that were found, of worktrees too.
+    /// All git directories that were found, also those of worktrees.
     pub(super) fn into_known(self) -> BTreeSet<PathBuf> {
         let mut known = self.known;
         known.extend(self.dirs.into_keys());
         known
     }
 
-    /// Finds the repository that `cwd` belongs to, as git does: here, or in the nearest directory above.
+    /// Finds the repository that `cwd` belongs to, as git does: in `cwd` or in the nearest directory above.
     pub(super) fn find_own(&mut self, area: &mut Area, cwd: &Path) -> Result<(), Error> {
         if cwd.iter().any(|part| names::is_like(part.as_bytes(), b".git")) {
             return Err(inside(cwd));
         }
         for dir in cwd.ancestors() {
-            // A repository of the home directory is not shown to every project in it.
+            // A repository that spans the home directory must not be shown to every project in it.
             if self.limits.refusal(dir).is_some() {
                 break;
             }
@@ -105,7 +105,7 @@ impl<'a> Repositories<'a> {
             if let Ok(about) = fs::symlink_metadata(&dot_git)
                 && (!about.is_dir() || is_git_dir(&dot_git))
             {
-                // git obeys nobody else's repository either (safe.directory).
+                // git does not obey another user's repository either (safe.directory).
                 if dir == cwd || about.uid() == self.around.uid {
                     self.add_own(area, cwd, dir, about.is_dir());
                 }
@@ -122,7 +122,7 @@ impl<'a> Repositories<'a> {
         Ok(())
     }
 
-    /// `is_dir`: its `.git` is a git directory, and no link.
+    /// `is_dir` says that its `.git` is a directory and not a link.
     fn add_own(&mut self, area: &mut Area, cwd: &Path, top: &Path, is_dir: bool) {
         if top != cwd {
             area.show(top);
@@ -137,7 +137,7 @@ impl<'a> Repositories<'a> {
         self.own = Some(dot_git);
     }
 
-    /// Adds what a walk through the workspace has found.
+    /// Adds the repositories that a walk through the workspace has found.
     pub(super) fn add_nested(&mut self, area: &mut Area, found: &Found) {
         if let Some(above) = &found.too_deep {
             area.tell(above, TOO_DEEP);
@@ -149,11 +149,11 @@ impl<'a> Repositories<'a> {
             if area.is_over(dot_git) {
                 return;
             }
-            // One that leads astray is held, and what it leads to is not in the box.
+            // A pointer that cannot be followed is held, and the box does not get its target.
             let _astray = self.add(area, dot_git).is_err();
         }
         for link in &found.gitmodules {
-            // git writes where it leads (`git submodule add`).
+            // git writes to its target (`git submodule add`).
             area.hold(link, Missing::Ignore);
         }
         for dir in &found.bare {
@@ -164,7 +164,7 @@ impl<'a> Repositories<'a> {
         }
     }
 
-    /// Adds the repository of a `.git`, whatever that is.
+    /// Adds the repository of a `.git` of any type.
     fn add(&mut self, area: &mut Area, dot_git: &Path) -> Result<(), Astray> {
         let Some(top) = dot_git.parent() else { return Err(BROKEN) };
         self.add_top(area, top);
@@ -178,7 +178,7 @@ impl<'a> Repositories<'a> {
         }
         if about.is_dir() {
             if !is_git_dir(&place) {
-                // Whoever completes it has made a repository.
+                // The program could make it a repository by adding the missing parts.
                 area.hold(&place, Missing::Ignore);
                 return Err(BROKEN);
             }
@@ -207,8 +207,8 @@ impl<'a> Repositories<'a> {
         self.dirs.entry(git_dir.to_owned()).or_default().insert(top.to_owned());
     }
 
-    /// Where a pointer file leads to. It may come out of an archive that somebody has unpacked: what lies outside of
-    /// the workspace is only taken for the repository if it says itself that `top` belongs to it.
+    /// Follows a pointer file. It may come from an archive that the user has unpacked. So a target outside of the
+    /// workspace only counts if it names `top` as its own work tree.
     fn follow_pointer(&self, area: &mut Area, file: &Path, top: &Path) -> Result<Target, Astray> {
         let text = first_line(file).ok_or(BROKEN)?;
         let named = top.join(path_of(text.strip_prefix(b"gitdir: ").ok_or(BROKEN)?));
@@ -235,12 +235,12 @@ impl<'a> Repositories<'a> {
         if !is_own || self.limits.refusal(&common).is_some() { Err(NOT_YOURS) } else { Ok(Target { git_dir, common }) }
     }
 
-    /// Holds what must be held of every repository, and what the user's configuration names in `cwd`.
+    /// Holds what must be held of each repository, and what the user's configuration names in `cwd`.
     pub(super) fn protect(&mut self, area: &mut Area, cwd: &Path) {
         self.scopes.read_common(area, self.around.git_config, cwd);
         let mut done = BTreeSet::new();
         loop {
-            // Each may lead to more of them.
+            // Each repository may lead to more.
             let ahead: Vec<PathBuf> = self.dirs.keys().filter(|dir| !done.contains(*dir)).cloned().collect();
             if ahead.is_empty() {
                 return;
@@ -263,11 +263,12 @@ impl<'a> Repositories<'a> {
         };
         area.pin(git_dir);
         area.hold_hooks(&git_dir.join("hooks"), hooks);
-        // Only a worktree has one; git obeys it everywhere (setup.c, get_common_dir).
+        // Only the git directory of a worktree has one, but git obeys it in any (setup.c, get_common_dir).
         let commondir = git_dir.join("commondir");
         let has_commondir = fs::symlink_metadata(&commondir).is_ok();
         if has_commondir && !is_worktree(git_dir) {
-            // No worktree: git never makes one there, and a run before may have, that was killed.
+            // This is no worktree, so git did not make it. The program of an earlier run may have, if that run was
+            // killed.
             area.give_up(
                 &commondir,
                 "makes git obey another directory, and no git has made it",
@@ -285,27 +286,28 @@ impl<'a> Repositories<'a> {
         self.protect_modules(area, git_dir);
     }
 
-    /// Holds the configuration, `missing` or not, and what it names. Returns what is to be done about a missing
-    /// `config.worktree`.
+    /// Holds the configuration and what it names. `missing` says what to do if there is none. Returns what to do about
+    /// a missing `config.worktree`.
     fn protect_settings(&mut self, area: &mut Area, git_dir: &Path, missing: Missing) -> Missing {
         let mut settings = self.scopes.read(area, &git_dir.join("config"), missing);
         let is_extended =
             |Named { key, value, .. }: &Named| key == "extensions.worktreeconfig" && config::is_true(value);
         let is_obeyed = settings.iter().any(is_extended);
-        // Where git does not obey it, it will as soon as somebody needs it for something else (git-sparse-checkout(1)).
+        // git may not obey it yet, but will as soon as the user turns it on for something else
+        // (git-sparse-checkout(1)).
         let missing = if is_obeyed { Missing::Make("touch") } else { Missing::Watch(OnAppear::Remove) };
         settings.extend(self.scopes.read(area, &git_dir.join("config.worktree"), missing));
         let mut tops = self.dirs.get(git_dir).cloned().unwrap_or_default();
         tops.extend(named_work_tree(git_dir, settings.iter().map(|Named { key, value, .. }| (&key[..], &value[..]))));
         if tops.is_empty() {
-            // Hooks run in the git directory then (githooks(5)).
+            // In a bare repository, hooks run in the git directory (githooks(5)).
             tops.insert(git_dir.to_owned());
         }
         tops.iter().for_each(|top| self.scopes.hold_named(area, &settings, top));
         missing
     }
 
-    /// `worktrees/NAME` keep the files that lead from one part to the other.
+    /// Protects the directories `worktrees/NAME`, which contain the files that lead from one part to the other.
     fn protect_worktrees(&mut self, area: &mut Area, git_dir: &Path, own_config: Missing) {
         for dir in listed(area, &git_dir.join("worktrees")) {
             if area.is_over(&dir) {
@@ -327,7 +329,7 @@ impl<'a> Repositories<'a> {
         }
     }
 
-    /// Git directories of submodules: `modules/NAME`, where a name may have slashes.
+    /// Adds the git directories of submodules: `modules/NAME`. A name may contain slashes.
     fn protect_modules(&mut self, area: &mut Area, git_dir: &Path) {
         let mut waiting = listed(area, &git_dir.join("modules"));
         while let Some(dir) = waiting.pop() {
@@ -347,11 +349,12 @@ impl<'a> Repositories<'a> {
     }
 }
 
-/// Why something that is too deep for a mount is not held.
+/// Why a repository that is too deep for a mount is not held.
 pub(super) const TOO_DEEP: &str =
     "holds a repository too deep to be protected during the run, since no call takes such a path";
 
-/// Directories in one where git directories lie. What cannot be listed is read-only as a whole.
+/// Lists the directories in `dir`, which contains git directories. If it cannot be listed, it becomes read-only as a
+/// whole.
 fn listed(area: &mut Area, dir: &Path) -> Vec<PathBuf> {
     directories(dir).unwrap_or_else(|error| {
         if area.close(dir) {
@@ -367,10 +370,11 @@ fn listed(area: &mut Area, dir: &Path) -> Vec<PathBuf> {
     })
 }
 
-/// A worktree elsewhere: its files are not shown, but its pointer file is. A worktree without one seems to be gone, and
-/// `git gc` cleans up after it (git-worktree(1), prune). False where it really is, or cannot be held otherwise.
+/// Keeps the entry of a worktree outside of the box. Without its pointer file the worktree would seem to be gone, and
+/// `git gc` would prune the entry (git-worktree(1), prune). So the box gets the pointer file, but not the other files.
+/// Returns false if the worktree is really gone or cannot be held.
 ///
-/// The program of an earlier box may have written its entry: only what says itself that it belongs to it is shown.
+/// The program of an earlier box may have written the entry. So a pointer file is only shown if it names this entry.
 fn keep_elsewhere(area: &mut Area, git_dir: &Path, own_config: Missing) -> bool {
     let Some(tree) = checkout(git_dir) else { return false };
     area.close(&tree);

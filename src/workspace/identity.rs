@@ -1,8 +1,9 @@
-//! Who commits: of the user's own git configuration the names and addresses, and nothing else.
+//! Passes the committer's name and address from the user's git configuration into the box, and little else of it.
 //!
-//! The rest of it stays outside: it holds tokens (`url.*.insteadOf`, `http.extraHeader`, `credential.helper`), and names
-//! programs and keys that the box has not (`commit.gpgSign` would make every commit fail). The environment is no way to
-//! pass a name on, since there it overrules that of the repository (git-commit(1), "COMMIT INFORMATION").
+//! The rest stays outside: it may contain tokens (`url.*.insteadOf`, `http.extraHeader`, `credential.helper`), and name
+//! programs and keys that the box does not have (`commit.gpgSign` would make every commit fail). The environment cannot
+//! pass the name, because it would override the name in the repository's configuration (git-commit(1), "COMMIT
+//! INFORMATION").
 
 use std::path::{Component, Path, PathBuf};
 
@@ -12,8 +13,8 @@ use super::layout::{LONGEST, expand};
 use crate::spec::FsOp;
 use crate::sys::content;
 
-/// What is passed on: who commits, and how the first branch of a new repository is called, which `git init` explains at
-/// length otherwise.
+/// The settings to pass on: who commits, and the name of the first branch in a new repository. Without the latter,
+/// `git init` prints a long explanation.
 const KEPT: &[&str] = &[
     "user.name",
     "user.email",
@@ -25,12 +26,12 @@ const KEPT: &[&str] = &[
     "init.defaultbranch",
 ];
 
-/// As git has it (config.c, MAX_INCLUDE_DEPTH).
+/// The same limit as in git (config.c, MAX_INCLUDE_DEPTH).
 const DEEPEST: u32 = 10;
 
-/// Files for a home of the box's own, which say of the user's git configuration who commits. `config` is
-/// `$XDG_CONFIG_HOME`, which the box has at its usual place. What they include, on whatever condition, is a file of its
-/// own at its own path, so that git itself decides about the condition.
+/// Returns reduced git configuration files for a box with a home of its own. `config` is `$XDG_CONFIG_HOME`; in the box
+/// it is at its usual place. Each included file becomes a file at its own path, whatever the condition, so that git
+/// itself decides about the condition.
 pub(crate) fn identity(home: &Path, config: &Path) -> Vec<FsOp> {
     let mut files = Files { home, ops: Vec::new(), done: Vec::new() };
     files.add(&config.join("git/config"), &home.join(".config/git/config"), 0);
@@ -45,13 +46,13 @@ struct Files<'a> {
 }
 
 impl Files<'_> {
-    /// Adds what remains of the file `source`, to be at `dest`.
+    /// Adds the settings to pass on from the file `source`, as the file `dest` in the box.
     fn add(&mut self, source: &Path, dest: &Path, depth: u32) {
         let is_plain = dest.starts_with(self.home) && dest.components().all(|part| part != Component::ParentDir);
         if depth > DEEPEST || !is_plain || self.done.iter().any(|done| done == dest) {
             return;
         }
-        // Links are followed: many people keep these files elsewhere. Without one, nobody commits.
+        // Links are followed, because many people keep these files elsewhere. A missing file passes nothing on.
         let Ok(text) = content::read_regular(source, LONGEST) else { return };
         self.done.push(dest.to_owned());
         let kept = self.kept(&text, source, depth);
@@ -77,7 +78,7 @@ impl Files<'_> {
     }
 }
 
-/// Writes one setting, in a section of its own.
+/// Writes one setting with a section header of its own.
 fn setting(out: &mut Vec<u8>, header: &[u8], name: &str, value: &[u8]) {
     for part in [b"[", header, b"]\n\t", name.as_bytes(), b" = \""] {
         out.extend_from_slice(part);

@@ -1,13 +1,13 @@
-//! Files besides git's that the host executes or obeys later, although nobody asked for the project's code: by opening
-//! a shell, an editor or an agent in the directory, or by a tool that only looks.
+//! Files besides git's that the host executes or obeys later, although the user did not run the project's code. It is
+//! enough to open a shell, an editor or an agent in the directory, or to run a tool that only reads.
 
 use std::collections::BTreeSet;
 use std::ffi::CStr;
 
-/// First parts of paths in [`TABLE`] that are there.
+/// The existing ones of the first parts of the paths in [`TABLE`].
 pub(super) type Names = BTreeSet<&'static CStr>;
 
-/// Directories of [`TABLE`] of which only something deeper is obeyed.
+/// Directories in [`TABLE`] in which only certain files are obeyed.
 const AROUND: [&CStr; 2] = [c".hg", c".jj"];
 
 /// The first part of a path in [`TABLE`].
@@ -17,9 +17,10 @@ pub(super) fn first_part(path: &'static CStr) -> &'static CStr {
     AROUND.into_iter().find(is_around).unwrap_or(path)
 }
 
-/// Name in the top directory of a project, or path below it, and who obeys it.
+/// A name in the top directory of a project, or a path below it, and which tool obeys it.
 ///
-/// Not here: what runs when somebody builds or runs the project (`Makefile`, `package.json`, `build.rs`, `.npmrc`).
+/// Files that count only when somebody builds or runs the project are not here (`Makefile`, `package.json`, `build.rs`,
+/// `.npmrc`).
 pub(super) const TABLE: &[(&CStr, &str)] = &[
     (c".envrc", "direnv runs it when a shell enters the directory"),
     (c".direnv", "direnv sources what it keeps there"),

@@ -1,7 +1,7 @@
-//! Where the parts of a repository are, by the files that lead from one to the other (gitrepository-layout(5)).
+//! Finds the parts of a repository by the files that lead from one to the other (gitrepository-layout(5)).
 //!
-//! Anybody may have written these files. Each is read by [`content::read_without_links`] or not at all, and one that
-//! cannot be read leads nowhere.
+//! Anybody may have written these files. So they are only read by [`content::read_without_links`], and one that cannot
+//! be read leads nowhere.
 
 use std::ffi::{CStr, OsStr};
 use std::fs;
@@ -14,11 +14,11 @@ use super::config;
 use super::refuse::home_of;
 use crate::sys::{Errno, content};
 
-/// The longest file that is read, in bytes. git reads no longer pointer files (setup.c, `read_gitfile_gently`), and
-/// people write no longer configurations.
+/// The longest file to read, in bytes. git refuses longer pointer files (setup.c, `read_gitfile_gently`), and people
+/// do not write longer configurations.
 pub(super) const LONGEST: u64 = 1 << 20;
 
-/// Directories of a git directory with a file for each remote (gitrepository-layout(5)). No git makes one any more.
+/// Directories in a git directory with a file for each remote (gitrepository-layout(5)). git makes none any more.
 pub(super) const REMOTES: [&CStr; 2] = [c"remotes", c"branches"];
 
 /// Whether git takes this for a git directory (setup.c, `is_git_directory`).
@@ -27,7 +27,8 @@ pub(super) fn is_git_dir(dir: &Path) -> bool {
     dir.join("HEAD").symlink_metadata().is_ok() && (has_parts() || dir.join("commondir").is_file())
 }
 
-/// Where objects, hooks and configuration of a git directory are. `None` where its `commondir` leads nowhere.
+/// Returns the directory with the objects, hooks and configuration of a git directory. Returns `None` if its
+/// `commondir` leads nowhere.
 pub(super) fn common_dir(git_dir: &Path) -> Option<PathBuf> {
     let file = git_dir.join("commondir");
     if file.symlink_metadata().is_err() {
@@ -36,12 +37,12 @@ pub(super) fn common_dir(git_dir: &Path) -> Option<PathBuf> {
     git_dir.join(path_of(&first_line(&file)?)).canonicalize().ok()
 }
 
-/// Whether `git_dir` is an entry of a worktree of `common`, by its place.
+/// Whether the path of `git_dir` is that of a worktree's entry in `common`.
 pub(super) fn is_worktree_of(git_dir: &Path, common: &Path) -> bool {
     is_in_worktrees(git_dir) && git_dir.ancestors().nth(2) == Some(common)
 }
 
-/// Whether this is an entry of a worktree of the repository around it, by its place.
+/// Whether the path of `git_dir` is that of a worktree's entry in the repository around it.
 pub(super) fn is_worktree(git_dir: &Path) -> bool {
     is_in_worktrees(git_dir) && git_dir.ancestors().nth(2).is_some_and(is_git_dir)
 }
@@ -50,7 +51,7 @@ fn is_in_worktrees(git_dir: &Path) -> bool {
     git_dir.parent().and_then(Path::file_name) == Some(OsStr::new("worktrees"))
 }
 
-/// The top of the worktree whose git directory this is, by its back pointer.
+/// The top of the worktree with this git directory, by the back pointer in it.
 pub(super) fn checkout(git_dir: &Path) -> Option<PathBuf> {
     let dot_git = git_dir.join(path_of(&first_line(&git_dir.join("gitdir"))?));
     let is_dot_git = dot_git.file_name() == Some(OsStr::new(".git"));
@@ -75,7 +76,7 @@ pub(super) fn work_tree(git_dir: &Path) -> Option<PathBuf> {
     named_work_tree(git_dir, shared.iter().chain(&own).map(|(key, value)| (&key[..], &value[..])))
 }
 
-/// The same, by its settings.
+/// The same, from settings that were read already.
 pub(super) fn named_work_tree<'s>(
     git_dir: &Path,
     settings: impl DoubleEndedIterator<Item = (&'s str, &'s [u8])>,
@@ -84,7 +85,7 @@ pub(super) fn named_work_tree<'s>(
     git_dir.join(path_of(tree)).canonicalize().ok()
 }
 
-/// Whether a pointer file, which is no link, leads to `git_dir`.
+/// Whether `dot_git` is a pointer file, not a link, and leads to `git_dir`.
 pub(super) fn leads_to(dot_git: &Path, git_dir: &Path) -> bool {
     let named = || {
         let text = first_line(dot_git)?;
@@ -93,7 +94,7 @@ pub(super) fn leads_to(dot_git: &Path, git_dir: &Path) -> bool {
     named().is_some_and(|named| named == git_dir)
 }
 
-/// Directories in `dir`; a link is none. One that is not there has none.
+/// Lists the directories in `dir`, without links to directories. A missing `dir` has none.
 pub(super) fn directories(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(dir) {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Vec::new()),
@@ -109,7 +110,7 @@ pub(super) fn directories(dir: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// What a file of one line says.
+/// Reads a file of one line.
 pub(super) fn first_line(file: &Path) -> Option<Vec<u8>> {
     let mut text = content::read_without_links(&c_path(file), LONGEST).ok()?;
     while text.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
@@ -118,10 +119,10 @@ pub(super) fn first_line(file: &Path) -> Option<Vec<u8>> {
     (!text.is_empty()).then_some(text)
 }
 
-/// A path of the configuration, relative to `base` (git-config(1), "pathname"; path.c, `interpolate_path`). `None`
-/// where it lies in the home of somebody who is not known here, but may be to git.
+/// Resolves a path in the configuration, relative to `base` (git-config(1), "pathname"; path.c, `interpolate_path`).
+/// Returns `None` for the home of a user who is unknown here but may be known to git.
 pub(super) fn expand(home: Option<&Path>, value: &[u8], base: &Path) -> Option<PathBuf> {
-    // Where git was installed, which is not where a box writes.
+    // The directory where git is installed. No box writes there, so a guess is good enough.
     if let Some(rest) = value.strip_prefix(b"%(prefix)/") {
         return Some(Path::new("/usr").join(path_of(rest)));
     }
@@ -134,8 +135,8 @@ pub(super) fn expand(home: Option<&Path>, value: &[u8], base: &Path) -> Option<P
     Some(home.join(rest))
 }
 
-/// Whether something at `path` is out of reach of whoever goes by paths, as the mounts of a box do: no call takes a
-/// longer path than `PATH_MAX` (4096 bytes with the NUL), and below a repository there are more names.
+/// Whether a repository at `path` is too deep for a mount. No system call takes a path longer than `PATH_MAX` (4096
+/// bytes with the NUL), and the names in the repository need some room.
 pub(super) fn is_too_deep(path: &[u8]) -> bool {
     const ROOM: usize = 512;
     path.len() >= 4096 - ROOM

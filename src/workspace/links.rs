@@ -1,13 +1,13 @@
-//! Symbolic links that are in git directories before the program starts.
+//! Records the symbolic links that are in git directories before the program starts.
 //!
-//! git opens its files without asking whether they are links, so a link that the program leaves in a git directory lets
-//! git outside write where the program could not. At the end of the run such links are removed. A few people have links
-//! there themselves (git-new-workdir, `repo` of Android), and those stay. Nothing in the file system tells who made a
-//! link, nor when it came to its place: moving the directory around a link changes no time of the link. So those that
-//! are there are written down before the program starts.
+//! git follows links when it opens its files. So a link that the program leaves in a git directory makes git outside
+//! write where the program could not. The end of the run removes such links. A few people have links there themselves
+//! (git-new-workdir, `repo` of Android), and those must stay. The file system does not tell who made a link or when it
+//! came to its place: moving the directory around a link changes no time of the link. So the links are recorded before
+//! the program starts.
 //!
-//! This look may miss some: a link that is not written down is removed. Therefore it is short, and leaves out where
-//! nobody has links.
+//! It is safe to miss a link here, because the end removes every link that is not recorded. So this look is short, and
+//! leaves out directories where nobody has links.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::ffi::{CStr, CString, OsStr};
@@ -28,36 +28,36 @@ use crate::sys::open::{self, For};
 use crate::sys::stat::{self, Kind, Stat};
 use crate::sys::{Errno, Spent, content, mount, statfs};
 
-/// So many directories of one git directory are read, the upper ones first. A usual one has about twenty.
+/// At most this many directories are read in one git directory, the upper ones first. Usually there are about twenty.
 const MOST_DIRS: usize = 200;
 
-/// So many are read in all.
+/// At most this many directories are read in total.
 const MOST_DIRS_IN_ALL: usize = 2000;
 
-/// So many links are written down in all.
+/// At most this many links are recorded in total.
 const MOST_LINKS: usize = 1000;
 
-/// What a look has found.
+/// The result of a look.
 #[derive(Default)]
 struct Found {
     links: Vec<Link>,
     commands: Vec<SettleCommands>,
-    /// Directories with files of remotes: git makes none any more, and obeys what it finds.
+    /// Directories with a file for each remote. git makes none any more, but obeys those that it finds.
     remotes: Vec<PathBuf>,
 }
 
-/// A link, what it says, and what it is itself.
+/// A link: its path, its text, and its identity.
 struct Link {
     path: PathBuf,
     target: CString,
     about: Stat,
 }
 
-/// Finds the links in those of `git_dirs` that the program can write, and what else is told apart at the end from
-/// what the program has made: commands of rebases are written down, and remotes held.
+/// Records the links in those of `git_dirs` that the program can write. Also records the commands of rebases, so that
+/// the end can tell new ones, and holds the files of remotes.
 ///
-/// One that leads to something in the work trees is held with that: the program could put other links there, and
-/// nobody looks for links outside of git directories.
+/// Holds a link that leads into a work tree, and its target. Otherwise the program could put other links at the target,
+/// and nothing looks for links outside of git directories.
 pub(super) fn find(area: &mut Area, git_dirs: &BTreeSet<PathBuf>) -> Settle {
     let mut found = Found::default();
     let mut left = MOST_DIRS_IN_ALL;
@@ -99,7 +99,7 @@ fn look(git_dir: &Path, git_dirs: &BTreeSet<PathBuf>, most: usize, found: &mut F
     let mut spent = Spent::default();
     while let Some(dir) = waiting.pop_front().filter(|_| read < most && found.links.len() < MOST_LINKS) {
         read += 1;
-        // What cannot be read has no link that stays.
+        // Links in a directory that cannot be read are not recorded, so they do not stay.
         let Ok((open, marks_last)) = open_below(top.as_fd(), git_dir, &dir, marks_last) else { continue };
         let is_objects = dir.file_name() == Some(OsStr::new("objects"));
         let is_of_remotes = REMOTES.iter().any(|name| dir == git_dir.join(path_of(name.to_bytes())));
@@ -132,14 +132,14 @@ fn look(git_dir: &Path, git_dirs: &BTreeSet<PathBuf>, most: usize, found: &mut F
             }
         }
         spent.add(open);
-        // A git directory in this one is looked at by itself.
+        // A git directory in this one gets a look of its own.
         waiting.retain(|dir| !git_dirs.contains(dir));
     }
     read
 }
 
 impl Found {
-    /// Writes down the commands in `state` of a git directory. One that cannot be read has none that stay.
+    /// Records the commands in the directory `state` of a git directory. If it cannot be read, none of them stays.
     fn add_commands(&mut self, git_dir: &Path, open: BorrowedFd<'_>, state: &CStr) {
         if let Ok(commands) = rebase::commands(open, state)
             && !commands.is_empty()
@@ -149,34 +149,34 @@ impl Found {
     }
 }
 
-/// Opens `dir`, which is `git_dir` or lies below it, where `top` is that. `marks_last` says whether the file system of
-/// `top` marks the last entry of a directory; the answer is the same for `dir`.
+/// Opens `dir`, which is `git_dir` or lies below it. `top` is the open `git_dir`. `marks_last` says whether the file
+/// system of `top` marks the last entry of a directory. Also returns the answer for `dir`.
 fn open_below(top: BorrowedFd<'_>, git_dir: &Path, dir: &Path, marks_last: bool) -> Result<(OwnedFd, bool), Errno> {
     let name = dir.strip_prefix(git_dir).ok().filter(|name| !name.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match open::same_mount(top, &c_path(name), For::Listing) {
-        // Something is mounted on the way.
+        // There is a mount point on the way.
         Err(Errno::EXDEV) => open::any_mount(top, &c_path(name), For::Listing).map(|open| (open, false)),
         opened => opened.map(|open| (open, marks_last)),
     }
 }
 
-/// Whether a directory in one called `objects` is one of the hundreds over which files are spread by their hashes, as
-/// git, git-lfs and git-annex do. Nobody has links in those.
+/// Whether a directory in `objects` is one of the hundreds that hold files by the start of their hash, as git, git-lfs
+/// and git-annex make them. Nobody has links in those.
 fn is_fan_out(name: &[u8]) -> bool {
     matches!(name.len(), 2 | 3)
 }
 
-/// Where a link leads.
+/// The place that a link leads to.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct End {
-    /// An absolute path. As far as it exists, nothing in it is a link.
+    /// An absolute path. The part of it that exists has no links.
     pub(super) path: PathBuf,
-    /// Whether there is something.
+    /// Whether a file exists there.
     pub(super) is_there: bool,
 }
 
 impl End {
-    /// Follows `path`, which is absolute, to its end. `None` where it cannot be followed.
+    /// Follows `path`, which is absolute, to its end. Returns `None` if it cannot be followed.
     pub(super) fn of(path: &Path) -> Option<End> {
         match fs::canonicalize(path) {
             Ok(path) => Some(End { path, is_there: true }),
@@ -185,7 +185,7 @@ impl End {
         }
     }
 
-    /// The same where something on the way is missing: a link that is put there later leads elsewhere.
+    /// The same for a path with a missing part. A link that is made there later would lead elsewhere.
     fn of_missing(path: &Path) -> Option<End> {
         let (mut done, mut ahead, mut links) = (PathBuf::from("/"), parts(path), 0);
         while let Some(part) = ahead.pop_front() {
@@ -214,7 +214,7 @@ impl End {
         Some(End { path: done, is_there: false })
     }
 
-    /// Whether this is where `link` has led before the program started.
+    /// Whether `link` led here before the program started.
     pub(super) fn is_that_of(&self, link: &SettleLink) -> bool {
         self.is_there == link.is_there && self.path.as_os_str().as_bytes() == link.leads_to.to_bytes()
     }

@@ -1,41 +1,44 @@
-//! What a box gets of the directory that somebody works in: that directory, writable at its own path, and around it
-//! what `git commit` needs, without what the host would execute or obey later.
+//! The workspace: the directory that the user works in. The box gets it writable at its own path, with the parts of the
+//! repository around it that `git commit` needs. Files that the host would execute or obey later stay protected.
 //!
-//! Nothing here is policy: files of the workspace are looked at for where things are, and can only make the box
-//! narrower. Nothing is executed, git neither.
+//! The files of the workspace decide no policy. They are read to find where things are, and they can only make the box
+//! narrower. Nothing is executed, not even git.
 //!
-//! Held is, by a mount of its own that is read-only: of each repository in reach `hooks`, `config` with all that it
-//! includes, `core.hooksPath`, files that it names as commands, `commondir`, `gitdir`, the pointer file `.git`
-//! (gitrepository-layout(5), git-config(1)); what the user's and the system's configuration names in the same way
-//! ([`scopes`]); and the files of [`later::TABLE`]. What holds one of them may not be
-//! moved out of the way either: it is a mount on itself, since the kernel moves and removes no mount point (rename(2),
-//! EBUSY). The same holds a link on the way to one of them, and what it leads to is held as well. The price is that the
-//! program cannot rename or link between such a directory and the rest (EXDEV).
+//! To hold a file means to mount it read-only on itself. Held are, in each repository in reach: `hooks`, `config` and
+//! all that it includes, `core.hooksPath`, files that `config` names as commands, `commondir`, `gitdir`, and the
+//! pointer file `.git` (gitrepository-layout(5), git-config(1)). So is what the user's and the system's configuration
+//! names in the same way ([`scopes`]), and so are the files of [`later::TABLE`].
 //!
-//! Not held, since a program that may work here must be able to write it: what a build executes (`Makefile`,
-//! `package.json`, `build.rs`, `node_modules`), scripts that a hook calls, `.gitattributes` and `info/attributes` (they
-//! name drivers, which `config` defines), and the state of a rebase in progress: commands and options in it are written down, and
-//! new ones are looked for at the end ([`rebase`]).
+//! The program must not move a directory that contains a held file either. So each such directory is mounted on itself
+//! too: the kernel does not rename or remove a mount point (rename(2), EBUSY). A link on the way to a held file is held
+//! the same way, and so is its target. The price: the program cannot rename or link files between such a directory and
+//! the rest (EXDEV).
 //!
-//! A link in a git directory is held where it leads into the work tree, with that. Others are written down ([`links`]).
+//! A program that works here must be able to write the following, so they are not held: files that a build executes
+//! (`Makefile`, `package.json`, `build.rs`, `node_modules`), scripts that a hook calls, `.gitattributes` and
+//! `info/attributes` (they name drivers, but `config` defines those), and the state of a rebase in progress. The
+//! commands and options in that state are recorded, and new ones are looked for at the end ([`rebase`]).
 //!
-//! All that is read here may have been written by a stranger, or by the program of an earlier box. Only regular files
-//! of at most 1 MiB are read, nothing is waited for, and no link is followed that is not held. What cannot be read is
-//! never taken for empty: a configuration stops the run, a pointer leads nowhere, a directory of git directories is
-//! read-only as a whole. The walk goes along descriptors; what is too deep for a mount is said, and put in order at
-//! the end.
+//! A link in a git directory is held together with its target if it leads into the work tree. Other links are recorded
+//! ([`links`]).
 //!
-//! What is not there yet cannot be held, so it is looked for at the end of the run ([`settle()`]): repositories that
-//! the program makes itself, pointer files, links in git directories, and a `commondir` in a git directory that has
-//! none, which git obeys (setup.c, `get_common_dir`). Until then, a git that runs outside meanwhile obeys them; and so
-//! it does after a run that was ended by SIGKILL to this tool, whose remains the next run takes for the user's.
+//! A stranger or the program of an earlier box may have written every file that is read here. So only regular files of
+//! at most 1 MiB are read, no read can block, and only held links are followed. An unreadable file never counts as
+//! empty: an unreadable configuration stops the run, an unreadable pointer leads nowhere, and an unreadable directory
+//! of git directories becomes read-only as a whole. The walk uses descriptors, so no path is too long for it. What is
+//! too deep for a mount is reported, and put in order at the end.
 //!
-//! A mount ends when the host puts something else in the place of the file below it (rename(2) of another mount
-//! namespace; kernel commit 8ed936b5671b): after a `git config` outside, the box can write `config` until it ends.
+//! What does not exist yet cannot be held. So the end of the run looks for it ([`settle()`]): repositories that the
+//! program made, pointer files, links in git directories, and a new `commondir` in a git directory, which git obeys
+//! (setup.c, `get_common_dir`). Until then, a git that runs outside obeys these files. If SIGKILL ends this tool, they
+//! stay, and the next run takes them for the user's.
 //!
-//! Between the look and the mounts, another process of the same user can exchange what was found; so can the program of
-//! another box that has the same workspace. It can leave something unheld that way, but show nothing else: no link is
-//! followed when the mounts are made ([`Source::Real`]).
+//! A mount on a file ends when the host replaces the file (rename(2) in another mount namespace; kernel commit
+//! 8ed936b5671b). So after a `git config` outside, the box can write `config` until the box ends.
+//!
+//! Between the look and the mounts, another process of the same user can replace what was found. So can the program of
+//! another box with the same workspace. That can leave a file unheld. It cannot show the box any other file, because no
+//! link is followed when the mounts are made ([`Source::Real`]).
 //!
 //! [`Source::Real`]: crate::spec::Source::Real
 #![forbid(unsafe_code)]
@@ -73,47 +76,47 @@ pub(crate) use names::folded as folded_name;
 pub(crate) use scopes::Common as GitConfig;
 pub(crate) use settle::{Settled, settle};
 
-/// Where somebody works, and what is theirs.
+/// The directory that the user works in, and what belongs to the user.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Surroundings<'a> {
     /// The directory, absolute.
     pub(crate) cwd: &'a Path,
-    /// `$HOME`, where it is set.
+    /// `$HOME`, if it is set.
     pub(crate) home: Option<&'a Path>,
-    /// `$XDG_RUNTIME_DIR`, where it is set.
+    /// `$XDG_RUNTIME_DIR`, if it is set.
     pub(crate) runtime_dir: Option<&'a Path>,
-    /// The user.
+    /// The user's id.
     pub(crate) uid: u32,
-    /// What is configured for every repository.
+    /// The git configuration that applies to every repository.
     pub(crate) git_config: &'a GitConfig,
 }
 
-/// What is mounted for a workspace, and what is looked for afterwards.
+/// What to mount for a workspace, and what to look for afterwards.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Workspace {
-    /// Who commits, for a home of the box's own: see [`identity`]. Not looked for unless somebody does.
+    /// Files that say who commits, for a box with a home of its own. [`find`] leaves this empty: see [`identity`].
     pub(crate) identity: Vec<FsOp>,
     /// Binds, in order.
     pub(crate) ops: Vec<FsOp>,
-    /// What must be held and cannot be, and what is held in a manner that somebody must know.
+    /// What must be held and cannot be, and what the user must know about how something is held.
     pub(crate) unheld: Vec<Unheld>,
-    /// Names that are not there yet.
+    /// Names that do not exist yet and are looked for afterwards.
     pub(crate) watch: Vec<Watch>,
-    /// What is put in order afterwards.
+    /// What to put in order afterwards.
     pub(crate) settle: Settle,
 }
 
-/// Something that the host would obey, and the program could write.
+/// A file that the host would obey and the program could write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unheld {
     pub(crate) path: PathBuf,
-    /// Goes on after the path.
+    /// The rest of the message, after the path.
     pub(crate) why: Cow<'static, str>,
-    /// What names it, if something does.
+    /// The setting that names it, if any.
     pub(crate) named_by: Option<String>,
     /// What to do about it.
     pub(crate) remedy: String,
-    /// Whether no run begins with it. Otherwise it is only said.
+    /// Whether it stops the run. Otherwise it is only reported.
     pub(crate) stops: bool,
 }
 
@@ -132,7 +135,7 @@ impl Unheld {
 }
 
 impl Workspace {
-    /// The error that the first thing unheld is, where the run shall not be without it.
+    /// The error about the first unheld file that stops the run, if there is one.
     pub(crate) fn refusal(&self) -> Option<Error> {
         let mut stopping = self.unheld.iter().filter(|unheld| unheld.stops);
         let first = stopping.next()?;
@@ -146,15 +149,15 @@ impl Workspace {
     }
 }
 
-/// Which file something is, that was looked at by [`crate::sys::entry`].
+/// The identity of the file behind `about`.
 fn id_of(about: Stat) -> FileId {
     FileId { device: about.device, inode: about.inode, born: about.born }
 }
 
-/// `path` without links, and what is there.
+/// Resolves the links in `path`, and looks at the file there.
 fn without_links(path: &Path) -> std::io::Result<(PathBuf, Stat)> {
     let look = |path: &Path| stat::look_without_links(&area::c_path(path));
-    // So it is already where the kernel has said where somebody is (getcwd(2)).
+    // The path usually comes from getcwd(2), which returns one without links.
     let is_plain = path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
     if is_plain && let Ok(Some(about)) = look(path) {
         return Ok((path.to_owned(), about));
@@ -167,7 +170,7 @@ fn without_links(path: &Path) -> std::io::Result<(PathBuf, Stat)> {
 /// Finds out what to mount for a workspace.
 ///
 /// # Errors
-/// The directory is none that a program may write all of, or cannot be looked through.
+/// A program may not write all of this directory, or the directory cannot be searched.
 pub(crate) fn find(around: &Surroundings<'_>) -> Result<Workspace, Error> {
     find_within(around, BOUNDS)
 }

@@ -1,9 +1,9 @@
-//! Names that mean something, however they are written.
+//! Recognizes special names in every spelling that a filesystem may accept.
 //!
 //! Some filesystems do not tell `.git` from `.GIT` (a directory of ext4, f2fs or tmpfs with `chattr +F`, vfat, xfs with
-//! `ascii-ci`, exfat, ntfs, hfsplus), and some of them leave out characters that nobody sees. On such a one, git finds
-//! what the program has called `.GIT`. Which names are the same only the filesystem knows. So a name that is written in
-//! another way is looked for a second time, by the name that git uses; this is rare, and costs nothing otherwise.
+//! `ascii-ci`, exfat, ntfs, hfsplus). Some of them also ignore invisible characters. On such a filesystem, git takes a
+//! file called `.GIT` for `.git`. Only the filesystem knows which names are the same. So if a name is another spelling
+//! of a special one, it is looked up again by the spelling that git uses. Such names are rare, and others cost nothing.
 
 use std::borrow::Cow;
 use std::ffi::CStr;
@@ -11,33 +11,34 @@ use std::os::fd::BorrowedFd;
 
 use crate::sys::stat;
 
-/// Which of `known` the entry `name` of `dir` is. `None` where the filesystem takes it for another name.
+/// Returns which of `known` the entry `name` of `dir` is, or `None` if the filesystem takes it for another name.
 pub(super) fn recognize<'k>(
     dir: BorrowedFd<'_>,
     name: &CStr,
     known: impl IntoIterator<Item = &'k CStr>,
 ) -> Option<&'k CStr> {
-    // Once for all that are known: a program can make any number of names that are long to read.
+    // Folded once and not for each known name, because a program can make any number of long names.
     let folded = folded(name.to_bytes())?;
-    // Nearly all names are other ones, which the length tells.
+    // Nearly all names are no known ones, and the length check rejects most of them.
     let is_it = |known: &&CStr| known.count_bytes() == folded.len() && known.to_bytes().eq_ignore_ascii_case(&folded);
     let found = known.into_iter().find(is_it)?;
     (name == found || is_same_entry(dir, name, found)).then_some(found)
 }
 
-/// Whether two names may be the same to some filesystem. `known` is ASCII.
+/// Whether some filesystem may take two names for the same. `known` is ASCII.
 pub(super) fn is_like(name: &[u8], known: &[u8]) -> bool {
     folded(name).is_some_and(|name| name.eq_ignore_ascii_case(known))
 }
 
-/// The ASCII name that some filesystem may take `name` for, in letters of any case; `None` where it is no such name to
-/// any.
+/// Returns the ASCII name that some filesystem may take `name` for, in letters of any case. Returns `None` if no
+/// filesystem takes it for an ASCII name.
 pub(crate) fn folded(name: &[u8]) -> Option<Cow<'_, [u8]>> {
     if name.is_ascii() {
         return Some(Cow::Borrowed(name));
     }
     let letters = std::str::from_utf8(name).ok()?.chars().filter(|&letter| !is_ignored(letter));
-    // Both ways: U+212A, the sign of Kelvin, is a small "k", and U+017F, the long s, a capital "S".
+    // Both ways are needed: U+212A, the Kelvin sign, has the lower case "k", and U+017F, the long s, the upper case
+    // "S".
     let folded = letters.flat_map(char::to_lowercase).flat_map(char::to_uppercase);
     folded.map(|letter| u8::try_from(letter).ok().filter(u8::is_ascii)).collect::<Option<_>>().map(Cow::Owned)
 }
@@ -45,14 +46,14 @@ pub(crate) fn folded(name: &[u8]) -> Option<Cow<'_, [u8]>> {
 /// Whether git would record a file at `path`, relative to the work tree (read-cache.c, `verify_path`): it is not
 /// absolute, it stays below the top, and it does not enter a git directory.
 pub(super) fn is_recordable(path: &[u8]) -> bool {
-    // Nearly all names begin with another letter than a name for `.git` can.
+    // Nearly all names begin with a letter that no spelling of `.git` begins with.
     let may_be_gits = |part: &[u8]| part.first().is_some_and(|first| *first == b'.' || !first.is_ascii());
     let is_name = |part: &[u8]| !matches!(part, b"" | b"." | b"..") && !part.contains(&0);
     path.split(|&byte| byte == b'/').all(|part| is_name(part) && !(may_be_gits(part) && is_like(part, b".git")))
 }
 
-/// What filesystems leave out when they compare (Unicode, `Default_Ignorable_Code_Point`; kernel, fs/unicode and
-/// fs/hfsplus/tables.c).
+/// Whether filesystems may ignore this character when they compare names (Unicode, `Default_Ignorable_Code_Point`;
+/// kernel, fs/unicode and fs/hfsplus/tables.c).
 fn is_ignored(letter: char) -> bool {
     matches!(letter,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'

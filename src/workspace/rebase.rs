@@ -1,5 +1,5 @@
-//! Commands and options in what git keeps of an unfinished rebase, cherry-pick, revert or `git am`. When that goes on
-//! (`git rebase --continue`), git executes and obeys them.
+//! The commands and options in the state of an unfinished rebase, cherry-pick, revert or `git am`. git executes and
+//! obeys them when the user continues it (`git rebase --continue`).
 
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -9,14 +9,14 @@ use super::names::is_recordable;
 use crate::sys::open::{self, For};
 use crate::sys::{Errno, Result, content, stat};
 
-/// Where git keeps it, in a git directory.
+/// The directories in a git directory where git keeps that state.
 pub(super) const STATES: [&CStr; 3] = [c"rebase-merge", c"rebase-apply", c"sequencer"];
 
-/// The longest file that is read, in bytes. A rebase of 10,000 commits has a todo list of this length.
+/// The longest file to read, in bytes. A rebase of 10,000 commits has a todo list of this length.
 const LONGEST: u64 = 1 << 20;
 
-/// What a line of a todo list can begin with that executes nothing (git-rebase(1), "INTERACTIVE MODE"; sequencer.c,
-/// `todo_command_info`). Blank lines and comments have no word; what git does not know stops it.
+/// The words of a todo list that execute nothing (git-rebase(1), "INTERACTIVE MODE"; sequencer.c, `todo_command_info`).
+/// Blank lines and comments have an empty word. git stops at a word that it does not know.
 const HARMLESS: &[&str] = &[
     "",
     "pick",
@@ -48,14 +48,14 @@ const HARMLESS: &[&str] = &[
 /// Merge strategies that are part of git. Another one is a program, `git-merge-NAME`.
 const STRATEGIES: &[&str] = &["", "ort", "recursive", "resolve", "octopus", "ours", "subtree"];
 
-/// What options for `git apply` begin with that git keeps, and that neither name a file to write nor leave the work tree
-/// (git-am(1), git-apply(1)). `--directory` is looked at by itself, and so are numbers.
+/// The starts of the harmless options for `git apply` that git keeps: they name no file to write and stay in the work
+/// tree (git-am(1), git-apply(1)). `--directory` and numbers are checked separately.
 const APPLY_OPTIONS: &[&str] = &["--whitespace=", "--exclude=", "--include="];
 
-/// The same, where nothing follows.
+/// Harmless options without a value.
 const APPLY_SWITCHES: &[&str] = &["-3", "--3way", "--reject", "--ignore-whitespace", "--ignore-space-change"];
 
-/// The commands and options in the directory `state` of a git directory, as lines.
+/// Returns the commands and options in the directory `state` of a git directory, as lines.
 ///
 /// # Errors
 /// It is no directory, or a file in it cannot be read or has another name too (`EMLINK`): then nobody knows what git would execute.
@@ -72,7 +72,7 @@ pub(super) fn commands(git_dir: BorrowedFd<'_>, state: &CStr) -> Result<Vec<Vec<
         }
     };
     let mut commands = Vec::new();
-    // Of these, `sequencer` has the options alone: of its todo list git takes nothing but commits.
+    // `sequencer` has a todo list too, but git only takes commits from it.
     if state == c"rebase-merge" {
         commands.extend(read(c"git-rebase-todo")?.split(|&byte| byte == b'\n').filter_map(command).map(<[u8]>::to_vec));
         commands.extend(strategy(read(c"strategy")?.trim_ascii()));
@@ -80,7 +80,7 @@ pub(super) fn commands(git_dir: BorrowedFd<'_>, state: &CStr) -> Result<Vec<Vec<
     if state == c"rebase-apply" {
         commands.extend(apply_options(&read(c"apply-opt")?));
     }
-    // An option to `git am`, or a key: git would sign with it what the program has made.
+    // An option for `git am`, or a key. git would use it to sign what the program has made.
     let signing = read(c"gpg_sign_opt")?;
     commands.extend((!signing.trim_ascii().is_empty()).then(|| [b"sign ", signing.trim_ascii()].concat()));
     for (key, value) in config::parse(&read(c"opts")?) {
@@ -93,8 +93,8 @@ pub(super) fn commands(git_dir: BorrowedFd<'_>, state: &CStr) -> Result<Vec<Vec<
     Ok(commands)
 }
 
-/// Those of the options for `git apply` that may do harm, or all of `text` where git does not write them so: each
-/// between quotes, with a blank before it (quote.c, `sq_quote_argv`).
+/// Returns the options for `git apply` that may do harm. git writes each one in quotes, with a blank before it
+/// (quote.c, `sq_quote_argv`). Returns the whole `text` if it is not written like that.
 fn apply_options(text: &[u8]) -> Vec<Vec<u8>> {
     let text = text.trim_ascii();
     let parts: Vec<&[u8]> = text.split(|&byte| byte == b'\'').collect();
@@ -122,7 +122,7 @@ fn is_harmless_apply_option(option: &[u8]) -> bool {
         || is_number("-p")
 }
 
-/// A line of a todo list, where it may be a command.
+/// Returns a line of a todo list if it may execute something.
 fn command(line: &[u8]) -> Option<&[u8]> {
     let line = line.trim_ascii();
     let end = line.iter().position(|byte| !byte.is_ascii_alphanumeric() && *byte != b'-').unwrap_or(line.len());

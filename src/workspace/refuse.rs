@@ -1,4 +1,4 @@
-//! Directories that no program gets to write as a whole, because they are more than a project.
+//! Directories that no program may write as a whole, because they contain more than a project.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -17,28 +17,28 @@ use crate::sys::open::{self, For};
 use crate::sys::stat::{self, Kind};
 use crate::sys::{Errno, statfs};
 
-/// These, and what is above them, are the system's, or everybody's.
+/// These and the directories above them belong to the system or to everybody.
 const SYSTEM: &[&str] = &[
     "/usr", "/tmp", "/var", "/var/tmp", "/home", "/root", "/opt", "/mnt", "/media", "/srv", "/bin", "/sbin", "/lib",
     "/lib32", "/lib64", "/libx32",
 ];
 
-/// These with all that is in them.
+/// These belong to the system with everything in them.
 const WHOLE: &[&str] = &["/proc", "/sys", "/dev", "/run", "/etc", "/boot"];
 
-/// What a workspace may not be, for one user.
+/// The directories that may not be a user's workspace.
 pub(super) struct Limits {
     homes: Vec<PathBuf>,
     runtime: Vec<PathBuf>,
-    /// Where links among [`SYSTEM`] lead (`/home -> /var/home`).
+    /// The targets of links among [`SYSTEM`] (`/home -> /var/home`).
     system: Vec<PathBuf>,
-    /// The same of [`WHOLE`].
+    /// The targets of links among [`WHOLE`].
     whole: Vec<PathBuf>,
 }
 
 impl Limits {
     pub(super) fn new(around: &Surroundings<'_>) -> Limits {
-        // Whatever the environment says, the home of the user database is one too.
+        // The home in the user database counts as well, whatever the environment says.
         let recorded = fs::read("/etc/passwd").ok().and_then(|users| recorded_home(&users, around.uid));
         let homes = both_forms(around.home.map(Path::to_owned).into_iter().chain(recorded));
         let runtime = format!("/run/user/{}", around.uid);
@@ -48,16 +48,16 @@ impl Limits {
         Limits { homes, runtime, system: real(SYSTEM), whole: real(WHOLE) }
     }
 
-    /// Why `dir` may not be written as a whole though its path says nothing, if so: a home is often mounted at two places
-    /// (autofs(8), homes that systemd-homed or an image builder binds), and it is the same directory at both. `here` is
-    /// its device and inode number.
+    /// Returns why the directory `here` (device and inode number) may not be written as a whole, although its path is
+    /// harmless. A home is often mounted at two places (autofs(8), bind mounts by systemd-homed or an image builder),
+    /// and it is the same directory at both.
     pub(super) fn refusal_of_place(&self, here: (u64, u64)) -> Option<&'static str> {
         let place = |path: &Path| fs::metadata(path).ok().map(|about| (about.dev(), about.ino()));
         let is_or_above = |home: &PathBuf| home.ancestors().any(|above| place(above) == Some(here));
         self.homes.iter().any(is_or_above).then_some("it is your home directory, or holds it, under another name")
     }
 
-    /// Why `dir` (absolute, without links) may not be written as a whole, if so.
+    /// Returns why `dir` (absolute, without links) may not be written as a whole, or `None` if it may.
     pub(super) fn refusal(&self, dir: &Path) -> Option<&'static str> {
         if dir == Path::new("/") {
             return Some("it is the root of the whole system");
@@ -78,22 +78,23 @@ impl Limits {
     }
 }
 
-/// Whether `dir` is one of `places`, or has one below it.
+/// Whether `dir` is one of `places` or contains one.
 fn is_or_above(dir: &Path, places: &[impl AsRef<Path>]) -> bool {
-    // Nearly all places are shorter than where somebody works, and need not be taken apart.
+    // Nearly all places are shorter than a workspace's path, and the length check is cheaper than `starts_with`.
     let is_long_enough = |place: &&Path| place.as_os_str().len() >= dir.as_os_str().len();
     places.iter().map(AsRef::as_ref).filter(is_long_enough).any(|place| place.starts_with(dir))
 }
 
-/// Whether `dir` is one of `places`, or lies below one.
+/// Whether `dir` is one of `places` or lies below one.
 fn is_in(dir: &Path, places: &[impl AsRef<Path>]) -> bool {
     places.iter().any(|place| dir.starts_with(place))
 }
 
-/// Each path as it is written and without links. One that is not absolute names nothing that is anybody's.
+/// Returns each path as it is written, and again without links if that differs. Drops relative paths and `/`, which
+/// are nobody's home.
 fn both_forms(paths: impl Iterator<Item = PathBuf>) -> Vec<PathBuf> {
     let mut forms: Vec<PathBuf> = paths.filter(|path| path.is_absolute() && path != Path::new("/")).collect();
-    // What the environment and the system say of a home is mostly the same.
+    // The environment and the user database mostly name the same home.
     forms.dedup();
     let real: Vec<PathBuf> = forms.iter().filter_map(|path| real(path)).collect();
     forms.extend(real);
@@ -102,14 +103,14 @@ fn both_forms(paths: impl Iterator<Item = PathBuf>) -> Vec<PathBuf> {
 
 /// The path of `place` without links, if it has any.
 fn real(place: &Path) -> Option<PathBuf> {
-    // One call for most: realpath(3) makes one for each part.
+    // This needs one system call for most paths. realpath(3) needs one for each part.
     if stat::is_plain(&c_path(place)) {
         return None;
     }
     place.canonicalize().ok().filter(|real| real != place)
 }
 
-/// The entries of `/` that are links, where it can be listed: one listing says of all what would be a call for each.
+/// The entries of `/` that are links, if `/` can be listed. One listing replaces a system call for each of them.
 struct Links(Option<Vec<OsString>>);
 
 impl Links {
@@ -141,13 +142,13 @@ impl Links {
             && !is_link(first)
             && fs::read_link(&target).is_err_and(|error| error.kind() == io::ErrorKind::InvalidInput)
         {
-            // As on merged systems, `/bin -> usr/bin`: nothing else need be looked at.
+            // As on systems with a merged /usr (`/bin -> usr/bin`). Nothing else needs a look.
             return Some(target);
         }
         real(place)
     }
 
-    /// Those of `places` that may have links on their way.
+    /// Those of `places` whose paths may contain links.
     fn ways_of<'a>(&self, places: &'a [&str]) -> impl Iterator<Item = &'a Path> {
         let may_lead_on = |place: &&Path| match (&self.0, place.strip_prefix("/")) {
             (Some(links), Ok(name)) if name.components().count() == 1 => {
@@ -164,12 +165,12 @@ fn recorded_home(users: &[u8], uid: u32) -> Option<PathBuf> {
     home_where(users, 2, uid.to_string().as_bytes())
 }
 
-/// The home of the user called `name`, as far as the system has a list of users.
+/// The home of the user called `name`, if /etc/passwd has it.
 pub(super) fn home_of(name: &[u8]) -> Option<PathBuf> {
     home_where(&fs::read("/etc/passwd").ok()?, 0, name)
 }
 
-/// The home in the first line whose field number `field` is `text`.
+/// The home in the first line in which field number `field` is `text`.
 fn home_where(users: &[u8], field: usize, text: &[u8]) -> Option<PathBuf> {
     const HOME: usize = 5;
     users.split(|&byte| byte == b'\n').find_map(|line| {
@@ -179,7 +180,7 @@ fn home_where(users: &[u8], field: usize, text: &[u8]) -> Option<PathBuf> {
     })
 }
 
-/// The error of a directory that may not be the workspace.
+/// The error for a directory that may not be the workspace.
 pub(super) fn error(dir: &Path, reason: &str) -> Error {
     let mut message = b"Refusing to let the program write all of ".to_vec();
     push_printable(&mut message, dir);

@@ -1,9 +1,9 @@
-//! The configuration of git in all its scopes (git-config(1), "SCOPES"): the system's, the user's, a repository's, a
-//! worktree's. The same rule holds for each: the file cannot be changed, nor can what it includes, whatever the
-//! condition, and neither what it names that git executes or obeys.
+//! Git's configuration in all its scopes (git-config(1), "SCOPES"): the system's, the user's, a repository's, a
+//! worktree's. One rule applies to each. The program can change neither the file, nor the files that it includes (under
+//! any condition), nor the files that it names and git executes or obeys.
 //!
-//! Text that cannot be read could name anything. So it stops the run: it would not be enough to hold the file itself,
-//! and a fifo can be written to where it is held.
+//! A file that cannot be read could name anything. It would not be enough to hold the file itself, and a fifo can be
+//! written to even if it is held. So such a file stops the run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -23,18 +23,18 @@ pub(crate) struct Common {
     settings: Vec<Setting>,
 }
 
-/// A setting, and where it comes from.
+/// A setting, and the file that it comes from.
 #[derive(Debug, Clone)]
 pub(super) struct Named {
     pub(super) key: String,
     pub(super) value: Vec<u8>,
-    /// The file, or words for what is none.
+    /// The file, or a description if it comes from no file.
     file: Rc<Path>,
 }
 
 impl Common {
-    /// Where it is (git-config(1), "FILES" and "ENVIRONMENT"), given the two directories and the caller's environment.
-    /// `GIT_CONFIG_SYSTEM` and `GIT_CONFIG_GLOBAL` take the place of other files only for who has them in the
+    /// Finds it by the two directories and the caller's environment (git-config(1), "FILES" and "ENVIRONMENT").
+    /// `GIT_CONFIG_SYSTEM` and `GIT_CONFIG_GLOBAL` replace the other files only for a process that has them in its
     /// environment. A git that was built with another `sysconfdir` has the system's file elsewhere.
     pub(crate) fn new(
         home: Option<&Path>,
@@ -54,53 +54,53 @@ impl Common {
             let key = variable(&format!("GIT_CONFIG_KEY_{number}"))?;
             Some((config::plain_key(&key), variable(&format!("GIT_CONFIG_VALUE_{number}"))?))
         };
-        // As git does, which refuses them all where one is missing.
+        // git refuses all of them if one is missing.
         let settings = (0..count.unwrap_or(0_usize)).map_while(setting).collect();
         Common { files, settings }
     }
 }
 
-/// So much text is read in all. Nobody has that much, and what a stranger has prepared must not keep a run from
-/// beginning.
+/// At most this much text is read in total. Nobody has that much, but a stranger's files must not delay a run without
+/// end.
 const MOST_TEXT: usize = 16 << 20;
 
-/// So many settings are read in all, and so many files looked for that they may name. A file that includes itself ten
-/// times, ten deep, has 10^10.
+/// At most this many settings are read, together with the files that they may name. A file that includes itself ten
+/// times, ten levels deep, has 10^10.
 const MOST_NAMES: usize = 50_000;
 
-/// As git has it (config.c, MAX_INCLUDE_DEPTH).
+/// The same limit as in git (config.c, MAX_INCLUDE_DEPTH).
 const DEEPEST: u32 = 10;
 
 /// Reads configurations, and holds what they name.
 pub(super) struct Scopes<'a> {
     home: Option<&'a Path>,
-    /// What the user and the system have set for every repository.
+    /// The settings of the user and of the system, for every repository.
     common: Vec<Named>,
-    /// What may still be read, in bytes.
+    /// How many bytes may still be read.
     text_left: usize,
     /// How many settings and names may still be looked at.
     names_left: usize,
-    /// What is named from the top of a work tree, by its path.
+    /// Relative names, which git resolves from the top of a work tree, by path.
     relative: BTreeMap<PathBuf, Relative>,
 }
 
-/// For whom something is configured.
+/// Which repositories a setting applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum For {
-    /// For every repository, and this is none yet.
+    /// Every repository, but this directory is none yet.
     NoRepository,
-    /// For every repository.
+    /// Every repository.
     All,
-    /// For one.
+    /// One repository.
     One,
 }
 
-/// Something that is named from the top of a work tree.
+/// A name that git resolves from the top of a work tree.
 struct Relative {
     key: String,
     is_everywhere: bool,
     is_command: bool,
-    /// What it is at the tops that are known.
+    /// The files that it leads to from the known tops.
     originals: BTreeSet<PathBuf>,
 }
 
@@ -109,8 +109,8 @@ impl<'a> Scopes<'a> {
         Scopes { home, common: Vec::new(), text_left: MOST_TEXT, names_left: MOST_NAMES, relative: BTreeMap::new() }
     }
 
-    /// Reads the files of the user and of the system, and holds what they name wherever somebody is. What they name
-    /// from the top of a repository is held with that: [`Scopes::hold_named`]. `cwd` may become one.
+    /// Reads the files of the user and of the system, and holds what they name by an absolute path or relative to
+    /// `cwd`, which may become a repository. [`Scopes::hold_named`] does the same for each repository.
     pub(super) fn read_common(&mut self, area: &mut Area, from: &Common, cwd: &Path) {
         let mut common = Vec::new();
         for file in &from.files {
@@ -120,7 +120,7 @@ impl<'a> Scopes<'a> {
             let file: Rc<Path> = Path::new("the environment").into();
             for (key, value) in from.settings.iter().cloned() {
                 let setting = Named { key, value, file: Rc::clone(&file) };
-                // Relative ones are refused where no file includes them.
+                // git refuses a relative include that does not come from a file.
                 if is_include(&setting.key) && config::is_absolute(&setting.value) {
                     self.read_included(area, &setting, cwd, &mut common, 0);
                 }
@@ -131,14 +131,15 @@ impl<'a> Scopes<'a> {
         self.common = common;
     }
 
-    /// Holds a file of a repository, `missing` or not, and all that it includes, and returns its settings.
+    /// Holds a configuration file of a repository and all that it includes. Returns its settings. `missing` says what
+    /// to do if the file does not exist.
     pub(super) fn read(&mut self, area: &mut Area, file: &Path, missing: Missing) -> Vec<Named> {
         let mut settings = Vec::new();
         self.read_file(area, file, missing, &mut settings, 0);
         settings
     }
 
-    /// Holds what these settings, and those of the user and the system, name in a repository with the top `top`.
+    /// Holds what these settings and those of the user and the system name in the repository with the top `top`.
     pub(super) fn hold_named(&mut self, area: &mut Area, own: &[Named], top: &Path) {
         let common = std::mem::take(&mut self.common);
         self.hold(area, &common, top, For::All);
@@ -146,7 +147,7 @@ impl<'a> Scopes<'a> {
         self.common = common;
     }
 
-    /// What git obeys in every work tree, by all that was read.
+    /// The names that git obeys in every work tree, by all settings that were read.
     pub(super) fn take_names(&mut self) -> Vec<SettleName> {
         let relative = std::mem::take(&mut self.relative).into_iter();
         let name = |(path, named): (PathBuf, Relative)| SettleName {
@@ -159,7 +160,8 @@ impl<'a> Scopes<'a> {
         relative.map(name).collect()
     }
 
-    /// Outside of repositories, what they would have may be missing.
+    /// Holds what `settings` name, with relative paths resolved from `top`. A file that only a repository would need
+    /// may be missing if `top` is none.
     fn hold(&mut self, area: &mut Area, settings: &[Named], top: &Path, whose: For) {
         for setting in settings {
             let goes_on = self.hold_setting(area, setting, top, whose);
@@ -170,7 +172,7 @@ impl<'a> Scopes<'a> {
         }
     }
 
-    /// False where no more may be looked at.
+    /// Returns false if a limit is reached and nothing more may be looked at.
     fn hold_setting(&mut self, area: &mut Area, setting: &Named, top: &Path, whose: For) -> bool {
         let Named { key, value, .. } = setting;
         if let Some(maker) = config::maker(key, value) {
@@ -203,7 +205,8 @@ impl<'a> Scopes<'a> {
         true
     }
 
-    /// Keeps what is named from the top, since the program may make another one. `held` is what it is at this one.
+    /// Remembers a name that is relative to the top of a work tree, because the program may make another work tree.
+    /// `held` is the file that it leads to in this one.
     fn note(&mut self, key: &str, path: &[u8], whose: For, is_command: bool, held: Option<PathBuf>) {
         if config::is_absolute(path) || path.contains(&0) {
             return;
@@ -216,7 +219,7 @@ impl<'a> Scopes<'a> {
         relative.originals.extend(held);
     }
 
-    /// A word of a command. It may name a file: returns where that is, if it is there.
+    /// Holds the file that a word of a command may name. Returns where it is, if it exists.
     fn hold_word(&self, area: &mut Area, word: &Word, top: &Path) -> Option<PathBuf> {
         let path = self.expand(area, &word.text, top)?;
         match fs::metadata(&path) {
@@ -281,13 +284,13 @@ impl<'a> Scopes<'a> {
 }
 
 impl Named {
-    /// Says that this is what names whatever is held next.
+    /// Notes that this setting names what is held next.
     fn is_at_work(&self, area: &mut Area) {
         area.named_by = Some((self.key.clone(), Rc::clone(&self.file)));
     }
 }
 
-/// Whether a path ends with a name, and neither with `.` nor with `..`.
+/// Whether a path ends with a name and not with `..`.
 fn has_name(path: &[u8]) -> bool {
     let last = path.split(|&byte| byte == b'/').rfind(|part| !matches!(*part, b"" | b"."));
     last.is_some_and(|last| last != b"..")

@@ -1,8 +1,8 @@
-//! One walk through a workspace, for the repositories in it.
+//! Walks once through a workspace and finds the repositories in it.
 //!
-//! The tree may be somebody's who is hostile. So the walk goes along descriptors, where no path can be too long and no
-//! link is followed, and nothing recurs on the stack. One directory is open for each of the last levels; those above
-//! are found again by `..`, and must be the same then.
+//! The tree may be hostile. So the walk uses descriptors: no path is too long for it, and it follows no link. It does
+//! not recurse, so a deep tree cannot exhaust the stack. Only the directories of the last levels stay open. The walk
+//! finds those above again by `..`, and checks that they are the same.
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -21,30 +21,30 @@ use crate::sys::open::{self, For};
 use crate::sys::stat::{self, Kind, Stat};
 use crate::sys::{Errno, Result, Spent, error_text, statfs};
 
-/// What a walk has found.
+/// The result of a walk.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    /// Everything called `.git`, whatever it is.
+    /// Every entry called `.git`, of any type.
     pub(super) dot_gits: Vec<PathBuf>,
-    /// Directories that look like git directories and have another name.
+    /// Directories that look like git directories but have another name.
     pub(super) bare: Vec<PathBuf>,
     /// Links called `.gitmodules` beside a `.git`.
     pub(super) gitmodules: Vec<PathBuf>,
-    /// The names in the directory where the walk began that somebody obeys.
+    /// The names in the top directory that shells, editors or agents obey.
     pub(super) names: Names,
-    /// A directory high above the first of these that is too deep for a mount.
+    /// A directory far above the first of these that is too deep for a mount.
     pub(super) too_deep: Option<PathBuf>,
 }
 
-/// Levels that are kept open.
+/// How many levels stay open.
 const OPEN: usize = 32;
 
 /// A directory on the way from the top to where the walk is.
 struct Level {
     open: Option<OwnedFd>,
-    /// What it is, where it was closed meanwhile.
+    /// Its identity, if it was closed.
     about: Option<Stat>,
-    /// Directories in it that are still to be visited.
+    /// Directories in it that the walk has still to visit.
     ahead: Vec<CString>,
     /// Length of its path.
     path: usize,
@@ -52,10 +52,10 @@ struct Level {
     marks_last: bool,
 }
 
-/// Walks through `top` and all below it, with what is mounted there. No link is followed, and of git directories
-/// nothing is entered that git has made.
+/// Walks through `top` and everything below it, other mounts too. It follows no link, and in a git directory it does
+/// not enter git's own directories.
 ///
-/// The types of files come with the names (getdents(2)): no file is looked at.
+/// getdents(2) returns the types of files with their names, so usually no file needs a call of its own.
 pub(super) fn walk(top: &Path, uid: u32, budget: &mut Budget) -> std::result::Result<Found, Error> {
     let path = top.as_os_str().as_bytes().to_owned();
     let (found, levels, entries, spent) = (Found::default(), Vec::new(), Entries::new(), Spent::default());
@@ -74,12 +74,12 @@ struct Walk<'b> {
     /// Where the walk is.
     path: Vec<u8>,
     entries: Entries,
-    /// Directories that have been visited.
+    /// Visited directories, which are still to be closed.
     spent: Spent,
 }
 
 impl Walk<'_> {
-    /// Visits what lies ahead.
+    /// Visits all directories that are left.
     fn visit_all(&mut self) -> Result<()> {
         while let Some(level) = self.levels.last_mut().filter(|_| !self.budget.is_spent()) {
             self.path.truncate(level.path);
@@ -116,7 +116,7 @@ impl Walk<'_> {
         };
         let back = open::any_mount(open.as_fd(), c"..", For::Listing)?;
         let about = stat::fstat(back.as_fd())?;
-        // Somebody has moved one of them, and what is ahead cannot be found any more.
+        // Another process has moved a directory, so the remaining ones cannot be found any more.
         if !above.about.is_some_and(|was| was.is_same_file(about)) {
             return Err(Errno::ESTALE);
         }
@@ -128,16 +128,16 @@ impl Walk<'_> {
     fn visit(&mut self, above: BorrowedFd<'_>, name: &CStr) -> Result<()> {
         match self.open(above, name) {
             Ok((open, marks_last)) => self.enter(open, marks_last),
-            // Somebody works here.
+            // Another process has removed or replaced it meanwhile.
             Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(()),
-            // Closed to the program as well; but the owner can open it.
+            // The program cannot enter it either. But an owner could change its mode.
             Err(Errno::EACCES) if !self.is_own(above, name) => Ok(()),
             Err(errno) => Err(errno),
         }
     }
 
-    /// Opens the directory `name` of `above`, and finds out whether its file system marks the last entry: on the mount of
-    /// the directory above it is the same.
+    /// Opens the directory `name` of `above`, and finds out whether its file system marks the last entry. The answer is
+    /// the same for all directories of one mount.
     fn open(&self, above: BorrowedFd<'_>, name: &CStr) -> Result<(OwnedFd, bool)> {
         if let Some(level) = self.levels.last() {
             match open::same_mount(above, name, For::Listing) {
@@ -180,7 +180,7 @@ impl Walk<'_> {
         }
         if seen.is_git_dir() {
             self.note(None);
-            // There may be work trees in it.
+            // Work trees may lie in the other directories.
             ahead.retain(|name| !is_gits_own(name));
         }
         if seen.dot_git {
@@ -212,20 +212,20 @@ impl Walk<'_> {
     fn is_own(&self, dir: BorrowedFd<'_>, name: &CStr) -> bool {
         match stat::look_at(dir, name) {
             Ok(about) => about.is_some_and(|about| about.owner == self.uid),
-            // What cannot even be looked at lies in a directory that can be listed, but not entered.
+            // The look fails if `dir` can be listed but not searched. Then the owner of `dir` decides.
             Err(_) => stat::fstat(dir).is_ok_and(|about| about.owner == self.uid),
         }
     }
 }
 
-/// Directories that git makes in a git directory (gitrepository-layout(5)).
+/// Whether git makes a directory of this name in a git directory (gitrepository-layout(5)).
 fn is_gits_own(name: &CStr) -> bool {
     const NAMES: [&CStr; 9] =
         [c"branches", c"hooks", c"info", c"logs", c"modules", c"objects", c"refs", c"reftable", c"worktrees"];
     NAMES.contains(&name)
 }
 
-/// The names in a directory that somebody obeys; `None` where it cannot be listed.
+/// The names in a directory that shells, editors or agents obey. `None` if it cannot be listed.
 pub(super) fn names(dir: &Path, budget: &mut Budget) -> Option<Names> {
     let open = open::any_mount(AT_FDCWD, &c_path(dir), For::Listing).ok()?;
     let mut entries = Entries::new();
@@ -236,12 +236,12 @@ pub(super) fn names(dir: &Path, budget: &mut Budget) -> Option<Names> {
     Some(names)
 }
 
-/// What the entry `name` of `dir` is of what shells, editors and agents obey.
+/// Which of the names that shells, editors and agents obey the entry `name` of `dir` is.
 fn later(dir: BorrowedFd<'_>, name: &CStr) -> Option<&'static CStr> {
     names::recognize(dir, name, TABLE.iter().map(|(path, _)| first_part(path)))
 }
 
-/// What of a directory says whether git works there.
+/// The entries of a directory that show whether it is a git directory or contains one.
 #[derive(Default)]
 struct Seen {
     dot_git: bool,
@@ -253,7 +253,7 @@ struct Seen {
 }
 
 impl Seen {
-    /// Links too: git follows them.
+    /// Links count as well, because git follows them.
     fn add(&mut self, dir: BorrowedFd<'_>, name: &CStr, kind: Option<Kind>) {
         const KNOWN: [&CStr; 6] = [c".git", c".gitmodules", c"HEAD", c"objects", c"refs", c"commondir"];
         match names::recognize(dir, name, KNOWN).map(CStr::to_bytes) {
@@ -267,13 +267,13 @@ impl Seen {
         }
     }
 
-    /// As git has it (setup.c, `is_git_directory`).
+    /// The same test as in git (setup.c, `is_git_directory`).
     fn is_git_dir(&self) -> bool {
         self.head && (self.objects && self.refs || self.commondir)
     }
 }
 
-/// A path for a message: of one that no call takes, the first directories.
+/// Returns a path for a message. If it is too long for a system call, only its first directories.
 fn high_above(path: &Path) -> PathBuf {
     const SHOWN: usize = 512;
     if !is_too_deep(path.as_os_str().as_bytes()) {

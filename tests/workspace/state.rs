@@ -226,8 +226,14 @@ fn nothing_that_git_obeys_later_has_another_name() {
     place.repository("r");
     let commit = "commit() { git commit --allow-empty -qm x; };";
     let cases = [
-        (format!("{commit} {REBASE} rebase; ln .git/rebase-merge/git-rebase-todo .git/todo"), "rebase-merge cannot be read"),
-        ("git update-index --split-index; for f in .git/sharedindex.*; do ln $f .git/shared; done".into(), "index is none"),
+        (
+            format!("{commit} {REBASE} rebase; ln .git/rebase-merge/git-rebase-todo .git/todo"),
+            "rebase-merge cannot be read",
+        ),
+        (
+            "git update-index --split-index; for f in .git/sharedindex.*; do ln $f .git/shared; done".into(),
+            "index is none",
+        ),
     ];
     for (script, said) in cases {
         place.host(".", "cp -a r w");

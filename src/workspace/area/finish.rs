@@ -1,4 +1,4 @@
-//! What comes of an [`Area`] once all is held: mounts, names that are looked for, what is put in order afterwards.
+//! Turns a complete [`Area`] into the result: mounts, watched names, and what to put in order afterwards.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -13,12 +13,12 @@ use crate::sys::stat;
 use crate::workspace::{Workspace, id_of};
 
 impl Area {
-    /// What to mount: what lies deeper comes later.
+    /// Returns the result. Deeper mounts come later.
     pub(in crate::workspace) fn finish(self, settle: Settle) -> io::Result<Workspace> {
         let settle = self.settlement(settle)?;
         let nearest = |path: &Path| path.ancestors().skip(1).find_map(|above| self.mounts.get(above));
         let needed = self.mounts.iter().filter(|(path, access)| {
-            // What is read-only below something that is needs no mount of its own.
+            // A read-only place below a read-only mount needs no mount of its own.
             **access == Access::Write || nearest(path) != Some(&Access::Read)
         });
         let ops = needed.map(|(path, access)| bind(path, *access)).collect();
@@ -39,9 +39,9 @@ impl Area {
         Ok(Workspace { identity: Vec::new(), ops, unheld, watch: watch.collect(), settle })
     }
 
-    /// What is put in order afterwards: all that can be written, but for what is held, and what else was `found`.
+    /// What to put in order afterwards: everything writable except what is held. `found` holds the rest.
     fn settlement(&self, found: Settle) -> io::Result<Settle> {
-        // What lies elsewhere is not walked through.
+        // What is held outside of the writable directories is left out, because nothing walks through it.
         let is_held = |(path, access): &(&PathBuf, &Access)| **access != Access::Write && self.contains(path);
         let (mut held, mut held_as) = (Vec::new(), Vec::new());
         for (path, _) in self.mounts.iter().filter(is_held) {
@@ -63,8 +63,8 @@ impl Area {
         Ok(Settle { tops, held, held_as, ..found })
     }
 
-    /// Directories on the way from a writable place to what is held in it become mounts too: moving one would take
-    /// what is held with it, and leave its name free for something else.
+    /// Mounts each directory between a writable place and a held file in it. Otherwise the program could move such a
+    /// directory away, the held file with it, and put another file at the free path.
     pub(in crate::workspace) fn pin_ways(&mut self) {
         let mut ways = BTreeSet::new();
         for path in self.mounts.keys() {

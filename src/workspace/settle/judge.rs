@@ -1,8 +1,8 @@
-//! What a configuration of the program's is, and how much is read to find that out.
+//! Judges the configurations that the program made, and limits how much is read for that.
 //!
-//! The program chooses how many files there are, how long they are and how many names each has. So there is a bound on
-//! bytes, on settings and on time; a file with many names is read once; and beyond the bounds a file is not read at all
-//! but set aside. Thus the look ends soon, and nothing gets through because there was too much of it.
+//! The program chooses the number of files, their length, and the number of hard links to each. So bytes, settings and
+//! time are bounded, and a file with many names is read once. Beyond the bounds a file is set aside unread. So the look
+//! ends soon, and no file escapes it because there are too many.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -47,7 +47,7 @@ pub(super) const LIMITS: Limits = Limits {
 /// Why a file with more than one link is replaced by a copy.
 pub(super) const OTHER_NAME: &str = "has another name (a hard link), under which a program could change it later";
 
-/// What is to be done with a configuration.
+/// What to do with a configuration.
 pub(super) enum Verdict {
     Harmless,
     /// It is set aside, and this takes its place.
@@ -56,7 +56,7 @@ pub(super) enum Verdict {
 
 /// Reads configurations, within limits.
 pub(super) struct Judge {
-    /// What is left of them.
+    /// What is left of the limits.
     limits: Limits,
     /// When all of it ends.
     end: Instant,
@@ -70,12 +70,12 @@ impl Judge {
         Judge { limits, end: Instant::now() + limits.all, known: HashMap::new() }
     }
 
-    /// How long all may take.
+    /// How long the whole look may take.
     pub(super) fn time(&self) -> Duration {
         self.limits.all
     }
 
-    /// Whether the time for all is over.
+    /// Whether the time for the whole look is over.
     pub(super) fn is_late(&self) -> bool {
         Instant::now() >= self.end
     }
@@ -149,7 +149,7 @@ impl Judge {
         }
     }
 
-    /// Takes so many bytes off what is left. False where that is not enough; then nothing is left.
+    /// Takes `bytes` off what is left. If that is not enough, returns false, and nothing is left.
     fn spend(&mut self, bytes: u64) -> bool {
         let left = self.limits.bytes.checked_sub(bytes);
         self.limits.bytes = left.unwrap_or(0);

@@ -1,18 +1,18 @@
-//! What is done when nothing lives in the box any more: git repositories that the program has made or completed are put
-//! in order, so that git outside executes nothing of them and writes nothing through them.
+//! Puts git repositories in order that the program has made or completed, once no process lives in the box any more.
+//! git outside must execute nothing from them and write nothing through them.
 //!
-//! All that could be written is walked through once more. Only what was held is left alone, and links that were written
-//! down before the program started. No time in the file system counts: a program can have things ready since an earlier
-//! run, and move the directory around them into place, which changes no time of theirs. The tree is the program's:
-//! everything happens along descriptors, no link is followed, nothing recurs on the stack, and what cannot be looked at
-//! is said.
+//! This walks once more through everything that the program could write. It leaves alone only what was held, and links
+//! that were recorded before the program started. It ignores all times in the file system: a program can prepare files
+//! in an earlier run and move the directory around them into place, which changes no time of the files. The program
+//! made the tree, so this works along descriptors, follows no link, does not recurse, and reports what it cannot look
+//! at.
 //!
-//! Nothing is lost: what git would obey gets another name beside the old one. Links only are removed, and their targets
-//! said.
+//! Nothing is lost: what git would obey is renamed within its directory. Only links are removed, and their targets are
+//! reported.
 //!
-//! The look ends, however much the program has made: there are bounds on what is read and on time ([`judge`]). Signals
-//! wait until then, which is a few seconds. And nothing is said before all is done: whoever reads the lines may make
-//! this process wait for ever.
+//! The look ends however much the program has made, because what is read and the time are bounded ([`judge`]). Signals
+//! wait until then, a few seconds at most. Messages come after all work, because their reader may make this process
+//! wait for ever.
 
 mod harmless;
 mod index;
@@ -44,13 +44,14 @@ use crate::sys::{Errno, error_text, process};
 use judge::{Judge, LIMITS, Limits};
 use tree::Tree;
 
-/// So many lines are said of one run; a program can make repositories without number.
+/// At most this many lines are reported for a run, because a program can make any number of repositories.
 const MOST_LINES: usize = 20;
 
-/// So many things are said of one repository, for the same reason.
+/// At most this many changes are reported for one repository, for the same reason.
 const MOST_DEEDS: usize = 6;
 
-/// No call takes a longer path, in bytes (`PATH_MAX`, with the NUL); nothing that was there at the start has one.
+/// In bytes. No system call takes a longer path (`PATH_MAX` counts the NUL), so nothing that was noted at the start has
+/// one.
 const LONGEST_PATH: usize = 4095;
 
 /// Something that was put in order, or that could not be looked at.
@@ -58,9 +59,9 @@ const LONGEST_PATH: usize = 4095;
 pub(crate) struct Settled {
     /// The git directory, or the directory with the pointer file.
     pub(crate) path: PathBuf,
-    /// What was done, each in printable characters.
+    /// What was done, in printable characters.
     pub(crate) deeds: Vec<String>,
-    /// A command that takes it back.
+    /// A command that undoes it.
     pub(crate) undo: Option<String>,
 }
 
@@ -79,8 +80,7 @@ impl Settled {
     }
 }
 
-/// Puts in order what the program has left. Returns each repository where something was done or could not be, for
-/// whoever says so.
+/// Puts in order what the program has left. Returns each repository where something was done or could not be done.
 pub(crate) fn settle(wish: &Settle) -> Vec<Settled> {
     settle_within(wish, LIMITS)
 }
@@ -107,7 +107,7 @@ fn settle_within(wish: &Settle, limits: Limits) -> Vec<Settled> {
     told.finish()
 }
 
-/// Deals with what the walk has kept for later, as long as there is time.
+/// Handles what the walk has kept for later, while there is time.
 fn settle_found(facts: &Facts<'_>, judge: &Judge, found: &Found, told: &mut Told) {
     let pointers = found.pointers.iter().map(|place| (place, true));
     for (place, is_pointer) in pointers.chain(found.tops.iter().map(|top| (top, false))) {
@@ -130,39 +130,40 @@ fn commands(before: &[SettleCommands]) -> HashMap<&[u8], Vec<&[u8]>> {
 
 /// What is known before the walk.
 struct Facts<'a> {
-    /// What was held, by its path, and which file it was.
+    /// The identities of the held files, by path.
     held: HashMap<&'a [u8], FileId>,
-    /// Links that were there before, by their paths.
+    /// Links that existed before the run, by path.
     links: HashMap<&'a [u8], &'a SettleLink>,
-    /// Commands in unfinished rebases that were there before, by their git directories.
+    /// Commands of unfinished rebases from before the run, by git directory.
     commands: HashMap<&'a [u8], Vec<&'a [u8]>>,
     tops: &'a [SettleTop],
-    /// What is obeyed in every work tree.
+    /// Names that git obeys in every work tree.
     names: &'a [SettleName],
-    /// Whoever runs this.
+    /// The id of the user who runs this.
     user: u32,
 }
 
 impl Facts<'_> {
-    /// Whether `path`, which is `name` in `dir`, was held, and is still the same. Without a look at one that is too long
-    /// for that: a tree of the program's can be deeper than looking is quick.
+    /// Whether `path`, which is `name` in `dir`, was held and is still the same file. A path that is too long is not
+    /// even looked up, because the lookups would be slow in a very deep tree.
     fn is_held(&self, dir: BorrowedFd<'_>, name: &CStr, path: &[u8]) -> bool {
         let held = if path.len() <= LONGEST_PATH { self.held.get(path) } else { None };
         let is_same = |held| matches!(stat::look_at(dir, name), Ok(Some(now)) if id_of(now) == held);
         held.is_some_and(|held| is_same(*held))
     }
 
-    /// The same for `name` in the directory `path`, which `dir` is.
+    /// The same for `name` in `dir`, whose path is `path`.
     fn is_held_in(&self, dir: BorrowedFd<'_>, name: &CStr, path: &[u8]) -> bool {
         path.len() < LONGEST_PATH && self.is_held(dir, name, &[path, b"/", name.to_bytes()].concat())
     }
 
-    /// Whether this is one of the directories that the look began in.
+    /// Whether this is one of the directories where the walk starts.
     fn is_top(&self, about: Stat) -> bool {
         self.tops.iter().any(|top| (top.identity.device, top.identity.inode) == (about.device, about.inode))
     }
 
-    /// Whether the link `name` in the directory `path`, which `dir` is, was there before, and leads where it did.
+    /// Whether the link `name` in `dir`, whose path is `path`, existed before the run and still leads to the same
+    /// place.
     fn is_old_link(&self, dir: BorrowedFd<'_>, name: &CStr, path: &[u8], target: &CStr) -> bool {
         if self.links.is_empty() || path.len() >= LONGEST_PATH {
             return false;
@@ -183,19 +184,19 @@ impl Facts<'_> {
 struct Found {
     /// Device and inode number of each git directory that was put in order or is held.
     git_dirs: HashSet<(u64, u64)>,
-    /// Directories with something called `.git` in them that is no directory.
+    /// Directories with an entry `.git` that is no directory.
     pointers: Vec<Vec<u8>>,
-    /// Git directories that were not there before, and the directories around them: git works in either.
+    /// New git directories, and the directories around them. git works in both.
     tops: Vec<Vec<u8>>,
 }
 
-/// What there is to say. What could not be done comes first: a program can make as much of the rest as it likes.
+/// The findings. Failures come first, because a program can make any number of the others.
 #[derive(Default)]
 struct Told {
     undone: Vec<Settled>,
     done: Vec<Settled>,
     more: usize,
-    /// There was no time for all.
+    /// Whether time ran out.
     is_cut_short: bool,
 }
 
@@ -214,7 +215,7 @@ impl Told {
         self.say(Settled { path: shortened(path), deeds: vec![why], undo: None }, false);
     }
 
-    /// Says once that there was no time for all. `path` is where the look ended.
+    /// Reports once that time ran out. `path` is where the look ended.
     fn cut_short(&mut self, path: &[u8], time: Duration) {
         if std::mem::replace(&mut self.is_cut_short, true) {
             return;
@@ -227,7 +228,7 @@ impl Told {
         self.undone.insert(0, Settled { path: shortened(path), deeds: vec![why], undo: None });
     }
 
-    /// All there is to say, with how much was not kept.
+    /// Returns all findings, and the number of those that were dropped.
     fn finish(mut self) -> Vec<Settled> {
         if self.more > 0 {
             let deeds = vec![format!("{} more repositories or directories like these", self.more)];
@@ -244,7 +245,7 @@ struct Deeds {
     said: Vec<String>,
     has_failed: bool,
     more: usize,
-    /// New names, and old ones.
+    /// New names, each with the old one.
     moved: Vec<(String, String)>,
 }
 
@@ -265,7 +266,7 @@ impl Deeds {
 
     fn failed(&mut self, what: &str, errno: Errno) {
         let said = format!("{what}: {}", error_text(errno as i32));
-        // Never among those that are only counted.
+        // The first failure must not be among those that are only counted.
         match self.has_failed {
             true => self.add(|| said),
             false => self.said.insert(0, said),
@@ -292,14 +293,14 @@ impl Deeds {
 fn open_top(top: &SettleTop) -> Result<OwnedFd, Errno> {
     let open = open::dir_without_links(&top.path)?;
     let (now, then) = (id_of(stat::look_at_open(open.as_fd())?), top.identity);
-    // Only statx(2) tells the time of birth. Where that was refused, the numbers have to do: a workspace that is not put
-    // in order is worse.
+    // Only statx(2) tells the time of birth. If it was refused, device and inode number must be enough: not to put the
+    // workspace in order would be worse.
     let is_born_with = now.born.zip(then.born).is_none_or(|(now, then)| now == then);
     let has_its_numbers = (now.device, now.inode) == (then.device, then.inode);
     if has_its_numbers && is_born_with { Ok(open) } else { Err(Errno::ESTALE) }
 }
 
-/// A path for a message: of one that no command takes, the ends.
+/// Returns a path for a message. If it is too long for any command, only its start and end.
 fn shortened(path: &[u8]) -> PathBuf {
     const END: usize = 200;
     if path.len() <= LONGEST_PATH {
@@ -308,7 +309,7 @@ fn shortened(path: &[u8]) -> PathBuf {
     path_of(&[&path[..END], b"[...]", &path[path.len() - END..]].concat()).to_owned()
 }
 
-/// A text of the program's in a message.
+/// Makes a text that the program chose printable.
 fn shown(text: &CStr) -> String {
     printable(path_of(text.to_bytes()))
 }

@@ -1,6 +1,7 @@
-//! The walk through a tree that somebody hostile has made: as deep and as wide as the file system allows.
+//! Walks through a hostile tree, which may be as deep and as wide as the file system allows.
 //!
-//! One directory is open for each of the last levels. Those above are found again by `..`, and must be the same then.
+//! Only the directories of the last levels stay open. The walk finds those above again by `..`, and checks that they
+//! are the same.
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -16,7 +17,7 @@ use crate::workspace::layout::REMOTES;
 use crate::workspace::names as judged;
 use crate::workspace::rebase::STATES;
 
-/// Levels that are kept open.
+/// How many levels stay open.
 const OPEN: usize = 32;
 
 /// So many pointer files are followed; there are as many as submodules and worktrees otherwise.
@@ -145,8 +146,8 @@ impl<'t, 'f> Tree<'t, 'f> {
         }
     }
 
-    /// Opens a directory for listing. One that the user has closed to themselves, which the program can do, is opened to
-    /// them as long as this takes; one of somebody else was closed to the program as well.
+    /// Opens a directory for listing. One that the user has closed to themselves, which the program can do, is opened
+    /// to them as long as this takes; one of somebody else was closed to the program as well.
     fn open(&mut self, above: BorrowedFd<'_>, name: &CStr) -> Result<Option<Dir>> {
         let mode_to_restore = |about: Stat| {
             let is_closed = about.permissions() & 0o500 != 0o500 && about.owner == self.facts.user;
