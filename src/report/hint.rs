@@ -21,7 +21,7 @@ pub(crate) struct Terms {
     pub(crate) tmpfs: &'static str,
 }
 
-/// Describes denied files with other hard links that could not be covered. The name of a directory or mount may follow.
+/// Describes other hard links of denied files that were not found. The name of a directory or mount may follow.
 pub(crate) fn links_left(failure: &Failure) -> String {
     let files = match failure.count {
         1 => "1 file has more hard links".to_owned(),

@@ -184,7 +184,7 @@ impl Words {
             FsOp::Hostname { name } => self.one("--hostname", name),
             FsOp::RemountReadOnly { dest } => self.one("--remount-ro", dest),
             FsOp::Deny { .. } => return none("--deny", None),
-            // No option of this dialect asks for these.
+            // No option of `pinfold run` asks for these.
             FsOp::Bind { source: Source::Link(_), .. } => {
                 return none("holding a symbolic link of the workspace", None);
             }
@@ -225,7 +225,7 @@ impl Words {
             Seccomp::Profile { .. } => {
                 return none("--syscall-allow (or --allow-userns, which implies it)", Some(Field::SyscallAllow(0)));
             }
-            // No option of this dialect asks for these.
+            // No option of `pinfold run` asks for these.
             Seccomp::Programs(_) | Seccomp::ReadLate(_) => return none("one of the filters", Some(Field::Seccomp)),
         }
         if *nested_userns != NestedUserNs::Allow {
