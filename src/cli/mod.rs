@@ -68,8 +68,8 @@ fn pinfold_command(line: CommandLine) -> u8 {
     }
     match commands::find(&String::from_utf8_lossy(&word)) {
         Ok(command) => {
-            // Refuse setuid privileges before any file is read: the caller may not be allowed to read it (CVE-2020-5291
-            // and similar). The `bwrap` front end refuses in its own words.
+            // Refuse privileges that the program's file gives (setuid) before any file is read: the caller may not be
+            // allowed to read it (CVE-2020-5291 and similar). The `bwrap` front end refuses in its own words.
             if command.id != Id::Bwrap
                 && let Err(error) = host::refuse_privileges()
             {
