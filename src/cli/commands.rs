@@ -1,4 +1,4 @@
-//! The commands of `pinfold`. One table: the front end, `pinfold --help`, the manual page and the completions read it.
+//! The commands of `pinfold`, in one table for the front end, `pinfold --help`, the manual page and the completions.
 
 use std::ffi::OsStr;
 
@@ -8,15 +8,15 @@ use crate::suggest::nearest;
 /// One command.
 #[derive(Debug)]
 pub(crate) struct Command {
-    /// Which one it is.
+    /// Its identifier.
     pub id: Id,
     /// As typed.
     pub name: &'static str,
-    /// What may follow: words in capitals are to be replaced, those in brackets can be left out.
+    /// The words that may follow. Capitals are placeholders, and brackets mark what is optional.
     pub form: &'static str,
-    /// What it does, in a sentence or two for `pinfold --help`; `NAME` in backquotes is to be typed.
+    /// What it does, in a sentence or two for `pinfold --help`. Text in backquotes is to be typed.
     pub brief: &'static str,
-    /// Commands of its own.
+    /// Its subcommands.
     pub subs: &'static [Subcommand],
 }
 
@@ -35,21 +35,21 @@ pub(crate) enum Id {
     Doctor,
 }
 
-/// What follows `pinfold run`.
+/// The words that follow `pinfold run`.
 pub(super) const RUN_FORM: &str = "[OPTIONS...] [--] COMMAND [ARGS...]";
 
-/// A command of a command.
+/// A subcommand.
 #[derive(Debug)]
 pub(crate) struct Subcommand {
     /// As typed.
     pub name: &'static str,
-    /// As [`Command::form`].
+    /// Like [`Command::form`].
     pub form: &'static str,
     /// What it does, on one line, without a full stop.
     pub brief: &'static str,
 }
 
-/// The commands, in the order to show them.
+/// The commands, in the order of the help.
 pub(crate) const COMMANDS: &[Command] = &[
     Command {
         id: Id::Run,
@@ -89,7 +89,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     },
 ];
 
-/// Of `pinfold profile`.
+/// The subcommands of `pinfold profile`.
 pub(crate) const PROFILE: &[Subcommand] = &[
     Subcommand { name: "list", form: "", brief: "Print the profiles that can be named, and where they come from" },
     Subcommand { name: "show", form: "NAME|FILE", brief: "Print the text of a profile" },
@@ -101,7 +101,7 @@ pub(crate) const PROFILE: &[Subcommand] = &[
     Subcommand { name: "diff", form: "NAME|FILE NAME|FILE", brief: "Compare what two profiles say" },
 ];
 
-/// Of `pinfold seccomp`.
+/// The subcommands of `pinfold seccomp`.
 pub(crate) const SECCOMP: &[Subcommand] = &[
     Subcommand { name: "list", form: "", brief: "Print the profiles that come with pinfold, and the groups" },
     Subcommand { name: "show", form: "NAME|@GROUP", brief: "Print the text of a profile, or the members of a group" },
@@ -122,7 +122,7 @@ pub(crate) const SECCOMP: &[Subcommand] = &[
     },
 ];
 
-/// The command that is called `name`; otherwise what may have been meant.
+/// The command called `name`, or else a similar name.
 pub(crate) fn find(name: &str) -> Result<&'static Command, Option<&'static str>> {
     match COMMANDS.iter().find(|command| command.name == name) {
         Some(command) => Ok(command),
@@ -131,19 +131,18 @@ pub(crate) fn find(name: &str) -> Result<&'static Command, Option<&'static str>>
 }
 
 impl Subcommand {
-    /// The options that its form names.
+    /// The options in its form.
     pub(crate) fn options(&self) -> impl Iterator<Item = &'static str> {
         options(self.form)
     }
 }
 
-/// The options that a form names.
+/// The options in a form.
 fn options(form: &'static str) -> impl Iterator<Item = &'static str> {
     form.split([' ', '[', ']', '|']).filter(|word| word.starts_with('-') && *word != "--")
 }
 
-/// What is wrong with the words of a command, and how it is used: `sub` is the one of its own that was meant, where that
-/// is known.
+/// The error for wrong words after a command, with its usage. `sub` is the subcommand, if it is known.
 pub(crate) fn misused(command: &str, sub: Option<&Subcommand>, message: impl Into<Vec<u8>>) -> Error {
     let own = COMMANDS.iter().find(|known| known.name == command && known.subs.is_empty());
     let hint = match (sub, own) {
@@ -154,7 +153,7 @@ pub(crate) fn misused(command: &str, sub: Option<&Subcommand>, message: impl Int
     Error::new(ErrorKind::Invalid, message).with_hint(Some(hint))
 }
 
-/// The error about too many words behind a command, or too few.
+/// The error for too many or too few words after a command.
 pub(crate) fn wrong_count(command: &str, sub: &Subcommand, words: &[&OsStr]) -> Error {
     let wanted = sub.form.split(' ').filter(|word| !word.is_empty()).take_while(|word| !word.starts_with('['));
     let message = match words.get(wanted.count()) {
@@ -164,13 +163,13 @@ pub(crate) fn wrong_count(command: &str, sub: &Subcommand, words: &[&OsStr]) -> 
     misused(command, Some(sub), message)
 }
 
-/// The error about a word that is no command of `command`.
+/// The error for a word that is not a subcommand of `command`.
 pub(crate) fn unknown_command(command: &str, subs: &[Subcommand], word: &OsStr) -> Error {
     let near = nearest(&word.to_string_lossy(), subs.iter().map(|sub| sub.name));
     unknown("command", command, None, word, near)
 }
 
-/// The error about an option, or another word, that the command does not take.
+/// The error for an option or another word that the command does not accept.
 pub(crate) fn unknown_option(command: &str, sub: Option<&Subcommand>, word: &OsStr) -> Error {
     let (form, subs) = COMMANDS
         .iter()
@@ -178,9 +177,9 @@ pub(crate) fn unknown_option(command: &str, sub: Option<&Subcommand>, word: &OsS
         .map_or(("", &[][..]), |command| (command.form, command.subs));
     let text = word.to_string_lossy();
     let kind = if text.starts_with('-') { "option" } else { "word" };
-    // The dashes may have been forgotten.
+    // The caller may have forgotten the dashes.
     let text = if kind == "option" { text.into_owned() } else { format!("--{text}") };
-    // Every letter is near to every other.
+    // Only long options: any one-letter name is similar to any other.
     let near =
         |known: &mut dyn Iterator<Item = &'static str>| nearest(&text, known.filter(|name| name.starts_with("--")));
     let own = near(&mut sub.into_iter().flat_map(Subcommand::options).chain(options(form)).chain(["--help"]));
@@ -191,7 +190,7 @@ pub(crate) fn unknown_option(command: &str, sub: Option<&Subcommand>, word: &OsS
     }
 }
 
-/// The commands among `subs` that have `option`.
+/// The subcommands among `subs` that have `option`.
 pub(crate) fn owners(subs: &[Subcommand], option: &str) -> String {
     let names = subs.iter().filter(|sub| sub.options().any(|known| known == option)).map(|sub| sub.name);
     names.collect::<Vec<_>>().join(", ")

@@ -1,4 +1,4 @@
-//! What the commands print, and how they end.
+//! Output and exit codes of the commands.
 
 use super::exit_code::{self, READER_GONE};
 use crate::error::{Error, ErrorKind};
@@ -6,10 +6,10 @@ use crate::spec::FdNumber;
 use crate::sys::signals::FileLimitFails;
 use crate::sys::{Errno, Result as SysResult, content, error_text, fd};
 
-/// What `--version` prints.
+/// The output of `--version`.
 pub(super) const VERSION: &str = concat!("pinfold ", env!("CARGO_PKG_VERSION"), "\n");
 
-/// The exit code of `program`, which complains about its error.
+/// Returns the exit code of `program`, and prints its error if there is one.
 pub(super) fn end(program: &str, done: Result<u8, Error>) -> u8 {
     done.unwrap_or_else(|error| {
         complain(program, "", &error);
@@ -17,10 +17,10 @@ pub(super) fn end(program: &str, done: Result<u8, Error>) -> u8 {
     })
 }
 
-/// Gives `text` to standard output, whole, and returns `code`.
+/// Writes all of `text` to standard output and returns `code`.
 ///
-/// A reader that has gone wants no more, and no complaint: SIGPIPE ends this process then, and where the caller ignores
-/// that signal, the end is the same.
+/// If the reader is gone, there is no message: SIGPIPE ends this process. If the caller ignores SIGPIPE, the exit code
+/// is the same.
 pub(super) fn print(text: impl AsRef<[u8]>, code: u8) -> Result<u8, Error> {
     match write(1, text.as_ref()) {
         Ok(()) => Ok(code),
@@ -33,7 +33,7 @@ pub(super) fn print(text: impl AsRef<[u8]>, code: u8) -> Result<u8, Error> {
     }
 }
 
-/// Prints the one error of this run, in one piece.
+/// Prints the error of this run with one write.
 pub(super) fn complain(program: &str, level: &str, error: &Error) {
     tell(&complaint(program, level, error));
 }
@@ -48,12 +48,13 @@ pub(super) fn complaint(program: &str, level: &str, error: &Error) -> Vec<u8> {
     text
 }
 
-/// Writes to standard error; who has closed it wants to hear nothing.
+/// Writes to standard error. A failure is ignored: a caller who has closed it does not want the text.
 pub(super) fn tell(text: &[u8]) {
     let _told = write(2, text).is_ok();
 }
 
-/// Writes without a buffer that a cloned child could print again. A file that may not grow is an error and no death.
+/// Writes without a buffer, which a cloned child could print again. If the file is at its size limit, this is an error,
+/// and SIGXFSZ does not kill the process.
 pub(super) fn write(fd: FdNumber, text: &[u8]) -> SysResult<()> {
     let limit = FileLimitFails::begin()?;
     let written = fd::callers_fd(fd).and_then(|fd| content::write_all(fd, text));

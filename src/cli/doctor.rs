@@ -1,4 +1,4 @@
-//! `pinfold doctor`: whether boxes work on this host. Nothing here runs when a box is started.
+//! `pinfold doctor`: tests whether sandboxes work on this host. Starting a sandbox uses nothing of this.
 
 use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
@@ -11,9 +11,9 @@ use crate::doctor::{self, Refusal};
 use crate::error::Error;
 
 pub(super) const USAGE: &str = "usage: pinfold doctor [--json]\n";
-/// The box that shall work: the default one.
+/// The profile that should work: the default one.
 const PROFILE: &CStr = c"workspace";
-/// What is tried instead where that one cannot begin in this directory, which is no fact of the host.
+/// The profile to try if the default one cannot start in this directory, which says nothing about the host.
 const ANYWHERE: &CStr = c"base";
 const HELP: &str = "
 Says what this host offers to sandboxes, what is missing, what that costs, and
@@ -26,7 +26,7 @@ behind.
 The exit code is 0 if `pinfold run true` would work here, and 1 if not.
 ";
 
-/// Does what the words after `pinfold doctor` say. Returns what is to be printed, and the exit code.
+/// Runs the command line after `pinfold doctor`. Returns the text to print and the exit code.
 pub(super) fn run(words: &[&CStr], environment: &[&CStr]) -> Result<(String, u8), Error> {
     let mut json = false;
     let mut parser = lexopt::Parser::from_args(words.iter().map(|word| OsStr::from_bytes(word.to_bytes())));
@@ -49,7 +49,7 @@ pub(super) fn run(words: &[&CStr], environment: &[&CStr]) -> Result<(String, u8)
             let other = desk.lowered(ANYWHERE, program());
             let (is_of_place, is_of_all) = (!desk.is_workspace() && other.is_ok(), other.is_err());
             let refusal = Refusal { directory: desk.directory(), error, is_of_place, is_of_all };
-            // The host may be able to do it all the same.
+            // The host may still be able to run sandboxes: try without the user's configuration.
             (Some(refusal), other.or_else(|_| Desk::of_nobody().lowered(ANYWHERE, program()))?)
         }
     };

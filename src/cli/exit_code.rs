@@ -1,4 +1,4 @@
-//! Exit codes of pinfold's own; below 125 they are the program's. The `bwrap` front end has bubblewrap's: 1.
+//! Pinfold's own exit codes. Codes below 125 are the program's. The `bwrap` front end uses bubblewrap's: 1.
 
 use crate::error::ErrorKind;
 
@@ -8,12 +8,12 @@ pub(super) const FAILED: u8 = 125;
 pub(super) const NOT_EXECUTABLE: u8 = 126;
 /// The program was not found.
 pub(super) const NOT_FOUND: u8 = 127;
-/// The answer of a command that asks something is no: `pinfold doctor`, `pinfold profile check`.
+/// The answer is no, from a command that tests something: `pinfold doctor`, `pinfold profile check`.
 pub(super) const NO: u8 = 1;
-/// How a shell reports a program that SIGPIPE (13) has ended.
+/// A shell's exit code for a program that SIGPIPE (13) has killed.
 pub(super) const READER_GONE: u8 = 128 + 13;
 
-/// The exit code of a run that ends with an error of this kind.
+/// The exit code for an error of this kind.
 pub(super) fn of(kind: ErrorKind) -> u8 {
     match kind {
         ErrorKind::NotFound => NOT_FOUND,
@@ -24,7 +24,8 @@ pub(super) fn of(kind: ErrorKind) -> u8 {
     }
 }
 
-/// The exit code of `pinfold doctor`: whatever keeps it from its trials keeps boxes from working.
+/// The exit code for an error of `pinfold doctor`. What prevents its tests also prevents sandboxes, so the answer is
+/// no.
 pub(super) fn of_doctor(kind: ErrorKind) -> u8 {
     if kind == ErrorKind::Invalid { FAILED } else { NO }
 }

@@ -1,4 +1,4 @@
-//! The front ends. Picks the dialect and the command, and prints the one error.
+//! The front ends. This module selects the front end and the command, and prints the error.
 #![forbid(unsafe_code)]
 
 pub(crate) mod bwrap;
@@ -24,10 +24,10 @@ use commands::Id;
 use console::{VERSION, complain, complaint, end, print};
 use table::Action;
 
-/// Runs the program that `line` asks for, and returns the exit code.
+/// Runs the command line `line` and returns the exit code.
 ///
-/// Installed or linked as `bwrap` it is bubblewrap; `pinfold bwrap …` is the same. Inside a box, this program may have
-/// started itself (`exec::resume`).
+/// Installed or linked as `bwrap`, this program is bubblewrap; `pinfold bwrap …` is the same. Inside a sandbox, it may
+/// be running because it has executed itself (`exec::resume`).
 pub fn main(line: CommandLine) -> u8 {
     if line.words().first() == Some(&exec::STARTING) {
         exec::resume(line);
@@ -40,9 +40,10 @@ pub fn main(line: CommandLine) -> u8 {
 
 /// Whether a command line is bubblewrap's.
 ///
-/// The name decides where it says which program is meant: `flatpak-bwrap` is bubblewrap, `pinfold-1.0` is not. Another
-/// name says nothing: a program that starts itself again through `/proc/self/exe` has that name. Then the first word
-/// decides, which of `pinfold` is a command and no option, but for what both explain about themselves.
+/// The name decides if it contains one of the two names: `flatpak-bwrap` is bubblewrap, `pinfold-1.0` is not. Any other
+/// name tells nothing, such as that of a program that runs itself through `/proc/self/exe`. Then the first word
+/// decides: an option of bubblewrap means bubblewrap, since the first word of `pinfold` is a command. `--help` and
+/// `--version` do not count, because both front ends have them.
 fn is_bubblewrap(words: &[&CStr]) -> bool {
     let called = words.first().map_or(&b""[..], |word| word.to_bytes());
     let name = called.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
@@ -67,13 +68,13 @@ fn pinfold_command(line: CommandLine) -> u8 {
     }
     match commands::find(&String::from_utf8_lossy(&word)) {
         Ok(command) => {
-            // Before a file is read for somebody who might not read it (CVE-2020-5291 and its kin). The other front end
-            // refuses in its own words.
+            // Refuse privileges that the program's file gives (setuid) before any file is read: the caller may not be
+            // allowed to read it (CVE-2020-5291 and similar). The `bwrap` front end refuses in its own words.
             if command.id != Id::Bwrap
                 && let Err(error) = host::refuse_privileges()
             {
                 complain("pinfold", "", &error);
-                // Of doctor it is a finding like others.
+                // For `doctor` this is a finding like others.
                 return exit_code_of(command.id, &error);
             }
             carry_out(command.id, line)
@@ -98,7 +99,7 @@ fn pinfold_command(line: CommandLine) -> u8 {
     }
 }
 
-/// Whether a word that is no command of ours is a program in the caller's `PATH`, or a file.
+/// Whether an unknown command is a program in the caller's `PATH`, or a file.
 fn is_program(word: &[u8], environment: &[&CStr]) -> bool {
     let name = OsStr::from_bytes(word);
     let path = environment.iter().find_map(|entry| entry.to_bytes().strip_prefix(b"PATH=")).unwrap_or_default();
@@ -112,7 +113,7 @@ fn exit_code_of(command: Id, error: &Error) -> u8 {
     if command == Id::Doctor { exit_code::of_doctor(error.kind) } else { exit_code::of(error.kind) }
 }
 
-/// Runs one command, and returns the exit code.
+/// Runs one command and returns the exit code.
 fn carry_out(command: Id, line: CommandLine) -> u8 {
     match command {
         Id::Run => run_command(line),

@@ -1,4 +1,4 @@
-//! `pinfold profile …`: lists, shows, checks and compares profiles. Nothing here runs when a box is started.
+//! `pinfold profile …`: lists, shows, checks and compares profiles. Starting a sandbox uses nothing of this.
 
 use std::ffi::{CStr, CString, OsStr};
 use std::io::{self, IsTerminal};
@@ -20,10 +20,10 @@ they build on.
 pinfold-profile(5) describes profiles.
 ";
 
-/// What is to be printed, and the exit code.
+/// The text to print, and the exit code.
 pub(super) type Output = (Vec<u8>, u8);
 
-/// Does what the words after `pinfold profile` say. `environment` is the caller's.
+/// Runs the command line after `pinfold profile`. `environment` is the caller's.
 pub(super) fn run(words: &[&CStr], environment: &[&CStr]) -> Result<Output, Error> {
     let Some((&word, rest)) = words.split_first() else {
         return Err(commands::misused("profile", None, "a command is missing"));
@@ -40,7 +40,7 @@ pub(super) fn run(words: &[&CStr], environment: &[&CStr]) -> Result<Output, Erro
             commands::unknown_command("profile", PROFILE, to_os(word))
         });
     };
-    // Those of a command to be checked are its own.
+    // After the profile of `check` comes a command, whose options are its own.
     let own = if sub.name == "check" { rest.get(..1).unwrap_or_default() } else { rest };
     if let Some(option) = own.iter().copied().find(is_option) {
         return Err(commands::unknown_option("profile", Some(sub), to_os(option)));
@@ -61,8 +61,8 @@ pub(super) fn run(words: &[&CStr], environment: &[&CStr]) -> Result<Output, Erro
     }
 }
 
-/// The text of a profile as it is to be printed. What somebody else wrote must not move the cursor of a terminal, and
-/// show something that is not there (CVE-2023-28101); a file gets it to the byte.
+/// Prepares the text of a profile for printing. Somebody else may have written it: on a terminal, its control
+/// characters must not move the cursor and fake the text (CVE-2023-28101). A file or a pipe gets the exact bytes.
 fn shown(text: Vec<u8>, on_terminal: bool) -> Vec<u8> {
     if !on_terminal {
         return text;
@@ -82,9 +82,9 @@ fn shown(text: Vec<u8>, on_terminal: bool) -> Vec<u8> {
 fn list(desk: &mut Desk<'_>) -> Vec<u8> {
     let mut out = Vec::new();
     for (name, path) in desk.names() {
-        // A name that could not be typed is not offered.
+        // Skip a name that cannot be typed.
         let Ok(typed) = CString::new(name.as_str()) else { continue };
-        // Nor is one that could not be read.
+        // Skip a profile that cannot be read.
         let Ok(text) = desk.text(&typed) else { continue };
         let first = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
         push_printable(&mut out, &name);
@@ -100,7 +100,7 @@ fn list(desk: &mut Desk<'_>) -> Vec<u8> {
     out
 }
 
-/// Reads a profile and says what is odd about it: exit code 1 where anything is.
+/// Checks a profile and prints its probable mistakes. The exit code is 1 if there are any.
 fn check(desk: &mut Desk<'_>, name: &CStr, command: Vec<CString>) -> Result<Output, Error> {
     let notes = desk.lint(name, command)?;
     let mut out = notes.join(&b'\n');
@@ -110,7 +110,7 @@ fn check(desk: &mut Desk<'_>, name: &CStr, command: Vec<CString>) -> Result<Outp
     Ok((out, u8::from(!notes.is_empty())))
 }
 
-/// What only the one says, and what only the other says: exit code 1 where anything is.
+/// Prints the options that only one of the two profiles has. The exit code is 1 if they differ.
 fn diff(desk: &mut Desk<'_>, old: &CStr, new: &CStr) -> Result<Output, Error> {
     let (old, new) = (desk.lines(old)?, desk.lines(new)?);
     let mut out = Vec::new();

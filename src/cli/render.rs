@@ -1,5 +1,5 @@
-//! A table of options → help text; and in tests → manual page and completions, which are kept in the repository.
-//! All of them say what the table says and nothing else.
+//! Generates the help text from a table of options. Tests also generate the manual page and the completions, which are
+//! kept in the repository. None of them says anything that the table does not say.
 
 use std::fmt::Write as _;
 
@@ -9,19 +9,19 @@ use super::table::{Action, Opt, Table};
 #[cfg(test)]
 mod files;
 
-/// Column at which the explanations in the help text begin.
+/// The column where explanations start in the help text.
 pub(crate) const HELP_COLUMN: usize = 33;
 
-/// The same for the native dialect, whose options have shorter values.
+/// The same for `pinfold run`, whose options have shorter values.
 const NATIVE_COLUMN: usize = 28;
-/// Width of a line of explanation, and where it begins.
+/// The width and the indentation of a line of explanation.
 const WIDTH: usize = 90;
 const INDENT: usize = 6;
 /// The same in the list of commands.
 const OVERVIEW_WIDTH: usize = 84;
 const OVERVIEW_INDENT: usize = 15;
 
-/// The text that `pinfold --help` prints.
+/// The output of `pinfold --help`.
 pub(crate) fn overview() -> String {
     let mut out = overview_usage();
     out.push_str("\nRuns a program in a sandbox, as an ordinary user, without setuid.\n\n");
@@ -36,7 +36,7 @@ pub(crate) fn overview() -> String {
     out
 }
 
-/// The lines that show how each command is used.
+/// The usage lines of all commands.
 pub(crate) fn overview_usage() -> String {
     let commands = COMMANDS.iter().map(|command| match command.subs {
         [] => format!("{} {}", command.name, command.form),
@@ -45,12 +45,12 @@ pub(crate) fn overview_usage() -> String {
     usage_lines("pinfold", commands)
 }
 
-/// The lines that show how the commands of a command are used.
+/// The usage lines of the subcommands of a command.
 pub(crate) fn sub_usage(command: &str, subs: &[Subcommand]) -> String {
     usage_lines(&format!("pinfold {command}"), subs.iter().map(|sub| format!("{} {}", sub.name, sub.form)))
 }
 
-/// What the commands of a command do, a line for each.
+/// The subcommands of a command, one line for each.
 pub(crate) fn sub_briefs(subs: &[Subcommand]) -> String {
     subs.iter().map(|sub| format!("  {:8} {}\n", sub.name, sub.brief)).collect()
 }
@@ -64,7 +64,7 @@ fn usage_lines(program: &str, forms: impl Iterator<Item = String>) -> String {
     out
 }
 
-/// The text that `--help` prints. The first line is as callers know it from bubblewrap.
+/// The output of `--help`. Its first line is like bubblewrap's, as callers know it.
 pub(crate) fn help<A>(table: &'static Table<A>, argv0: &str) -> String {
     let mut out = format!("usage: {argv0} [OPTIONS...] [--] COMMAND [ARGS...]\n");
     for group in table {
@@ -77,8 +77,8 @@ pub(crate) fn help<A>(table: &'static Table<A>, argv0: &str) -> String {
     out
 }
 
-/// The options as `-h` lists them, a line for each; and with `long` as `--help` does, which says everything. `short` are
-/// one-letter names.
+/// The options, one line for each (`-h`), or with all explanations if `long` (`--help`). `short` has the one-letter
+/// names.
 pub(crate) fn native_help<A>(table: &'static Table<A>, short: &[(char, &str)], long: bool) -> String {
     let mut out = String::new();
     for group in table {
@@ -102,7 +102,7 @@ pub(crate) fn native_help<A>(table: &'static Table<A>, short: &[(char, &str)], l
     out
 }
 
-/// `text` broken into lines of at most `width`.
+/// Wraps `text` into lines of at most `width`.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {
@@ -114,7 +114,7 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// The name of an option with those of its values.
+/// The name of an option and the names of its values.
 fn synopsis<A>(opt: &Opt<A>) -> String {
     match opt.action {
         Action::Maybe(_) => format!("{}[={}]", opt.name, opt.values.join(" ")),
@@ -122,7 +122,7 @@ fn synopsis<A>(opt: &Opt<A>) -> String {
     }
 }
 
-/// `text` with nothing special about its references.
+/// `text` without the braces around references.
 fn plain(text: &str) -> String {
     text.replace(['{', '}'], "")
 }

@@ -1,4 +1,4 @@
-//! `pinfold seccomp …`: shows, checks and compiles seccomp profiles. Nothing here runs when a box is started.
+//! `pinfold seccomp …`: shows, checks and compiles seccomp profiles. Starting a sandbox uses nothing of this.
 
 use std::collections::BTreeSet;
 use std::ffi::{CStr, CString, OsStr, OsString};
@@ -48,18 +48,18 @@ pinfold. What `compile` writes is for `bwrap --seccomp FD`:
 pinfold-seccomp(7) describes profiles and groups.
 ";
 
-/// The profile that `explain` asks where none is named.
+/// The profile of `explain` without `--profile`.
 const SHIPPED: &str = "default";
 
-/// The longest file that is read as a profile, in bytes, by `pinfold run` as well.
+/// The maximum size of a seccomp profile in bytes, also for `pinfold run`.
 pub(super) const LONGEST: u64 = 16 << 20;
 
-/// What the words say.
+/// The parsed command line.
 #[derive(Debug, Default)]
 struct Words {
     help: bool,
     operands: Vec<OsString>,
-    /// The options that were given, as the forms of the commands have them.
+    /// The options that were given, spelled as in the forms of the commands.
     given: Vec<&'static str>,
     arch: Option<Arch>,
     caps: BTreeSet<String>,
@@ -68,13 +68,13 @@ struct Words {
     profile: Option<OsString>,
 }
 
-/// What is to be printed, or written to a file.
+/// The text to print, or a filter and the file to write it to.
 pub(super) enum Output {
     Text(String),
     Filter(Vec<u8>, OsString),
 }
 
-/// Does what the words after `pinfold seccomp` say.
+/// Runs the command line after `pinfold seccomp`.
 pub(super) fn run(words: &[&CStr]) -> Result<Output, Error> {
     let words = parse(words)?;
     let operands: Vec<&OsStr> = words.operands.iter().map(OsString::as_os_str).collect();
@@ -99,7 +99,7 @@ pub(super) fn run(words: &[&CStr]) -> Result<Output, Error> {
     }
 }
 
-/// The command that is called `name`.
+/// The subcommand called `name`.
 fn sub(name: &OsStr) -> Option<&'static Subcommand> {
     SECCOMP.iter().find(|sub| sub.name.as_bytes() == name.as_bytes())
 }
@@ -138,7 +138,7 @@ fn parse(words: &[&CStr]) -> Result<Words, Error> {
 }
 
 impl Words {
-    /// The command, as far as it has been read.
+    /// The subcommand, if it has been read already.
     fn sub(&self) -> Option<&'static Subcommand> {
         self.operands.first().and_then(|name| sub(name))
     }
@@ -185,7 +185,7 @@ impl Words {
         }
     }
 
-    /// The policies of a profile on `arch`, handed to `then`.
+    /// Calls `then` with the policies of a profile on `arch`.
     fn with_policies<T>(
         &self,
         profile: &Profile,
@@ -197,7 +197,7 @@ impl Words {
         then(&resolve(profile, &target, &Table::new())?)
     }
 
-    /// Finds what keeps every program from starting under a profile on this machine.
+    /// Returns an error if no program could start under the profile on this machine.
     fn look_over(&self, text: ProfileText) -> Result<(), Error> {
         let caps = self.caps.iter().filter_map(|name| CapSet::parse(name.as_bytes(), LAST_KNOWN_CAP));
         let (major, minor) = self.kernel.unwrap_or_else(running_kernel);
@@ -213,7 +213,7 @@ impl Words {
     }
 }
 
-/// Writes a filter to the file `path`, or to standard output for `-`, and returns the exit code.
+/// Writes a filter to the file `path`, or to standard output for `-`. Returns the exit code.
 pub(super) fn deliver(filter: &[u8], path: &OsStr) -> Result<u8, Error> {
     if path != "-" {
         let failed = |error: io::Error| {
@@ -227,13 +227,13 @@ pub(super) fn deliver(filter: &[u8], path: &OsStr) -> Result<u8, Error> {
     console::print(filter, 0)
 }
 
-/// A profile, and behind one that says nothing the program of seccompiler.
+/// A profile. For a file in seccompiler's form, the profile decides nothing, and `behind` is the compiled program.
 struct Loaded {
     profile: Profile,
     behind: Option<Program>,
 }
 
-/// Reads a profile, or compiles for `arch` what is in the form of seccompiler.
+/// Reads a profile, or compiles a file in seccompiler's form for `arch`.
 fn load(text: &ProfileText, arch: Arch) -> Result<Loaded, Error> {
     let table = Table::new();
     let reader = Reader { table: &table, shipped: &shipped::text, is_cap: &CapSet::is_name };
@@ -254,7 +254,7 @@ fn compile_all(policies: &[Policy<'_>], behind: Option<&Program>) -> Result<Prog
     behind.map_or_else(|| compile(policies), |behind| compile_before(policies, behind))
 }
 
-/// The text of the profile that `name` names: a word without a slash or a dot is one of ours, anything else is a file.
+/// The text of the profile `name`: one of ours, or a file if the name has a slash or a dot.
 fn text(name: &OsStr) -> Result<ProfileText, Error> {
     let word = name.to_string_lossy();
     if shipped::text(&word).is_some() {
@@ -274,12 +274,12 @@ fn text(name: &OsStr) -> Result<ProfileText, Error> {
             Err(error) => wrong(format!("cannot read {}: {}", printable(name), io_error_text(&error))),
         }
     };
-    // It was a word of the command line, so there is no NUL in it.
+    // A word of the command line has no NUL.
     ProfileText::of_word(&CString::new(name.as_bytes()).unwrap_or_default(), read)
 }
 
-/// The content of a file, or one byte more than a profile may have: a device such as /dev/zero has no end.
-/// Pipes are read too, because a shell hands them over as files: <(...).
+/// Reads a file, at most one byte more than a profile may have: a device such as /dev/zero has no end. Pipes are
+/// allowed, because the shell's <(...) is one.
 fn read(name: &OsStr) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     std::fs::File::open(name)?.take(LONGEST + 1).read_to_end(&mut text)?;
@@ -319,7 +319,7 @@ fn show(name: &OsStr) -> Result<String, Error> {
     wrong(format!("no profile or group is called {name:?}{near}"))
 }
 
-/// Reads, compiles for every architecture, and tries each program against the letter of the profile.
+/// Reads a profile, compiles it for every architecture, and tests each program against the rules of the profile.
 fn check(words: &Words, name: &OsStr) -> Result<String, Error> {
     let text = text(name)?;
     let here = words.arch.or_else(Arch::here);
@@ -327,7 +327,7 @@ fn check(words: &Words, name: &OsStr) -> Result<String, Error> {
     let mut out = String::new();
     let arches = match words.arch {
         Some(arch) => vec![arch],
-        // Such a file is for one architecture.
+        // A file in seccompiler's form is for one architecture.
         None if behind.is_some() => here.into_iter().collect(),
         None => Arch::KERNELS.iter().copied().filter(|arch| profile.arches_on(*arch).contains(arch)).collect(),
     };
@@ -363,7 +363,7 @@ fn check(words: &Words, name: &OsStr) -> Result<String, Error> {
     Ok(out)
 }
 
-/// What `program` may say to a call, whatever its arguments are.
+/// The possible results of `program` for a system call, over all arguments.
 fn answers(program: &Program, arch: Arch, number: u32) -> impl Iterator<Item = u32> {
     program.answers(arch.audit(), number, [None; 6]).unwrap_or_default().into_iter()
 }
@@ -408,7 +408,7 @@ fn explain(words: &Words, call: &OsStr) -> Result<String, Error> {
                 match (known.map(|call| call.number(policy.arch)), number) {
                     (Some(None), _) => write_line(&mut out, format_args!("{}: not there", policy.arch)),
                     (Some(Some(number)), _) => tell(&mut out, policy, behind, number),
-                    // A number that no call has means something to the architecture that was named only.
+                    // A number without a system call is explained only for the architecture that was asked for.
                     (None, Some(number)) if policy.arch == arch => tell(&mut out, policy, behind, number),
                     (None, _) => {}
                 }
@@ -422,7 +422,7 @@ fn explain(words: &Words, call: &OsStr) -> Result<String, Error> {
     Ok(out)
 }
 
-/// What `policy` says about `number`, with the reasons that its author gave.
+/// Prints what `policy` decides about `number`, with the comments of its rules.
 fn tell(out: &mut String, policy: &Policy<'_>, behind: Option<&Program>, number: u32) {
     let default = Decision::default();
     let decision = policy.calls.get(&number).unwrap_or(&default);
@@ -433,7 +433,7 @@ fn tell(out: &mut String, policy: &Policy<'_>, behind: Option<&Program>, number:
         let by = if all.len() > 1 { ": its arguments decide" } else { "" };
         return write_line(out, format_args!("  {}{by}", all.join(", or ")));
     }
-    // The alternatives of one rule follow each other, and have its reason in common.
+    // The cases of one rule are adjacent and share its comment.
     for cases in decision.cases.chunk_by(|a, b| std::ptr::eq(a.rule, b.rule)) {
         let sets =
             cases.iter().map(|case| case.tests.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and "));
@@ -457,7 +457,7 @@ fn reason(rule: &Rule) -> String {
 }
 
 fn write_line(out: &mut String, line: std::fmt::Arguments<'_>) {
-    // A string takes whatever is written to it.
+    // Writing to a string cannot fail.
     let _infallible = writeln!(out, "{line}");
 }
 
@@ -465,12 +465,12 @@ fn wrong<T>(message: impl Into<Vec<u8>>) -> Result<T, Error> {
     Err(Error::new(ErrorKind::Invalid, message))
 }
 
-/// `error` with the name of the profile in front.
+/// Puts the name of the profile before `error`.
 fn within(name: &OsStr, error: Error) -> Error {
     Error { message: [printable(name).as_bytes(), b": ", &error.message].concat(), ..error }
 }
 
-/// The version of the running kernel; the oldest where it cannot be read, which leaves out what asks for a newer one.
+/// The version of the running kernel, or 0.0 if it cannot be read. 0.0 leaves out all rules for newer kernels.
 fn running_kernel() -> (u32, u32) {
     let text = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     kernel_version(&text).unwrap_or((0, 0))

@@ -1,47 +1,48 @@
-//! What an option is. A dialect is one `const` table of these; parser, help, manual and completions all read it.
+//! The definition of an option. Each front end has one `const` table of options, which its parser, help, manual and
+//! completions read.
 
 use std::ffi::CStr;
 
 use crate::error::Error;
 
-/// One option of a dialect, whose words are collected in an `A`.
+/// One option of a front end, which collects its arguments in an `A`.
 #[derive(Debug)]
 pub(crate) struct Opt<A: 'static> {
     /// As typed, `--` included.
     pub name: &'static str,
-    /// Names of its values, as many as [`Action`] takes: `PATH`, or the words there are to choose from, `none|host`.
+    /// Names of its values, as many as [`Action`] takes: `PATH`, or the possible words, `none|host`.
     pub values: &'static [&'static str],
     /// What it does, on one line, without a full stop.
     pub brief: &'static str,
-    /// The rest of what there is to say, in whole sentences; `{--name}` refers to another option. May be empty.
+    /// More explanation, in whole sentences; `{--name}` refers to another option. May be empty.
     pub text: &'static str,
-    /// What happens when it is read.
+    /// Its effect.
     pub action: Action<A>,
-    /// Repeating it is worth a warning: only the last one counts.
+    /// Warn if it is repeated: only the last one counts.
     pub last_wins: bool,
-    /// What is said when values are missing, where it differs from "takes two arguments".
+    /// The message for missing values, if it is not "takes two arguments" or the like.
     pub missing: Option<&'static str>,
 }
 
-/// Says what is wrong with a value, where it could not be taken.
+/// The error says what is wrong with a value.
 pub(crate) type Done = Result<(), Error>;
 
-/// What happens when an option is read.
+/// The effect of an option.
 #[derive(Debug)]
 pub(crate) enum Action<A: 'static> {
     /// Print the help text and stop.
     Help,
     /// Print the version and stop.
     Version,
-    /// Read more words from a descriptor and go on with them.
+    /// Read more options from elsewhere: from a descriptor (`--args`) or a profile.
     Splice,
     /// Read a descriptor to its end.
     Load {
-        /// Says whether that is all right at this point.
+        /// Refuses the option if it is not allowed at this point.
         before: fn(&A) -> Done,
-        /// Words for what is read.
+        /// The name of the data in messages.
         what: &'static str,
-        /// Keeps what was read.
+        /// Stores the data.
         keep: fn(&mut A, Vec<u8>) -> Done,
     },
     /// No value.
@@ -57,7 +58,7 @@ pub(crate) enum Action<A: 'static> {
 }
 
 impl<A> Action<A> {
-    /// How many values the option takes.
+    /// The number of values that the option takes.
     pub(crate) const fn arity(&self) -> usize {
         match self {
             Action::Help | Action::Version | Action::Flag(_) => 0,
@@ -77,7 +78,7 @@ pub(crate) struct Group<A: 'static> {
     pub opts: &'static [Opt<A>],
 }
 
-/// The options of a dialect, in the order in which they are explained.
+/// The options of a front end, in the order of the help.
 pub(crate) type Table<A> = [Group<A>];
 
 /// Every option of `table`.
@@ -86,7 +87,7 @@ pub(crate) fn opts<A>(table: &'static Table<A>) -> impl Iterator<Item = &'static
 }
 
 impl<A> Opt<A> {
-    /// An option with nothing special about it.
+    /// An ordinary option.
     pub(crate) const fn new(
         name: &'static str,
         values: &'static [&'static str],
@@ -97,14 +98,14 @@ impl<A> Opt<A> {
         Opt { name, values, brief, text, action, last_wins: false, missing: None }
     }
 
-    /// Only the last one counts, and that is worth a warning.
+    /// Only the last one counts; repeating it gives a warning.
     #[must_use]
     pub(crate) const fn last_wins(mut self) -> Opt<A> {
         self.last_wins = true;
         self
     }
 
-    /// Has its own words for missing values.
+    /// Sets the message for missing values.
     #[must_use]
     pub(crate) const fn missing(mut self, text: &'static str) -> Opt<A> {
         self.missing = Some(text);

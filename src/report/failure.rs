@@ -1,5 +1,5 @@
-//! A failure of a launch as an error: its step, what was to be done, the kernel's reason, and the field of the spec that
-//! asked for it.
+//! Turns a failure of a launch into an error: the step, what was attempted, the kernel's reason, and the field of the
+//! spec that asked for it.
 
 use std::ffi::{CStr, CString, OsStr};
 use std::num::NonZeroI32;
@@ -15,11 +15,11 @@ use crate::spec::Op;
 use crate::spec::path::to_os;
 use crate::sys::{Errno, error_text};
 
-/// The error that a failure of `plan` is. `terms` are the words of the front end for its options.
+/// Turns a failure of `plan` into an error. `terms` are the front end's terms for its options.
 pub(crate) fn error(plan: &Plan, failure: &Failure, terms: &Terms) -> Error {
     let mut message = host::old_kernel(failure.errno).unwrap_or_default().into_bytes();
     message.extend(shortened(what(plan, failure)));
-    // Of these the words are the reason already.
+    // For these the message already is the reason.
     let says_why = matches!(failure.act, Act::Missing | Act::NoMatch | Act::OfProcess | Act::NotAFile | Act::NotALink);
     let is_said = says_why && failure.stage == Stage::Op;
     let errno = NonZeroI32::new(failure.errno);
@@ -34,18 +34,18 @@ pub(crate) fn error(plan: &Plan, failure: &Failure, terms: &Terms) -> Error {
     Error { field: field(plan, failure), step: Some(failure.stage.step()), errno, hint, ..error }
 }
 
-/// What to do where the plan says why the program does not start.
+/// A hint, if the plan explains why the program does not start.
 fn advice(plan: &Plan, failure: &Failure) -> Option<Advice> {
     match (failure.stage, Errno::from_raw(failure.errno)) {
         (Stage::Chdir, _) => denial_of_cwd(plan, failure).map(|_| Advice::StartElsewhere),
         (Stage::Exec, Errno::EACCES) if denial_of_program(plan, failure).is_some() => Some(Advice::LeaveProgram),
-        // Only Landlock hides it then.
+        // Without a new root, only Landlock restricts files.
         (Stage::Exec, Errno::EACCES) if !plan.root.is_new => Some(Advice::GrantProgram),
         _ => None,
     }
 }
 
-/// The denial that closes the directory in which the program was to start.
+/// The deny operation that covers the program's start directory.
 fn denial_of_cwd<'a>(plan: &'a Plan, failure: &Failure) -> Option<&'a Op> {
     if (failure.stage, failure.errno) != (Stage::Chdir, Errno::EACCES as i32) {
         return None;
@@ -53,7 +53,7 @@ fn denial_of_cwd<'a>(plan: &'a Plan, failure: &Failure) -> Option<&'a Op> {
     plan.root.ops.iter().find(|op| denies(&op.fs, plan.program.cwd.first()))
 }
 
-/// The denial that closes the file of the program.
+/// The deny operation that covers the program's file.
 fn denial_of_program<'a>(plan: &'a Plan, failure: &Failure) -> Option<&'a Op> {
     if (failure.stage, failure.errno) != (Stage::Exec, Errno::EACCES as i32) {
         return None;
@@ -61,17 +61,17 @@ fn denial_of_program<'a>(plan: &'a Plan, failure: &Failure) -> Option<&'a Op> {
     let start = Path::new(to_os(plan.program.cwd.first()));
     let files = plan.program.exec.files.iter();
     let files: Vec<CString> = files
-        // By its parts, which leaves out those that are a dot.
+        // `components` drops parts that are `.`.
         .map(|file| start.join(to_os(file)).components().collect::<PathBuf>())
         .filter_map(|file| CString::new(file.into_os_string().into_vec()).ok())
         .collect();
     plan.root.ops.iter().find(|op| files.iter().any(|file| denies(&op.fs, file)))
 }
 
-/// So much of a text is enough to tell what it names; a path can have 4095 bytes.
+/// The maximum length of a text in a message, in bytes. A path can have 4095.
 const ENOUGH: usize = 300;
 
-/// `text` without its middle, where it is long.
+/// Cuts the middle out of a long `text`.
 pub(crate) fn shortened(text: Vec<u8>) -> Vec<u8> {
     if text.len() <= ENOUGH {
         return text;
@@ -90,7 +90,7 @@ fn kind(failure: &Failure) -> ErrorKind {
     }
 }
 
-/// The field of the spec that asked for what failed, where it was one.
+/// The field of the spec that asked for the step that failed, if one did.
 fn field(plan: &Plan, failure: &Failure) -> Option<Field> {
     Some(match failure.stage {
         Stage::Op => Field::Op(plan.root.ops.get(failure.index as usize)?.word),
@@ -114,7 +114,7 @@ fn field(plan: &Plan, failure: &Failure) -> Option<Field> {
     })
 }
 
-/// What was to be done.
+/// Describes what was attempted.
 fn what(plan: &Plan, failure: &Failure) -> Vec<u8> {
     let words = failure.stage.native().as_bytes();
     match failure.stage {
@@ -155,7 +155,7 @@ fn operation(plan: &Plan, failure: &Failure) -> Vec<u8> {
 
 fn with(before: &[u8], subject: &CStr) -> Vec<u8> {
     let mut out = before.to_vec();
-    // What is empty has to be seen.
+    // Quotes make an empty word visible.
     push_printable(&mut out, OsStr::from_bytes(if subject.is_empty() { b"''" } else { subject.to_bytes() }));
     out
 }

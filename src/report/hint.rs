@@ -1,4 +1,4 @@
-//! Advice: the likely cause of a failure, and what to do about it. A pure table of (stage, error number, obstacles).
+//! Hints: the likely cause of a failure, and what to do about it. A pure table of (stage, error number, obstacles).
 
 use crate::error::{MISSING_CALL, MORE_FILES};
 use crate::host::Obstacles;
@@ -6,22 +6,22 @@ use crate::protocol::{Act, Failure, Stage};
 use crate::spec::{FsOp, Source};
 use crate::sys::Errno;
 
-/// What a front end calls the ways out, where the others have other words.
+/// A front end's terms in hints, where front ends differ.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Terms {
-    /// How a bind is skipped whose source is missing: a clause.
+    /// How to skip a bind with a missing source: a clause.
     pub(crate) skip_missing: &'static str,
-    /// How an overlay is skipped whose layer is missing, where there is a way: a clause.
+    /// How to skip an overlay with a missing layer, if that is possible: a clause.
     pub(crate) skip_missing_layer: Option<&'static str>,
-    /// What to do where the kernel allows no new procfs: what follows a colon.
+    /// What to do if the kernel allows no new procfs: the text after a colon.
     pub(crate) no_new_procfs: &'static str,
     /// The option for a new IPC namespace.
     pub(crate) new_ipc: &'static str,
-    /// The option for an empty directory in memory.
+    /// The option for a tmpfs.
     pub(crate) tmpfs: &'static str,
 }
 
-/// Denied files that have other names, as far as these could not be found. The name of a directory or mount may follow.
+/// Describes other hard links of denied files that were not found. The name of a directory or mount may follow.
 pub(crate) fn links_left(failure: &Failure) -> String {
     let files = match failure.count {
         1 => "1 file has more hard links".to_owned(),
@@ -35,8 +35,8 @@ pub(crate) fn links_left(failure: &Failure) -> String {
     }
 }
 
-/// One line of advice, where the cause is known. `op` is the operation that failed, where it was one, and `terms` are the
-/// words of whoever reads it.
+/// One line of advice, if the cause is known. `op` is the operation that failed, if one did. `terms` are those of the
+/// front end.
 pub(crate) fn advice(failure: &Failure, op: Option<&FsOp>, host: &Obstacles, terms: &Terms) -> Option<String> {
     let errno = Errno::from_raw(failure.errno);
     let text = match (failure.stage, failure.act, errno) {
@@ -47,8 +47,8 @@ pub(crate) fn advice(failure: &Failure, op: Option<&FsOp>, host: &Obstacles, ter
         {
             APPARMOR
         }
-        // The first mounts of all: who may make a namespace may change its mounts, unless Landlock is there
-        // (Documentation/userspace-api/landlock.rst, "Filesystem topology modification").
+        // These are the first mounts. A process that may create a mount namespace may change mounts in it, unless
+        // Landlock forbids it (Documentation/userspace-api/landlock.rst, "Filesystem topology modification").
         (Stage::Root | Stage::Pivot | Stage::Slave, _, Errno::EPERM) => {
             "something around this program refuses mounts, as Landlock does in a sandbox: inside one of `pinfold run`, \
              begin that with --landlock off"
@@ -196,7 +196,7 @@ const APPARMOR: &str = "AppArmor takes the powers of new user namespaces away (s
     kernel.apparmor_restrict_unprivileged_userns): install a profile for the path of this program that allows `userns,` \
     (packaging/apparmor has one)";
 
-/// Why no namespace may be made at all.
+/// The reason why no namespace can be created.
 fn refused(host: &Obstacles) -> String {
     if host.userns_clone_off {
         return "user namespaces are off for ordinary users (sysctl kernel.unprivileged_userns_clone is 0); `pinfold \

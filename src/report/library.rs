@@ -1,5 +1,5 @@
-//! The front end of library users: what [`crate::run`] says on standard error while it runs, what
-//! [`crate::spawn`] tells of, and the errors of both.
+//! The front end of the library: the messages of [`crate::run`] on standard error, the notes of [`crate::spawn`], and
+//! the errors of both.
 
 use super::error;
 use super::hint::Terms;
@@ -10,7 +10,7 @@ use crate::supervise::{Findings, Found, Frontend, Note};
 use crate::sys::signals::FileLimitFails;
 use crate::sys::{Result, content, fd};
 
-/// The front end of library users.
+/// The front end of the library.
 pub(crate) struct Library;
 
 const TERMS: Terms = Terms {
@@ -32,7 +32,7 @@ impl Frontend for Library {
 
     fn note(&self, plan: &Plan, note: &Note) {
         let line = [b"pinfold: ", &note_line(plan, note)[..], b"\n"].concat();
-        // Whoever has closed standard error, or has no room for it, does not want to know.
+        // Ignored: a caller who has closed standard error, or has no room for the line, does not want it.
         let _told = write(&line).is_ok();
     }
 
@@ -43,7 +43,7 @@ impl Frontend for Library {
     }
 }
 
-/// The words of a note.
+/// The text of a note.
 pub(crate) fn note_line(plan: &Plan, note: &Note) -> Vec<u8> {
     let (what, text) = match note {
         Note::Dropped(failure) => ("not enforced: ", Library.error(plan, failure).text()),
@@ -53,7 +53,8 @@ pub(crate) fn note_line(plan: &Plan, note: &Note) -> Vec<u8> {
     [what.as_bytes(), &text].concat()
 }
 
-/// Writes to standard error. A file that may not grow is an error and no death.
+/// Writes to standard error. If that is a file at its size limit, this is an error, and SIGXFSZ does not kill the
+/// caller.
 fn write(line: &[u8]) -> Result<()> {
     let limit = FileLimitFails::begin()?;
     let written = fd::callers_fd(2).and_then(|fd| content::write_all(fd, line));

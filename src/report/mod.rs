@@ -1,4 +1,4 @@
-//! Words about a launch that front ends share: what failed, what may help, and all that the library says by itself.
+//! Texts that the front ends share: errors of a launch, hints, and the front end of the library.
 #![forbid(unsafe_code)]
 
 mod failure;

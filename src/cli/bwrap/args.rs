@@ -1,4 +1,5 @@
-//! What was typed, in order: typed and valid word by word, but not yet compared with each other.
+//! The arguments of the `bwrap` front end, in the order of the words. Each word is valid by itself; nothing has
+//! compared them with each other yet.
 
 use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
@@ -6,14 +7,14 @@ use std::os::unix::ffi::OsStrExt;
 use crate::error::{Error, ErrorKind, push_printable};
 use crate::spec::{CapSet, EnvOp, FdNumber, FsOp, Op};
 
-/// Everything that a command line says. Filled by the setters of an option table, one word after the other.
+/// Everything that a command line asks for. The setters of the option table fill it, word by word.
 #[derive(Debug, Default)]
 pub(crate) struct Args {
-    /// Diagnostics begin with their syslog level, as in `<3>`.
+    /// Messages begin with their syslog level, as in `<3>`.
     pub level_prefix: bool,
     /// Operations on the new root.
     pub ops: Vec<Op>,
-    /// The program and its arguments; empty where there is none.
+    /// The program and its arguments; empty if there is none.
     pub command: Vec<CString>,
     /// `argv[0]` for the program.
     pub argv0: Option<CString>,
@@ -45,21 +46,21 @@ pub(crate) struct Args {
     pub gid: Option<u32>,
     /// Changes to the set of capabilities.
     pub caps: Vec<CapChange>,
-    /// The one system call filter that is read late.
+    /// The descriptor of the one system call filter that is read late.
     pub seccomp: Option<FdNumber>,
     /// System call filters that have been read.
     pub seccomp_programs: Vec<Vec<u8>>,
     /// Files to hold a lock on.
     pub lock_files: Vec<CString>,
-    /// Kept open as long as the sandbox lasts.
+    /// A descriptor that stays open as long as the sandbox lasts.
     pub sync_fd: Option<FdNumber>,
-    /// What the start waits for.
+    /// A descriptor that the start waits for.
     pub block_fd: Option<FdNumber>,
-    /// What tells that the id maps have been written.
+    /// A descriptor that tells when the id maps have been written.
     pub userns_block_fd: Option<FdNumber>,
-    /// Where to describe the sandbox.
+    /// The descriptor for a description of the sandbox.
     pub info_fd: Option<FdNumber>,
-    /// Where to report start and end.
+    /// The descriptor for reports of start and end.
     pub json_status_fd: Option<FdNumber>,
     /// Kill everything when the caller ends.
     pub die_with_parent: bool,
@@ -69,16 +70,16 @@ pub(crate) struct Args {
     pub spent_fds: Vec<FdNumber>,
     /// Index of the word that is being read, counted from 0 after the program's name.
     pub(super) word: usize,
-    /// What waits for the operation that it modifies.
+    /// Modifiers that wait for their operation.
     pending: Pending,
 }
 
-/// Namespaces to make, each as its own wish: which of two wishes wins is decided when the arguments are lowered.
+/// Namespaces to make, one flag for each option. Lowering decides which of two options wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Unshared {
     /// User namespace.
     pub user: bool,
-    /// User namespace where there is such a thing.
+    /// User namespace, if the kernel has them.
     pub user_try: bool,
     /// IPC namespace.
     pub ipc: bool,
@@ -90,21 +91,22 @@ pub(crate) struct Unshared {
     pub uts: bool,
     /// Cgroup namespace.
     pub cgroup: bool,
-    /// Cgroup namespace where there is such a thing.
+    /// Cgroup namespace, if the kernel has them.
     pub cgroup_try: bool,
 }
 
-/// Capabilities to keep or to lose. Which numbers exist is a fact of the host, so the name is kept as typed.
+/// A change to the capabilities. The name stays as typed, because the host decides which numbers exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CapChange {
-    /// Keep it rather than lose it.
+    /// Keep it, or else drop it.
     pub keep: bool,
     /// Name or number, or `ALL`.
     pub name: CString,
 }
 
 impl CapChange {
-    /// The capabilities that are meant, where `last` is the highest number that there is, and `all` is all of them.
+    /// The capabilities that the name stands for. `last` is the highest number on this host, and `all` is what `ALL`
+    /// means.
     pub(super) fn set(&self, all: CapSet, last: u8) -> Option<CapSet> {
         match self.name.to_bytes() {
             name if name.eq_ignore_ascii_case(b"ALL") => Some(all),
@@ -113,17 +115,17 @@ impl CapChange {
     }
 }
 
-/// Options that say something about the next operation.
+/// The modifiers for the next operation.
 #[derive(Debug, Default)]
 struct Pending {
     mode: Option<u32>,
     size: Option<u64>,
     layers: Vec<CString>,
-    /// What the option that has just been read was.
+    /// The kind of the option that was read last.
     kind: Kind,
 }
 
-/// What kind of option was read, for the rule that nothing may come between a modifier and its operation.
+/// The kind of an option, for the rule that nothing may come between a modifier and its operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Kind {
     #[default]
@@ -164,7 +166,7 @@ impl Args {
         self.pending.size.take()
     }
 
-    /// The lower layers for overlay option `name`, which needs at least `least` (`word` in its message).
+    /// Takes the lower layers for the overlay option `name`. It needs at least `least`, which is `word` in its message.
     pub(super) fn take_layers(&mut self, name: &str, least: usize, word: &str) -> Result<Vec<CString>, Error> {
         if self.pending.layers.len() < least {
             return refuse(format!("{name} requires at least {word} --overlay-src"));
@@ -195,12 +197,12 @@ impl Args {
         self.pending.kind = Kind::Layer;
     }
 
-    /// To be called before an option is set.
+    /// Call this before an option is set.
     pub(super) fn begin_option(&mut self) {
         self.pending.kind = Kind::Other;
     }
 
-    /// To be called after an option is set: whatever modifies the next operation must still be able to reach it.
+    /// Call this after an option is set. It refuses a modifier that the next operation cannot use any more.
     pub(super) fn end_option(&self) -> Result<(), Error> {
         let Pending { mode, size, layers, kind } = &self.pending;
         if !layers.is_empty() && *kind != Kind::Layer {
@@ -218,36 +220,36 @@ impl Args {
         Ok(())
     }
 
-    /// To be called after the last option. A mode or a size may be left over here, as in bubblewrap; a layer may not.
+    /// Call this after the last option. As in bubblewrap, a mode or a size may be left over, but a layer may not.
     pub(super) fn end_options(&self) -> Result<(), Error> {
         if self.pending.layers.is_empty() { Ok(()) } else { refuse(LONELY_LAYER) }
     }
 }
 
-/// What `--overlay-src` is told when nothing, or the wrong thing, follows.
+/// The message for an `--overlay-src` without an overlay option after it.
 pub(super) const LONELY_LAYER: &str = "--overlay-src must be followed by another --overlay-src or one of --overlay, \
                                        --tmp-overlay, or --ro-overlay";
 
-/// A refusal in ready words.
+/// Refuses the command line with `message`.
 pub(super) fn refuse<T>(message: impl Into<Vec<u8>>) -> Result<T, Error> {
     Err(Error::new(ErrorKind::Invalid, message))
 }
 
-/// A capability that nobody knows.
+/// Refuses an unknown capability.
 pub(super) fn unknown_cap<T>(name: &CStr) -> Result<T, Error> {
     let hint = "names have their prefix: CAP_NET_ADMIN; ALL is all of them (capabilities(7))";
     refuse_word("unknown cap: ", name).map_err(|error| error.with_hint(Some(hint.into())))
 }
 
-/// A refusal that ends with the word it is about.
+/// Refuses `word`, which ends the message.
 pub(super) fn refuse_word<T>(before: &str, word: &CStr) -> Result<T, Error> {
     let mut message = Vec::from(before);
     push_printable(&mut message, OsStr::from_bytes(word.to_bytes()));
     refuse(message)
 }
 
-/// Digits and nothing else: no sign, no blanks, no other base. `strtol(3)` takes those, and its overflow has turned one
-/// id into another before (crun, CVE-2026-30892).
+/// Parses digits and nothing else: no sign, no blanks, no other base. `strtol(3)` accepts those, and its overflow has
+/// turned one id into another (crun, CVE-2026-30892).
 fn number<T: TryFrom<u64>>(digits: &[u8], base: u32) -> Option<T> {
     if digits.is_empty() {
         return None;
@@ -264,7 +266,7 @@ pub(super) fn fd(value: &CStr) -> Result<FdNumber, Error> {
     number(value.to_bytes(), 10).map_or_else(|| refuse_word("Invalid fd: ", value), Ok)
 }
 
-/// A user or group id (`what`). 4294967295 is no id: it means "no change" to the kernel (`setresuid(2)`).
+/// A user or group id (`what`). 4294967295 is not an id: to the kernel it means "no change" (`setresuid(2)`).
 pub(super) fn id(what: &str, value: &CStr) -> Result<u32, Error> {
     match number(value.to_bytes(), 10) {
         Some(u32::MAX) | None => refuse_word(&format!("Invalid {what}: "), value),
@@ -272,10 +274,10 @@ pub(super) fn id(what: &str, value: &CStr) -> Result<u32, Error> {
     }
 }
 
-/// Permission bits for option `name`. As in bubblewrap, blanks and a plus may stand before them, which `strtoul(3)` skips:
-/// no mode can be taken for another by that. Ids and descriptors are read strictly.
+/// Permission bits for option `name`. As in bubblewrap, blanks and a plus may come first, which `strtoul(3)` skips. No
+/// mode can be mistaken for another that way. Ids and descriptors are parsed strictly.
 pub(super) fn mode(name: &str, value: &CStr) -> Result<u32, Error> {
-    // Those of isspace(3) in the C locale, of which one more than in Rust: the vertical tab.
+    // The blanks of isspace(3) in the C locale: those of Rust and the vertical tab.
     let is_blank = |&byte: &u8| byte.is_ascii_whitespace() || byte == 0x0b;
     let digits = value.to_bytes();
     let digits = &digits[digits.iter().take_while(|byte| is_blank(byte)).count()..];
@@ -300,7 +302,7 @@ fn size(value: &CStr) -> Result<u64, Error> {
     }
 }
 
-/// The name of a variable that can be set or removed (`setenv(3)`); `call` failed otherwise.
+/// A variable name that `setenv(3)` accepts. Otherwise the message is that `call` failed.
 pub(super) fn variable(call: &str, name: &CStr) -> Result<CString, Error> {
     match name.to_bytes() {
         [] => refuse(format!("{call} failed")),

@@ -9,7 +9,7 @@ use crate::spec::{BindFlags, DataFile, FsOp, OverlayKind, Source};
 
 type Opt = table::Opt<Args>;
 
-/// What is mounted from the host.
+/// Options that mount something from the host.
 pub(super) const BINDS: &[Opt] = &[
     Opt::new(
         "--bind",
@@ -67,7 +67,7 @@ pub(super) const BINDS: &[Opt] = &[
         "Mount the file or directory open at FD on DEST, read-only",
         "",
     )
-    // Sic.
+    // Sic: bubblewrap's message has the wrong name.
     .missing("--bind-fd takes two arguments"),
     Opt::new(
         "--remount-ro",
@@ -115,7 +115,7 @@ pub(super) const BINDS: &[Opt] = &[
     ),
 ];
 
-/// What is made for the sandbox.
+/// Options that create something for the sandbox.
 pub(super) const FILES: &[Opt] = &[
     Opt::new(
         "--proc",

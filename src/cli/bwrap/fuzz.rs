@@ -1,4 +1,4 @@
-//! Fuzz target: a command line of bubblewrap, words ended by NUL as `--args` has them.
+//! Fuzz target: a bubblewrap command line, each word with a NUL at its end, as for `--args`.
 
 use std::ffi::CStr;
 
@@ -22,7 +22,7 @@ impl Outside for World<'_> {
     }
 }
 
-/// The command is the end of the words, and what is meant breaks no rule.
+/// The command must be the end of the words, and the spec must pass its check.
 pub(crate) fn command_line(input: &[u8]) {
     let words: Vec<&CStr> =
         input.split_inclusive(|&byte| byte == 0).filter_map(|word| CStr::from_bytes_with_nul(word).ok()).collect();

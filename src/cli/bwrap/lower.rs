@@ -1,4 +1,4 @@
-//! [`Args`] → [`Spec`]: what is meant by the words, with defaults filled in and conflicts refused.
+//! [`Args`] → [`Spec`]: turns the arguments into a sandbox, fills in defaults and refuses conflicts.
 
 use super::args::{Args, CapChange, refuse, unknown_cap};
 use super::messages;
@@ -8,41 +8,41 @@ use crate::spec::{
     Seccomp, Spec, Unshare, UserNs,
 };
 
-/// What the meaning of a command line depends on.
+/// The facts about the caller and the host that decide what the words mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Context {
     /// The caller's real user id.
     pub uid: u32,
     /// The caller's real group id.
     pub gid: u32,
-    /// The caller's effective capabilities. Only looked at for root, and when [`Args::names_caps`].
+    /// The caller's effective capabilities. Only used for root, and if [`Args::names_caps`].
     pub own_caps: CapSet,
-    /// Highest capability number of this kernel. Only looked at when [`Args::names_caps`].
+    /// Highest capability number of this kernel. Only used if [`Args::names_caps`].
     pub last_cap: u8,
 }
 
-/// What a complete command line asks for.
+/// The result for a complete command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Lowered {
     /// A sandbox.
     Run(Box<Spec>),
-    /// It names no command: explain how the program is used, as an error.
+    /// It has no command: print the usage as an error.
     Usage,
 }
 
 impl Args {
-    /// Whether capabilities are named, so that the [`Context`] must know of them.
+    /// Whether capabilities are named. Only then does the [`Context`] need them.
     pub(crate) fn names_caps(&self) -> bool {
         !self.caps.is_empty()
     }
 }
 
-/// The sandbox that `args` ask for.
+/// Builds the sandbox that `args` ask for.
 pub(crate) fn lower(args: Args, context: &Context) -> Result<Lowered, Error> {
     let join_and_make = args.userns.is_some().then(|| made_user_ns(&args)).flatten();
     let spec = spec(args, context)?;
     match (spec.check(context.uid, context.gid), join_and_make) {
-        // These two come first, and a namespace that is both joined and made comes before the others: bubblewrap's order.
+        // bubblewrap's order: these two first, then a user namespace that is both joined and made, then the others.
         (Err(conflict @ (Conflict::MapsFromNeedsNewUser | Conflict::MapsFromNeedsInfo)), _) => {
             refuse(messages::conflict(conflict))
         }
@@ -112,7 +112,7 @@ fn spec(args: Args, context: &Context) -> Result<Spec, Error> {
 fn namespaces(args: &Args) -> Namespaces {
     let unshare = args.unshare;
     Namespaces {
-        // A required namespace beats one that is only wanted: the stricter wish is the safe one.
+        // A required namespace wins over one that is only tried: the stricter option is the safe one.
         user: match args.userns {
             _ if unshare.user => UserNs::New,
             _ if unshare.user_try => UserNs::Try,
@@ -134,9 +134,9 @@ fn namespaces(args: &Args) -> Namespaces {
     }
 }
 
-/// The capabilities to keep: changes in their order, from root's own or from none.
+/// The capabilities to keep: the changes in order, starting with root's own capabilities, or with none for other users.
 ///
-/// Root that stays in its user namespace (`stays`) cannot get more than it has; that is all there is then.
+/// Root that stays in its user namespace (`stays`) cannot get more than it has, so `ALL` means what it has.
 fn caps(changes: &[CapChange], context: &Context, stays: bool) -> Result<Option<CapSet>, Error> {
     if changes.is_empty() {
         return Ok(None);

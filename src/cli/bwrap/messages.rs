@@ -1,5 +1,5 @@
-//! Words for a failure, as bubblewrap has them: programs look for some of these texts, so they are the same to the
-//! letter where bubblewrap has one for the case.
+//! Error messages as bubblewrap writes them. Programs search for some of these texts. So where bubblewrap has a
+//! message, this one is the same to the letter.
 
 use std::ffi::{CStr, CString, OsStr};
 use std::fmt::Write;
@@ -55,7 +55,7 @@ impl Frontend for Bubblewrap {
     }
 }
 
-/// One line on standard error.
+/// Writes one line to standard error.
 fn say(mut line: Vec<u8>) {
     line.push(b'\n');
     console::tell(&line);
@@ -69,7 +69,7 @@ const TERMS: hint::Terms = hint::Terms {
     tmpfs: "--tmpfs",
 };
 
-/// The error that a failure of `plan` is to the user of the `bwrap` front end.
+/// Turns a failure of `plan` into an error in bubblewrap's words.
 fn bubblewrap(plan: &Plan, failure: &Failure) -> Error {
     let mut message = host::old_kernel(failure.errno).unwrap_or_default().into_bytes();
     let reason = what(plan, failure, &mut message);
@@ -94,11 +94,11 @@ fn bubblewrap(plan: &Plan, failure: &Failure) -> Error {
     Error::new(ErrorKind::Invalid, message).with_hint(op.and_then(|op| newer_words(op, failure)).or_else(advice))
 }
 
-/// What bubblewrap 0.12 says where the first line has the words of 0.11: programs look for either.
+/// A second line with bubblewrap 0.12's message, where the first line has that of 0.11. Programs search for either.
 fn newer_words(op: &FsOp, failure: &Failure) -> Option<String> {
     let kind = match (failure.act, Errno::from_raw(failure.errno)) {
         (Act::MakeDir, Errno::ENOTDIR) => "directory",
-        // Of a file that is written rather than mounted, both have the same words.
+        // Both versions say the same about a file that is written and not mounted.
         (Act::MakeFile, Errno::EISDIR) if !is_written(op) => "file",
         _ => return None,
     };
@@ -131,7 +131,7 @@ pub(super) fn conflict(conflict: Conflict) -> &'static str {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reason {
     Errno,
-    /// As `Errno`, and ENOSPC means that there are too many mounts.
+    /// Like `Errno`, but ENOSPC means too many mounts.
     MountErrno,
     InMessage,
 }
@@ -164,7 +164,7 @@ fn what(plan: &Plan, failure: &Failure, out: &mut Vec<u8>) -> Reason {
     }
 }
 
-/// The rule by what it is for: its number says nothing to anybody.
+/// Names a Landlock rule by its path, descriptor or port: its number means nothing to users.
 fn landlock_rule(plan: &Plan, failure: &Failure, out: &mut Vec<u8>) -> Reason {
     match plan.restrictions.landlock_rule(failure.index as usize) {
         Some(LandlockRule::File(path)) => with_path(out, "Can't add the Landlock rule for ", path),
@@ -289,7 +289,7 @@ fn op_text(plan: &Plan, failure: &Failure, out: &mut Vec<u8>) -> Reason {
             );
             Reason::InMessage
         }
-        // What it was about is said; the kernel's reason adds nothing.
+        // The message says it all; the kernel's reason adds nothing.
         Act::OnLink if failure.errno == Errno::ELOOP as i32 => {
             with_path(out, "Can't mount on symlink destination ", dest);
             Reason::InMessage
@@ -299,7 +299,8 @@ fn op_text(plan: &Plan, failure: &Failure, out: &mut Vec<u8>) -> Reason {
     }
 }
 
-/// Whether what could not be made or entered is a parent of `dest` to bubblewrap 0.11, as all before a slash.
+/// Whether bubblewrap 0.11 reports the failure as one of a parent directory of `dest`. To it, all before a slash is a
+/// parent, so a `dest` with a slash at its end is one too.
 fn is_parent(act: Act, dest: &CStr, errno: i32) -> bool {
     dest.to_bytes().ends_with(b"/")
         && match act {
@@ -320,7 +321,7 @@ fn not_a_mount(failure: &Failure, dest: &CStr, out: &mut Vec<u8>) -> Reason {
     with_text(out, "\" in mount table")
 }
 
-/// A destination as bubblewrap has it while it sets up: below the directory where it builds the new root.
+/// Writes a destination as bubblewrap does during setup: below `/newroot`, where it builds the new root.
 fn with_staged(out: &mut Vec<u8>, before: &str, dest: &CStr) -> Reason {
     let dest = dest.to_bytes();
     let below = dest.iter().position(|&byte| byte != b'/').map_or(&[][..], |start| &dest[start..]);
@@ -330,7 +331,7 @@ fn with_staged(out: &mut Vec<u8>, before: &str, dest: &CStr) -> Reason {
     Reason::MountErrno
 }
 
-/// The operation as a whole could not be done.
+/// The message for an operation that failed as a whole.
 fn whole_text(op: &FsOp, failure: &Failure, out: &mut Vec<u8>) -> Reason {
     match op {
         FsOp::Bind { dest, .. } => {
@@ -355,7 +356,7 @@ fn whole_text(op: &FsOp, failure: &Failure, out: &mut Vec<u8>) -> Reason {
         FsOp::Dir { dest, .. } => return with_mount(out, "Can't mkdir ", dest),
         FsOp::Symlink { dest, .. } => return with_mount(out, "Can't make symlink at ", dest),
         FsOp::Chmod { dest, mode } => {
-            // As C's `%#o` has it: nothing is put before a lone 0.
+            // Like C's `%#o`, which writes no prefix before a lone 0.
             let zero = if *mode == 0 { "" } else { "0" };
             out.extend_from_slice(format!("Can't chmod {zero}{mode:o} ").as_bytes());
             push_printable(out, to_os(dest));

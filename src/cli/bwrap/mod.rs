@@ -1,4 +1,4 @@
-//! bubblewrap's front end: its options, its texts, its exit codes.
+//! The `bwrap` front end, with bubblewrap's options, messages and exit codes.
 
 pub(super) mod args;
 mod files;
@@ -22,10 +22,10 @@ use messages::Bubblewrap;
 use parse::{Outside, Parsed};
 pub(super) use table::{TABLE, VERSION};
 
-/// The exit code of bubblewrap's own errors, whatever they are.
+/// The exit code of all of bubblewrap's own errors.
 const FAILED: u8 = 1;
 
-/// bubblewrap's words, from word number `skip` on.
+/// Runs a bubblewrap command line, which starts at word number `skip`.
 pub(super) fn run(line: CommandLine, skip: usize) -> u8 {
     let mut args = Args::default();
     match understand(&mut args, line, skip) {
@@ -64,7 +64,7 @@ fn understand(args: &mut Args, line: CommandLine, skip: usize) -> Result<u8, Err
     }
 }
 
-/// Gives `text` to standard output, and returns the exit code.
+/// Prints `text` and returns the exit code.
 fn print(text: &str) -> u8 {
     u8::from(console::write(1, text.as_bytes()).is_err())
 }
@@ -78,7 +78,7 @@ fn sandbox(spec: Spec, caller: Caller, line: CommandLine) -> Result<u8, Error> {
     supervise::run(&plan, &mut descriptors, Some(line), &Bubblewrap)
 }
 
-/// What parsing may read and say.
+/// The real descriptors and standard error, for the parser.
 struct World;
 
 impl Outside for World {

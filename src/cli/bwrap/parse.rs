@@ -1,5 +1,5 @@
-//! Words → [`Args`], as bubblewrap reads them: exact words, a fixed number of values for each option, and an end at the
-//! first word that is no option. Pure: what must be read meanwhile comes through [`Outside`].
+//! Words → [`Args`], as bubblewrap parses them: exact option names, a fixed number of values for each option, and an
+//! end at the first word that is not an option. Pure: descriptors are read through [`Outside`].
 
 use std::ffi::CStr;
 
@@ -9,32 +9,32 @@ use crate::error::Error;
 use crate::spec::FdNumber;
 use crate::suggest::nearest;
 
-/// What parsing needs of the world.
+/// Access to descriptors and standard error for the parser.
 pub(crate) trait Outside {
-    /// Everything that the caller's descriptor `fd` yields, or the reason why it cannot be read.
+    /// Reads the caller's descriptor `fd` to its end, or returns the reason why it cannot be read.
     fn read(&mut self, fd: FdNumber) -> Result<Vec<u8>, String>;
 
-    /// Says `message` at once, as a warning; with its level in front where `level_prefix` is set.
+    /// Prints `message` at once, as a warning; with its syslog level first if `level_prefix` is set.
     fn warn(&mut self, message: &str, level_prefix: bool);
 }
 
-/// How a command line ends that is not refused.
+/// What a valid command line asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Parsed {
-    /// With the arguments complete.
+    /// A run; the arguments are complete.
     Complete,
-    /// At a request for help, where reading stops.
+    /// The help. Parsing stops there.
     Help,
-    /// At a request for the version, where reading stops.
+    /// The version. Parsing stops there.
     Version,
 }
 
-/// The most words that bubblewrap takes, those of `--args` included. Programs test for its message.
+/// The maximum number of words that bubblewrap accepts, including those of `--args`. Programs test for its message.
 const MOST_WORDS: usize = 9000;
 
-/// Reads `words` (without the program's name) by `table` into `args`.
+/// Parses `words` (without the program's name) with `table` into `args`.
 ///
-/// `args` is a parameter rather than the result because [`Args::level_prefix`] matters for the printing of an error too.
+/// `args` is a parameter and not the result because the caller needs [`Args::level_prefix`] to print an error too.
 pub(crate) fn parse<W: AsRef<CStr>>(
     args: &mut Args,
     table: &'static Table<Args>,
@@ -58,7 +58,7 @@ struct Parser<'a> {
     outside: &'a mut dyn Outside,
     /// Bit n is set when option n of the table has been read.
     seen: u128,
-    /// How many words there have been.
+    /// The number of words so far.
     count: usize,
 }
 
@@ -71,7 +71,7 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// Reads options up to the first word that is none, which stays, or to `--`, which does not.
+    /// Parses options up to the first word that is not an option. Consumes a `--`, but not another word.
     fn options<'w>(&mut self, words: &mut Words<impl Iterator<Item = &'w CStr> + Clone>) -> Result<Parsed, Error> {
         loop {
             let here = words.clone();
@@ -110,7 +110,8 @@ impl Parser<'_> {
             Action::Help => return Ok(Parsed::Help),
             Action::Version => return Ok(Parsed::Version),
             Action::Flag(set) => set(self.args),
-            // Of the other dialect: it takes what is joined to the word, which nothing ever is here.
+            // Only the table of `pinfold run` has these. Their value follows a `=` in the word, which bubblewrap never
+            // has.
             Action::Maybe(set) => set(self.args, None)?,
             Action::One(set) => {
                 let first = value()?;
@@ -154,8 +155,8 @@ impl Parser<'_> {
         }
     }
 
-    /// Reads the words that a descriptor yields, each of them ended by a NUL, which the last may lack. Whatever stands
-    /// behind the first word that is no option is ignored, as bubblewrap does.
+    /// Parses the words from a descriptor. Each ends with a NUL, which the last one may lack. As in bubblewrap,
+    /// everything after the first word that is not an option is ignored.
     fn splice(&mut self, value: &CStr, name: &str) -> Result<Parsed, Error> {
         let mut data = self.read(value, &format!("{name} data"))?;
         if data.last().is_some_and(|&byte| byte != 0) {
@@ -176,11 +177,11 @@ impl Parser<'_> {
     }
 }
 
-/// Words still to be read.
+/// The words that are left.
 #[derive(Clone)]
 struct Words<I> {
     rest: I,
-    /// Index of the next one among the words of the command line; `None` in a file of words.
+    /// The index of the next word on the command line; `None` for words from `--args`.
     index: Option<usize>,
 }
 
@@ -193,7 +194,7 @@ impl<'w, I: Iterator<Item = &'w CStr>> Iterator for Words<I> {
     }
 }
 
-/// What an option says whose values are missing.
+/// The message for missing values.
 fn missing(opt: &Opt<Args>) -> String {
     let count = ["no argument", "an argument", "two arguments", "three arguments"];
     opt.missing.map_or_else(|| format!("{} takes {}", opt.name, count[opt.action.arity()]), str::to_owned)

@@ -1,7 +1,7 @@
 //! The options of the `bwrap` front end: those of bubblewrap 0.12 and 0.13, with the same names, values and order of
 //! effects.
 //!
-//! The words are ours. What an option does to the arguments stands with it.
+//! The texts are ours. Each option has its effect on the arguments beside it.
 
 use std::ffi::CStr;
 
@@ -14,11 +14,11 @@ use crate::spec::{EnvOp, FdNumber, FsOp};
 type Opt = table::Opt<Args>;
 type Group = table::Group<Args>;
 
-/// What `--version` prints: callers parse three numbers and want at least 0.10.0 (flatpak, BuildStream), so this names
-/// the bubblewrap that we stand in for. Pinfold's own version is in `pinfold --version`.
+/// The output of `--version`: the version of bubblewrap that this front end replaces. Callers parse three numbers and
+/// require at least 0.10.0 (flatpak, BuildStream). `pinfold --version` has pinfold's own version.
 pub(crate) const VERSION: &str = "bubblewrap 0.12.0";
 
-/// The options, as they are explained.
+/// The options, in the order of the help.
 pub(crate) const TABLE: &[Group] = &[
     Group { title: "General", opts: GENERAL },
     Group { title: "Namespaces", opts: NAMESPACES },
@@ -59,8 +59,8 @@ const GENERAL: &[Opt] = &[
         "Begin diagnostics with their syslog level, as in <3>",
         "Errors have level 3 and warnings 4. It counts from where it stands: warnings about earlier options come without.",
     ),
-    // bubblewrap carries on with this option where protecting a mount fails. We always can or stop, so it changes
-    // nothing: a caller who says that safety does not matter still gets it.
+    // With this option, bubblewrap goes on if it cannot protect a mount. Pinfold protects every mount or stops, so the
+    // option has no effect: a caller who waives safety gets it anyway.
     Opt::new(
         "--not-a-security-boundary",
         &[],

@@ -1,6 +1,7 @@
-//! The manual pages and the completions: files of the repository, generated from the tables.
+//! The manual pages and the completions. They are files of the repository, generated from the tables.
 //!
-//! `PINFOLD_BLESS=1 cargo test generated` writes them anew. Only tests need any of this, so the program has none of it.
+//! `PINFOLD_BLESS=1 cargo test generated` writes them again. Only tests use this module, so the program does not have
+//! it.
 #![allow(clippy::unwrap_used)] // writing to a string cannot fail, and what else fails must stop the test
 
 use std::path::Path;
@@ -33,7 +34,7 @@ fn generated_files_are_up_to_date() {
     }
 }
 
-/// Whether a `@NAME@` of a template was not replaced.
+/// Whether a template still has a `@NAME@` that was not replaced.
 fn has_leftovers(text: &str) -> bool {
     let is_name = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
     text.lines().any(|line| line.matches('@').count() > 1 && line.split('@').skip(1).step_by(2).any(is_name))

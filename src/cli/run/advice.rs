@@ -1,4 +1,4 @@
-//! Hints about a file or a program that is not there: what was probably meant by the word.
+//! Hints for a missing file or program: what the caller probably meant.
 
 use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
@@ -11,7 +11,7 @@ use crate::error::{printable, push_printable};
 use crate::spec::Op;
 use crate::spec::path::to_os;
 
-/// What to do about an option whose file is missing on the host. `is_link`: a link is there that leads to nothing.
+/// A hint for an option whose file is missing on the host. `is_link`: it is a symbolic link that leads nowhere.
 pub(super) fn of_missing(origin: &Origin, is_link: bool) -> String {
     let Origin { option, profile, .. } = origin;
     let value = origin.value();
@@ -32,13 +32,13 @@ pub(super) fn of_missing(origin: &Origin, is_link: bool) -> String {
     }
 }
 
-/// What to do about a program that is not found: its interpreter or its loader is not shown, or it is outside only, as
-/// that of a toolchain in the home is most often.
+/// A hint for a program that is not found inside. Either the sandbox does not show its interpreter or its loader, or
+/// the program exists only outside, such as a toolchain in the home directory.
 ///
-/// `files` are those that it may be, from the directory `start` on, in the root that `ops` build.
+/// `files` are the candidates, relative to the directory `start`. `ops` build the root.
 pub(super) fn out_of_sight(files: &[CString], start: &CStr, ops: &[Op]) -> Option<String> {
     let start = Path::new(to_os(start));
-    // By its parts, which leaves out those that are a dot.
+    // `components` drops parts that are `.`.
     let path = |file: &CString| start.join(to_os(file)).components().collect::<PathBuf>();
     let outside = files.iter().map(path).find(|path| path.is_file())?;
     let view = View::new(ops);
@@ -55,7 +55,7 @@ pub(super) fn out_of_sight(files: &[CString], start: &CStr, ops: &[Op]) -> Optio
     Some(String::from_utf8_lossy(&hint).into_owned())
 }
 
-/// What to do about a command that is no name of a program by its looks. `is_missing`: nothing was found that is called so.
+/// A hint for a command that does not look like a program. `is_missing`: no program of this name was found.
 pub(super) fn misread(command: &CStr, is_missing: bool) -> Option<String> {
     let command = command.to_bytes();
     let shown = printable(OsStr::from_bytes(command));

@@ -1,5 +1,5 @@
-//! What the words of `pinfold run` and of profiles say, in order: valid word by word, but not yet compared with each
-//! other.
+//! The arguments of `pinfold run`, in the order of the words. Each word is valid by itself; nothing has compared them
+//! with each other yet.
 
 use std::ffi::{CStr, CString};
 
@@ -9,18 +9,18 @@ use crate::error::{Error, ErrorKind};
 use crate::spec::path::first_wildcard;
 use crate::spec::{BindFlags, FdNumber, FsOp, LandlockTier, OverlayKind, Source};
 
-/// Everything that a command line and its profiles say. Filled by the setters of the option table.
+/// Everything that a command line and its profiles ask for. The setters of the option table fill it.
 #[derive(Debug, Default)]
 pub(crate) struct RunArgs {
-    /// What builds the new root.
+    /// The requests that build the new root.
     pub requests: Vec<Request>,
-    /// Where each of them comes from.
+    /// The word behind each request.
     pub origins: Vec<Origin>,
     /// The program and its arguments.
     pub command: Vec<CString>,
-    /// Variables that the program gets, in order.
+    /// Environment variables of the program, in order.
     pub env: Vec<EnvRequest>,
-    /// Where it starts.
+    /// The directory where the program starts.
     pub workdir: Option<CString>,
     /// Host name inside.
     pub hostname: Option<CString>,
@@ -28,79 +28,79 @@ pub(crate) struct RunArgs {
     pub uid: Option<u32>,
     /// Group id inside.
     pub gid: Option<u32>,
-    /// Capabilities that it keeps, by name, number or `ALL`.
+    /// Capabilities that the program keeps, by name, number or `ALL`.
     pub caps: Vec<CString>,
-    /// Namespaces that it shares with the host.
+    /// Namespaces that the program shares with the host.
     pub share: Shared,
-    /// Descriptors that it gets besides 0 to 2.
+    /// Descriptors that the program gets besides 0 to 2.
     pub keep_fds: Vec<FdNumber>,
     /// System call filter: `off`, the name of a profile, or a file.
     pub seccomp: Option<CString>,
-    /// System calls and groups refused on top.
+    /// System calls and groups that are refused in addition to the filter.
     pub syscall_deny: Vec<String>,
-    /// System calls and groups allowed on top.
+    /// System calls and groups that are allowed in addition to the filter.
     pub syscall_allow: Vec<String>,
-    /// What Landlock is for.
+    /// How much Landlock is used for.
     pub landlock: Option<LandlockTier>,
-    /// TCP ports that may be connected to, where any are named.
+    /// TCP ports that the program may connect to; `None` if no option says.
     pub connect_tcp: Option<Vec<u16>>,
-    /// TCP ports that may be bound to, where any are named.
+    /// TCP ports that the program may bind to; `None` if no option says.
     pub bind_tcp: Option<Vec<u16>>,
-    /// User namespaces may be made inside.
+    /// Allow user namespaces inside.
     pub allow_userns: bool,
     /// Start in a new session.
     pub new_session: bool,
     /// End with the caller.
     pub die_with_parent: bool,
-    /// Drop what cannot be enforced, and say so.
+    /// Go on without restrictions that cannot be enforced, and report them.
     pub best_effort: bool,
     /// Print the plan and stop.
     pub dry_run: Option<Format>,
-    /// Print the line for bubblewrap and stop.
+    /// Print the equivalent bubblewrap command and stop.
     pub print_bwrap: bool,
     /// Print the plan, and go on.
     pub verbose: bool,
-    /// Where to report start and end.
+    /// The descriptor for status lines.
     pub json_status_fd: Option<FdNumber>,
     /// Every option that was set, by its name, in order.
     pub seen: Vec<Origin>,
-    /// What `~` and `${…}` in a profile stand for.
+    /// The values of `~` and `${…}` in profiles.
     pub variables: Vec<(&'static str, CString)>,
-    /// Where the word that is being read stands.
+    /// Where the current word comes from.
     pub(super) here: Origin,
 }
 
-/// Something about the new root.
+/// A request about the new root.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Request {
-    /// An operation, whose paths may still be relative.
+    /// An operation; its paths may still be relative.
     Op(FsOp),
-    /// The same link as on the host, or what is there, read-only; nothing where nothing is.
+    /// The same symbolic link as on the host; a read-only bind if the path is something else; nothing if it is missing.
     Mirror(CString),
-    /// An overlay, where its source exists.
+    /// An overlay, if its source exists.
     OverlayTry {
-        /// What to show.
+        /// The directory to show.
         source: CString,
-        /// Where.
+        /// The path inside.
         dest: CString,
     },
     /// The current directory.
     Workspace,
 }
 
-/// A variable that the program gets.
+/// A variable for the program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum EnvRequest {
-    /// The caller's variables of this name, in which a last `*` stands for the rest.
+    /// The caller's variables of this name; a `*` at its end stands for any rest.
     Pass(CString),
-    /// This one.
+    /// A variable with this name and value.
     Set(CString, CString),
 }
 
-/// As many operations as the default profile has, with some to spare.
+/// Room for the operations of the default profile, with some to spare.
 const MOST_OFTEN: usize = 64;
 
-/// What [`RunArgs::share`] understands.
+/// The namespaces that [`RunArgs::share`] knows.
 pub(crate) const KINDS: &[&str] = &["net", "ipc", "pid", "uts", "cgroup"];
 
 /// Namespaces that are shared with the host.
@@ -128,9 +128,9 @@ pub(crate) enum Format {
 }
 
 impl RunArgs {
-    /// Arguments that nobody has given yet, with `variables` for profiles.
+    /// Empty arguments, with the `variables` of profiles.
     pub(super) fn new(variables: Vec<(&'static str, CString)>) -> RunArgs {
-        // Room for the default profile. What grows is copied, each time into pages that are made for it.
+        // Room for the default profile. A vector that grows is copied, each time into new pages.
         RunArgs {
             requests: Vec::with_capacity(MOST_OFTEN),
             origins: Vec::with_capacity(MOST_OFTEN),
@@ -145,7 +145,7 @@ impl RunArgs {
         self.origins.push(self.here.clone());
     }
 
-    /// A path as typed; from a profile with its variables replaced, absolute and without `..`.
+    /// A path: as typed on the command line, or from a profile, with variables replaced, absolute and without `..`.
     pub(super) fn path(&self, text: &[u8]) -> Result<CString, Error> {
         if text.is_empty() {
             return refuse("the path is empty");
@@ -154,11 +154,11 @@ impl RunArgs {
             Some(_) => value::from_profile(text, &self.variables)?,
             None => text.to_vec(),
         };
-        // Words of a command line have no NUL, and the reader of profiles refuses it.
+        // Cannot fail: words have no NUL, and the reader refuses a NUL in a profile.
         CString::new(path).map_err(|_| Error::new(ErrorKind::Invalid, "a path cannot contain a NUL byte"))
     }
 
-    /// A path that stands at `origin`.
+    /// Reads a path that comes from `origin`.
     pub(super) fn path_from(&mut self, origin: &Origin, text: &CStr) -> Result<CString, Error> {
         self.here = origin.clone();
         self.path(text.to_bytes())
@@ -172,7 +172,7 @@ impl RunArgs {
         Ok((source, dest))
     }
 
-    /// `FIRST:SECOND`, both of them given.
+    /// `FIRST:SECOND`, where both are required.
     pub(super) fn both(&self, value: &CStr, form: &str) -> Result<(Vec<u8>, CString), Error> {
         match value::split_pair(value.to_bytes())? {
             (first, Some(second)) => Ok((first.into_owned(), self.path(&second)?)),
@@ -255,17 +255,17 @@ impl RunArgs {
     }
 }
 
-/// An overlay of one directory whose changes are lost.
+/// An overlay of one directory. Its changes are lost at the end.
 pub(super) fn overlay(source: CString, dest: CString) -> FsOp {
     FsOp::Overlay { layers: vec![source], kind: OverlayKind::Tmp, dest }
 }
 
-/// A copy that is the sandbox's own.
+/// A copy of a file of the host, which belongs to the sandbox.
 pub(super) fn copy(source: CString, dest: CString) -> Request {
     Request::Op(FsOp::CopyFile { source, dest })
 }
 
-/// Adds ports to a list; `none` takes back what was on it.
+/// Adds ports to a list; `none` clears it.
 pub(super) fn add_ports(list: &mut Option<Vec<u16>>, value: &CStr) -> Result<(), Error> {
     let ports = value::ports(value)?;
     let list = list.get_or_insert_default();

@@ -1,4 +1,4 @@
-//! A spec in the words of bubblewrap: `--print-bwrap`.
+//! `--print-bwrap`: a spec as a bubblewrap command line.
 
 use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
@@ -10,18 +10,18 @@ use crate::spec::{
     OverlayKind, Process, ProfileText, Report, Seccomp, Source, Spec, Unshare, UserNs,
 };
 
-/// The line, for a shell.
+/// The command line, for a shell.
 pub(super) struct Line {
-    /// The words, quoted, with redirections behind them.
+    /// The quoted words, then the redirections.
     pub(super) text: Vec<u8>,
-    /// What of the sandbox the line does not have, without which it is still the same box.
+    /// Differences that the line cannot avoid and that do not make it another sandbox.
     pub(super) notes: Vec<&'static str>,
 }
 
-/// bubblewrap's words for `spec`, or which wish it has none for.
+/// The bubblewrap command line for `spec`, or an error that names what bubblewrap cannot do.
 pub(super) fn line(spec: &Spec) -> Result<Line, Error> {
     let mut words = Words::default();
-    // No `..`: a wish that is added does not compile until it has words here, or is known to have none.
+    // No `..` in the patterns: a new field of the spec must be handled here before this compiles.
     let Spec { namespaces, ids, ops, process, lockdown, lifecycle, report, best_effort: _, one_tmpfs: _ } = spec;
     words.namespaces(namespaces);
     words.number("--uid", ids.uid);
@@ -73,15 +73,15 @@ pub(super) fn line(spec: &Spec) -> Result<Line, Error> {
     Ok(Line { text: words.finish(), notes })
 }
 
-/// Words of a shell, the program first.
+/// The words of a shell command.
 #[derive(Default)]
 struct Words {
     words: Vec<Vec<u8>>,
-    /// Redirections that stand behind the words: what to read, by number of the descriptor.
+    /// The redirections at the end of the line, each with its descriptor number.
     redirections: Vec<Vec<u8>>,
 }
 
-/// The first descriptor that the line opens for itself: numbers up to 9 belong to scripts.
+/// The first descriptor that the line opens. Lower numbers are left to scripts.
 const FIRST_FD: usize = 10;
 
 impl Words {
@@ -111,7 +111,7 @@ impl Words {
         self.word(value);
     }
 
-    /// The number of a descriptor that yields what `source` (a redirection without its number) says.
+    /// Adds the redirection `source` (without a number) and returns the number of its descriptor.
     fn descriptor(&mut self, source: Vec<u8>) -> CString {
         let number = (FIRST_FD + self.redirections.len()).to_string();
         self.redirections.push([number.as_bytes(), &source].concat());
@@ -161,7 +161,7 @@ impl Words {
             FsOp::Proc { dest } => self.one("--proc", dest),
             FsOp::Dev { dest } => self.one("--dev", dest),
             FsOp::Tmpfs { dest, mode, size } => {
-                // 0755 is bubblewrap's own.
+                // 0755 is bubblewrap's default.
                 if *mode != 0o755 {
                     self.option("--perms");
                     self.words.push(format!("{mode:04o}").into_bytes());
@@ -184,7 +184,7 @@ impl Words {
             FsOp::Hostname { name } => self.one("--hostname", name),
             FsOp::RemountReadOnly { dest } => self.one("--remount-ro", dest),
             FsOp::Deny { .. } => return none("--deny", None),
-            // No option of this dialect asks for these.
+            // No option of `pinfold run` asks for these.
             FsOp::Bind { source: Source::Link(_), .. } => {
                 return none("holding a symbolic link of the workspace", None);
             }
@@ -225,7 +225,7 @@ impl Words {
             Seccomp::Profile { .. } => {
                 return none("--syscall-allow (or --allow-userns, which implies it)", Some(Field::SyscallAllow(0)));
             }
-            // No option of this dialect asks for these.
+            // No option of `pinfold run` asks for these.
             Seccomp::Programs(_) | Seccomp::ReadLate(_) => return none("one of the filters", Some(Field::Seccomp)),
         }
         if *nested_userns != NestedUserNs::Allow {
@@ -240,7 +240,7 @@ impl Words {
         }
     }
 
-    /// One option a line.
+    /// Joins the words, one option on each line.
     fn finish(self) -> Vec<u8> {
         let mut out = b"bwrap".to_vec();
         let mut in_options = true;

@@ -1,4 +1,4 @@
-//! A plan in words: what `--dry-run` and `--verbose` print.
+//! The plan as text or JSON: the output of `--dry-run` and `--verbose`.
 
 use serde_json::{Value, json};
 

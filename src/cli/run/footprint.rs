@@ -1,7 +1,7 @@
-//! What operations would leave on the host, or take away there: refused before anything is made.
+//! Refuses operations that would leave something on the host, before anything is made.
 //!
-//! A place for a mount that does not exist yet is made; below a writable bind that is a directory or file of the host,
-//! which would stay there. And a writable bind over the workspace would undo what holds its hooks.
+//! A missing mount point is created. Below a writable bind, this creates a file or directory on the host, which would
+//! stay there. A writable bind over the workspace is refused as well: it would undo the protection of hooks in it.
 
 use std::ffi::{CStr, CString};
 
@@ -11,23 +11,23 @@ use crate::error::{Error, ErrorKind, push_printable};
 use crate::spec::path::to_os;
 use crate::spec::{FsOp, Op, Source};
 
-/// What lies at a path of the host.
+/// What is at a path of the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum HostEntry {
     /// Nothing.
     Nothing,
-    /// A symbolic link that says this.
+    /// A symbolic link with this target.
     Link(CString),
-    /// Something else.
+    /// Anything else.
     Something,
 }
 
-/// Looks at a path of the host.
+/// Looks up what is at a path of the host.
 type Look<'a> = &'a dyn Fn(&CStr) -> Result<HostEntry, Error>;
 
-/// Says which operation would leave something on the host, or undo a protection of the workspace.
+/// Refuses the first operation that would leave something on the host or undo a protection of the workspace.
 pub(super) fn check(ops: &[Op], origins: &[Origin], look: Look<'_>) -> Result<(), Error> {
-    // Nothing of the host can be changed before something is mounted that is writable, which most boxes have last.
+    // Before the first writable bind, nothing on the host can change. Most sandboxes have that bind last.
     let first = ops.iter().position(|op| matches!(&op.fs, FsOp::Bind { flags, .. } if !flags.read_only));
     for (index, op) in ops.iter().enumerate().skip(first.map_or(ops.len(), |first| first + 1)) {
         let before = &ops[..index];
@@ -43,14 +43,14 @@ pub(super) fn check(ops: &[Op], origins: &[Origin], look: Look<'_>) -> Result<()
     Ok(())
 }
 
-/// The error, where `op` would make or change something on the host.
+/// Returns the error if `op` would create or change something on the host.
 fn footprint(op: &FsOp, origin: Option<&Origin>, before: &[Op], look: Look<'_>) -> Result<Option<Error>, Error> {
     let Some(dest) = op.dest() else { return Ok(None) };
     let made = match op {
         FsOp::CopyFile { .. } | FsOp::Text { .. } | FsOp::Data { .. } => "a file",
         FsOp::Symlink { .. } => "a link",
         FsOp::Dir { .. } => "a directory",
-        // It changes nothing where it is.
+        // These create nothing.
         FsOp::RemountReadOnly { .. } | FsOp::Deny { .. } | FsOp::Hostname { .. } => return Ok(None),
         FsOp::Chmod { .. } => "a mode",
         FsOp::Bind { .. }
@@ -62,14 +62,14 @@ fn footprint(op: &FsOp, origin: Option<&Origin>, before: &[Op], look: Look<'_>) 
     };
     let Some(place) = place_on_host(dest, before, look)? else { return Ok(None) };
     if matches!(op, FsOp::Bind { source: Source::Real(source), .. } if *source == place) {
-        // It is mounted on itself, as parts of the workspace are.
+        // A bind of a path on itself, as for parts of the workspace, needs no new mount point.
         return Ok(None);
     }
     if let FsOp::Bind { source: Source::Path(source), flags, .. } = op
         && !flags.optional
         && look(source)? == HostEntry::Nothing
     {
-        // There is nothing to be shown at that place: a name that was not meant, most often.
+        // The source does not exist: most often a wrong name, so that is the better error.
         let mut message = Vec::new();
         push_printable(&mut message, to_os(source));
         message.extend_from_slice(b" does not exist on the host");
@@ -91,7 +91,7 @@ fn footprint(op: &FsOp, origin: Option<&Origin>, before: &[Op], look: Look<'_>) 
     Ok(Some(Error::new(ErrorKind::Unsafe, message).with_hint(Some(hint.into()))))
 }
 
-/// Where `dest` lies on the host, if it is shown there by something that is writable.
+/// The path of `dest` on the host, if the uppermost mount there is a writable bind.
 fn place_on_host(dest: &CStr, before: &[Op], look: Look<'_>) -> Result<Option<CString>, Error> {
     for fs in covers(dest, before) {
         if is_skipped(fs, look)? {
@@ -103,14 +103,14 @@ fn place_on_host(dest: &CStr, before: &[Op], look: Look<'_>) -> Result<Option<CS
         }
         let rest = dest.to_bytes().strip_prefix(above.to_bytes()).unwrap_or_default();
         let rest = rest.strip_prefix(b"/").unwrap_or(rest);
-        // The source itself, without a slash: behind a file, that leads nowhere.
+        // No slash after the source itself: it may be a file.
         let below: &[u8] = if rest.is_empty() { b"" } else { b"/" };
         return Ok(CString::new([source.to_bytes(), below, rest].concat()).ok());
     }
     Ok(None)
 }
 
-/// The mounts that show something at `path`, or have it covered, the uppermost first.
+/// The mounts at or above `path`, uppermost first.
 pub(super) fn covers<'a>(path: &CStr, ops: &'a [Op]) -> impl Iterator<Item = &'a FsOp> {
     let mounts = ops.iter().rev().map(|op| &op.fs).filter(|fs| fs.is_mount());
     mounts.filter(move |fs| fs.dest().is_some_and(|above| is_at_or_below(path, above)))
@@ -126,8 +126,8 @@ fn is_skipped(op: &FsOp, look: Look<'_>) -> Result<bool, Error> {
     }
 }
 
-/// The error, where `op` is a writable bind around something that another wish holds read-only: around a protected part
-/// of the workspace. One that names the part itself means it.
+/// Returns the error if `op` is a writable bind of a directory with a protected part of the workspace in it. A bind of
+/// the protected part itself is allowed: the caller means it.
 fn undoing(op: &Op, before: &[Op]) -> Option<Error> {
     let FsOp::Bind { source: Source::Path(_) | Source::Fd(_), dest, flags } = &op.fs else { return None };
     if flags.read_only {
@@ -152,7 +152,7 @@ fn is_below(path: &CStr, above: &CStr) -> bool {
     path != above && is_at_or_below(path, above)
 }
 
-/// Whether a path is another one or lies below it; both are absolute and clean.
+/// Whether `path` is `above` or lies below it. Both are absolute and clean.
 fn is_at_or_below(path: &CStr, above: &CStr) -> bool {
     let above = above.to_bytes();
     above == b"/" || path.to_bytes().strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))

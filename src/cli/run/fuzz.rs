@@ -1,4 +1,4 @@
-//! Fuzz targets: a profile, and the words after `pinfold run`, ended by NUL.
+//! Fuzz targets: a profile, and the words after `pinfold run`, each with a NUL at its end.
 
 use std::ffi::{CStr, CString};
 use std::rc::Rc;
@@ -14,7 +14,7 @@ use crate::fuzzing::shown::check_shown;
 use crate::spec::Settle;
 use crate::workspace::Workspace;
 
-/// The profiles that come with pinfold; the input is the profile of any path.
+/// The profiles that come with pinfold. Any path is a profile with the input as its text.
 struct Shelf<'a>(&'a [u8]);
 
 impl Outside for Shelf<'_> {
@@ -33,7 +33,7 @@ fn args() -> RunArgs {
     RunArgs::new(variables.map(|(name, value)| (name, CString::from(value))).into())
 }
 
-/// What a profile means can be lowered and shown, or is an error that can.
+/// A profile either becomes a spec that can be shown, or an error that can be shown.
 pub(crate) fn profile(text: &[u8]) {
     let mut args = args();
     args.command.push(c"true".into());
@@ -43,7 +43,7 @@ pub(crate) fn profile(text: &[u8]) {
     }
 }
 
-/// The same of a command line; its command is the end of the words.
+/// The same for a command line. Its command must be the end of the words.
 pub(crate) fn command_line(input: &[u8]) {
     let words: Vec<&CStr> =
         input.split_inclusive(|&byte| byte == 0).filter_map(|word| CStr::from_bytes_with_nul(word).ok()).collect();

@@ -1,8 +1,8 @@
-//! Links that an earlier box may have left: a path that leads through one of them, out of where the box can write, is not
-//! what its user means.
+//! Refuses paths that an earlier sandbox may have redirected with a symbolic link.
 //!
-//! `--rw ./out` is read again and again in one project. A program that can write there makes `out` a link to `~/.ssh`, and
-//! the next box has that. A link elsewhere, such as `/home` or `~/project` itself, is the user's own.
+//! Users run `--rw ./out` again and again in one project. A program with write access there can replace `out` with a
+//! link to `~/.ssh`, and the next sandbox would have `~/.ssh`. So a link in a place where a sandbox can write must not
+//! lead out of that place. A link elsewhere, such as `/home` or `~/project` itself, is the user's own.
 
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -13,18 +13,19 @@ use crate::error::{Error, ErrorKind, push_printable, quoted};
 use crate::spec::path::MAX_LINKS;
 use crate::spec::{FsOp, Op, Source};
 
-/// Where a box can write.
+/// A place where a sandbox can write.
 pub(super) struct Place {
-    /// Absolute and without links.
+    /// Its path, absolute and without links.
     pub(super) path: PathBuf,
-    /// The operation that shows it; `None` for the project.
+    /// The operation that makes it writable; `None` for the project.
     pub(super) op: Option<usize>,
 }
 
-/// Refuses a source of `ops` that leads out of one of `places` through a link in it. Relative paths begin at `cwd`.
+/// Refuses a source of `ops` that leads out of one of `places` through a link in that place. Relative paths start at
+/// `cwd`.
 ///
-/// A box that runs at the same time can exchange what has been looked at here for a link. So a source whose way leads
-/// through one of `places` is opened later by the path that was found, without following a link: see [`Op::real`].
+/// A sandbox that runs at the same time can replace a part of the path after this check. So if the path of a source
+/// leads through one of `places`, the resolved path is opened later, without following links: see [`Op::real`].
 pub(super) fn guard(ops: &mut [Op], origins: &[Origin], cwd: Option<&Path>, places: &[Place]) -> Result<(), Error> {
     let mut found = Vec::new();
     for (index, op) in ops.iter().enumerate() {
@@ -36,8 +37,8 @@ pub(super) fn guard(ops: &mut [Op], origins: &[Origin], cwd: Option<&Path>, plac
         let ways: Vec<Way> = sources(&op.fs).into_iter().map(|source| way(&absolute(source), places)).collect();
         found.push((index, origin, ways));
     }
-    // A place that is itself reached through such a link vouches for nothing: otherwise a link to the directory above
-    // would stay in what is writable, because the link has made that directory writable.
+    // A place that is itself reached through such a link does not count. Otherwise a link to the parent directory would
+    // pass the check: the link makes the parent writable, and so its target lies in a writable place.
     let is_sound = |place: &&Place| {
         let leads = |(index, _, ways): &(usize, _, Vec<Way>)| {
             place.op == Some(*index) && ways.iter().any(|way| !way.links.is_empty())
@@ -56,7 +57,7 @@ pub(super) fn guard(ops: &mut [Op], origins: &[Origin], cwd: Option<&Path>, plac
     }
     for (index, _, ways) in found {
         if ways.iter().any(|way| way.is_guarded) {
-            // The parts come from C strings, so there is no NUL in them.
+            // The parts come from C strings, so there is no NUL.
             let real = |way: Way| CString::new(way.real.into_os_string().into_vec()).unwrap_or_default();
             ops[index].real = ways.into_iter().map(real).collect();
         }
@@ -65,18 +66,18 @@ pub(super) fn guard(ops: &mut [Op], origins: &[Origin], cwd: Option<&Path>, plac
 }
 
 impl Place {
-    /// Whether `part` lies in it. The name of the place itself lies outside of it.
+    /// Whether `part` lies in the place. The place itself does not: its name is an entry of its parent.
     fn holds(&self, part: &Path) -> bool {
         part.parent().is_some_and(|parent| parent.starts_with(&self.path))
     }
 }
 
-/// Whether somebody has typed it: the profiles that come with pinfold name nothing in a project.
+/// Whether the user wrote it. The profiles that come with pinfold name nothing in a project.
 fn is_typed(origin: &Origin) -> bool {
     origin.profile.as_ref().is_none_or(|(name, _)| name.contains(&b'/'))
 }
 
-/// The host's paths that an operation shows, links in them followed.
+/// The host's paths that an operation opens and whose links it follows.
 fn sources(op: &FsOp) -> Vec<&CStr> {
     match op {
         FsOp::Bind { source: Source::Path(source), .. } | FsOp::CopyFile { source, .. } => vec![source],
@@ -85,17 +86,17 @@ fn sources(op: &FsOp) -> Vec<&CStr> {
     }
 }
 
-/// Where a path leads.
+/// The result of resolving a path.
 struct Way {
     /// The path without links.
     real: PathBuf,
-    /// The links on the way that lie in one of the places.
+    /// The links on the way that lie in a place.
     links: Vec<PathBuf>,
-    /// Whether any part of it lies in one of the places.
+    /// Whether any part of the way lies in a place.
     is_guarded: bool,
 }
 
-/// Where `path` leads, and what of `places` is on the way.
+/// Resolves `path`, and notes which parts on the way lie in `places`.
 fn way(path: &Path, places: &[Place]) -> Way {
     let (mut links, mut is_guarded) = (Vec::new(), false);
     let real = real(path, &mut |part, is_link| {
@@ -122,15 +123,15 @@ fn refusal(link: &Path, target: &Path) -> Error {
     Error::new(ErrorKind::Unsafe, message).with_hint(Some(hint))
 }
 
-/// `path` (absolute) without links, whether it exists or not: one that leads into nothing names the place where
-/// something can be made. A call for each part, as far as there is something. `see` is told of each part on the way up to
-/// the first that is missing, and whether it is a link.
+/// Resolves all links in `path` (absolute), whether it exists or not. A missing part is kept as it is: something can be
+/// made there. This costs one call for each existing part. `see` is told of each existing part on the way, and whether
+/// it is a link.
 pub(super) fn real(path: &Path, see: &mut dyn FnMut(&Path, bool)) -> PathBuf {
     let reversed = |path: &Path| -> Vec<OsString> { path.iter().rev().map(OsStr::to_owned).collect() };
     let (mut real, mut rest) = (PathBuf::new(), reversed(path));
     let (mut links, mut is_missing) = (0, false);
     while let Some(part) = rest.pop() {
-        // A `/` at the beginning takes the place of all before it.
+        // `push("/")` drops everything before it.
         let is_known = part == "/" || part == "..";
         if part == ".." {
             real.pop();

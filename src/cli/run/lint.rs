@@ -1,4 +1,4 @@
-//! What is probably not meant: for `pinfold profile check`.
+//! Finds probable mistakes in a profile, for `pinfold profile check`.
 
 use std::ffi::{CStr, CString, OsStr};
 use std::fs::File;
@@ -13,22 +13,22 @@ use crate::error::push_printable;
 use crate::spec::path::{first_wildcard, to_os};
 use crate::spec::{FsOp, Op, Source, Spec, env};
 
-/// As much of a program is read to find out what it needs, in bytes.
+/// The number of bytes read from a program to find its interpreter or loader.
 const HEAD: usize = 4096;
 
-/// What is looked at.
+/// The profile to check.
 pub(in crate::cli) struct Subject<'a> {
-    /// What it comes to.
+    /// The spec that it asks for.
     pub spec: &'a Spec,
-    /// Where its operations come from.
+    /// The words that asked for the operations.
     pub origins: &'a [Origin],
-    /// Every option that was set, and where it stands.
+    /// Every option that was set, with its origin.
     pub seen: &'a [Origin],
-    /// The workspace is not among the operations, and could be any directory.
+    /// The profile has a workspace, which may be any directory: the operations do not have it.
     pub is_anywhere: bool,
 }
 
-/// Lines that say what is odd about it, each with the place of the word it is about.
+/// Returns the probable mistakes, one line each, with the origin of the word.
 pub(in crate::cli) fn lint(subject: &Subject<'_>) -> Vec<Vec<u8>> {
     let Subject { spec, origins, seen, .. } = subject;
     let mut notes = Vec::new();
@@ -69,14 +69,14 @@ pub(in crate::cli) fn lint(subject: &Subject<'_>) -> Vec<Vec<u8>> {
     notes
 }
 
-/// Whether `op` denies what is not there when the box starts, and patterns are matched.
+/// Whether `op` denies something that does not exist when the sandbox starts, which is when patterns are matched.
 fn never_matches(op: &Op, Subject { spec, origins, is_anywhere, .. }: &Subject<'_>) -> bool {
     let FsOp::Deny { path, is_pattern } = &op.fs else { return false };
     let path = Path::new(to_os(path));
     if !is_pattern {
         return View::new(&spec.ops).at(path) == Seen::Nothing;
     }
-    // The directory in which the pattern begins, and what is uppermost there.
+    // The directory where the pattern starts, then the uppermost operation that affects it.
     let above = |path: &Path| first_wildcard(path.as_os_str().as_bytes()).is_some();
     let Some(start) = path.ancestors().find(|ancestor| !above(ancestor)) else { return false };
     let dest = |op: &Op| op.fs.dest().map(|dest| Path::new(to_os(dest)).to_owned());
@@ -85,13 +85,13 @@ fn never_matches(op: &Op, Subject { spec, origins, is_anywhere, .. }: &Subject<'
         !is_nothing && dest(op).is_some_and(|dest| start.starts_with(&dest) || dest.starts_with(start))
     };
     let Some(last) = spec.ops.iter().rfind(meets) else { return false };
-    // What comes after a directory in memory may be the workspace, which can be anywhere.
+    // A workspace after the tmpfs may be any directory, so it may be mounted there.
     let workspace = origins.iter().position(|origin| origin.option == "--workspace");
     let is_last = !is_anywhere || workspace.is_none_or(|word| word < last.word);
     matches!(last.fs, FsOp::Tmpfs { .. }) && dest(last).is_some_and(|dest| start.starts_with(dest)) && is_last
 }
 
-/// Whether the source of `op`, without which it fails, is not there.
+/// Whether a required source of `op` is missing on the host.
 fn is_missing(op: &FsOp) -> bool {
     let sources = match op {
         FsOp::Bind { source: Source::Path(source), flags, .. } if !flags.optional => std::slice::from_ref(source),
@@ -105,11 +105,11 @@ fn is_missing(op: &FsOp) -> bool {
     sources.iter().any(is_missing)
 }
 
-/// Options of which the last one counts.
+/// Options where the last one wins.
 const SINGLE: &[&str] = &["--hostname", "--uid", "--gid", "--workdir", "--seccomp", "--net", "--landlock"];
 
-/// Lines that a line of the same file takes the meaning from, each with what to say about it. A profile that builds on
-/// another one may well override that.
+/// Lines that another line of the same file makes useless, each with a note. A profile may override the profile that it
+/// builds on, so lines of other files do not count.
 fn overridden(seen: &[Origin]) -> Vec<(&Origin, String)> {
     let mut found = Vec::new();
     for (index, origin) in seen.iter().enumerate() {
@@ -128,7 +128,7 @@ fn overridden(seen: &[Origin]) -> Vec<(&Origin, String)> {
     found
 }
 
-/// Whether `later` counts instead of `origin`.
+/// Whether `later` replaces `origin`.
 fn is_instead(later: &Origin, origin: &Origin) -> bool {
     let is_same = match origin.option {
         "--env" => variable(later.value()) == (variable(origin.value()).0, true),
@@ -137,12 +137,12 @@ fn is_instead(later: &Origin, origin: &Origin) -> bool {
     later.option == origin.option && is_same
 }
 
-/// Whether `other` refuses a system call that is allowed at `allowed`.
+/// Whether `other` refuses a system call that `allowed` allows.
 fn refuses(other: &Origin, allowed: &Origin) -> bool {
     other.option == "--syscall-deny" && other.values().any(|name| allowed.values().any(|allowed| allowed == name))
 }
 
-/// The name in the value of `env`, and whether it is set, rather than passed on where it is there.
+/// The name in the value of `env`, and whether the value sets it (`NAME=VALUE`) or passes it on (`NAME`).
 fn variable(value: &[u8]) -> (&[u8], bool) {
     match value.iter().position(|&byte| byte == b'=') {
         Some(at) => (&value[..at], true),
@@ -150,22 +150,22 @@ fn variable(value: &[u8]) -> (&[u8], bool) {
     }
 }
 
-/// The later mount that hides all that `op` makes.
+/// The later mount that completely hides the result of `op`.
 fn shadow<'a>(op: &Op, later: &'a [Op]) -> Option<&'a Op> {
-    // A deny counts whatever follows, and what is made read-only is made so where it stands.
+    // A deny holds whatever follows. A read-only remount acts on the mount that is there at that point.
     if matches!(op.fs, FsOp::Deny { .. } | FsOp::RemountReadOnly { .. }) {
         return None;
     }
     let dest = Path::new(OsStr::from_bytes(op.fs.dest()?.to_bytes()));
     later.iter().find(|later| {
         let cover = later.fs.dest().map(|dest| Path::new(OsStr::from_bytes(dest.to_bytes())));
-        // One that is skipped where its source is missing may hide nothing.
+        // An optional bind may be skipped, and then it hides nothing.
         let is_certain = !matches!(&later.fs, FsOp::Bind { flags, .. } if flags.optional);
         later.fs.is_mount() && is_certain && cover.is_some_and(|cover| dest.starts_with(cover))
     })
 }
 
-/// What keeps the program from starting: it, its interpreter or its loader is not visible inside.
+/// The reason why the program cannot start: it is not visible inside, or its interpreter or loader is not.
 fn program(spec: &Spec) -> Option<Vec<u8>> {
     let command = spec.process.command.first()?;
     if command.is_empty() {
@@ -189,11 +189,11 @@ fn program(spec: &Spec) -> Option<Vec<u8>> {
     lacks(&view, inside, host)
 }
 
-/// What keeps the program `inside`, whose file is `host`, from starting: its interpreter or its loader is not visible, or
-/// it is for another processor.
+/// The reason why the program `inside`, which is the file `host`, cannot start: its interpreter or loader is not
+/// visible, or it is for another processor.
 pub(super) fn lacks(view: &View<'_>, inside: PathBuf, mut host: PathBuf) -> Option<Vec<u8>> {
     let mut user = inside;
-    // A script's interpreter may be a script itself, up to four deep (execve(2)).
+    // A script's interpreter may be a script too, up to four deep (execve(2)).
     for _ in 0..4 {
         let (what, needed, is_last) = match needs(&host) {
             Needs::Interpreter(path) => ("interpreter ", path, false),
@@ -227,11 +227,11 @@ pub(super) fn lacks(view: &View<'_>, inside: PathBuf, mut host: PathBuf) -> Opti
     None
 }
 
-/// What the search for a program comes to.
+/// The result of the search for a program.
 enum Search {
-    /// The program as it is called inside, and its file on the host.
+    /// The path of the program inside, and its file on the host.
     Found(PathBuf, PathBuf),
-    /// There is something of this name that nobody can execute.
+    /// A file of this name exists, but nobody can execute it.
     NotExecutable(PathBuf),
     Nothing,
 }
@@ -239,7 +239,7 @@ enum Search {
 fn find(command: &CStr, spec: &Spec, view: &View<'_>, environment: &[CString]) -> Search {
     let name = Path::new(to_os(command));
     let start = Path::new(to_os(spec.process.chdir.as_deref().unwrap_or(c"/")));
-    // By its parts, which leaves out those that are a dot.
+    // `components` drops parts that are `.`.
     let whole = |path: PathBuf| path.components().collect::<PathBuf>();
     let candidates: Vec<PathBuf> = if command.to_bytes().contains(&b'/') {
         vec![whole(start.join(name))]
@@ -263,25 +263,25 @@ fn find(command: &CStr, spec: &Spec, view: &View<'_>, environment: &[CString]) -
     search
 }
 
-/// What a program needs to be started.
+/// What a program needs to start.
 enum Needs {
     Nothing,
-    /// By its first line.
+    /// Named in its first line (`#!`).
     Interpreter(PathBuf),
-    /// By its program header.
+    /// Named in its program header.
     Loader(PathBuf),
-    /// It is for another processor.
+    /// An emulator: the program is for another processor.
     Emulator,
 }
 
 fn needs(program: &Path) -> Needs {
     let mut head = Vec::new();
-    // Nothing waits for the other end of a FIFO.
+    // Only regular files: opening a FIFO would wait for its other end.
     let is_file = program.metadata().is_ok_and(|about| about.is_file());
     let read = || File::open(program)?.take(HEAD as u64).read_to_end(&mut head);
     match is_file.then(read) {
         Some(Ok(_)) if head.starts_with(b"#!") => {
-            // Only blanks and tabs end the name (fs/binfmt_script.c): a carriage return is a part of it.
+            // Only blanks and tabs end the name (fs/binfmt_script.c). A carriage return is part of it.
             let line = head[2..].split(|&byte| byte == b'\n').next().unwrap_or_default();
             let word = line.split(|byte| b" \t".contains(byte)).find(|word| !word.is_empty()).unwrap_or_default();
             Needs::Interpreter(std::ffi::OsString::from_vec(word.to_vec()).into())
@@ -292,8 +292,8 @@ fn needs(program: &Path) -> Needs {
     }
 }
 
-/// Whether an ELF file is for another kind of processor than this program (elf(5), `e_machine`). One of 32 bits may run
-/// all the same: x86_64 runs those of i386, and aarch64 those of arm.
+/// Whether an ELF file is for another kind of processor than this program (elf(5), `e_machine`). 32-bit files of i386
+/// and arm do not count: x86_64 may run i386, and aarch64 may run arm.
 fn is_foreign(head: &[u8]) -> bool {
     const OURS: u16 = match std::env::consts::ARCH.as_bytes() {
         b"x86_64" => 62,
@@ -306,20 +306,20 @@ fn is_foreign(head: &[u8]) -> bool {
     head.starts_with(b"\x7fELF") && OURS != 0 && machine.is_some_and(|it| it != OURS && !OF_32_BITS.contains(&it))
 }
 
-/// Whether the kernel has been told of programs that run those of other processors (binfmt_misc).
+/// Whether emulators for other processors are registered with the kernel (binfmt_misc).
 fn has_emulators() -> bool {
     let mut entries = std::fs::read_dir("/proc/sys/fs/binfmt_misc").into_iter().flatten().flatten();
     entries.any(|entry| !["register", "status"].iter().any(|name| entry.file_name() == *name))
 }
 
-/// The path in the `PT_INTERP` header of an ELF file of this byte order (elf(5)).
+/// The path in the `PT_INTERP` header of an ELF file with this machine's byte order (elf(5)).
 fn loader(head: &[u8]) -> Option<PathBuf> {
     const PT_INTERP: u32 = 3;
     let is_64 = match head.get(..5)? {
         [0x7f, b'E', b'L', b'F', class] => *class == 2,
         _ => return None,
     };
-    // The offsets are whatever the file says.
+    // The file is untrusted: each offset is checked.
     let u16_at = |at: usize| Some(usize::from(u16::from_ne_bytes(*head.get(at..)?.first_chunk()?)));
     let u32_at = |at: usize| Some(u32::from_ne_bytes(*head.get(at..)?.first_chunk()?));
     let word_at = |at: usize| {

@@ -1,4 +1,4 @@
-//! Profiles looked at rather than used.
+//! `pinfold profile`: inspects profiles without running anything.
 
 use std::ffi::{CStr, CString};
 use std::path::PathBuf;
@@ -19,45 +19,45 @@ use crate::spec::Spec;
 use crate::supervise::Frontend;
 use crate::workspace::Workspace;
 
-/// Where somebody reads profiles.
+/// A reader of profiles, with the caller's surroundings.
 pub(in crate::cli) struct Desk<'a> {
     world: World,
     environment: &'a [&'a CStr],
 }
 
 impl<'a> Desk<'a> {
-    /// The desk of the caller, whose environment this is.
+    /// With the surroundings and the `environment` of the caller.
     pub(in crate::cli) fn new(environment: &'a [&'a CStr]) -> Desk<'a> {
         Desk { world: World::probe(environment), environment }
     }
 
-    /// The desk of somebody who has set up nothing, on a host where nobody has.
+    /// Without any configuration of the user or of the host.
     pub(in crate::cli) fn of_nobody() -> Desk<'static> {
         Desk { world: World { library: Library::default(), ..World::probe(&[]) }, environment: &[] }
     }
 
-    /// Every name, with the file where it is not one of ours.
+    /// The names of all profiles, with their files; `None` for those that come with pinfold.
     pub(in crate::cli) fn names(&self) -> Vec<(String, Option<PathBuf>)> {
         self.world.names()
     }
 
-    /// What the profile `name` says.
+    /// The text of the profile `name`.
     pub(in crate::cli) fn text(&mut self, name: &CStr) -> Result<Vec<u8>, Error> {
         Ok(self.world.profile(name)?.text.to_vec())
     }
 
-    /// Its options, and those of the profiles that it builds on, where these stand.
+    /// The options of the profile, with those of the profiles that it builds on in their place.
     pub(in crate::cli) fn lines(&mut self, name: &CStr) -> Result<Vec<Vec<u8>>, Error> {
         Ok(self.read(name)?.seen.iter().map(line).collect())
     }
 
-    /// What is probably not meant, one line each. What would end every run with this profile is an error.
+    /// Probable mistakes, one line each. A mistake that would end every run with this profile is an error.
     pub(in crate::cli) fn lint(&mut self, name: &CStr, command: Vec<CString>) -> Result<Vec<Vec<u8>>, Error> {
         let is_started = !command.is_empty();
         let lowered = if is_started {
             self.lower(name, command, &World::workspace)
         } else {
-            // It is about the profile then, and not about the directory. Without a command nothing can be meant.
+            // Without a command, only the profile is checked, not the current directory. The spec needs some command.
             self.lower(name, vec![c"true".into()], &|_| Ok(Workspace::default()))
         };
         let Lowered { mut spec, origins, seen, unheld: _ } = lowered?;
@@ -76,12 +76,12 @@ impl<'a> Desk<'a> {
         self.world.cwd.as_ref().map(|cwd| cwd.to_string_lossy().into_owned())
     }
 
-    /// Whether the current directory is one to work in.
+    /// Whether the current directory can be a workspace.
     pub(in crate::cli) fn is_workspace(&self) -> bool {
         self.world.workspace().is_ok()
     }
 
-    /// The box of `command` under a profile, with the words of its failures.
+    /// The sandbox of `command` under a profile, and the front end that words its failures.
     pub(in crate::cli) fn lowered(
         &mut self,
         name: &CStr,
@@ -112,7 +112,7 @@ impl<'a> Desk<'a> {
     }
 }
 
-/// An option in one form, however it was written: its name without dashes, a blank, the value.
+/// An option in its normal form: the name without dashes, a blank, the value.
 fn line(origin: &Origin) -> Vec<u8> {
     let (name, value) = (origin.option.trim_start_matches('-').as_bytes(), origin.value());
     if value.is_empty() { name.to_vec() } else { [name, b" ", value].concat() }

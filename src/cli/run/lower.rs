@@ -1,5 +1,5 @@
-//! [`RunArgs`] → [`Spec`]: what is meant by the words, with the defaults of a safe box filled in. Pure; what it must
-//! know of the host comes as [`Context`].
+//! [`RunArgs`] → [`Spec`]: turns the words into a sandbox and fills in safe defaults. Pure: all that it needs to know
+//! of the host comes in [`Context`].
 
 use std::ffi::{CStr, CString};
 
@@ -15,7 +15,7 @@ use crate::spec::{
 use crate::suggest::nearest;
 use crate::workspace::{Unheld, Workspace};
 
-/// What the meaning of the words depends on.
+/// The facts about the caller and the host that decide what the words mean.
 pub(crate) struct Context<'a> {
     /// Highest capability number of this kernel.
     pub last_cap: u8,
@@ -23,41 +23,41 @@ pub(crate) struct Context<'a> {
     pub cwd: Option<&'a CStr>,
     /// The caller's environment: `NAME=VALUE`.
     pub environment: &'a [&'a CStr],
-    /// What lies at a path of the host, links not followed.
+    /// Looks up what is at a path of the host, without following links.
     pub look: &'a dyn Fn(&CStr) -> Result<HostEntry, Error>,
-    /// What the current directory needs.
+    /// Finds out what the current directory needs as a workspace.
     pub workspace: &'a dyn Fn() -> Result<Workspace, Error>,
-    /// The content of a seccomp profile's file.
+    /// Reads the file of a seccomp profile.
     pub read: &'a dyn Fn(&CStr) -> Result<Vec<u8>, Error>,
 }
 
-/// The filter of a program that is not told otherwise.
+/// The seccomp filter without `--seccomp`.
 const DEFAULT_FILTER: &str = "default";
 
-/// What a filter of ours lets through besides where user namespaces are allowed: what Chromium and bubblewrap make
-/// their own sandboxes with.
+/// System calls that our own filters also allow with `--allow-userns`. Chromium and bubblewrap make their sandboxes
+/// with them.
 const FOR_USERNS: &[&str] = &["clone", "@namespace", "@mount"];
-/// What it lets through besides where mounts can be made as well: pinfold makes no box without it, and this is where one
-/// can run inside another.
+/// Our own filters also allow this call with `--allow-userns` and `--landlock off`: only then can mounts be made
+/// inside, so pinfold can run inside pinfold, and pinfold cannot build a sandbox without it.
 const FOR_BOXES: &str = "openat2";
 
-/// What a command line asks for.
+/// The sandbox that a command line asks for.
 #[derive(Debug)]
 pub(crate) struct Lowered {
-    /// The sandbox. [`Op::word`] is an index of the origins.
+    /// The sandbox. [`Op::word`] is an index into `origins`.
     pub spec: Spec,
-    /// Where its operations come from.
+    /// The words that asked for the operations.
     pub origins: Vec<Origin>,
     /// Every option that was set, and where it stands.
     pub seen: Vec<Origin>,
-    /// Parts of the workspace that cannot be protected, which is all right with the caller, or of which they must know.
+    /// Parts of the workspace that cannot be protected: the caller accepts that, or has to be told of it.
     pub unheld: Vec<Unheld>,
 }
 
-/// [`Op::word`] of an operation that nobody has typed.
+/// The [`Op::word`] of an operation that no word asked for.
 const OURS: usize = usize::MAX;
 
-/// The sandbox that `args` ask for.
+/// Builds the sandbox that `args` ask for.
 pub(crate) fn lower(mut args: RunArgs, context: &Context<'_>) -> Result<Lowered, Error> {
     let requests = std::mem::take(&mut args.requests);
     let is_workspace = requests.contains(&Request::Workspace);
@@ -78,7 +78,7 @@ pub(crate) fn lower(mut args: RunArgs, context: &Context<'_>) -> Result<Lowered,
     if !is_alone {
         footprint::check(&ops, &args.origins, context.look)?;
     }
-    // What nobody made writable is not: the root itself, and the directories in it that lead to mounts.
+    // Only what somebody made writable is writable. The root and the directories that lead to mounts are not.
     if !is_alone && !ops.iter().any(|op| op.fs.dest() == Some(c"/")) {
         ops.push(Op::new(FsOp::RemountReadOnly { dest: c"/".into() }, OURS));
     }
@@ -90,7 +90,7 @@ pub(crate) fn lower(mut args: RunArgs, context: &Context<'_>) -> Result<Lowered,
     }
     let workdir = match args.workdir {
         Some(dir) => Some(absolute(dir, context).map_err(placed("--workdir"))?),
-        // A program that was to work here does not start anywhere else.
+        // A program with the workspace starts in it.
         None if is_workspace => context.cwd.map(CStr::to_owned),
         None => None,
     };
@@ -103,8 +103,8 @@ pub(crate) fn lower(mut args: RunArgs, context: &Context<'_>) -> Result<Lowered,
             argv0: None,
             env: environment(&args.env, context.environment),
             chdir: workdir,
-            // A terminal that is shared takes words put into it by whoever may (CVE-2017-5226). Our own profiles refuse
-            // that; about others nothing is known.
+            // On a shared terminal, a program can push input to the caller's shell (TIOCSTI, CVE-2017-5226). Our own
+            // profiles refuse that. Other filters may not, so the program then gets a new session.
             new_session: args.new_session || !is_ours,
             new_group: true,
             exec_label: None,
@@ -141,9 +141,9 @@ pub(crate) fn lower(mut args: RunArgs, context: &Context<'_>) -> Result<Lowered,
     Ok(Lowered { spec, origins, seen: args.seen, unheld })
 }
 
-/// The namespaces that are wanted. Where Landlock stands alone (`is_alone`) it has rules instead of some of them, for
-/// signals and tracing; what is left is a wish that the plan refuses by name, unless it is taken back: a network and IPC
-/// objects that are not the host's.
+/// The namespaces of the sandbox. With Landlock alone (`is_alone`), Landlock rules for signals and tracing take the
+/// place of some of them. A network and IPC objects apart from the host's cannot be had without a namespace. These two
+/// stay in the spec, so that the plan refuses them by name unless the caller shares them.
 fn namespaces(args: &RunArgs, is_alone: bool) -> Namespaces {
     let share = args.share;
     Namespaces {
@@ -180,7 +180,7 @@ fn caps(args: &RunArgs, last: u8) -> Result<CapSet, Error> {
     })
 }
 
-/// The filter, and whether it is one of ours.
+/// The seccomp filter, and whether it is one that comes with pinfold.
 fn seccomp(args: &RunArgs, context: &Context<'_>) -> Result<(Seccomp, bool), Error> {
     let mut allow = args.syscall_allow.clone();
     let text = match args.seccomp.as_deref() {
@@ -204,13 +204,13 @@ fn seccomp(args: &RunArgs, context: &Context<'_>) -> Result<(Seccomp, bool), Err
     Ok((Seccomp::Profile { text, deny: args.syscall_deny.clone(), allow }, is_ours))
 }
 
-/// The operations, as they grow.
+/// The operations so far, while the requests are turned into operations one by one.
 struct Lowering {
     ops: Vec<Op>,
     watch: Vec<Watch>,
     settle: Vec<Settle>,
     unheld: Vec<Unheld>,
-    /// There are no namespaces.
+    /// `--landlock only`: no mount namespace, so no root of its own.
     is_alone: bool,
 }
 
@@ -222,7 +222,7 @@ impl Lowering {
                 let dest = absolute(path.clone(), context)?;
                 match (context.look)(&path)? {
                     HostEntry::Nothing => return Ok(()),
-                    // Without a root of its own, the program has the host's link itself.
+                    // Without its own root, the program sees the host's link itself.
                     HostEntry::Link(_) if self.is_alone => return Ok(()),
                     HostEntry::Link(target) => FsOp::Symlink { target, dest },
                     HostEntry::Something => FsOp::Bind {
@@ -242,7 +242,7 @@ impl Lowering {
                     return Err(refusal);
                 }
                 let Workspace { identity, ops, unheld, watch, settle } = found;
-                // Never into a directory of the host.
+                // Only where the sandbox has a tmpfs. Anywhere else this would write to the host.
                 for fs in identity {
                     let fs = with_absolute_dest(fs, context)?;
                     if self.is_own(fs.dest()) {
@@ -260,14 +260,14 @@ impl Lowering {
         Ok(())
     }
 
-    /// Whether what is mounted so far shows something of the box's own at `path`, which ends with the box.
+    /// Whether the uppermost mount at `path` so far is a tmpfs of the sandbox, which ends with the sandbox.
     fn is_own(&self, path: Option<&CStr>) -> bool {
         let uppermost = path.and_then(|path| footprint::covers(path, &self.ops).next());
         matches!(uppermost, Some(FsOp::Tmpfs { .. })) && !self.is_alone
     }
 }
 
-/// Only where the program could write at all: `--ro` and `--overlay` may cover the directory again.
+/// Keeps only the directories that the program can write to: a later `--ro` or `--overlay` may cover them.
 fn writable(mut settle: Vec<Settle>, ops: &[Op]) -> Vec<Settle> {
     for settle in &mut settle {
         settle.tops.retain(|top| {
@@ -286,10 +286,10 @@ fn with_absolute_dest(mut op: FsOp, context: &Context<'_>) -> Result<FsOp, Error
     Ok(op)
 }
 
-/// `path` from the current directory on, without `.`, `..` and doubled slashes.
+/// Makes `path` absolute, starting at the current directory, and removes `.`, `..` and doubled slashes.
 fn absolute(path: CString, context: &Context<'_>) -> Result<CString, Error> {
     let text = path.to_bytes();
-    // As nearly all are.
+    // Nearly all paths are absolute and clean already.
     if text.strip_prefix(b"/").is_some_and(|rest| rest.split(|&byte| byte == b'/').all(is_name)) {
         return Ok(path);
     }
@@ -310,17 +310,18 @@ fn absolute(path: CString, context: &Context<'_>) -> Result<CString, Error> {
             _ => {}
         }
     }
-    // It has been a C string before, so there is no NUL in it.
+    // All parts come from C strings, so there is no NUL.
     Ok(CString::new([b"/", &*parts.join(&b'/')].concat()).unwrap_or_default())
 }
 
-/// Whether a part of a path names something in the directory before it.
+/// Whether a part of a path is a real name, not empty, `.` or `..`.
 fn is_name(part: &[u8]) -> bool {
     !matches!(part, b"" | b"." | b"..")
 }
 
-/// Only what is named gets in. `PWD` is none of it: the program gets that of the directory where it starts, and the
-/// caller's name of its own, with links that nothing shows inside, would keep it from starting there.
+/// The environment of the program: only the variables that are asked for. `PWD` is never taken over. The program gets a
+/// `PWD` for the directory where it starts. The caller's `PWD` may lead through links that do not exist inside, and
+/// then the program could not start there.
 fn environment(requests: &[EnvRequest], inherited: &[&CStr]) -> Vec<EnvOp> {
     let mut ops = vec![EnvOp::Clear];
     for request in requests {
@@ -335,7 +336,7 @@ fn environment(requests: &[EnvRequest], inherited: &[&CStr]) -> Vec<EnvOp> {
 
 fn pass(wanted: &CStr, entry: &CStr) -> Option<EnvOp> {
     let (wanted, entry) = (wanted.to_bytes(), entry.to_bytes());
-    // Nearly all have another name. Looking for `=` in each of them first took most of the time before the plan.
+    // A cheap test first: nearly all names differ. Looking for `=` in each entry took most of the time before the plan.
     if !entry.starts_with(wanted.strip_suffix(b"*").unwrap_or(wanted)) {
         return None;
     }
@@ -345,7 +346,7 @@ fn pass(wanted: &CStr, entry: &CStr) -> Option<EnvOp> {
         [start @ .., b'*'] => name.starts_with(start),
         exact => name == exact,
     };
-    // A name that is empty can be inherited, but not be set.
+    // An empty name can be inherited, but it cannot be set.
     (is_wanted && !name.is_empty() && name != b"PWD")
         .then(|| Some(EnvOp::Set(CString::new(name).ok()?, CString::new(value).ok()?)))?
 }

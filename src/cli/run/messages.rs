@@ -1,5 +1,5 @@
-//! What `pinfold run` says, on standard error and as lines of JSON: an error with the word of the command line or the
-//! line of the profile that asked for it, and what does not hold.
+//! Messages of `pinfold run`, on standard error and as lines of JSON. An error names the word or the line of a profile
+//! that caused it. Restrictions that are not enforced are reported too.
 
 use std::ffi::OsStr;
 use std::os::fd::BorrowedFd;
@@ -20,11 +20,11 @@ use crate::sys::{Errno, Result as SysResult, fd, output};
 
 /// The native front end.
 pub(super) struct Native {
-    /// Where the operations come from, by [`crate::spec::Op::word`].
+    /// The word behind each operation, indexed by [`crate::spec::Op::word`].
     pub(super) origins: Vec<Origin>,
     /// Every option that was set, and where it stands.
     pub(super) seen: Vec<Origin>,
-    /// The caller's descriptor where events are reported, as lines of JSON.
+    /// The caller's descriptor for events, which are lines of JSON.
     pub(super) status: Option<FdNumber>,
 }
 
@@ -53,11 +53,11 @@ impl Frontend for Native {
                 let what = self.error(plan, failure).text();
                 self.dropped(&what);
             }
-            // A profile denies what some of its users do not have.
+            // Not worth a note: a profile may deny paths that only some of its users have.
             Note::Remark(failure) if failure.act == Act::Nowhere && self.is_of_profile(plan, failure) => {}
             Note::Remark(failure) => {
                 let what = self.error(plan, failure).text();
-                // Without that word it looks like an error.
+                // Without "note:" it looks like an error.
                 say(&[b"note: ", &what[..]].concat());
                 self.report(&serde_json::json!({ "remark": String::from_utf8_lossy(&what) }));
             }
@@ -94,7 +94,7 @@ impl Frontend for Native {
 }
 
 impl Native {
-    /// What to do about a file of the host that is not there, with the option that names it.
+    /// A hint for a missing file of the host, in terms of the option that names it.
     fn missing(&self, plan: &Plan, failure: &Failure) -> Option<String> {
         if (failure.stage, failure.act, failure.errno) != (Stage::Op, Act::Source, Errno::ENOENT as i32) {
             return None;
@@ -115,13 +115,13 @@ impl Native {
         op.and_then(|op| self.origins.get(op.word)).is_some_and(|origin| origin.profile.is_some())
     }
 
-    /// Says that a restriction does not hold.
+    /// Reports a restriction that is not enforced.
     pub(super) fn dropped(&self, what: &[u8]) {
         say(&[b"not enforced: ", what].concat());
         self.report(&serde_json::json!({ "dropped": String::from_utf8_lossy(what) }));
     }
 
-    /// One line of JSON for whoever asked for it.
+    /// Writes one line of JSON to the status descriptor, if there is one.
     pub(super) fn report(&self, line: &serde_json::Value) {
         if let Some(fd) = self.status {
             report_to(fd::callers_fd(fd), line);
@@ -129,9 +129,9 @@ impl Native {
     }
 }
 
-/// One line of JSON to `to`.
+/// Writes one line of JSON to `to`.
 pub(super) fn report_to(to: SysResult<BorrowedFd<'_>>, line: &serde_json::Value) {
-    // A reader that is gone, or does not read, does not want to know.
+    // Ignored: a reader that is gone or does not read does not want the line.
     let _told = to.and_then(|fd| output::write_within(fd, &json_line(line), PATIENCE)).is_ok();
 }
 
@@ -139,15 +139,16 @@ fn json_line(line: &serde_json::Value) -> Vec<u8> {
     printable_json(&format!("{line}\n")).into_bytes()
 }
 
-/// One line on standard error.
+/// Writes one line to standard error.
 pub(super) fn say(line: &[u8]) {
     console::tell(&[b"pinfold: ", line, b"\n"].concat());
 }
 
-/// Ports of the network that were typed where there is none. A profile may be one that others add a network to.
+/// Notes about ports on the command line that have no effect because there is no network. Ports in a profile are no
+/// mistake: others may combine that profile with a network.
 pub(super) fn useless_ports(spec: &Spec, seen: &[Origin]) -> Vec<Vec<u8>> {
     let landlock = &spec.lockdown.landlock;
-    // Landlock alone makes no network of its own.
+    // With Landlock alone there is no network namespace.
     let is_alone = landlock.tier == LandlockTier::Only;
     let options = [("--tcp-connect", &landlock.connect_tcp), ("--tcp-bind", &landlock.bind_tcp)];
     let is_useless = |ports: &Option<Vec<u16>>| ports.as_ref().is_some_and(|ports| !ports.is_empty());
@@ -157,7 +158,7 @@ pub(super) fn useless_ports(spec: &Spec, seen: &[Origin]) -> Vec<Vec<u8>> {
     typed.map(|origin| [b"note: ", &origin.before(why)[..]].concat()).collect()
 }
 
-/// What to do about a program that cannot be executed, where its name tells.
+/// A hint for a program that cannot be executed, from its name and from what the sandbox shows.
 fn of_program(plan: &Plan, failure: &Failure) -> Option<String> {
     let exec = &plan.program.exec;
     let is_missing = failure.errno == Errno::ENOENT as i32;
@@ -165,7 +166,7 @@ fn of_program(plan: &Plan, failure: &Failure) -> Option<String> {
     seen.flatten().or_else(|| advice::misread(&exec.command, is_missing))
 }
 
-/// Two wishes that exclude each other.
+/// The error for two options that exclude each other.
 pub(super) fn conflict(conflict: Conflict, seen: &[Origin]) -> Error {
     let (option, takes) = match conflict {
         Conflict::NoCommand => {
@@ -174,7 +175,7 @@ pub(super) fn conflict(conflict: Conflict, seen: &[Origin]) -> Error {
         Conflict::HostnameNeedsUts => ("--hostname", "a UTS"),
         Conflict::UidNeedsUser => ("--uid", "a user"),
         Conflict::GidNeedsUser => ("--gid", "a user"),
-        // No words of this dialect ask for these.
+        // No option of `pinfold run` asks for these.
         Conflict::DisableNeedsNewUser
         | Conflict::DisableWithMapsFrom
         | Conflict::MapsFromNeedsNewUser

@@ -1,4 +1,4 @@
-//! `pinfold run`: the native front end. Words and profiles in, a box out that is safe with no options at all.
+//! `pinfold run`: the native front end. It turns words and profiles into a sandbox that is safe with no options at all.
 
 mod advice;
 mod args;
@@ -41,13 +41,13 @@ use messages::Native;
 use read::Parsed;
 use world::World;
 
-/// Does what the words after `pinfold run` say, and returns the exit code.
+/// Runs the command line after `pinfold run` and returns the exit code.
 pub(super) fn run(line: CommandLine) -> Result<u8, Error> {
     let mut status = None;
     match prepare(&line, &mut status) {
         Ok(Prepared::Done(code)) => Ok(code),
-        // This process ends with the run. To take the plan apart before would write to hundreds of places in pages that
-        // the half inside shares, each of which is copied for it.
+        // This process ends with the run, so the plan is not dropped. Dropping it would write to hundreds of places in
+        // pages that the setup process shares, and the kernel would copy each of those pages.
         Ok(Prepared::Box(prepared)) => {
             let mut prepared = ManuallyDrop::new(prepared);
             let (plan, descriptors, frontend) = &mut **prepared;
@@ -62,15 +62,15 @@ pub(super) fn run(line: CommandLine) -> Result<u8, Error> {
     }
 }
 
-/// What a command line comes to.
+/// The result of reading a command line.
 enum Prepared {
-    /// All is done; this is the exit code.
+    /// Nothing is left to do; this is the exit code.
     Done(u8),
-    /// A box is to be made.
+    /// A sandbox is to be started.
     Box(Box<(Plan, Descriptors, Native)>),
 }
 
-/// Everything before the box. `status` is where errors are to be reported, as soon as that is known.
+/// Does everything before the sandbox starts. Sets `status` to the descriptor for errors as soon as it is known.
 fn prepare(line: &CommandLine, status: &mut Option<FdNumber>) -> Result<Prepared, Error> {
     let environment = line.environment();
     let mut world = World::probe(&environment);
@@ -116,7 +116,7 @@ fn prepare(line: &CommandLine, status: &mut Option<FdNumber>) -> Result<Prepared
     Ok(Prepared::Box(Box::new((plan, descriptors, frontend))))
 }
 
-/// What the help says first.
+/// The first paragraph of the help.
 const ABOUT: &str = "\
 Runs COMMAND in a box that has the system's programs, read-only, the current directory,
 writable, and nothing else of yours: no files, no network, no capabilities, of the
@@ -129,7 +129,7 @@ fn help(long: bool) -> String {
     format!("usage: pinfold run {RUN_FORM}\n\n{ABOUT}{options}{more}")
 }
 
-/// A part of the workspace that cannot be protected, as what it is: something that is not enforced.
+/// Reports a part of the workspace that cannot be protected as a restriction that is not enforced.
 fn unprotected(unheld: &Unheld) -> Unenforced {
     not_enforced("protection of the workspace", unheld.message())
 }
@@ -146,12 +146,12 @@ fn carry_out(plan: &Plan, descriptors: &mut Descriptors, line: CommandLine, fron
     ended
 }
 
-/// Writes to standard error, which the program may have left as a full pipe that nobody reads.
+/// Writes to standard error with a time limit: the program may have left it as a full pipe that nobody reads.
 pub(super) fn tell(text: &[u8]) {
     let _told = fd::callers_fd(2).and_then(|fd| output::write_within(fd, text, supervise::PATIENCE)).is_ok();
 }
 
-/// The line of the JSON status about an error.
+/// The JSON status line for an error.
 fn report(error: &Error) -> serde_json::Value {
     serde_json::json!({
         "error": String::from_utf8_lossy(&error.text()),
@@ -162,7 +162,7 @@ fn report(error: &Error) -> serde_json::Value {
     })
 }
 
-/// What the generated files tell.
+/// Needed by the tests that generate the manual and the completions.
 #[cfg(test)]
 pub(super) use {
     args::KINDS,
@@ -170,7 +170,7 @@ pub(super) use {
     table::ONLY_TYPED,
 };
 
-/// Names of the variables of profiles.
+/// The names of the variables that profiles can use.
 #[cfg(test)]
 pub(super) fn variables() -> Vec<&'static str> {
     World::probe(&[]).variables.into_iter().map(|(name, _)| name).collect()

@@ -1,4 +1,4 @@
-//! Where a word comes from: the command line, or a line of a profile. Errors say it.
+//! The origin of a word: the command line, or a line of a profile. Errors show it.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -8,43 +8,43 @@ use super::profile;
 use super::terms::worded;
 use crate::error::{Error, ErrorKind, Field, Hint, push_printable};
 
-/// Where a word comes from.
+/// The origin of a word.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Origin {
-    /// The name of the option, whatever form it was typed in; empty where nothing is called so.
+    /// The full name of the option, in whatever form it was typed; empty for an unknown option.
     pub option: &'static str,
-    /// The profile and the line in it, counted from 1; `None` on the command line.
+    /// The profile and the line number in it, from 1; `None` for the command line.
     pub profile: Option<(Rc<[u8]>, usize)>,
     /// The option with its value, as typed.
     pub word: Rc<[u8]>,
-    /// Where its value begins in that.
+    /// The index in `word` where the value begins.
     pub value_at: usize,
 }
 
 impl Origin {
-    /// `text` with the place in front that it is about.
+    /// Puts the origin before `text`.
     pub(crate) fn before(&self, text: &[u8]) -> Vec<u8> {
         [&self.text(), &b": "[..], text].concat()
     }
 
-    /// The value; empty where there is none.
+    /// The value; empty if there is none.
     pub(crate) fn value(&self) -> &[u8] {
         self.word.get(self.value_at..).unwrap_or_default().trim_ascii()
     }
 
-    /// The words of a value that is a list.
+    /// The words of a value that is a list with commas.
     pub(crate) fn values(&self) -> impl Iterator<Item = &[u8]> {
         self.value().split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
     }
 
-    /// As [`Origin::push`] writes it.
+    /// The text that [`Origin::push`] writes.
     fn text(&self) -> Vec<u8> {
         let mut out = Vec::new();
         self.push(&mut out);
         out
     }
 
-    /// `--ro /x`, or `FILE:LINE: ro /x`.
+    /// Appends the origin to `out`: `--ro /x`, or `FILE:LINE: ro /x`.
     pub(crate) fn push(&self, out: &mut Vec<u8>) {
         if let Some((file, line)) = &self.profile {
             push_printable(out, OsStr::from_bytes(file));
@@ -54,12 +54,12 @@ impl Origin {
     }
 }
 
-/// Where `option` was set last.
+/// The last origin that sets `option`.
 pub(super) fn last<'a>(seen: &'a [Origin], option: &str) -> Option<&'a Origin> {
     seen.iter().rev().find(|origin| origin.option == option)
 }
 
-/// Where word number `nth` of all that the lists of `option` have stands.
+/// The origin of list word number `nth`, counted over all values of `option`.
 pub(super) fn nth<'a>(seen: &'a [Origin], option: &str, nth: usize) -> Option<&'a Origin> {
     let mut before = nth;
     seen.iter().filter(|origin| origin.option == option).find(|origin| {
@@ -70,7 +70,7 @@ pub(super) fn nth<'a>(seen: &'a [Origin], option: &str, nth: usize) -> Option<&'
     })
 }
 
-/// Where the field of the spec was asked for, where somebody has asked.
+/// The origin that asked for a field of the spec, if any did.
 fn of_field<'a>(seen: &'a [Origin], origins: &'a [Origin], field: Field) -> Option<&'a Origin> {
     match field {
         Field::Op(word) => origins.get(word),
@@ -102,7 +102,7 @@ fn of_field<'a>(seen: &'a [Origin], origins: &'a [Origin], field: Field) -> Opti
     }
 }
 
-/// An error of the engine with the places of what it is about, and what to do about it in words of ours.
+/// Adds the origins to an error of the engine, and puts its hint in terms of our options.
 pub(super) fn placed(seen: &[Origin], origins: &[Origin], mut error: Error) -> Error {
     let of_field = |field: Option<Field>| field.and_then(|field| of_field(seen, origins, field));
     for part in &mut error.parts {
@@ -115,17 +115,17 @@ pub(super) fn placed(seen: &[Origin], origins: &[Origin], mut error: Error) -> E
     at(origin, error)
 }
 
-/// What to say about the value of an option that nothing is called, where it is a file of the current directory.
+/// A hint for an unknown name that is the name of a file in the current directory.
 fn file_meant(origin: Option<&Origin>) -> Option<String> {
     profile::file_meant(origin?.value())
 }
 
-/// `error` with the place that it is about.
+/// Adds the origin to `error`.
 pub(super) fn at(origin: Option<&Origin>, error: Error) -> Error {
     Error { place: origin.map(|origin| origin.text().into()).or(error.place), hint: error.hint.map(worded), ..error }
 }
 
-/// A refusal, to which the reader adds the word that it is about.
+/// Refuses a word with this message. The reader adds the origin.
 pub(super) fn refuse<T>(message: impl Into<Vec<u8>>) -> Result<T, Error> {
     Err(Error::new(ErrorKind::Invalid, message))
 }

@@ -1,7 +1,7 @@
-//! Where profiles are found: directories of the user and of the system, then those that come with pinfold.
+//! Finds profiles: in directories of the user, then of the system, then among those that come with pinfold.
 //!
-//! Never the current directory, and never a place that the program inside could write to: what it planted there would
-//! decide about the next sandbox (firejail, RELNOTES 0.9.80).
+//! Profiles never come from the current directory, nor from a place that the program inside can write to. Otherwise the
+//! program could decide about the next sandbox (firejail, RELNOTES 0.9.80).
 
 use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, MORE_FILES, printable, push_printable, quot
 use crate::suggest::nearest;
 use crate::sys::{Errno, content, error_text, stat};
 
-/// Name and text of those that come with pinfold, in the order to show them.
+/// The profiles that come with pinfold, by name and text, in the order of lists.
 pub(crate) const SHIPPED: &[(&str, &str)] = &[
     ("workspace", include_str!("../../profiles/workspace.profile")),
     ("base", include_str!("../../profiles/base.profile")),
@@ -22,33 +22,33 @@ pub(crate) const SHIPPED: &[(&str, &str)] = &[
     ("none", include_str!("../../profiles/none.profile")),
 ];
 
-/// Directories of the system. The first one that has a profile of the name decides.
+/// Directories of the system. The first one with a profile of the name wins.
 pub(crate) const SYSTEM: &[&str] = &["/etc/pinfold/profiles", "/usr/share/pinfold/profiles"];
 
-/// Where users keep their own, as long as they have not set another place.
+/// The users' own directory, unless they have set another (`XDG_CONFIG_HOME`).
 const FOR_OWN: &str = "~/.config/pinfold";
 
-/// What a profile's file is called after its name.
+/// The suffix of a profile's file.
 const SUFFIX: &str = ".profile";
 
-/// The longest profile that is read, in bytes.
+/// The maximum size of a profile, in bytes.
 const LONGEST: u64 = 1 << 20;
 
-/// A profile as it was found.
+/// A profile that was found.
 #[derive(Debug, Clone)]
 pub(crate) struct Text {
-    /// Its path, or the name of one that comes with pinfold: what tells it from others, and what messages call it.
+    /// Its real path, or its name if it comes with pinfold. This identifies the profile, also in messages.
     pub name: Rc<[u8]>,
-    /// What it says.
+    /// Its content.
     pub text: Rc<[u8]>,
 }
 
-/// Where profiles are looked for.
+/// The places to look for profiles.
 #[derive(Debug, Default)]
 pub(crate) struct Library {
-    /// Directories, the strongest first.
+    /// Directories, in the order of search.
     directories: Vec<PathBuf>,
-    /// Those of them that are not there, and have no link on their way. Unknown until a profile is looked for.
+    /// The directories that are missing, and whose paths have no links. `None` until the first search.
     missing: Option<Vec<PathBuf>>,
     /// Files that have been read.
     pub used: Vec<PathBuf>,
@@ -67,12 +67,12 @@ impl Library {
         self.directories.iter().chain(&self.used).map(PathBuf::as_path)
     }
 
-    /// Whether `place` is one of the directories, and is not there: its path has no link then.
+    /// Whether `place` is one of the directories and is missing. Its path has no links then.
     pub(crate) fn is_missing(&self, place: &Path) -> bool {
         self.missing.as_ref().is_some_and(|missing| missing.iter().any(|known| known == place))
     }
 
-    /// The profile called `name`: a name, or a file written with a slash.
+    /// Finds a profile by its name, or by its path if `name` has a slash.
     pub(crate) fn find(&mut self, name: &CStr) -> Result<Text, Error> {
         let bytes = name.to_bytes();
         if bytes.contains(&b'/') {
@@ -87,7 +87,7 @@ impl Library {
             return Err(missing(name, "a name has letters, digits, dots and dashes; a file is written with a slash"));
         }
         let file = OsStr::from_bytes(&[bytes, SUFFIX.as_bytes()].concat()).to_owned();
-        // Most have none of them: then a look at each is enough for all profiles.
+        // Most users have none of these directories. One look at each is then enough for all profiles.
         let is_missing = |directory: &&PathBuf| {
             let path = CString::new(directory.as_os_str().as_bytes()).unwrap_or_default();
             matches!(stat::look_without_links(&path), Err(Errno::ENOENT))
@@ -114,7 +114,7 @@ impl Library {
         }
     }
 
-    /// The names that [`Library::find`] knows, with where they come from.
+    /// The names that [`Library::find`] knows, with their files; `None` for those that come with pinfold.
     pub(crate) fn names(&self) -> Vec<(String, Option<PathBuf>)> {
         let mut names: Vec<(String, Option<PathBuf>)> = Vec::new();
         for directory in &self.directories {
@@ -139,7 +139,7 @@ impl Library {
         names
     }
 
-    /// The file `path`; `None` where there is none.
+    /// Reads the file `path`; `None` if it does not exist.
     fn read(&mut self, path: &Path) -> Result<Option<Text>, Error> {
         let failed = |reason: &str| {
             let mut message = b"cannot read profile ".to_vec();
@@ -156,7 +156,7 @@ impl Library {
                     |own: &&PathBuf| path.starts_with(own) && !SYSTEM.iter().any(|system| *own == Path::new(system));
                 let own = self.directories.iter().find(is_own);
                 let hint = match (errno, own) {
-                    // It can be seen, so it is its own mode that closes it.
+                    // `stat` works, so the directories can be entered: the file's own mode is the reason.
                     (Errno::EACCES, _) if path.exists() => Some(format!(
                         "the file is not readable for you: ls -l {} shows its owner and mode",
                         quoted(path)
@@ -171,28 +171,28 @@ impl Library {
                 return Err(failed(&unreadable(errno, LONGEST)).with_hint(hint));
             }
         };
-        // Editors of another system put a byte order mark in front. It says nothing here.
+        // Some editors on Windows write a byte order mark first. It means nothing here.
         let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&text);
-        // Its real name: two ways to one file are one profile.
+        // The real path: two paths to one file are one profile.
         let real = std::fs::canonicalize(path).map_err(|error| failed(&error.to_string()))?;
         let name = Rc::from(real.into_os_string().into_vec());
-        // The guard against writable places looks at each link on the way.
+        // Not the real path: `World::guard_profiles` checks each link on the way.
         self.used.push(path.to_owned());
         Ok(Some(Text { name, text: Rc::from(text) }))
     }
 }
 
-/// Why a profile of the one kind or the other, which may have `most` bytes, cannot be read.
+/// The reason why a profile (of options or of system calls) with at most `most` bytes cannot be read.
 pub(super) fn unreadable(errno: Errno, most: u64) -> String {
     match errno {
-        // So `content::read_regular` has it.
+        // `content::read_regular` returns this for anything but a regular file.
         Errno::EINVAL => "it is not a regular file".into(),
         Errno::EFBIG => format!("it is too large: a profile has {} MiB at most", most >> 20),
         errno => error_text(errno as i32).into(),
     }
 }
 
-/// What to say about a name that nothing is called, where it is that of a file in the current directory.
+/// A hint for an unknown profile name that is the name of a file in the current directory.
 pub(super) fn file_meant(name: &[u8]) -> Option<String> {
     let path = Path::new(OsStr::from_bytes(name));
     let is_name = !name.is_empty() && !name.contains(&b'/');

@@ -1,7 +1,7 @@
-//! Words of a command line and lines of profiles → [`RunArgs`]. Pure: profiles come through [`Outside`].
+//! Words of a command line and lines of profiles → [`RunArgs`]. Pure: profiles are read through [`Outside`].
 //!
-//! Everything is read first and set afterwards, because a command line that names no profile begins with the default
-//! one.
+//! All words are read first and set afterwards: only then is it known whether a profile is named. If none is, the
+//! default profile comes first.
 
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -17,43 +17,43 @@ use crate::cli::table::{Action, Opt, opts};
 use crate::error::{Error, ErrorKind, push_printable};
 use crate::suggest::nearest;
 
-/// What a command line begins with that names no profile.
+/// The profile of a command line that names none.
 const DEFAULT_PROFILE: &CStr = c"workspace";
 
-/// How deep profiles may build on each other. Each level takes room on the stack, which must not run out.
+/// How deep profiles may build on each other. Each level is a recursive call, and the stack must not run out.
 const DEEPEST: usize = 32;
 
-/// What reading needs of the world.
+/// Access to profiles for the reader.
 pub(crate) trait Outside {
-    /// The profile called `name`. `None` where there is none.
+    /// Finds the profile called `name`.
     fn profile(&mut self, name: &CStr) -> Result<Text, Error>;
 }
 
-/// How a command line ends that is not refused.
+/// What a valid command line asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Parsed {
-    /// With the arguments complete.
+    /// A run; the arguments are complete.
     Complete,
-    /// At a request for help: a line for each option, or everything.
+    /// The help.
     Help {
-        /// Everything.
+        /// With all explanations, instead of one line for each option.
         long: bool,
     },
-    /// At a request for the version.
+    /// The version.
     Version,
 }
 
 type Known = &'static Opt<RunArgs>;
 
-/// An option with its value, as it was read.
+/// An option and its value, read but not yet set.
 struct Item {
     opt: Known,
     value: Option<CString>,
     origin: Origin,
 }
 
-/// Reads `words` (those after `pinfold run`) into `args`. Where that fails, `args` still says to whom failures are to be
-/// reported, if the words have said so before.
+/// Reads `words` (those after `pinfold run`) into `args`. On failure, `args` still has the status descriptor for
+/// errors, if it was named before the wrong word.
 pub(crate) fn command_line(args: &mut RunArgs, words: &[&CStr], outside: &mut dyn Outside) -> Result<Parsed, Error> {
     let mut items = Vec::new();
     let read = options(words, &mut items, &mut args.command);
@@ -74,7 +74,7 @@ pub(crate) fn command_line(args: &mut RunArgs, words: &[&CStr], outside: &mut dy
     Ok(Parsed::Complete)
 }
 
-/// The options among `words`, and behind them the words of the command.
+/// Splits `words` into the options, added to `items`, and the command.
 fn options(words: &[&CStr], items: &mut Vec<Item>, command: &mut Vec<CString>) -> Result<Parsed, Error> {
     let words: Vec<OsString> = words.iter().map(|word| OsStr::from_bytes(word.to_bytes()).to_owned()).collect();
     let mut parser = lexopt::Parser::from_args(words);
@@ -107,15 +107,15 @@ fn options(words: &[&CStr], items: &mut Vec<Item>, command: &mut Vec<CString>) -
     Ok(Parsed::Complete)
 }
 
-/// Reads one profile with all that it builds on.
+/// Reads one profile and the profiles that it builds on.
 pub(crate) fn profile(args: &mut RunArgs, name: &CStr, outside: &mut dyn Outside) -> Result<(), Error> {
     let found = outside.profile(name)?;
     Reader { args, outside, open: Vec::new(), done: Vec::new() }.profile(found)
 }
 
-/// The option that `opt` was typed as, with the value that belongs to it.
+/// Takes the value of `opt` from the parser and makes an [`Item`] of both.
 fn item(opt: Known, is_short: bool, parser: &mut lexopt::Parser) -> Result<Item, Error> {
-    // What is joined to a letter that takes no value is the next letter.
+    // After a letter without a value, the next byte of the word is another letter, not a value.
     let joined = if is_short && opt.action.arity() == 0 { None } else { parser.optional_value() };
     let value = match opt.action {
         Action::Maybe(_) => joined,
@@ -144,7 +144,7 @@ fn item(opt: Known, is_short: bool, parser: &mut lexopt::Parser) -> Result<Item,
     Ok(Item { opt, value, origin: Origin { option: opt.name, profile: None, word: word.into(), value_at } })
 }
 
-/// The next word as a value. The name of an option is none: a value was forgotten.
+/// Takes the next word as the value. The name of an option is refused: the value was forgotten.
 fn separate(opt: Known, parser: &mut lexopt::Parser) -> Result<OsString, Error> {
     let missing =
         || Error::new(ErrorKind::Invalid, format!("{} takes a value: {} {}", opt.name, opt.name, opt.values.join(" ")));
@@ -182,7 +182,8 @@ fn unknown<T>(name: &[u8]) -> Result<T, Error> {
     refuse(message).map_err(|error: Error| error.with_hint(Some(hint)))
 }
 
-/// What somebody may have meant who typed `name`: options of bubblewrap have other names here.
+/// A hint for an unknown option `name`: the option here for one of bubblewrap, or for a common guess, or a similar
+/// name.
 fn suggestion(name: &[u8]) -> Option<String> {
     const ELSEWHERE: &[(&str, &str)] = &[
         ("--bind", "--rw PATH:DEST"),
@@ -233,16 +234,16 @@ fn suggestion(name: &[u8]) -> Option<String> {
 struct Reader<'a> {
     args: &'a mut RunArgs,
     outside: &'a mut dyn Outside,
-    /// Profiles that are being read, the outermost first.
+    /// Profiles that are being read, outermost first.
     open: Vec<Rc<[u8]>>,
-    /// Profiles that have been read. One that two others build on counts once.
+    /// Profiles that have been read. A profile that two others build on is read once.
     done: Vec<Rc<[u8]>>,
 }
 
 impl Reader<'_> {
     fn set(&mut self, Item { opt, value, origin }: Item) -> Result<(), Error> {
         if let (Action::Splice, Some(name)) = (&opt.action, &value) {
-            // In a profile the path of another one means the same wherever it is read.
+            // A path in a profile must mean the same wherever the profile is used.
             let name = if origin.profile.is_some() && name.to_bytes().contains(&b'/') {
                 self.args.path_from(&origin, name).map_err(|error| at(Some(&origin), error))?
             } else {
@@ -260,7 +261,7 @@ impl Reader<'_> {
             }
             (Action::Maybe(set), value) => set(self.args, value),
             (Action::One(set), Some(value)) => set(self.args, value),
-            // No option of this dialect is of another kind.
+            // The table of `pinfold run` has no other kinds of options.
             _ => refuse("this option has no meaning here"),
         };
         done.map_err(|error| at(Some(&origin), error))
@@ -300,11 +301,11 @@ impl Reader<'_> {
     }
 }
 
-/// A line of a profile: the name of an option, with or without its dashes, and the rest of the line as its value.
+/// Reads a line of a profile: the name of an option, with or without dashes, then its value up to the end of the line.
 fn item_of_line(line: &[u8], origin: Origin) -> Result<Item, Error> {
     let at = line.iter().position(|byte| b" \t=".contains(byte)).unwrap_or(line.len());
     let (name, rest) = line.split_at(at);
-    // Tabs are blanks, as long as they stand before the value.
+    // Tabs before the value are blanks; tabs within it are refused below.
     let value = rest.strip_prefix(b"=").unwrap_or(rest).trim_ascii();
     if name.iter().chain(value).any(u8::is_ascii_control) {
         return refuse("a line of a profile has no control characters in it");
@@ -317,7 +318,7 @@ fn item_of_line(line: &[u8], origin: Origin) -> Result<Item, Error> {
     if let Some(error) = table::not_in_a_profile(opt.name) {
         return Err(error);
     }
-    // The line has no blanks at its end.
+    // The caller has trimmed the line, so the value is its end.
     let origin = Origin { option: opt.name, value_at: line.len() - value.len(), ..origin };
     match (opt.action.arity(), value.is_empty() && !rest.starts_with(b"=")) {
         (0, true) => Ok(Item { opt, value: None, origin }),

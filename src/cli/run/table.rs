@@ -1,4 +1,4 @@
-//! The options of `pinfold run`, which are the lines of profiles too.
+//! The options of `pinfold run`. They are also the lines of profiles.
 
 use super::args::{self, Format, Request, RunArgs};
 use super::origin::refuse;
@@ -11,7 +11,7 @@ use crate::spec::{BindFlags, FsOp, LandlockTier};
 type Opt = table::Opt<RunArgs>;
 type Group = table::Group<RunArgs>;
 
-/// The options, as they are explained.
+/// The options, in the order of the help.
 pub(crate) const TABLE: &[Group] = &[
     Group { title: "Files of the host", opts: HOST },
     Group { title: "Files of the sandbox", opts: FILES },
@@ -21,7 +21,7 @@ pub(crate) const TABLE: &[Group] = &[
     Group { title: "Profiles and reports", opts: GENERAL },
 ];
 
-/// One-letter names, and what they stand for.
+/// One-letter names of options.
 pub(crate) const SHORT: &[(char, &str)] = &[('h', "--help"), ('v', "--verbose"), ('V', "--version")];
 
 const READ_ONLY: BindFlags = BindFlags { read_only: true, devices: false, optional: false };
@@ -432,11 +432,11 @@ const GENERAL: &[Opt] = &[
     Opt::new("--help", &[], Help, "Explain the options and exit; -h only lists them", ""),
 ];
 
-/// Options that cannot stand in a profile: what only a person at a command line can mean.
+/// Options that a profile cannot have: they make sense only for one run, typed by a person.
 pub(crate) const ONLY_TYPED: &[&str] =
     &["--dry-run", "--print-bwrap", "--json-status-fd", "--keep-fd", "--verbose", "--version", "--help"];
 
-/// Says why an option cannot stand in a profile.
+/// Returns the error if an option cannot be in a profile.
 pub(super) fn not_in_a_profile(name: &str) -> Option<Error> {
     ONLY_TYPED
         .contains(&name)

@@ -1,4 +1,4 @@
-//! What `pinfold run` calls the things that hints are about: its options.
+//! The terms of `pinfold run` for hints: its options.
 
 use crate::error::{Advice, Hint};
 use crate::report::hint::Terms;
@@ -11,7 +11,7 @@ pub(super) const TERMS: Terms = Terms {
     tmpfs: "--tmpfs",
 };
 
-/// A hint of the engine in the words of this front end.
+/// Puts a hint of the engine in terms of this front end.
 pub(super) fn worded(hint: Hint) -> Hint {
     let Hint::Advice(advice) = hint else { return hint };
     let words = match advice {

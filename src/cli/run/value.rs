@@ -12,7 +12,8 @@ use crate::suggest::nearest;
 /// The two halves of a value.
 pub(super) type Pair<'a> = (Cow<'a, [u8]>, Option<Vec<u8>>);
 
-/// The two halves of `FIRST:SECOND`. A backslash takes the meaning of a colon, or of another backslash, away.
+/// Splits `FIRST:SECOND` at the colon. A backslash before a colon or before another backslash makes it an ordinary
+/// byte.
 pub(super) fn split_pair(value: &[u8]) -> Result<Pair<'_>, Error> {
     if !value.iter().any(|byte| b":\\".contains(byte)) {
         return Ok((value.into(), None));
@@ -34,8 +35,8 @@ pub(super) fn split_pair(value: &[u8]) -> Result<Pair<'_>, Error> {
     Ok((first.into(), second))
 }
 
-/// A path of a profile: `~` and `${NAME}` replaced, absolute, and without `..`, so that it means the same wherever it is
-/// read.
+/// Reads a path in a profile: replaces `~` and `${NAME}`, and requires an absolute path without `..`. So it means the
+/// same wherever the profile is used.
 pub(super) fn from_profile(text: &[u8], variables: &[(&'static str, CString)]) -> Result<Vec<u8>, Error> {
     let path = match text {
         b"~" => replaced(b"${HOME}", variables)?,
@@ -53,7 +54,8 @@ fn goes_up(path: &[u8]) -> bool {
     path.split(|&byte| byte == b'/').any(|part| part == b"..")
 }
 
-/// The refusal of `path`, which `text` makes: where it is a variable that has the `..`, that is named.
+/// The error for a `path` with `..`, where `text` is what the profile says. If the `..` comes from a variable, the
+/// error names the variable.
 fn upwards(text: &[u8], path: &[u8], variables: &[(&'static str, CString)]) -> Error {
     let is_in = |value: &[u8]| goes_up(value) && path.windows(value.len()).any(|part| part == value);
     match variables.iter().find(|(_, value)| !goes_up(text) && is_in(value.to_bytes())) {
@@ -66,9 +68,9 @@ fn upwards(text: &[u8], path: &[u8], variables: &[(&'static str, CString)]) -> E
     }
 }
 
-/// `text` with each `${NAME}` replaced.
+/// Replaces each `${NAME}` in `text`.
 pub(super) fn replaced(text: &[u8], variables: &[(&'static str, CString)]) -> Result<Vec<u8>, Error> {
-    // With room for the NUL that comes behind most of them.
+    // Room for the NUL: most results become C strings.
     let mut out = Vec::with_capacity(text.len() + 1);
     let mut rest = text;
     while let Some(at) = rest.windows(2).position(|pair| pair == b"${") {
@@ -88,7 +90,7 @@ pub(super) fn replaced(text: &[u8], variables: &[(&'static str, CString)]) -> Re
     Ok(out)
 }
 
-/// The refusal of a variable whose value names something else than it is for (world.rs, `socket_name`).
+/// The error for a variable that `socket_name` in world.rs has emptied, because its value is not the name of a socket.
 fn unusable(name: &str) -> Error {
     let message = format!("the variable {name} does not name a socket in the runtime directory");
     let hint =
@@ -105,7 +107,7 @@ fn unknown_variable<T>(name: &[u8], variables: &[(&'static str, CString)]) -> Re
     refuse(message)
 }
 
-/// Bytes, with K, M, G or T behind for powers of 1024.
+/// A size in bytes. A suffix K, M, G or T multiplies it by a power of 1024.
 pub(super) fn size(text: &[u8]) -> Result<u64, Error> {
     let wrong = || refuse("a size is a number of bytes above 0, with K, M, G or T for powers of 1024");
     let (digits, shift) = match text {
@@ -142,7 +144,7 @@ pub(super) fn number<T: TryFrom<u64>>(digits: &[u8]) -> Option<T> {
     T::try_from(value).ok()
 }
 
-/// A user or group id. 4294967295 is none: it means "no change" to the kernel (`setresuid(2)`).
+/// A user or group id. 4294967295 is not an id: to the kernel it means "no change" (`setresuid(2)`).
 pub(super) fn id(value: &CStr) -> Result<u32, Error> {
     match number(value.to_bytes()) {
         Some(u32::MAX) | None => refuse("an id is a number from 0 to 4294967294"),
@@ -167,7 +169,7 @@ pub(super) fn ports(value: &CStr) -> Result<Vec<u16>, Error> {
     list(value)?.into_iter().map(port).collect()
 }
 
-/// Words with commas between them.
+/// A list of words, separated by commas.
 pub(super) fn list(value: &CStr) -> Result<Vec<&str>, Error> {
     let Ok(text) = value.to_str() else { return refuse("a word of the list is no text") };
     let words: Vec<&str> = text.split(',').map(str::trim).collect();
@@ -177,9 +179,9 @@ pub(super) fn list(value: &CStr) -> Result<Vec<&str>, Error> {
     Ok(words)
 }
 
-/// Refuses `word`, which is none of `known`.
+/// Refuses `word`, which is not one of `known`.
 pub(super) fn not_one_of<T>(word: &str, known: &[&str]) -> Result<T, Error> {
-    // What is empty has to be seen.
+    // Quotes make an empty word visible.
     let mut message = b"unknown word ".to_vec();
     push_printable(&mut message, if word.is_empty() { "''" } else { word });
     message.extend_from_slice(format!(" (known: {})", known.join(", ")).as_bytes());
@@ -187,7 +189,7 @@ pub(super) fn not_one_of<T>(word: &str, known: &[&str]) -> Result<T, Error> {
     refuse(message).map_err(|error: Error| error.with_hint(near.map(|near| format!("did you mean {near}?"))))
 }
 
-/// A refusal with the word in it that it is about.
+/// Refuses `word`, with the texts `before` and `after` around it in the message.
 pub(super) fn about<T>(before: &str, word: &CStr, after: &str) -> Result<T, Error> {
     let mut message = before.as_bytes().to_vec();
     push_printable(&mut message, OsStr::from_bytes(word.to_bytes()));

@@ -1,4 +1,4 @@
-//! What a path inside leads to, by the operations alone: for `pinfold profile check`, which runs nothing.
+//! Resolves paths inside the sandbox from its operations alone. `pinfold profile check` needs this, as it runs nothing.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -7,17 +7,17 @@ use std::path::{Component, Path, PathBuf};
 use crate::spec::path::MAX_LINKS;
 use crate::spec::{FsOp, Op, Source};
 
-/// The root that operations build.
+/// The root that the operations build.
 pub(in crate::cli) struct View<'a> {
     ops: &'a [Op],
 }
 
-/// What lies at a path inside.
+/// What is at a path inside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::cli) enum Seen {
     /// This file or directory of the host.
     Host(PathBuf),
-    /// Something of the sandbox's own.
+    /// A file or directory that the sandbox makes.
     Own,
     /// Nothing.
     Nothing,
@@ -28,7 +28,7 @@ impl View<'_> {
         View { ops }
     }
 
-    /// What `path` (absolute, inside) leads to, links followed.
+    /// Finds what is at `path` (absolute, inside), following links.
     pub(in crate::cli) fn at(&self, path: &Path) -> Seen {
         let mut path = path.to_owned();
         for _ in 0..MAX_LINKS {
@@ -40,7 +40,7 @@ impl View<'_> {
         Seen::Nothing
     }
 
-    /// Walks along `path` to its end, or to the first link in it.
+    /// Follows `path` to its end or to its first link.
     fn step(&self, path: &Path) -> Step {
         let mut here = PathBuf::from("/");
         let mut parts = path.components();
@@ -61,7 +61,7 @@ impl View<'_> {
                 },
                 Place::Own | Place::Nothing => continue,
             };
-            // A target that is absolute takes the place of everything before it.
+            // `join` with an absolute target drops everything before it.
             return Step::Link(here.parent().unwrap_or(Path::new("/")).join(target).join(parts.as_path()));
         }
         Step::Found(match self.place(&here) {
@@ -71,7 +71,7 @@ impl View<'_> {
         })
     }
 
-    /// What the operations put at `path`, of which no part is a link.
+    /// Finds what the operations put at `path`. No part of `path` before the last is a link.
     fn place(&self, path: &Path) -> Place {
         for op in self.ops.iter().rev() {
             let Some(dest) = op.fs.dest().map(|dest| Path::new(OsStr::from_bytes(dest.to_bytes()))) else { continue };
@@ -92,10 +92,10 @@ impl View<'_> {
                         return Place::Host(below(layer.to_bytes(), rest));
                     }
                 }
-                // These make nothing.
+                // These create nothing.
                 FsOp::Deny { .. } | FsOp::RemountReadOnly { .. } | FsOp::Chmod { .. } => continue,
                 op if op.is_mount() && path.starts_with(dest) => return Place::Own,
-                // A directory on the way to a destination.
+                // Not at this path, but it may be a parent directory of the destination (below).
                 _ => {}
             }
             if dest.starts_with(path) {
@@ -106,7 +106,7 @@ impl View<'_> {
     }
 }
 
-/// `rest` below the source of a bind, whose own links are followed.
+/// The host path of `rest` below the source of a bind. Links in the source itself are resolved.
 fn below(source: &[u8], rest: &Path) -> PathBuf {
     let source = Path::new(OsStr::from_bytes(source));
     let source = std::fs::canonicalize(source).unwrap_or_else(|_| source.to_owned());

@@ -1,4 +1,4 @@
-//! What `pinfold run` must know of the caller's surroundings while it makes sense of the words.
+//! The facts about the caller's surroundings that `pinfold run` needs to interpret the words.
 
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -20,10 +20,10 @@ use crate::spec::{FsOp, Op, ProfileText, Seccomp, Source, Spec};
 use crate::sys::{Errno, content, cwd, error_text, stat};
 use crate::workspace::{self, GitConfig, Surroundings, Workspace};
 
-/// Where a program finds its home whose caller has none.
+/// The home directory inside when the caller has none.
 const NO_HOME: &CStr = c"/home/user";
 
-/// Whether a home would hide a part of the system under the empty one of the box.
+/// Whether `home` lies in a system directory. The sandbox mounts an empty home, which would hide that directory.
 fn is_of_the_system(home: &[u8]) -> bool {
     const SYSTEM: &[&str] =
         &["/bin", "/dev", "/etc", "/gnu", "/lib", "/lib64", "/nix", "/proc", "/run", "/sbin", "/sys", "/usr"];
@@ -31,8 +31,9 @@ fn is_of_the_system(home: &[u8]) -> bool {
     SYSTEM.iter().any(|system| home.starts_with(system))
 }
 
-/// `name`, if it is that of a socket in `directory` or of nothing there. Of anything else a profile would show more than a
-/// socket, `.` being the whole directory: then it is empty, which the reader of profiles refuses.
+/// Returns `name` if it is a socket in `directory` or does not exist there, and an empty name otherwise. A profile that
+/// shows the name would else show more than a socket; `.` would be the whole directory. The reader of profiles refuses
+/// an empty value.
 fn socket_name(directory: &[u8], name: &[u8]) -> Vec<u8> {
     let is_name = !matches!(name, b"." | b"..");
     let path = Path::new(OsStr::from_bytes(directory)).join(OsStr::from_bytes(name));
@@ -43,28 +44,28 @@ fn socket_name(directory: &[u8], name: &[u8]) -> Vec<u8> {
     if is_name && is_right { name.to_vec() } else { Vec::new() }
 }
 
-/// The surroundings.
+/// The caller's surroundings.
 pub(super) struct World {
     /// The current directory, without links.
     pub(super) cwd: Option<CString>,
-    /// What `${…}` in a profile can be.
+    /// The values of `${…}` in profiles.
     pub(super) variables: Vec<(&'static str, CString)>,
     pub(super) library: Library,
-    /// What the caller and the system have configured for every repository.
+    /// The git configuration of the caller and of the system, which holds for every repository.
     pub(super) git_config: GitConfig,
-    /// Who called.
+    /// The caller's identity.
     pub(super) caller: Caller,
 }
 
 impl World {
-    /// Looks around.
+    /// Reads the surroundings from the process and from `environment`.
     pub(super) fn probe(environment: &[&CStr]) -> World {
         let caller = Caller::probe();
         let variable = |name: &str| {
             environment.iter().find_map(|entry| entry.to_bytes().strip_prefix(name.as_bytes())?.strip_prefix(b"="))
         };
-        // Anything else would make a path that depends on where it is used (XDG Base Directory Specification).
-        // And the root is nobody's own: a directory in memory there would hide everything.
+        // Only absolute paths: the meaning of a relative one depends on where it is used (XDG Base Directory
+        // Specification). And never the root: a tmpfs there would hide everything.
         let is_root = |path: &[u8]| path.split(|&byte| byte == b'/').all(|part| part.is_empty() || part == b".");
         let is_place = |path: &&[u8]| path.starts_with(b"/") && !is_root(path);
         let absolute = |name: &str| variable(name).filter(is_place).map(<[u8]>::to_vec);
@@ -73,11 +74,11 @@ impl World {
         let below_home = |name: &str, rest: &[u8]| absolute(name).unwrap_or_else(|| [&home, rest].concat());
         let runtime = format!("/run/user/{}", caller.uid).into_bytes();
         let runtime = absolute("XDG_RUNTIME_DIR").unwrap_or(runtime);
-        // A name in the runtime directory; it may be a path too, which needs no help of ours.
+        // A name in the runtime directory. WAYLAND_DISPLAY may also be a path, which needs nothing from here.
         let wayland = variable("WAYLAND_DISPLAY").filter(|name| !name.is_empty() && !name.contains(&b'/'));
         let wayland = wayland.map_or(b"wayland-0".to_vec(), |name| socket_name(&runtime, name));
         let config = below_home("XDG_CONFIG_HOME", b"/.config");
-        // Without a home there is no configuration either, rather than one at a place that somebody else may own.
+        // Without a home, read no configuration: the fallback home is a place that somebody else may own.
         let as_path = |path: Vec<u8>| PathBuf::from(OsString::from_vec(path));
         let library = has_home.is_some().then(|| as_path(config.clone()));
         let git_home = has_home.map(as_path);
@@ -94,7 +95,7 @@ impl World {
         ];
         World {
             cwd: cwd::getcwd().ok(),
-            // They come from C strings, so there is no NUL in them.
+            // The values come from C strings, so there is no NUL.
             variables: variables.map(|(name, value)| (name, CString::new(value).unwrap_or_default())).to_vec(),
             library: Library::new(library.as_deref()),
             git_config,
@@ -102,12 +103,12 @@ impl World {
         }
     }
 
-    /// Every profile's name, with its file.
+    /// The names of all profiles, with their files.
     pub(super) fn names(&self) -> Vec<(String, Option<PathBuf>)> {
         self.library.names()
     }
 
-    /// What the current directory needs.
+    /// Finds out what the current directory needs as a workspace.
     pub(super) fn workspace(&self) -> Result<Workspace, Error> {
         let Some(cwd) = &self.cwd else {
             return Err(Error::new(ErrorKind::Failed, "the current directory is gone, and so is the workspace"));
@@ -126,8 +127,8 @@ impl World {
         Ok(Workspace { identity: identity.unwrap_or_default(), ..found })
     }
 
-    /// What `args` ask for, if it can be had all at once. `environment` is the caller's, and `workspace` says what the
-    /// current directory needs.
+    /// Builds the sandbox that `args` ask for, and refuses options that exclude each other. `environment` is the
+    /// caller's. `workspace` finds out what the current directory needs.
     pub(super) fn lowered(
         &self,
         args: RunArgs,
@@ -152,8 +153,10 @@ impl World {
         self.cwd.as_deref().map_or_else(|| path.to_owned(), |cwd| path_of(cwd).join(path))
     }
 
-    /// Refuses paths that lead astray through links which an earlier box may have left: in the current directory, unless
-    /// that is the home directory or above it and so no workspace, and in what this box can write to. What such a path leads to is what will be opened.
+    /// Refuses sources that lead out of a writable place through a link in it, since an earlier sandbox may have made
+    /// that link. Such places are all that this sandbox can write to, and the current directory. The home directory and
+    /// the directories above it do not count as current directory: they are never a workspace. The paths that are found
+    /// here are the ones that are opened later.
     pub(super) fn guard_links(&self, spec: &mut Spec, origins: &[Origin]) -> Result<(), Error> {
         let cwd = self.cwd.as_deref().map(path_of);
         let home = self.variables.iter().find(|(name, _)| *name == "HOME").map(|(_, home)| path_of(home));
@@ -164,8 +167,8 @@ impl World {
         links::guard(&mut spec.ops, origins, cwd.as_deref(), &places)
     }
 
-    /// Refuses a box that could write to where pinfold reads its profiles: what it planted there would decide about the
-    /// next one.
+    /// Refuses a sandbox that could write to the places where pinfold reads its profiles: the program could decide
+    /// about the next sandbox.
     pub(super) fn guard_profiles(&self, spec: &Spec, origins: &[Origin]) -> Result<(), Error> {
         let writable = |op: &Op| Some((writable_source(op)?, op.word));
         let writable: Vec<(PathBuf, usize)> = spec.ops.iter().filter_map(writable).collect();
@@ -181,7 +184,7 @@ impl World {
             let named = self.absolute(&place);
             let is_missing = self.library.is_missing(&place);
             let place = real(&named, is_missing, &mut |part, _| way.push(part.to_owned()));
-            // A link that the program can exchange decides as well as what it leads to.
+            // A link that the program can replace is as dangerous as a writable target.
             let is_led =
                 |source: &Path| way.iter().any(|part| part.parent().is_some_and(|dir| dir.starts_with(source)));
             let meets = |(source, _): &&(PathBuf, usize)| {
@@ -221,15 +224,16 @@ fn path_of(text: &CStr) -> PathBuf {
     PathBuf::from(OsStr::from_bytes(text.to_bytes()))
 }
 
-/// `path` (absolute) without links, whether it exists or not: one call where it has none, and no call where it is known
-/// that it `is_missing` and has none. Where it has links, `see` is told of each part of the way, as by [`links::real`].
+/// Resolves the links in `path` (absolute), whether it exists or not. A path without links costs one call. A path that
+/// is known to be missing (`is_missing`), and so to have no links, costs none. For a path with links, `see` is told of
+/// each part on the way, as by [`links::real`].
 fn real(path: &Path, is_missing: bool, see: &mut dyn FnMut(&Path, bool)) -> PathBuf {
     let goes_down = path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
     let is_plain = || stat::is_plain(&CString::new(path.as_os_str().as_bytes()).unwrap_or_default());
     if goes_down && (is_missing || is_plain()) { path.to_owned() } else { links::real(path, see) }
 }
 
-/// The host's directory or file that a writable bind shows.
+/// The source of a writable bind on the host.
 fn writable_source(op: &Op) -> Option<PathBuf> {
     match (&op.fs, op.real.first()) {
         (FsOp::Bind { flags, .. }, _) if flags.read_only => None,
@@ -240,7 +244,7 @@ fn writable_source(op: &Op) -> Option<PathBuf> {
     }
 }
 
-/// What lies at a path. Where that cannot be told, nothing is taken for granted.
+/// What is at a path of the host. If that cannot be found out, this is an error: guessing is not safe.
 pub(super) fn look(path: &CStr) -> Result<HostEntry, Error> {
     match content::read_link(path) {
         Ok(target) => Ok(HostEntry::Link(target)),
@@ -250,7 +254,7 @@ pub(super) fn look(path: &CStr) -> Result<HostEntry, Error> {
     }
 }
 
-/// Whether an operation would be skipped now, because what it shows does not exist.
+/// Whether an optional bind would be skipped now because its source does not exist.
 pub(super) fn is_skipped(op: &FsOp) -> bool {
     match op {
         FsOp::Bind { source: Source::Path(source), flags, .. } if flags.optional => {
@@ -260,13 +264,13 @@ pub(super) fn is_skipped(op: &FsOp) -> bool {
     }
 }
 
-/// The content of a seccomp profile.
+/// Reads a seccomp profile.
 pub(super) fn read_file(path: &CStr) -> Result<Vec<u8>, Error> {
     content::read_regular(path, LONGEST)
         .or_else(|errno| failed("cannot read the seccomp profile ", path, &profile::unreadable(errno, LONGEST)))
 }
 
-/// The failure of a call about `path`.
+/// The error for a failed call on `path`.
 fn failed<T>(what: &str, path: &CStr, why: &str) -> Result<T, Error> {
     value::about(what, path, &format!(": {why}")).map_err(|error: Error| Error { kind: ErrorKind::Failed, ..error })
 }

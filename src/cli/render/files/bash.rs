@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::completion::{Context, Kind, contexts};
 use super::shell::{banner, first_words, sub_words};
 
-/// The letter that stands for a kind in the script, and its words.
+/// The letter for a kind of value in the script, and its words.
 fn letter(kind: &Kind) -> (char, Option<&[String]>) {
     match kind {
         Kind::Path => ('p', None),
@@ -43,7 +43,7 @@ fn cases(contexts: &[Context]) -> (String, String) {
     (values, operands)
 }
 
-/// For `pinfold`, and for `bwrap` where the file is also installed under that name.
+/// The completions for `pinfold`, and for `bwrap` if the file is also installed under that name.
 pub(super) fn bash() -> String {
     let (values, operands) = cases(&contexts());
     let subs: String =

@@ -1,4 +1,4 @@
-//! What can be typed behind each command, for the completions: read off the tables, with nothing of any shell.
+//! The words that can follow each command, from the tables. The completions of all shells use this.
 
 use crate::cli::commands::COMMANDS;
 use crate::cli::run::{KINDS, table as run};
@@ -8,26 +8,26 @@ use crate::seccomp::arch::Arch;
 use crate::seccomp::{shipped, table};
 use crate::spec::{CapSet, LAST_KNOWN_CAP};
 
-/// What a value or an operand can be.
+/// The kind of a value or an operand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A path of the host.
     Path,
-    /// A path, and another one behind a colon.
+    /// A path, a colon and another path.
     Paths,
     /// The name of an environment variable.
     Variable,
     /// One of these.
     Word(Vec<String>),
-    /// Some of these, with commas between them.
+    /// Some of these, separated by commas.
     List(Vec<String>),
-    /// One of these, or a path with a slash in it: without one it would be a name.
+    /// One of these, or a path with a slash: without a slash it is a name.
     WordOrPath(Vec<String>),
-    /// A profile of `pinfold run`, or a path with a slash in it.
+    /// A profile of `pinfold run`, or a path with a slash.
     Profile,
-    /// A command, and from there on whatever that takes.
+    /// A command, and then its own words.
     Command,
-    /// Nothing that could be guessed.
+    /// Anything else; there is nothing to offer.
     Anything,
 }
 
@@ -37,11 +37,11 @@ pub(super) struct Switch {
     pub(super) brief: String,
     /// Its values, with their names.
     pub(super) values: Vec<(String, Kind)>,
-    /// The value is joined by `=`, or left out.
+    /// The value follows a `=`, or is left out.
     pub(super) is_joined: bool,
 }
 
-/// What may follow a command.
+/// The words that may follow a command.
 pub(super) struct Context {
     /// `run`, `profile show`.
     pub(super) words: String,
@@ -49,7 +49,7 @@ pub(super) struct Context {
     pub(super) operands: Vec<(String, Kind)>,
 }
 
-/// Every command, those of commands included.
+/// Every command and subcommand.
 pub(super) fn contexts() -> Vec<Context> {
     let mut out = Vec::new();
     for command in COMMANDS {
@@ -91,7 +91,7 @@ fn of_value<A>(opt: &Opt<A>, name: &str) -> Kind {
     }
 }
 
-/// Of system calls.
+/// The groups of system calls.
 fn groups() -> impl Iterator<Item = &'static str> {
     table::GROUPS.iter().map(|(group, _)| *group)
 }
@@ -100,7 +100,7 @@ fn caps() -> impl Iterator<Item = String> {
     (0..=LAST_KNOWN_CAP).map(CapSet::name)
 }
 
-/// Options and operands of a form such as `NAME [--arch ARCH]`.
+/// Reads the options and operands from a form such as `NAME [--arch ARCH]`.
 fn of_form(words: &str, command: &str, form: &str) -> Context {
     let mut context = Context { words: words.to_owned(), switches: Vec::new(), operands: Vec::new() };
     let mut tokens = form.split_whitespace();

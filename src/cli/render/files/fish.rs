@@ -1,4 +1,4 @@
-//! Completions for fish. It knows one value for each option; further ones are completed as paths.
+//! Completions for fish. Fish knows one value for each option; more values are completed as paths.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use super::completion::{Context, Kind, Switch, contexts};
 use super::shell::{banner, quoted};
 use crate::cli::commands::COMMANDS;
 
-/// What completes a value.
+/// The completion of a value.
 fn value(kind: &Kind) -> String {
     let words = |words: &[String]| quoted(&words.join(" "));
     match kind {
@@ -22,7 +22,7 @@ fn value(kind: &Kind) -> String {
 
 fn switch(context: &Context, switch: &Switch) -> String {
     let kind = switch.values.first().map(|(_, kind)| value(kind)).unwrap_or_default();
-    // fish has no word for a value that may be left out: the joined form of it is a word of its own.
+    // fish cannot express an optional value. So the form with `=` is a word of its own.
     let kind = if switch.is_joined { String::new() } else { kind };
     let (form, bare) = match switch.name.strip_prefix("--") {
         Some(bare) => ("-l", bare),
@@ -46,13 +46,13 @@ fn switch(context: &Context, switch: &Switch) -> String {
 fn operand(context: &Context, index: usize, kind: &Kind) -> String {
     let at = format!("'__pinfold_operand {index} {}'", context.words);
     match kind {
-        // The helpers at the head of the file do it.
+        // The helper functions at the top of the file do this.
         Kind::Command => String::new(),
         kind => format!("complete -c pinfold -n {at}{}\n", value(kind).replace(" -r -F", " -F").replace(" -x", " -f")),
     }
 }
 
-/// For `pinfold`, and for `bwrap`.
+/// The completions for `pinfold` and for `bwrap`.
 pub(super) fn fish() -> String {
     let mut lines = String::new();
     for command in COMMANDS {

@@ -1,4 +1,4 @@
-//! Manual pages (`groff_man(7)`): a template of prose, with what the tables say in place of `@NAME@`.
+//! Manual pages (`groff_man(7)`): templates of prose, where text from the tables replaces each `@NAME@`.
 
 use std::fmt::Write as _;
 
@@ -30,7 +30,7 @@ pub(super) fn bwrap() -> String {
 pub(super) fn profile() -> String {
     let mut list = String::new();
     for (name, text) in SHIPPED {
-        // Its first lines are comments; a command among them is an example.
+        // The first lines of a profile are comments; a command in them is an example.
         let comments = text.lines().map_while(|line| line.strip_prefix('#')).map(str::trim);
         let (examples, about): (Vec<&str>, Vec<&str>) = comments.partition(|line| line.starts_with("pinfold "));
         writeln!(list, ".TP\n.B {}\n{}", hyphens(name), roff(&about.join(" "), &[])).unwrap();
@@ -43,7 +43,7 @@ pub(super) fn profile() -> String {
     PROFILE.replace("@SHIPPED@\n", &list).replace("@ONLY_TYPED@", &format!("{} and {last}", others.join(", ")))
 }
 
-/// A line for each way to use each command.
+/// One line for each form of each command.
 fn synopsis() -> String {
     let mut out = String::new();
     for command in COMMANDS {
@@ -103,13 +103,13 @@ fn heading<A>(opt: &Opt<A>, short: &[(char, &str)]) -> String {
     format!("{letter}{}{values}", bold(opt.name))
 }
 
-/// A form such as `NAME|FILE [--arch ARCH]`: what is to be typed bold, what is to be replaced in italics.
+/// Formats a form such as `NAME|FILE [--arch ARCH]`: literal words bold, placeholders in italics.
 fn shape(form: &str) -> String {
     let is_part = |c: char| c.is_ascii_alphanumeric() || "-@.".contains(c);
     let mut out = String::new();
     let mut rest = form;
     while let Some(first) = rest.chars().next() {
-        // Three dots belong to nothing.
+        // Three dots are neither.
         let end = rest.find(|c| !is_part(c)).unwrap_or(rest.len()).min(rest.find("...").unwrap_or(rest.len()));
         let (part, next) = rest.split_at(match end {
             0 if rest.starts_with("...") => 3,
@@ -136,7 +136,7 @@ fn bold(name: &str) -> String {
     format!("\\fB{}\\fR", name.replace('\\', "\\e").replace('-', "\\-").replace('~', "\\(ti"))
 }
 
-/// `text` for troff: references and what is to be typed bold, `values` in italics, signs as typed ones.
+/// Formats `text` for troff: references and literal words bold, `values` in italics, signs as they are typed.
 fn roff(text: &str, values: &[&str]) -> String {
     let mut out = String::new();
     for (number, part) in text.split(['{', '}', '`']).enumerate() {
@@ -154,7 +154,7 @@ fn roff(text: &str, values: &[&str]) -> String {
             }
         }
     }
-    // A control line begins with a dot or an apostrophe.
+    // A line that begins with a dot or an apostrophe is a control line.
     if out.starts_with(['.', '\'']) { format!("\\&{out}") } else { out }
 }
 
@@ -167,7 +167,7 @@ fn roff_is_escaped() {
     assert_eq!(shape("auto|off"), r"\fBauto\fR|\fBoff\fR");
 }
 
-/// Options that prose names are there, and the prose of profiles says what the code says.
+/// Options in the prose must exist, and the prose about profiles must match the code.
 #[test]
 fn the_prose_names_what_exists() {
     let forms = COMMANDS.iter().flat_map(|command| command.subs.iter().map(|sub| sub.form).chain([command.form]));

@@ -6,16 +6,16 @@ use super::completion::{Context, Kind, Switch, contexts};
 use super::shell::{banner, quoted};
 use crate::cli::commands::COMMANDS;
 
-/// `text` where a bracket or a colon would end it.
+/// Removes brackets from `text` and escapes colons: either would end it.
 fn escaped(text: &str) -> String {
     text.replace(['[', ']'], "").replace(':', "\\:")
 }
 
-/// What completes a value, as the last part of a specification.
+/// The completion of a value: the last part of a specification.
 fn action(kind: &Kind) -> String {
     match kind {
         Kind::Path => "_files".into(),
-        // After a blank, `_arguments` adds no words of its own to the call.
+        // After a blank, `_arguments` adds no words to the call.
         Kind::Paths => " _pinfold_paths".into(),
         Kind::Variable => "_parameters -g \"*export*\"".into(),
         Kind::Word(words) => format!("({})", words.join(" ")),
@@ -28,7 +28,7 @@ fn action(kind: &Kind) -> String {
 }
 
 fn switch(context: &Context, switch: &Switch) -> String {
-    // bubblewrap's dialect has no values behind an =.
+    // bubblewrap has no values after a `=`.
     let joint = match (switch.is_joined, switch.values.as_slice()) {
         (true, _) => "=-",
         (false, [_]) if context.words != "bwrap" && switch.name.starts_with("--") => "=",
@@ -42,10 +42,10 @@ fn switch(context: &Context, switch: &Switch) -> String {
     quoted(&spec)
 }
 
-/// The call that completes what follows a command.
+/// The call that completes the words after a command.
 fn arguments(context: &Context) -> String {
     let is_launch = context.operands.first().is_some_and(|(_, kind)| *kind == Kind::Command);
-    // A launch ends its own options at the first word that is none.
+    // The options of a launch end at the first word that is not an option.
     let mut out = String::from(if is_launch { "    _arguments -S -A '-*'" } else { "    _arguments -S" });
     for each in &context.switches {
         write!(out, " \\\n        {}", switch(context, each)).unwrap();
@@ -66,7 +66,7 @@ fn described<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     pairs.map(|(name, brief)| format!("        {}\n", quoted(&format!("{name}:{brief}")))).collect()
 }
 
-/// For `pinfold`, and for `bwrap`.
+/// The completions for `pinfold` and for `bwrap`.
 pub(super) fn zsh() -> String {
     let mut subs = String::new();
     for command in COMMANDS.iter().filter(|command| !command.subs.is_empty()) {
