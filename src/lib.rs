@@ -110,10 +110,11 @@ pub use sys::Arena;
 /// Runs the program that `spec` asks for and waits until it has ended. Returns its exit code, 128 + n where signal n
 /// ended it; 125 where there is something to say about what it has left, and standard error could not take it.
 ///
-/// The calling process becomes the one that looks after the box, and must have one thread (an error otherwise). For good
-/// it loses the right to gain privileges by exec (`no_new_privs`), and its descriptors above 2, as the program that has
-/// nothing else to do. A caller that has uses [`spawn`]. Everything else is as before when this returns, so it can run the
-/// next box: during the run nobody may look into the process (`PR_SET_DUMPABLE`, prctl(2)), and signals are read.
+/// The calling process becomes the one that looks after the box, and must have one thread (an error otherwise). For
+/// good it loses the right to gain privileges by exec (`no_new_privs`), and its descriptors above 2, as the program
+/// that has nothing else to do. A caller that has uses [`spawn`]. Everything else is as before when this returns, so it
+/// can run the next box: during the run nobody may look into the process (`PR_SET_DUMPABLE`, prctl(2)), and signals are
+/// read.
 ///
 /// # Errors
 /// Everything that keeps the program from starting, and then it has not run: two wishes that exclude each other, a

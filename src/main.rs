@@ -1,7 +1,8 @@
 //! The binary: gives its words to the library and ends with what comes back.
 //!
 //! The runtime of `std` is left out (`no_main`). It would open `/dev/null` for descriptors that the caller has closed,
-//! and set SIGPIPE to be ignored, which the program in the box would inherit without anybody knowing what it was before.
+//! and set SIGPIPE to be ignored, which the program in the box would inherit without anybody knowing what it was
+//! before.
 #![no_main]
 
 use std::ffi::{c_char, c_int};

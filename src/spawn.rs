@@ -1,8 +1,8 @@
 //! A box for a library user who goes on beside it.
 //!
-//! [`crate::run`] makes its caller the supervisor of the box. Here the supervisor is a process of its own: a copy of the
-//! calling thread (`fork(2)`), in which there is no other thread whatever the caller has. Both talk over a socket: the
-//! supervisor tells what happens, and any byte from here, or the end of this side, is the order to end the box.
+//! [`crate::run`] makes its caller the supervisor of the box. Here the supervisor is a process of its own: a copy of
+//! the calling thread (`fork(2)`), in which there is no other thread whatever the caller has. Both talk over a socket:
+//! the supervisor tells what happens, and any byte from here, or the end of this side, is the order to end the box.
 #![forbid(unsafe_code)]
 
 use std::collections::VecDeque;
@@ -40,11 +40,11 @@ pub struct Child {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// A line about the box from before the program starts: a restriction that could not be had where as much as possible
-    /// is wanted ([`Spec::best_effort`]), or something worth knowing.
+    /// A line about the box from before the program starts: a restriction that could not be had where as much as
+    /// possible is wanted ([`Spec::best_effort`]), or something worth knowing.
     Note(String),
-    /// The program has stopped, by this signal: of itself, or because it has asked for the terminal, which stays with the
-    /// caller. Told where the box has processes of its own ([`crate::spec::Namespaces::pid`]).
+    /// The program has stopped, by this signal: of itself, or because it has asked for the terminal, which stays with
+    /// the caller. Told where the box has processes of its own ([`crate::spec::Namespaces::pid`]).
     Stopped(u8),
     /// A line about what the program has left ([`crate::spec::Lifecycle::watch`], [`crate::spec::Lifecycle::settle`]).
     Found(String),
@@ -63,17 +63,17 @@ pub struct Stdio {
 
 /// Starts the program that `spec` asks for, and returns when everything is set up and the program is next.
 ///
-/// What [`crate::run`] prints is an [`Event`] here. The calling process may have threads. It stays as it is: it loses no descriptor and no right, and its signals stay its
-/// own. The box and its supervisor are in process groups of their own, so that the keys of a terminal reach the caller
-/// only; the program starts without blocked signals and with SIGPIPE as it is by default, as with
-/// [`std::process::Command`].
+/// What [`crate::run`] prints is an [`Event`] here. The calling process may have threads. It stays as it is: it loses
+/// no descriptor and no right, and its signals stay its own. The box and its supervisor are in process groups of their
+/// own, so that the keys of a terminal reach the caller only; the program starts without blocked signals and with
+/// SIGPIPE as it is by default, as with [`std::process::Command`].
 ///
-/// The supervisor allocates memory, as a copy of a process with threads: the global allocator must take a fork, as those
-/// of glibc, musl, jemalloc and mimalloc do.
+/// The supervisor allocates memory, as a copy of a process with threads: the global allocator must take a fork, as
+/// those of glibc, musl, jemalloc and mimalloc do.
 ///
 /// # Errors
-/// Everything that keeps the box from being set up, and then the program has not run. That the program's own file cannot
-/// be executed is an error of [`Child::wait`].
+/// Everything that keeps the box from being set up, and then the program has not run. That the program's own file
+/// cannot be executed is an error of [`Child::wait`].
 pub fn spawn(spec: Spec) -> Result<Child, Error> {
     spawn_with(spec, Stdio::default())
 }
@@ -216,8 +216,8 @@ impl Child {
         self.events.pop_front()
     }
 
-    /// Waits until the box has ended and all is done. Returns the exit code of the program, 128 + n where signal n ended
-    /// it. Events that come meanwhile can be asked for afterwards, but for stops.
+    /// Waits until the box has ended and all is done. Returns the exit code of the program, 128 + n where signal n
+    /// ended it. Events that come meanwhile can be asked for afterwards, but for stops.
     ///
     /// # Errors
     /// The program could not be executed, or the box not be looked after.
@@ -242,8 +242,8 @@ impl Child {
         self.end.clone().transpose()
     }
 
-    /// Orders the end of the box: everything in it is killed. What the program has left on the host is looked at all the
-    /// same, so wait for that. The code of such an end is 137. A box that has ended already is no error.
+    /// Orders the end of the box: everything in it is killed. What the program has left on the host is looked at all
+    /// the same, so wait for that. The code of such an end is 137. A box that has ended already is no error.
     pub fn kill(&mut self) {
         // A supervisor that has gone needs no order.
         let _ordered = socket::send(self.channel.as_fd(), GO).is_ok();

@@ -1,5 +1,5 @@
-//! What `README.md`, `CONTRIBUTING.md` and `SECURITY.md` say exists: options, files, dependencies, and the error that is
-//! shown.
+//! What `README.md`, `CONTRIBUTING.md` and `SECURITY.md` say exists: options, files, dependencies, and the error that
+//! is shown.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // what cannot be read must stop the test
 
 use std::collections::BTreeSet;

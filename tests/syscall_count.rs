@@ -10,7 +10,8 @@ mod support;
 #[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
 const MOST: usize = 200;
 
-/// `pinfold run true` in an empty directory stays below this, on a system where every path of the default profile exists.
+/// `pinfold run true` in an empty directory stays below this, on a system where every path of the default profile
+/// exists.
 #[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
 const MOST_OF_RUN: usize = 420;
 

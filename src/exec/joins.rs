@@ -8,8 +8,8 @@ use crate::sys::ns::{self, NsSet};
 use crate::sys::process::{self, Cloned, SingleThread};
 use crate::sys::socket;
 
-/// Continues in the namespaces that are joined before any is made, and in those that are made: in a new process, which is
-/// the supervisor's child like this one. The supervisor itself stays outside.
+/// Continues in the namespaces that are joined before any is made, and in those that are made: in a new process, which
+/// is the supervisor's child like this one. The supervisor itself stays outside.
 pub(super) fn enter_first(
     launch: &Launch,
     descriptors: &Descriptors,

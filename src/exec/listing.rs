@@ -1,4 +1,5 @@
-//! A directory in which many optional sources lie, such as `/etc`: one listing tells of all what would be a call for each.
+//! A directory in which many optional sources lie, such as `/etc`: one listing tells of all what would be a call for
+//! each.
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};

@@ -62,9 +62,9 @@ pub(super) fn lock<'a>(
     if plan.lifecycle.die_with != DieWith::Nobody {
         process::die_with_maker().stage(Stage::DieWithParent)?;
     }
-    // Landlock is entered once, and here: everything that stays or starts inside descends from this process. Two domains
-    // made from the same rules are strangers: neither may signal or trace the other. From here on nothing of the host is
-    // opened by path, and nothing is mounted.
+    // Landlock is entered once, and here: everything that stays or starts inside descends from this process. Two
+    // domains made from the same rules are strangers: neither may signal or trace the other. From here on nothing of
+    // the host is opened by path, and nothing is mounted.
     fence.close()?;
     Ok(Locked { cwd, locks: Vec::new(), copy: None, terminal: None, late_filter })
 }

@@ -66,8 +66,8 @@ pub(super) enum Place {
 
 impl<'a> NewRoot<'a> {
     /// Makes the tmpfs and attaches it on top of the host's root, out of the way of every path: absolute ones start
-    /// below it. Where the first operation binds a `tree` on the root, which would cover the tmpfs, that takes its place:
-    /// there is one mount less to be taken away, for which the kernel waits (RCU).
+    /// below it. Where the first operation binds a `tree` on the root, which would cover the tmpfs, that takes its
+    /// place: there is one mount less to be taken away, for which the kernel waits (RCU).
     pub(super) fn make(
         label: Option<&CStr>,
         wants_scratch: bool,

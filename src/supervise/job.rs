@@ -6,8 +6,8 @@
 //! program's group. What then happens to the program also happens to the caller's group, as if both were one:
 //!
 //! * If standard input and output are both a terminal, the program's group gets the terminal at once. Otherwise another
-//!   member of the caller's group may need it (`pinfold run make | less`). Then the program gets it when it tries to use
-//!   it: SIGTTIN or SIGTTOU stops it, and this process sees that. sudo(8) does the same.
+//!   member of the caller's group may need it (`pinfold run make | less`). Then the program gets it when it tries to
+//!   use it: SIGTTIN or SIGTTOU stops it, and this process sees that. sudo(8) does the same.
 //! * If the program stops (^Z), the caller's group stops too, and the shell shows its prompt. When the shell continues
 //!   the job (`fg`), the program's group goes on. It gets the terminal back if it had it before.
 //! * If SIGINT or SIGQUIT kills the program (^C), the caller's group gets that signal too once the run is over.

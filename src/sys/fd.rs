@@ -64,8 +64,8 @@ pub(crate) fn occupy_standard_numbers() -> Result<()> {
     }
 }
 
-/// Whether number `fd`, one of 0 to 2, was closed when this program was started: what [`occupy_standard_numbers`] opens ends
-/// with exec, which no descriptor does that was there before.
+/// Whether number `fd`, one of 0 to 2, was closed when this program was started: what [`occupy_standard_numbers`] opens
+/// ends with exec, which no descriptor does that was there before.
 pub(crate) fn was_closed(fd: BorrowedFd<'_>) -> bool {
     match nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_GETFD) {
         Ok(flags) => flags & libc::FD_CLOEXEC != 0,

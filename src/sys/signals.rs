@@ -7,9 +7,9 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use super::{Call, Errno, Result};
 
-/// Signals whose default action ends a process (signal(7)): from a terminal, from a session that ends, from `kill(1)`, from
-/// a timer or a limit. The real-time signals belong to them too. Signals for a fault of the process itself do not: if the
-/// kernel sends one, it cannot be blocked.
+/// Signals whose default action ends a process (signal(7)): from a terminal, from a session that ends, from `kill(1)`,
+/// from a timer or a limit. The real-time signals belong to them too. Signals for a fault of the process itself do not:
+/// if the kernel sends one, it cannot be blocked.
 const ENDING: [Signal; 15] = [
     Signal::SIGHUP,
     Signal::SIGINT,
@@ -105,8 +105,8 @@ fn with_real_time(set: SigSet) -> SigSet {
     unsafe { SigSet::from_sigset_t_unchecked(raw) }
 }
 
-/// `set` without what the caller has blocked already: that would not end this process, and may wait for somebody else to
-/// read it. What asks to end, and what is for the job, is read all the same.
+/// `set` without what the caller has blocked already: that would not end this process, and may wait for somebody else
+/// to read it. What asks to end, and what is for the job, is read all the same.
 fn without_blocked(set: SigSet, blocked: SigSet) -> SigSet {
     let mut raw = *set.as_ref();
     let others = (1..=libc::SIGRTMAX()).filter(|&signal| !is_always_read(signal));

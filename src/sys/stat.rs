@@ -149,8 +149,8 @@ pub(crate) fn stat(path: &CStr) -> Result<Stat> {
     nix::sys::stat::stat(path).map(Stat::from)
 }
 
-/// A location in a tree of mounts. Equal for two paths to the same location, and different for one directory that is seen
-/// through two mounts.
+/// A location in a tree of mounts. Equal for two paths to the same location, and different for one directory that is
+/// seen through two mounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct PlaceId {
     /// The id of the mount.

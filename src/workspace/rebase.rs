@@ -58,7 +58,8 @@ const APPLY_SWITCHES: &[&str] = &["-3", "--3way", "--reject", "--ignore-whitespa
 /// Returns the commands and options in the directory `state` of a git directory, as lines.
 ///
 /// # Errors
-/// It is no directory, or a file in it cannot be read or has another name too (`EMLINK`): then nobody knows what git would execute.
+/// It is no directory, or a file in it cannot be read or has another name too (`EMLINK`): then nobody knows what git
+/// would execute.
 pub(super) fn commands(git_dir: BorrowedFd<'_>, state: &CStr) -> Result<Vec<Vec<u8>>> {
     let open = open::any_mount(git_dir, state, For::Names)?;
     let read = |name| {

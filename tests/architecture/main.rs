@@ -82,6 +82,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sys", &[]),
 ];
 
+/// Widest line of a comment, in columns.
+const WIDEST_COMMENT: usize = 120;
 /// Longest file, in lines.
 const MOST_LINES: usize = 500;
 
@@ -210,6 +212,13 @@ fn every_file_says_what_it_is_and_is_short() {
         assert!(source.text.starts_with("//! "), "{}: does not begin with //!", source.path);
         let lines = source.text.lines().count();
         assert!(lines <= MOST_LINES, "{}: {lines} lines, and {MOST_LINES} are the limit", source.path);
+        // rustfmt leaves comments as they are. A table cannot be broken.
+        let is_wide = |line: &&str| {
+            let comment = line.trim_start();
+            comment.starts_with("//") && !comment.contains(" | ") && line.chars().count() > WIDEST_COMMENT
+        };
+        let wide: Vec<&str> = source.text.lines().filter(is_wide).collect();
+        assert!(wide.is_empty(), "{}: comments of more than {WIDEST_COMMENT} columns: {wide:#?}", source.path);
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! A path counts for the file that defines what it names, also where it goes through a `mod.rs` that re-exports it. Two
 //! things are no use: `mod x;`, and a `pub use` of what the file itself does not name again. What stands behind
-//! `#[cfg(test)]` in a file does not count: a test may use whatever uses what it tests. What has no path cannot be seen:
-//! the call of a method.
+//! `#[cfg(test)]` in a file does not count: a test may use whatever uses what it tests. What has no path cannot be
+//! seen: the call of a method.
 
 use std::collections::{BTreeMap, BTreeSet};
 

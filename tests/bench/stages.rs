@@ -1,9 +1,9 @@
 //! Where the time of a launch goes: a table of its stages.
 //!
-//! Each stage ends with a system call that the launch makes there and nowhere before. A filter of system calls, which the
-//! launch inherits, kills the process that makes it (`SECCOMP_RET_KILL_PROCESS`, seccomp(2)). So nothing is traced, and
-//! the program is the one that is shipped. The time until a launch is killed, less the time until one is killed a stage
-//! earlier, is the time of the stage. The best rounds are compared: they have the least of others in them.
+//! Each stage ends with a system call that the launch makes there and nowhere before. A filter of system calls, which
+//! the launch inherits, kills the process that makes it (`SECCOMP_RET_KILL_PROCESS`, seccomp(2)). So nothing is traced,
+//! and the program is the one that is shipped. The time until a launch is killed, less the time until one is killed a
+//! stage earlier, is the time of the stage. The best rounds are compared: they have the least of others in them.
 //!
 //! From the third stage on it is the half inside that is killed, and then the supervisor ends with an error, which the
 //! third stage pays for. The last stage has no such end, and may come out too short for it.

@@ -1,5 +1,5 @@
-//! A denied path of the host at which the box has nothing, or something of its own: the host's object is closed wherever
-//! the box shows it.
+//! A denied path of the host at which the box has nothing, or something of its own: the host's object is closed
+//! wherever the box shows it.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};

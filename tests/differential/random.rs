@@ -1,6 +1,6 @@
-//! Lines by chance, always the same ones: operations on odd paths. These are relative, have dots and double slashes, end
-//! in a slash, lead through links, are missing or hold odd bytes. Ours must do in all that is compared what one of the
-//! references does, or there is a reason in [`REASONS`]; and each of these is needed.
+//! Lines by chance, always the same ones: operations on odd paths. These are relative, have dots and double slashes,
+//! end in a slash, lead through links, are missing or hold odd bytes. Ours must do in all that is compared what one of
+//! the references does, or there is a reason in [`REASONS`]; and each of these is needed.
 //!
 //! Paths that lead above the root, and what else differs from both references on purpose, have rows in `cases/dest.rs`.
 

@@ -1,5 +1,6 @@
-//! PID 1 of a box whose id somebody has asked for (`--info-fd`, `--json-status-fd`): the caller's tools can look into it
-//! (nsenter, flatpak enter), and with them the program inside. So the file of its program must be nobody's to change.
+//! PID 1 of a box whose id somebody has asked for (`--info-fd`, `--json-status-fd`): the caller's tools can look into
+//! it (nsenter, flatpak enter), and with them the program inside. So the file of its program must be nobody's to
+//! change.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -83,8 +84,8 @@ fn pid_1_is_open_to_the_caller_that_asked_for_it() {
     }
 }
 
-/// CVE-2019-5736: what is executed can be opened for reading and written to later. Of the user's own copy, the file that
-/// is found in the box is another one, and sealed.
+/// CVE-2019-5736: what is executed can be opened for reading and written to later. Of the user's own copy, the file
+/// that is found in the box is another one, and sealed.
 #[test]
 fn a_binary_of_the_callers_own_is_out_of_reach_whatever_is_reported() {
     let fixture = Fixture::new("own-binary", Actor::User);

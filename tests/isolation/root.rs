@@ -33,7 +33,8 @@ fn the_root_holds_nothing_but_what_was_asked_for() {
     assert_eq!(found, ["bin", "dev", "lib", "lib64", "probe", "proc", "tmp", "usr"]);
 }
 
-/// An early build left the host's root stacked on the box's when something was bound on `/`: `..` of the root led there.
+/// An early build left the host's root stacked on the box's when something was bound on `/`: `..` of the root led
+/// there.
 #[test]
 fn nothing_is_stacked_on_the_root() {
     let probe = probe().display().to_string();

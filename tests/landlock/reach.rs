@@ -121,8 +121,9 @@ fn processes_outside_get_no_signal() {
     assert_eq!(through(Actor::User, &wishes, &["/bin/sh", "-c", own]).run().done(), "143\n");
 }
 
-/// Two domains that were made from the same rules are strangers to each other: neither may signal or trace the other. So
-/// the process of ours that stays inside enters one, and the program, with all that is started there later, is born in it.
+/// Two domains that were made from the same rules are strangers to each other: neither may signal or trace the other.
+/// So the process of ours that stays inside enters one, and the program, with all that is started there later, is born
+/// in it.
 #[test]
 fn the_program_is_in_the_domain_of_its_init() {
     let wishes = format!("mirror net {TYPICAL}");

@@ -26,8 +26,8 @@ fn signals_are_ignored_and_blocked_as_the_caller_has_them() {
         tweaks.iter().fold(launch, |launch, tweak| launch.tweak(*tweak)).run()
     };
     let bit = |signal: i32| 1u64 << (signal - 1);
-    // A launch ignores nothing, but for the two signals that the C library keeps for itself: whoever started the tests may
-    // ignore those (posix_spawn of glibc leaves 32 so), and nobody can change it.
+    // A launch ignores nothing, but for the two signals that the C library keeps for itself: whoever started the tests
+    // may ignore those (posix_spawn of glibc leaves 32 so), and nobody can change it.
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let own = mask_of(&status, "SigIgn:") & (bit(32) | bit(33));
     for options in ["", "--as-pid-1", "--new-session --die-with-parent"] {
@@ -289,7 +289,8 @@ fn nobody_is_told_of_a_child_where_the_kernel_lacks_a_call() {
     }
 }
 
-/// What a kernel before 5.12 does not have: mount_setattr and open_tree_attr, which does the same while a tree is copied.
+/// What a kernel before 5.12 does not have: mount_setattr and open_tree_attr, which does the same while a tree is
+/// copied.
 fn missing_calls() -> [String; 2] {
     const OPEN_TREE_ATTR: libc::c_long = 467;
     [libc::SYS_mount_setattr, OPEN_TREE_ATTR].map(|call| format!("{call}:{}", libc::ENOSYS))

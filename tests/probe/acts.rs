@@ -124,7 +124,8 @@ fn obstacle(file: &fs::File) -> io::Result<libc::flock> {
 /// All that FD has to give.
 pub(crate) fn read_fd(words: &[OsString]) -> Answer {
     let fd = checked(number::<i32>(words, 0)?.into())?;
-    // SAFETY: the number was named by the caller; nothing else in this program owns it, and a bad one makes `read` fail.
+    // SAFETY: the number was named by the caller; nothing else in this program owns it, and a bad one makes `read`
+    // fail.
     let mut file = unsafe { fs::File::from_raw_fd(fd as i32) };
     let mut out = Vec::new();
     file.read_to_end(&mut out)?;

@@ -1,7 +1,7 @@
 //! `probe`: runs inside the box and reports what it finds or can do there.
 //!
-//! One sub-command does one thing; [`COMMANDS`] is the list. Output is lines of `key value`. The exit code is 0 when the
-//! thing could be done, 1 when the kernel refused it (the reason is printed on stdout), 2 for a wrong call.
+//! One sub-command does one thing; [`COMMANDS`] is the list. Output is lines of `key value`. The exit code is 0 when
+//! the thing could be done, 1 when the kernel refused it (the reason is printed on stdout), 2 for a wrong call.
 //! To add a sub-command, write a `fn(&[OsString]) -> Answer` and give it a row.
 #![allow(unsafe_code)] // a probe is made of raw system calls; each states why it is sound
 

@@ -1,5 +1,5 @@
-//! `spec_spawn SCENARIO`: a library user with threads that starts boxes and goes on beside them. Each scenario checks what
-//! it promises, and ends with a panic where that does not hold.
+//! `spec_spawn SCENARIO`: a library user with threads that starts boxes and goes on beside them. Each scenario checks
+//! what it promises, and ends with a panic where that does not hold.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a scenario ends at the first surprise
 #![allow(unsafe_code)] // signals
 

@@ -1,4 +1,5 @@
-//! What a process is: ids, capabilities, descriptors, signals, names, namespaces, mounts. Nothing here changes anything.
+//! What a process is: ids, capabilities, descriptors, signals, names, namespaces, mounts. Nothing here changes
+//! anything.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;

@@ -3,8 +3,8 @@
 use crate::installed;
 use crate::support::{Actor, Launch, Place};
 
-/// A place with `~/work/r` (branch main, and a worktree of it in `~/work/w`) and `~/work/super`, whose submodule `mod` is a
-/// clone of it. The user is known by `~/.gitconfig` only.
+/// A place with `~/work/r` (branch main, and a worktree of it in `~/work/w`) and `~/work/super`, whose submodule `mod`
+/// is a clone of it. The user is known by `~/.gitconfig` only.
 fn place(name: &str) -> Option<Place> {
     if !installed("/usr/bin/git", "git") {
         return None;

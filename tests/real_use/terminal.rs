@@ -3,7 +3,8 @@
 use crate::installed;
 use crate::support::{Actor, Place, terminal};
 
-/// Types `lines` into `command` in a box at a terminal, each after its prompt has been said, and returns all that it says.
+/// Types `lines` into `command` in a box at a terminal, each after its prompt has been said, and returns all that it
+/// says.
 fn typed(place: &Place, command: &[&str], lines: &[(&str, &str)]) -> String {
     let words: Vec<&str> = ["run", "--"].into_iter().chain(command.iter().copied()).collect();
     terminal::converse(place.pinfold(&words).env("TERM", "xterm").env("PS1", ""), lines)

@@ -34,7 +34,8 @@ fn every_access_to_a_denied_path_fails() {
                 let options = words.join(" ");
                 let said = place.run(&options, &["/probe", "tamper", &path, &own]).run().done();
                 let done: Vec<&str> = said.lines().filter(|line| line.ends_with(" done")).collect();
-                // Read, write, list, enter, create in, chmod, unlink, rename away and onto, exchange, link to and onto …
+                // Read, write, list, enter, create in, chmod, unlink, rename away and onto, exchange, link to and onto
+                // …
                 assert!(said.lines().count() >= 20 && done.is_empty(), "{actor:?} {options}: {done:?}");
                 assert!(said.contains(&format!("read errno {}\n", libc::EACCES)), "{said}");
                 assert_eq!(listing(&place), before, "{actor:?} {options}: the host was changed");

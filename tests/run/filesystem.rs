@@ -286,8 +286,8 @@ fn a_link_that_a_box_may_have_left_is_not_followed_out_of_the_project() {
     }
 }
 
-/// A box that runs at the same time exchanges a directory with a link again and again: at no time between the look at the
-/// path and the mount does that lead anywhere else.
+/// A box that runs at the same time exchanges a directory with a link again and again: at no time between the look at
+/// the path and the mount does that lead anywhere else.
 #[test]
 fn a_source_that_is_exchanged_during_set_up_wins_nothing() {
     const BOXES: u32 = 40;

@@ -10,8 +10,8 @@ fn shell(place: &Place) -> Launch {
     launch.env("P", &format!("{} run", pinfold().display()))
 }
 
-/// A program that says when it runs in the foreground, and when it goes on there. What is waited for is computed, so that
-/// the echo of what is typed is not taken for it.
+/// A program that says when it runs in the foreground, and when it goes on there. What is waited for is computed, so
+/// that the echo of what is typed is not taken for it.
 const TELLS: &str = r#"perl -e '$| = 1; $SIG{CONT} = sub { print "again", 5*5, "\n" };
     print "started", 1+1, "\n"; select(undef, undef, undef, 0.02) while 1'"#;
 

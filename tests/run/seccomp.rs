@@ -60,8 +60,8 @@ fn calls_of_x32_do_not_exist() {
     }
 }
 
-/// tests/seccomp/calls.c as a program of `bits` bits; nothing where it cannot be had or run. Built here, since a machine
-/// may have the compiler but not the headers of 32 bits.
+/// tests/seccomp/calls.c as a program of `bits` bits; nothing where it cannot be had or run. Built here, since a
+/// machine may have the compiler but not the headers of 32 bits.
 #[cfg(target_arch = "x86_64")]
 pub(crate) fn calls(bits: &str) -> Option<std::path::PathBuf> {
     static BUILT: [std::sync::OnceLock<bool>; 2] = [std::sync::OnceLock::new(), std::sync::OnceLock::new()];

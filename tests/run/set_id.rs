@@ -1,4 +1,5 @@
-//! No file that a box leaves on the host has a set-user-ID or set-group-ID bit, by whatever call it was made or changed.
+//! No file that a box leaves on the host has a set-user-ID or set-group-ID bit, by whatever call it was made or
+//! changed.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,8 +1,8 @@
 //! Files that are executed soon after they were made.
 //!
 //! A test process has many threads. What one of them has open for writing, a child that another one forks meanwhile
-//! holds until its exec; and as long as anybody has a file open for writing, nobody can execute it (ETXTBSY, execve(2)).
-//! So such files are written by a process of their own, whose descriptors nobody inherits.
+//! holds until its exec; and as long as anybody has a file open for writing, nobody can execute it (ETXTBSY,
+//! execve(2)). So such files are written by a process of their own, whose descriptors nobody inherits.
 
 use std::io::Write as _;
 use std::path::Path;

@@ -28,8 +28,8 @@ pub(crate) fn typed(launch: Launch) -> i32 {
     waiting
 }
 
-/// Types `lines` into `launch` at a terminal, each after its prompt has been said since the line before, and returns all
-/// that it says until its end.
+/// Types `lines` into `launch` at a terminal, each after its prompt has been said since the line before, and returns
+/// all that it says until its end.
 pub(crate) fn converse(launch: Launch, lines: &[(&str, &str)]) -> String {
     let pty = nix::pty::openpty(None, None).expect("a pseudo-terminal");
     let slave = Arc::new(pty.slave);

@@ -414,8 +414,8 @@ fn in_little_memory(place: &Place, script: &str) -> Outcome {
     as_author(Launch::program(&place.path.join("limited"), Actor::User, &words)).dir(&dir).run()
 }
 
-/// One configuration of a megabyte, under the names of many repositories: all are set aside, and it is read once (a test
-/// of the module counts that).
+/// One configuration of a megabyte, under the names of many repositories: all are set aside, and it is read once (a
+/// test of the module counts that).
 #[test]
 fn a_configuration_of_many_repositories_is_set_aside_in_all() {
     let place = Place::new("settle-hard-links", Actor::User);

@@ -178,7 +178,8 @@ mod tests {
         ]
     }
 
-    /// Nothing is opened here, so there is no time at which a part could be exchanged: what counts is what will be opened.
+    /// Nothing is opened here, so there is no time at which a part could be exchanged: what counts is what will be
+    /// opened.
     #[test]
     fn what_was_found_is_what_will_be_opened() {
         let top = Path::new("/tmp").canonicalize().unwrap().join(format!("pinfold-links-{}", std::process::id()));

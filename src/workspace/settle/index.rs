@@ -215,7 +215,8 @@ impl<'a> Index<'a> {
         Ok(parts)
     }
 
-    /// Whether what git takes for the mark of the end of the entries, which it looks for in one place, says another end.
+    /// Whether what git takes for the mark of the end of the entries, which it looks for in one place, says another
+    /// end.
     fn has_other_end(&self, extensions: usize) -> bool {
         let mark = self.end().checked_sub(8 + 4 + self.hash);
         let is_mark = |at: &usize| self.text[*at..].starts_with(b"EOIE");

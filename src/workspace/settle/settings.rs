@@ -3,17 +3,18 @@
 //! in the repository's files can.
 //!
 //! Not here, though they look it:
-//! - What makes a partial clone of a repository. git asks the remote for what is missing, whose URL may be anybody's, as
-//!   soon as somebody looks (`git status`, `git log`).
-//! - Formats: `%x0a` is a line of its own in what `git rebase -i` executes (`rebase.instructionFormat`), `%x1b` a command
-//!   to the terminal (`format.pretty`, `pretty.*`).
+//! - What makes a partial clone of a repository. git asks the remote for what is missing, whose URL may be anybody's,
+//!   as soon as somebody looks (`git status`, `git log`).
+//! - Formats: `%x0a` is a line of its own in what `git rebase -i` executes (`rebase.instructionFormat`), `%x1b` a
+//!   command to the terminal (`format.pretty`, `pretty.*`).
 //! - Merge strategies (`pull.twohead`), tools (`diff.tool`, `merge.tool`) and aliases: they name what is executed.
 //! - Options without saying so: `remotes.*`, `showBranch.default`, `push.pushOption`.
-//! - Names of files, whatever they are for: `blame.ignoreRevsFile`, `commit.template`, `user.signingKey` (with ssh), and
-//!   `fsck.skipList`, thus all of `fsck.*`.
+//! - Names of files, whatever they are for: `blame.ignoreRevsFile`, `commit.template`, `user.signingKey` (with ssh),
+//!   and `fsck.skipList`, thus all of `fsck.*`.
 //! - What takes a protection or a check away: `core.protectNTFS`, `clean.requireForce`, `core.sharedRepository` and
 //!   `tar.umask` (others may write), `core.fsync`, `merge.verifySignatures`.
-//! - What has no bound on memory, threads or time: `core.bigFileThreshold`, `grep.threads`, `pack.window`, `*.renameLimit`.
+//! - What has no bound on memory, threads or time: `core.bigFileThreshold`, `grep.threads`, `pack.window`,
+//!   `*.renameLimit`.
 //! - What takes in what somebody else has prepared: `rerere.autoUpdate` stages resolutions from `rr-cache`.
 //! - All that `git gui` keeps: it is written in a language that takes text for commands.
 
@@ -38,8 +39,8 @@ pub(super) enum Value {
 /// programs write them like this.
 const ON: Value = One("true yes on 1");
 
-/// To make a signature, git starts a program. Which one, only users say (`gpg.program` is not here), but it would use a key
-/// that somebody else chose (`user.email`). Off is what programs without a key set.
+/// To make a signature, git starts a program. Which one, only users say (`gpg.program` is not here), but it would use a
+/// key that somebody else chose (`user.email`). Off is what programs without a key set.
 const OFF: Value = One("false no off 0");
 
 /// Not a format: strftime(3) fills as much memory as one asks for (`%999999999d`).

@@ -83,8 +83,8 @@ fn is_plain_remote(text: &[u8]) -> bool {
 }
 
 /// Sets aside the `gitdir` of an entry of a worktree, `path`, where it leads out of the workspace: there,
-/// `git worktree repair` would write a `.git`. Of one that was held, it is the user's to lead elsewhere; but a path into
-/// the workspace must still lead there, and not on through a link that the program has made.
+/// `git worktree repair` would write a `.git`. Of one that was held, it is the user's to lead elsewhere; but a path
+/// into the workspace must still lead there, and not on through a link that the program has made.
 pub(super) fn settle_worktree(facts: &Facts<'_>, dir: BorrowedFd<'_>, path: &[u8], is_held: bool, told: &mut Told) {
     const NAME: &CStr = c"gitdir";
     let Ok(Some(about)) = stat::look_at(dir, NAME) else { return };

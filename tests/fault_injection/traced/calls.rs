@@ -286,7 +286,8 @@ const ROWS: &[Row] = {
     can(libc::SYS_getrlimit,      "getrlimit", &[EINVAL]),
     can(libc::SYS_setrlimit,      "setrlimit", &[EPERM]),
     can(libc::SYS_sched_getaffinity, "sched_getaffinity", &[EINVAL]),
-    // The C library sets up its threads by it, also where PID 1 starts as a copy of itself. It fails for no address of ours.
+    // The C library sets up its threads by it, also where PID 1 starts as a copy of itself. It fails for no address of
+    // ours.
     can(libc::SYS_arch_prctl,     "arch_prctl", &[]),
     // The sandbox itself.
     can(libc::SYS_prctl,          "prctl",     &[EINVAL]),

@@ -112,8 +112,8 @@ fn follow(job: &Job, tally: &mut Tally) -> io::Result<Option<usize>> {
     outcome.map(|_| None)
 }
 
-/// A command that starts `program` with a table of mounts that nobody else changes. Root's tracing process makes one for
-/// itself; an ordinary user needs a user namespace for that, which a program of several threads cannot make.
+/// A command that starts `program` with a table of mounts that nobody else changes. Root's tracing process makes one
+/// for itself; an ordinary user needs a user namespace for that, which a program of several threads cannot make.
 fn tracing_process(program: &Path) -> Command {
     if Uid::effective().is_root() {
         return Command::new(program);

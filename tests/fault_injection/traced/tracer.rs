@@ -24,8 +24,8 @@ use super::words::in_words;
 /// What a process finds when its call returns.
 enum Answer {
     Error(Errno),
-    /// The kernel's own answer, and the first argument, which it asked with before it was changed: the kernel keeps it, so
-    /// a C library may compare the answer with it.
+    /// The kernel's own answer, and the first argument, which it asked with before it was changed: the kernel keeps it,
+    /// so a C library may compare the answer with it.
     Argument(u64),
 }
 
@@ -263,8 +263,8 @@ impl Tracer<'_> {
         {
             tracee.payload = true;
             self.started = true;
-            // The kernel closes the close-on-exec descriptors, which tells the supervisor, some time before it tells the
-            // tracer. Nobody could have stopped this payload any more.
+            // The kernel closes the close-on-exec descriptors, which tells the supervisor, some time before it tells
+            // the tracer. Nobody could have stopped this payload any more.
             if let Some(hit) = &mut self.hit {
                 hit.after_start |= self.ahead.contains(&pid);
             }

@@ -193,7 +193,8 @@ impl Plan {
     }
 }
 
-/// Where the tool's own work begins. Loader and C library stand before it; when they fail, no code of the tool runs yet.
+/// Where the tool's own work begins. Loader and C library stand before it; when they fail, no code of the tool runs
+/// yet.
 fn own_work(entries: &[&Entry]) -> usize {
     let loaded = entries.iter().position(|entry| entry.call.ends_loading()).map_or(0, |position| position + 1);
     let of_the_tool = entries[loaded..].iter().position(|entry| !entry.call.is_of_the_c_runtime());
