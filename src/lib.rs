@@ -9,8 +9,8 @@
 //! Data passes through each room once, in this direction:
 //!
 //! ```text
-//! words ─► cli ─► Spec ─► plan (+ Host) ─► Plan ─┬─► supervise   the half outside: clone, reports, exit code
-//!                                                └─► exec        the half inside: ids, root, lockdown, program
+//! words ─► cli ─► Spec ─► plan (+ Host) ─► Plan ─┬─► supervise   the supervisor: clone, reports, exit code
+//!                                                └─► exec        the setup process: ids, root, lockdown, program
 //!                                                        both ─► protocol ─► sys
 //! ```
 //!
@@ -74,8 +74,8 @@
 //! | a system call | `sys/`, the only place with `unsafe`, `libc` and `nix` |
 //!
 //! Two rules hold everything together. What was asked and cannot be enforced ends the run before the program starts.
-//! And the half inside decides nothing and says nothing: it follows the plan and reports a failure as numbers
-//! (`protocol/`), of which the half outside makes words.
+//! And the setup process decides nothing and says nothing: it follows the plan and reports a failure as numbers
+//! (`protocol/`), of which the supervisor makes words.
 #![deny(unsafe_op_in_unsafe_fn)]
 
 pub mod cli;

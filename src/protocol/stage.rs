@@ -68,7 +68,7 @@ stages! {
         /// Writing to `info_fd` or `json_status_fd`.
         Report: "cannot write the report", "Write to info_fd";
         /// Communication between the supervisor and the setup process.
-        Control: "cannot talk to the half inside", "Can't talk to the other half of the sandbox";
+        Control: "cannot talk to the setup process", "Can't talk to the other half of the sandbox";
         /// Waiting for the program's end.
         Reap: "cannot wait for the program", "Can't wait for the command";
         /// Looking for watched name number `index` before the start.

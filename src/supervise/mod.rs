@@ -56,11 +56,11 @@ pub(crate) fn words(plan: &Plan, trouble: &Trouble, frontend: &dyn Frontend) -> 
     match trouble {
         Trouble::Failed(failure) => frontend.error(plan, failure),
         Trouble::Silent(End::Code(code)) => {
-            let message = format!("The half inside the sandbox ended with code {code} and without a report");
+            let message = format!("The setup process of the sandbox ended with code {code} and without a report");
             Error::new(ErrorKind::Failed, message)
         }
         Trouble::Silent(End::Signal(signal)) => {
-            let message = format!("The half inside the sandbox was killed by signal {signal} during set-up");
+            let message = format!("The setup process of the sandbox was killed by signal {signal} during set-up");
             Error::new(ErrorKind::Failed, message)
         }
     }

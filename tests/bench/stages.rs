@@ -5,8 +5,8 @@
 //! and the program is the one that is shipped. The time until a launch is killed, less the time until one is killed a
 //! stage earlier, is the time of the stage. The best rounds are compared: they have the least of others in them.
 //!
-//! From the third stage on it is the half inside that is killed, and then the supervisor ends with an error, which the
-//! third stage pays for. The last stage has no such end, and may come out too short for it.
+//! From the third stage on it is the setup process that is killed, and then the supervisor ends with an error, which
+//! the third stage pays for. The last stage has no such end, and may come out too short for it.
 #![allow(unsafe_code)] // what a child does between fork and exec
 
 use std::io::{Error, Result};
@@ -23,7 +23,7 @@ type Row = (&'static str, Option<(libc::c_long, Option<i32>)>);
 const STAGES: [Row; 8] = [
     ("spawn, exec, start of the C library", Some((libc::SYS_getuid, None))),
     ("words, profile, workspace, host, plan", Some((libc::SYS_clone, None))),
-    ("clone, until the half inside runs", Some((libc::SYS_prctl, Some(libc::PR_SET_PDEATHSIG)))),
+    ("clone, until the setup process runs", Some((libc::SYS_prctl, Some(libc::PR_SET_PDEATHSIG)))),
     ("id maps, sources, rules for descriptors", Some((libc::SYS_umask, None))),
     ("mounts, nodes, links", Some((libc::SYS_pivot_root, None))),
     ("pivot_root, umount2, network", Some((libc::SYS_prctl, Some(libc::PR_CAPBSET_DROP)))),

@@ -42,7 +42,7 @@ fn signals_are_ignored_and_blocked_as_the_caller_has_them() {
     }
 }
 
-/// The half outside goes to another processor while the half inside begins, which is nobody else's concern.
+/// The supervisor goes to another processor while the setup process begins, which is nobody else's concern.
 #[test]
 fn the_processors_are_those_of_the_caller() {
     let allowed = |status: &str| {

@@ -9,7 +9,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 use crate::support::running::DEADLINE;
 use crate::support::{Actor, Fd, Fixture, Launch, TYPICAL, executable, inside, line, tool};
 
-/// The half inside ends with a packet unread, which the kernel tells the supervisor before what that half had to say.
+/// The setup process ends with a packet unread, which the kernel tells the supervisor before what that had to say.
 #[test]
 fn what_failed_inside_is_what_is_said() {
     for _ in 0..60 {

@@ -90,7 +90,7 @@ pub(crate) struct Trace {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Hit {
     pub(crate) call: Call,
-    /// The half inside had said that everything was set up.
+    /// The setup process had said that everything was set up.
     pub(crate) after_ready: bool,
     /// The payload was already running: the launch was over.
     pub(crate) after_start: bool,

@@ -69,7 +69,7 @@ struct Tracer<'a> {
     unclaimed: HashSet<Pid>,
     /// The process that ended last, which may have a child that is not known yet.
     gone: Option<Tracee>,
-    /// The half inside said that everything is set up.
+    /// The setup process said that everything is set up.
     ready: bool,
     held: Vec<(Pid, Option<Signal>)>,
     phase: Phase,
@@ -318,7 +318,7 @@ impl Tracer<'_> {
             return;
         };
         if self.hit.is_some() || at.call.nr != call.nr || at.nth != nth || at.process != tracee.lineage {
-            // The first message of the half inside says that everything is set up; nothing can stop the payload after
+            // The first message of the setup process says that everything is set up; nothing can stop the payload after
             // it. The supervisor may have read it before the tracer hears of the end of this call.
             self.ready |= call.nr == libc::SYS_sendto && tracee.lineage != Lineage::tool();
             return;
