@@ -13,7 +13,7 @@ use crate::plan::Plan;
 use crate::protocol::{At, Descriptors, Failure, GO, Stage, Told};
 use crate::report::{self, Library};
 use crate::spec::Spec;
-use crate::supervise::{self, Findings, Found, Frontend, Note, Trouble};
+use crate::supervise::{self, Findings, Found, Frontend, Note, SuperviseError};
 use crate::sys::fork::{Forked, fork};
 use crate::sys::process::{self, End};
 use crate::sys::{self, Errno, fd, poll, socket, terminal};
@@ -133,12 +133,12 @@ fn begin(spec: Spec, stdio: Stdio) -> Result<Child, Error> {
 
 /// The process of its own. Returns its exit code, which nobody relies on: everything was told.
 fn supervise(plan: &Plan, descriptors: &mut Descriptors, channel: OwnedFd, stdio: Stdio) -> u8 {
-    let prepared = prepare(stdio).stage(Stage::Prepare).map_err(Trouble::Failed);
+    let prepared = prepare(stdio).stage(Stage::Prepare).map_err(SuperviseError::Failed);
     let done = prepared.and_then(|()| supervise::carry_out(plan, descriptors, None, &Sender(channel.as_fd())));
     let told = match done {
         Ok(code) => Told::Ended(code),
-        Err(Trouble::Failed(failure)) => Told::Failed(failure),
-        Err(Trouble::Silent(end)) => Told::Silent(end),
+        Err(SuperviseError::Failed(failure)) => Told::Failed(failure),
+        Err(SuperviseError::Silent(end)) => Told::Silent(end),
     };
     tell(channel.as_fd(), &told);
     0
@@ -274,11 +274,11 @@ impl Child {
             Some(Told::Found(line)) => self.events.push_back(Event::Found(text(line))),
             Some(Told::Ended(code)) => self.bury(|_| Ok(code)),
             Some(Told::Failed(failure)) => {
-                let error = supervise::words(plan, &Trouble::Failed(failure), frontend);
+                let error = supervise::words(plan, &SuperviseError::Failed(failure), frontend);
                 self.bury(|_| Err(error));
             }
             Some(Told::Silent(end)) => {
-                let error = supervise::words(plan, &Trouble::Silent(end), frontend);
+                let error = supervise::words(plan, &SuperviseError::Silent(end), frontend);
                 self.bury(|_| Err(error));
             }
             None => self.bury(|end| {

@@ -189,7 +189,7 @@ impl Teller {
 
 /// The trials in a process of its own, without new namespaces.
 fn plain(teller: &Teller, caller: Caller, thread: SingleThread) {
-    if process::die_with_maker().is_err() {
+    if process::set_pdeathsig().is_err() {
         return;
     }
     teller.tell(Trial::UserNs, BEGUN);
@@ -226,7 +226,7 @@ fn allow_everything() -> Vec<u8> {
 fn inside(teller: &Teller, caller: Caller, thread: SingleThread) {
     // If the caller cannot read the file of this program, the process is non-dumpable, and root owns its files in
     // procfs. Then it could not write its id maps.
-    if process::die_with_maker().and_then(|()| process::set_dumpable(true)).is_err() {
+    if process::set_pdeathsig().and_then(|()| process::set_dumpable(true)).is_err() {
         return;
     }
     let Caller { uid, gid } = caller;

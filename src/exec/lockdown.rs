@@ -60,7 +60,7 @@ pub(super) fn lock<'a>(
         process::setsid().stage(Stage::NewSession)?;
     }
     if plan.lifecycle.die_with != DieWith::Nobody {
-        process::die_with_maker().stage(Stage::DieWithParent)?;
+        process::set_pdeathsig().stage(Stage::DieWithParent)?;
     }
     // Landlock is entered once, and here: everything that stays or starts inside descends from this process. Two
     // domains made from the same rules are strangers: neither may signal or trace the other. From here on nothing of

@@ -74,7 +74,7 @@ fn set_up<'a>(
     }
     if plan.lifecycle.die_with != DieWith::Nobody {
         // `lockdown::lock` sets it again, because a change of ids clears it (prctl(2), PR_SET_PDEATHSIG).
-        process::die_with_maker().stage(Stage::DieWithParent)?;
+        process::set_pdeathsig().stage(Stage::DieWithParent)?;
     }
     // The supervisor writes these reports. Whoever reads one to its end must not have to wait for this process too.
     for fd in plan.launch.report.info_fd.into_iter().chain(plan.launch.report.json_status_fd) {
@@ -97,7 +97,7 @@ fn set_up<'a>(
         bring_loopback_up()?;
     }
     let mut spent = Spent::default();
-    userns::become_somebody(&plan.ids, descriptors.proc(), &mut spent)?;
+    userns::map_ids(&plan.ids, descriptors.proc(), &mut spent)?;
     let remarks = Remarks::new(control);
     let mut fence = Fence::begin(&plan.restrictions, &plan.root)?;
     if plan.root.is_new {

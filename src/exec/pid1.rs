@@ -121,7 +121,7 @@ fn become_program(plan: &Plan, control: &OwnedFd, locked: &Locked<'_>, init: Opt
 fn tie_to_init(lifecycle: &Lifecycle, init: Option<i32>) -> Outcome<()> {
     fd::close_numbers(lifecycle.sync_fd);
     if lifecycle.die_with != DieWith::Nobody {
-        process::die_with_maker().stage(Stage::DieWithParent)?;
+        process::set_pdeathsig().stage(Stage::DieWithParent)?;
         if init.is_some_and(|init| process::getppid() != init) {
             process::exit_now(1);
         }

@@ -15,7 +15,7 @@ use crate::sys::{Errno, Result, Spent, caps, content, open, process, statfs};
 const LIMIT: &CStr = c"sys/user/max_user_namespaces";
 
 /// Gives this process the ids that the plan wants in its user namespace.
-pub(super) fn become_somebody(ids: &UserIds, proc: BorrowedFd<'_>, spent: &mut Spent) -> Outcome<()> {
+pub(super) fn map_ids(ids: &UserIds, proc: BorrowedFd<'_>, spent: &mut Spent) -> Outcome<()> {
     match &ids.maps {
         Maps::None => switch_ids(ids.switch),
         Maps::From(_) => Ok(()),

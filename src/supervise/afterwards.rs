@@ -4,7 +4,7 @@
 use std::os::fd::BorrowedFd;
 
 use super::attend::Ended;
-use super::child::{Trouble, outlast};
+use super::child::{SuperviseError, outlast};
 use super::findings::{Findings, Found, Outlet};
 use super::status;
 use super::sweep::Sweep;
@@ -35,7 +35,7 @@ impl Before {
         &self,
         lifecycle: &Lifecycle,
         child: &Child,
-        outcome: &Result<Ended, Trouble>,
+        outcome: &Result<Ended, SuperviseError>,
     ) -> Vec<Found> {
         if !outcome.as_ref().is_ok_and(|ended| ended.is_empty) {
             outlast(lifecycle, child);
@@ -50,7 +50,7 @@ impl Before {
     pub(super) fn tell(
         &self,
         proc: BorrowedFd<'_>,
-        outcome: &Result<Ended, Trouble>,
+        outcome: &Result<Ended, SuperviseError>,
         findings: &Findings,
     ) -> Result<bool, Failure> {
         let mut status = match outcome {

@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-use super::child::{Trouble, abandon, let_go_on};
+use super::child::{SuperviseError, abandon, let_go_on};
 use super::events::Sources;
 use super::frontend::{Frontend, Note};
 use super::job::Job;
@@ -105,7 +105,7 @@ impl<'a> Attendant<'a> {
     }
 
     /// Listens until the box has ended.
-    pub(super) fn attend(&mut self) -> Result<Ended, Trouble> {
+    pub(super) fn attend(&mut self) -> Result<Ended, SuperviseError> {
         loop {
             let ended = match self.sources.next().stage(Stage::Control)? {
                 Event::Orphaned => Some(self.kill()),
@@ -136,7 +136,7 @@ impl<'a> Attendant<'a> {
         Some(self.kill())
     }
 
-    fn listen(&mut self) -> Result<Option<Ended>, Trouble> {
+    fn listen(&mut self) -> Result<Option<Ended>, SuperviseError> {
         let mut packet = [0; Packet::ROOM];
         let received = match socket::receive(self.control.as_fd(), &mut packet) {
             // The other side has closed the socket with a packet of ours unread. The kernel reports that once, before
@@ -161,33 +161,33 @@ impl<'a> Attendant<'a> {
                 return Ok(Some(Ended { end, is_own: true, is_empty, signal: None }));
             }
             // The process was killed before everything was set up, so the program never ran.
-            Some(Message::Ended { end, .. }) => return Err(Trouble::Silent(end)),
-            Some(Message::Failed(failure)) => return Err(Trouble::Failed(failure)),
+            Some(Message::Ended { end, .. }) => return Err(SuperviseError::Silent(end)),
+            Some(Message::Failed(failure)) => return Err(SuperviseError::Failed(failure)),
             Some(Message::Dropped(failure)) if !self.is_ready => self.note(&Note::Dropped(failure))?,
             Some(Message::Remark(failure)) if !self.is_ready => self.note(&Note::Remark(failure))?,
             Some(Message::Hello | Message::Dropped(_) | Message::Remark(_)) | None => {
-                return Err(Trouble::Silent(End::Code(1)));
+                return Err(SuperviseError::Silent(End::Code(1)));
             }
         }
         Ok(None)
     }
 
     /// Reports something. The setup process waits until that is done.
-    fn note(&self, note: &Note) -> Result<(), Trouble> {
+    fn note(&self, note: &Note) -> Result<(), SuperviseError> {
         self.frontend.note(self.plan, note);
         Ok(let_go_on(self.control.as_fd())?)
     }
 
-    fn bury(&self) -> Result<Ended, Trouble> {
+    fn bury(&self) -> Result<Ended, SuperviseError> {
         let end = process::wait(self.child.as_fd()).stage(Stage::Reap)?;
         if self.is_ready {
             Ok(Ended { end, is_own: true, is_empty: true, signal: None })
         } else {
-            Err(Trouble::Silent(end))
+            Err(SuperviseError::Silent(end))
         }
     }
 
-    fn take_signal(&self) -> Result<Option<Ended>, Trouble> {
+    fn take_signal(&self) -> Result<Option<Ended>, SuperviseError> {
         let Some(signals) = self.signals else { return Ok(None) };
         let Some(arrived) = signals.next().stage(Stage::Signals)? else { return Ok(None) };
         let signal = arrived.signal;

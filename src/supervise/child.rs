@@ -9,16 +9,16 @@ use crate::sys::process::{self, Child, End};
 use crate::sys::{Errno, Result as SysResult, socket};
 
 /// What went wrong.
-pub(crate) enum Trouble {
+pub(crate) enum SuperviseError {
     /// A system call failed, in this process or in one inside.
     Failed(Failure),
     /// The setup process ended without a report.
     Silent(End),
 }
 
-impl From<Failure> for Trouble {
-    fn from(failure: Failure) -> Trouble {
-        Trouble::Failed(failure)
+impl From<Failure> for SuperviseError {
+    fn from(failure: Failure) -> SuperviseError {
+        SuperviseError::Failed(failure)
     }
 }
 

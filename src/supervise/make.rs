@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
 
 use super::afterwards::Before;
 use super::attend::{Attendant, Masters};
-use super::child::{Trouble, become_opaque, let_go_on};
+use super::child::{SuperviseError, become_opaque, let_go_on};
 use super::events::Sources;
 use super::job::Job;
 use super::{network, status};
@@ -24,7 +24,7 @@ pub(super) fn make(
     job: Option<&Job>,
     line: Option<CommandLine>,
     thread: SingleThread,
-) -> Result<(OwnedFd, Child), Trouble> {
+) -> Result<(OwnedFd, Child), SuperviseError> {
     let (control, inside) = socket::pair().stage(Stage::Prepare)?;
     let is_joining = plan.launch.joins.are_first();
     if is_joining || job.is_some() {
@@ -59,7 +59,7 @@ pub(super) fn make(
 
 /// Returns the child that `between` made to replace itself. The child sends a hello, and the kernel adds its process
 /// id.
-fn next_below(control: &OwnedFd, between: Child) -> Result<Child, Trouble> {
+fn next_below(control: &OwnedFd, between: Child) -> Result<Child, SuperviseError> {
     let mut packet = [0; Packet::ROOM];
     let said = socket::receive(control.as_fd(), &mut packet).stage(Stage::Control)?;
     let end = process::wait(between.as_fd()).stage(Stage::Control)?;
@@ -68,8 +68,8 @@ fn next_below(control: &OwnedFd, between: Child) -> Result<Child, Trouble> {
             let pidfd = process::pidfd_open(pid).stage(Stage::Control)?;
             Ok(Child { pid, pidfd })
         }
-        (Some(Message::Failed(failure)), _) => Err(Trouble::Failed(failure)),
-        _ => Err(Trouble::Silent(end)),
+        (Some(Message::Failed(failure)), _) => Err(SuperviseError::Failed(failure)),
+        _ => Err(SuperviseError::Silent(end)),
     }
 }
 
@@ -82,7 +82,7 @@ pub(super) fn let_begin(
     (control, child): (&OwnedFd, &Child),
     before: Option<Before>,
     thread: SingleThread,
-) -> Result<Before, Trouble> {
+) -> Result<Before, SuperviseError> {
     if plan.launch.start == Start::Held {
         become_opaque()?;
         let_go_on(control.as_fd())?;
@@ -94,9 +94,10 @@ pub(super) fn let_begin(
     network::make(control, child, thread, look).map_err(|failure| {
         // A failure of the setup process is the earlier one, so it is the one to report.
         let _ended = process::kill(child.as_fd()).is_ok();
-        let told = give_up(attendant, descriptors, None).map_err(Trouble::from).and_then(|()| attendant.attend());
+        let told =
+            give_up(attendant, descriptors, None).map_err(SuperviseError::from).and_then(|()| attendant.attend());
         match told {
-            Err(Trouble::Failed(first)) => first.into(),
+            Err(SuperviseError::Failed(first)) => first.into(),
             _ => failure.into(),
         }
     })

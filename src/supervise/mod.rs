@@ -28,7 +28,7 @@ use crate::sys::signals::{Signals, Wanted};
 use crate::sys::{Errno, fd, mount, offset};
 use afterwards::Before;
 use attend::{Attendant, Ended, Masters};
-pub(crate) use child::Trouble;
+pub(crate) use child::SuperviseError;
 use child::{abandon, outlast};
 use findings::UNSAID;
 pub(crate) use findings::{Findings, Found, PATIENCE};
@@ -52,14 +52,14 @@ pub(crate) fn run(
 }
 
 /// Turns a failure into an error message.
-pub(crate) fn words(plan: &Plan, trouble: &Trouble, frontend: &dyn Frontend) -> Error {
+pub(crate) fn words(plan: &Plan, trouble: &SuperviseError, frontend: &dyn Frontend) -> Error {
     match trouble {
-        Trouble::Failed(failure) => frontend.error(plan, failure),
-        Trouble::Silent(End::Code(code)) => {
+        SuperviseError::Failed(failure) => frontend.error(plan, failure),
+        SuperviseError::Silent(End::Code(code)) => {
             let message = format!("The setup process of the sandbox ended with code {code} and without a report");
             Error::new(ErrorKind::Failed, message)
         }
-        Trouble::Silent(End::Signal(signal)) => {
+        SuperviseError::Silent(End::Signal(signal)) => {
             let message = format!("The setup process of the sandbox was killed by signal {signal} during set-up");
             Error::new(ErrorKind::Failed, message)
         }
@@ -72,7 +72,7 @@ pub(crate) fn carry_out(
     descriptors: &mut Descriptors,
     line: Option<CommandLine>,
     frontend: &dyn Frontend,
-) -> Result<u8, Trouble> {
+) -> Result<u8, SuperviseError> {
     let thread = SingleThread::check(descriptors.proc()).stage(Stage::Prepare)?;
     if plan.root.is_new && plan.launch.report.is_wanted() {
         // A box that cannot be set up must not be reported. Without a report the setup process notices early enough.
@@ -136,7 +136,7 @@ fn attend<'a>(
     masters: Masters<'a>,
     job: Option<&'a Job>,
     (before, thread): (Option<Before>, SingleThread),
-) -> Result<(Before, Result<Ended, Trouble>), Trouble> {
+) -> Result<(Before, Result<Ended, SuperviseError>), SuperviseError> {
     let jobs = job.is_some();
     let wanted =
         Wanted { typed: plan.program.new_session || plan.program.new_group, jobs, child: jobs && !plan.init.stays };
@@ -146,7 +146,7 @@ fn attend<'a>(
     let mut attendant = Attendant::new((plan, frontend), (control, child), masters, signals.as_ref(), job);
     let before = make::let_begin(plan, descriptors, &mut attendant, (control, child), before, thread)?;
     let given_up = make::give_up(&attendant, descriptors, plan.launch.report.json_status_fd);
-    let ended = given_up.map_err(Trouble::from).and_then(|()| attendant.attend());
+    let ended = given_up.map_err(SuperviseError::from).and_then(|()| attendant.attend());
     if let (Some(input), Ok(callers)) = (attendant.input(), fd::callers_fd(0)) {
         // The caller reads on where the program stopped reading, unless the caller has closed its standard input.
         let _moved = offset::copy(input.as_fd(), callers).is_ok();
@@ -160,7 +160,7 @@ fn tell(
     (plan, frontend): (&Plan, &dyn Frontend),
     descriptors: &Descriptors,
     child: &Child,
-    outcome: &Result<Ended, Trouble>,
+    outcome: &Result<Ended, SuperviseError>,
     before: &Before,
 ) -> Result<bool, Failure> {
     if plan.lifecycle.looks_afterwards() {
@@ -186,7 +186,7 @@ fn watch_parent(lifecycle: &Lifecycle) -> Result<Option<OwnedFd>, Failure> {
     }
     match process::parent_pidfd() {
         // The caller lives in an outer PID namespace, so no pidfd of it can be had. Only the signal is left.
-        Ok(None) => process::die_with_maker().map(|()| None).stage(Stage::DieWithParent),
+        Ok(None) => process::set_pdeathsig().map(|()| None).stage(Stage::DieWithParent),
         Ok(parent) => Ok(parent),
         // The caller ended before this process could watch it.
         Err(Errno::ESRCH) => process::exit_now(1),

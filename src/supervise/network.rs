@@ -36,7 +36,7 @@ pub(super) fn make<T>(
         // Linux often starts a process on its parent's processor, even if others are idle. The new process then waits
         // until the parent sleeps (kernel/sched/fair.c, select_task_rq_fair). The setup process may wait here like
         // that.
-        process::leave_processor();
+        process::move_to_other_cpu();
         done = first().and_then(|first| Ok((first, make_in(child)?)));
         0
     });

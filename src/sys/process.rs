@@ -26,7 +26,7 @@ impl SingleThread {
 
 /// Moves this process to another processor, if it may use more than one, and never back: for a process that ends soon.
 /// It stays if the kernel or a filter of the caller refuses the calls.
-pub(crate) fn leave_processor() {
+pub(crate) fn move_to_other_cpu() {
     use nix::sched::{sched_getaffinity, sched_getcpu, sched_setaffinity};
     let this = Pid::from_raw(0);
     let (Ok(all), Ok(here)) = (sched_getaffinity(this), sched_getcpu()) else { return };
@@ -304,7 +304,7 @@ pub(crate) fn unblock_sigchld() -> Result<()> {
     nix::sys::signal::sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&set), None)
 }
 
-/// The system call of [`die_with_maker`].
+/// The system call of [`set_pdeathsig`].
 pub(crate) const DIE_WITH_MAKER: Call = Call::new("prctl", libc::SYS_prctl);
 
 /// Ends this process by a signal that was read from a signalfd instead of taking effect.
@@ -318,7 +318,7 @@ pub(crate) fn die_with_group(signal: u8) {
 }
 
 /// Has the kernel kill this process when the thread that created it ends (`PR_SET_PDEATHSIG`).
-pub(crate) fn die_with_maker() -> Result<()> {
+pub(crate) fn set_pdeathsig() -> Result<()> {
     prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong).map(drop)
 }
 
