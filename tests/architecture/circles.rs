@@ -18,14 +18,6 @@ const STANDING: &[&[&str]] = &[
         "workspace/scopes.rs",
         "workspace/walk.rs",
     ],
-    &[
-        "workspace/settle/mod.rs",
-        "workspace/settle/names.rs",
-        "workspace/settle/pointer.rs",
-        "workspace/settle/repository.rs",
-        "workspace/settle/state.rs",
-        "workspace/settle/tree.rs",
-    ],
 ];
 
 #[test]

@@ -4,8 +4,10 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use super::change;
+use super::facts::Facts;
 use super::judge::Judge;
-use super::{Deeds, Facts, Told, repository};
+use super::told::{Deeds, Told};
 use crate::spec::SettleName;
 use crate::sys::dir::Entries;
 use crate::sys::open::{self, For};
@@ -93,7 +95,7 @@ fn settle_one(facts: &Facts<'_>, top: BorrowedFd<'_>, path: &[u8], name: &Settle
         if is_obeyed && !name.originals.iter().any(|original| is_same(here, &own, original)) {
             let mut deeds = Deeds::default();
             let why = format!("is named by {}, so git would obey it", name.key);
-            repository::set_aside(here, &own, &why, &mut deeds);
+            change::set_aside(here, &own, &why, &mut deeds);
             deeds.tell(&path, told);
         }
         return Ok(());

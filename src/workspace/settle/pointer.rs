@@ -4,8 +4,9 @@ use std::collections::HashSet;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd};
 
+use super::change;
 use super::judge::OTHER_NAME;
-use super::{Deeds, Told, repository, shown};
+use super::told::{Deeds, Told, shown};
 use crate::sys::stat::{self, Kind};
 use crate::sys::{Errno, Result, content, open};
 
@@ -63,9 +64,9 @@ fn settle_in(dir: BorrowedFd<'_>, place: &[u8], git_dirs: &HashSet<(u64, u64)>, 
 /// Puts a new file that says the same in the place of one that has more names.
 fn replace_by_copy(dir: BorrowedFd<'_>, place: &[u8], target: &CStr, told: &mut Told) {
     let mut deeds = Deeds::default();
-    if repository::set_aside(dir, NAME, OTHER_NAME, &mut deeds) {
+    if change::set_aside(dir, NAME, OTHER_NAME, &mut deeds) {
         let text = [b"gitdir: ", target.to_bytes(), b"\n"].concat();
-        if let Err(errno) = repository::write_new(dir, NAME, &text) {
+        if let Err(errno) = change::write_new(dir, NAME, &text) {
             deeds.failed("cannot write a new .git", errno);
         }
     }
@@ -75,7 +76,7 @@ fn replace_by_copy(dir: BorrowedFd<'_>, place: &[u8], target: &CStr, told: &mut 
 /// The same wherever it leads, at a place where nobody but a program has one.
 pub(super) fn set_aside(dir: BorrowedFd<'_>, place: &[u8], why: &str, told: &mut Told) {
     let mut deeds = Deeds::default();
-    repository::set_aside(dir, NAME, why, &mut deeds);
+    change::set_aside(dir, NAME, why, &mut deeds);
     deeds.tell(place, told);
 }
 

@@ -4,8 +4,10 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd};
 
+use super::change;
+use super::facts::Facts;
 use super::judge::{Judge, OTHER_NAME};
-use super::{Deeds, Facts, Told, repository};
+use super::told::{Deeds, Told};
 use crate::sys::dir::Entries;
 use crate::sys::open::{self, For};
 use crate::sys::stat::{self, Kind};
@@ -33,7 +35,7 @@ pub(super) fn settle_rebase(facts: &Facts<'_>, dir: BorrowedFd<'_>, path: &[u8],
         Err(Errno::ENOTDIR | Errno::ENOENT) => return,
         Err(_) => "cannot be read, and may hold commands that git would execute",
     };
-    repository::set_aside(dir, name, why, deeds);
+    change::set_aside(dir, name, why, deeds);
 }
 
 /// Sets aside a directory of remotes, where one of them is more than a plain URL.
@@ -41,7 +43,7 @@ pub(super) fn settle_remotes(judge: &Judge, dir: BorrowedFd<'_>, name: &CStr, de
     match has_bad_remote(judge, dir, name) {
         Ok(false) | Err(Errno::ENOTDIR | Errno::ENOENT) => {}
         // What cannot be read is taken for the worst.
-        Ok(true) | Err(_) => drop(repository::set_aside(dir, name, "holds remotes that git would obey", deeds)),
+        Ok(true) | Err(_) => drop(change::set_aside(dir, name, "holds remotes that git would obey", deeds)),
     }
 }
 
@@ -101,11 +103,11 @@ pub(super) fn settle_worktree(facts: &Facts<'_>, dir: BorrowedFd<'_>, path: &[u8
             Way::Nowhere => "leads to nothing, where a link may come that git follows",
             _ => "leads out of the workspace, where git would write",
         };
-        repository::set_aside(dir, NAME, why, &mut deeds);
+        change::set_aside(dir, NAME, why, &mut deeds);
     } else if about.links > 1
         && !is_held
-        && repository::set_aside(dir, NAME, OTHER_NAME, &mut deeds)
-        && let Err(errno) = repository::write_new(dir, NAME, &text.unwrap_or_default())
+        && change::set_aside(dir, NAME, OTHER_NAME, &mut deeds)
+        && let Err(errno) = change::write_new(dir, NAME, &text.unwrap_or_default())
     {
         deeds.failed("cannot write a new gitdir", errno);
     }
@@ -178,6 +180,6 @@ pub(super) fn settle_gitmodules(facts: &Facts<'_>, dir: BorrowedFd<'_>, path: &[
         return;
     }
     let mut deeds = Deeds::default();
-    repository::remove_link(dir, NAME, &mut deeds);
+    change::remove_link(dir, NAME, &mut deeds);
     deeds.tell(path, told);
 }

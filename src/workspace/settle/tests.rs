@@ -3,7 +3,12 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::told::{Deeds, MOST_DEEDS, MOST_LINES};
 use super::*;
+use crate::spec::{FileId, SettleLink};
 use crate::workspace::area::c_path;
 
 #[test]

@@ -3,19 +3,18 @@
 //! Only the directories of the last levels stay open. The walk finds those above again by `..`, and checks that they
 //! are the same.
 
-use std::ffi::{CStr, CString};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-
+use super::facts::{Facts, Found};
 use super::judge::Judge;
+use super::list::List;
 use super::repository::Repository;
-use super::{Facts, Found, LONGEST_PATH, Told, names, pointer, state};
+use super::told::{LONGEST_PATH, Told};
+use super::{names, pointer, state};
 use crate::sys::dir::Entries;
 use crate::sys::open::{self, For};
-use crate::sys::stat::{self, Kind, Stat};
+use crate::sys::stat::{self, Stat};
 use crate::sys::{Errno, Result, make};
-use crate::workspace::layout::REMOTES;
-use crate::workspace::names as judged;
-use crate::workspace::rebase::STATES;
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// How many levels stay open.
 const OPEN: usize = 32;
@@ -46,22 +45,6 @@ struct Dir {
     about: Stat,
     /// Its permissions, where it was closed.
     mode: Option<u32>,
-}
-
-/// What is in a directory.
-#[derive(Default)]
-pub(super) struct List {
-    dirs: Vec<CString>,
-    pub(super) links: Vec<CString>,
-    head: bool,
-    objects: bool,
-    refs: bool,
-    commondir: bool,
-    dot_git: bool,
-    pointer: bool,
-    gitmodules: bool,
-    /// Which of [`STATES`] and [`REMOTES`] are there.
-    pub(super) states: Vec<&'static CStr>,
 }
 
 pub(super) struct Tree<'t, 'f> {
@@ -293,40 +276,6 @@ impl<'t, 'f> Tree<'t, 'f> {
             // Nothing depends on it, and the user can do the same.
             let _closed_again = make::set_mode(open.as_fd(), mode).is_ok();
         }
-    }
-}
-
-impl List {
-    fn add(&mut self, dir: BorrowedFd<'_>, name: &CStr, kind: Option<Kind>) {
-        const KNOWN: [&CStr; 7] = [c".git", c".gitmodules", c"HEAD", c"objects", c"refs", c"commondir", c"worktrees"];
-        let known = KNOWN.iter().chain(&STATES).chain(&REMOTES).copied();
-        let known = judged::recognize(dir, name, known);
-        match known.map(CStr::to_bytes) {
-            Some(b".git") => {
-                self.dot_git = true;
-                self.pointer |= kind != Some(Kind::Dir);
-            }
-            Some(b".gitmodules") => self.gitmodules |= kind == Some(Kind::Link),
-            Some(b"HEAD") => self.head = true,
-            Some(b"objects") => self.objects = true,
-            Some(b"refs") => self.refs = true,
-            Some(b"commondir") => self.commondir = true,
-            Some(b"worktrees") | None => {}
-            Some(_) => self.states.extend(known),
-        }
-        match kind {
-            // By the name that git uses, which is the same to the filesystem.
-            Some(Kind::Dir) => self.dirs.push(known.unwrap_or(name).to_owned()),
-            Some(Kind::Link) => self.links.push(name.to_owned()),
-            _ => {}
-        }
-    }
-
-    /// Whether git takes a directory with this for a git directory (setup.c, `is_git_directory`). Of what type the
-    /// parts are does not matter: git follows links, and asks of `objects` and `refs` only whether they can be
-    /// executed.
-    fn is_git_dir(&self) -> bool {
-        self.head && (self.objects && self.refs || self.commondir)
     }
 }
 

@@ -1,0 +1,74 @@
+//! What is known before the walk, and what the walk finds.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::{CStr, OsStr};
+use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use super::told::LONGEST_PATH;
+use crate::spec::{FileId, SettleLink, SettleName, SettleTop};
+use crate::sys::stat::{self, Stat};
+use crate::workspace::{id_of, links};
+
+/// What is known before the walk.
+pub(super) struct Facts<'a> {
+    /// The identities of the held files, by path.
+    pub(super) held: HashMap<&'a [u8], FileId>,
+    /// Links that existed before the run, by path.
+    pub(super) links: HashMap<&'a [u8], &'a SettleLink>,
+    /// Commands of unfinished rebases from before the run, by git directory.
+    pub(super) commands: HashMap<&'a [u8], Vec<&'a [u8]>>,
+    pub(super) tops: &'a [SettleTop],
+    /// Names that git obeys in every work tree.
+    pub(super) names: &'a [SettleName],
+    /// The id of the user who runs this.
+    pub(super) user: u32,
+}
+
+impl Facts<'_> {
+    /// Whether `path`, which is `name` in `dir`, was held and is still the same file. A path that is too long is not
+    /// even looked up, because the lookups would be slow in a very deep tree.
+    pub(super) fn is_held(&self, dir: BorrowedFd<'_>, name: &CStr, path: &[u8]) -> bool {
+        let held = if path.len() <= LONGEST_PATH { self.held.get(path) } else { None };
+        let is_same = |held| matches!(stat::look_at(dir, name), Ok(Some(now)) if id_of(now) == held);
+        held.is_some_and(|held| is_same(*held))
+    }
+
+    /// The same for `name` in `dir`, whose path is `path`.
+    pub(super) fn is_held_in(&self, dir: BorrowedFd<'_>, name: &CStr, path: &[u8]) -> bool {
+        path.len() < LONGEST_PATH && self.is_held(dir, name, &[path, b"/", name.to_bytes()].concat())
+    }
+
+    /// Whether this is one of the directories where the walk starts.
+    pub(super) fn is_top(&self, about: Stat) -> bool {
+        self.tops.iter().any(|top| (top.identity.device, top.identity.inode) == (about.device, about.inode))
+    }
+
+    /// Whether the link `name` in `dir`, whose path is `path`, existed before the run and still leads to the same
+    /// place.
+    pub(super) fn is_old_link(&self, dir: BorrowedFd<'_>, name: &CStr, path: &[u8], target: &CStr) -> bool {
+        if self.links.is_empty() || path.len() >= LONGEST_PATH {
+            return false;
+        }
+        let whole = [path, b"/", name.to_bytes()].concat();
+        let is_same = |old: &&&SettleLink| {
+            let now = stat::look_at(dir, name).ok().flatten();
+            now.is_some_and(|now| id_of(now) == old.identity && now.changed == old.changed)
+        };
+        let old = self.links.get(&whole[..]).filter(|old| *old.target == *target).filter(is_same);
+        let end = || links::End::of(Path::new(OsStr::from_bytes(&whole)));
+        old.is_some_and(|old| end().is_some_and(|end| end.is_that_of(old)))
+    }
+}
+
+/// What the walk has found for later.
+#[derive(Default)]
+pub(super) struct Found {
+    /// Device and inode number of each git directory that was put in order or is held.
+    pub(super) git_dirs: HashSet<(u64, u64)>,
+    /// Directories with an entry `.git` that is no directory.
+    pub(super) pointers: Vec<Vec<u8>>,
+    /// New git directories, and the directories around them. git works in both.
+    pub(super) tops: Vec<Vec<u8>>,
+}
