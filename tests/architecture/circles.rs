@@ -7,18 +7,16 @@ use crate::modules::{Uses, uses};
 use crate::source::{Source, sources, tokens};
 
 /// Circles that still stand, each with its files in order of the alphabet.
-const STANDING: &[&[&str]] = &[
-    &[
-        "workspace/area.rs",
-        "workspace/git.rs",
-        "workspace/layout.rs",
-        "workspace/links.rs",
-        "workspace/mod.rs",
-        "workspace/refuse.rs",
-        "workspace/scopes.rs",
-        "workspace/walk.rs",
-    ],
-];
+const STANDING: &[&[&str]] = &[&[
+    "workspace/area.rs",
+    "workspace/git.rs",
+    "workspace/layout.rs",
+    "workspace/links.rs",
+    "workspace/mod.rs",
+    "workspace/refuse.rs",
+    "workspace/scopes.rs",
+    "workspace/walk.rs",
+]];
 
 #[test]
 fn no_files_use_each_other() {
