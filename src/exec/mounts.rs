@@ -50,7 +50,7 @@ pub(super) fn build<'a>(
     let mut root = NewRoot::make(plan.file_label.as_deref(), wants_scratch, tree, (fence, spent))?;
     let mut own = Own::default();
     for (index, (op, held)) in plan.ops.iter().zip(held).enumerate() {
-        match carry_out(plan, descriptors, (&mut root, &mut own), index, &op.fs, held) {
+        match carry_out((plan, remarks), descriptors, (&mut root, &mut own), index, &op.fs, held) {
             // In a container with a masked /proc the kernel refuses a new procfs ("mount too revealing"). A sandbox
             // without a procfs shows no more than one with it.
             Err(failure) if plan.best_effort && is_refused_proc(&op.fs, &failure) => {
@@ -106,7 +106,7 @@ pub(super) fn write_label(proc: BorrowedFd<'_>, path: &CStr, label: &CStr) -> cr
 }
 
 fn carry_out(
-    plan: &Root,
+    (plan, remarks): (&Root, &Remarks<'_>),
     descriptors: &mut Descriptors,
     (root, own): (&mut NewRoot<'_>, &mut Own),
     index: usize,
@@ -136,7 +136,10 @@ fn carry_out(
         }
         (FsOp::Overlay { dest, kind, layers: _ }, Held::Layers { lower, upper }) => {
             let place = root.dir_for_mount(dest, mode::CLOSED, index)?;
-            let fs = layers::overlay(root, &lower, upper.as_ref(), kind, index)?;
+            let fs = match kind {
+                OverlayKind::Apart { .. } => layers::apart(root, (&lower, upper.as_ref()), kind, index, remarks)?,
+                _ => layers::overlay(root, &lower, upper.as_ref(), kind, index)?,
+            };
             root.attach(fs, place, index)?;
             if plan.denials.is_empty() { Ok(()) } else { own.keep_overlay(root, lower, upper).op(index, Act::Whole) }
         }

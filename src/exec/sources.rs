@@ -220,8 +220,9 @@ fn open_file(descriptors: &Descriptors, index: usize, source: &CString, real: Op
 }
 
 fn open_layers(index: usize, layers: &[CString], kind: &OverlayKind, real: &[CString]) -> Outcome<Held> {
+    let is_apart = matches!(kind, OverlayKind::Apart { .. });
     let open = |path: &CString, real: Option<&CString>| {
-        let layer = match real {
+        let layer = match real.or(is_apart.then_some(path)) {
             Some(real) => unexchanged(index, open::dir_without_links(real)),
             None => open::path(path, true).op(index, Act::Source),
         };
@@ -231,6 +232,11 @@ fn open_layers(index: usize, layers: &[CString], kind: &OverlayKind, real: &[CSt
         layers.iter().enumerate().map(|(number, path)| open(path, real.get(number))).collect();
     let upper = match kind {
         OverlayKind::Host { upper, work } => Some(Upper { upper: open(upper, None)?, work: open(work, None)? }),
+        OverlayKind::Apart { kept } => {
+            let dir = open(kept, None)?;
+            let part = |name| open::dir_at(dir.as_fd(), name).op(index, Act::Source);
+            Some(Upper { upper: part(c"upper")?, work: part(c"work")? })
+        }
         OverlayKind::Tmp | OverlayKind::ReadOnly => None,
     };
     Ok(Held::Layers { lower: lower?, upper })

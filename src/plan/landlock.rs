@@ -229,7 +229,9 @@ fn mounted(op: &FsOp) -> Option<(&CStr, Rights)> {
         FsOp::Bind { dest, flags, source: _ } => (dest, of_bind(*flags)),
         FsOp::RemountReadOnly { dest } => (dest, READ),
         FsOp::Overlay { dest, kind: OverlayKind::ReadOnly, .. } => (dest, READ),
-        FsOp::Overlay { dest, kind: OverlayKind::Host { .. } | OverlayKind::Tmp, .. } => (dest, WRITE),
+        FsOp::Overlay {
+            dest, kind: OverlayKind::Host { .. } | OverlayKind::Apart { .. } | OverlayKind::Tmp, ..
+        } => (dest, WRITE),
         FsOp::Proc { dest } => (dest, PROC),
         FsOp::Dev { dest } => (dest, DEVICES),
         FsOp::Tmpfs { dest, .. } | FsOp::Mqueue { dest } | FsOp::CopyFile { dest, .. } => (dest, WRITE),

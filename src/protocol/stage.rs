@@ -257,6 +257,8 @@ acts! {
     /// A filesystem of another kind than the one on which the denied file lies may show it, at
     /// [`super::Failure::detail`].
     OtherKind: ": a filesystem of another kind may show it too, at",
+    /// The kernel makes no overlay here, and so the layer is shown read-only.
+    NotApart: ": it is shown read-only, because the kernel makes no overlay here",
     /// The destination is a link, which this operation does not follow.
     OnLink: ": the destination must not be a link",
 }

@@ -62,6 +62,17 @@ pub enum OverlayKind {
         /// Scratch directory for the kernel.
         work: CString,
     },
+    /// Writes go to a directory of the host that the program never sees, and the layer below stays as it is until
+    /// somebody takes the changes over.
+    ///
+    /// There is one layer. Neither its path nor `kept` may lead through a link. Where the kernel makes no overlay of
+    /// the two, as on an overlay or a network filesystem, or with something mounted in the layer, the layer is shown
+    /// read-only, and the caller is told. It is never shown writable.
+    Apart {
+        /// A directory with the directories `upper`, which receives the changes, and `work`, which is empty. Nobody else
+        /// may be able to write to it.
+        kept: CString,
+    },
     /// Writes go to memory and are gone with the sandbox.
     Tmp,
     /// No writes.

@@ -46,6 +46,7 @@ fn describe(op: &FsOp, out: &mut Vec<u8>) {
             }
             match kind {
                 OverlayKind::Host { upper, work: _ } => one(out, " (changes go to ", upper),
+                OverlayKind::Apart { kept } => one(out, " (changes are kept apart in ", kept),
                 OverlayKind::Tmp => words(out, " (changes are lost"),
                 OverlayKind::ReadOnly => words(out, " (read-only"),
             }

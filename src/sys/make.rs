@@ -68,6 +68,12 @@ pub(crate) fn rename_new(dir: BorrowedFd<'_>, from: &CStr, to: &CStr) -> Result<
     }
 }
 
+/// Sets the empty extended attribute `name` on `path`, links followed (`setxattr(2)`).
+pub(crate) fn mark(path: &CStr, name: &CStr) -> Result<()> {
+    // SAFETY: both strings live through the call. The value has no bytes, so no pointer to it is used.
+    Errno::result(unsafe { libc::setxattr(path.as_ptr(), name.as_ptr(), std::ptr::null(), 0, 0) }).map(drop)
+}
+
 /// Changes the permissions of an open directory.
 pub(crate) fn set_mode(dir: BorrowedFd<'_>, mode: u32) -> Result<()> {
     nix::sys::stat::fchmod(dir, Mode::from_bits_truncate(mode))

@@ -4,6 +4,7 @@ use std::ffi::CStr;
 use std::os::fd::BorrowedFd;
 
 use super::Result;
+use super::mount::Attr;
 
 /// Whether `fd` lies on a procfs. Otherwise text meant for `uid_map` could go to a file that somebody mounted there
 /// (CVE-2025-52881).
@@ -65,6 +66,12 @@ pub(crate) fn lists_all(fd: BorrowedFd<'_>) -> Result<bool> {
 /// Whether the mount or filesystem of `fd` is read-only (`fstatvfs(3)`).
 pub(crate) fn is_read_only(fd: BorrowedFd<'_>) -> Result<bool> {
     nix::sys::statvfs::fstatvfs(fd).map(|fs| fs.flags().contains(nix::sys::statvfs::FsFlags::ST_RDONLY))
+}
+
+/// `noexec` if the mount of `fd` has that flag (`fstatvfs(3)`).
+pub(crate) fn no_exec(fd: BorrowedFd<'_>) -> Result<Attr> {
+    let flags = nix::sys::statvfs::fstatvfs(fd)?.flags();
+    Ok(if flags.contains(nix::sys::statvfs::FsFlags::ST_NOEXEC) { Attr::NO_EXEC } else { Attr::NONE })
 }
 
 /// Whether a selinuxfs is mounted at `path`.

@@ -93,6 +93,10 @@ fn operation(word: &str, operands: &mut impl Iterator<Item = CString>) -> Option
         "rw-try" => bind(flags(false, false, true))?,
         "dev-bind" => bind(flags(false, true, false))?,
         "overlay" => FsOp::Overlay { layers: vec![dest], kind: OverlayKind::Tmp, dest: operands.next()? },
+        "apart" => {
+            let kind = OverlayKind::Apart { kept: operands.next()? };
+            FsOp::Overlay { layers: vec![dest.clone()], kind, dest }
+        }
         "link" => FsOp::Symlink { target: dest, dest: operands.next()? },
         "ro-remount" => FsOp::RemountReadOnly { dest },
         "proc" => FsOp::Proc { dest },

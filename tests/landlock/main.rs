@@ -3,10 +3,12 @@
 //! * `mirror.rs`: what the mounts allow works, and what they do not cover is refused
 //! * `reach.rs`: ports, abstract sockets, signals
 //! * `only.rs`: no namespaces
+//! * `apart.rs`: changes that are kept apart
 //!
 //! What a mount would refuse anyway is no test of a rule: each refusal has a twin that succeeds without the rule.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test ends at the first surprise
 
+mod apart;
 mod mirror;
 mod only;
 mod reach;

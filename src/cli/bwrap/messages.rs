@@ -280,6 +280,10 @@ fn op_text(plan: &Plan, failure: &Failure, out: &mut Vec<u8>) -> Reason {
             with_path(out, "", failure.detail.as_deref().unwrap_or_default());
             Reason::InMessage
         }
+        Act::NotApart => {
+            with_path(out, "Shown read-only, for the kernel makes no overlay there: ", dest);
+            Reason::Errno
+        }
         Act::OtherKind => {
             with_path(out, "Denied ", dest);
             with_path(

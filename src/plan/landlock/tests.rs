@@ -183,6 +183,7 @@ fn kinds_of_mounts_allow_what_they_are_for() {
     let writable = [
         overlay(OverlayKind::Tmp),
         overlay(OverlayKind::Host { upper: c"/u".into(), work: c"/k".into() }),
+        overlay(OverlayKind::Apart { kept: c"/k".into() }),
         data(DataFile::Bind { read_only: false }),
         FsOp::Mqueue { dest: dest() },
         FsOp::CopyFile { source: c"/l".into(), dest: dest() },
