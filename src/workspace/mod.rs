@@ -54,6 +54,8 @@ mod later;
 mod layout;
 mod links;
 mod names;
+#[cfg_attr(not(test), expect(dead_code, reason = "the guard of writable places will ask it"))]
+mod obeyed;
 mod rebase;
 mod refuse;
 mod scopes;
