@@ -95,6 +95,17 @@ pub(crate) fn lock_shared(file: BorrowedFd<'_>) -> Result<()> {
     nix::fcntl::fcntl(file, nix::fcntl::FcntlArg::F_OFD_SETLK(&lock)).map(drop)
 }
 
+/// Takes the only lock on an open file or directory (`flock(2)`). Returns false if somebody else has it. The lock ends
+/// when the last copy of this descriptor is closed, however its process ends.
+pub(crate) fn lock_alone(file: BorrowedFd<'_>) -> Result<bool> {
+    // SAFETY: plain numbers.
+    match Errno::result(unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) }) {
+        Ok(_) => Ok(true),
+        Err(Errno::EWOULDBLOCK) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
 /// Closes descriptors of the caller by number. A number that is not open is no error.
 pub(crate) fn close_numbers(numbers: impl IntoIterator<Item = RawFd>) {
     for number in numbers {

@@ -68,6 +68,22 @@ pub(crate) fn rename_new(dir: BorrowedFd<'_>, from: &CStr, to: &CStr) -> Result<
     }
 }
 
+/// Renames `from` in `from_dir` to `to` in `to_dir`. A file that is there is replaced.
+pub(crate) fn rename_over(from_dir: BorrowedFd<'_>, from: &CStr, to_dir: BorrowedFd<'_>, to: &CStr) -> Result<()> {
+    nix::fcntl::renameat(from_dir, from, to_dir, to)
+}
+
+/// Removes the empty directory `name` of `dir`.
+pub(crate) fn remove_dir_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<()> {
+    nix::unistd::unlinkat(dir, name, nix::unistd::UnlinkatFlags::RemoveDir)
+}
+
+/// Sets the time of the last change of an open file's content. The time of the last access stays.
+pub(crate) fn set_modified(file: BorrowedFd<'_>, (seconds, nanoseconds): (i64, i64)) -> Result<()> {
+    use nix::sys::time::TimeSpec;
+    nix::sys::stat::futimens(file, &TimeSpec::UTIME_OMIT, &TimeSpec::new(seconds, nanoseconds))
+}
+
 /// Sets the empty extended attribute `name` on `path`, links followed (`setxattr(2)`).
 pub(crate) fn mark(path: &CStr, name: &CStr) -> Result<()> {
     // SAFETY: both strings live through the call. The value has no bytes, so no pointer to it is used.

@@ -18,6 +18,10 @@ pub(crate) struct Stat {
     pub(crate) links: u64,
     /// User id of the owner.
     pub(crate) owner: u32,
+    /// Size in bytes.
+    pub(crate) size: u64,
+    /// Time of the last change of the content, in seconds and nanoseconds. Its owner can set it.
+    pub(crate) modified: (i64, i64),
     /// Device number, if this is a device node.
     pub(crate) rdev: u64,
     /// Time of the last change, including names and permissions, in seconds and nanoseconds. No process can set it.
@@ -108,6 +112,8 @@ impl From<nix::sys::stat::FileStat> for Stat {
             inode: stat.st_ino,
             links: stat.st_nlink,
             owner: stat.st_uid,
+            size: stat.st_size.unsigned_abs(),
+            modified: (stat.st_mtime, stat.st_mtime_nsec),
             rdev: stat.st_rdev,
             changed: (stat.st_ctime, stat.st_ctime_nsec),
             born: None,
@@ -124,6 +130,8 @@ impl From<&libc::statx> for Stat {
             inode: found.stx_ino,
             links: found.stx_nlink.into(),
             owner: found.stx_uid,
+            size: found.stx_size,
+            modified: (found.stx_mtime.tv_sec, found.stx_mtime.tv_nsec.into()),
             rdev: libc::makedev(found.stx_rdev_major, found.stx_rdev_minor),
             changed: (found.stx_ctime.tv_sec, found.stx_ctime.tv_nsec.into()),
             born: has_birth.then_some((found.stx_btime.tv_sec, found.stx_btime.tv_nsec)),

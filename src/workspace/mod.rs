@@ -50,6 +50,7 @@ mod config;
 pub(crate) mod fuzz;
 mod git;
 mod identity;
+pub(crate) mod kept;
 mod later;
 mod layout;
 mod links;

@@ -1,0 +1,152 @@
+//! Files that are put back: single files that the host obeys and git tracks. Git must be able to replace them, which no
+//! mount allows, so they are live during the run. Their content is copied before it, and compared with it at the end.
+//! If it has changed, the old content is put back, and the new one is kept in the entry.
+//!
+//! Everything is compared by its bytes: a store through a shared mapping changes no time of a file.
+//!
+//! Each step can be the last one before a kill. The next run does the same again, with the same result.
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use super::{Copied, Entry, c_name, c_path, exists, write};
+use crate::sys::{Errno, Result, content, make, open, stat};
+
+/// The largest file that is copied, in bytes. A larger one cannot be put back, and so is to be held.
+pub(crate) const MOST: u64 = 1 << 20;
+/// Appended to the name of what cannot be kept in the entry and was set aside beside the file.
+const ASIDE: &str = "from-sandbox";
+/// How many names are tried for it.
+const MOST_ASIDE: u32 = 1000;
+
+/// What became of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It is as it was.
+    Same,
+    /// It has changed, to a content that the user has written before the run.
+    Own,
+    /// The old content is back. The new one is in the entry.
+    PutBack,
+    /// The old content is back. It was missing.
+    Restored,
+    /// The old content is back. What was there, a link or something else that is no small file, has this name now.
+    SetAside(CString),
+}
+
+/// Copies a file as number `n` of `entry`. `None` if it is larger than [`MOST`].
+pub(crate) fn copy(entry: &Entry, n: usize, path: &Path) -> Result<Option<Copied>> {
+    let (dir, name) = opened(path)?;
+    let Some(about) = stat::look_at(dir.as_fd(), &name)? else { return Err(Errno::ENOENT) };
+    let bytes = match content::read_at(dir.as_fd(), &name, MOST) {
+        Err(Errno::EFBIG) => return Ok(None),
+        bytes => bytes?,
+    };
+    write(entry.files()?.as_fd(), &c_name(n.to_string()), &bytes)?;
+    Ok(Some(Copied { path: path.to_owned(), mode: about.permissions(), modified: about.modified }))
+}
+
+/// Puts file number `n` back, if it has changed. `is_own` says whether a content is the user's own, in a version that
+/// the run did not make.
+pub(crate) fn restore(entry: &Entry, n: usize, file: &Copied, is_own: impl Fn(&[u8]) -> bool) -> Result<Outcome> {
+    let files = entry.files()?;
+    let (number, new) = (c_name(n.to_string()), c_name(format!("{n}.new")));
+    let old = content::read_at(files.as_fd(), &number, MOST)?;
+    let (dir, name) = opened(&file.path).or_else(|errno| match errno {
+        Errno::ENOENT => remade(&file.path),
+        errno => Err(errno),
+    })?;
+    let dir = dir.as_fd();
+    let part = c_name(format!(".pinfold-{}-{n}", entry.id));
+    let before = match content::read_at(dir, &name, MOST) {
+        Ok(bytes) if bytes == old => {
+            discard(dir, &part)?;
+            let mode = stat::look_at(dir, &name)?.map_or(file.mode, stat::Stat::permissions);
+            if mode != file.mode {
+                make::set_mode_of_place(open::path_at(dir, &name)?.as_fd(), file.mode)?;
+            }
+            return Ok(Outcome::Same);
+        }
+        Ok(bytes) if is_own(&bytes) => return Ok(Outcome::Own),
+        Ok(bytes) => {
+            write(files.as_fd(), &new, &bytes)?;
+            Some(bytes)
+        }
+        Err(Errno::ENOENT) => {
+            replace(dir, &part, &name, (&old, file))?;
+            return Ok(Outcome::Restored);
+        }
+        // A link, a directory, a device, a file that is too large or cannot be read.
+        Err(_) => None,
+    };
+    let aside = set_aside(dir, &name)?;
+    replace(dir, &part, &name, (&old, file))?;
+    // Somebody may have written to it since it was read. Then it stays beside the file.
+    if before.is_some() && content::read_at(dir, &aside, MOST).ok() == before {
+        make::unlink_at(dir, &aside)?;
+        return Ok(Outcome::PutBack);
+    }
+    Ok(Outcome::SetAside(aside))
+}
+
+/// Makes the file `name` with the old content, in one step. It must not exist.
+fn replace(dir: BorrowedFd<'_>, part: &CStr, name: &CStr, (old, file): (&[u8], &Copied)) -> Result<()> {
+    discard(dir, part)?;
+    let made = make::new_file_at(dir, part, 0o600)?;
+    content::write_all(made.as_fd(), old)?;
+    make::set_mode(made.as_fd(), file.mode)?;
+    make::set_modified(made.as_fd(), file.modified)?;
+    make::rename_new(dir, part, name)
+}
+
+/// Removes what a run that was killed here has left.
+fn discard(dir: BorrowedFd<'_>, part: &CStr) -> Result<()> {
+    match make::unlink_at(dir, part) {
+        Err(Errno::ENOENT) => Ok(()),
+        done => done,
+    }
+}
+
+/// Renames what has this name, and returns its new one.
+fn set_aside(dir: BorrowedFd<'_>, name: &CStr) -> Result<CString> {
+    let name_text = name.to_bytes();
+    for number in 1..=MOST_ASIDE {
+        let end = if number == 1 { format!(".{ASIDE}") } else { format!(".{ASIDE}.{number}") };
+        let aside = CString::new([name_text, end.as_bytes()].concat()).map_err(|_| Errno::EINVAL)?;
+        match make::rename_new(dir, name, &aside) {
+            Err(Errno::EEXIST) => {}
+            done => return done.map(|()| aside),
+        }
+    }
+    Err(Errno::EEXIST)
+}
+
+/// The directory of a file, found without links, and the file's name.
+fn opened(path: &Path) -> Result<(OwnedFd, CString)> {
+    let (above, name) = split(path)?;
+    Ok((open::dir_without_links(&c_path(above.as_os_str()))?, name))
+}
+
+/// The same. Makes the directories that are missing.
+fn remade(path: &Path) -> Result<(OwnedFd, CString)> {
+    let (above, name) = split(path)?;
+    let mut dir = open::dir_without_links(c"/")?;
+    for part in above.components().skip(1) {
+        let part = c_path(part.as_os_str());
+        dir = match open::dir_at(dir.as_fd(), &part) {
+            Err(Errno::ENOENT) => {
+                make::dir_at(dir.as_fd(), &part, 0o755).or_else(exists)?;
+                open::dir_at(dir.as_fd(), &part)?
+            }
+            found => found?,
+        };
+    }
+    Ok((dir, name))
+}
+
+fn split(path: &Path) -> Result<(&Path, CString)> {
+    let (above, name) = path.parent().zip(path.file_name()).ok_or(Errno::EINVAL)?;
+    Ok((above, CString::new(name.as_bytes()).map_err(|_| Errno::EINVAL)?))
+}
