@@ -62,6 +62,8 @@
 //! | what `pinfold doctor` looks at, finds and advises | `doctor/`; the command: `cli/doctor.rs` |
 //! | what is mounted for a workspace, what is held in it | `workspace/`; files besides git's: `workspace/later.rs` |
 //! | what is set aside of repositories that the program makes | `workspace/settle/`; settings that may stay: `workspace/settle/settings.rs`; bounds: `workspace/settle/judge.rs`; what is said: `workspace/settle/told.rs` |
+//! | what is kept apart of a run, and put back after it | `workspace/kept/`; the command: `cli/kept.rs` |
+//! | which names are obeyed later, and by what | `workspace/obeyed.rs` |
 //! | which links in git directories may stay | `workspace/links.rs` |
 //! | how much is looked at before the program starts | `workspace/bounds.rs` |
 //! | who commits in a workspace | `workspace/identity.rs` |

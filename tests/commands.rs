@@ -13,6 +13,7 @@ usage: pinfold run [OPTIONS...] [--] COMMAND [ARGS...]
        pinfold bwrap [OPTIONS...] [--] COMMAND [ARGS...]
        pinfold profile list|show|check|diff ...
        pinfold seccomp list|show|compile|check|explain ...
+       pinfold kept list|diff|take|drop ...
        pinfold doctor [--json]
 ";
     let (code, help, _) = pinfold(&["--help"]);
@@ -89,6 +90,7 @@ fn every_command_has_help() {
         &["bwrap", "--help"],
         &["profile", "-h"],
         &["seccomp", "-h"],
+        &["kept", "-h"],
         &["doctor", "-h"],
     ] {
         let (code, help, said) = pinfold(words);
@@ -116,6 +118,7 @@ const PRINTING: &[&str] = &[
     "seccomp show default",
     "seccomp explain ptrace",
     "seccomp compile default",
+    "kept --help",
     "doctor --help",
     "doctor",
     "doctor --json",

@@ -12,7 +12,7 @@ use support::{skip, stage};
 
 /// `line` up to the cursor → what must be offered, and what must not.
 const CASES: &[(&str, &[&str], &[&str])] = &[
-    ("pinfold ", &["run", "bwrap", "profile", "seccomp", "doctor"], &["--ro"]),
+    ("pinfold ", &["run", "bwrap", "profile", "seccomp", "kept", "doctor"], &["--ro"]),
     ("pinfold se", &["seccomp"], &["run"]),
     ("pinfold run --r", &["--ro", "--ro-try", "--rw"], &["--net", "--ro-bind"]),
     ("pinfold run --ro ", &["inner", "some file"], &["--ro"]),

@@ -160,7 +160,7 @@ _pinfold() {
     if [[ ${words[0]##*/} == bwrap ]]; then
         verb=bwrap i=1
     elif ((last == 1)); then
-        choices='run bwrap profile seccomp doctor --help --version'
+        choices='run bwrap profile seccomp kept doctor --help --version'
         _pinfold_reply "$cur" "$cur" w
         return
     else
@@ -169,6 +169,7 @@ _pinfold() {
     case $verb in
     profile) choices='list show check diff' ;;
     seccomp) choices='list show compile check explain' ;;
+    kept) choices='list diff take drop' ;;
     esac
     if [[ $choices ]]; then
         if ((last == 2)); then
@@ -225,6 +226,10 @@ _pinfold_operands() {
     'seccomp compile') kinds=f choices='default build desktop strict' options='--arch --cap --kernel -o' ;;
     'seccomp check') kinds=f choices='default build desktop strict' options='--arch --cap --kernel' ;;
     'seccomp explain') kinds=- options='--profile --arch --cap --kernel' ;;
+    'kept list') kinds= options='' ;;
+    'kept diff') kinds=-- options='' ;;
+    'kept take') kinds=-- options='' ;;
+    'kept drop') kinds=- options='' ;;
     'doctor') kinds= options='--json' ;;
     esac
 }

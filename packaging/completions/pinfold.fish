@@ -45,7 +45,7 @@ function __pinfold_state
     set -l words (commandline -opc)
     set -l verb "$words[2]"
     set -l at 3
-    if contains -- "$verb" profile seccomp
+    if contains -- "$verb" profile seccomp kept
         set verb "$verb $words[3]"
         set at 4
     end
@@ -146,6 +146,11 @@ complete -c pinfold -n '__pinfold_count 2 seccomp' -f -a show -d 'Print the text
 complete -c pinfold -n '__pinfold_count 2 seccomp' -f -a compile -d 'Write the filter that a profile makes'
 complete -c pinfold -n '__pinfold_count 2 seccomp' -f -a check -d 'Find mistakes in a profile, and prove its filters'
 complete -c pinfold -n '__pinfold_count 2 seccomp' -f -a explain -d 'Say what becomes of a system call, and why'
+complete -c pinfold -n '__pinfold_count 1' -f -a kept -d 'list, show, take over and drop what earlier runs have kept apart'
+complete -c pinfold -n '__pinfold_count 2 kept' -f -a list -d 'Print what is kept, by run'
+complete -c pinfold -n '__pinfold_count 2 kept' -f -a diff -d 'Compare what is kept with what is there now'
+complete -c pinfold -n '__pinfold_count 2 kept' -f -a take -d 'Put what is kept where it belongs, and keep what was there'
+complete -c pinfold -n '__pinfold_count 2 kept' -f -a drop -d 'Remove what is kept'
 complete -c pinfold -n '__pinfold_count 1' -f -a doctor -d 'say whether boxes work on this host, and if not, what to do'
 complete -c pinfold -n '__pinfold_at run' -l ro -r -F -d 'Show PATH of the host, read-only'
 complete -c pinfold -n '__pinfold_at run' -l ro-try -r -F -d 'Like --ro, or nothing if PATH does not exist'
@@ -278,5 +283,10 @@ complete -c pinfold -n '__pinfold_at seccomp explain' -l arch -x -a 'x86_64 aarc
 complete -c pinfold -n '__pinfold_at seccomp explain' -l cap -x -a 'CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_KILL CAP_SETGID CAP_SETUID CAP_SETPCAP CAP_LINUX_IMMUTABLE CAP_NET_BIND_SERVICE CAP_NET_BROADCAST CAP_NET_ADMIN CAP_NET_RAW CAP_IPC_LOCK CAP_IPC_OWNER CAP_SYS_MODULE CAP_SYS_RAWIO CAP_SYS_CHROOT CAP_SYS_PTRACE CAP_SYS_PACCT CAP_SYS_ADMIN CAP_SYS_BOOT CAP_SYS_NICE CAP_SYS_RESOURCE CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_MKNOD CAP_LEASE CAP_AUDIT_WRITE CAP_AUDIT_CONTROL CAP_SETFCAP CAP_MAC_OVERRIDE CAP_MAC_ADMIN CAP_SYSLOG CAP_WAKE_ALARM CAP_BLOCK_SUSPEND CAP_AUDIT_READ CAP_PERFMON CAP_BPF CAP_CHECKPOINT_RESTORE' -d 'CAP'
 complete -c pinfold -n '__pinfold_at seccomp explain' -l kernel -x -d 'X.Y'
 complete -c pinfold -n '__pinfold_operand 0 seccomp explain' -f
+complete -c pinfold -n '__pinfold_operand 0 kept diff' -f
+complete -c pinfold -n '__pinfold_operand 1 kept diff' -f
+complete -c pinfold -n '__pinfold_operand 0 kept take' -f
+complete -c pinfold -n '__pinfold_operand 1 kept take' -f
+complete -c pinfold -n '__pinfold_operand 0 kept drop' -f
 complete -c pinfold -n '__pinfold_at doctor' -l json -d ''
 complete -c bwrap -w 'pinfold bwrap'

@@ -31,6 +31,8 @@ pub(crate) enum Id {
     Profile,
     /// `pinfold seccomp`.
     Seccomp,
+    /// `pinfold kept`.
+    Kept,
     /// `pinfold doctor`.
     Doctor,
 }
@@ -81,6 +83,13 @@ pub(crate) const COMMANDS: &[Command] = &[
         subs: SECCOMP,
     },
     Command {
+        id: Id::Kept,
+        name: "kept",
+        form: "",
+        brief: "list, show, take over and drop what earlier runs have kept apart",
+        subs: KEPT,
+    },
+    Command {
         id: Id::Doctor,
         name: "doctor",
         form: "[--json]",
@@ -99,6 +108,18 @@ pub(crate) const PROFILE: &[Subcommand] = &[
         brief: "Say what in a profile is probably not meant, and whether COMMAND could start",
     },
     Subcommand { name: "diff", form: "NAME|FILE NAME|FILE", brief: "Compare what two profiles say" },
+];
+
+/// The subcommands of `pinfold kept`.
+pub(crate) const KEPT: &[Subcommand] = &[
+    Subcommand { name: "list", form: "", brief: "Print what is kept, by run" },
+    Subcommand { name: "diff", form: "ID [PATH]", brief: "Compare what is kept with what is there now" },
+    Subcommand {
+        name: "take",
+        form: "ID [PATH...]",
+        brief: "Put what is kept where it belongs, and keep what was there",
+    },
+    Subcommand { name: "drop", form: "ID", brief: "Remove what is kept" },
 ];
 
 /// The subcommands of `pinfold seccomp`.

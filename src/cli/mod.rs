@@ -6,6 +6,7 @@ mod commands;
 mod console;
 mod doctor;
 mod exit_code;
+mod kept;
 mod profile;
 mod render;
 pub(crate) mod run;
@@ -120,6 +121,7 @@ fn carry_out(command: Id, line: CommandLine) -> u8 {
         Id::Bwrap => bwrap::run(line, 2),
         Id::Profile => profile_command(line),
         Id::Seccomp => seccomp_command(line),
+        Id::Kept => kept_command(line),
         Id::Doctor => doctor_command(line),
     }
 }
@@ -145,6 +147,12 @@ fn seccomp_command(line: CommandLine) -> u8 {
         seccomp::Output::Filter(bytes, path) => seccomp::deliver(&bytes, &path),
     });
     end("pinfold seccomp", done)
+}
+
+/// `pinfold kept …`.
+fn kept_command(line: CommandLine) -> u8 {
+    let done = kept::run(line.words().get(2..).unwrap_or_default(), &line.environment());
+    end("pinfold kept", done.and_then(|(text, code)| print(text, code)))
 }
 
 /// `pinfold doctor …`.

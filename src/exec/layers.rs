@@ -48,9 +48,8 @@ pub(super) fn overlay(
     }
     let mut attr = Attr::NO_SUID.with(Attr::NO_DEV);
     if let (OverlayKind::Apart { .. }, [layer]) = (kind, held) {
-        // The changes are read from outside, and may be used over another layer later. So there must be no pointers into
-        // the layer in them (index), and no files without content (metacopy). The two may lie on different filesystems
-        // (xino).
+        // The changes are read from outside. So there must be no pointers into the layer in them (index), and no files
+        // without content (metacopy). The two may lie on different filesystems (xino).
         options.extend([c"index", c"metacopy", c"xino"].map(|name| FsOption::String(name, c"off")));
         // A host that forbids programs in the layer forbids them in the overlay too.
         attr = attr.with(statfs::no_exec(layer.as_fd()).op(index, Act::Source)?);
@@ -58,8 +57,8 @@ pub(super) fn overlay(
     mount::new_fs(c"overlay", &options, attr).op(index, Act::NewFs)
 }
 
-/// Makes a detached mount of a layer whose changes are kept apart. If the kernel makes no such overlay, this is the layer
-/// itself, read-only, and the caller is told.
+/// Makes a detached mount of a layer whose changes are kept apart. If the kernel makes no such overlay, this is the
+/// layer itself, read-only, and the caller is told.
 pub(super) fn apart(
     root: &NewRoot<'_>,
     (lower, upper): (&[OwnedFd], Option<&Upper>),

@@ -69,8 +69,8 @@ pub enum OverlayKind {
     /// the two, as on an overlay or a network filesystem, or with something mounted in the layer, the layer is shown
     /// read-only, and the caller is told. It is never shown writable.
     Apart {
-        /// A directory with the directories `upper`, which receives the changes, and `work`, which is empty. Nobody else
-        /// may be able to write to it.
+        /// A directory with the directories `upper`, which receives the changes, and `work`, which is empty. Nobody
+        /// else may be able to write to it.
         kept: CString,
     },
     /// Writes go to memory and are gone with the sandbox.

@@ -73,6 +73,16 @@ pub(crate) fn rename_over(from_dir: BorrowedFd<'_>, from: &CStr, to_dir: Borrowe
     nix::fcntl::renameat(from_dir, from, to_dir, to)
 }
 
+/// Exchanges two names of `dir` (`RENAME_EXCHANGE`, rename(2)).
+pub(crate) fn exchange(dir: BorrowedFd<'_>, one: &CStr, other: &CStr) -> Result<()> {
+    let dir = dir.as_raw_fd();
+    // SAFETY: both names live through the call; the kernel only reads them.
+    let done = check(unsafe {
+        libc::syscall(libc::SYS_renameat2, dir, one.as_ptr(), dir, other.as_ptr(), libc::RENAME_EXCHANGE)
+    });
+    done.map(drop)
+}
+
 /// Removes the empty directory `name` of `dir`.
 pub(crate) fn remove_dir_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<()> {
     nix::unistd::unlinkat(dir, name, nix::unistd::UnlinkatFlags::RemoveDir)

@@ -50,6 +50,7 @@ mod config;
 pub(crate) mod fuzz;
 mod git;
 mod identity;
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "a launch will make entries"))]
 pub(crate) mod kept;
 mod later;
 mod layout;

@@ -16,9 +16,12 @@
 //! Whoever can write here decides what is taken over later. So each directory must belong to the user and be closed to
 //! others, and no link is followed below the state directory. No box may show it.
 
+mod items;
+mod names;
 pub(crate) mod put_back;
 mod record;
 mod remove;
+pub(crate) mod take;
 #[cfg(test)]
 mod tests;
 
@@ -34,13 +37,13 @@ use crate::sys::mount::AT_FDCWD;
 use crate::sys::open::{self, For};
 use crate::sys::stat::{self, Kind};
 use crate::sys::{Errno, Result as SysResult, content, error_text, fd, make, statfs};
+pub(crate) use items::{Item, What, items};
+use names::{CLOSED, c_name, c_path, exists};
 pub(crate) use record::{Copied, Overlay, Record};
 
 /// The largest record and the largest base, in bytes.
 const MOST: u64 = 16 << 20;
 const RECORD: &CStr = c"record.json";
-/// Permissions of all directories here: nobody else's business.
-const CLOSED: u32 = 0o700;
 
 /// The directory of all entries.
 #[derive(Debug)]
@@ -108,8 +111,8 @@ impl Store {
         Ok(Some(Store { dir, path }))
     }
 
-    /// Whether the kernel can make overlays whose changes lie here. On another overlay or a network filesystem it cannot
-    /// (`ovl_mount_dir_check` and `ovl_make_workdir` in fs/overlayfs), nor without `user.*` attributes.
+    /// Whether the kernel can make overlays whose changes lie here. On another overlay or a network filesystem it
+    /// cannot (`ovl_mount_dir_check` and `ovl_make_workdir` in fs/overlayfs), nor without `user.*` attributes.
     pub(crate) fn can_hold_changes(&self) -> bool {
         let is_known = statfs::lists_inodes(self.dir.as_fd()).unwrap_or(false);
         is_known && make::mark(&c_path(self.path.as_os_str()), c"user.pinfold").is_ok()
@@ -192,8 +195,8 @@ impl Store {
 }
 
 impl Entry {
-    /// Makes the place for the changes of overlay number `n`, for [`crate::spec::OverlayKind::Apart`]. `base` is what is
-    /// needed to compare them later.
+    /// Makes the place for the changes of overlay number `n`, for [`crate::spec::OverlayKind::Apart`]. `base` is what
+    /// is needed to compare them later.
     pub(crate) fn make_overlay(&self, n: usize, base: &[u8]) -> SysResult<PathBuf> {
         let name = c_name(n.to_string());
         make::dir_at(self.dir.as_fd(), &name, CLOSED)?;
@@ -271,11 +274,6 @@ fn make_all(path: &Path) -> SysResult<()> {
     missing.iter().rev().try_for_each(|path| make::dir_at(AT_FDCWD, &c_path(path.as_os_str()), CLOSED).or_else(exists))
 }
 
-/// It is no failure that something is there already.
-fn exists(errno: Errno) -> SysResult<()> {
-    if errno == Errno::EEXIST { Ok(()) } else { Err(errno) }
-}
-
 /// The number in the name of an entry, and the name.
 fn numbered(name: &str) -> Option<(u64, String)> {
     let number = name.strip_prefix('k')?.parse().ok()?;
@@ -288,12 +286,4 @@ fn refused(path: &Path, why: &str) -> Error {
     message.extend_from_slice(b": ");
     message.extend_from_slice(why.as_bytes());
     Error::new(ErrorKind::Unsafe, message)
-}
-
-fn c_path(path: &OsStr) -> CString {
-    CString::new(path.as_bytes()).unwrap_or_default()
-}
-
-fn c_name(name: String) -> CString {
-    CString::new(name).unwrap_or_default()
 }

@@ -11,13 +11,14 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::{Copied, Entry, c_name, c_path, exists, write};
+use super::names::{c_name, c_path, exists};
+use super::{Copied, Entry, Record, write};
 use crate::sys::{Errno, Result, content, make, open, stat};
 
 /// The largest file that is copied, in bytes. A larger one cannot be put back, and so is to be held.
 pub(crate) const MOST: u64 = 1 << 20;
 /// Appended to the name of what cannot be kept in the entry and was set aside beside the file.
-const ASIDE: &str = "from-sandbox";
+pub(crate) const ASIDE: &str = "from-sandbox";
 /// How many names are tried for it.
 const MOST_ASIDE: u32 = 1000;
 
@@ -91,6 +92,19 @@ pub(crate) fn restore(entry: &Entry, n: usize, file: &Copied, is_own: impl Fn(&[
     Ok(Outcome::SetAside(aside))
 }
 
+/// Puts all files of an entry back, once: afterwards its user may take the new ones. Returns what became of each. If
+/// one could not be put back, the next run tries again.
+pub(crate) fn restore_all(entry: &Entry, record: &mut Record) -> Result<Vec<(usize, Result<Outcome>)>> {
+    if record.is_put_back {
+        return Ok(Vec::new());
+    }
+    let each = record.files.iter().enumerate();
+    let done: Vec<_> = each.map(|(n, file)| (n, restore(entry, n, file, |_| false))).collect();
+    record.is_put_back = done.iter().all(|(_, outcome)| outcome.is_ok());
+    entry.write(record)?;
+    Ok(done)
+}
+
 /// Makes the file `name` with the old content, in one step. It must not exist.
 fn replace(dir: BorrowedFd<'_>, part: &CStr, name: &CStr, (old, file): (&[u8], &Copied)) -> Result<()> {
     discard(dir, part)?;
@@ -102,7 +116,7 @@ fn replace(dir: BorrowedFd<'_>, part: &CStr, name: &CStr, (old, file): (&[u8], &
 }
 
 /// Removes what a run that was killed here has left.
-fn discard(dir: BorrowedFd<'_>, part: &CStr) -> Result<()> {
+pub(super) fn discard(dir: BorrowedFd<'_>, part: &CStr) -> Result<()> {
     match make::unlink_at(dir, part) {
         Err(Errno::ENOENT) => Ok(()),
         done => done,
@@ -124,13 +138,13 @@ fn set_aside(dir: BorrowedFd<'_>, name: &CStr) -> Result<CString> {
 }
 
 /// The directory of a file, found without links, and the file's name.
-fn opened(path: &Path) -> Result<(OwnedFd, CString)> {
+pub(super) fn opened(path: &Path) -> Result<(OwnedFd, CString)> {
     let (above, name) = split(path)?;
     Ok((open::dir_without_links(&c_path(above.as_os_str()))?, name))
 }
 
 /// The same. Makes the directories that are missing.
-fn remade(path: &Path) -> Result<(OwnedFd, CString)> {
+pub(super) fn remade(path: &Path) -> Result<(OwnedFd, CString)> {
     let (above, name) = split(path)?;
     let mut dir = open::dir_without_links(c"/")?;
     for part in above.components().skip(1) {

@@ -25,6 +25,8 @@ pub(crate) struct Record {
     pub(crate) overlays: Vec<Overlay>,
     /// Files that are put back, by number.
     pub(crate) files: Vec<Copied>,
+    /// Whether that has been done.
+    pub(crate) is_put_back: bool,
 }
 
 /// A directory of the host that the run shows as an overlay.
@@ -61,6 +63,7 @@ impl Record {
             "place": of_path(&self.place),
             "overlays": overlays.collect::<Vec<_>>(),
             "files": files.collect::<Vec<_>>(),
+            "put_back": self.is_put_back,
         })
         .to_string();
         text.push('\n');
@@ -97,6 +100,7 @@ impl Record {
             place: path(&value["place"])?,
             overlays: value["overlays"].as_array()?.iter().map(overlay).collect::<Option<_>>()?,
             files: value["files"].as_array()?.iter().map(file).collect::<Option<_>>()?,
+            is_put_back: value["put_back"].as_bool()?,
         })
     }
 }

@@ -4,7 +4,7 @@
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use super::{CLOSED, c_name, exists};
+use super::names::{CLOSED, c_name, exists};
 use crate::sys::dir::Entries;
 use crate::sys::open::{self, For};
 use crate::sys::stat::Kind;

@@ -1,3 +1,5 @@
+//! The store, what is put back, and what is taken.
+
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
@@ -57,7 +59,9 @@ fn the_store_is_made_for_its_user_alone() {
     for dir in [deep.clone(), deep.join("pinfold"), deep.join("pinfold/kept")] {
         assert_eq!(mode(&dir), 0o700, "{dir:?}");
     }
-    assert!(Store::find(&deep, place.uid()).unwrap().is_some());
+    let store = Store::find(&deep, place.uid()).unwrap().unwrap();
+    let can_list = statfs::lists_inodes(store.dir.as_fd()).unwrap();
+    assert_eq!(store.can_hold_changes(), can_list, "an ordinary filesystem holds changes, an overlay does not");
 }
 
 #[test]
@@ -119,6 +123,7 @@ fn a_record_is_read_as_it_was_written_and_others_are_not() {
             Overlay { path: "/a".into(), id: id(None) },
         ],
         files: vec![Copied { path: odd, mode: 0o644, modified: (3, 4) }],
+        is_put_back: true,
     };
     entry.write(&record).unwrap();
     entry.write(&record).unwrap();
@@ -247,4 +252,108 @@ fn what_is_no_small_file_is_set_aside_and_no_link_is_followed() {
     assert_eq!(put_back::copy(&entry, 1, &place.0.join("moved/.envrc.from-sandbox.3")), Ok(None));
     assert_eq!(put_back::copy(&entry, 1, &place.0.join("moved/.envrc.from-sandbox")), Err(Errno::ELOOP));
     assert_eq!(put_back::copy(&entry, 1, &place.0.join("moved/nothing")), Err(Errno::ENOENT));
+}
+
+/// An entry with an overlay of `place/dir`, in whose upper layer `make` has worked.
+fn changed(place: &Place, make: impl Fn(&Path)) -> (Entry, Record) {
+    let entry = place.store().begin().unwrap();
+    let upper = entry.make_overlay(0, b"").unwrap().join("upper");
+    fs::create_dir(place.0.join("dir")).unwrap();
+    make(&upper);
+    let overlay = Overlay { path: place.0.join("dir"), id: FileId { device: 0, inode: 0, born: None } };
+    let record = Record { place: place.0.clone(), overlays: vec![overlay], ..Record::default() };
+    (entry, record)
+}
+
+/// As overlayfs notes that `path` was removed. Any user may make such a node (mknod(2), `WHITEOUT_DEV`).
+fn remove_above(path: &Path) {
+    let made = std::process::Command::new("mknod").arg(path).args(["c", "0", "0"]).status();
+    assert!(made.unwrap().success());
+}
+
+#[test]
+fn what_is_kept_is_listed_and_can_be_taken_and_given_back() {
+    let place = Place::new("take");
+    let (entry, record) = changed(&place, |upper| {
+        fs::create_dir_all(upper.join("sub/deep")).unwrap();
+        fs::write(upper.join("sub/deep/new"), "new").unwrap();
+        close(&upper.join("sub/deep/new"), 0o4755);
+        fs::write(upper.join("both"), "kept").unwrap();
+        symlink("/etc/passwd", upper.join("link")).unwrap();
+        remove_above(&upper.join("gone"));
+    });
+    let host = |name: &str| place.0.join("dir").join(name);
+    fs::write(host("both"), "mine").unwrap();
+    fs::write(host("gone"), "mine too").unwrap();
+    let list = || items(&entry, &record).unwrap().0;
+    let listed: Vec<_> = list().into_iter().map(|item| (item.path, item.what)).collect();
+    let wanted = [("both", What::File), ("gone", What::Removal), ("link", What::Link), ("sub/deep/new", What::File)];
+    assert_eq!(listed, wanted.map(|(name, what)| (host(name), what)));
+
+    for item in list() {
+        take::take(&entry, &item).unwrap();
+    }
+    assert_eq!(fs::read_to_string(host("both")).unwrap(), "kept");
+    assert!(!host("gone").exists() && fs::read_link(host("link")).unwrap() == Path::new("/etc/passwd"));
+    assert_eq!(
+        (fs::read_to_string(host("sub/deep/new")).unwrap().as_str(), mode(&host("sub/deep/new"))),
+        ("new", 0o755)
+    );
+    let files = fs::read_dir(place.0.join("dir")).unwrap().count();
+    assert_eq!(files, 3, "something is left in between");
+
+    // What the user had is kept now, and the same again gives it back.
+    let left: Vec<_> = list().into_iter().map(|item| item.path).collect();
+    assert_eq!(left, ["both", "gone"].map(host));
+    for item in list() {
+        take::take(&entry, &item).unwrap();
+    }
+    assert_eq!(fs::read_to_string(host("both")).unwrap(), "mine");
+    assert_eq!(fs::read_to_string(host("gone")).unwrap(), "mine too");
+    assert_eq!(take::contents(&entry, &list()[0]).unwrap(), (Some(b"kept".to_vec()), Some(b"mine".to_vec())));
+}
+
+#[test]
+fn nothing_is_taken_through_a_link_or_over_a_directory() {
+    let place = Place::new("take-links");
+    let (entry, record) = changed(&place, |upper| {
+        fs::create_dir(upper.join("sub")).unwrap();
+        fs::write(upper.join("sub/file"), "kept").unwrap();
+        fs::write(upper.join("dir"), "kept").unwrap();
+        fs::write(upper.join("link"), "kept").unwrap();
+        make::special_at(open::path(&c_path(upper.as_os_str()), true).unwrap().as_fd(), c"fifo", false).unwrap();
+    });
+    let victim = place.0.join("victim");
+    fs::create_dir(&victim).unwrap();
+    fs::write(victim.join("file"), "victim").unwrap();
+    symlink(&victim, place.0.join("dir/sub")).unwrap();
+    symlink(victim.join("file"), place.0.join("dir/link")).unwrap();
+    fs::create_dir(place.0.join("dir/dir")).unwrap();
+    let results: Vec<_> = items(&entry, &record).unwrap().0.iter().map(|item| take::take(&entry, item)).collect();
+    // dir, fifo, link, sub/file
+    assert_eq!(results, [Err(Errno::ENOTSUP), Err(Errno::ENOTSUP), Ok(()), Err(Errno::ENOTDIR)]);
+    assert_eq!(fs::read_to_string(victim.join("file")).unwrap(), "victim");
+    assert!(fs::symlink_metadata(place.0.join("dir/link")).unwrap().is_file());
+    // The user's link is kept, and nothing was written through it.
+    assert_eq!(fs::read_link(place.kept().join("k1/0/upper/link")).unwrap(), victim.join("file"));
+}
+
+#[test]
+fn files_are_put_back_once() {
+    let place = Place::new("once");
+    let entry = place.store().begin().unwrap();
+    let file = place.0.join(".envrc");
+    fs::write(&file, "old").unwrap();
+    let copied = put_back::copy(&entry, 0, &file).unwrap().unwrap();
+    let mut record = Record { place: place.0.clone(), files: vec![copied], ..Record::default() };
+    entry.write(&record).unwrap();
+    fs::write(&file, "new").unwrap();
+    let done = put_back::restore_all(&entry, &mut record).unwrap();
+    assert_eq!(done, [(0, Ok(Outcome::PutBack))]);
+    assert_eq!(entry.read().unwrap(), Some(record.clone()));
+    let (kept, _) = items(&entry, &record).unwrap();
+    assert_eq!(kept.iter().map(|item| (&item.path, item.what)).collect::<Vec<_>>(), [(&file, What::File)]);
+    take::take(&entry, &kept[0]).unwrap();
+    assert_eq!(put_back::restore_all(&entry, &mut record).unwrap(), []);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "new", "what the user has taken was put back");
 }

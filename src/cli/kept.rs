@@ -1,0 +1,302 @@
+//! `pinfold kept …`: lists, shows, takes over and drops what runs have kept apart. Starting a sandbox uses nothing of
+//! this.
+
+mod diff;
+
+use std::ffi::{CStr, OsStr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::commands::{self, KEPT, Subcommand};
+use super::{exit_code, render};
+use crate::error::{Error, ErrorKind, push_printable};
+use crate::host::Caller;
+use crate::spec::path::to_os;
+use crate::sys::{Errno, cwd, error_text};
+use crate::workspace::kept::put_back::{self, Outcome};
+use crate::workspace::kept::take::{contents, take};
+use crate::workspace::kept::{Entry, Item, Locked, Record, Store, What, items};
+
+const HELP: &str = "
+What a program has changed and the host would obey unseen is kept apart, with one
+entry for each run. `take` puts it where it belongs; what was there takes its place
+in the entry, so that the same command undoes it. Without a PATH everything of the
+entry is meant. A PATH can be a directory.
+";
+
+/// The text to print, and the exit code.
+type Output = (Vec<u8>, u8);
+
+/// Runs the command line after `pinfold kept`. `environment` is the caller's.
+pub(super) fn run(words: &[&CStr], environment: &[&CStr]) -> Result<Output, Error> {
+    let (word, rest) = words.split_first().map_or((c"list", &[][..]), |(&word, rest)| (word, rest));
+    if [word].iter().chain(rest.first()).any(|&word| word == c"--help" || word == c"-h") || word == c"help" {
+        let usage = render::sub_usage("kept", KEPT);
+        return Ok((format!("{usage}\n{}{HELP}", render::sub_briefs(KEPT)).into_bytes(), 0));
+    }
+    let is_option = |word: &&CStr| word.to_bytes().starts_with(b"-");
+    let Some(sub) = KEPT.iter().find(|sub| sub.name.as_bytes() == word.to_bytes()) else {
+        return Err(if is_option(&word) {
+            commands::unknown_option("kept", None, to_os(word))
+        } else {
+            commands::unknown_command("kept", KEPT, to_os(word))
+        });
+    };
+    if let Some(option) = rest.iter().copied().find(is_option) {
+        return Err(commands::unknown_option("kept", Some(sub), to_os(option)));
+    }
+    let desk = || Desk::open(environment);
+    match (sub.name, rest) {
+        ("list", []) => desk()?.list(),
+        ("diff", [id]) => desk()?.diff(id, &[]),
+        ("diff", [id, path]) => desk()?.diff(id, &[path]),
+        ("take", [id, paths @ ..]) => desk()?.take(id, paths),
+        ("drop", [id]) => desk()?.drop(id),
+        _ => Err(wrong_count(sub, rest)),
+    }
+}
+
+fn wrong_count(sub: &Subcommand, words: &[&CStr]) -> Error {
+    let words: Vec<&OsStr> = words.iter().map(|word| to_os(word)).collect();
+    commands::wrong_count("kept", sub, &words)
+}
+
+/// What is needed to work on entries.
+struct Desk {
+    /// `None` if nothing was ever kept.
+    store: Option<Store>,
+}
+
+/// An entry of a run that has ended, which is put in order.
+struct Opened {
+    entry: Entry,
+    record: Record,
+    items: Vec<Item>,
+    is_all: bool,
+    /// What was said while it was put in order.
+    said: Vec<u8>,
+}
+
+impl Desk {
+    fn open(environment: &[&CStr]) -> Result<Desk, Error> {
+        let value = |name: &[u8]| {
+            let entry = environment.iter().find_map(|entry| entry.to_bytes().strip_prefix(name));
+            // The XDG Base Directory Specification wants relative paths ignored.
+            entry.map(|value| PathBuf::from(OsStr::from_bytes(value))).filter(|path| path.is_absolute())
+        };
+        let state = value(b"XDG_STATE_HOME=").or_else(|| value(b"HOME=").map(|home| home.join(".local/state")));
+        let Some(state) = state else {
+            let error = Error::new(ErrorKind::Invalid, "there is no home directory, and so nothing that is kept");
+            return Err(error.with_hint(Some("HOME or XDG_STATE_HOME names it".into())));
+        };
+        Ok(Desk { store: Store::find(&state, Caller::probe().uid)? })
+    }
+
+    fn list(&self) -> Result<Output, Error> {
+        let mut out = Vec::new();
+        let Some(store) = &self.store else { return Ok((out, 0)) };
+        for id in store.ids().map_err(|errno| failed("Can't list what is kept", errno))? {
+            out.extend_from_slice(id.as_bytes());
+            match store.lock(&id).map_err(|errno| failed(&format!("Can't open {id}"), errno))? {
+                Locked::Missing => {}
+                Locked::Alive => out.extend_from_slice(b"  its run has not ended\n"),
+                Locked::Dead(entry) => match opened(entry) {
+                    Ok(opened) => opened.describe(&mut out),
+                    Err(failed) => {
+                        out.extend_from_slice(b"  ");
+                        out.extend_from_slice(&failed.1.text());
+                        out.push(b'\n');
+                    }
+                },
+            }
+        }
+        Ok((out, 0))
+    }
+
+    fn diff(&self, id: &CStr, paths: &[&CStr]) -> Result<Output, Error> {
+        let opened = self.entry(id)?;
+        let mut out = opened.said.clone();
+        for item in opened.chosen(paths)? {
+            out.extend_from_slice(match item.what {
+                What::Removal => b"removed: ",
+                What::Link => b"link: ",
+                What::Other => b"neither a file nor a link: ",
+                What::File => b"file: ",
+            });
+            push_printable(&mut out, &item.path);
+            out.push(b'\n');
+            let both = contents(&opened.entry, item).map_err(|errno| failed_at(&item.path, errno))?;
+            if let (Some(kept), present) = both {
+                diff::diff(&mut out, &present.unwrap_or_default(), &kept);
+            }
+        }
+        Ok((out, 0))
+    }
+
+    fn take(&self, id: &CStr, paths: &[&CStr]) -> Result<Output, Error> {
+        let opened = self.entry(id)?;
+        let mut out = opened.said.clone();
+        let mut is_done = true;
+        for item in opened.chosen(paths)? {
+            match take(&opened.entry, item) {
+                Ok(()) => out.extend_from_slice(b"taken: "),
+                Err(errno) => {
+                    is_done = false;
+                    let why = match errno {
+                        Errno::ENOTSUP => "it is neither a file nor a link, or would replace what is neither",
+                        errno => error_text(errno as i32),
+                    };
+                    out.extend_from_slice(format!("not taken ({why}): ").as_bytes());
+                }
+            }
+            push_printable(&mut out, &item.path);
+            out.push(b'\n');
+        }
+        Ok((out, if is_done { 0 } else { exit_code::NO }))
+    }
+
+    fn drop(&self, id: &CStr) -> Result<Output, Error> {
+        let Some((store, entry)) = self.locked(id)? else { return Err(unknown(id)) };
+        // Without a record that can be read there is nothing that could be put back.
+        let (entry, said) = match opened(entry) {
+            Ok(opened) if !opened.record.is_put_back => {
+                let message = [&opened.said[..], b"not dropped, because a file could not be put back"].concat();
+                return Err(Error::new(ErrorKind::Failed, message));
+            }
+            Ok(opened) => (opened.entry, opened.said),
+            Err(failed) => (failed.0, Vec::new()),
+        };
+        store.remove(&entry).map_err(|errno| failed("Can't remove all of it", errno))?;
+        Ok((said, 0))
+    }
+
+    fn locked(&self, id: &CStr) -> Result<Option<(&Store, Entry)>, Error> {
+        let Some((store, name)) = self.store.as_ref().zip(id.to_str().ok()) else { return Ok(None) };
+        match store.lock(name).map_err(|errno| failed(&format!("Can't open {name}"), errno))? {
+            Locked::Missing => Ok(None),
+            Locked::Dead(entry) => Ok(Some((store, entry))),
+            Locked::Alive => {
+                let message = format!("{name} belongs to a run that has not ended");
+                Err(Error::new(ErrorKind::Invalid, message))
+            }
+        }
+    }
+
+    fn entry(&self, id: &CStr) -> Result<Opened, Error> {
+        self.locked(id)?.map_or_else(|| Err(unknown(id)), |(_, entry)| opened(entry).map_err(|failed| failed.1))
+    }
+}
+
+/// Reads an entry, and puts back the files of a run that was killed.
+fn opened(entry: Entry) -> Result<Opened, Box<(Entry, Error)>> {
+    match read(&entry) {
+        Ok((record, items, is_all, said)) => Ok(Opened { entry, record, items, is_all, said }),
+        Err(error) => Err(Box::new((entry, error))),
+    }
+}
+
+type Content = (Record, Vec<Item>, bool, Vec<u8>);
+
+fn read(entry: &Entry) -> Result<Content, Error> {
+    let unread = |errno| failed("Can't read its record", errno);
+    let Some(mut record) = entry.read().map_err(unread)? else {
+        return Err(Error::new(ErrorKind::Failed, "it has no record that this version understands"));
+    };
+    let mut said = Vec::new();
+    for (n, outcome) in put_back::restore_all(entry, &mut record).map_err(unread)? {
+        let why = match &outcome {
+            Ok(Outcome::Same | Outcome::Own) => continue,
+            Ok(Outcome::PutBack | Outcome::Restored) => "put back: ".to_owned(),
+            Ok(Outcome::SetAside(_)) => format!("put back, and what was there is beside it (*.{}): ", put_back::ASIDE),
+            Err(errno) => format!("cannot be put back ({}): ", error_text(*errno as i32)),
+        };
+        said.extend_from_slice(why.as_bytes());
+        push_printable(&mut said, &record.files[n].path);
+        said.push(b'\n');
+    }
+    let (items, is_all) = items(entry, &record).map_err(|errno| failed("Can't list it", errno))?;
+    Ok((record, items, is_all, said))
+}
+
+impl Opened {
+    /// Appends one line about the run and one for each item.
+    fn describe(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(format!("  {} ago, in ", age(self.record.started)).as_bytes());
+        push_printable(out, &self.record.place);
+        out.extend_from_slice(b": ");
+        push_printable(out, &self.record.command);
+        out.push(b'\n');
+        for line in self.said.split_inclusive(|&byte| byte == b'\n') {
+            out.extend_from_slice(b"    ");
+            out.extend_from_slice(line);
+        }
+        for item in &self.items {
+            out.extend_from_slice(if item.what == What::Removal { b"    removed: " } else { b"    " });
+            push_printable(out, &item.path);
+            out.push(b'\n');
+        }
+        if !self.is_all {
+            out.extend_from_slice(b"    and more\n");
+        }
+    }
+
+    /// The items that `paths` name, or all if there are none.
+    fn chosen(&self, paths: &[&CStr]) -> Result<Vec<&Item>, Error> {
+        if paths.is_empty() {
+            return Ok(self.items.iter().collect());
+        }
+        let here = cwd::getcwd().map_err(|errno| failed("Can't find the current directory", errno))?;
+        let mut wanted = Vec::new();
+        for path in paths {
+            let path = absolute(Path::new(to_os(&here)), Path::new(to_os(path)));
+            if !self.items.iter().any(|item| item.path.starts_with(&path)) {
+                let mut message = format!("{} keeps nothing of ", self.entry.id).into_bytes();
+                push_printable(&mut message, &path);
+                return Err(Error::new(ErrorKind::Invalid, message));
+            }
+            wanted.push(path);
+        }
+        Ok(self.items.iter().filter(|item| wanted.iter().any(|path| item.path.starts_with(path))).collect())
+    }
+}
+
+/// `path` from the root, without `.` and `..`. Links are not looked at: the paths of items have none.
+fn absolute(here: &Path, path: &Path) -> PathBuf {
+    let mut whole = PathBuf::new();
+    for part in here.join(path).components() {
+        match part {
+            Component::ParentDir => drop(whole.pop()),
+            Component::CurDir => {}
+            part => whole.push(part),
+        }
+    }
+    whole
+}
+
+/// How long ago `time` is, in the largest unit that fits.
+fn age(time: i64) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
+    let seconds = now.saturating_sub(time).max(0);
+    let units = [(86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")];
+    let (length, unit) = units.into_iter().find(|(length, _)| seconds >= *length).unwrap_or((1, "second"));
+    let count = seconds / length;
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
+fn unknown(id: &CStr) -> Error {
+    let mut message = b"nothing is kept as ".to_vec();
+    push_printable(&mut message, to_os(id));
+    Error::new(ErrorKind::Invalid, message).with_hint(Some("pinfold kept lists what there is".into()))
+}
+
+fn failed(what: &str, errno: Errno) -> Error {
+    Error::new(ErrorKind::Failed, format!("{what}: {}", error_text(errno as i32)))
+}
+
+fn failed_at(path: &Path, errno: Errno) -> Error {
+    let mut message = b"Can't read ".to_vec();
+    push_printable(&mut message, path);
+    message.extend_from_slice(format!(": {}", error_text(errno as i32)).as_bytes());
+    Error::new(ErrorKind::Failed, message)
+}

@@ -1,0 +1,159 @@
+//! `pinfold kept`: what earlier runs have kept apart is listed, shown, taken over and dropped.
+#![allow(clippy::unwrap_used)] // a test ends at the first surprise
+
+use std::fs::{self, File, Permissions};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A state directory with an entry of a run that has ended, and the directory that the run worked in.
+struct Place(PathBuf);
+
+impl Place {
+    fn new(name: &str) -> Place {
+        let place = Place(PathBuf::from(format!("/var/tmp/pinfold-kept-cli-{}-{name}", std::process::id())));
+        fs::create_dir_all(place.0.join("work/.vscode")).unwrap();
+        for dir in ["files", "0/upper", "0/work"] {
+            fs::create_dir_all(place.entry().join(dir)).unwrap();
+        }
+        for dir in ["state/pinfold", "state/pinfold/kept"] {
+            fs::set_permissions(place.0.join(dir), Permissions::from_mode(0o700)).unwrap();
+        }
+        fs::write(place.entry().join("0/base"), "").unwrap();
+        fs::write(place.entry().join("0/upper/tasks.json"), "evil\u{1b}[2J\n").unwrap();
+        fs::write(place.entry().join("files/0"), "old\n").unwrap();
+        fs::write(place.0.join("work/.envrc"), "new\n").unwrap();
+        let work = place.0.join("work").display().to_string();
+        let record = format!(
+            r#"{{"version":1,"started":0,"command":"make \u001b[2J","place":"{work}","put_back":false,
+            "overlays":[{{"path":"{work}/.vscode","device":1,"inode":2,"born":null}}],
+            "files":[{{"path":"{work}/.envrc","mode":420,"modified":[1,0]}}]}}"#
+        );
+        fs::write(place.entry().join("record.json"), record).unwrap();
+        place
+    }
+
+    fn entry(&self) -> PathBuf {
+        self.0.join("state/pinfold/kept/k7")
+    }
+
+    fn work(&self, name: &str) -> PathBuf {
+        self.0.join("work").join(name)
+    }
+
+    /// The exit code, and what was said on standard output and standard error.
+    fn kept(&self, words: &[&str]) -> (i32, String, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pinfold"));
+        command.arg("kept").args(words).env("XDG_STATE_HOME", self.0.join("state")).current_dir(self.0.join("work"));
+        let output = command.output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        let (out, said) = (text(output.stdout), text(output.stderr));
+        for text in [&out, &said] {
+            assert!(text.chars().all(|letter| letter == '\n' || !letter.is_control()), "{text:?}");
+        }
+        (output.status.code().unwrap(), out, said)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).unwrap();
+    }
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn a_list_puts_the_files_of_a_killed_run_back_and_names_what_is_kept() {
+    let place = Place::new("list");
+    for words in [&[][..], &["list"]] {
+        let (code, out, said) = place.kept(words);
+        assert!(code == 0 && said.is_empty(), "{out}{said}");
+        assert!(out.starts_with("k7  ") && out.contains("days ago, in "), "{out}");
+        assert!(out.contains("/work/.envrc\n") && out.contains("/work/.vscode/tasks.json\n"), "{out}");
+        assert_eq!(out.contains("put back: "), words.is_empty(), "{out}");
+        assert_eq!(read(&place.work(".envrc")), "old\n");
+    }
+}
+
+#[test]
+fn differences_are_shown_and_taken_and_undone() {
+    let place = Place::new("take");
+    let (code, out, _) = place.kept(&["diff", "k7", ".vscode"]);
+    assert!(code == 0 && out.contains("file: ") && out.contains("/tasks.json\n+evil"), "{out}");
+    let (_, out, _) = place.kept(&["diff", "k7"]);
+    assert!(out.contains("/.envrc\n-old\n+new\n"), "{out}");
+    assert_eq!(place.kept(&["take", "k7", ".envrc"]).0, 0);
+    assert_eq!(read(&place.work(".envrc")), "new\n");
+    assert!(!place.work(".vscode/tasks.json").exists());
+    assert_eq!(place.kept(&["take", "k7", "./x/../.envrc"]).0, 0);
+    assert_eq!(read(&place.work(".envrc")), "old\n");
+    let (code, out, _) = place.kept(&["take", "k7"]);
+    assert_eq!((code, out.matches("taken: ").count()), (0, 2), "{out}");
+    assert!(place.work(".vscode/tasks.json").exists());
+    fs::remove_file(place.work(".envrc")).unwrap();
+    fs::create_dir(place.work(".envrc")).unwrap();
+    let (code, out, _) = place.kept(&["take", "k7"]);
+    assert!(code == 1 && out.contains("not taken ("), "{out}");
+}
+
+#[test]
+fn an_entry_is_dropped_and_its_old_files_are_not_lost() {
+    let place = Place::new("drop");
+    assert_eq!(place.kept(&["drop", "k7"]).0, 0);
+    assert!(!place.entry().exists());
+    assert_eq!(read(&place.work(".envrc")), "old\n");
+    assert_eq!(place.kept(&[]), (0, String::new(), String::new()));
+    // What cannot be put back is not dropped either.
+    let place = Place::new("drop-not");
+    fs::remove_file(place.entry().join("files/0")).unwrap();
+    let (code, _, said) = place.kept(&["drop", "k7"]);
+    assert!(code == 125 && said.contains("could not be put back") && place.entry().exists(), "{said}");
+}
+
+#[test]
+fn a_run_that_lives_is_left_alone() {
+    let place = Place::new("alive");
+    let lock = File::open(place.entry()).unwrap();
+    lock.try_lock().unwrap();
+    assert_eq!(place.kept(&["list"]).1, "k7  its run has not ended\n");
+    for words in [&["diff", "k7"][..], &["take", "k7"], &["drop", "k7"]] {
+        let (code, _, said) = place.kept(words);
+        assert!(code == 125 && said.contains("has not ended"), "{said}");
+    }
+    assert_eq!(read(&place.work(".envrc")), "new\n");
+    assert!(lock.as_raw_fd() > 2);
+}
+
+#[test]
+fn wrong_words_are_told() {
+    let place = Place::new("words");
+    for (words, wanted) in [
+        (&["lst"][..], "unknown command lst\nhint: did you mean list?"),
+        (&["diff"], "a word is missing\nhint: pinfold kept diff ID [PATH]"),
+        (&["drop", "k7", "x"], "one word too many: x"),
+        (&["drop", "k8"], "nothing is kept as k8"),
+        (&["drop", "../kept"], "nothing is kept as ../kept"),
+        (&["take", "k7", "nothing"], "k7 keeps nothing of "),
+        (&["take", "--all"], "unknown option --all"),
+    ] {
+        let (code, out, said) = place.kept(words);
+        assert!(code == 125 && out.is_empty() && said.contains(wanted), "{words:?}: {said}");
+    }
+}
+
+#[test]
+fn a_store_that_is_not_the_users_alone_is_refused() {
+    let place = Place::new("refused");
+    let kept = place.0.join("state/pinfold/kept");
+    fs::set_permissions(&kept, Permissions::from_mode(0o755)).unwrap();
+    assert!(place.kept(&[]).2.contains("mode 755"));
+    fs::rename(&kept, place.0.join("moved")).unwrap();
+    symlink(place.0.join("moved"), &kept).unwrap();
+    let (code, _, said) = place.kept(&["drop", "k7"]);
+    assert!(code == 125 && said.contains("it is a link"), "{said}");
+    assert!(place.0.join("moved/k7").exists());
+}
