@@ -64,6 +64,7 @@
 //! | what is set aside of repositories that the program makes | `workspace/settle/`; settings that may stay: `workspace/settle/settings.rs`; bounds: `workspace/settle/judge.rs`; what is said: `workspace/settle/told.rs` |
 //! | what is kept apart of a run, and put back after it | `workspace/kept/`; the command: `cli/kept.rs` |
 //! | which names are obeyed later, and by what | `workspace/obeyed.rs` |
+//! | which directories need not be read again | `workspace/tree.rs` |
 //! | which links in git directories may stay | `workspace/links.rs` |
 //! | how much is looked at before the program starts | `workspace/bounds.rs` |
 //! | who commits in a workspace | `workspace/identity.rs` |

@@ -64,6 +64,8 @@ mod scopes;
 mod settle;
 #[cfg(test)]
 mod tests;
+#[cfg_attr(not(test), expect(dead_code, reason = "the search for repositories will use it"))]
+mod tree;
 mod walk;
 
 use std::borrow::Cow;
