@@ -90,13 +90,12 @@ impl<'a> Listing<'a> {
     fn add(&mut self, found: &[u8], kind: Option<Kind>) {
         // Some of these mean a name of ASCII letters where case does not count.
         self.is_whole &= found.is_ascii();
-        for (_, listed) in self.names.iter_mut().filter(|(name, _)| name.eq_ignore_ascii_case(found)) {
-            *listed = Listed::Unclearly;
-        }
-        if let (Some(kind @ (Kind::Dir | Kind::File)), Some((_, listed))) =
-            (kind, self.names.iter_mut().find(|(name, _)| *name == found))
-        {
-            *listed = Listed::Plainly { is_dir: kind == Kind::Dir };
+        for (name, listed) in self.names.iter_mut().filter(|(name, _)| name.len() == found.len()) {
+            if *name == found && matches!(kind, Some(Kind::Dir | Kind::File)) {
+                *listed = Listed::Plainly { is_dir: kind == Some(Kind::Dir) };
+            } else if name.eq_ignore_ascii_case(found) {
+                *listed = Listed::Unclearly;
+            }
         }
     }
 
