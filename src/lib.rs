@@ -57,6 +57,7 @@
 //! | `--info-fd`, `--json-status-fd` | `supervise/status.rs` |
 //! | which filters a program gets, what they must let through | `plan/filter.rs` |
 //! | what is compiled before the library is | `build.rs` |
+//! | which functions lie together in the release binary | `launch.ld` |
 //! | seccomp profiles, how they become filters | `seccomp/`; the command: `cli/seccomp.rs` |
 //! | filters in the form of seccompiler | `seccompiler_json.rs` |
 //! | what `pinfold doctor` looks at, finds and advises | `doctor/`; the command: `cli/doctor.rs` |

@@ -100,19 +100,23 @@ fn look(git_dir: &Path, git_dirs: &BTreeSet<PathBuf>, most: usize, found: &mut F
     while let Some(dir) = waiting.pop_front().filter(|_| read < most && found.links.len() < MOST_LINKS) {
         read += 1;
         // Links in a directory that cannot be read are not recorded, so they do not stay.
-        let Ok((open, marks_last)) = open_below(top.as_fd(), git_dir, &dir, marks_last) else { continue };
+        let below =
+            if dir == git_dir { Ok(None) } else { open_below(top.as_fd(), git_dir, &dir, marks_last).map(Some) };
+        let Ok(below) = below else { continue };
+        let (open, marks_last) =
+            below.as_ref().map_or((top.as_fd(), marks_last), |(open, marks)| (open.as_fd(), *marks));
         let is_objects = dir.file_name() == Some(OsStr::new("objects"));
         let is_of_remotes = REMOTES.iter().any(|name| dir == git_dir.join(path_of(name.to_bytes())));
         let mut is_done = false;
-        while !is_done && entries.read(open.as_fd()).unwrap_or(false) && !budget.is_late(|| dir.clone()) {
+        while !is_done && entries.read(open).unwrap_or(false) && !budget.is_late(|| dir.clone()) {
             is_done = marks_last && entries.is_last();
             for (name, kind) in entries.iter() {
-                let kind = kind.or_else(|| stat::look_at(open.as_fd(), name).ok().flatten()?.kind());
+                let kind = kind.or_else(|| stat::look_at(open, name).ok().flatten()?.kind());
                 let path = || dir.join(OsStr::from_bytes(name.to_bytes()));
                 match kind {
                     Some(Kind::Link) => {
-                        let target = content::read_link_at(open.as_fd(), name).ok();
-                        let about = stat::look_at(open.as_fd(), name).ok().flatten();
+                        let target = content::read_link_at(open, name).ok();
+                        let about = stat::look_at(open, name).ok().flatten();
                         found.links.extend(target.zip(about).map(|(target, about)| Link {
                             path: path(),
                             target,
@@ -123,7 +127,7 @@ fn look(git_dir: &Path, git_dirs: &BTreeSet<PathBuf>, most: usize, found: &mut F
                         found.remotes.push(dir.clone());
                     }
                     Some(Kind::Dir) if dir == git_dir && rebase::STATES.contains(&name) => {
-                        found.add_commands(git_dir, open.as_fd(), name);
+                        found.add_commands(git_dir, open, name);
                         waiting.push_back(path());
                     }
                     Some(Kind::Dir) if !(is_objects && is_fan_out(name.to_bytes())) => waiting.push_back(path()),
@@ -131,7 +135,9 @@ fn look(git_dir: &Path, git_dirs: &BTreeSet<PathBuf>, most: usize, found: &mut F
                 }
             }
         }
-        spent.add(open);
+        if let Some((open, _)) = below {
+            spent.add(open);
+        }
         // A git directory in this one gets a look of its own.
         waiting.retain(|dir| !git_dirs.contains(dir));
     }
@@ -149,10 +155,10 @@ impl Found {
     }
 }
 
-/// Opens `dir`, which is `git_dir` or lies below it. `top` is the open `git_dir`. `marks_last` says whether the file
+/// Opens `dir`, which lies below `git_dir`. `top` is the open `git_dir`. `marks_last` says whether the file
 /// system of `top` marks the last entry of a directory. Also returns the answer for `dir`.
 fn open_below(top: BorrowedFd<'_>, git_dir: &Path, dir: &Path, marks_last: bool) -> Result<(OwnedFd, bool), Errno> {
-    let name = dir.strip_prefix(git_dir).ok().filter(|name| !name.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = dir.strip_prefix(git_dir).unwrap_or(dir);
     match open::same_mount(top, &c_path(name), For::Listing) {
         // There is a mount point on the way.
         Err(Errno::EXDEV) => open::any_mount(top, &c_path(name), For::Listing).map(|open| (open, false)),

@@ -15,7 +15,7 @@ use crate::sys::dir::Entries;
 use crate::sys::mount::AT_FDCWD;
 use crate::sys::open::{self, For};
 use crate::sys::stat::{self, Kind};
-use crate::sys::{Errno, statfs};
+use crate::sys::{Errno, content, statfs};
 
 /// These and the directories above them belong to the system or to everybody.
 const SYSTEM: &[&str] = &[
@@ -39,7 +39,7 @@ pub(super) struct Limits {
 impl Limits {
     pub(super) fn new(around: &Surroundings<'_>) -> Limits {
         // The home in the user database counts as well, whatever the environment says.
-        let recorded = fs::read("/etc/passwd").ok().and_then(|users| recorded_home(&users, around.uid));
+        let recorded = users().and_then(|users| recorded_home(&users, around.uid));
         let homes = both_forms(around.home.map(Path::to_owned).into_iter().chain(recorded));
         let runtime = format!("/run/user/{}", around.uid);
         let runtime = both_forms(around.runtime_dir.map(Path::to_owned).into_iter().chain([runtime.into()]));
@@ -76,6 +76,11 @@ impl Limits {
             || is_in(dir, &self.whole);
         is_of_the_system.then_some("it belongs to the system, or to everybody")
     }
+}
+
+/// The user database (passwd(5)).
+fn users() -> Option<Vec<u8>> {
+    content::read_regular(c"/etc/passwd", u64::MAX - 1).ok()
 }
 
 /// Whether `dir` is one of `places` or contains one.
@@ -167,7 +172,7 @@ fn recorded_home(users: &[u8], uid: u32) -> Option<PathBuf> {
 
 /// The home of the user called `name`, if /etc/passwd has it.
 pub(super) fn home_of(name: &[u8]) -> Option<PathBuf> {
-    home_where(&fs::read("/etc/passwd").ok()?, 0, name)
+    home_where(&users()?, 0, name)
 }
 
 /// The home in the first line in which field number `field` is `text`.

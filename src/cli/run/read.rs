@@ -172,7 +172,13 @@ fn known(name: &[u8]) -> Result<Known, Error> {
 
 /// The option called `--BARE`.
 fn named(bare: &[u8]) -> Option<Known> {
-    opts(TABLE).find(|opt| opt.name.as_bytes().strip_prefix(b"--") == Some(bare))
+    opts(TABLE).find(|opt| is_named(opt, bare))
+}
+
+fn is_named(opt: Known, bare: &[u8]) -> bool {
+    let name = opt.name.as_bytes();
+    // Most names differ in length already.
+    name.len() == bare.len() + 2 && name.strip_prefix(b"--") == Some(bare)
 }
 
 fn unknown<T>(name: &[u8]) -> Result<T, Error> {
@@ -285,6 +291,7 @@ impl Reader<'_> {
             return refuse(format!("profiles build on each other more than {DEEPEST} deep"));
         }
         self.open.push(name.clone());
+        let mut last = None;
         for (index, line) in text.split(|&byte| byte == b'\n').enumerate() {
             let line = line.trim_ascii();
             if line.is_empty() || line.starts_with(b"#") {
@@ -292,7 +299,8 @@ impl Reader<'_> {
             }
             let profile = Some((name.clone(), index + 1));
             let origin = Origin { option: "", profile, word: line.into(), value_at: line.len() };
-            let item = item_of_line(line, origin.clone()).map_err(|error| at(Some(&origin), error))?;
+            let item = item_of_line(line, last, origin.clone()).map_err(|error| at(Some(&origin), error))?;
+            last = Some(item.opt);
             self.set(item)?;
         }
         self.open.pop();
@@ -302,8 +310,9 @@ impl Reader<'_> {
 }
 
 /// Reads a line of a profile: the name of an option, with or without dashes, then its value up to the end of the line.
-fn item_of_line(line: &[u8], origin: Origin) -> Result<Item, Error> {
-    let at = line.iter().position(|byte| b" \t=".contains(byte)).unwrap_or(line.len());
+/// `last` is the option of the line before: most lines have the same.
+fn item_of_line(line: &[u8], last: Option<Known>, origin: Origin) -> Result<Item, Error> {
+    let at = line.iter().position(|byte| matches!(byte, b' ' | b'\t' | b'=')).unwrap_or(line.len());
     let (name, rest) = line.split_at(at);
     // Tabs before the value are blanks; tabs within it are refused below.
     let value = rest.strip_prefix(b"=").unwrap_or(rest).trim_ascii();
@@ -311,7 +320,7 @@ fn item_of_line(line: &[u8], origin: Origin) -> Result<Item, Error> {
         return refuse("a line of a profile has no control characters in it");
     }
     let bare = name.strip_prefix(b"--").unwrap_or(name);
-    let opt = match named(bare) {
+    let opt = match last.filter(|opt| is_named(opt, bare)).or_else(|| named(bare)) {
         Some(opt) => opt,
         None => return unknown(&[b"--", bare].concat()),
     };

@@ -15,7 +15,7 @@ pub(super) type Pair<'a> = (Cow<'a, [u8]>, Option<Vec<u8>>);
 /// Splits `FIRST:SECOND` at the colon. A backslash before a colon or before another backslash makes it an ordinary
 /// byte.
 pub(super) fn split_pair(value: &[u8]) -> Result<Pair<'_>, Error> {
-    if !value.iter().any(|byte| b":\\".contains(byte)) {
+    if !value.iter().any(|byte| matches!(byte, b':' | b'\\')) {
         return Ok((value.into(), None));
     }
     let (mut first, mut second) = (Vec::new(), None);
@@ -28,7 +28,7 @@ pub(super) fn split_pair(value: &[u8]) -> Result<Pair<'_>, Error> {
             second = Some(Vec::new());
             continue;
         }
-        let is_escape = byte == b'\\' && bytes.peek().is_some_and(|next| b":\\".contains(next));
+        let is_escape = byte == b'\\' && bytes.peek().is_some_and(|next| matches!(next, b':' | b'\\'));
         let byte = if is_escape { bytes.next().unwrap_or(byte) } else { byte };
         second.as_mut().unwrap_or(&mut first).push(byte);
     }
