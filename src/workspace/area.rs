@@ -4,16 +4,17 @@ mod finish;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
-use std::ffi::{CStr, CString, OsStr, OsString};
+use std::ffi::{CStr, OsStr, OsString};
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::bounds::Budget;
+use super::files::{c_path, id_of, parts};
 use super::later::{Names, TABLE, first_part};
-use super::{Unheld, id_of};
+use super::model::Unheld;
 use crate::error::{printable, quoted};
 use crate::spec::path::MAX_LINKS;
 use crate::spec::{FileId, OnAppear};
@@ -484,17 +485,4 @@ impl Area {
             names.append(&mut absent);
         }
     }
-}
-
-/// A path that came from the kernel has no NUL.
-pub(super) fn c_path(path: &Path) -> CString {
-    CString::new(path.as_os_str().as_bytes()).unwrap_or_default()
-}
-
-pub(super) fn parts(path: &Path) -> VecDeque<OsString> {
-    let part = |part: Component<'_>| match part {
-        Component::Normal(_) | Component::ParentDir => Some(part.as_os_str().to_owned()),
-        Component::Prefix(_) | Component::RootDir | Component::CurDir => None,
-    };
-    path.components().filter_map(part).collect()
 }

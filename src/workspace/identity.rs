@@ -7,8 +7,8 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use super::area::c_path;
 use super::config;
+use super::files::c_path;
 use super::layout::{LONGEST, expand};
 use crate::spec::FsOp;
 use crate::sys::content;

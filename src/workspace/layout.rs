@@ -9,9 +9,9 @@ use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::area::c_path;
 use super::config;
-use super::refuse::home_of;
+use super::files::{c_path, path_of};
+use super::users::home_of;
 use crate::sys::{Errno, content};
 
 /// The longest file to read, in bytes. git refuses longer pointer files (setup.c, `read_gitfile_gently`), and people
@@ -140,9 +140,4 @@ pub(super) fn expand(home: Option<&Path>, value: &[u8], base: &Path) -> Option<P
 pub(super) fn is_too_deep(path: &[u8]) -> bool {
     const ROOM: usize = 512;
     path.len() >= 4096 - ROOM
-}
-
-/// A path as the standard library has it.
-pub(super) fn path_of(bytes: &[u8]) -> &Path {
-    Path::new(OsStr::from_bytes(bytes))
 }

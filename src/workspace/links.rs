@@ -17,10 +17,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-use super::area::{Area, Missing, c_path, parts};
+use super::area::{Area, Missing};
 use super::bounds::Budget;
-use super::layout::{REMOTES, path_of};
-use super::{id_of, rebase};
+use super::files::{c_path, id_of, parts, path_of};
+use super::layout::REMOTES;
+use super::rebase;
 use crate::spec::path::MAX_LINKS;
 use crate::spec::{Settle, SettleCommands, SettleLink};
 use crate::sys::dir::Entries;

@@ -11,17 +11,12 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::area::{Area, Missing, c_path};
-use super::config::{self, Setting, Word};
-use super::layout::{LONGEST, expand, path_of};
+use super::area::{Area, Missing};
+use super::common::GitConfig;
+use super::config::{self, Word};
+use super::files::{c_path, path_of};
+use super::layout::{LONGEST, expand};
 use crate::spec::{OnAppear, SettleName};
-
-/// What the user and the system have configured for every repository.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Common {
-    files: Vec<PathBuf>,
-    settings: Vec<Setting>,
-}
 
 /// A setting, and the file that it comes from.
 #[derive(Debug, Clone)]
@@ -30,34 +25,6 @@ pub(super) struct Named {
     pub(super) value: Vec<u8>,
     /// The file, or a description if it comes from no file.
     file: Rc<Path>,
-}
-
-impl Common {
-    /// Finds it by the two directories and the caller's environment (git-config(1), "FILES" and "ENVIRONMENT").
-    /// `GIT_CONFIG_SYSTEM` and `GIT_CONFIG_GLOBAL` replace the other files only for a process that has them in its
-    /// environment. A git that was built with another `sysconfdir` has the system's file elsewhere.
-    pub(crate) fn new(
-        home: Option<&Path>,
-        config: Option<&Path>,
-        variable: &dyn Fn(&str) -> Option<Vec<u8>>,
-    ) -> Common {
-        let mut files = vec![PathBuf::from("/etc/gitconfig")];
-        files.extend(config.map(|config| config.join("git/config")));
-        files.extend(home.map(|home| home.join(".config/git/config")));
-        files.extend(home.map(|home| home.join(".gitconfig")));
-        let named = ["GIT_CONFIG_SYSTEM", "GIT_CONFIG_GLOBAL"].into_iter().filter_map(variable);
-        files.extend(named.map(|path| path_of(&path).to_owned()));
-        files.retain(|file| file.is_absolute());
-        files.dedup();
-        let count = variable("GIT_CONFIG_COUNT").and_then(|count| String::from_utf8(count).ok()?.parse().ok());
-        let setting = |number| {
-            let key = variable(&format!("GIT_CONFIG_KEY_{number}"))?;
-            Some((config::plain_key(&key), variable(&format!("GIT_CONFIG_VALUE_{number}"))?))
-        };
-        // git refuses all of them if one is missing.
-        let settings = (0..count.unwrap_or(0_usize)).map_while(setting).collect();
-        Common { files, settings }
-    }
 }
 
 /// At most this much text is read in total. Nobody has that much, but a stranger's files must not delay a run without
@@ -111,7 +78,7 @@ impl<'a> Scopes<'a> {
 
     /// Reads the files of the user and of the system, and holds what they name by an absolute path or relative to
     /// `cwd`, which may become a repository. [`Scopes::hold_named`] does the same for each repository.
-    pub(super) fn read_common(&mut self, area: &mut Area, from: &Common, cwd: &Path) {
+    pub(super) fn read_common(&mut self, area: &mut Area, from: &GitConfig, cwd: &Path) {
         let mut common = Vec::new();
         for file in &from.files {
             self.read_file(area, file, Missing::Make("touch"), &mut common, 0);

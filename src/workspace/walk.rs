@@ -9,10 +9,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::area::c_path;
 use super::bounds::Budget;
+use super::files::{c_path, path_of};
 use super::later::{Names, TABLE, first_part};
-use super::layout::{is_too_deep, path_of};
+use super::layout::is_too_deep;
 use super::names;
 use crate::error::{Error, ErrorKind, MISSING_CALL, push_printable};
 use crate::sys::dir::Entries;

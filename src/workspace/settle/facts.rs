@@ -9,7 +9,8 @@ use std::path::Path;
 use super::told::LONGEST_PATH;
 use crate::spec::{FileId, SettleLink, SettleName, SettleTop};
 use crate::sys::stat::{self, Stat};
-use crate::workspace::{id_of, links};
+use crate::workspace::files::id_of;
+use crate::workspace::links;
 
 /// What is known before the walk.
 pub(super) struct Facts<'a> {

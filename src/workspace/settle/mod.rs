@@ -31,7 +31,7 @@ mod tests;
 mod told;
 mod tree;
 
-use super::id_of;
+use super::files::id_of;
 use crate::spec::{Settle, SettleCommands, SettleTop};
 use crate::sys::open;
 use crate::sys::stat::{self};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::told::{Deeds, MOST_DEEDS, MOST_LINES};
 use super::*;
 use crate::spec::{FileId, SettleLink};
-use crate::workspace::area::c_path;
+use crate::workspace::files::c_path;
 
 #[test]
 fn what_could_not_be_done_is_said_first_however_much_was_done() {

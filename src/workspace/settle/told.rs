@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::error::{printable, push_printable, quoted};
 use crate::sys::{Errno, error_text};
-use crate::workspace::git::path_of;
+use crate::workspace::files::path_of;
 
 /// At most this many lines are reported for a run, because a program can make any number of repositories.
 pub(super) const MOST_LINES: usize = 20;
