@@ -365,7 +365,7 @@ impl Area {
             let why = "is a fifo, in which the program could write to whoever reads it";
             self.give_up(place, why, format!("remove it if it is not yours: rm {}", quoted(place)));
         }
-        if about.is_file() && about.links > 1 {
+        if about.is_file() && about.has_more_names() {
             let remedy = "give it a file of its own: cp -p FILE FILE.new && mv FILE.new FILE".into();
             self.give_up(place, "has another name (a hard link), under which the program could write to it", remedy);
         }

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 
 use super::area::{Area, End, Missing};
 use super::files::path_of;
+use super::git_dir::is_git_dir;
 use super::layout::{
-    checkout, common_dir, directories, first_line, is_git_dir, is_module, is_too_deep, is_worktree, is_worktree_of,
-    leads_to, named_work_tree, work_tree,
+    checkout, common_dir, directories, first_line, is_module, is_too_deep, is_worktree, is_worktree_of, leads_to,
+    named_work_tree, work_tree,
 };
 use super::model::Surroundings;
 use super::refuse::Limits;

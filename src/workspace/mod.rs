@@ -45,12 +45,14 @@
 
 mod area;
 mod bounds;
+mod commands;
 mod common;
 mod config;
 mod files;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod git;
+mod git_dir;
 mod identity;
 mod later;
 mod layout;

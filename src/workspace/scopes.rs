@@ -12,10 +12,11 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::area::{Area, Missing};
+use super::commands::{self, Word};
 use super::common::GitConfig;
-use super::config::{self, Word};
+use super::config::{self, LONGEST};
 use super::files::{c_path, path_of};
-use super::layout::{LONGEST, expand};
+use super::layout::expand;
 use crate::spec::{OnAppear, SettleName};
 
 /// A setting, and the file that it comes from.
@@ -88,7 +89,7 @@ impl<'a> Scopes<'a> {
             for (key, value) in from.settings.iter().cloned() {
                 let setting = Named { key, value, file: Rc::clone(&file) };
                 // git refuses a relative include that does not come from a file.
-                if is_include(&setting.key) && config::is_absolute(&setting.value) {
+                if is_include(&setting.key) && commands::is_absolute(&setting.value) {
                     self.read_included(area, &setting, cwd, &mut common, 0);
                 }
                 common.push(setting);
@@ -142,22 +143,22 @@ impl<'a> Scopes<'a> {
     /// Returns false if a limit is reached and nothing more may be looked at.
     fn hold_setting(&mut self, area: &mut Area, setting: &Named, top: &Path, whose: For) -> bool {
         let Named { key, value, .. } = setting;
-        if let Some(maker) = config::maker(key, value) {
+        if let Some(maker) = commands::maker(key, value) {
             if !self.may_look_at(area, top) {
                 return false;
             }
             setting.is_at_work(area);
             let Some(path) = self.expand(area, value, top) else { return true };
-            if !config::is_absolute(value) && !has_name(value) {
+            if !commands::is_absolute(value) && !has_name(value) {
                 let why = "is a work tree or lies above it, and what it holds would be executed or obeyed";
                 area.give_up(&path, why, "name a directory in it instead (git config --show-origin --list)".into());
                 return true;
             }
-            let is_obeyed = whose != For::NoRepository || config::is_absolute(value);
+            let is_obeyed = whose != For::NoRepository || commands::is_absolute(value);
             let missing = if is_obeyed { Missing::Make(maker) } else { Missing::Watch(OnAppear::Report) };
             let held = area.hold(&path, missing);
             self.note(key, value, whose, false, held.map(|(place, _)| place));
-        } else if let Some(words) = config::command_words(key, value) {
+        } else if let Some(words) = commands::command_words(key, value) {
             setting.is_at_work(area);
             for word in words {
                 if !self.may_look_at(area, top) {
@@ -175,7 +176,7 @@ impl<'a> Scopes<'a> {
     /// Remembers a name that is relative to the top of a work tree, because the program may make another work tree.
     /// `held` is the file that it leads to in this one.
     fn note(&mut self, key: &str, path: &[u8], whose: For, is_command: bool, held: Option<PathBuf>) {
-        if config::is_absolute(path) || path.contains(&0) {
+        if commands::is_absolute(path) || path.contains(&0) {
             return;
         }
         let new =

@@ -13,7 +13,7 @@ use super::bounds::Budget;
 use super::files::{c_path, path_of};
 use super::later::{Names, TABLE, first_part};
 use super::layout::is_too_deep;
-use super::names;
+use super::{git_dir, names};
 use crate::error::{Error, ErrorKind, MISSING_CALL, push_printable};
 use crate::sys::dir::Entries;
 use crate::sys::mount::AT_FDCWD;
@@ -178,7 +178,7 @@ impl Walk<'_> {
                 }
             }
         }
-        if seen.is_git_dir() {
+        if seen.parts.is_git_dir() {
             self.note(None);
             // Work trees may lie in the other directories.
             ahead.retain(|name| !is_gits_own(name));
@@ -246,30 +246,18 @@ fn later(dir: BorrowedFd<'_>, name: &CStr) -> Option<&'static CStr> {
 struct Seen {
     dot_git: bool,
     gitmodules: bool,
-    head: bool,
-    objects: bool,
-    refs: bool,
-    commondir: bool,
+    parts: git_dir::Listed,
 }
 
 impl Seen {
-    /// Links count as well, because git follows them.
     fn add(&mut self, dir: BorrowedFd<'_>, name: &CStr, kind: Option<Kind>) {
-        const KNOWN: [&CStr; 6] = [c".git", c".gitmodules", c"HEAD", c"objects", c"refs", c"commondir"];
-        match names::recognize(dir, name, KNOWN).map(CStr::to_bytes) {
-            Some(b".git") => self.dot_git = true,
-            Some(b".gitmodules") => self.gitmodules |= kind == Some(Kind::Link),
-            Some(b"HEAD") => self.head = true,
-            Some(b"objects") => self.objects = true,
-            Some(b"refs") => self.refs = true,
-            Some(b"commondir") => self.commondir = true,
-            _ => {}
+        let known = [c".git", c".gitmodules"].into_iter().chain(git_dir::NAMES);
+        match names::recognize(dir, name, known) {
+            Some(name) if name == c".git" => self.dot_git = true,
+            Some(name) if name == c".gitmodules" => self.gitmodules |= kind == Some(Kind::Link),
+            Some(name) => self.parts.note(name),
+            None => {}
         }
-    }
-
-    /// The same test as in git (setup.c, `is_git_directory`).
-    fn is_git_dir(&self) -> bool {
-        self.head && (self.objects && self.refs || self.commondir)
     }
 }
 

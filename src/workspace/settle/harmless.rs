@@ -1,12 +1,14 @@
-//! Reads a configuration that somebody else has made, and leaves out of it all that is not harmless.
+//! Reads a configuration that somebody else has made, and leaves out all that is not harmless.
 //!
-//! Lines are read strictly: what git could read in another way than this does makes the file one that is written anew,
-//! from what was read here.
+//! This does not use the reader in [`config`](crate::workspace::config), which understands whatever git does. Here only
+//! lines as git itself writes them count. Any other line could mean something else to another version of git, so the
+//! file is then written anew, without that line.
 
 use std::rc::Rc;
 
 use super::settings::{self, Value};
 use crate::error::quoted;
+use crate::workspace::config::push_escaped;
 
 /// So many settings are named in a message.
 const MOST_NAMES: usize = 2;
@@ -259,15 +261,6 @@ fn written(settings: &[Setting]) -> Vec<u8> {
         out.push(b'\n');
     }
     out
-}
-
-fn push_escaped(out: &mut Vec<u8>, text: &[u8]) {
-    for &byte in text {
-        if matches!(byte, b'"' | b'\\') {
-            out.push(b'\\');
-        }
-        out.push(byte);
-    }
 }
 
 #[cfg(test)]

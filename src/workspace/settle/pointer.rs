@@ -33,7 +33,7 @@ fn open(place: &[u8]) -> Result<std::os::fd::OwnedFd> {
 
 fn settle_in(dir: BorrowedFd<'_>, place: &[u8], git_dirs: &HashSet<(u64, u64)>, told: &mut Told) -> Result<bool> {
     let Some(about) = stat::look_at(dir, NAME)? else { return Ok(false) };
-    let has_more_names = about.is_file() && about.links > 1;
+    let has_more_names = about.is_file() && about.has_more_names();
     let target = match about.kind() {
         Some(Kind::Link) => content::read_link_at(dir, NAME)?,
         Some(Kind::File) => match content::read_at(dir, NAME, LONGEST).map(|text| target(&text)) {

@@ -61,7 +61,7 @@ fn has_bad_remote(judge: &Judge, dir: BorrowedFd<'_>, name: &CStr) -> Result<boo
             let is_good = match about.kind() {
                 // The name of a remote has no slash. Links are removed.
                 Some(Kind::Dir | Kind::Link) => true,
-                Some(Kind::File) if about.links == 1 => {
+                Some(Kind::File) if !about.has_more_names() => {
                     content::read_at(open.as_fd(), name, LONGEST_REMOTE).is_ok_and(|text| is_plain_remote(&text))
                 }
                 _ => false,
@@ -104,7 +104,7 @@ pub(super) fn settle_worktree(facts: &Facts<'_>, dir: BorrowedFd<'_>, path: &[u8
             _ => "leads out of the workspace, where git would write",
         };
         change::set_aside(dir, NAME, why, &mut deeds);
-    } else if about.links > 1
+    } else if about.has_more_names()
         && !is_held
         && change::set_aside(dir, NAME, OTHER_NAME, &mut deeds)
         && let Err(errno) = change::write_new(dir, NAME, &text.unwrap_or_default())

@@ -167,7 +167,7 @@ impl<'t, 'f> Tree<'t, 'f> {
         let mut list = list?;
         let above = self.levels.last().and_then(|level| level.git);
         let depth = self.levels.len();
-        let is_git_dir = self.path.ends_with(b"/.git") || list.is_git_dir();
+        let is_git_dir = self.path.ends_with(b"/.git") || list.parts.is_git_dir();
         let mut repository = is_git_dir.then(|| {
             self.found.git_dirs.insert((about.device, about.inode));
             Repository::default()
