@@ -10,7 +10,7 @@ use crate::sys::dir::Entries;
 use crate::sys::open::{self, For};
 use crate::sys::stat::{self, Stat};
 use crate::sys::{Errno, Result, content, fd, make};
-use crate::workspace::rebase;
+use crate::workspace::{git_dir, rebase};
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -64,16 +64,17 @@ impl Repository {
                 _ => self.settle_config(facts, judge, dir, name, about),
             }
         }
-        // Where the work tree is, and how long hashes are, the configuration says, which is in order now.
+        // Both need the configuration, which is in order now: it names the work tree, and the format of hashes.
         self.settle_files(judge, dir, path, is_worktree);
     }
 
-    /// Deals with files that name others: git writes those without asking which they are.
+    /// Deals with files that contain names of other files, which git then writes without a check.
     fn settle_files(&mut self, judge: &mut Judge, dir: BorrowedFd<'_>, path: &[u8], is_worktree: bool) {
-        if let Some(why) = rerere::fault(judge, dir, path, is_worktree) {
+        let index = index::look(judge, dir, is_worktree);
+        if let Some(why) = rerere::fault(dir, path, &index.unmerged) {
             set_aside(dir, rerere::NAME, &why, &mut self.deeds);
         }
-        if let Some(fault) = index::fault(judge, dir, is_worktree)
+        if let Some(fault) = index.fault
             && set_aside(dir, index::NAME, &fault.why, &mut self.deeds)
             && let Some(copy) = fault.copy
         {
@@ -122,7 +123,7 @@ impl Repository {
         let text = || content::read_at(dir, NAME, 16);
         if !(is_worktree && text().is_ok_and(|text| text == b"../.." || text == b"../..\n")) {
             set_aside(dir, NAME, "makes git obey another directory", &mut self.deeds);
-        } else if about.links > 1 && set_aside(dir, NAME, OTHER_NAME, &mut self.deeds) {
+        } else if about.has_more_names() && set_aside(dir, NAME, OTHER_NAME, &mut self.deeds) {
             self.note_failure("cannot write a new commondir", write_new(dir, NAME, b"../..\n"));
         }
     }
@@ -206,8 +207,7 @@ fn is_work_tree(facts: &Facts<'_>, git_dir: BorrowedFd<'_>, tree: &[u8]) -> Resu
 /// Whether a directory of the workspace, or one above it there, is a git directory by its content.
 fn lies_in_git_dir(facts: &Facts<'_>, mut dir: OwnedFd) -> Result<bool> {
     loop {
-        let has = |name| stat::look_at(dir.as_fd(), name).map(|about| about.is_some());
-        if has(c"HEAD")? && (has(c"commondir")? || has(c"objects")? && has(c"refs")?) {
+        if git_dir::is_git_dir_with(|name| stat::has_name(dir.as_fd(), name))? {
             return Ok(true);
         }
         let about = stat::fstat(dir.as_fd())?;

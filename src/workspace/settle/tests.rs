@@ -75,6 +75,23 @@ fn what_is_not_read_is_set_aside() {
     assert!(git.join("config.from-sandbox").exists() && git.join("hooks.from-sandbox/update").exists());
 }
 
+/// The files in conflict are found when the index is checked, so a list of them costs no second look.
+#[test]
+fn an_index_is_read_once() {
+    let place = Place::new("once");
+    let git = place.0.join("s/.git");
+    let (header, id_and_flags) = (b"DIRC\0\0\0\x02\0\0\0\x01", [&[0; 60][..], &[0x10, 1]].concat());
+    let index = [header, &id_and_flags[..], b"a\0\0\0\0\0\0\0\0\0", &[0; 20]].concat();
+    fs::write(git.join("index"), &index).unwrap();
+    fs::write(git.join("MERGE_RR"), format!("{}\ta\0", "0a".repeat(20))).unwrap();
+    let length = index.len() as u64;
+    for (indexes_bytes, stays) in [(length, true), (length - 1, false)] {
+        let said = place.settle(Limits { indexes_bytes, ..LIMITS }).join("\n");
+        assert_eq!(!said.contains("index"), stays, "{said}");
+        assert_eq!((git.join("index").exists(), git.join("MERGE_RR").exists()), (stays, stays), "{said}");
+    }
+}
+
 /// A program that works in another directory later could write to it under its other name.
 #[test]
 fn what_has_another_name_is_replaced_by_a_copy() {

@@ -157,3 +157,9 @@ pub(super) fn shortened(path: &[u8]) -> PathBuf {
 pub(super) fn shown(text: &CStr) -> String {
     printable(path_of(text.to_bytes()))
 }
+
+/// The start of a name that the program chose, in printable characters. The name may be as long as a file.
+pub(super) fn start_of(name: &[u8]) -> String {
+    const MOST: usize = 200;
+    printable(path_of(&name[..name.len().min(MOST)]))
+}
