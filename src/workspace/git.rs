@@ -16,7 +16,7 @@ use super::layout::{
 use super::model::Surroundings;
 use super::refuse::Limits;
 use super::scopes::{Named, Scopes};
-use super::walk::Found;
+use super::walk::Walked;
 use super::{config, names};
 use crate::error::{Error, ErrorKind, push_printable, quoted};
 use crate::spec::{OnAppear, SettleName};
@@ -140,7 +140,7 @@ impl<'a> Repositories<'a> {
     }
 
     /// Adds the repositories that a walk through the workspace has found.
-    pub(super) fn add_nested(&mut self, area: &mut Area, found: &Found) {
+    pub(super) fn add_nested(&mut self, area: &mut Area, found: &Walked) {
         if let Some(above) = &found.too_deep {
             area.tell(above, TOO_DEEP);
         }

@@ -40,7 +40,7 @@ const MOST_LINKS: usize = 1000;
 
 /// The result of a look.
 #[derive(Default)]
-struct Found {
+struct Recorded {
     links: Vec<Link>,
     commands: Vec<SettleCommands>,
     /// Directories with a file for each remote. git makes none any more, but obeys those that it finds.
@@ -60,7 +60,7 @@ struct Link {
 /// Holds a link that leads into a work tree, and its target. Otherwise the program could put other links at the target,
 /// and nothing looks for links outside of git directories.
 pub(super) fn find(area: &mut Area, git_dirs: &BTreeSet<PathBuf>) -> Settle {
-    let mut found = Found::default();
+    let mut found = Recorded::default();
     let mut left = MOST_DIRS_IN_ALL;
     for git_dir in git_dirs.iter().filter(|dir| area.contains(dir)).cloned().collect::<Vec<_>>() {
         if area.is_over(&git_dir) {
@@ -69,7 +69,7 @@ pub(super) fn find(area: &mut Area, git_dirs: &BTreeSet<PathBuf>) -> Settle {
         let most = left.min(MOST_DIRS);
         left -= look(&git_dir, git_dirs, most, &mut found, &mut area.budget);
     }
-    let Found { links: mut found_links, commands, remotes } = found;
+    let Recorded { links: mut found_links, commands, remotes } = found;
     for dir in remotes {
         area.hold(&dir, Missing::Ignore);
     }
@@ -91,7 +91,7 @@ pub(super) fn find(area: &mut Area, git_dirs: &BTreeSet<PathBuf>) -> Settle {
 }
 
 /// Collects the links below `git_dir` with their targets. Returns how many directories were read, at most `most`.
-fn look(git_dir: &Path, git_dirs: &BTreeSet<PathBuf>, most: usize, found: &mut Found, budget: &mut Budget) -> usize {
+fn look(git_dir: &Path, git_dirs: &BTreeSet<PathBuf>, most: usize, found: &mut Recorded, budget: &mut Budget) -> usize {
     let mut entries = Entries::new();
     let mut waiting = VecDeque::from([git_dir.to_owned()]);
     let mut read = 0;
@@ -139,7 +139,7 @@ fn look(git_dir: &Path, git_dirs: &BTreeSet<PathBuf>, most: usize, found: &mut F
     read
 }
 
-impl Found {
+impl Recorded {
     /// Records the commands in the directory `state` of a git directory. If it cannot be read, none of them stays.
     fn add_commands(&mut self, git_dir: &Path, open: BorrowedFd<'_>, state: &CStr) {
         if let Ok(commands) = rebase::commands(open, state)

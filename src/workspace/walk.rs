@@ -23,7 +23,7 @@ use crate::sys::{Errno, Result, Spent, error_text, statfs};
 
 /// The result of a walk.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct Walked {
     /// Every entry called `.git`, of any type.
     pub(super) dot_gits: Vec<PathBuf>,
     /// Directories that look like git directories but have another name.
@@ -56,9 +56,9 @@ struct Level {
 /// not enter git's own directories.
 ///
 /// getdents(2) returns the types of files with their names, so usually no file needs a call of its own.
-pub(super) fn walk(top: &Path, uid: u32, budget: &mut Budget) -> std::result::Result<Found, Error> {
+pub(super) fn walk(top: &Path, uid: u32, budget: &mut Budget) -> std::result::Result<Walked, Error> {
     let path = top.as_os_str().as_bytes().to_owned();
-    let (found, levels, entries, spent) = (Found::default(), Vec::new(), Entries::new(), Spent::default());
+    let (found, levels, entries, spent) = (Walked::default(), Vec::new(), Entries::new(), Spent::default());
     let mut walk = Walk { uid, budget, found, levels, path, entries, spent };
     match walk.visit(AT_FDCWD, &c_path(top)).and_then(|()| walk.visit_all()) {
         Ok(()) => Ok(walk.found),
@@ -69,7 +69,7 @@ pub(super) fn walk(top: &Path, uid: u32, budget: &mut Budget) -> std::result::Re
 struct Walk<'b> {
     uid: u32,
     budget: &'b mut Budget,
-    found: Found,
+    found: Walked,
     levels: Vec<Level>,
     /// Where the walk is.
     path: Vec<u8>,

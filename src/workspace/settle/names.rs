@@ -4,8 +4,8 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use super::before::Before;
 use super::change;
-use super::facts::Facts;
 use super::judge::Judge;
 use super::told::{Deeds, Told};
 use crate::spec::SettleName;
@@ -24,13 +24,13 @@ const MOST_ENTRIES: usize = 200;
 const DEEPEST: usize = 8;
 
 /// Does what [`settle`] does at the top `path`, which is opened.
-pub(super) fn settle_at(facts: &Facts<'_>, judge: &Judge, path: &[u8], is_linked: bool, told: &mut Told) {
-    if facts.names.is_empty() {
+pub(super) fn settle_at(before: &Before<'_>, judge: &Judge, path: &[u8], is_linked: bool, told: &mut Told) {
+    if before.names.is_empty() {
         return;
     }
     let open = CString::new(path).map_err(|_| Errno::EINVAL).and_then(|path| open::dir_without_links(&path));
     match open {
-        Ok(top) => settle(facts, judge, top.as_fd(), path, is_linked, told),
+        Ok(top) => settle(before, judge, top.as_fd(), path, is_linked, told),
         // Somebody works here.
         Err(Errno::ENOENT | Errno::ENOTDIR) => {}
         Err(errno) => told.unseen(path, errno),
@@ -40,18 +40,18 @@ pub(super) fn settle_at(facts: &Facts<'_>, judge: &Judge, path: &[u8], is_linked
 /// Sets aside what git would obey below `top`. A pointer file leads from a linked top to its repository. That may have
 /// been there before, with names of its own.
 pub(super) fn settle(
-    facts: &Facts<'_>,
+    before: &Before<'_>,
     judge: &Judge,
     top: BorrowedFd<'_>,
     path: &[u8],
     is_linked: bool,
     told: &mut Told,
 ) {
-    for name in facts.names.iter().filter(|name| is_linked || name.is_everywhere) {
+    for name in before.names.iter().filter(|name| is_linked || name.is_everywhere) {
         if judge.is_late() {
             return told.cut_short(path, judge.time());
         }
-        match settle_one(facts, top, path, name, told) {
+        match settle_one(before, top, path, name, told) {
             // Nothing that git could obey, or somebody works here.
             Ok(()) | Err(Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES | Errno::ENAMETOOLONG) => {}
             Err(errno) => told.unseen(path, errno),
@@ -60,7 +60,7 @@ pub(super) fn settle(
 }
 
 /// Goes along the path, and no further than to the first link: git would follow that.
-fn settle_one(facts: &Facts<'_>, top: BorrowedFd<'_>, path: &[u8], name: &SettleName, told: &mut Told) -> Result<()> {
+fn settle_one(before: &Before<'_>, top: BorrowedFd<'_>, path: &[u8], name: &SettleName, told: &mut Told) -> Result<()> {
     let (mut open, mut path): (Option<OwnedFd>, _) = (None, path.to_owned());
     let is_part = |part: &&[u8]| !matches!(*part, b"" | b".");
     let mut parts = name.path.to_bytes().split(|&byte| byte == b'/').filter(is_part).peekable();
@@ -69,7 +69,7 @@ fn settle_one(facts: &Facts<'_>, top: BorrowedFd<'_>, path: &[u8], name: &Settle
         if part == b".." {
             let about = stat::fstat(here)?;
             // The program can write nothing above.
-            if facts.is_top(about) {
+            if before.is_top(about) {
                 return Ok(());
             }
             open = Some(open::any_mount(here, c"..", For::Names)?);
@@ -78,7 +78,7 @@ fn settle_one(facts: &Facts<'_>, top: BorrowedFd<'_>, path: &[u8], name: &Settle
         }
         let own = CString::new(part).map_err(|_| Errno::EINVAL)?;
         let about = stat::look_at(here, &own)?;
-        let Some(kind) = about.map(Stat::kind).filter(|_| !facts.is_held_in(here, &own, &path)) else {
+        let Some(kind) = about.map(Stat::kind).filter(|_| !before.is_held_in(here, &own, &path)) else {
             return Ok(());
         };
         let is_last = parts.peek().is_none();

@@ -1,7 +1,7 @@
 //! One git directory: what git would execute, obey, or write through (gitrepository-layout(5)).
 
+use super::before::Before;
 use super::change::{remove, set_aside, target_of, with_write, write_new};
-use super::facts::Facts;
 use super::judge::{Judge, LIMITS, OTHER_NAME, Verdict};
 use super::list::List;
 use super::told::{Deeds, Told};
@@ -32,22 +32,22 @@ impl Repository {
     /// Deals with hooks, configuration and `commondir` of the git directory `path`.
     pub(super) fn settle(
         &mut self,
-        facts: &Facts<'_>,
+        before: &Before<'_>,
         judge: &mut Judge,
         dir: BorrowedFd<'_>,
         path: &[u8],
         list: &List,
         is_worktree: bool,
     ) {
-        for name in list.states.iter().filter(|name| !facts.is_held_in(dir, name, path)) {
+        for name in list.states.iter().filter(|name| !before.is_held_in(dir, name, path)) {
             if rebase::STATES.contains(name) {
-                state::settle_rebase(facts, dir, path, name, &mut self.deeds);
+                state::settle_rebase(before, dir, path, name, &mut self.deeds);
             } else {
                 state::settle_remotes(judge, dir, name, &mut self.deeds);
             }
         }
         for name in OWN {
-            if facts.is_held_in(dir, name, path) {
+            if before.is_held_in(dir, name, path) {
                 continue;
             }
             let about = match stat::look_at(dir, name) {
@@ -61,7 +61,7 @@ impl Repository {
             match name.to_bytes() {
                 b"hooks" => self.settle_hooks(judge, dir, about),
                 b"commondir" => self.settle_common_dir(dir, about, is_worktree),
-                _ => self.settle_config(facts, judge, dir, name, about),
+                _ => self.settle_config(before, judge, dir, name, about),
             }
         }
         // Both need the configuration, which is in order now: it names the work tree, and the format of hashes.
@@ -102,13 +102,13 @@ impl Repository {
 
     fn settle_config(
         &mut self,
-        facts: &Facts<'_>,
+        before: &Before<'_>,
         judge: &mut Judge,
         dir: BorrowedFd<'_>,
         name: &'static CStr,
         about: Stat,
     ) {
-        let is_tree = |tree: &[u8]| is_work_tree(facts, dir, tree) == Ok(true);
+        let is_tree = |tree: &[u8]| is_work_tree(before, dir, tree) == Ok(true);
         let verdict = judge.config(dir, name, about, &is_tree);
         let Verdict::Replace(rest) = &*verdict else { return };
         if set_aside(dir, name, &rest.why, &mut self.deeds) {
@@ -135,7 +135,7 @@ impl Repository {
     /// [`links`]: crate::workspace::links
     pub(super) fn remove_links(
         &mut self,
-        facts: &Facts<'_>,
+        before: &Before<'_>,
         judge: &Judge,
         dir: BorrowedFd<'_>,
         path: &[u8],
@@ -152,8 +152,8 @@ impl Repository {
             }
             let Some(target) = target_of(dir, name, &mut self.deeds) else { continue };
             let is_branch = is_top && name.as_c_str() == c"HEAD" && is_below_refs(&target);
-            let is_held = facts.is_held_in(dir, name, path);
-            if is_branch || is_held || facts.is_old_link(dir, name, path, &target) {
+            let is_held = before.is_held_in(dir, name, path);
+            if is_branch || is_held || before.is_old_link(dir, name, path, &target) {
                 continue;
             }
             remove(dir, name, path.get(top + 1..).unwrap_or_default(), &target, &mut self.deeds);
@@ -189,7 +189,7 @@ fn is_below_refs(target: &CStr) -> bool {
 /// Whether `tree`, relative to a git directory, is a directory of the workspace that says itself that it belongs to
 /// that one, as the work tree of a submodule does. No link is followed. It is not one in a git directory: from there,
 /// `git checkout` writes hooks and configuration that the program itself could not.
-fn is_work_tree(facts: &Facts<'_>, git_dir: BorrowedFd<'_>, tree: &[u8]) -> Result<bool> {
+fn is_work_tree(before: &Before<'_>, git_dir: BorrowedFd<'_>, tree: &[u8]) -> Result<bool> {
     let tree = CString::new(tree).map_err(|_| Errno::EINVAL)?;
     let tree = open::without_links_at(git_dir, &tree)?;
     let text = content::read_at(tree.as_fd(), c".git", LIMITS.file_bytes)?;
@@ -198,20 +198,20 @@ fn is_work_tree(facts: &Facts<'_>, git_dir: BorrowedFd<'_>, tree: &[u8]) -> Resu
     let link = CString::new(format!("/proc/self/fd/{}", fd::number(tree.as_fd()))).map_err(|_| Errno::EINVAL)?;
     let path = content::read_link(&link)?;
     let is_in = |top: &[u8]| path.to_bytes().strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest[0] == b'/');
-    let is_inside = facts.tops.iter().any(|top| is_in(top.path.to_bytes()));
+    let is_inside = before.tops.iter().any(|top| is_in(top.path.to_bytes()));
     let is_gits = path.to_bytes().split(|&byte| byte == b'/').any(|part| part.eq_ignore_ascii_case(b".git"));
     let leads_back = stat::fstat(back.as_fd())?.is_same_file(stat::fstat(git_dir)?);
-    Ok(is_inside && !is_gits && leads_back && !lies_in_git_dir(facts, tree)?)
+    Ok(is_inside && !is_gits && leads_back && !lies_in_git_dir(before, tree)?)
 }
 
 /// Whether a directory of the workspace, or one above it there, is a git directory by its content.
-fn lies_in_git_dir(facts: &Facts<'_>, mut dir: OwnedFd) -> Result<bool> {
+fn lies_in_git_dir(before: &Before<'_>, mut dir: OwnedFd) -> Result<bool> {
     loop {
         if git_dir::is_git_dir_with(|name| stat::has_name(dir.as_fd(), name))? {
             return Ok(true);
         }
         let about = stat::fstat(dir.as_fd())?;
-        if facts.is_top(about) {
+        if before.is_top(about) {
             return Ok(false);
         }
         let above = open::any_mount(dir.as_fd(), c"..", For::Names)?;

@@ -4,8 +4,8 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd};
 
+use super::before::Before;
 use super::change;
-use super::facts::Facts;
 use super::judge::{Judge, OTHER_NAME};
 use super::told::{Deeds, Told};
 use crate::sys::dir::Entries;
@@ -25,8 +25,8 @@ const LONGEST_POINTER: u64 = 8192;
 
 /// Sets aside what the git directory `path` has of an unfinished rebase (or cherry-pick, or `git am`), where going on
 /// with it would execute or obey what was not there before.
-pub(super) fn settle_rebase(facts: &Facts<'_>, dir: BorrowedFd<'_>, path: &[u8], name: &CStr, deeds: &mut Deeds) {
-    let known = facts.commands.get(path);
+pub(super) fn settle_rebase(before: &Before<'_>, dir: BorrowedFd<'_>, path: &[u8], name: &CStr, deeds: &mut Deeds) {
+    let known = before.commands.get(path);
     let why = match rebase::commands(dir, name) {
         Ok(found) if found.iter().all(|command| known.is_some_and(|known| known.contains(&&command[..]))) => return,
         Ok(_) if name == c"rebase-apply" => "holds options that git would obey (git am --continue)",
@@ -87,16 +87,16 @@ fn is_plain_remote(text: &[u8]) -> bool {
 /// Sets aside the `gitdir` of an entry of a worktree, `path`, where it leads out of the workspace: there,
 /// `git worktree repair` would write a `.git`. Of one that was held, it is the user's to lead elsewhere; but a path
 /// into the workspace must still lead there, and not on through a link that the program has made.
-pub(super) fn settle_worktree(facts: &Facts<'_>, dir: BorrowedFd<'_>, path: &[u8], is_held: bool, told: &mut Told) {
+pub(super) fn settle_worktree(before: &Before<'_>, dir: BorrowedFd<'_>, path: &[u8], is_held: bool, told: &mut Told) {
     const NAME: &CStr = c"gitdir";
     let Ok(Some(about)) = stat::look_at(dir, NAME) else { return };
     // Links are removed.
     if about.is_link() {
         return;
     }
-    let is_held = is_held || facts.is_held_in(dir, NAME, path);
+    let is_held = is_held || before.is_held_in(dir, NAME, path);
     let text = content::read_at(dir, NAME, LONGEST_POINTER).ok();
-    let way = text.as_ref().map_or(Way::Out, |text| way(facts, dir, path, text));
+    let way = text.as_ref().map_or(Way::Out, |text| way(before, dir, path, text));
     let mut deeds = Deeds::default();
     if way == Way::Astray || matches!(way, Way::Out | Way::Nowhere) && !is_held {
         let why = match way {
@@ -127,7 +127,7 @@ enum Way {
 }
 
 /// Where the `gitdir` that says `text`, in the directory `path`, leads.
-fn way(facts: &Facts<'_>, dir: BorrowedFd<'_>, path: &[u8], text: &[u8]) -> Way {
+fn way(before: &Before<'_>, dir: BorrowedFd<'_>, path: &[u8], text: &[u8]) -> Way {
     // As git does: what is before `/.git` is the work tree (worktree.c, `get_linked_worktree`), without these blanks at
     // the end.
     let end = text.iter().rposition(|byte| !b" \t\n\r".contains(byte)).map_or(0, |last| last + 1);
@@ -135,10 +135,10 @@ fn way(facts: &Facts<'_>, dir: BorrowedFd<'_>, path: &[u8], text: &[u8]) -> Way 
     let tree = text.strip_suffix(b"/.git").unwrap_or(text);
     let whole = if tree.starts_with(b"/") { tree.to_owned() } else { [path, b"/", tree].concat() };
     let is_meant_inside =
-        plain(&whole).is_some_and(|whole| facts.tops.iter().any(|top| is_below(&whole, top.path.to_bytes())));
+        plain(&whole).is_some_and(|whole| before.tops.iter().any(|top| is_below(&whole, top.path.to_bytes())));
     let Ok(tree) = CString::new(tree) else { return Way::Out };
     let is_there = match open::without_links_at(dir, &tree) {
-        Ok(tree) => is_inside(facts, tree.as_fd()),
+        Ok(tree) => is_inside(before, tree.as_fd()),
         Err(Errno::ENOENT) if is_meant_inside => return Way::Nowhere,
         Err(_) => false,
     };
@@ -150,10 +150,10 @@ fn way(facts: &Facts<'_>, dir: BorrowedFd<'_>, path: &[u8], text: &[u8]) -> Way 
 }
 
 /// Whether an open directory lies in the workspace, by the path that the kernel knows.
-fn is_inside(facts: &Facts<'_>, place: BorrowedFd<'_>) -> bool {
+fn is_inside(before: &Before<'_>, place: BorrowedFd<'_>) -> bool {
     let link = CString::new(format!("/proc/self/fd/{}", fd::number(place)));
     let path = link.map_err(|_| Errno::EINVAL).and_then(|link| content::read_link(&link));
-    path.is_ok_and(|path| facts.tops.iter().any(|top| is_below(path.to_bytes(), top.path.to_bytes())))
+    path.is_ok_and(|path| before.tops.iter().any(|top| is_below(path.to_bytes(), top.path.to_bytes())))
 }
 
 fn is_below(path: &[u8], top: &[u8]) -> bool {
@@ -174,9 +174,9 @@ fn plain(path: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Removes a link `.gitmodules` beside a `.git`: git writes where it leads (`git submodule add`).
-pub(super) fn settle_gitmodules(facts: &Facts<'_>, dir: BorrowedFd<'_>, path: &[u8], told: &mut Told) {
+pub(super) fn settle_gitmodules(before: &Before<'_>, dir: BorrowedFd<'_>, path: &[u8], told: &mut Told) {
     const NAME: &CStr = c".gitmodules";
-    if facts.is_held_in(dir, NAME, path) {
+    if before.is_held_in(dir, NAME, path) {
         return;
     }
     let mut deeds = Deeds::default();

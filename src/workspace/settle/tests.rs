@@ -244,11 +244,11 @@ fn what_was_kept_for_later_is_dealt_with_as_long_as_there_is_time() {
         fs::write(place.0.join(dir).join(".git"), "gitdir: /nowhere").unwrap();
     }
     let (held, links, commands) = (HashMap::new(), HashMap::new(), HashMap::new());
-    let facts = Facts { held, links, commands, tops: &[], names: &[], user: 0 };
+    let before = Before { held, links, commands, tops: &[], names: &[], user: 0 };
     let pointers = ["t", "s/deep"].map(|dir| c_path(&place.0.join(dir)).into_bytes()).to_vec();
-    let found = Found { pointers, ..Found::default() };
+    let deferred = Deferred { pointers, ..Deferred::default() };
     let mut told = Told::default();
-    settle_found(&facts, &Judge::new(Limits { all: Duration::ZERO, ..LIMITS }), &found, &mut told);
+    settle_deferred(&before, &Judge::new(Limits { all: Duration::ZERO, ..LIMITS }), &deferred, &mut told);
     assert!(place.0.join("t/.git").exists());
     let said: Vec<String> = told.finish().iter().map(|settled| String::from_utf8(settled.line()).unwrap()).collect();
     assert!(said.len() == 1 && said[0].starts_with(&format!("{}/t: the look ", place.0.display())), "{said:?}");

@@ -3,7 +3,7 @@
 //! Only the directories of the last levels stay open. The walk finds those above again by `..`, and checks that they
 //! are the same.
 
-use super::facts::{Facts, Found};
+use super::before::{Before, Deferred};
 use super::judge::Judge;
 use super::list::List;
 use super::repository::Repository;
@@ -48,9 +48,9 @@ struct Dir {
 }
 
 pub(super) struct Tree<'t, 'f> {
-    facts: &'t Facts<'f>,
+    before: &'t Before<'f>,
     judge: &'t mut Judge,
-    found: &'t mut Found,
+    deferred: &'t mut Deferred,
     told: &'t mut Told,
     levels: Vec<Level>,
     path: Vec<u8>,
@@ -59,12 +59,12 @@ pub(super) struct Tree<'t, 'f> {
 
 impl<'t, 'f> Tree<'t, 'f> {
     pub(super) fn new(
-        facts: &'t Facts<'f>,
+        before: &'t Before<'f>,
         judge: &'t mut Judge,
-        found: &'t mut Found,
+        deferred: &'t mut Deferred,
         told: &'t mut Told,
     ) -> Tree<'t, 'f> {
-        Tree { facts, judge, found, told, levels: Vec::new(), path: Vec::new(), entries: Entries::new() }
+        Tree { before, judge, deferred, told, levels: Vec::new(), path: Vec::new(), entries: Entries::new() }
     }
 
     /// Walks through `top`, an open place, and all below it, with what is mounted there.
@@ -81,7 +81,7 @@ impl<'t, 'f> Tree<'t, 'f> {
             self.path.extend_from_slice(name.to_bytes());
             let Some(open) = level.open.take() else { continue };
             let here = self.levels.len() - 1;
-            if self.facts.is_held(open.as_fd(), &name, &self.path) {
+            if self.before.is_held(open.as_fd(), &name, &self.path) {
                 self.note_held(open.as_fd(), &name);
                 self.levels[here].open = Some(open);
                 continue;
@@ -99,9 +99,9 @@ impl<'t, 'f> Tree<'t, 'f> {
         if parent_name(&self.path) == b"worktrees"
             && let Ok(Some(about)) = stat::look_at(above, name)
         {
-            self.found.git_dirs.insert((about.device, about.inode));
+            self.deferred.git_dirs.insert((about.device, about.inode));
             if let Ok(open) = open::any_mount(above, name, For::Names) {
-                state::settle_worktree(self.facts, open.as_fd(), &self.path, true, self.told);
+                state::settle_worktree(self.before, open.as_fd(), &self.path, true, self.told);
             }
         }
     }
@@ -133,7 +133,7 @@ impl<'t, 'f> Tree<'t, 'f> {
     /// to them as long as this takes; one of somebody else was closed to the program as well.
     fn open(&mut self, above: BorrowedFd<'_>, name: &CStr) -> Result<Option<Dir>> {
         let mode_to_restore = |about: Stat| {
-            let is_closed = about.permissions() & 0o500 != 0o500 && about.owner == self.facts.user;
+            let is_closed = about.permissions() & 0o500 != 0o500 && about.owner == self.before.user;
             is_closed.then_some(about.permissions())
         };
         match open::any_mount(above, name, For::Listing) {
@@ -169,19 +169,19 @@ impl<'t, 'f> Tree<'t, 'f> {
         let depth = self.levels.len();
         let is_git_dir = self.path.ends_with(b"/.git") || list.parts.is_git_dir();
         let mut repository = is_git_dir.then(|| {
-            self.found.git_dirs.insert((about.device, about.inode));
+            self.deferred.git_dirs.insert((about.device, about.inode));
             Repository::default()
         });
         // `worktrees/NAME` of a git directory, which git takes for one by its `gitdir` alone.
         let is_worktree = above.is_some_and(|git| git + 2 == depth) && parent_name(&self.path) == b"worktrees";
         if is_worktree {
-            state::settle_worktree(self.facts, open.as_fd(), &self.path, false, self.told);
+            state::settle_worktree(self.before, open.as_fd(), &self.path, false, self.told);
         }
         if list.dot_git && list.gitmodules {
-            state::settle_gitmodules(self.facts, open.as_fd(), &self.path, self.told);
+            state::settle_gitmodules(self.before, open.as_fd(), &self.path, self.told);
         }
         if let Some(repository) = &mut repository {
-            repository.settle(self.facts, self.judge, open.as_fd(), &self.path, &list, is_worktree);
+            repository.settle(self.before, self.judge, open.as_fd(), &self.path, &list, is_worktree);
             self.note_tops(open.as_fd());
         }
         let git = if is_git_dir { Some(depth) } else { above };
@@ -193,11 +193,11 @@ impl<'t, 'f> Tree<'t, 'f> {
         };
         let is_done = match around {
             Some((top, around)) => {
-                around.remove_links(self.facts, self.judge, open.as_fd(), &self.path, &list.links, top)
+                around.remove_links(self.before, self.judge, open.as_fd(), &self.path, &list.links, top)
             }
             None => true,
         };
-        if list.pointer && !self.facts.is_held_in(open.as_fd(), c".git", &self.path) {
+        if list.pointer && !self.before.is_held_in(open.as_fd(), c".git", &self.path) {
             self.note_pointer(open.as_fd());
         }
         // The next one to be visited is the last: first what is most often used.
@@ -214,16 +214,16 @@ impl<'t, 'f> Tree<'t, 'f> {
     /// through. More of them, or deeper ones, than anybody has are dealt with at once: they would take memory without
     /// end.
     fn note_tops(&mut self, git_dir: BorrowedFd<'_>) {
-        if self.facts.names.is_empty() || self.facts.is_held_in(git_dir, c"config", &self.path) {
+        if self.before.names.is_empty() || self.before.is_held_in(git_dir, c"config", &self.path) {
             return;
         }
         let mut tops = vec![(self.path.as_slice(), c".")];
         tops.extend(self.path.strip_suffix(b"/.git").map(|around| (around, c"..")));
         for (path, way) in tops {
-            if path.len() <= LONGEST_PATH && self.found.tops.len() < MOST_POINTERS {
-                self.found.tops.push(path.to_owned());
+            if path.len() <= LONGEST_PATH && self.deferred.tops.len() < MOST_POINTERS {
+                self.deferred.tops.push(path.to_owned());
             } else if let Ok(top) = open::any_mount(git_dir, way, For::Names) {
-                names::settle(self.facts, self.judge, top.as_fd(), path, false, self.told);
+                names::settle(self.before, self.judge, top.as_fd(), path, false, self.told);
             }
         }
     }
@@ -231,8 +231,8 @@ impl<'t, 'f> Tree<'t, 'f> {
     /// Keeps the place of a pointer file for later. More of them, or deeper ones, than anybody has are set aside at
     /// once: they would take memory without end.
     fn note_pointer(&mut self, dir: BorrowedFd<'_>) {
-        if self.path.len() <= LONGEST_PATH && self.found.pointers.len() < MOST_POINTERS {
-            self.found.pointers.push(self.path.clone());
+        if self.path.len() <= LONGEST_PATH && self.deferred.pointers.len() < MOST_POINTERS {
+            self.deferred.pointers.push(self.path.clone());
         } else {
             pointer::set_aside(dir, &self.path, "is one too many, or too deep", self.told);
         }

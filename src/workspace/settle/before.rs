@@ -1,4 +1,4 @@
-//! What is known before the walk, and what the walk finds.
+//! What is known before the walk, and what the walk leaves for later.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::{CStr, OsStr};
@@ -13,7 +13,7 @@ use crate::workspace::files::id_of;
 use crate::workspace::links;
 
 /// What is known before the walk.
-pub(super) struct Facts<'a> {
+pub(super) struct Before<'a> {
     /// The identities of the held files, by path.
     pub(super) held: HashMap<&'a [u8], FileId>,
     /// Links that existed before the run, by path.
@@ -27,7 +27,7 @@ pub(super) struct Facts<'a> {
     pub(super) user: u32,
 }
 
-impl Facts<'_> {
+impl Before<'_> {
     /// Whether `path`, which is `name` in `dir`, was held and is still the same file. A path that is too long is not
     /// even looked up, because the lookups would be slow in a very deep tree.
     pub(super) fn is_held(&self, dir: BorrowedFd<'_>, name: &CStr, path: &[u8]) -> bool {
@@ -63,9 +63,9 @@ impl Facts<'_> {
     }
 }
 
-/// What the walk has found for later.
+/// What is dealt with after the walk, when all git directories are known.
 #[derive(Default)]
-pub(super) struct Found {
+pub(super) struct Deferred {
     /// Device and inode number of each git directory that was put in order or is held.
     pub(super) git_dirs: HashSet<(u64, u64)>,
     /// Directories with an entry `.git` that is no directory.
