@@ -15,14 +15,14 @@ use std::fs;
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use super::area::{Area, Missing};
 use super::bounds::Budget;
-use super::files::{c_path, id_of, parts, path_of};
+use super::files::{c_path, id_of, path_of};
 use super::layout::REMOTES;
 use super::rebase;
-use crate::spec::path::MAX_LINKS;
+use crate::spec::path::{Follow, Step};
 use crate::spec::{Settle, SettleCommands, SettleLink};
 use crate::sys::dir::Entries;
 use crate::sys::open::{self, For};
@@ -188,31 +188,22 @@ impl End {
 
     /// The same for a path with a missing part. A link that is made there later would lead elsewhere.
     fn of_missing(path: &Path) -> Option<End> {
-        let (mut done, mut ahead, mut links) = (PathBuf::from("/"), parts(path), 0);
-        while let Some(part) = ahead.pop_front() {
-            if part == Component::ParentDir.as_os_str() {
-                done.pop();
+        let mut follow = Follow::new("/".into(), path);
+        while let Some(step) = follow.step() {
+            if step == Step::Up {
                 continue;
             }
-            done.push(part);
-            let Ok(about) = fs::symlink_metadata(&done) else {
-                done.extend(ahead);
-                break;
-            };
-            if !about.is_symlink() {
-                continue;
+            let Ok(about) = fs::symlink_metadata(follow.place()) else { break };
+            if about.is_symlink() {
+                let target = fs::read_link(follow.place()).ok()?;
+                if !follow.lead_to(&target) {
+                    return None;
+                }
             }
-            links += 1;
-            let target = fs::read_link(&done).ok().filter(|_| links <= MAX_LINKS)?;
-            done.pop();
-            if target.is_absolute() {
-                done = PathBuf::from("/");
-            }
-            let mut next = parts(&target);
-            next.append(&mut ahead);
-            ahead = next;
         }
-        Some(End { path: done, is_there: false })
+        let (mut path, rest) = follow.into_parts();
+        path.extend(&rest);
+        Some(End { path, is_there: false })
     }
 
     /// Whether `link` led here before the program started.
