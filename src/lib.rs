@@ -63,7 +63,10 @@
 //! | what `pinfold doctor` looks at, finds and advises | `doctor/`; the command: `cli/doctor.rs` |
 //! | what is mounted for a workspace, what is held in it | `workspace/`; files besides git's: `workspace/later.rs` |
 //! | what is set aside of repositories that the program makes | `workspace/settle/`; settings that may stay: `workspace/settle/settings.rs`; bounds: `workspace/settle/judge.rs`; what is said: `workspace/settle/told.rs` |
+//! | how git's configuration is read and written; which settings name code | `workspace/config.rs`; `workspace/commands.rs`; of a stranger: `workspace/settle/harmless.rs` |
+//! | what a git directory is | `workspace/git_dir.rs` |
 //! | which links in git directories may stay | `workspace/links.rs` |
+//! | how a path is followed over links on the host | `spec/path.rs`, `Follow` |
 //! | how much is looked at before the program starts | `workspace/bounds.rs` |
 //! | who commits in a workspace | `workspace/identity.rs` |
 //! | what must not be made on the host | `cli/run/footprint.rs` |

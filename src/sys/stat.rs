@@ -93,6 +93,11 @@ impl Stat {
         self.is_char_device() || self.mode & libc::S_IFMT == libc::S_IFBLK
     }
 
+    /// Whether this has more than one name (hard links). The count of a directory is that of the directories in it.
+    pub(crate) fn has_more_names(self) -> bool {
+        self.links > 1
+    }
+
     /// Whether both are the same file: device and inode are equal. An inode number can be reused, so the creation times
     /// must be equal too if both are known.
     pub(crate) fn is_same_file(self, other: Stat) -> bool {
