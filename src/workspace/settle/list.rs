@@ -1,4 +1,4 @@
-//! What the walk notes of a directory.
+//! What the walk notes about the entries of a directory.
 
 use std::ffi::{CStr, CString};
 use std::os::fd::BorrowedFd;

@@ -1,5 +1,6 @@
-//! What the configuration of git names from the top of a work tree, as `core.hooksPath = .husky/_` does. Where the work
-//! tree was there before, it is held. The program can make another one, in which git obeys the same name.
+//! Names in git's configuration that are relative to the top of a work tree (`core.hooksPath = .husky/_`). In a work
+//! tree that existed before the run, the file is held. The program can make another work tree, where git obeys the same
+//! name.
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -17,10 +18,10 @@ use crate::sys::{Errno, Result, content};
 /// Files up to this size are compared with the originals, in bytes. Longer ones are set aside.
 const LONGEST: u64 = 1 << 20;
 
-/// So many entries are compared of one directory, with those below. One with more is set aside.
+/// At most this many entries are compared in a directory and below it. A directory with more is set aside.
 const MOST_ENTRIES: usize = 200;
 
-/// So deep are directories compared.
+/// How deep directories are compared.
 const DEEPEST: usize = 8;
 
 /// Does what [`settle`] does at the top `path`, which is opened.
@@ -59,7 +60,7 @@ pub(super) fn settle(
     }
 }
 
-/// Goes along the path, and no further than to the first link: git would follow that.
+/// Sets aside what is at this name below `top`. Stops at the first link on the way, because git would follow it.
 fn settle_one(before: &Before<'_>, top: BorrowedFd<'_>, path: &[u8], name: &SettleName, told: &mut Told) -> Result<()> {
     let (mut open, mut path): (Option<OwnedFd>, _) = (None, path.to_owned());
     let is_part = |part: &&[u8]| !matches!(*part, b"" | b".");
@@ -103,7 +104,8 @@ fn settle_one(before: &Before<'_>, top: BorrowedFd<'_>, path: &[u8], name: &Sett
     Ok(())
 }
 
-/// Whether `name` in `dir` is what the original is: then a checkout has made it. What cannot be read is not.
+/// Whether `name` in `dir` has the same content as the original. Then a checkout has made it. False if it cannot be
+/// read.
 fn is_same(dir: BorrowedFd<'_>, name: &CStr, original: &CStr) -> bool {
     let whole = original.to_bytes();
     let Some(end) = whole.iter().rposition(|&byte| byte == b'/') else { return false };
@@ -126,7 +128,7 @@ fn is_same_entry(
     let (Some(about), Some(expected)) = (stat::look_at(dir, name)?, stat::look_at(original_dir, original)?) else {
         return Ok(false);
     };
-    // git executes no hook that cannot be executed.
+    // git skips a hook without the permission to execute it.
     let is_more = about.permissions() & 0o111 != 0 && expected.permissions() & 0o111 == 0;
     match (about.kind(), expected.kind()) {
         (Some(Kind::File), Some(Kind::File)) => {

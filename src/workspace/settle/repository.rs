@@ -14,11 +14,11 @@ use crate::workspace::{git_dir, rebase};
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// Names that are dealt with by themselves, whatever they are.
+/// Names that [`Repository::settle`] handles one by one, whatever type of file they are.
 const OWN: [&CStr; 4] = [c"hooks", c"config", c"config.worktree", c"commondir"];
 
-/// A git directory on the walk. Whether it was there before makes no difference: what was there of what git obeys is
-/// held, and the rest the program could write, or put together of things that it had ready for long.
+/// A git directory on the walk. It does not matter whether it existed before the run. Files that git obeyed then are
+/// held, and the program could write all others.
 #[derive(Default)]
 pub(super) struct Repository {
     deeds: Deeds,
@@ -85,7 +85,7 @@ impl Repository {
     fn settle_hooks(&mut self, judge: &Judge, dir: BorrowedFd<'_>, about: Stat) {
         const NAME: &CStr = c"hooks";
         let is_set_aside = if about.is_dir() {
-            // What cannot be listed is taken for the worst.
+            // If it cannot be listed, it may hold hooks.
             if has_hook(judge, dir, NAME) == Ok(false) {
                 return;
             }
@@ -94,7 +94,7 @@ impl Repository {
             set_aside(dir, NAME, "is no directory", &mut self.deeds)
         };
         if is_set_aside {
-            // A repository has one: without it the next box could not protect it.
+            // The next box can only protect a directory that exists.
             let made = with_write(dir, || make::dir_at(dir, NAME, 0o755));
             self.note_failure("cannot make an empty directory hooks", made);
         }
@@ -116,8 +116,8 @@ impl Repository {
         }
     }
 
-    /// `commondir` makes git obey another directory (setup.c, `get_common_dir`). Only an entry of a worktree has one,
-    /// for the repository around it.
+    /// `commondir` makes git obey another directory (setup.c, `get_common_dir`). git makes one only in the entry of a
+    /// worktree, where it names the repository around the entry.
     fn settle_common_dir(&mut self, dir: BorrowedFd<'_>, about: Stat, is_worktree: bool) {
         const NAME: &CStr = c"commondir";
         let text = || content::read_at(dir, NAME, 16);
@@ -128,9 +128,9 @@ impl Repository {
         }
     }
 
-    /// Removes those of `links` in the directory `path`, of which this git directory is the first `top` bytes, or all:
-    /// git writes files without asking whether they are links. Those that were there before stay ([`links`]). False
-    /// where there was no time for all.
+    /// Removes `links`, which are in the directory `path`, because git follows links when it writes files. Links that
+    /// existed before the run stay ([`links`]). The first `top` bytes of `path` are this git directory. Returns false
+    /// if time ran out.
     ///
     /// [`links`]: crate::workspace::links
     pub(super) fn remove_links(
@@ -168,7 +168,7 @@ impl Repository {
     }
 }
 
-/// Whether the directory `name` of `dir` has anything in it but examples.
+/// Whether the directory `name` of `dir` contains anything but examples (`*.sample`).
 fn has_hook(judge: &Judge, dir: BorrowedFd<'_>, name: &CStr) -> Result<bool> {
     let open = open::any_mount(dir, name, For::Listing)?;
     let mut entries = Entries::new();
@@ -180,15 +180,16 @@ fn has_hook(judge: &Judge, dir: BorrowedFd<'_>, name: &CStr) -> Result<bool> {
     Ok(false)
 }
 
-/// What `HEAD` was before it became a file (git-config(1), `core.preferSymlinkRefs`).
+/// Whether this is the target of a `HEAD` that is a link, as old versions of git made it (git-config(1),
+/// `core.preferSymlinkRefs`).
 fn is_below_refs(target: &CStr) -> bool {
     let target = target.to_bytes();
     target.starts_with(b"refs/") && !target.split(|&byte| byte == b'/').any(|part| part == b"..")
 }
 
-/// Whether `tree`, relative to a git directory, is a directory of the workspace that says itself that it belongs to
-/// that one, as the work tree of a submodule does. No link is followed. It is not one in a git directory: from there,
-/// `git checkout` writes hooks and configuration that the program itself could not.
+/// Whether `tree`, relative to a git directory, is a work tree in the workspace whose own `.git` leads back to that git
+/// directory, as in a submodule. No link is followed. The tree must not lie in a git directory: there, `git checkout`
+/// could write hooks and configuration, which the program itself could not.
 fn is_work_tree(before: &Before<'_>, git_dir: BorrowedFd<'_>, tree: &[u8]) -> Result<bool> {
     let tree = CString::new(tree).map_err(|_| Errno::EINVAL)?;
     let tree = open::without_links_at(git_dir, &tree)?;
@@ -204,7 +205,7 @@ fn is_work_tree(before: &Before<'_>, git_dir: BorrowedFd<'_>, tree: &[u8]) -> Re
     Ok(is_inside && !is_gits && leads_back && !lies_in_git_dir(before, tree)?)
 }
 
-/// Whether a directory of the workspace, or one above it there, is a git directory by its content.
+/// Whether `dir`, or a directory above it in the workspace, is a git directory.
 fn lies_in_git_dir(before: &Before<'_>, mut dir: OwnedFd) -> Result<bool> {
     loop {
         if git_dir::is_git_dir_with(|name| stat::has_name(dir.as_fd(), name))? {

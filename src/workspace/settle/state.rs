@@ -1,5 +1,5 @@
-//! What git executes or writes to because of files that it keeps for later: a rebase that is not finished, remotes as
-//! they were before there were settings for them, entries of worktrees.
+//! Files in a git directory that make git execute or write something later: the state of an unfinished rebase, remotes
+//! in their old form (a file for each), and the entries of worktrees.
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -14,7 +14,7 @@ use crate::sys::stat::{self, Kind};
 use crate::sys::{Errno, Result, content, fd};
 use crate::workspace::rebase;
 
-/// So many files of remotes are read; nobody has any.
+/// At most this many files of remotes are read. git makes none any more.
 const MOST_REMOTES: usize = 100;
 
 /// The longest file of a remote, in bytes.
@@ -23,26 +23,26 @@ const LONGEST_REMOTE: u64 = 8192;
 /// The longest `gitdir` of a worktree; no path is longer.
 const LONGEST_POINTER: u64 = 8192;
 
-/// Sets aside what the git directory `path` has of an unfinished rebase (or cherry-pick, or `git am`), where going on
-/// with it would execute or obey what was not there before.
+/// Sets aside the state of an unfinished rebase, cherry-pick or `git am` in the git directory `path`, if it contains
+/// commands or options that it did not contain before the run.
 pub(super) fn settle_rebase(before: &Before<'_>, dir: BorrowedFd<'_>, path: &[u8], name: &CStr, deeds: &mut Deeds) {
     let known = before.commands.get(path);
     let why = match rebase::commands(dir, name) {
         Ok(found) if found.iter().all(|command| known.is_some_and(|known| known.contains(&&command[..]))) => return,
         Ok(_) if name == c"rebase-apply" => "holds options that git would obey (git am --continue)",
         Ok(_) => "holds commands that git would execute (git rebase --continue)",
-        // It is no directory, and git has no use for it.
+        // git ignores what is no directory.
         Err(Errno::ENOTDIR | Errno::ENOENT) => return,
         Err(_) => "cannot be read, and may hold commands that git would execute",
     };
     change::set_aside(dir, name, why, deeds);
 }
 
-/// Sets aside a directory of remotes, where one of them is more than a plain URL.
+/// Sets aside a directory of remotes, if one of them is more than a plain URL.
 pub(super) fn settle_remotes(judge: &Judge, dir: BorrowedFd<'_>, name: &CStr, deeds: &mut Deeds) {
     match has_bad_remote(judge, dir, name) {
         Ok(false) | Err(Errno::ENOTDIR | Errno::ENOENT) => {}
-        // What cannot be read is taken for the worst.
+        // What cannot be read may be harmful.
         Ok(true) | Err(_) => drop(change::set_aside(dir, name, "holds remotes that git would obey", deeds)),
     }
 }
@@ -84,9 +84,9 @@ fn is_plain_remote(text: &[u8]) -> bool {
     text.split(|&byte| byte == b'\n').all(is_plain)
 }
 
-/// Sets aside the `gitdir` of an entry of a worktree, `path`, where it leads out of the workspace: there,
-/// `git worktree repair` would write a `.git`. Of one that was held, it is the user's to lead elsewhere; but a path
-/// into the workspace must still lead there, and not on through a link that the program has made.
+/// Sets aside the `gitdir` of a worktree's entry, `path`, if it leads out of the workspace, because
+/// `git worktree repair` would write a `.git` there. A `gitdir` that was held may lead out, because the user made it.
+/// But if it names a path in the workspace, no link that the program has made may lead from there to somewhere else.
 pub(super) fn settle_worktree(before: &Before<'_>, dir: BorrowedFd<'_>, path: &[u8], is_held: bool, told: &mut Told) {
     const NAME: &CStr = c"gitdir";
     let Ok(Some(about)) = stat::look_at(dir, NAME) else { return };
@@ -119,10 +119,11 @@ pub(super) fn settle_worktree(before: &Before<'_>, dir: BorrowedFd<'_>, path: &[
 enum Way {
     /// To a directory of the workspace.
     Inside,
-    /// To nothing, by its words in the workspace. A checkout may put a link there.
+    /// To nothing, at a path in the workspace. A checkout may put a link there.
     Nowhere,
-    /// By its words into the workspace, but there are links on the way.
+    /// The path is in the workspace, but there are links on the way.
     Astray,
+    /// To a path outside of the workspace.
     Out,
 }
 
@@ -160,7 +161,7 @@ fn is_below(path: &[u8], top: &[u8]) -> bool {
     path.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
 }
 
-/// An absolute path without `.`, `..` and doubled slashes; `None` where it leads above the root.
+/// An absolute path without `.`, `..` and doubled slashes. `None` if it leads above the root.
 fn plain(path: &[u8]) -> Option<Vec<u8>> {
     let mut parts = Vec::new();
     for part in path.split(|&byte| byte == b'/') {

@@ -1,4 +1,4 @@
-//! What is said of what was put in order.
+//! The messages about what was put in order.
 
 use std::ffi::CStr;
 use std::path::PathBuf;

@@ -19,7 +19,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 /// How many levels stay open.
 const OPEN: usize = 32;
 
-/// So many pointer files are followed; there are as many as submodules and worktrees otherwise.
+/// At most this many pointer files are followed. Each submodule and each worktree has one.
 const MOST_POINTERS: usize = 10_000;
 
 /// A directory on the way from the top to where the walk is.
@@ -32,7 +32,7 @@ struct Level {
     path: usize,
     /// The level of the git directory that this lies in, or is.
     git: Option<usize>,
-    /// Where it is one.
+    /// What was done in it, if it is a git directory.
     repository: Option<Repository>,
     /// Its permissions, where it was closed.
     mode: Option<u32>,
@@ -94,7 +94,7 @@ impl<'t, 'f> Tree<'t, 'f> {
         }
     }
 
-    /// An entry of a worktree that nobody could change is a git directory that pointers may lead to.
+    /// Notes a held directory. If it is the entry of a worktree, pointer files may lead to it.
     fn note_held(&mut self, above: BorrowedFd<'_>, name: &CStr) {
         if parent_name(&self.path) == b"worktrees"
             && let Ok(Some(about)) = stat::look_at(above, name)
@@ -120,8 +120,8 @@ impl<'t, 'f> Tree<'t, 'f> {
         }
     }
 
-    /// Ends the walk, since its time is over, and says where. The way back to the top is gone, on which directories are
-    /// closed again.
+    /// Ends the walk because time ran out, and reports where. The walk still goes back to the top, and restores the
+    /// permissions of directories on the way.
     fn cut_short(&mut self) {
         self.told.cut_short(&self.path, self.judge.time());
         for level in &mut self.levels {
@@ -129,8 +129,9 @@ impl<'t, 'f> Tree<'t, 'f> {
         }
     }
 
-    /// Opens a directory for listing. One that the user has closed to themselves, which the program can do, is opened
-    /// to them as long as this takes; one of somebody else was closed to the program as well.
+    /// Opens a directory for listing. The program can take away the user's permissions for a directory of theirs. Then
+    /// this adds them until the walk has left it. Returns `None` for a closed directory of another user, which was
+    /// closed to the program as well.
     fn open(&mut self, above: BorrowedFd<'_>, name: &CStr) -> Result<Option<Dir>> {
         let mode_to_restore = |about: Stat| {
             let is_closed = about.permissions() & 0o500 != 0o500 && about.owner == self.before.user;
@@ -138,7 +139,7 @@ impl<'t, 'f> Tree<'t, 'f> {
         };
         match open::any_mount(above, name, For::Listing) {
             Err(Errno::EACCES) => {
-                // The top is at hand, and while it is closed not even `.` is found in it.
+                // `above` is the top itself. Not even `.` is found in a closed directory.
                 let found = if name == c"." { None } else { Some(open::any_mount(above, name, For::Names)?) };
                 let place = found.as_ref().map_or(above, OwnedFd::as_fd);
                 let about = stat::fstat(place)?;
@@ -200,7 +201,7 @@ impl<'t, 'f> Tree<'t, 'f> {
         if list.pointer && !self.before.is_held_in(open.as_fd(), c".git", &self.path) {
             self.note_pointer(open.as_fd());
         }
-        // The next one to be visited is the last: first what is most often used.
+        // The last one is visited next. `.git` comes first, because it matters most if time runs out.
         if let Some(place) = list.dirs.iter().position(|name| name.as_c_str() == c".git") {
             let last = list.dirs.len() - 1;
             list.dirs.swap(place, last);
@@ -210,9 +211,8 @@ impl<'t, 'f> Tree<'t, 'f> {
         if is_done { Ok(()) } else { Err(Errno::ETIME) }
     }
 
-    /// Keeps the tops of a git directory that was not there before for later: what is there is still to be walked
-    /// through. More of them, or deeper ones, than anybody has are dealt with at once: they would take memory without
-    /// end.
+    /// Keeps the tops of a new git directory for later, because the walk has not been in them yet. If there are too
+    /// many, or they are too deep, they are handled at once. Otherwise they would take memory without end.
     fn note_tops(&mut self, git_dir: BorrowedFd<'_>) {
         if self.before.names.is_empty() || self.before.is_held_in(git_dir, c"config", &self.path) {
             return;
@@ -228,8 +228,8 @@ impl<'t, 'f> Tree<'t, 'f> {
         }
     }
 
-    /// Keeps the place of a pointer file for later. More of them, or deeper ones, than anybody has are set aside at
-    /// once: they would take memory without end.
+    /// Keeps the place of a pointer file for later. If there are too many, or they are too deep, they are set aside at
+    /// once. Otherwise they would take memory without end.
     fn note_pointer(&mut self, dir: BorrowedFd<'_>) {
         if self.path.len() <= LONGEST_PATH && self.deferred.pointers.len() < MOST_POINTERS {
             self.deferred.pointers.push(self.path.clone());
