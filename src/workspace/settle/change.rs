@@ -81,8 +81,8 @@ pub(super) fn with_write<T>(dir: BorrowedFd<'_>, change: impl Fn() -> Result<T>)
     opened_for(change, || Ok(stat::fstat(dir)?.permissions()), |mode| make::set_mode(dir, mode))
 }
 
-/// Makes a change. If the permissions do not allow it, adds them for a moment. Returns the result of the change, even if
-/// the old permissions cannot be restored: the user can do that, and an error would say that nothing was changed.
+/// Makes a change. If the permissions do not allow it, adds them for a moment. Returns the result of the change, even
+/// if the old permissions cannot be restored: the user can do that, and an error would say that nothing was changed.
 pub(super) fn opened_for<T>(
     change: impl Fn() -> Result<T>,
     mode: impl FnOnce() -> Result<u32>,

@@ -99,8 +99,8 @@ fn why(left_out: &[Setting]) -> String {
     format!("has settings that may do harm ({}; a new one has the others)", names.join(", "))
 }
 
-/// The name of a setting for a message: quoted if it could be taken for a part of the message, and without its middle if
-/// it is long.
+/// The name of a setting for a message: quoted if it could be taken for a part of the message, and without its middle
+/// if it is long.
 fn shown(name: &[u8]) -> String {
     const END: usize = 20;
     let letters: Vec<char> = String::from_utf8_lossy(name).chars().collect();

@@ -1,5 +1,6 @@
-//! Names in git's configuration that are relative to the top of a work tree (`core.hooksPath = .husky/_`). In a work tree
-//! that existed before the run, the file is held. The program can make another work tree, where git obeys the same name.
+//! Names in git's configuration that are relative to the top of a work tree (`core.hooksPath = .husky/_`). In a work
+//! tree that existed before the run, the file is held. The program can make another work tree, where git obeys the same
+//! name.
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

@@ -129,8 +129,8 @@ impl Repository {
     }
 
     /// Removes `links`, which are in the directory `path`, because git follows links when it writes files. Links that
-    /// existed before the run stay ([`links`]). The first `top` bytes of `path` are this git directory. Returns false if
-    /// time ran out.
+    /// existed before the run stay ([`links`]). The first `top` bytes of `path` are this git directory. Returns false
+    /// if time ran out.
     ///
     /// [`links`]: crate::workspace::links
     pub(super) fn remove_links(

@@ -130,8 +130,8 @@ impl<'t, 'f> Tree<'t, 'f> {
     }
 
     /// Opens a directory for listing. The program can take away the user's permissions for a directory of theirs. Then
-    /// this adds them until the walk has left it. Returns `None` for a closed directory of another user, which was closed
-    /// to the program as well.
+    /// this adds them until the walk has left it. Returns `None` for a closed directory of another user, which was
+    /// closed to the program as well.
     fn open(&mut self, above: BorrowedFd<'_>, name: &CStr) -> Result<Option<Dir>> {
         let mode_to_restore = |about: Stat| {
             let is_closed = about.permissions() & 0o500 != 0o500 && about.owner == self.before.user;
@@ -211,8 +211,8 @@ impl<'t, 'f> Tree<'t, 'f> {
         if is_done { Ok(()) } else { Err(Errno::ETIME) }
     }
 
-    /// Keeps the tops of a new git directory for later, because the walk has not been in them yet. If there are too many,
-    /// or they are too deep, they are handled at once. Otherwise they would take memory without end.
+    /// Keeps the tops of a new git directory for later, because the walk has not been in them yet. If there are too
+    /// many, or they are too deep, they are handled at once. Otherwise they would take memory without end.
     fn note_tops(&mut self, git_dir: BorrowedFd<'_>) {
         if self.before.names.is_empty() || self.before.is_held_in(git_dir, c"config", &self.path) {
             return;
