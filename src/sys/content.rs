@@ -3,7 +3,7 @@
 use std::ffi::{CStr, CString, OsString};
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 
 use nix::NixPath;
@@ -98,6 +98,13 @@ pub(crate) fn read_without_links(path: &CStr, most: u64) -> Result<Vec<u8>> {
 /// has typed.
 pub(crate) fn read_regular<P: ?Sized + NixPath>(path: &P, most: u64) -> Result<Vec<u8>> {
     read_open(nix::fcntl::open(path, READ, Mode::empty())?, most)
+}
+
+/// Like [`read_regular`], with the attributes of the file that was read.
+pub(crate) fn read_with_attributes<P: ?Sized + NixPath>(path: &P, most: u64) -> Result<(Vec<u8>, Stat)> {
+    let file = nix::fcntl::open(path, READ, Mode::empty())?;
+    let about = super::stat::fstat(file.as_fd())?;
+    Ok((read_open(file, most)?, about))
 }
 
 /// Reads an open file to its end. It must be a regular file (EINVAL, EISDIR), because others may have no end or block

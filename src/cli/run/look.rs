@@ -43,7 +43,7 @@ impl<'a> Desk<'a> {
 
     /// The text of the profile `name`.
     pub(in crate::cli) fn text(&mut self, name: &CStr) -> Result<Vec<u8>, Error> {
-        Ok(self.world.profile(name)?.text.to_vec())
+        Ok(self.world.profile(name, &[])?.text.to_vec())
     }
 
     /// The options of the profile, with those of the profiles that it builds on in their place.
@@ -88,7 +88,7 @@ impl<'a> Desk<'a> {
         command: Vec<CString>,
     ) -> Result<(Spec, impl Frontend + use<>), Error> {
         let Lowered { spec, origins, seen, unheld: _ } = self.lower(name, command, &World::workspace)?;
-        Ok((spec, Native { origins, seen, status: None }))
+        Ok((spec, Native { origins, seen, status: None, is_quiet: false }))
     }
 
     fn lower(

@@ -4,6 +4,7 @@ use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
+use std::rc::Rc;
 
 use super::args::RunArgs;
 use super::footprint::HostEntry;
@@ -84,6 +85,7 @@ impl World {
         let git_home = has_home.map(as_path);
         let variable = |name: &str| variable(name).map(<[u8]>::to_vec);
         let git_config = GitConfig::new(git_home.as_deref(), library.as_deref(), &variable);
+        let cwd = cwd::getcwd().ok();
         let variables = [
             ("HOME", home.clone()),
             ("UID", caller.uid.to_string().into_bytes()),
@@ -92,12 +94,14 @@ impl World {
             ("XDG_CACHE_HOME", below_home("XDG_CACHE_HOME", b"/.cache")),
             ("XDG_DATA_HOME", below_home("XDG_DATA_HOME", b"/.local/share")),
             ("WAYLAND_DISPLAY", wayland),
+            (value::WORKSPACE, cwd.as_ref().map_or_else(Vec::new, |cwd| cwd.to_bytes().to_vec())),
         ];
+        let directory = cwd.as_deref().map(path_of);
         World {
-            cwd: cwd::getcwd().ok(),
+            cwd,
             // The values come from C strings, so there is no NUL.
             variables: variables.map(|(name, value)| (name, CString::new(value).unwrap_or_default())).to_vec(),
-            library: Library::new(library.as_deref()),
+            library: Library::new(library.as_deref(), directory, caller),
             git_config,
             caller,
         }
@@ -215,8 +219,8 @@ impl World {
 }
 
 impl Outside for World {
-    fn profile(&mut self, name: &CStr) -> Result<Text, Error> {
-        self.library.find(name)
+    fn profile(&mut self, name: &CStr, open: &[Rc<[u8]>]) -> Result<Text, Error> {
+        self.library.find(name, open)
     }
 }
 
