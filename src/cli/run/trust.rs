@@ -1,7 +1,7 @@
 //! Which profiles may decide about a box: those that nobody but the caller and the system's administrator can write.
 //!
-//! A profile that is named by its path may lie anywhere, also in a project that somebody else has shared or that earlier
-//! boxes have written to. `World::guard_profiles` adds that nothing in this box can write to it.
+//! A profile that is named by its path may lie anywhere, also in a project that somebody else has shared or that
+//! earlier boxes have written to. `World::guard_profiles` adds that nothing in this box can write to it.
 
 use std::path::{Path, PathBuf};
 
