@@ -15,7 +15,7 @@ use super::world::World;
 use crate::error::Error;
 use crate::host;
 use crate::plan;
-use crate::spec::Spec;
+use crate::spec::{LandlockTier, Spec};
 use crate::supervise::Frontend;
 use crate::workspace::Workspace;
 
@@ -89,6 +89,14 @@ impl<'a> Desk<'a> {
     ) -> Result<(Spec, impl Frontend + use<>), Error> {
         let Lowered { spec, origins, seen, unheld: _ } = self.lower(name, command, &World::workspace)?;
         Ok((spec, Native { origins, seen, status: None, is_quiet: false }))
+    }
+
+    /// What `--landlock only --best-effort` makes of it.
+    pub(in crate::cli) fn without_namespaces(&mut self, name: &CStr, command: Vec<CString>) -> Result<Spec, Error> {
+        let landlock = Some(LandlockTier::Only);
+        let args = RunArgs { command, landlock, best_effort: true, ..self.read(name)? };
+        let lowered = self.world.lowered(args, self.environment, &|| self.world.workspace())?;
+        Ok(lowered.spec)
     }
 
     fn lower(
