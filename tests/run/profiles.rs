@@ -594,3 +594,63 @@ fn a_source_that_is_missing_is_said_to_be() {
         assert!(refused.stderr_text().contains(&format!("\nhint: {hint}")), "{options}: {refused}");
     }
 }
+
+/// What pinfold keeps for itself is closed where a word shows a directory above it, by whatever path.
+#[test]
+fn the_directories_of_pinfold_itself_are_hidden() {
+    for actor in actors() {
+        let place = Place::new("own-files", actor);
+        place.file(".local/state/pinfold/kept/x", "of pinfold\n");
+        place.file(".config/pinfold/profiles/mine.profile", "profile workspace\n");
+        place.file("data/file", "of the host\n");
+        let home = place.home.display().to_string();
+        std::os::unix::fs::symlink(&place.home, place.home.join("project/led")).unwrap();
+        let look = "cat {}/.local/state/pinfold/kept/x {}/.config/pinfold/profiles/mine.profile {}/data/file";
+        for (options, at) in [
+            (format!("--ro {home}"), home.as_str()),
+            (format!("--ro {home}:/h"), "/h"),
+            (format!("--profile base --overlay {home}:/h"), "/h"),
+            (format!("--profile base --ro {home}/project/../:/h"), "/h"),
+        ] {
+            let outcome = place.sh(&options, &look.replace("{}", at)).run();
+            assert_eq!(outcome.stdout_text(), "of the host\n", "{actor:?} {options}: {outcome}");
+            let closed = outcome.stderr_text().matches("Permission denied").count();
+            assert_eq!(closed, 2, "{actor:?} {options}: {outcome}");
+        }
+        // Named itself, it can be looked at. What could write to it is refused, whether it exists or not.
+        let own = format!("--ro {home}/.config/pinfold:/p");
+        assert_eq!(place.sh(&own, "cat /p/profiles/mine.profile").run().done(), "profile workspace\n");
+        for _ in 0..2 {
+            for path in [".local/state", ".local", ".local/state/pinfold"] {
+                let path = place.home.join(path);
+                if !path.exists() {
+                    continue;
+                }
+                let refused = place.sh(&format!("--rw {}", path.display()), "echo it ran").run();
+                assert_eq!((refused.ending(), refused.stdout_text()), ("exit 125".into(), String::new()), "{refused}");
+                assert!(refused.stderr_text().contains(".local/state/pinfold"), "{refused}");
+            }
+            let _gone_the_second_time = fs::remove_dir_all(place.home.join(".local/state/pinfold"));
+        }
+    }
+}
+
+/// With `sudo`, HOME may be that of somebody else, whose profiles do not decide for root.
+#[test]
+fn profiles_of_somebody_else_are_passed_over() {
+    if !Actor::Root.here() {
+        return crate::support::skip("only root can make files of somebody else");
+    }
+    let place = Place::new("anothers", Actor::User);
+    place.file(".config/pinfold/profiles/workspace.profile", "profile workspace\nenv PLANTED=1\n");
+    assert!(place.sh("", "env").run().done().contains("PLANTED=1"));
+    let theirs = Place::new("anothers-root", Actor::Root);
+    let config = place.home.join(".config").display().to_string();
+    let outcome = theirs.sh("", "env").env("XDG_CONFIG_HOME", &config).run();
+    assert_eq!(outcome.ending(), "exit 0", "{outcome}");
+    assert!(!outcome.stdout_text().contains("PLANTED"), "{outcome}");
+    let note =
+        format!("pinfold: note: profiles in {config}/pinfold/profiles are not used: it belongs to somebody else");
+    assert!(outcome.stderr_text().starts_with(&note), "{outcome}");
+    assert_eq!(outcome.stderr_text().matches("not used").count(), 1, "{outcome}");
+}

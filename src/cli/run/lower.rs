@@ -57,7 +57,7 @@ pub(crate) struct Lowered {
 }
 
 /// The [`Op::word`] of an operation that no word asked for.
-const OURS: usize = usize::MAX;
+pub(super) const OURS: usize = usize::MAX;
 
 /// Builds the sandbox that `args` ask for.
 pub(crate) fn lower(mut args: RunArgs, context: &Context<'_>) -> Result<Lowered, Error> {
