@@ -28,7 +28,8 @@
 //! | what can fail, and its words in both dialects | `protocol/stage.rs` |
 //! | the text of an error | `report/failure.rs`; of bubblewrap: `cli/bwrap/messages.rs`; an operation in words: `spec/words.rs`; the `hint:` line below it: `report/hint.rs`, `cli/run/terms.rs` |
 //! | what the library says by itself | `report/library.rs` |
-//! | a suggestion for a word that nothing is called | `suggest.rs`; for an option of a small command: `cli/commands.rs` |
+//! | a suggestion for a word that nothing is called | `suggest.rs`; for an option of `run`: `cli/run/guess.rs`; for an option of a small command: `cli/commands.rs` |
+//! | which profiles may decide about a box | `cli/run/trust.rs`; what this box could write to: `cli/run/world.rs` |
 //! | which field of the spec an error is about, which word asked for it | `error.rs`, `Field`; `cli/run/origin.rs` |
 //! | how text is shown, how a shell is given a word | `error.rs` |
 //! | what a command prints, exit codes of ours | `cli/console.rs`, `cli/exit_code.rs` |

@@ -6,11 +6,13 @@ function __pinfold_values
     switch "$argv"
         case 'run --ro' 'run --ro-try' 'run --rw' 'run --rw-try' 'run --dev' 'run --dev-try' 'run --overlay' 'run --overlay-try'
             echo 1
-        case 'run --mirror' 'run --deny' 'run --tmpfs' 'run --file' 'run --symlink' 'run --proc' 'run --basic-dev' 'run --env'
+        case 'run --mirror' 'run --deny' 'run --deny-try' 'run --tmpfs' 'run --file' 'run --symlink' 'run --proc' 'run --basic-dev'
             echo 1
-        case 'run --workdir' 'run --hostname' 'run --uid' 'run --gid' 'run --keep-fd' 'run --net' 'run --share' 'run --seccomp'
+        case 'run --env' 'run --workdir' 'run --hostname' 'run --uid' 'run --gid' 'run --keep-fd' 'run --net' 'run --share'
             echo 1
-        case 'run --syscall-deny' 'run --syscall-allow' 'run --landlock' 'run --tcp-connect' 'run --tcp-bind' 'run --cap-add' 'run --profile' 'run --json-status-fd'
+        case 'run --seccomp' 'run --syscall-deny' 'run --syscall-allow' 'run --landlock' 'run --tcp-connect' 'run --tcp-bind' 'run --cap-add' 'run --profile'
+            echo 1
+        case 'run --json-status-fd'
             echo 1
         case 'bwrap --args' 'bwrap --argv0' 'bwrap --userns' 'bwrap --userns2' 'bwrap --pidns' 'bwrap --uid' 'bwrap --gid' 'bwrap --hostname'
             echo 1
@@ -158,6 +160,7 @@ complete -c pinfold -n '__pinfold_at run' -l overlay-try -r -F -d 'Like --overla
 complete -c pinfold -n '__pinfold_at run' -l mirror -r -F -d 'Show PATH of the host, read-only; of a link make the same link'
 complete -c pinfold -n '__pinfold_at run' -l workspace -d 'Show the current directory, writable, and start there'
 complete -c pinfold -n '__pinfold_at run' -l deny -r -F -d 'Keep PATH closed: nobody inside can open it'
+complete -c pinfold -n '__pinfold_at run' -l deny-try -r -F -d 'Like --deny, or nothing if PATH does not exist'
 complete -c pinfold -n '__pinfold_at run' -l tmpfs -r -F -d 'Make an empty directory in memory, writable'
 complete -c pinfold -n '__pinfold_at run' -l file -r -F -d 'Copy a file of the host to DEST; the copy is writable'
 complete -c pinfold -n '__pinfold_at run' -l symlink -r -F -d 'Make a symbolic link at PATH that says TARGET'
@@ -189,6 +192,7 @@ complete -c pinfold -n '__pinfold_at run' -f -a '--dry-run=json' -d 'Print what 
 complete -c pinfold -n '__pinfold_at run' -l print-bwrap -d 'Print the line for bubblewrap that does the same, and stop'
 complete -c pinfold -n '__pinfold_at run' -l json-status-fd -x -d 'Report start, errors and exit code on FD, in lines of JSON'
 complete -c pinfold -n '__pinfold_at run' -l verbose -d 'Print the plan on standard error, and go on'
+complete -c pinfold -n '__pinfold_at run' -l quiet -d 'Print no notes'
 complete -c pinfold -n '__pinfold_at run' -l version -d 'Show the version and exit'
 complete -c pinfold -n '__pinfold_at run' -l help -d 'Explain the options and exit; -h only lists them'
 complete -c pinfold -n '__pinfold_at bwrap' -l help -d 'Explain the options and exit'

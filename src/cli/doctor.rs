@@ -53,6 +53,8 @@ pub(super) fn run(words: &[&CStr], environment: &[&CStr]) -> Result<(String, u8)
             (Some(refusal), other.or_else(|_| Desk::of_nobody().lowered(ANYWHERE, program()))?)
         }
     };
-    let report = doctor::examine(&spec, here, environment, &frontend)?;
+    let profile = if here.is_some() { ANYWHERE } else { PROFILE };
+    let alone = desk.without_namespaces(profile, program()).ok();
+    let report = doctor::examine(&spec, alone.as_ref(), here, environment, &frontend)?;
     Ok((if json { report.json() } else { report.text() }, u8::from(!report.works())))
 }

@@ -19,6 +19,19 @@ pub(crate) fn first_wildcard(path: &[u8]) -> Option<usize> {
     path.iter().position(|byte| b"*?[".contains(byte))
 }
 
+/// A pattern that matches `path` and nothing else.
+pub(crate) fn without_wildcards(path: &CStr) -> CString {
+    let mut out = Vec::with_capacity(path.count_bytes());
+    for &byte in path.to_bytes() {
+        match byte {
+            b'*' | b'?' | b'[' => out.extend_from_slice(&[b'[', byte, b']']),
+            byte => out.push(byte),
+        }
+    }
+    // Of a C string, so there is no NUL.
+    CString::new(out).unwrap_or_default()
+}
+
 /// A path in the type of the standard library.
 pub(crate) fn to_os(path: &CStr) -> &OsStr {
     OsStr::from_bytes(path.to_bytes())

@@ -100,6 +100,13 @@ pub(crate) fn read_regular<P: ?Sized + NixPath>(path: &P, most: u64) -> Result<V
     read_open(nix::fcntl::open(path, READ, Mode::empty())?, most)
 }
 
+/// Like [`read_regular`], with the attributes of the file that was read.
+pub(crate) fn read_with_attributes<P: ?Sized + NixPath>(path: &P, most: u64) -> Result<(Vec<u8>, Stat)> {
+    let file = nix::fcntl::open(path, READ, Mode::empty())?;
+    let about = super::stat::fstat(file.as_fd())?;
+    Ok((read_open(file, most)?, about))
+}
+
 /// Reads an open file to its end. It must be a regular file (EINVAL, EISDIR), because others may have no end or block
 /// the reader. It may have `most` bytes at most (EFBIG), even if somebody makes it grow meanwhile: a part is never
 /// taken for the whole.

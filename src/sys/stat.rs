@@ -18,6 +18,8 @@ pub(crate) struct Stat {
     pub(crate) links: u64,
     /// User id of the owner.
     pub(crate) owner: u32,
+    /// Group id.
+    pub(crate) group: u32,
     /// Device number, if this is a device node.
     pub(crate) rdev: u64,
     /// Time of the last change, including names and permissions, in seconds and nanoseconds. No process can set it.
@@ -113,6 +115,7 @@ impl From<nix::sys::stat::FileStat> for Stat {
             inode: stat.st_ino,
             links: stat.st_nlink,
             owner: stat.st_uid,
+            group: stat.st_gid,
             rdev: stat.st_rdev,
             changed: (stat.st_ctime, stat.st_ctime_nsec),
             born: None,
@@ -129,6 +132,7 @@ impl From<&libc::statx> for Stat {
             inode: found.stx_ino,
             links: found.stx_nlink.into(),
             owner: found.stx_uid,
+            group: found.stx_gid,
             rdev: libc::makedev(found.stx_rdev_major, found.stx_rdev_minor),
             changed: (found.stx_ctime.tv_sec, found.stx_ctime.tv_nsec.into()),
             born: has_birth.then_some((found.stx_btime.tv_sec, found.stx_btime.tv_nsec)),

@@ -73,12 +73,12 @@ impl Place {
 }
 
 /// Whether the user wrote it. The profiles that come with pinfold name nothing in a project.
-fn is_typed(origin: &Origin) -> bool {
+pub(super) fn is_typed(origin: &Origin) -> bool {
     origin.profile.as_ref().is_none_or(|(name, _)| name.contains(&b'/'))
 }
 
 /// The host's paths that an operation opens and whose links it follows.
-fn sources(op: &FsOp) -> Vec<&CStr> {
+pub(super) fn sources(op: &FsOp) -> Vec<&CStr> {
     match op {
         FsOp::Bind { source: Source::Path(source), .. } | FsOp::CopyFile { source, .. } => vec![source],
         FsOp::Overlay { layers, .. } => layers.iter().map(AsRef::as_ref).collect(),

@@ -15,7 +15,7 @@ use super::world::World;
 use crate::error::Error;
 use crate::host;
 use crate::plan;
-use crate::spec::Spec;
+use crate::spec::{LandlockTier, Spec};
 use crate::supervise::Frontend;
 use crate::workspace::Workspace;
 
@@ -43,7 +43,7 @@ impl<'a> Desk<'a> {
 
     /// The text of the profile `name`.
     pub(in crate::cli) fn text(&mut self, name: &CStr) -> Result<Vec<u8>, Error> {
-        Ok(self.world.profile(name)?.text.to_vec())
+        Ok(self.world.profile(name, &[])?.text.to_vec())
     }
 
     /// The options of the profile, with those of the profiles that it builds on in their place.
@@ -88,7 +88,15 @@ impl<'a> Desk<'a> {
         command: Vec<CString>,
     ) -> Result<(Spec, impl Frontend + use<>), Error> {
         let Lowered { spec, origins, seen, unheld: _ } = self.lower(name, command, &World::workspace)?;
-        Ok((spec, Native { origins, seen, status: None }))
+        Ok((spec, Native { origins, seen, status: None, is_quiet: false }))
+    }
+
+    /// What `--landlock only --best-effort` makes of it.
+    pub(in crate::cli) fn without_namespaces(&mut self, name: &CStr, command: Vec<CString>) -> Result<Spec, Error> {
+        let landlock = Some(LandlockTier::Only);
+        let args = RunArgs { command, landlock, best_effort: true, ..self.read(name)? };
+        let lowered = self.world.lowered(args, self.environment, &|| self.world.workspace())?;
+        Ok(lowered.spec)
     }
 
     fn lower(
