@@ -218,6 +218,13 @@ fn a_profile_that_others_can_write_is_not_used() {
             let refused = place.pinfold(&words).run();
             assert!(refused.stderr_text().contains("reads its rules from"), "{refused}");
         }
+        // The workspace is such a box too.
+        fs::write(&here, "profile workspace\n").unwrap();
+        for words in [vec!["run", "--profile", "./mine.profile", "env"], vec!["profile", "check", "./mine.profile"]] {
+            let refused = place.pinfold(&words).run();
+            assert_eq!((refused.ending(), refused.stdout_text()), ("exit 125".into(), String::new()), "{refused}");
+            assert!(refused.stderr_text().contains("workspace:7: workspace: the program could write to"), "{refused}");
+        }
         // Where nothing inside can write to it, one in the project is used.
         fs::write(&here, "profile base\nro ${WORKSPACE}\nenv MINE=1\n").unwrap();
         let words = ["run", "--profile", "./mine.profile", "env"];
