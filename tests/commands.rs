@@ -13,7 +13,7 @@ usage: pinfold run [OPTIONS...] [--] COMMAND [ARGS...]
        pinfold bwrap [OPTIONS...] [--] COMMAND [ARGS...]
        pinfold profile list|show|check|diff ...
        pinfold seccomp list|show|compile|check|explain ...
-       pinfold doctor [--json]
+       pinfold doctor [--json] [--quiet]
 ";
     let (code, help, _) = pinfold(&["--help"]);
     assert!(code == 0 && help.starts_with(wanted), "{help}");

@@ -224,9 +224,9 @@ _pinfold_operands() {
     'seccomp list') kinds= options='' ;;
     'seccomp show') kinds=w choices='default build desktop strict @io @file @memory @process @signal @time @sched @identity @socket @ipc @aio @io_uring @sandbox @mount @namespace @ptrace @keyring @bpf @perf @userfaultfd @fanotify @handle @numa @module @boot @clock @admin @rawio @emulation @obsolete' options='' ;;
     'seccomp compile') kinds=f choices='default build desktop strict' options='--arch --cap --kernel -o' ;;
-    'seccomp check') kinds=f choices='default build desktop strict' options='--arch --cap --kernel' ;;
+    'seccomp check') kinds=f choices='default build desktop strict' options='--arch --cap --kernel --quiet' ;;
     'seccomp explain') kinds=- options='--profile --arch --cap --kernel' ;;
-    'doctor') kinds= options='--json' ;;
+    'doctor') kinds= options='--json --quiet' ;;
     esac
 }
 

@@ -276,6 +276,7 @@ complete -c pinfold -n '__pinfold_operand 0 seccomp compile' -f -a 'default buil
 complete -c pinfold -n '__pinfold_at seccomp check' -l arch -x -a 'x86_64 aarch64 riscv64' -d 'ARCH'
 complete -c pinfold -n '__pinfold_at seccomp check' -l cap -x -a 'CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_KILL CAP_SETGID CAP_SETUID CAP_SETPCAP CAP_LINUX_IMMUTABLE CAP_NET_BIND_SERVICE CAP_NET_BROADCAST CAP_NET_ADMIN CAP_NET_RAW CAP_IPC_LOCK CAP_IPC_OWNER CAP_SYS_MODULE CAP_SYS_RAWIO CAP_SYS_CHROOT CAP_SYS_PTRACE CAP_SYS_PACCT CAP_SYS_ADMIN CAP_SYS_BOOT CAP_SYS_NICE CAP_SYS_RESOURCE CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_MKNOD CAP_LEASE CAP_AUDIT_WRITE CAP_AUDIT_CONTROL CAP_SETFCAP CAP_MAC_OVERRIDE CAP_MAC_ADMIN CAP_SYSLOG CAP_WAKE_ALARM CAP_BLOCK_SUSPEND CAP_AUDIT_READ CAP_PERFMON CAP_BPF CAP_CHECKPOINT_RESTORE' -d 'CAP'
 complete -c pinfold -n '__pinfold_at seccomp check' -l kernel -x -d 'X.Y'
+complete -c pinfold -n '__pinfold_at seccomp check' -l quiet -d ''
 complete -c pinfold -n '__pinfold_operand 0 seccomp check' -f -a 'default build desktop strict (__pinfold_slash)'
 complete -c pinfold -n '__pinfold_at seccomp explain' -l profile -x -a 'default build desktop strict (__pinfold_slash)' -d 'NAME|FILE'
 complete -c pinfold -n '__pinfold_at seccomp explain' -l arch -x -a 'x86_64 aarch64 riscv64' -d 'ARCH'
@@ -283,4 +284,5 @@ complete -c pinfold -n '__pinfold_at seccomp explain' -l cap -x -a 'CAP_CHOWN CA
 complete -c pinfold -n '__pinfold_at seccomp explain' -l kernel -x -d 'X.Y'
 complete -c pinfold -n '__pinfold_operand 0 seccomp explain' -f
 complete -c pinfold -n '__pinfold_at doctor' -l json -d ''
+complete -c pinfold -n '__pinfold_at doctor' -l quiet -d ''
 complete -c bwrap -w 'pinfold bwrap'

@@ -53,8 +53,7 @@ impl Report {
 }
 
 /// Looks at this host. `wish` is the box that shall work, `alone` the same without namespaces, `here` why another one
-/// would be refused in this directory,
-/// `inherited` the environment, `frontend` the words of a failure.
+/// would be refused in this directory, `inherited` the environment, `frontend` the words of a failure.
 ///
 /// Each trial runs in processes and namespaces of its own. These processes have ended when this returns. The calling
 /// process must have only one thread.

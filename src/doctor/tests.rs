@@ -315,3 +315,14 @@ fn a_sysctl_is_set_where_it_lasts() {
     let said = advised(&[("usr/lib/sysctl.d/70-x.conf", setting)]);
     assert!(said.contains("> /etc/sysctl.d/zz-userns.conf && sysctl --system"), "{said}");
 }
+
+#[test]
+fn notes_can_be_left_out_and_nothing_else() {
+    let host = Host::healthy().with(&[("proc/sys/dev/tty/legacy_tiocsti", "1\n")]);
+    let mut report = host.report(failing(&[(Trial::Overlay, Errno::ENODEV)]), Rehearsal::Works, Rehearsal::Works);
+    let ids = |report: &super::Report| report.verdict.findings().map(|(_, finding)| finding.id).collect::<Vec<_>>();
+    assert_eq!(ids(&report), ["overlay-missing", "tiocsti"]);
+    report.leave_out_notes();
+    assert_eq!(ids(&report), ["overlay-missing"]);
+    assert!(!text::text(&report).lines().any(|line| line.starts_with("note")));
+}

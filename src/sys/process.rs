@@ -58,9 +58,9 @@ pub(crate) struct Child {
 /// With `same_parent`, the new process is a sibling of the caller.
 ///
 /// The kernel frees a user namespace some time after its last process was waited for (kernel/user_namespace.c,
-/// `__put_user_ns`): 70 ms where it is alone, 1.2 s with the mounts and the network of a box, as measured on Linux 6.18.
-/// Until then it counts for `user.max_user_namespaces`. So where that limit is reached this waits for one that has
-/// ended; a limit of 0 is final.
+/// `__put_user_ns`): 70 ms where it is alone, 1.2 s with the mounts and the network of a box (Linux 6.18). Until then
+/// it counts for `user.max_user_namespaces`. So where that limit is reached this waits for one that has ended; a limit
+/// of 0 is final.
 pub(crate) fn clone(thread: SingleThread, namespaces: NsSet, same_parent: bool) -> Result<Cloned> {
     const TRIES: u32 = 100;
     const PAUSE: std::time::Duration = std::time::Duration::from_millis(20);

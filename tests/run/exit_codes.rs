@@ -147,3 +147,19 @@ fn what_is_missing_everywhere_is_said_to_be() {
     );
     assert_eq!(hint(&["run", "./no-such"]), "./no-such is missing outside too");
 }
+
+/// The profile `build` is advised for what it shows, and for nothing else.
+#[test]
+fn a_profile_is_advised_where_it_helps() {
+    let place = Place::new("advised", Actor::User);
+    for (path, helps) in [(".bun/bin/tool", true), (".local/share/uv/python/x/bin/tool", true), (".mine/tool", false)] {
+        let file = place.file(path, "#!/bin/sh\necho it ran\n");
+        fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let file = file.to_str().unwrap();
+        let hidden = place.pinfold(&["run", file]).run();
+        assert_eq!(hidden.stderr_text().contains("--profile build"), helps, "{hidden}");
+        assert!(hidden.stderr_text().contains("--ro its directory"), "{hidden}");
+        let built = place.pinfold(&["run", "--profile", "build", file]).run();
+        assert_eq!(built.stdout_text() == "it ran\n", helps, "{built}");
+    }
+}

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::lint;
 use super::origin::Origin;
+use super::profile;
 use super::view::{Seen, View};
 use crate::error::{printable, push_printable, quoted};
 use crate::spec::Op;
@@ -95,11 +96,20 @@ pub(super) fn out_of_sight(files: &[CString], start: &CStr, ops: &[Op]) -> Optio
     }
     let mut hint = b"outside it is ".to_vec();
     push_printable(&mut hint, &outside);
-    hint.extend_from_slice(
-        b", which this sandbox does not show: --ro its directory (and what it needs), or --profile build for \
-          toolchains in your home",
-    );
+    hint.extend_from_slice(b", which this sandbox does not show: --ro its directory (and what it needs)");
+    let real = outside.canonicalize().unwrap_or_else(|_| outside.clone());
+    if [&outside, &real].into_iter().any(|path| is_of_build(path)) {
+        hint.extend_from_slice(b", or --profile build for toolchains in your home");
+    }
     Some(String::from_utf8_lossy(&hint).into_owned())
+}
+
+/// Whether the profile `build` shows `path`, which lies in a toolchain of the home.
+fn is_of_build(path: &Path) -> bool {
+    let text = profile::SHIPPED.iter().find(|(name, _)| *name == "build").map_or("", |(_, text)| text);
+    let below = |line: &str| Some(format!("/{}/", line.strip_prefix("ro-try ~/")?));
+    let path = path.to_string_lossy();
+    text.lines().filter_map(below).any(|part| path.contains(&part))
 }
 
 /// A hint for a command that does not look like a program. `is_missing`: no program of this name was found.
