@@ -20,8 +20,8 @@ fn main() -> Result<(), String> {
     let out = std::env::var_os("OUT_DIR").ok_or("cargo gives no OUT_DIR")?;
     let programs = programs().map_err(|error| error.to_string())?;
     // Everything else that this depends on is part of it, and cargo runs it again when it had to be built again.
-    let run_again: &[u8] = b"cargo::rerun-if-changed=src/build.rs\n";
-    let run_again = [run_again, static_or_warning()].concat();
+    let run_again: &[u8] = b"cargo::rerun-if-changed=src/build.rs\ncargo::rerun-if-changed=src/launch.ld\n";
+    let run_again = [run_again, static_or_warning(), &order_of_functions()].concat();
     std::fs::write(Path::new(&out).join("programs.rs"), programs)
         .and_then(|()| std::io::Write::write_all(&mut std::io::stdout(), &run_again))
         .map_err(|error| error.to_string())
@@ -38,6 +38,18 @@ fn static_or_warning() -> &'static [u8] {
         b"cargo::warning=this pinfold will not be static, so it starts slowly and needs its libraries: build for a *-linux-musl \
           target, or set RUSTFLAGS='-C target-feature=+crt-static' and name a --target\n"
     }
+}
+
+/// Gives the linker `launch.ld`, which puts the code of a launch together. Only the toolchain's own linkers are sure to
+/// understand it. An unoptimised program is not measured, so it is linked as it comes.
+fn order_of_functions() -> Vec<u8> {
+    let of_build = |name: &str| std::env::var(name).unwrap_or_default();
+    let chosen = !of_build("RUSTC_LINKER").is_empty() || of_build("CARGO_ENCODED_RUSTFLAGS").contains("fuse-ld");
+    if chosen || of_build("OPT_LEVEL") == "0" {
+        return Vec::new();
+    }
+    let script = Path::new(&of_build("CARGO_MANIFEST_DIR")).join("src/launch.ld");
+    format!("cargo::rustc-link-arg-bin=pinfold=-Wl,-T,{}\n", script.display()).into_bytes()
 }
 
 /// The text of an array of architecture, name and program.

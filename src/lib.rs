@@ -28,7 +28,8 @@
 //! | what can fail, and its words in both dialects | `protocol/stage.rs` |
 //! | the text of an error | `report/failure.rs`; of bubblewrap: `cli/bwrap/messages.rs`; an operation in words: `spec/words.rs`; the `hint:` line below it: `report/hint.rs`, `cli/run/terms.rs` |
 //! | what the library says by itself | `report/library.rs` |
-//! | a suggestion for a word that nothing is called | `suggest.rs`; for an option of a small command: `cli/commands.rs` |
+//! | a suggestion for a word that nothing is called | `suggest.rs`; for an option of `run`: `cli/run/guess.rs`; for an option of a small command: `cli/commands.rs` |
+//! | which profiles may decide about a box | `cli/run/trust.rs`; what this box could write to: `cli/run/world.rs` |
 //! | which field of the spec an error is about, which word asked for it | `error.rs`, `Field`; `cli/run/origin.rs` |
 //! | how text is shown, how a shell is given a word | `error.rs` |
 //! | what a command prints, exit codes of ours | `cli/console.rs`, `cli/exit_code.rs` |
@@ -57,6 +58,7 @@
 //! | `--info-fd`, `--json-status-fd` | `supervise/status.rs` |
 //! | which filters a program gets, what they must let through | `plan/filter.rs` |
 //! | what is compiled before the library is | `build.rs` |
+//! | which functions lie together in the release binary | `launch.ld` |
 //! | seccomp profiles, how they become filters | `seccomp/`; the command: `cli/seccomp.rs` |
 //! | filters in the form of seccompiler | `seccompiler_json.rs` |
 //! | what `pinfold doctor` looks at, finds and advises | `doctor/`; the command: `cli/doctor.rs` |
@@ -65,7 +67,10 @@
 //! | what is kept apart of a run, and put back after it | `workspace/kept/`; the command: `cli/kept.rs` |
 //! | which names are obeyed later, and by what | `workspace/obeyed.rs` |
 //! | which directories need not be read again | `workspace/tree.rs` |
+//! | how git's configuration is read and written; which settings name code | `workspace/config.rs`; `workspace/commands.rs`; of a stranger: `workspace/settle/harmless.rs` |
+//! | what a git directory is | `workspace/git_dir.rs` |
 //! | which links in git directories may stay | `workspace/links.rs` |
+//! | how a path is followed over links on the host | `spec/path.rs`, `Follow` |
 //! | how much is looked at before the program starts | `workspace/bounds.rs` |
 //! | who commits in a workspace | `workspace/identity.rs` |
 //! | what must not be made on the host | `cli/run/footprint.rs` |

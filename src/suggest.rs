@@ -12,7 +12,7 @@ pub(crate) fn did_you_mean(suggestion: Option<&str>) -> String {
 }
 
 /// How many letters must be added, dropped, changed or swapped with their neighbour; upper and lower case are alike.
-fn distance(from: &str, to: &str) -> usize {
+pub(crate) fn distance(from: &str, to: &str) -> usize {
     // A name is short; what is longer than any name is near to none of them.
     if from.len() > 64 {
         return usize::MAX;

@@ -6,11 +6,13 @@ function __pinfold_values
     switch "$argv"
         case 'run --ro' 'run --ro-try' 'run --rw' 'run --rw-try' 'run --dev' 'run --dev-try' 'run --overlay' 'run --overlay-try'
             echo 1
-        case 'run --mirror' 'run --deny' 'run --tmpfs' 'run --file' 'run --symlink' 'run --proc' 'run --basic-dev' 'run --env'
+        case 'run --mirror' 'run --deny' 'run --deny-try' 'run --tmpfs' 'run --file' 'run --symlink' 'run --proc' 'run --basic-dev'
             echo 1
-        case 'run --workdir' 'run --hostname' 'run --uid' 'run --gid' 'run --keep-fd' 'run --net' 'run --share' 'run --seccomp'
+        case 'run --env' 'run --workdir' 'run --hostname' 'run --uid' 'run --gid' 'run --keep-fd' 'run --net' 'run --share'
             echo 1
-        case 'run --syscall-deny' 'run --syscall-allow' 'run --landlock' 'run --tcp-connect' 'run --tcp-bind' 'run --cap-add' 'run --profile' 'run --json-status-fd'
+        case 'run --seccomp' 'run --syscall-deny' 'run --syscall-allow' 'run --landlock' 'run --tcp-connect' 'run --tcp-bind' 'run --cap-add' 'run --profile'
+            echo 1
+        case 'run --json-status-fd'
             echo 1
         case 'bwrap --args' 'bwrap --argv0' 'bwrap --userns' 'bwrap --userns2' 'bwrap --pidns' 'bwrap --uid' 'bwrap --gid' 'bwrap --hostname'
             echo 1
@@ -163,6 +165,7 @@ complete -c pinfold -n '__pinfold_at run' -l overlay-try -r -F -d 'Like --overla
 complete -c pinfold -n '__pinfold_at run' -l mirror -r -F -d 'Show PATH of the host, read-only; of a link make the same link'
 complete -c pinfold -n '__pinfold_at run' -l workspace -d 'Show the current directory, writable, and start there'
 complete -c pinfold -n '__pinfold_at run' -l deny -r -F -d 'Keep PATH closed: nobody inside can open it'
+complete -c pinfold -n '__pinfold_at run' -l deny-try -r -F -d 'Like --deny, or nothing if PATH does not exist'
 complete -c pinfold -n '__pinfold_at run' -l tmpfs -r -F -d 'Make an empty directory in memory, writable'
 complete -c pinfold -n '__pinfold_at run' -l file -r -F -d 'Copy a file of the host to DEST; the copy is writable'
 complete -c pinfold -n '__pinfold_at run' -l symlink -r -F -d 'Make a symbolic link at PATH that says TARGET'
@@ -194,6 +197,7 @@ complete -c pinfold -n '__pinfold_at run' -f -a '--dry-run=json' -d 'Print what 
 complete -c pinfold -n '__pinfold_at run' -l print-bwrap -d 'Print the line for bubblewrap that does the same, and stop'
 complete -c pinfold -n '__pinfold_at run' -l json-status-fd -x -d 'Report start, errors and exit code on FD, in lines of JSON'
 complete -c pinfold -n '__pinfold_at run' -l verbose -d 'Print the plan on standard error, and go on'
+complete -c pinfold -n '__pinfold_at run' -l quiet -d 'Print no notes'
 complete -c pinfold -n '__pinfold_at run' -l version -d 'Show the version and exit'
 complete -c pinfold -n '__pinfold_at run' -l help -d 'Explain the options and exit; -h only lists them'
 complete -c pinfold -n '__pinfold_at bwrap' -l help -d 'Explain the options and exit'
@@ -277,6 +281,7 @@ complete -c pinfold -n '__pinfold_operand 0 seccomp compile' -f -a 'default buil
 complete -c pinfold -n '__pinfold_at seccomp check' -l arch -x -a 'x86_64 aarch64 riscv64' -d 'ARCH'
 complete -c pinfold -n '__pinfold_at seccomp check' -l cap -x -a 'CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_KILL CAP_SETGID CAP_SETUID CAP_SETPCAP CAP_LINUX_IMMUTABLE CAP_NET_BIND_SERVICE CAP_NET_BROADCAST CAP_NET_ADMIN CAP_NET_RAW CAP_IPC_LOCK CAP_IPC_OWNER CAP_SYS_MODULE CAP_SYS_RAWIO CAP_SYS_CHROOT CAP_SYS_PTRACE CAP_SYS_PACCT CAP_SYS_ADMIN CAP_SYS_BOOT CAP_SYS_NICE CAP_SYS_RESOURCE CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_MKNOD CAP_LEASE CAP_AUDIT_WRITE CAP_AUDIT_CONTROL CAP_SETFCAP CAP_MAC_OVERRIDE CAP_MAC_ADMIN CAP_SYSLOG CAP_WAKE_ALARM CAP_BLOCK_SUSPEND CAP_AUDIT_READ CAP_PERFMON CAP_BPF CAP_CHECKPOINT_RESTORE' -d 'CAP'
 complete -c pinfold -n '__pinfold_at seccomp check' -l kernel -x -d 'X.Y'
+complete -c pinfold -n '__pinfold_at seccomp check' -l quiet -d ''
 complete -c pinfold -n '__pinfold_operand 0 seccomp check' -f -a 'default build desktop strict (__pinfold_slash)'
 complete -c pinfold -n '__pinfold_at seccomp explain' -l profile -x -a 'default build desktop strict (__pinfold_slash)' -d 'NAME|FILE'
 complete -c pinfold -n '__pinfold_at seccomp explain' -l arch -x -a 'x86_64 aarch64 riscv64' -d 'ARCH'
@@ -289,4 +294,5 @@ complete -c pinfold -n '__pinfold_operand 0 kept take' -f
 complete -c pinfold -n '__pinfold_operand 1 kept take' -f
 complete -c pinfold -n '__pinfold_operand 0 kept drop' -f
 complete -c pinfold -n '__pinfold_at doctor' -l json -d ''
+complete -c pinfold -n '__pinfold_at doctor' -l quiet -d ''
 complete -c bwrap -w 'pinfold bwrap'

@@ -92,7 +92,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     Command {
         id: Id::Doctor,
         name: "doctor",
-        form: "[--json]",
+        form: "[--json] [--quiet]",
         brief: "say whether boxes work on this host, and if not, what to do",
         subs: &[],
     },
@@ -133,7 +133,7 @@ pub(crate) const SECCOMP: &[Subcommand] = &[
     },
     Subcommand {
         name: "check",
-        form: "NAME|FILE [--arch ARCH] [--cap CAP]... [--kernel X.Y]",
+        form: "NAME|FILE [--arch ARCH] [--cap CAP]... [--kernel X.Y] [--quiet]",
         brief: "Find mistakes in a profile, and prove its filters",
     },
     Subcommand {

@@ -27,7 +27,7 @@ pub(super) const USAGE: &str = "\
 usage: pinfold seccomp list
        pinfold seccomp show NAME|@GROUP
        pinfold seccomp compile NAME|FILE [--arch ARCH] [--cap CAP]... [--kernel X.Y] [-o FILE]
-       pinfold seccomp check NAME|FILE [--arch ARCH] [--cap CAP]... [--kernel X.Y]
+       pinfold seccomp check NAME|FILE [--arch ARCH] [--cap CAP]... [--kernel X.Y] [--quiet]
        pinfold seccomp explain SYSCALL|NUMBER [--profile NAME|FILE] [--arch ARCH] [--cap CAP]... [--kernel X.Y]
 ";
 const HELP: &str = "
@@ -43,6 +43,7 @@ pinfold. What `compile` writes is for `bwrap --seccomp FD`:
       --cap CAP       the program will have this capability; none unless told
       --kernel X.Y    for this version of Linux; the running one unless told
   -o, --output FILE   write there; `-`, which is the default, is standard output
+  -q, --quiet         print no notes
       --profile NAME  explain by this profile instead of `default`
 
 pinfold-seccomp(7) describes profiles and groups.
@@ -64,6 +65,7 @@ struct Words {
     arch: Option<Arch>,
     caps: BTreeSet<String>,
     kernel: Option<(u32, u32)>,
+    quiet: bool,
     output: Option<OsString>,
     profile: Option<OsString>,
 }
@@ -119,6 +121,11 @@ fn parse(words: &[&CStr]) -> Result<Words, Error> {
             }
             Value(word) => {
                 out.operands.push(word);
+                continue;
+            }
+            Short('q') | Long("quiet") => {
+                out.given.push("--quiet");
+                out.quiet = true;
                 continue;
             }
             Short('o') | Long("output") => "-o",
@@ -349,6 +356,9 @@ fn check(words: &Words, name: &OsStr) -> Result<String, Error> {
             Ok(format!("{}: {} instructions, {tried} calls tried", with.join(" and "), program.len()))
         });
         write_line(&mut out, format_args!("{}", line.map_err(|error| within(name, error))?));
+    }
+    if words.quiet {
+        return Ok(out);
     }
     for note in notes {
         write_line(&mut out, format_args!("{note}"));

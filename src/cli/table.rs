@@ -18,10 +18,28 @@ pub(crate) struct Opt<A: 'static> {
     pub text: &'static str,
     /// Its effect.
     pub action: Action<A>,
+    /// How much it opens.
+    pub reach: Reach,
     /// Warn if it is repeated: only the last one counts.
     pub last_wins: bool,
     /// The message for missing values, if it is not "takes two arguments" or the like.
     pub missing: Option<&'static str>,
+}
+
+/// How much an option opens to the program inside. A suggestion for a misspelt option must not open more than was
+/// meant. The order counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Reach {
+    /// It closes something.
+    Closes,
+    /// Nothing of the host is opened or closed.
+    Neutral,
+    /// Something of the host can be read.
+    Reads,
+    /// Something of the host can be changed.
+    Writes,
+    /// Anything else: devices, the network, powers, fewer restrictions. What an option has that says nothing.
+    Opens,
 }
 
 /// The error says what is wrong with a value.
@@ -95,7 +113,14 @@ impl<A> Opt<A> {
         brief: &'static str,
         text: &'static str,
     ) -> Opt<A> {
-        Opt { name, values, brief, text, action, last_wins: false, missing: None }
+        Opt { name, values, brief, text, action, reach: Reach::Opens, last_wins: false, missing: None }
+    }
+
+    /// Sets how much it opens.
+    #[must_use]
+    pub(crate) const fn reach(mut self, reach: Reach) -> Opt<A> {
+        self.reach = reach;
+        self
     }
 
     /// Only the last one counts; repeating it gives a warning.

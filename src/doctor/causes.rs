@@ -5,6 +5,7 @@
 
 use super::facts::{Facts, Launcher};
 use super::finding::{Finding, blocks};
+use super::sysctl;
 use super::trials::Tried;
 use crate::error::quoted;
 use crate::sys::{Errno, error_text};
@@ -22,10 +23,7 @@ pub(super) fn raise_limit(facts: &Facts, kind: &str) -> Vec<String> {
     if facts.in_userns {
         return vec!["start pinfold outside of the sandbox that this runs in, which has set this limit".into()];
     }
-    let raise = format!(
-        "if every user of this host may have them: echo {name}=15000 > /etc/sysctl.d/60-userns.conf && sysctl --system"
-    );
-    vec![LESS.into(), raise]
+    vec![LESS.into(), sysctl::advice(&facts.settings, &name, "15000")]
 }
 
 /// Why no user namespace could be made. `None` if one could, or if it was not tried.
@@ -108,12 +106,7 @@ fn refused_user_namespace(facts: &Facts, errno: Errno) -> Finding {
         return blocks(
             "userns-sysctl-off",
             "user namespaces are off for ordinary users: the sysctl kernel.unprivileged_userns_clone is 0",
-            vec![
-                LESS.into(),
-                "if every user of this host may have them: echo kernel.unprivileged_userns_clone=1 > \
-                 /etc/sysctl.d/60-userns.conf && sysctl --system"
-                    .into(),
-            ],
+            vec![LESS.into(), sysctl::advice(&facts.settings, "kernel.unprivileged_userns_clone", "1")],
         );
     }
     refused(facts, errno, "user-namespace", "a new user namespace")

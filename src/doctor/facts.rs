@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::ids::{self, IdRanges};
 use super::root::Root;
+use super::sysctl;
 use crate::host::{Caller, NAMESPACE_KINDS, Obstacles, covers_of_proc};
 use crate::seccomp::profile::kernel_version;
 use crate::sys::mount::AT_FDCWD;
@@ -24,6 +25,8 @@ pub(super) struct Facts {
     pub(super) obstacles: Obstacles,
     /// The sysctls `user.max_*_namespaces` that can be read.
     pub(super) limits: Vec<(&'static str, u64)>,
+    /// The files that set one of the sysctls at boot, with the name of the sysctl. The last one for a name counts.
+    pub(super) settings: Vec<(String, String)>,
     /// The module parameter of RHEL 7 is off.
     pub(super) userns_module_off: bool,
     /// This process is not in the host's initial user namespace.
@@ -116,6 +119,7 @@ impl Facts {
             release,
             obstacles,
             limits: NAMESPACE_KINDS.into_iter().filter_map(limit).collect(),
+            settings: sysctl::settings(&root),
             userns_module_off: root.line("sys/module/user_namespace/parameters/enable").as_deref() == Some("N"),
             in_userns: !map.is_empty() && map != [(0, 0, 4_294_967_295)],
             is_mapped: map.is_empty() || map.iter().any(|&(at, _, n)| (at..at + n).contains(&u64::from(caller.uid))),

@@ -122,7 +122,7 @@ fn ranges(ranges: &Ranges) -> Value {
     let own = ranges.own.iter().map(|&(first, count)| json!({ "first": first, "count": count }));
     let helper = match ranges.state {
         Helper::Missing => "missing",
-        Helper::Powerless(_) => "powerless",
+        Helper::Powerless => "powerless",
         Helper::Ready => "ready",
     };
     json!({ "helper": helper, "ranges": own.collect::<Vec<_>>() })

@@ -15,6 +15,7 @@ mod rehearsal;
 mod report;
 mod resources;
 mod root;
+mod sysctl;
 mod text;
 mod trials;
 mod verdict;
@@ -51,8 +52,8 @@ impl Report {
     }
 }
 
-/// Looks at this host. `wish` is the box that shall work, `here` why another one would be refused in this directory,
-/// `inherited` the environment, `frontend` the words of a failure.
+/// Looks at this host. `wish` is the box that shall work, `alone` the same without namespaces, `here` why another one
+/// would be refused in this directory, `inherited` the environment, `frontend` the words of a failure.
 ///
 /// Each trial runs in processes and namespaces of its own. These processes have ended when this returns. The calling
 /// process must have only one thread.
@@ -62,6 +63,7 @@ impl Report {
 /// The file of this program gives it privileges, or it cannot have descriptors 0 to 2.
 pub(crate) fn examine(
     wish: &Spec,
+    alone: Option<&Spec>,
     here: Option<Refusal>,
     inherited: &[&CStr],
     frontend: &dyn Frontend,
@@ -80,7 +82,9 @@ pub(crate) fn examine(
     let has_landlock = trials.get(Trial::Landlock) == Tried::Works;
     // That no process can be made is a finding like any other.
     let rehearsals = match trials.stuck {
-        None => Rehearsals::run(wish, has_landlock, caller, inherited, frontend).unwrap_or_else(Rehearsals::none),
+        None => {
+            Rehearsals::run((wish, alone), has_landlock, caller, inherited, frontend).unwrap_or_else(Rehearsals::none)
+        }
         Some(errno) => Rehearsals::none(errno),
     };
     let mut verdict = Verdict::of(&facts, &trials, &rehearsals);

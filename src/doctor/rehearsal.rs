@@ -51,12 +51,17 @@ pub(super) struct Rehearsals {
     pub(super) no_landlock: Rehearsal,
     /// That without a procfs of its own.
     pub(super) no_proc: Rehearsal,
+    /// What `--best-effort` makes of the first one. Advice to use that is given only if it works.
+    pub(super) best_effort: Rehearsal,
+    /// No namespaces at all, by `--landlock only --best-effort`. The same counts for this advice.
+    pub(super) alone: Rehearsal,
 }
 
 impl Rehearsals {
-    /// Makes the sandbox `wish`. If that fails, makes others that ask for less. `has_landlock`: this host has Landlock.
+    /// Makes the sandbox `wish`. If that fails, makes others that ask for less: `alone` is the one without namespaces.
+    /// `has_landlock`: this host has Landlock.
     pub(super) fn run(
-        wish: &Spec,
+        (wish, alone): (&Spec, Option<&Spec>),
         has_landlock: bool,
         caller: Caller,
         inherited: &[&CStr],
@@ -77,14 +82,29 @@ impl Rehearsals {
             less.ops.retain(|op| !matches!(op.fs, FsOp::Proc { .. }));
             rehearse(less, caller, inherited, frontend)?
         };
-        Ok(Rehearsals { full, no_landlock, no_proc })
+        if full.works() {
+            return Ok(Rehearsals { best_effort: full.clone(), alone: full.clone(), full, no_landlock, no_proc });
+        }
+        let best_effort = Spec { best_effort: true, ..wish.clone() };
+        let best_effort = rehearse(best_effort, caller, inherited, frontend)?;
+        let alone = match alone {
+            Some(alone) => rehearse(alone.clone(), caller, inherited, frontend)?,
+            None => full.clone(),
+        };
+        Ok(Rehearsals { full, no_landlock, no_proc, best_effort, alone })
     }
 
     /// The result if nothing could be tried.
     pub(super) fn none(why: Errno) -> Rehearsals {
         let message = format!("cannot try anything here: {}", error_text(why as i32));
         let fails = Rehearsal::Fails { message, hint: None, failure: None };
-        Rehearsals { full: fails.clone(), no_landlock: fails.clone(), no_proc: fails }
+        Rehearsals {
+            full: fails.clone(),
+            no_landlock: fails.clone(),
+            no_proc: fails.clone(),
+            best_effort: fails.clone(),
+            alone: fails,
+        }
     }
 }
 

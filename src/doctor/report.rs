@@ -1,6 +1,7 @@
 //! Everything that the doctor found out.
 
 use super::facts::Facts;
+use super::finding::Severity;
 use super::rehearsal::{Refusal, Rehearsals};
 use super::trials::Trials;
 use super::verdict::Verdict;
@@ -15,6 +16,14 @@ pub(crate) struct Report {
 }
 
 impl Report {
+    /// Removes the findings that are notes.
+    pub(crate) fn leave_out_notes(&mut self) {
+        for area in &mut self.verdict.areas {
+            area.findings.retain(|finding| finding.severity != Severity::Note);
+            area.severity = area.severity.filter(|severity| *severity != Severity::Note);
+        }
+    }
+
     /// Whether `pinfold run true` would work here.
     pub(crate) fn works(&self) -> bool {
         self.rehearsals.full.works() && self.here.is_none()

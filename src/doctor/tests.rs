@@ -166,43 +166,24 @@ fn only(host: &Host, trials: Trials) -> (String, String, String) {
     (all[0].id.into(), all[0].what.clone(), all[0].fix[0].clone())
 }
 
+/// This version uses neither, so nothing is to be done about them.
 #[test]
-fn each_thing_wrong_with_id_ranges_has_words_of_its_own() {
-    let said = |host: &Host, id: &str, what: &str, fix: &str| {
-        let found = only(host, all_work());
-        assert_eq!(found.0, id);
-        assert!(found.1.contains(what) && found.2.contains(fix), "{found:?}");
-    };
-    let host = Host::healthy().without("usr/bin/newuidmap").without("usr/bin/newgidmap");
-    said(&host, "id-helper-missing", "newuidmap, newgidmap", "apt-get install uidmap");
+fn nothing_is_advised_about_ranges_of_ids_and_control_groups() {
+    let bare = Host::healthy().without("usr/bin/newuidmap").without("usr/bin/newgidmap").without("run/user/1000/bus");
+    let bare = bare.with(&[("etc/subuid", ""), ("proc/self/mountinfo", "21 1 8:1 / / rw - ext4 /dev/vda rw\n")]);
+    let report = bare.report(all_work(), Rehearsal::Works, Rehearsal::Works);
+    assert_eq!(report.verdict.findings().count(), 0);
+    let said = text::text(&report);
+    assert!(!said.contains("uidmap") && !said.contains("control group"), "{said}");
     let host = Host::healthy();
     host.mode("usr/bin/newgidmap", 0o755);
-    assert_eq!(host.facts().ids.gids.state, Helper::Powerless("/usr/bin/newgidmap".into()));
-    said(&host, "id-helper-powerless", "/usr/bin/newgidmap", "setcap cap_setgid=ep /usr/bin/newgidmap");
-    let with = |content| Host::healthy().with(&[("etc/subuid", content)]);
-    said(&with("joe:100000:65536\n"), "id-range-missing", "no line for jane", "--add-subuids 165536-231071 jane");
-    said(&with(""), "id-range-missing", "/etc/subuid", "--add-subuids 100000-165535 jane");
-    said(&with("jane:100000:1000\n"), "id-range-small", "only 1000", "--add-subuids 101000-166535 jane");
-    let overlap = with("jane:100000:65536\njoe:165535:65536\n");
-    said(&overlap, "id-range-overlap", "joe", "--del-subuids 100000-165535 --add-subuids 231071-296606 jane");
-    // Adjacent ranges do not overlap. A host that keeps ranges elsewhere gets no finding.
-    let good = with("jane:100000:65536\njoe:165536:65536\n");
-    assert_eq!(good.report(all_work(), Rehearsal::Works, Rehearsal::Works).verdict.findings().count(), 0);
-    let elsewhere = with("").with(&[("etc/nsswitch.conf", "passwd: files\nsubid: sss\n")]);
-    assert_eq!(elsewhere.report(all_work(), Rehearsal::Works, Rehearsal::Works).verdict.findings().count(), 0);
+    assert_eq!(host.facts().ids.gids.state, Helper::Powerless, "a fact for programs");
 }
 
 #[test]
 fn each_thing_that_only_costs_is_named() {
     let host = |files: &[(&str, &str)]| Host::healthy().with(files);
     let id = |host: &Host, trials| only(host, trials).0;
-    let manager = "sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/cgroup.controllers";
-    let (id_of, what, fix) = only(&host(&[(manager, "pids\n")]), all_work());
-    assert_eq!(id_of, "cgroup-controllers");
-    assert!(what.contains("memory, cpu") && fix.contains("Delegate=cpu memory pids"), "{what} {fix}");
-    assert_eq!(id(&Host::healthy().without("run/user/1000/bus"), all_work()), "cgroup-not-delegated");
-    let v1 = host(&[("proc/self/mountinfo", "21 1 8:1 / / rw - ext4 /dev/vda rw\n")]);
-    assert_eq!(id(&v1, all_work()), "cgroup-v2-missing");
     assert_eq!(id(&host(&[("proc/sys/dev/tty/legacy_tiocsti", "1\n")]), all_work()), "tiocsti");
     let healthy = Host::healthy();
     assert_eq!(id(&healthy, failing(&[(Trial::Overlay, Errno::ENODEV)])), "overlay-missing");
@@ -291,4 +272,57 @@ fn the_step_of_a_failure_has_its_stable_name() {
     // In this case no call has failed.
     assert_eq!(error_of(Stage::Unproven, 0), ("lockdown".into(), serde_json::Value::Null));
     assert!(Stage::ALL.iter().all(|stage| stage.step().bytes().all(|byte| byte.is_ascii_lowercase())));
+}
+
+#[test]
+fn no_advice_is_given_that_was_tried_and_does_not_help() {
+    let host = || Host::healthy().with(&[("proc/sys/user/max_user_namespaces", "0\n")]);
+    let fixes = |alone: Rehearsal| {
+        let (full, no_landlock, no_proc, best_effort) = (fails(), fails(), fails(), fails());
+        let rehearsals = Rehearsals { full, no_landlock, no_proc, best_effort, alone };
+        let report = host().report_of(without_userns(Tried::Fails(Errno::ENOSPC)), rehearsals);
+        blocking(&report.verdict)[0].fix.join("\n")
+    };
+    assert!(fixes(Rehearsal::Works).contains("--landlock only --best-effort"));
+    assert!(!fixes(fails()).contains("--landlock only"), "{}", fixes(fails()));
+    assert!(fixes(fails()).contains("max_user_namespaces=15000"));
+}
+
+/// A file that is read later would set it back at the next boot.
+#[test]
+fn a_sysctl_is_set_where_it_lasts() {
+    let advised = |files: &[(&str, &str)]| {
+        let host = Host::healthy().with(&[("proc/sys/user/max_user_namespaces", "0\n")]).with(files);
+        let report = host.report(without_userns(Tried::Fails(Errno::ENOSPC)), fails(), fails());
+        blocking(&report.verdict)[0].fix.last().unwrap().clone()
+    };
+    let ours = "echo user.max_user_namespaces=15000 > /etc/sysctl.d/60-userns.conf";
+    let setting = "# hardened\n-user/max_user_namespaces = 0\n";
+    for files in [
+        &[][..],
+        &[("etc/sysctl.d/10-old.conf", setting)],
+        &[("etc/sysctl.d/99-other.conf", "#user.max_user_namespaces=0\nvm.swappiness=1\n")],
+        // The first directory that has a name counts.
+        &[("usr/lib/sysctl.d/99-x.conf", setting), ("etc/sysctl.d/99-x.conf", "")],
+    ] {
+        assert!(advised(files).contains(ours), "{files:?}: {}", advised(files));
+    }
+    for file in ["etc/sysctl.d/99-hardening.conf", "etc/sysctl.conf"] {
+        let said = advised(&[(file, setting)]);
+        assert!(said.contains(&format!("say user.max_user_namespaces=15000 in /{file}")), "{said}");
+        assert!(!said.contains("60-userns.conf"), "{said}");
+    }
+    let said = advised(&[("usr/lib/sysctl.d/70-x.conf", setting)]);
+    assert!(said.contains("> /etc/sysctl.d/zz-userns.conf && sysctl --system"), "{said}");
+}
+
+#[test]
+fn notes_can_be_left_out_and_nothing_else() {
+    let host = Host::healthy().with(&[("proc/sys/dev/tty/legacy_tiocsti", "1\n")]);
+    let mut report = host.report(failing(&[(Trial::Overlay, Errno::ENODEV)]), Rehearsal::Works, Rehearsal::Works);
+    let ids = |report: &super::Report| report.verdict.findings().map(|(_, finding)| finding.id).collect::<Vec<_>>();
+    assert_eq!(ids(&report), ["overlay-missing", "tiocsti"]);
+    report.leave_out_notes();
+    assert_eq!(ids(&report), ["overlay-missing"]);
+    assert!(!text::text(&report).lines().any(|line| line.starts_with("note")));
 }

@@ -6,7 +6,7 @@ use super::causes::{no_user_namespace, raise_limit, refused, why_not};
 use super::facts::{Facts, Launcher};
 use super::finding::{Area, Finding, Severity, blocks, costs};
 use super::rehearsal::{Refusal, Rehearsal, Rehearsals};
-use super::resources::{cgroups, id_ranges, terminal};
+use super::resources::terminal;
 use super::trials::{Trial, Trials, Tried};
 use crate::host::OLDEST_KERNEL;
 use crate::sys::Errno;
@@ -40,12 +40,11 @@ impl Verdict {
             seccomp(facts, trials),
             landlock(facts, trials, rehearsals),
             overlay(facts, trials),
-            cgroups(&facts.cgroup),
-            id_ranges(&facts.ids),
             terminal(facts),
         ];
         areas.extend(trials.stuck.map(|errno| processes(facts, errno)));
         say_each_cause_once(&mut areas);
+        leave_out_what_does_not_help(&mut areas, rehearsals);
         let findings = || areas.iter().flat_map(|area| &area.findings);
         match &rehearsals.full {
             // A real box is worth more than any reasoning about its parts.
@@ -103,6 +102,22 @@ fn say_each_cause_once(areas: &mut [Area]) {
         area.findings.retain(|finding| !is_cause(finding.id) || known.insert(finding.id));
         if area.findings.is_empty() && before > 0 {
             area.value.push_str(", for the reason above");
+        }
+    }
+}
+
+/// Removes advice that was tried and does not help.
+fn leave_out_what_does_not_help(areas: &mut [Area], rehearsals: &Rehearsals) {
+    for finding in areas.iter_mut().flat_map(|area| &mut area.findings) {
+        finding.fix.retain(|fix| match fix {
+            fix if fix.contains("--landlock only") => rehearsals.alone.works(),
+            fix if fix.contains("--best-effort") => rehearsals.best_effort.works(),
+            _ => true,
+        });
+        if finding.fix.is_empty() {
+            finding
+                .fix
+                .push("start pinfold outside of what this runs in, or change what stands in the way there".into());
         }
     }
 }

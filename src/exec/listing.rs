@@ -90,13 +90,15 @@ impl<'a> Listing<'a> {
     fn add(&mut self, found: &[u8], kind: Option<Kind>) {
         // Some of these mean a name of ASCII letters where case does not count.
         self.is_whole &= found.is_ascii();
-        for (_, listed) in self.names.iter_mut().filter(|(name, _)| name.eq_ignore_ascii_case(found)) {
-            *listed = Listed::Unclearly;
-        }
-        if let (Some(kind @ (Kind::Dir | Kind::File)), Some((_, listed))) =
-            (kind, self.names.iter_mut().find(|(name, _)| *name == found))
-        {
-            *listed = Listed::Plainly { is_dir: kind == Kind::Dir };
+        // Nearly all names differ in this already. With this bit, a letter is the same in both cases.
+        let start = |name: &[u8]| name.first().map(|first| first | 0x20);
+        let is_like = |name: &[u8]| name.len() == found.len() && start(name) == start(found);
+        for (name, listed) in self.names.iter_mut().filter(|(name, _)| is_like(name)) {
+            if *name == found && matches!(kind, Some(Kind::Dir | Kind::File)) {
+                *listed = Listed::Plainly { is_dir: kind == Some(Kind::Dir) };
+            } else if name.eq_ignore_ascii_case(found) {
+                *listed = Listed::Unclearly;
+            }
         }
     }
 

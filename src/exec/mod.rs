@@ -113,9 +113,9 @@ fn set_up<'a>(
     if plan.launch.start == Start::NetworkBeside {
         enter_network(control)?;
     }
+    userns::leave_behind(plan, descriptors, &remarks)?;
     // What else the supervisor has sent was read before.
     remarks.wait_until_said()?;
-    userns::leave_behind(plan, descriptors)?;
     let mut locked = lockdown::lock(plan, descriptors, control, fence)?;
     let kept = if let Fds::Only(kept) = &plan.program.fds { kept.as_slice() } else { &[] };
     descriptors.close_all_but(|fd| plan.lifecycle.sync_fd == Some(fd) || kept.contains(&fd));

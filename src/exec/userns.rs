@@ -4,6 +4,7 @@ use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::joins::join;
+use super::tell::Remarks;
 use crate::plan::{IdMaps, Maps, Plan, Root, Switch, UserIds};
 use crate::protocol::{At, Descriptors, Failure, Outcome, Stage};
 use crate::spec::{FsOp, path};
@@ -24,7 +25,10 @@ pub(super) fn map_ids(ids: &UserIds, proc: BorrowedFd<'_>, spent: &mut Spent) ->
 }
 
 /// Enters the second user namespace. Makes sure that no third one can be made, where the plan asks for that.
-pub(super) fn leave_behind(plan: &Plan, descriptors: &Descriptors) -> Outcome<()> {
+///
+/// In best-effort mode the limit may be missing, as where `/proc/sys` is read-only (systemd's
+/// `ProtectKernelTunables=`, containers): the caller is told. It takes powers away from nobody else.
+pub(super) fn leave_behind(plan: &Plan, descriptors: &Descriptors, remarks: &Remarks<'_>) -> Outcome<()> {
     if let Some(fd) = plan.launch.joins.inner_user {
         join(descriptors, fd, NsSet::USER, Stage::JoinInnerUser)?;
     }
@@ -38,7 +42,14 @@ pub(super) fn leave_behind(plan: &Plan, descriptors: &Descriptors) -> Outcome<()
     }
     if plan.restrictions.lock.limit_userns {
         let limit = own_limit(&plan.root).map_or_else(|| open::write_at(descriptors.proc(), LIMIT), Ok);
-        limit.and_then(|limit| content::write_all(limit.as_fd(), b"0")).stage(Stage::LimitUserNs)?;
+        let limited = limit.and_then(|limit| content::write_all(limit.as_fd(), b"0")).stage(Stage::LimitUserNs);
+        if let Err(failure) = limited {
+            if !plan.root.best_effort {
+                return Err(failure);
+            }
+            remarks.dropped(failure);
+            return Ok(());
+        }
     }
     if plan.restrictions.lock.assert_no_userns {
         // Any error is fine: only success shows that namespaces can still be made.

@@ -22,7 +22,7 @@ impl Denials {
     pub(super) fn of(ops: &[Op]) -> Result<Denials, Error> {
         let mut denials = Denials::default();
         for (index, op) in ops.iter().enumerate() {
-            let FsOp::Deny { path, is_pattern } = &op.fs else { continue };
+            let FsOp::Deny { path, is_pattern, .. } = &op.fs else { continue };
             let path = path.to_bytes();
             // A pattern without wildcards is a path, which fewer things can go wrong with.
             if !*is_pattern || first_wildcard(path).is_none() {
@@ -45,7 +45,7 @@ impl Denials {
 
 /// Whether `op` denies the directory `path` or one above it. Compares the paths as text and does not follow links.
 pub(crate) fn denies(op: &FsOp, path: &CStr) -> bool {
-    let FsOp::Deny { path: denied, is_pattern } = op else { return false };
+    let FsOp::Deny { path: denied, is_pattern, .. } = op else { return false };
     if !is_pattern {
         return Path::new(to_os(path)).starts_with(to_os(denied));
     }
@@ -58,7 +58,11 @@ mod tests {
     use super::*;
 
     fn denials(paths: &[(&std::ffi::CStr, bool)]) -> Result<Denials, Error> {
-        let deny = |&(path, is_pattern): &(&std::ffi::CStr, bool)| FsOp::Deny { path: path.into(), is_pattern };
+        let deny = |&(path, is_pattern): &(&std::ffi::CStr, bool)| FsOp::Deny {
+            path: path.into(),
+            is_pattern,
+            optional: false,
+        };
         let mut ops = vec![Op::new(FsOp::Proc { dest: c"/proc".into() }, 0)];
         ops.extend(paths.iter().map(|path| Op::new(deny(path), 0)));
         Denials::of(&ops)
@@ -88,7 +92,7 @@ mod tests {
             (c"/a/**", true, &[c"/a/b", c"/a/b/c"], &[c"/a", c"/b"]),
             (c"/a*", false, &[c"/a*"], &[c"/ab"]),
         ] {
-            let op = FsOp::Deny { path: denied.into(), is_pattern };
+            let op = FsOp::Deny { path: denied.into(), is_pattern, optional: false };
             assert!(yes.iter().all(|path| denies(&op, path)), "{denied:?}");
             assert!(!no.iter().any(|path| denies(&op, path)), "{denied:?}");
         }

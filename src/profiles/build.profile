@@ -21,6 +21,12 @@ ro-try ~/.local/bin
 ro-try ~/.local/lib
 ro-try ~/.local/pipx
 ro-try ~/go/bin
+ro-try ~/.bun/bin
+ro-try ~/.deno/bin
+ro-try ~/.rbenv
+ro-try ~/.asdf
+ro-try ~/.local/share/mise/installs
+ro-try ~/.local/share/uv/python
 overlay-try ~/go/pkg
 overlay-try ${XDG_CACHE_HOME}/go-build
 overlay-try ${XDG_CACHE_HOME}/pip
@@ -43,6 +49,8 @@ env PKG_CONFIG_PATH
 env RUSTFLAGS
 env RUST_BACKTRACE
 env RUSTUP_TOOLCHAIN
+env RUSTUP_HOME
+env CARGO_HOME
 env CARGO_TERM_COLOR
 env CARGO_BUILD_JOBS
 env JAVA_HOME

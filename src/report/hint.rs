@@ -318,7 +318,7 @@ mod tests {
         let queue = FsOp::Mqueue { dest: c"/x".into() };
         let refused = with_op(Stage::Op, Act::NewFs, Errno::EPERM, Obstacles::default(), Some(&queue)).unwrap();
         assert!(refused.contains("NEW-IPC"), "{refused}");
-        let deny = FsOp::Deny { path: c"/w/*/.env".into(), is_pattern: true };
+        let deny = FsOp::Deny { path: c"/w/*/.env".into(), is_pattern: true, optional: false };
         for act in [Act::Whole, Act::Attach, Act::Match, Act::Keep] {
             let full = with_op(Stage::Op, act, Errno::ENOSPC, Obstacles::default(), Some(&deny)).unwrap();
             assert!(full.contains("fs.mount-max") && full.contains("deny a directory above"), "{act:?}: {full}");

@@ -211,6 +211,9 @@ pub enum FsOp {
         /// like and a new `/dev` are not searched. A link that matches is denied together with its target. A link to a
         /// directory is followed if a part other than `**` matches it.
         is_pattern: bool,
+        /// Deny what is there when the sandbox starts, and nothing where there is nothing. A pattern without a match
+        /// and a path that does not exist are no errors then.
+        optional: bool,
     },
     /// Change the permission bits of something that exists.
     Chmod {

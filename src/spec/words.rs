@@ -84,7 +84,10 @@ fn describe(op: &FsOp, out: &mut Vec<u8>) {
             words(out, "copy ");
             from_to(out, source, " to ", dest);
         }
-        FsOp::Deny { path, is_pattern } => one(out, if *is_pattern { "deny what matches " } else { "deny " }, path),
+        FsOp::Deny { path, is_pattern, optional } => {
+            one(out, if *is_pattern { "deny what matches " } else { "deny " }, path);
+            out.extend_from_slice(if *optional { b" (if it exists)" } else { b"" });
+        }
         FsOp::Chmod { dest, mode } => one(out, &format!("chmod {mode:o} "), dest),
         FsOp::Hostname { name } => one(out, "host name ", name),
     }

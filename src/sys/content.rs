@@ -3,7 +3,7 @@
 use std::ffi::{CStr, CString, OsString};
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 
 use nix::NixPath;
@@ -100,6 +100,13 @@ pub(crate) fn read_regular<P: ?Sized + NixPath>(path: &P, most: u64) -> Result<V
     read_open(nix::fcntl::open(path, READ, Mode::empty())?, most)
 }
 
+/// Like [`read_regular`], with the attributes of the file that was read.
+pub(crate) fn read_with_attributes<P: ?Sized + NixPath>(path: &P, most: u64) -> Result<(Vec<u8>, Stat)> {
+    let file = nix::fcntl::open(path, READ, Mode::empty())?;
+    let about = super::stat::fstat(file.as_fd())?;
+    Ok((read_open(file, most)?, about))
+}
+
 /// Reads an open file to its end. It must be a regular file (EINVAL, EISDIR), because others may have no end or block
 /// the reader. It may have `most` bytes at most (EFBIG), even if somebody makes it grow meanwhile: a part is never
 /// taken for the whole.
@@ -113,10 +120,17 @@ fn read_open(fd: OwnedFd, most: u64) -> Result<Vec<u8>> {
     if about.st_size.unsigned_abs() > most {
         return Err(Errno::EFBIG);
     }
-    // With room for one more byte, the first read takes the whole file and the second one finds its end.
-    let mut text = Vec::with_capacity(about.st_size.unsigned_abs() as usize + 1);
-    match File::from(fd).take(most + 1).read_to_end(&mut text) {
-        Ok(length) if length as u64 > most => Err(Errno::EFBIG),
+    let size = about.st_size.unsigned_abs() as usize;
+    let mut text = vec![0; size + 1];
+    let length = read(fd.as_fd(), &mut text)?;
+    text.truncate(length);
+    // There was room for one more byte, so the file ends here. Some files in /proc have no size, and more to read.
+    if length == size && size > 0 {
+        return Ok(text);
+    }
+    let left = (most + 1).saturating_sub(length as u64);
+    match File::from(fd).take(left).read_to_end(&mut text) {
+        Ok(_) if text.len() as u64 > most => Err(Errno::EFBIG),
         Ok(_) => Ok(text),
         Err(error) => Err(error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)),
     }

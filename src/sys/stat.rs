@@ -22,6 +22,8 @@ pub(crate) struct Stat {
     pub(crate) size: u64,
     /// Time of the last change of the content, in seconds and nanoseconds. Its owner can set it.
     pub(crate) modified: (i64, i64),
+    /// Group id.
+    pub(crate) group: u32,
     /// Device number, if this is a device node.
     pub(crate) rdev: u64,
     /// Time of the last change, including names and permissions, in seconds and nanoseconds. No process can set it.
@@ -97,6 +99,11 @@ impl Stat {
         self.is_char_device() || self.mode & libc::S_IFMT == libc::S_IFBLK
     }
 
+    /// Whether this has more than one name (hard links). The count of a directory is that of the directories in it.
+    pub(crate) fn has_more_names(self) -> bool {
+        self.links > 1
+    }
+
     /// Whether both are the same file: device and inode are equal. An inode number can be reused, so the creation times
     /// must be equal too if both are known.
     pub(crate) fn is_same_file(self, other: Stat) -> bool {
@@ -114,6 +121,7 @@ impl From<nix::sys::stat::FileStat> for Stat {
             owner: stat.st_uid,
             size: stat.st_size.unsigned_abs(),
             modified: (stat.st_mtime, stat.st_mtime_nsec),
+            group: stat.st_gid,
             rdev: stat.st_rdev,
             changed: (stat.st_ctime, stat.st_ctime_nsec),
             born: None,
@@ -132,6 +140,7 @@ impl From<&libc::statx> for Stat {
             owner: found.stx_uid,
             size: found.stx_size,
             modified: (found.stx_mtime.tv_sec, found.stx_mtime.tv_nsec.into()),
+            group: found.stx_gid,
             rdev: libc::makedev(found.stx_rdev_major, found.stx_rdev_minor),
             changed: (found.stx_ctime.tv_sec, found.stx_ctime.tv_nsec.into()),
             born: has_birth.then_some((found.stx_btime.tv_sec, found.stx_btime.tv_nsec)),

@@ -3,19 +3,20 @@
 mod finish;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, VecDeque};
-use std::ffi::{CStr, CString, OsStr, OsString};
+use std::collections::BTreeMap;
+use std::ffi::{CStr, OsStr};
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::bounds::Budget;
+use super::files::{c_path, id_of};
 use super::later::{Names, TABLE, first_part};
-use super::{Unheld, id_of};
+use super::model::Unheld;
 use crate::error::{printable, quoted};
-use crate::spec::path::MAX_LINKS;
+use crate::spec::path::{Follow, Step};
 use crate::spec::{FileId, OnAppear};
 use crate::sys::stat::{self, Kind, Stat};
 use crate::sys::{Errno, content, error_text, io_error_text};
@@ -174,58 +175,46 @@ impl Area {
         if let Some(first) = self.absent.iter().find(|absent| path.starts_with(absent)) {
             return End::Missing { first: first.clone(), whole: path.to_owned() };
         }
-        let (mut done, mut rest) = self.known_part(path);
-        let (mut links, mut about) = (0, None);
-        while let Some(part) = rest.pop_front() {
-            if part == ".." {
-                done.pop();
-                about = None;
+        let mut follow = self.follow_known_part(path);
+        let mut about = None;
+        while let Some(step) = follow.step() {
+            about = None;
+            if step == Step::Up {
                 continue;
             }
-            done.push(part);
-            let found = match stat::look_at_path(&done) {
+            let found = match stat::look_at_path(follow.place()) {
                 Ok(found) => found,
                 Err(Errno::ENOENT) => {
-                    let whole = rest.iter().fold(done.clone(), |whole, part| whole.join(part));
-                    self.remember(&done, false);
-                    return End::Missing { first: done, whole };
+                    self.remember(follow.place(), false);
+                    let (first, rest) = follow.into_parts();
+                    let whole = if rest.as_os_str().is_empty() { first.clone() } else { first.join(rest) };
+                    return End::Missing { first, whole };
                 }
                 Err(errno) => {
                     let barred = [Errno::EACCES, Errno::ELOOP, Errno::ENAMETOOLONG, Errno::ENOTDIR];
-                    let is_barred = barred.contains(&errno);
-                    return End::Unknown { place: done, is_barred, errno };
+                    return unknown(follow, barred.contains(&errno), errno);
                 }
             };
             if !found.is_link() {
                 if found.is_dir() {
-                    self.remember(&done, true);
+                    self.remember(follow.place(), true);
                 }
                 about = Some(found);
                 continue;
             }
-            let Ok(target) = fs::read_link(&done) else {
-                return End::Unknown { place: done, is_barred: false, errno: Errno::ESTALE };
-            };
-            links += 1;
-            if links > MAX_LINKS {
-                return End::Unknown { place: done, is_barred: true, errno: Errno::ELOOP };
+            let Ok(target) = fs::read_link(follow.place()) else { return unknown(follow, false, Errno::ESTALE) };
+            let link = follow.place().to_owned();
+            if !follow.lead_to(&target) {
+                return unknown(follow, true, Errno::ELOOP);
             }
-            if self.can_change(&done) {
-                self.mounts.insert(done.clone(), Access::Link);
-                self.identities.insert(done.clone(), id_of(found));
+            if self.can_change(&link) {
+                self.mounts.insert(link.clone(), Access::Link);
+                self.identities.insert(link, id_of(found));
             }
-            done.pop();
-            about = None;
-            if target.is_absolute() {
-                done = PathBuf::from("/");
-            }
-            let mut ahead = parts(&target);
-            ahead.append(&mut rest);
-            rest = ahead;
         }
-        match about.or_else(|| stat::look_at_path(&done).ok()) {
-            Some(about) => End::There(done, about),
-            None => End::Unknown { place: done, is_barred: false, errno: Errno::ESTALE },
+        match about.or_else(|| stat::look_at_path(follow.place()).ok()) {
+            Some(about) => End::There(follow.into_parts().0, about),
+            None => unknown(follow, false, Errno::ESTALE),
         }
     }
 
@@ -239,13 +228,13 @@ impl Area {
         }
     }
 
-    /// Splits `path` into a first part that is known to have no links, and the rest. Most paths lie in a region, whose
-    /// own path was resolved before it was added.
-    fn known_part(&self, path: &Path) -> (PathBuf, VecDeque<OsString>) {
+    /// Begins to follow `path` after the part that is known to have no links. Most paths lie in a region, whose own
+    /// path was resolved before it was added.
+    fn follow_known_part(&self, path: &Path) -> Follow {
         let around = self.regions.iter().chain(&self.plain).filter(|known| path.starts_with(known));
         let known = around.max_by_key(|known| known.as_os_str().len()).cloned().unwrap_or_else(|| PathBuf::from("/"));
-        let rest = parts(path.strip_prefix(&known).unwrap_or(path));
-        (known, rest)
+        let rest = path.strip_prefix(&known).unwrap_or(path);
+        Follow::new(known, rest)
     }
 
     /// Makes sure that the program can neither change nor replace what `path` leads to. Returns where that is, if it
@@ -364,7 +353,7 @@ impl Area {
             let why = "is a fifo, in which the program could write to whoever reads it";
             self.give_up(place, why, format!("remove it if it is not yours: rm {}", quoted(place)));
         }
-        if about.is_file() && about.links > 1 {
+        if about.is_file() && about.has_more_names() {
             let remedy = "give it a file of its own: cp -p FILE FILE.new && mv FILE.new FILE".into();
             self.give_up(place, "has another name (a hard link), under which the program could write to it", remedy);
         }
@@ -486,15 +475,6 @@ impl Area {
     }
 }
 
-/// A path that came from the kernel has no NUL.
-pub(super) fn c_path(path: &Path) -> CString {
-    CString::new(path.as_os_str().as_bytes()).unwrap_or_default()
-}
-
-pub(super) fn parts(path: &Path) -> VecDeque<OsString> {
-    let part = |part: Component<'_>| match part {
-        Component::Normal(_) | Component::ParentDir => Some(part.as_os_str().to_owned()),
-        Component::Prefix(_) | Component::RootDir | Component::CurDir => None,
-    };
-    path.components().filter_map(part).collect()
+fn unknown(follow: Follow, is_barred: bool, errno: Errno) -> End {
+    End::Unknown { place: follow.into_parts().0, is_barred, errno }
 }

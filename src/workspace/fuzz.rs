@@ -1,6 +1,6 @@
 //! Fuzz target: the configuration of git, which a program in a box may have written.
 
-use super::config;
+use super::{commands, config};
 
 /// What is read, written again as git would write it, reads the same.
 pub(crate) fn git_config(text: &[u8]) {
@@ -14,27 +14,14 @@ pub(crate) fn git_config(text: &[u8]) {
         assert!(is_name || header.contains(&0), "{key:?} is no key");
         let name = if is_name { name } else { "x" };
         assert!(!key.bytes().any(|byte| byte.is_ascii_uppercase()), "{key:?} is not in lower case");
-        if let Some(words) = config::command_words(key, value) {
+        if let Some(words) = commands::command_words(key, value) {
             assert!(words.iter().all(|word| !word.text.is_empty()), "{key:?} {:?}", value.escape_ascii().to_string());
         }
-        let _any_answer_will_do = (config::is_true(value), config::maker(key, value), config::is_path(value));
-        write(&mut again, header, name, value);
+        let _any_answer_will_do = (config::is_true(value), commands::maker(key, value), commands::is_path(value));
+        config::write_setting(&mut again, header, name, value);
     }
     let read: usize = settings.iter().map(|(_, (_, value))| value.len()).sum();
     // "true" is what a key alone means.
     assert!(read <= text.len() + 4 * settings.len(), "more is read than there is");
     assert!(config::parse_with_headers(&again) == settings, "{:?}", again.escape_ascii().to_string());
-}
-
-/// Appends a setting with a header of its own.
-fn write(out: &mut Vec<u8>, header: &[u8], name: &str, value: &[u8]) {
-    out.extend([b"[", header, b"]\n", name.as_bytes(), b" = \""].concat());
-    for &byte in value {
-        match byte {
-            b'\n' => out.extend(b"\\n"),
-            b'"' | b'\\' => out.extend([b'\\', byte]),
-            _ => out.push(byte),
-        }
-    }
-    out.extend(b"\"\n");
 }

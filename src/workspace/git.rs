@@ -7,15 +7,17 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::area::{Area, End, Missing};
-pub(super) use super::layout::path_of;
+use super::files::path_of;
+use super::git_dir::is_git_dir;
 use super::layout::{
-    checkout, common_dir, directories, first_line, is_git_dir, is_module, is_too_deep, is_worktree, is_worktree_of,
-    leads_to, named_work_tree, work_tree,
+    checkout, common_dir, directories, first_line, is_module, is_too_deep, is_worktree, is_worktree_of, leads_to,
+    named_work_tree, work_tree,
 };
+use super::model::Surroundings;
 use super::refuse::Limits;
 use super::scopes::{Named, Scopes};
-use super::walk::Found;
-use super::{Surroundings, config, names};
+use super::walk::Walked;
+use super::{config, names};
 use crate::error::{Error, ErrorKind, push_printable, quoted};
 use crate::spec::{OnAppear, SettleName};
 use crate::sys::io_error_text;
@@ -138,7 +140,7 @@ impl<'a> Repositories<'a> {
     }
 
     /// Adds the repositories that a walk through the workspace has found.
-    pub(super) fn add_nested(&mut self, area: &mut Area, found: &Found) {
+    pub(super) fn add_nested(&mut self, area: &mut Area, found: &Walked) {
         if let Some(above) = &found.too_deep {
             area.tell(above, TOO_DEEP);
         }

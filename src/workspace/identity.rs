@@ -7,9 +7,9 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use super::area::c_path;
-use super::config;
-use super::layout::{LONGEST, expand};
+use super::config::{self, LONGEST};
+use super::files::c_path;
+use super::layout::expand;
 use crate::spec::FsOp;
 use crate::sys::content;
 
@@ -69,26 +69,11 @@ impl Files<'_> {
                 let base = source.parent().unwrap_or(source);
                 let Some(included) = expand(Some(self.home), &value, base) else { continue };
                 self.add(&included, &included, depth + 1);
-                setting(&mut out, header, name, c_path(&included).as_bytes());
+                config::write_setting(&mut out, header, name, c_path(&included).as_bytes());
             } else if KEPT.contains(&key.as_str()) && header.eq_ignore_ascii_case(section.as_bytes()) {
-                setting(&mut out, header, name, &value);
+                config::write_setting(&mut out, header, name, &value);
             }
         }
         out
     }
-}
-
-/// Writes one setting with a section header of its own.
-fn setting(out: &mut Vec<u8>, header: &[u8], name: &str, value: &[u8]) {
-    for part in [b"[", header, b"]\n\t", name.as_bytes(), b" = \""] {
-        out.extend_from_slice(part);
-    }
-    for &byte in value {
-        match byte {
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
-            other => out.push(other),
-        }
-    }
-    out.extend_from_slice(b"\"\n");
 }

@@ -9,23 +9,14 @@ use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::area::c_path;
-use super::config;
-use super::refuse::home_of;
+use super::config::{self, LONGEST};
+use super::files::{c_path, path_of};
+use super::git_dir::is_git_dir;
+use super::users::home_of;
 use crate::sys::{Errno, content};
-
-/// The longest file to read, in bytes. git refuses longer pointer files (setup.c, `read_gitfile_gently`), and people
-/// do not write longer configurations.
-pub(super) const LONGEST: u64 = 1 << 20;
 
 /// Directories in a git directory with a file for each remote (gitrepository-layout(5)). git makes none any more.
 pub(super) const REMOTES: [&CStr; 2] = [c"remotes", c"branches"];
-
-/// Whether git takes this for a git directory (setup.c, `is_git_directory`).
-pub(super) fn is_git_dir(dir: &Path) -> bool {
-    let has_parts = || dir.join("objects").is_dir() && dir.join("refs").is_dir();
-    dir.join("HEAD").symlink_metadata().is_ok() && (has_parts() || dir.join("commondir").is_file())
-}
 
 /// Returns the directory with the objects, hooks and configuration of a git directory. Returns `None` if its
 /// `commondir` leads nowhere.
@@ -110,7 +101,7 @@ pub(super) fn directories(dir: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Reads a file of one line.
+/// Reads a file of one line. git refuses longer pointer files too (setup.c, `read_gitfile_gently`).
 pub(super) fn first_line(file: &Path) -> Option<Vec<u8>> {
     let mut text = content::read_without_links(&c_path(file), LONGEST).ok()?;
     while text.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
@@ -140,9 +131,4 @@ pub(super) fn expand(home: Option<&Path>, value: &[u8], base: &Path) -> Option<P
 pub(super) fn is_too_deep(path: &[u8]) -> bool {
     const ROOM: usize = 512;
     path.len() >= 4096 - ROOM
-}
-
-/// A path as the standard library has it.
-pub(super) fn path_of(bytes: &[u8]) -> &Path {
-    Path::new(OsStr::from_bytes(bytes))
 }

@@ -15,13 +15,14 @@ use std::fs;
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
-use super::area::{Area, Missing, c_path, parts};
+use super::area::{Area, Missing};
 use super::bounds::Budget;
-use super::layout::{REMOTES, path_of};
-use super::{id_of, rebase};
-use crate::spec::path::MAX_LINKS;
+use super::files::{c_path, id_of, path_of};
+use super::layout::REMOTES;
+use super::rebase;
+use crate::spec::path::{Follow, Step};
 use crate::spec::{Settle, SettleCommands, SettleLink};
 use crate::sys::dir::Entries;
 use crate::sys::open::{self, For};
@@ -39,7 +40,7 @@ const MOST_LINKS: usize = 1000;
 
 /// The result of a look.
 #[derive(Default)]
-struct Found {
+struct Recorded {
     links: Vec<Link>,
     commands: Vec<SettleCommands>,
     /// Directories with a file for each remote. git makes none any more, but obeys those that it finds.
@@ -59,7 +60,7 @@ struct Link {
 /// Holds a link that leads into a work tree, and its target. Otherwise the program could put other links at the target,
 /// and nothing looks for links outside of git directories.
 pub(super) fn find(area: &mut Area, git_dirs: &BTreeSet<PathBuf>) -> Settle {
-    let mut found = Found::default();
+    let mut found = Recorded::default();
     let mut left = MOST_DIRS_IN_ALL;
     for git_dir in git_dirs.iter().filter(|dir| area.contains(dir)).cloned().collect::<Vec<_>>() {
         if area.is_over(&git_dir) {
@@ -68,7 +69,7 @@ pub(super) fn find(area: &mut Area, git_dirs: &BTreeSet<PathBuf>) -> Settle {
         let most = left.min(MOST_DIRS);
         left -= look(&git_dir, git_dirs, most, &mut found, &mut area.budget);
     }
-    let Found { links: mut found_links, commands, remotes } = found;
+    let Recorded { links: mut found_links, commands, remotes } = found;
     for dir in remotes {
         area.hold(&dir, Missing::Ignore);
     }
@@ -90,7 +91,7 @@ pub(super) fn find(area: &mut Area, git_dirs: &BTreeSet<PathBuf>) -> Settle {
 }
 
 /// Collects the links below `git_dir` with their targets. Returns how many directories were read, at most `most`.
-fn look(git_dir: &Path, git_dirs: &BTreeSet<PathBuf>, most: usize, found: &mut Found, budget: &mut Budget) -> usize {
+fn look(git_dir: &Path, git_dirs: &BTreeSet<PathBuf>, most: usize, found: &mut Recorded, budget: &mut Budget) -> usize {
     let mut entries = Entries::new();
     let mut waiting = VecDeque::from([git_dir.to_owned()]);
     let mut read = 0;
@@ -100,19 +101,23 @@ fn look(git_dir: &Path, git_dirs: &BTreeSet<PathBuf>, most: usize, found: &mut F
     while let Some(dir) = waiting.pop_front().filter(|_| read < most && found.links.len() < MOST_LINKS) {
         read += 1;
         // Links in a directory that cannot be read are not recorded, so they do not stay.
-        let Ok((open, marks_last)) = open_below(top.as_fd(), git_dir, &dir, marks_last) else { continue };
+        let below =
+            if dir == git_dir { Ok(None) } else { open_below(top.as_fd(), git_dir, &dir, marks_last).map(Some) };
+        let Ok(below) = below else { continue };
+        let (open, marks_last) =
+            below.as_ref().map_or((top.as_fd(), marks_last), |(open, marks)| (open.as_fd(), *marks));
         let is_objects = dir.file_name() == Some(OsStr::new("objects"));
         let is_of_remotes = REMOTES.iter().any(|name| dir == git_dir.join(path_of(name.to_bytes())));
         let mut is_done = false;
-        while !is_done && entries.read(open.as_fd()).unwrap_or(false) && !budget.is_late(|| dir.clone()) {
+        while !is_done && entries.read(open).unwrap_or(false) && !budget.is_late(|| dir.clone()) {
             is_done = marks_last && entries.is_last();
             for (name, kind) in entries.iter() {
-                let kind = kind.or_else(|| stat::look_at(open.as_fd(), name).ok().flatten()?.kind());
+                let kind = kind.or_else(|| stat::look_at(open, name).ok().flatten()?.kind());
                 let path = || dir.join(OsStr::from_bytes(name.to_bytes()));
                 match kind {
                     Some(Kind::Link) => {
-                        let target = content::read_link_at(open.as_fd(), name).ok();
-                        let about = stat::look_at(open.as_fd(), name).ok().flatten();
+                        let target = content::read_link_at(open, name).ok();
+                        let about = stat::look_at(open, name).ok().flatten();
                         found.links.extend(target.zip(about).map(|(target, about)| Link {
                             path: path(),
                             target,
@@ -123,7 +128,7 @@ fn look(git_dir: &Path, git_dirs: &BTreeSet<PathBuf>, most: usize, found: &mut F
                         found.remotes.push(dir.clone());
                     }
                     Some(Kind::Dir) if dir == git_dir && rebase::STATES.contains(&name) => {
-                        found.add_commands(git_dir, open.as_fd(), name);
+                        found.add_commands(git_dir, open, name);
                         waiting.push_back(path());
                     }
                     Some(Kind::Dir) if !(is_objects && is_fan_out(name.to_bytes())) => waiting.push_back(path()),
@@ -131,14 +136,16 @@ fn look(git_dir: &Path, git_dirs: &BTreeSet<PathBuf>, most: usize, found: &mut F
                 }
             }
         }
-        spent.add(open);
+        if let Some((open, _)) = below {
+            spent.add(open);
+        }
         // A git directory in this one gets a look of its own.
         waiting.retain(|dir| !git_dirs.contains(dir));
     }
     read
 }
 
-impl Found {
+impl Recorded {
     /// Records the commands in the directory `state` of a git directory. If it cannot be read, none of them stays.
     fn add_commands(&mut self, git_dir: &Path, open: BorrowedFd<'_>, state: &CStr) {
         if let Ok(commands) = rebase::commands(open, state)
@@ -149,10 +156,10 @@ impl Found {
     }
 }
 
-/// Opens `dir`, which is `git_dir` or lies below it. `top` is the open `git_dir`. `marks_last` says whether the file
+/// Opens `dir`, which lies below `git_dir`. `top` is the open `git_dir`. `marks_last` says whether the file
 /// system of `top` marks the last entry of a directory. Also returns the answer for `dir`.
 fn open_below(top: BorrowedFd<'_>, git_dir: &Path, dir: &Path, marks_last: bool) -> Result<(OwnedFd, bool), Errno> {
-    let name = dir.strip_prefix(git_dir).ok().filter(|name| !name.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = dir.strip_prefix(git_dir).unwrap_or(dir);
     match open::same_mount(top, &c_path(name), For::Listing) {
         // There is a mount point on the way.
         Err(Errno::EXDEV) => open::any_mount(top, &c_path(name), For::Listing).map(|open| (open, false)),
@@ -187,31 +194,22 @@ impl End {
 
     /// The same for a path with a missing part. A link that is made there later would lead elsewhere.
     fn of_missing(path: &Path) -> Option<End> {
-        let (mut done, mut ahead, mut links) = (PathBuf::from("/"), parts(path), 0);
-        while let Some(part) = ahead.pop_front() {
-            if part == Component::ParentDir.as_os_str() {
-                done.pop();
+        let mut follow = Follow::new("/".into(), path);
+        while let Some(step) = follow.step() {
+            if step == Step::Up {
                 continue;
             }
-            done.push(part);
-            let Ok(about) = fs::symlink_metadata(&done) else {
-                done.extend(ahead);
-                break;
-            };
-            if !about.is_symlink() {
-                continue;
+            let Ok(about) = fs::symlink_metadata(follow.place()) else { break };
+            if about.is_symlink() {
+                let target = fs::read_link(follow.place()).ok()?;
+                if !follow.lead_to(&target) {
+                    return None;
+                }
             }
-            links += 1;
-            let target = fs::read_link(&done).ok().filter(|_| links <= MAX_LINKS)?;
-            done.pop();
-            if target.is_absolute() {
-                done = PathBuf::from("/");
-            }
-            let mut next = parts(&target);
-            next.append(&mut ahead);
-            ahead = next;
         }
-        Some(End { path: done, is_there: false })
+        let (mut path, rest) = follow.into_parts();
+        path.extend(&rest);
+        Some(End { path, is_there: false })
     }
 
     /// Whether `link` led here before the program started.

@@ -45,16 +45,21 @@
 
 mod area;
 mod bounds;
+mod commands;
+mod common;
 mod config;
+mod files;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod git;
+mod git_dir;
 mod identity;
 #[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "a launch will make entries"))]
 pub(crate) mod kept;
 mod later;
 mod layout;
 mod links;
+mod model;
 mod names;
 #[cfg_attr(not(test), expect(dead_code, reason = "the guard of writable places will ask it"))]
 mod obeyed;
@@ -66,103 +71,27 @@ mod settle;
 mod tests;
 #[cfg_attr(not(test), expect(dead_code, reason = "the search for repositories will use it"))]
 mod tree;
+mod users;
 mod walk;
 
-use std::borrow::Cow;
 use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, push_printable};
-use crate::spec::{FileId, FsOp, Settle, Watch};
+use crate::spec::Settle;
 use crate::sys::io_error_text;
 use crate::sys::stat::{self, Stat};
 use area::Area;
 use bounds::{BOUNDS, Bounds, Budget};
+pub(crate) use common::GitConfig;
+use files::{c_path, id_of};
 pub(crate) use identity::identity;
+pub(crate) use model::{Surroundings, Unheld, Workspace};
 pub(crate) use names::folded as folded_name;
-pub(crate) use scopes::Common as GitConfig;
 pub(crate) use settle::{Settled, settle};
-
-/// The directory that the user works in, and what belongs to the user.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Surroundings<'a> {
-    /// The directory, absolute.
-    pub(crate) cwd: &'a Path,
-    /// `$HOME`, if it is set.
-    pub(crate) home: Option<&'a Path>,
-    /// `$XDG_RUNTIME_DIR`, if it is set.
-    pub(crate) runtime_dir: Option<&'a Path>,
-    /// The user's id.
-    pub(crate) uid: u32,
-    /// The git configuration that applies to every repository.
-    pub(crate) git_config: &'a GitConfig,
-}
-
-/// What to mount for a workspace, and what to look for afterwards.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Workspace {
-    /// Files that say who commits, for a box with a home of its own. [`find`] leaves this empty: see [`identity`].
-    pub(crate) identity: Vec<FsOp>,
-    /// Binds, in order.
-    pub(crate) ops: Vec<FsOp>,
-    /// What must be held and cannot be, and what the user must know about how something is held.
-    pub(crate) unheld: Vec<Unheld>,
-    /// Names that do not exist yet and are looked for afterwards.
-    pub(crate) watch: Vec<Watch>,
-    /// What to put in order afterwards.
-    pub(crate) settle: Settle,
-}
-
-/// A file that the host would obey and the program could write.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Unheld {
-    pub(crate) path: PathBuf,
-    /// The rest of the message, after the path.
-    pub(crate) why: Cow<'static, str>,
-    /// The setting that names it, if any.
-    pub(crate) named_by: Option<String>,
-    /// What to do about it.
-    pub(crate) remedy: String,
-    /// Whether it stops the run. Otherwise it is only reported.
-    pub(crate) stops: bool,
-}
-
-impl Unheld {
-    /// `PATH WHY; KEY in FILE names it`, in printable characters.
-    pub(crate) fn message(&self) -> Vec<u8> {
-        let mut message = Vec::new();
-        push_printable(&mut message, &self.path);
-        message.push(b' ');
-        message.extend_from_slice(self.why.as_bytes());
-        if let Some(named_by) = &self.named_by {
-            message.extend_from_slice(format!("; {named_by} names it").as_bytes());
-        }
-        message
-    }
-}
-
-impl Workspace {
-    /// The error about the first unheld file that stops the run, if there is one.
-    pub(crate) fn refusal(&self) -> Option<Error> {
-        let mut stopping = self.unheld.iter().filter(|unheld| unheld.stops);
-        let first = stopping.next()?;
-        let mut message = b"Can't protect the workspace: ".to_vec();
-        message.extend_from_slice(&first.message());
-        let more = stopping.count();
-        if more > 0 {
-            message.extend_from_slice(format!(" ({more} more like this)").as_bytes());
-        }
-        Some(Error::new(ErrorKind::Unsafe, message).with_hint(Some(first.remedy.clone())))
-    }
-}
-
-/// The identity of the file behind `about`.
-fn id_of(about: Stat) -> FileId {
-    FileId { device: about.device, inode: about.inode, born: about.born }
-}
 
 /// Resolves the links in `path`, and looks at the file there.
 fn without_links(path: &Path) -> std::io::Result<(PathBuf, Stat)> {
-    let look = |path: &Path| stat::look_without_links(&area::c_path(path));
+    let look = |path: &Path| stat::look_without_links(&c_path(path));
     // The path usually comes from getcwd(2), which returns one without links.
     let is_plain = path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
     if is_plain && let Ok(Some(about)) = look(path) {

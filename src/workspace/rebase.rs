@@ -7,7 +7,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use super::config;
 use super::names::is_recordable;
 use crate::sys::open::{self, For};
-use crate::sys::{Errno, Result, content, stat};
+use crate::sys::stat::{self, Stat};
+use crate::sys::{Errno, Result, content};
 
 /// The directories in a git directory where git keeps that state.
 pub(super) const STATES: [&CStr; 3] = [c"rebase-merge", c"rebase-apply", c"sequencer"];
@@ -64,7 +65,7 @@ pub(super) fn commands(git_dir: BorrowedFd<'_>, state: &CStr) -> Result<Vec<Vec<
     let open = open::any_mount(git_dir, state, For::Names)?;
     let read = |name| {
         // A program of a later run may write to it under another name, where nobody looks.
-        if stat::look_at(open.as_fd(), name)?.is_some_and(|about| about.links > 1) {
+        if stat::look_at(open.as_fd(), name)?.is_some_and(Stat::has_more_names) {
             return Err(Errno::EMLINK);
         }
         match content::read_at(open.as_fd(), name, LONGEST) {

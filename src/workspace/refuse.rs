@@ -8,8 +8,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-use super::Surroundings;
-use super::area::c_path;
+use super::files::c_path;
+use super::model::Surroundings;
+use super::users::recorded_home;
 use crate::error::{Advice, Error, ErrorKind, push_printable};
 use crate::sys::dir::Entries;
 use crate::sys::mount::AT_FDCWD;
@@ -39,7 +40,7 @@ pub(super) struct Limits {
 impl Limits {
     pub(super) fn new(around: &Surroundings<'_>) -> Limits {
         // The home in the user database counts as well, whatever the environment says.
-        let recorded = fs::read("/etc/passwd").ok().and_then(|users| recorded_home(&users, around.uid));
+        let recorded = recorded_home(around.uid);
         let homes = both_forms(around.home.map(Path::to_owned).into_iter().chain(recorded));
         let runtime = format!("/run/user/{}", around.uid);
         let runtime = both_forms(around.runtime_dir.map(Path::to_owned).into_iter().chain([runtime.into()]));
@@ -160,26 +161,6 @@ impl Links {
     }
 }
 
-/// The home of user `uid` in the text of passwd(5).
-fn recorded_home(users: &[u8], uid: u32) -> Option<PathBuf> {
-    home_where(users, 2, uid.to_string().as_bytes())
-}
-
-/// The home of the user called `name`, if /etc/passwd has it.
-pub(super) fn home_of(name: &[u8]) -> Option<PathBuf> {
-    home_where(&fs::read("/etc/passwd").ok()?, 0, name)
-}
-
-/// The home in the first line in which field number `field` is `text`.
-fn home_where(users: &[u8], field: usize, text: &[u8]) -> Option<PathBuf> {
-    const HOME: usize = 5;
-    users.split(|&byte| byte == b'\n').find_map(|line| {
-        let is_it = line.split(|&byte| byte == b':').nth(field)? == text;
-        let home = line.split(|&byte| byte == b':').nth(HOME)?;
-        is_it.then(|| PathBuf::from(OsStr::from_bytes(home)))
-    })
-}
-
 /// The error for a directory that may not be the workspace.
 pub(super) fn error(dir: &Path, reason: &str) -> Error {
     let mut message = b"Refusing to let the program write all of ".to_vec();
@@ -192,14 +173,6 @@ pub(super) fn error(dir: &Path, reason: &str) -> Error {
 mod tests {
     use super::*;
     use crate::workspace::GitConfig;
-
-    #[test]
-    fn the_home_is_found_in_the_user_database() {
-        let users = b"root:x:0:0:root:/root:/bin/sh\nu:x:1000:1000::/home/u:/bin/sh\nbad line\n";
-        assert_eq!(recorded_home(users, 1000), Some("/home/u".into()));
-        assert_eq!(recorded_home(users, 7), None);
-        assert_eq!((home_where(users, 0, b"u"), home_where(users, 0, b"x")), (Some("/home/u".into()), None));
-    }
 
     #[test]
     fn what_is_more_than_a_project_is_refused() {

@@ -11,17 +11,13 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::area::{Area, Missing, c_path};
-use super::config::{self, Setting, Word};
-use super::layout::{LONGEST, expand, path_of};
+use super::area::{Area, Missing};
+use super::commands::{self, Word};
+use super::common::GitConfig;
+use super::config::{self, LONGEST};
+use super::files::{c_path, path_of};
+use super::layout::expand;
 use crate::spec::{OnAppear, SettleName};
-
-/// What the user and the system have configured for every repository.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Common {
-    files: Vec<PathBuf>,
-    settings: Vec<Setting>,
-}
 
 /// A setting, and the file that it comes from.
 #[derive(Debug, Clone)]
@@ -30,34 +26,6 @@ pub(super) struct Named {
     pub(super) value: Vec<u8>,
     /// The file, or a description if it comes from no file.
     file: Rc<Path>,
-}
-
-impl Common {
-    /// Finds it by the two directories and the caller's environment (git-config(1), "FILES" and "ENVIRONMENT").
-    /// `GIT_CONFIG_SYSTEM` and `GIT_CONFIG_GLOBAL` replace the other files only for a process that has them in its
-    /// environment. A git that was built with another `sysconfdir` has the system's file elsewhere.
-    pub(crate) fn new(
-        home: Option<&Path>,
-        config: Option<&Path>,
-        variable: &dyn Fn(&str) -> Option<Vec<u8>>,
-    ) -> Common {
-        let mut files = vec![PathBuf::from("/etc/gitconfig")];
-        files.extend(config.map(|config| config.join("git/config")));
-        files.extend(home.map(|home| home.join(".config/git/config")));
-        files.extend(home.map(|home| home.join(".gitconfig")));
-        let named = ["GIT_CONFIG_SYSTEM", "GIT_CONFIG_GLOBAL"].into_iter().filter_map(variable);
-        files.extend(named.map(|path| path_of(&path).to_owned()));
-        files.retain(|file| file.is_absolute());
-        files.dedup();
-        let count = variable("GIT_CONFIG_COUNT").and_then(|count| String::from_utf8(count).ok()?.parse().ok());
-        let setting = |number| {
-            let key = variable(&format!("GIT_CONFIG_KEY_{number}"))?;
-            Some((config::plain_key(&key), variable(&format!("GIT_CONFIG_VALUE_{number}"))?))
-        };
-        // git refuses all of them if one is missing.
-        let settings = (0..count.unwrap_or(0_usize)).map_while(setting).collect();
-        Common { files, settings }
-    }
 }
 
 /// At most this much text is read in total. Nobody has that much, but a stranger's files must not delay a run without
@@ -111,7 +79,7 @@ impl<'a> Scopes<'a> {
 
     /// Reads the files of the user and of the system, and holds what they name by an absolute path or relative to
     /// `cwd`, which may become a repository. [`Scopes::hold_named`] does the same for each repository.
-    pub(super) fn read_common(&mut self, area: &mut Area, from: &Common, cwd: &Path) {
+    pub(super) fn read_common(&mut self, area: &mut Area, from: &GitConfig, cwd: &Path) {
         let mut common = Vec::new();
         for file in &from.files {
             self.read_file(area, file, Missing::Make("touch"), &mut common, 0);
@@ -121,7 +89,7 @@ impl<'a> Scopes<'a> {
             for (key, value) in from.settings.iter().cloned() {
                 let setting = Named { key, value, file: Rc::clone(&file) };
                 // git refuses a relative include that does not come from a file.
-                if is_include(&setting.key) && config::is_absolute(&setting.value) {
+                if is_include(&setting.key) && commands::is_absolute(&setting.value) {
                     self.read_included(area, &setting, cwd, &mut common, 0);
                 }
                 common.push(setting);
@@ -175,22 +143,22 @@ impl<'a> Scopes<'a> {
     /// Returns false if a limit is reached and nothing more may be looked at.
     fn hold_setting(&mut self, area: &mut Area, setting: &Named, top: &Path, whose: For) -> bool {
         let Named { key, value, .. } = setting;
-        if let Some(maker) = config::maker(key, value) {
+        if let Some(maker) = commands::maker(key, value) {
             if !self.may_look_at(area, top) {
                 return false;
             }
             setting.is_at_work(area);
             let Some(path) = self.expand(area, value, top) else { return true };
-            if !config::is_absolute(value) && !has_name(value) {
+            if !commands::is_absolute(value) && !has_name(value) {
                 let why = "is a work tree or lies above it, and what it holds would be executed or obeyed";
                 area.give_up(&path, why, "name a directory in it instead (git config --show-origin --list)".into());
                 return true;
             }
-            let is_obeyed = whose != For::NoRepository || config::is_absolute(value);
+            let is_obeyed = whose != For::NoRepository || commands::is_absolute(value);
             let missing = if is_obeyed { Missing::Make(maker) } else { Missing::Watch(OnAppear::Report) };
             let held = area.hold(&path, missing);
             self.note(key, value, whose, false, held.map(|(place, _)| place));
-        } else if let Some(words) = config::command_words(key, value) {
+        } else if let Some(words) = commands::command_words(key, value) {
             setting.is_at_work(area);
             for word in words {
                 if !self.may_look_at(area, top) {
@@ -208,7 +176,7 @@ impl<'a> Scopes<'a> {
     /// Remembers a name that is relative to the top of a work tree, because the program may make another work tree.
     /// `held` is the file that it leads to in this one.
     fn note(&mut self, key: &str, path: &[u8], whose: For, is_command: bool, held: Option<PathBuf>) {
-        if config::is_absolute(path) || path.contains(&0) {
+        if commands::is_absolute(path) || path.contains(&0) {
             return;
         }
         let new =

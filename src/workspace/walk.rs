@@ -9,11 +9,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::area::c_path;
 use super::bounds::Budget;
+use super::files::{c_path, path_of};
 use super::later::{Names, TABLE, first_part};
-use super::layout::{is_too_deep, path_of};
-use super::names;
+use super::layout::is_too_deep;
+use super::{git_dir, names};
 use crate::error::{Error, ErrorKind, MISSING_CALL, push_printable};
 use crate::sys::dir::Entries;
 use crate::sys::mount::AT_FDCWD;
@@ -23,7 +23,7 @@ use crate::sys::{Errno, Result, Spent, error_text, statfs};
 
 /// The result of a walk.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct Walked {
     /// Every entry called `.git`, of any type.
     pub(super) dot_gits: Vec<PathBuf>,
     /// Directories that look like git directories but have another name.
@@ -56,9 +56,9 @@ struct Level {
 /// not enter git's own directories.
 ///
 /// getdents(2) returns the types of files with their names, so usually no file needs a call of its own.
-pub(super) fn walk(top: &Path, uid: u32, budget: &mut Budget) -> std::result::Result<Found, Error> {
+pub(super) fn walk(top: &Path, uid: u32, budget: &mut Budget) -> std::result::Result<Walked, Error> {
     let path = top.as_os_str().as_bytes().to_owned();
-    let (found, levels, entries, spent) = (Found::default(), Vec::new(), Entries::new(), Spent::default());
+    let (found, levels, entries, spent) = (Walked::default(), Vec::new(), Entries::new(), Spent::default());
     let mut walk = Walk { uid, budget, found, levels, path, entries, spent };
     match walk.visit(AT_FDCWD, &c_path(top)).and_then(|()| walk.visit_all()) {
         Ok(()) => Ok(walk.found),
@@ -69,7 +69,7 @@ pub(super) fn walk(top: &Path, uid: u32, budget: &mut Budget) -> std::result::Re
 struct Walk<'b> {
     uid: u32,
     budget: &'b mut Budget,
-    found: Found,
+    found: Walked,
     levels: Vec<Level>,
     /// Where the walk is.
     path: Vec<u8>,
@@ -178,7 +178,7 @@ impl Walk<'_> {
                 }
             }
         }
-        if seen.is_git_dir() {
+        if seen.parts.is_git_dir() {
             self.note(None);
             // Work trees may lie in the other directories.
             ahead.retain(|name| !is_gits_own(name));
@@ -246,30 +246,18 @@ fn later(dir: BorrowedFd<'_>, name: &CStr) -> Option<&'static CStr> {
 struct Seen {
     dot_git: bool,
     gitmodules: bool,
-    head: bool,
-    objects: bool,
-    refs: bool,
-    commondir: bool,
+    parts: git_dir::Listed,
 }
 
 impl Seen {
-    /// Links count as well, because git follows them.
     fn add(&mut self, dir: BorrowedFd<'_>, name: &CStr, kind: Option<Kind>) {
-        const KNOWN: [&CStr; 6] = [c".git", c".gitmodules", c"HEAD", c"objects", c"refs", c"commondir"];
-        match names::recognize(dir, name, KNOWN).map(CStr::to_bytes) {
-            Some(b".git") => self.dot_git = true,
-            Some(b".gitmodules") => self.gitmodules |= kind == Some(Kind::Link),
-            Some(b"HEAD") => self.head = true,
-            Some(b"objects") => self.objects = true,
-            Some(b"refs") => self.refs = true,
-            Some(b"commondir") => self.commondir = true,
-            _ => {}
+        let known = [c".git", c".gitmodules"].into_iter().chain(git_dir::NAMES);
+        match names::recognize(dir, name, known) {
+            Some(name) if name == c".git" => self.dot_git = true,
+            Some(name) if name == c".gitmodules" => self.gitmodules |= kind == Some(Kind::Link),
+            Some(name) => self.parts.note(name),
+            None => {}
         }
-    }
-
-    /// The same test as in git (setup.c, `is_git_directory`).
-    fn is_git_dir(&self) -> bool {
-        self.head && (self.objects && self.refs || self.commondir)
     }
 }
 

@@ -90,7 +90,9 @@ fn op(name: &[u8], value: Vec<u8>) -> Option<FsOp> {
         b"--proc" => FsOp::Proc { dest: whole()? },
         b"--dev" => FsOp::Dev { dest: whole()? },
         b"--remount-ro" => FsOp::RemountReadOnly { dest: whole()? },
-        b"--deny" => FsOp::Deny { path: whole()?, is_pattern: value.iter().any(|byte| b"*?[".contains(byte)) },
+        b"--deny" => {
+            FsOp::Deny { path: whole()?, is_pattern: value.iter().any(|byte| b"*?[".contains(byte)), optional: false }
+        }
         _ => return None,
     })
 }

@@ -171,6 +171,41 @@ fn limits_of_an_outer_namespace_are_told_by_name() {
     }
 }
 
+/// A namespace that has ended counts for a while. Neither the trials nor the next launch trip over it.
+#[test]
+fn a_limit_of_one_is_enough_for_one_box_after_the_other() {
+    for actor in actors() {
+        let document = told(|words| on_a_host(&["limit:1"], actor, words));
+        assert_eq!(document["works"], true, "{document}");
+        let program = pinfold().to_str().unwrap();
+        let script = format!("{program} run true && {program} run true && {program} run true && echo all");
+        let words = ["/bin/sh".to_owned(), "-c".into(), script];
+        let said = nest(actor, &["limit:1".to_owned()], &words).dir(&project(actor)).run();
+        assert_eq!(said.stdout_text(), "all\n", "{said}");
+    }
+}
+
+/// As services with `ProtectKernelTunables=` and containers have it: what is advised is what helps.
+#[test]
+fn a_read_only_proc_sys_leaves_a_box_without_proc() {
+    const STEPS: [&str; 2] = ["bind:/proc/sys:/proc/sys", "flags:/proc/sys:ro"];
+    for actor in actors() {
+        let document = told(|words| on_a_host(&STEPS, actor, words));
+        assert_eq!(blocking(&document), ["proc-masked"]);
+        let fixes = document["findings"][0]["fix"].to_string();
+        assert!(fixes.contains("pinfold run --best-effort"), "{fixes}");
+        let said = on_a_host(&STEPS, actor, &["run", "--best-effort", "echo", "it ran"]).run();
+        assert_eq!((said.ending(), said.stdout_text()), ("exit 0".into(), "it ran\n".into()), "{said}");
+        let told = "not enforced: namespaces: cannot limit the number of user namespaces: Read-only file system\n";
+        assert!(said.stderr_text().contains(told), "{said}");
+        // The filter refuses them all the same.
+        let inside = on_a_host(&STEPS, actor, &["run", "--best-effort", "unshare", "-U", "true"]).run();
+        assert_eq!(inside.ending(), "exit 1", "{inside}");
+        let refused = on_a_host(&STEPS, actor, &["run", "echo", "it ran"]).run();
+        assert_eq!((refused.ending(), refused.stdout_text()), ("exit 125".into(), String::new()), "{refused}");
+    }
+}
+
 #[test]
 fn a_covered_proc_leaves_the_tier_without_it() {
     let place = ["/proc/acpi", "/proc/driver", "/proc/irq"].into_iter().find(|place| Path::new(place).is_dir());

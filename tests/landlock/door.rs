@@ -102,7 +102,7 @@ fn operation(word: &str, operands: &mut impl Iterator<Item = CString>) -> Option
         "proc" => FsOp::Proc { dest },
         "dev" => FsOp::Dev { dest },
         "tmpfs" => FsOp::Tmpfs { dest, mode: 0o755, size: None },
-        "deny" => FsOp::Deny { path: dest, is_pattern: false },
+        "deny" => FsOp::Deny { path: dest, is_pattern: false, optional: false },
         "hostname" => FsOp::Hostname { name: dest },
         _ => return None,
     })

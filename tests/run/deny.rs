@@ -257,3 +257,56 @@ fn failures_name_the_denial_and_the_way_out() {
         assert_eq!(outcome.refused(), libc::EACCES, "{outcome}");
     }
 }
+
+/// One line for every directory: what exists is denied, and where there is nothing the run goes on.
+#[test]
+fn what_may_exist_is_denied_where_it_does() {
+    for actor in actors() {
+        let place = secrets("deny-try", actor);
+        place
+            .file(".config/pinfold/profiles/agent.profile", "profile workspace\ndeny-try **/.env\ndeny-try keys/one\n");
+        let look = "cat .env sub/.env keys/one 2>&1 >/dev/null | grep -c denied; cat sub/free";
+        for options in ["--deny-try **/.env --deny-try keys/one --deny-try no/such", "--profile agent"] {
+            assert_eq!(place.sh(options, look).run().done(), "1\nof the host\n", "{actor:?} {options}");
+        }
+        place.file("project/.env", "of the host\n");
+        place.file("project/sub/.env", "of the host\n");
+        for options in ["--deny-try **/.env --deny-try keys/one", "--profile agent"] {
+            assert_eq!(place.sh(options, look).run().done(), "3\nof the host\n", "{actor:?} {options}");
+        }
+        // Without -try the same is an error where nothing is there, which says so.
+        let refused = place.sh("--deny no/such", "true").run();
+        assert_eq!(refused.ending(), "exit 125", "{refused}");
+        assert!(refused.stderr_text().contains("--deny-try denies what exists"), "{refused}");
+    }
+}
+
+/// The name of the directory is no part of the pattern.
+#[test]
+fn a_pattern_counts_from_a_directory_of_any_name() {
+    let place = secrets("deny-named", Actor::User);
+    place.file(".config/pinfold/profiles/agent.profile", "profile workspace\ndeny-try **/.env\n");
+    for name in ["a[b]", "a*", "?", "[", "a]"] {
+        place.file(&format!("{name}/.env"), "of the host\n");
+        let dir = place.home.join(name);
+        for options in [&["--deny", "**/.env"][..], &["--deny-try", "*.env"], &["--profile", "agent"]] {
+            let words = [&["run"], options, &["--", "cat", ".env"]].concat();
+            let outcome = place.pinfold(&words).dir(&dir).run();
+            assert!(outcome.stderr_text().contains("Permission denied"), "{name} {options:?}: {outcome}");
+        }
+    }
+}
+
+#[test]
+fn notes_are_silent_when_asked() {
+    let place = secrets("quiet", Actor::User);
+    let home = place.home.display().to_string();
+    let said = |options: &str| place.sh(&format!("{options} --deny {home}/.netrd"), "true").run().stderr_text();
+    assert!(said("").starts_with("pinfold: note: "));
+    assert_eq!(said("-q"), "");
+    assert_eq!(said("--quiet"), "");
+    // Errors are no notes.
+    assert!(said("-q --deny no/such").contains("no/such"));
+    let made = place.sh("-q", "echo x >.envrc").run();
+    assert!(made.stderr_text().contains(".envrc"), "what was found at the end: {made}");
+}

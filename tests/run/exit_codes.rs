@@ -118,3 +118,48 @@ fn the_json_status_tells_start_and_end_or_the_error() {
         assert!(last.contains(part), "{part}: {text}");
     }
 }
+
+/// A typing mistake is looked for first, and what is missing outside too is said to be.
+#[test]
+fn what_is_missing_everywhere_is_said_to_be() {
+    let place = Place::new("misspelt", Actor::User);
+    place.file("data/inputs/file", "x");
+    place.file("project/tool", "x");
+    let data = place.home.join("data").display().to_string();
+    let hint = |words: &[&str]| {
+        let outcome = place.pinfold(words).run();
+        outcome
+            .stderr_text()
+            .lines()
+            .find_map(|line| line.strip_prefix("hint: ").map(str::to_owned))
+            .unwrap_or_default()
+    };
+    for option in ["--ro", "--rw", "--overlay"] {
+        let named = format!("{data}/inptus/file");
+        let wanted = format!("did you mean {data}/inputs/file?");
+        assert_eq!(hint(&["run", option, &named, "true"]), wanted, "{option}");
+    }
+    assert!(hint(&["run", "--ro", &format!("{data}/other"), "true"]).contains("--ro-try"));
+    assert_eq!(hint(&["run", "no-such-program"]), "it is missing outside too, in all directories of PATH");
+    assert_eq!(
+        hint(&["run", "./tolo"]),
+        format!("it is missing outside too; did you mean {}/tool?", place.project.display())
+    );
+    assert_eq!(hint(&["run", "./no-such"]), "./no-such is missing outside too");
+}
+
+/// The profile `build` is advised for what it shows, and for nothing else.
+#[test]
+fn a_profile_is_advised_where_it_helps() {
+    let place = Place::new("advised", Actor::User);
+    for (path, helps) in [(".bun/bin/tool", true), (".local/share/uv/python/x/bin/tool", true), (".mine/tool", false)] {
+        let file = place.file(path, "#!/bin/sh\necho it ran\n");
+        fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let file = file.to_str().unwrap();
+        let hidden = place.pinfold(&["run", file]).run();
+        assert_eq!(hidden.stderr_text().contains("--profile build"), helps, "{hidden}");
+        assert!(hidden.stderr_text().contains("--ro its directory"), "{hidden}");
+        let built = place.pinfold(&["run", "--profile", "build", file]).run();
+        assert_eq!(built.stdout_text() == "it ran\n", helps, "{built}");
+    }
+}

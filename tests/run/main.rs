@@ -17,6 +17,7 @@ mod jobs;
 mod json;
 mod landlock;
 mod network;
+mod policy;
 mod powers;
 mod processes;
 mod profiles;

@@ -129,14 +129,36 @@ fn sockets_of_the_host_are_out_of_reach() {
 
 /// Whoever types ports and forgets the network must not look for the mistake elsewhere.
 #[test]
-fn ports_without_a_network_are_said_to_be_useless() {
+fn ports_without_a_network_are_refused() {
     let place = Place::new("no-network", Actor::User);
-    let said = |options: &str| place.sh(options, "true").run().stderr_text();
-    let note = "pinfold: note: --tcp-connect 443: there is no network but a loopback device of the sandbox's own; \
-                --net host shares the host's\n";
-    assert_eq!(said("--tcp-connect 443"), note);
-    for quiet in ["--net host --tcp-connect 443", "--tcp-connect none", ""] {
-        assert_eq!(said(quiet), "", "{quiet}");
+    place.file(".config/pinfold/profiles/web.profile", "profile workspace\ntcp-connect 443\n");
+    place.file(".config/pinfold/profiles/net.profile", "profile workspace\nnet host\ntcp-bind 8000\n");
+    let said = |options: &str| {
+        let outcome = place.sh(options, "echo it ran").run();
+        (outcome.ending(), outcome.stdout_text(), outcome.stderr_text())
+    };
+    for options in [
+        "--tcp-connect 443",
+        "--tcp-bind 80 --net none",
+        "--tcp-connect 1 --dry-run",
+        "--profile web",
+        "--profile web --tcp-bind 1 --net none",
+    ] {
+        let (ending, out, told) = said(options);
+        assert_eq!((ending.as_str(), out.as_str()), ("exit 125", ""), "{options}: {told}");
+        assert!(told.contains("no run can start: there is no network"), "{options}: {told}");
+        assert!(told.contains("hint: --net host "), "{options}: {told}");
+    }
+    for options in [
+        "--net host --tcp-connect 443",
+        "--tcp-connect none",
+        "--tcp-connect 443 --tcp-connect none",
+        "--profile web --net none",
+        "--profile web --net host",
+        "--profile net --net none",
+        "",
+    ] {
+        assert_eq!(said(options), ("exit 0".into(), "it ran\n".into(), String::new()), "{options}");
     }
 }
 

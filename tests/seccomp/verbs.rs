@@ -69,6 +69,11 @@ fn check_says_that_a_profile_is_of_no_use() {
     let nothing = "note: it refuses nothing\n";
     let all = check("all.json", r#"{"defaultAction": "SCMP_ACT_ALLOW"}"#);
     assert!(all.ends_with(nothing) && !all.contains("no program"), "{all}");
+    let all = stage::stage().join("all.json");
+    for quiet in ["-q", "--quiet"] {
+        let said = said(&["check", all.to_str().unwrap(), quiet]);
+        assert!(said.contains("calls tried") && !said.contains("note"), "{said}");
+    }
     let log = check("log.json", r#"{"defaultAction": "SCMP_ACT_LOG", "syscalls": []}"#);
     assert!(log.ends_with(nothing), "{log}");
     let one = r#"{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["ptrace"], "action": "SCMP_ACT_ERRNO"}]}"#;

@@ -6,20 +6,23 @@ use std::path::{Path, PathBuf};
 
 use super::lint;
 use super::origin::Origin;
+use super::profile;
 use super::view::{Seen, View};
-use crate::error::{printable, push_printable};
+use crate::error::{printable, push_printable, quoted};
 use crate::spec::Op;
 use crate::spec::path::to_os;
+use crate::suggest::nearest;
 
-/// A hint for an option whose file is missing on the host. `is_link`: it is a symbolic link that leads nowhere.
-pub(super) fn of_missing(origin: &Origin, is_link: bool) -> String {
-    let Origin { option, profile, .. } = origin;
+/// A hint for an option whose file `source` is missing on the host. `is_link`: it is a symbolic link that leads
+/// nowhere.
+pub(super) fn of_missing(origin: &Origin, source: &CStr, is_link: bool) -> String {
+    let Origin { option, .. } = origin;
     let value = origin.value();
     if is_link {
         return "there is a symbolic link, and nothing where it leads to (ls -l shows it)".into();
     }
-    if profile.is_none() && (value == b"~" || value.starts_with(b"~/")) {
-        return format!("the shell has left the ~ as it is: write {option} ~/..., as two words, or $HOME");
+    if let Some(near) = misspelt(Path::new(to_os(source))) {
+        return format!("did you mean {}?", quoted(near));
     }
     if value.contains(&b':') && *option != "--file" {
         return "what stands behind a colon is the place inside; a colon that belongs to a path is written \\:".into();
@@ -30,6 +33,51 @@ pub(super) fn of_missing(origin: &Origin, is_link: bool) -> String {
         }
         _ => "create it first".into(),
     }
+}
+
+/// How many names of a directory are compared with a misspelt one.
+const MOST_NAMES: usize = 10_000;
+
+/// What `path` (missing) probably stands for: the first part of it that is missing, with a name that is nearly the
+/// same.
+fn misspelt(path: &Path) -> Option<PathBuf> {
+    let missing = path.ancestors().take_while(|part| !part.as_os_str().is_empty() && !part.exists()).last()?;
+    let parent = missing.parent()?;
+    let names = names_in(if parent.as_os_str().is_empty() { Path::new(".") } else { parent });
+    let near = nearest(missing.file_name()?.to_str()?, names.iter().map(String::as_str))?;
+    let meant = parent.join(near).join(path.strip_prefix(missing).ok()?);
+    // `join` with nothing adds a slash.
+    let meant: PathBuf = meant.components().collect();
+    meant.exists().then_some(meant)
+}
+
+/// Names in `directory`.
+fn names_in(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten().take(MOST_NAMES);
+    entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+}
+
+/// A hint for a program that is found neither inside nor outside. `files` are the candidates, as in [`out_of_sight`].
+pub(super) fn nowhere(command: &CStr, files: &[CString], start: &CStr) -> Option<String> {
+    let name = Path::new(to_os(command));
+    let shown = printable(name);
+    let start = Path::new(to_os(start));
+    if files.iter().any(|file| start.join(to_os(file)).exists()) {
+        return None;
+    }
+    if command.to_bytes().contains(&b'/') {
+        let meant = misspelt(&start.join(name)).filter(|meant| meant.is_file());
+        return Some(match meant {
+            Some(meant) => format!("it is missing outside too; did you mean {}?", quoted(meant)),
+            None => format!("{shown} is missing outside too"),
+        });
+    }
+    let directories: Vec<PathBuf> =
+        files.iter().filter_map(|file| Some(start.join(to_os(file)).parent()?.into())).collect();
+    let names: Vec<String> = directories.iter().flat_map(|directory| names_in(directory)).collect();
+    let near = name.to_str().and_then(|name| nearest(name, names.iter().map(String::as_str)));
+    let meant = near.map_or_else(String::new, |near| format!("; did you mean {}?", quoted(near)));
+    Some(format!("it is missing outside too, in all directories of PATH{meant}"))
 }
 
 /// A hint for a program that is not found inside. Either the sandbox does not show its interpreter or its loader, or
@@ -48,11 +96,20 @@ pub(super) fn out_of_sight(files: &[CString], start: &CStr, ops: &[Op]) -> Optio
     }
     let mut hint = b"outside it is ".to_vec();
     push_printable(&mut hint, &outside);
-    hint.extend_from_slice(
-        b", which this sandbox does not show: --ro its directory (and what it needs), or --profile build for \
-          toolchains in your home",
-    );
+    hint.extend_from_slice(b", which this sandbox does not show: --ro its directory (and what it needs)");
+    let real = outside.canonicalize().unwrap_or_else(|_| outside.clone());
+    if [&outside, &real].into_iter().any(|path| is_of_build(path)) {
+        hint.extend_from_slice(b", or --profile build for toolchains in your home");
+    }
     Some(String::from_utf8_lossy(&hint).into_owned())
+}
+
+/// Whether the profile `build` shows `path`, which lies in a toolchain of the home.
+fn is_of_build(path: &Path) -> bool {
+    let text = profile::SHIPPED.iter().find(|(name, _)| *name == "build").map_or("", |(_, text)| text);
+    let below = |line: &str| Some(format!("/{}/", line.strip_prefix("ro-try ~/")?));
+    let path = path.to_string_lossy();
+    text.lines().filter_map(below).any(|part| path.contains(&part))
 }
 
 /// A hint for a command that does not look like a program. `is_missing`: no program of this name was found.

@@ -6,7 +6,7 @@ use std::ffi::{CStr, CString};
 use super::origin::{Origin, refuse};
 use super::value;
 use crate::error::{Error, ErrorKind};
-use crate::spec::path::first_wildcard;
+use crate::spec::path::{first_wildcard, without_wildcards};
 use crate::spec::{BindFlags, FdNumber, FsOp, LandlockTier, OverlayKind, Source};
 
 /// Everything that a command line and its profiles ask for. The setters of the option table fill it.
@@ -60,6 +60,8 @@ pub(crate) struct RunArgs {
     pub print_bwrap: bool,
     /// Print the plan, and go on.
     pub verbose: bool,
+    /// Print no notes.
+    pub quiet: bool,
     /// The descriptor for status lines.
     pub json_status_fd: Option<FdNumber>,
     /// Every option that was set, by its name, in order.
@@ -145,14 +147,15 @@ impl RunArgs {
         self.origins.push(self.here.clone());
     }
 
-    /// A path: as typed on the command line, or from a profile, with variables replaced, absolute and without `..`.
+    /// A path: as typed on the command line, with a leading `~` replaced, which a shell leaves in `--ro=~/x`; or from a
+    /// profile, with variables replaced, absolute and without `..`.
     pub(super) fn path(&self, text: &[u8]) -> Result<CString, Error> {
         if text.is_empty() {
             return refuse("the path is empty");
         }
         let path = match self.here.profile {
             Some(_) => value::from_profile(text, &self.variables)?,
-            None => text.to_vec(),
+            None => value::without_tilde(text, &self.variables)?,
         };
         // Cannot fail: words have no NUL, and the reader refuses a NUL in a profile.
         CString::new(path).map_err(|_| Error::new(ErrorKind::Invalid, "a path cannot contain a NUL byte"))
@@ -207,10 +210,25 @@ impl RunArgs {
         Ok(())
     }
 
-    pub(super) fn deny(&mut self, value: &CStr) -> Result<(), Error> {
-        let path = self.path(value.to_bytes())?;
-        let is_pattern = first_wildcard(path.to_bytes()).is_some();
-        self.add(Request::Op(FsOp::Deny { path, is_pattern }));
+    /// `optional`: only what exists is denied.
+    pub(super) fn deny(&mut self, value: &CStr, optional: bool) -> Result<(), Error> {
+        let text = value.to_bytes();
+        // What the user wrote decides, and not the name of a directory that a variable stands for.
+        let is_pattern = first_wildcard(text).is_some();
+        let from_workspace = [b"${WORKSPACE}/", text].concat();
+        // Elsewhere a relative path would show something else in each directory. A denial only closes.
+        let is_relative = self.here.profile.is_some() && !text.is_empty() && !value::is_rooted(text);
+        let text = if is_relative { &from_workspace } else { text };
+        let path = if is_pattern {
+            let plain = std::mem::take(&mut self.variables);
+            self.variables = plain.iter().map(|(name, value)| (*name, without_wildcards(value))).collect();
+            let path = self.path(text);
+            self.variables = plain;
+            path?
+        } else {
+            self.path(text)?
+        };
+        self.add(Request::Op(FsOp::Deny { path, is_pattern, optional }));
         Ok(())
     }
 

@@ -73,7 +73,7 @@ fn footprint(op: &FsOp, origin: Option<&Origin>, before: &[Op], look: Look<'_>) 
         let mut message = Vec::new();
         push_printable(&mut message, to_os(source));
         message.extend_from_slice(b" does not exist on the host");
-        let hint = origin.map(|origin| advice::of_missing(origin, false));
+        let hint = origin.map(|origin| advice::of_missing(origin, source, false));
         return Ok(Some(Error::new(ErrorKind::Invalid, message).with_hint(hint)));
     }
     if op.is_mount() && (is_skipped(op, look)? || look(&place)? != HostEntry::Nothing) {

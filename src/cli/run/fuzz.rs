@@ -18,7 +18,7 @@ use crate::workspace::Workspace;
 struct Shelf<'a>(&'a [u8]);
 
 impl Outside for Shelf<'_> {
-    fn profile(&mut self, name: &CStr) -> Result<Text, Error> {
+    fn profile(&mut self, name: &CStr, _: &[Rc<[u8]>]) -> Result<Text, Error> {
         let bytes = name.to_bytes();
         let shipped = SHIPPED.iter().find(|(known, _)| known.as_bytes() == bytes).map(|(_, text)| text.as_bytes());
         match shipped.or(bytes.contains(&b'/').then_some(self.0)) {
@@ -29,7 +29,8 @@ impl Outside for Shelf<'_> {
 }
 
 fn args() -> RunArgs {
-    let variables = [("HOME", c"/home/u"), ("UID", c"1000"), ("XDG_RUNTIME_DIR", c"/run/user/1000")];
+    let variables =
+        [("HOME", c"/home/u"), ("UID", c"1000"), ("XDG_RUNTIME_DIR", c"/run/user/1000"), ("WORKSPACE", c"/w")];
     RunArgs::new(variables.map(|(name, value)| (name, CString::from(value))).into())
 }
 

@@ -4,13 +4,13 @@
 //! link to `~/.ssh`, and the next sandbox would have `~/.ssh`. So a link in a place where a sandbox can write must not
 //! lead out of that place. A link elsewhere, such as `/home` or `~/project` itself, is the user's own.
 
-use std::ffi::{CStr, CString, OsStr, OsString};
+use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use super::origin::{self, Origin};
 use crate::error::{Error, ErrorKind, push_printable, quoted};
-use crate::spec::path::MAX_LINKS;
+use crate::spec::path::{Follow, Step};
 use crate::spec::{FsOp, Op, Source};
 
 /// A place where a sandbox can write.
@@ -73,12 +73,12 @@ impl Place {
 }
 
 /// Whether the user wrote it. The profiles that come with pinfold name nothing in a project.
-fn is_typed(origin: &Origin) -> bool {
+pub(super) fn is_typed(origin: &Origin) -> bool {
     origin.profile.as_ref().is_none_or(|(name, _)| name.contains(&b'/'))
 }
 
 /// The host's paths that an operation opens and whose links it follows.
-fn sources(op: &FsOp) -> Vec<&CStr> {
+pub(super) fn sources(op: &FsOp) -> Vec<&CStr> {
     match op {
         FsOp::Bind { source: Source::Path(source), .. } | FsOp::CopyFile { source, .. } => vec![source],
         FsOp::Overlay { layers, .. } => layers.iter().map(AsRef::as_ref).collect(),
@@ -123,38 +123,27 @@ fn refusal(link: &Path, target: &Path) -> Error {
     Error::new(ErrorKind::Unsafe, message).with_hint(Some(hint))
 }
 
-/// Resolves all links in `path` (absolute), whether it exists or not. A missing part is kept as it is: something can be
+/// Resolves all links in `path`, whether it exists or not. A missing part is kept as it is: something can be
 /// made there. This costs one call for each existing part. `see` is told of each existing part on the way, and whether
 /// it is a link.
 pub(super) fn real(path: &Path, see: &mut dyn FnMut(&Path, bool)) -> PathBuf {
-    let reversed = |path: &Path| -> Vec<OsString> { path.iter().rev().map(OsStr::to_owned).collect() };
-    let (mut real, mut rest) = (PathBuf::new(), reversed(path));
-    let (mut links, mut is_missing) = (0, false);
-    while let Some(part) = rest.pop() {
-        // `push("/")` drops everything before it.
-        let is_known = part == "/" || part == "..";
-        if part == ".." {
-            real.pop();
-        } else {
-            real.push(part);
-        }
-        is_missing &= !is_known;
-        if is_known || is_missing {
+    let start = if path.is_absolute() { "/" } else { "" };
+    let mut follow = Follow::new(start.into(), path);
+    let mut is_missing = false;
+    while let Some(step) = follow.step() {
+        is_missing &= step == Step::Down;
+        if step == Step::Up || is_missing {
             continue;
         }
-        let link = std::fs::read_link(&real);
-        see(&real, link.is_ok());
+        let link = std::fs::read_link(follow.place());
+        see(follow.place(), link.is_ok());
         match link {
-            Ok(target) if links < MAX_LINKS => {
-                links += 1;
-                real.pop();
-                rest.extend(reversed(&target));
-            }
-            Ok(_) => {}
+            // After too many links, this one stays as it is.
+            Ok(target) => drop(follow.lead_to(&target)),
             Err(error) => is_missing = error.kind() == std::io::ErrorKind::NotFound,
         }
     }
-    real
+    follow.into_parts().0
 }
 
 #[cfg(test)]

@@ -8,10 +8,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::origin::{self, Origin};
+use super::value;
 use super::view::{Seen, View};
 use crate::error::push_printable;
 use crate::spec::path::{first_wildcard, to_os};
 use crate::spec::{FsOp, Op, Source, Spec, env};
+
+/// Ports are named, and there is no network for them. `run` refuses that.
+pub(super) const NO_NETWORK: &str = "no run can start: there is no network but a loopback device of the sandbox's own";
 
 /// The number of bytes read from a program to find its interpreter or loader.
 const HEAD: usize = 4096;
@@ -56,8 +60,8 @@ pub(in crate::cli) fn lint(subject: &Subject<'_>) -> Vec<Vec<u8>> {
     }
     let landlock = &spec.lockdown.landlock;
     for (option, ports) in [("--tcp-connect", &landlock.connect_tcp), ("--tcp-bind", &landlock.bind_tcp)] {
-        if spec.namespaces.net && ports.is_some() {
-            note(origin::last(seen, option), b"can never matter: there is no network but the loopback device");
+        if spec.namespaces.net && ports.as_ref().is_some_and(|ports| !ports.is_empty()) {
+            note(origin::last(seen, option), NO_NETWORK.as_bytes());
         }
     }
     for (origin, text) in overridden(seen) {
@@ -71,7 +75,15 @@ pub(in crate::cli) fn lint(subject: &Subject<'_>) -> Vec<Vec<u8>> {
 
 /// Whether `op` denies something that does not exist when the sandbox starts, which is when patterns are matched.
 fn never_matches(op: &Op, Subject { spec, origins, is_anywhere, .. }: &Subject<'_>) -> bool {
-    let FsOp::Deny { path, is_pattern } = &op.fs else { return false };
+    let FsOp::Deny { path, is_pattern, optional } = &op.fs else { return false };
+    // What is in the workspace depends on the directory where the run starts.
+    let is_of_workspace = |origin: &Origin| {
+        let value = origin.value();
+        !value::is_rooted(value) || value.starts_with(b"${WORKSPACE}")
+    };
+    if *optional || *is_anywhere && origins.get(op.word).is_some_and(is_of_workspace) {
+        return false;
+    }
     let path = Path::new(to_os(path));
     if !is_pattern {
         return View::new(&spec.ops).at(path) == Seen::Nothing;
@@ -152,17 +164,19 @@ fn variable(value: &[u8]) -> (&[u8], bool) {
 
 /// The later mount that completely hides the result of `op`.
 fn shadow<'a>(op: &Op, later: &'a [Op]) -> Option<&'a Op> {
+    later.iter().find(|later| is_hidden(&op.fs, &later.fs))
+}
+
+/// Whether the `later` operation completely hides the result of `op`.
+pub(super) fn is_hidden(op: &FsOp, later: &FsOp) -> bool {
     // A deny holds whatever follows. A read-only remount acts on the mount that is there at that point.
-    if matches!(op.fs, FsOp::Deny { .. } | FsOp::RemountReadOnly { .. }) {
-        return None;
+    if matches!(op, FsOp::Deny { .. } | FsOp::RemountReadOnly { .. }) {
+        return false;
     }
-    let dest = Path::new(OsStr::from_bytes(op.fs.dest()?.to_bytes()));
-    later.iter().find(|later| {
-        let cover = later.fs.dest().map(|dest| Path::new(OsStr::from_bytes(dest.to_bytes())));
-        // An optional bind may be skipped, and then it hides nothing.
-        let is_certain = !matches!(&later.fs, FsOp::Bind { flags, .. } if flags.optional);
-        later.fs.is_mount() && is_certain && cover.is_some_and(|cover| dest.starts_with(cover))
-    })
+    // An optional bind may be skipped, and then it hides nothing.
+    let is_certain = !matches!(later, FsOp::Bind { flags, .. } if flags.optional);
+    let (Some(dest), Some(cover)) = (op.dest(), later.dest()) else { return false };
+    later.is_mount() && is_certain && Path::new(to_os(dest)).starts_with(to_os(cover))
 }
 
 /// The reason why the program cannot start: it is not visible inside, or its interpreter or loader is not.

@@ -1,7 +1,7 @@
 //! `pinfold profile`: inspects profiles without running anything.
 
 use std::ffi::{CStr, CString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::args::RunArgs;
 use super::lint;
@@ -15,7 +15,8 @@ use super::world::World;
 use crate::error::Error;
 use crate::host;
 use crate::plan;
-use crate::spec::Spec;
+use crate::spec::path::to_os;
+use crate::spec::{BindFlags, FsOp, LandlockTier, Op, Source, Spec};
 use crate::supervise::Frontend;
 use crate::workspace::Workspace;
 
@@ -43,7 +44,7 @@ impl<'a> Desk<'a> {
 
     /// The text of the profile `name`.
     pub(in crate::cli) fn text(&mut self, name: &CStr) -> Result<Vec<u8>, Error> {
-        Ok(self.world.profile(name)?.text.to_vec())
+        Ok(self.world.profile(name, &[])?.text.to_vec())
     }
 
     /// The options of the profile, with those of the profiles that it builds on in their place.
@@ -61,6 +62,9 @@ impl<'a> Desk<'a> {
             self.lower(name, vec![c"true".into()], &|_| Ok(Workspace::default()))
         };
         let Lowered { mut spec, origins, seen, unheld: _ } = lowered?;
+        if !is_started {
+            self.guard_project(name, &spec, &origins)?;
+        }
         let kernel = host::kernel_for(&spec)?;
         let wrong = |error| origin::placed(&seen, &origins, error);
         plan::look_over(&spec, kernel.as_deref()).map_err(wrong)?;
@@ -69,6 +73,20 @@ impl<'a> Desk<'a> {
         }
         let is_anywhere = !is_started && origin::last(&seen, "--workspace").is_some();
         Ok(lint::lint(&Subject { spec: &spec, origins: &origins, seen: &seen, is_anywhere }))
+    }
+
+    /// Refuses a profile of the current directory that makes this its workspace, as a run does. Without a command the
+    /// directory does not count otherwise.
+    fn guard_project(&self, name: &CStr, spec: &Spec, origins: &[Origin]) -> Result<(), Error> {
+        let (Some(cwd), true) = (&self.world.cwd, name.to_bytes().contains(&b'/')) else { return Ok(()) };
+        let file = Path::new(to_os(cwd)).join(to_os(name));
+        let Some(word) = origins.iter().position(|origin| origin.option == "--workspace") else { return Ok(()) };
+        if !file.starts_with(to_os(cwd)) {
+            return Ok(());
+        }
+        let flags = BindFlags { read_only: false, devices: false, optional: false };
+        let shown = FsOp::Bind { source: Source::Real(cwd.clone()), dest: cwd.clone(), flags };
+        self.world.guard_profiles(&Spec { ops: vec![Op::new(shown, word)], ..spec.clone() }, origins)
     }
 
     /// The current directory.
@@ -88,7 +106,15 @@ impl<'a> Desk<'a> {
         command: Vec<CString>,
     ) -> Result<(Spec, impl Frontend + use<>), Error> {
         let Lowered { spec, origins, seen, unheld: _ } = self.lower(name, command, &World::workspace)?;
-        Ok((spec, Native { origins, seen, status: None }))
+        Ok((spec, Native { origins, seen, status: None, is_quiet: false }))
+    }
+
+    /// What `--landlock only --best-effort` makes of it.
+    pub(in crate::cli) fn without_namespaces(&mut self, name: &CStr, command: Vec<CString>) -> Result<Spec, Error> {
+        let landlock = Some(LandlockTier::Only);
+        let args = RunArgs { command, landlock, best_effort: true, ..self.read(name)? };
+        let lowered = self.world.lowered(args, self.environment, &|| self.world.workspace())?;
+        Ok(lowered.spec)
     }
 
     fn lower(

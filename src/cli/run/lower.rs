@@ -5,9 +5,11 @@ use std::ffi::{CStr, CString};
 
 use super::args::{EnvRequest, Request, RunArgs, overlay};
 use super::footprint::{self, HostEntry};
+use super::lint;
 use super::origin::{self, Origin, refuse};
 use super::value;
 use crate::error::{Error, ErrorKind};
+use crate::spec::path::without_wildcards;
 use crate::spec::{
     BindFlags, CapSet, DieWith, EnvOp, Fds, FsOp, Landlock, LandlockTier, Lifecycle, Lockdown, Namespaces,
     NestedUserNs, Op, Process, ProfileText, Report, Seccomp, Settle, Source, Spec, Unshare, UserNs, Watch,
@@ -55,7 +57,7 @@ pub(crate) struct Lowered {
 }
 
 /// The [`Op::word`] of an operation that no word asked for.
-const OURS: usize = usize::MAX;
+pub(super) const OURS: usize = usize::MAX;
 
 /// Builds the sandbox that `args` ask for.
 pub(crate) fn lower(mut args: RunArgs, context: &Context<'_>) -> Result<Lowered, Error> {
@@ -74,6 +76,9 @@ pub(crate) fn lower(mut args: RunArgs, context: &Context<'_>) -> Result<Lowered,
         done.map_err(|error| origin::at(args.origins.get(word), error))?;
     }
     let Lowering { mut ops, watch, settle, unheld, is_alone: _ } = lowering;
+    if let Some(error) = hidden(&ops, &args.origins) {
+        return Err(error);
+    }
     let settle = writable(settle, &ops);
     if !is_alone {
         footprint::check(&ops, &args.origins, context.look)?;
@@ -267,6 +272,20 @@ impl Lowering {
     }
 }
 
+/// The error for a word of the command line that a profile behind it hides: an option counts where it stands.
+fn hidden(ops: &[Op], origins: &[Origin]) -> Option<Error> {
+    let of_profile = |op: &&Op| origins.get(op.word).is_some_and(|origin| origin.profile.is_some());
+    let last = ops.iter().rposition(|op| of_profile(&op))?;
+    ops[..last].iter().enumerate().filter(|(_, op)| !of_profile(op)).find_map(|(index, op)| {
+        let mut later = ops[index + 1..].iter().filter(of_profile);
+        let cover = later.find(|later| later.fs != op.fs && lint::is_hidden(&op.fs, &later.fs))?;
+        let mut message = b"hidden by a profile that stands behind it: ".to_vec();
+        origins.get(cover.word)?.push(&mut message);
+        let hint = "options count in their order: write --profile first";
+        Some(origin::at(origins.get(op.word), Error::new(ErrorKind::Invalid, message).with_hint(Some(hint.into()))))
+    })
+}
+
 /// Keeps only the directories that the program can write to: a later `--ro` or `--overlay` may cover them.
 fn writable(mut settle: Vec<Settle>, ops: &[Op]) -> Vec<Settle> {
     for settle in &mut settle {
@@ -280,14 +299,20 @@ fn writable(mut settle: Vec<Settle>, ops: &[Op]) -> Vec<Settle> {
 }
 
 fn with_absolute_dest(mut op: FsOp, context: &Context<'_>) -> Result<FsOp, Error> {
+    // The name of the current directory is no part of a pattern.
+    let plain = matches!(op, FsOp::Deny { is_pattern: true, .. }).then(|| context.cwd.map(without_wildcards)).flatten();
     if let Some(dest) = op.dest_mut() {
-        *dest = absolute(std::mem::take(dest), context)?;
+        *dest = absolute_from(std::mem::take(dest), plain.as_deref().or(context.cwd))?;
     }
     Ok(op)
 }
 
 /// Makes `path` absolute, starting at the current directory, and removes `.`, `..` and doubled slashes.
 fn absolute(path: CString, context: &Context<'_>) -> Result<CString, Error> {
+    absolute_from(path, context.cwd)
+}
+
+fn absolute_from(path: CString, cwd: Option<&CStr>) -> Result<CString, Error> {
     let text = path.to_bytes();
     // Nearly all paths are absolute and clean already.
     if text.strip_prefix(b"/").is_some_and(|rest| rest.split(|&byte| byte == b'/').all(is_name)) {
@@ -295,7 +320,7 @@ fn absolute(path: CString, context: &Context<'_>) -> Result<CString, Error> {
     }
     let mut whole = Vec::new();
     if !text.starts_with(b"/") {
-        match context.cwd {
+        match cwd {
             Some(cwd) => whole.extend_from_slice(cwd.to_bytes()),
             None => return value::about("", &path, ": the current directory, from which this path counts, is gone"),
         }

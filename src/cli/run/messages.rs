@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::advice;
+use super::lint;
 use super::origin::{Origin, at, last, placed};
 use super::terms::TERMS;
 use crate::cli::console;
@@ -26,6 +27,8 @@ pub(super) struct Native {
     pub(super) seen: Vec<Origin>,
     /// The caller's descriptor for events, which are lines of JSON.
     pub(super) status: Option<FdNumber>,
+    /// Notes are not wanted.
+    pub(super) is_quiet: bool,
 }
 
 impl Frontend for Native {
@@ -37,6 +40,10 @@ impl Frontend for Native {
         };
         let error = match hint {
             Some(hint) => error.with_hint(Some(hint)),
+            None if matches!(failure.act, Act::Missing | Act::NoMatch) => {
+                let hint = error.hint.as_ref().map_or_else(String::new, |hint| format!("{hint}; "));
+                error.with_hint(Some(format!("{hint}--deny-try denies what exists and nothing else")))
+            }
             None => error,
         };
         let error = self.refusal(error);
@@ -57,8 +64,10 @@ impl Frontend for Native {
             Note::Remark(failure) if failure.act == Act::Nowhere && self.is_of_profile(plan, failure) => {}
             Note::Remark(failure) => {
                 let what = self.error(plan, failure).text();
-                // Without "note:" it looks like an error.
-                say(&[b"note: ", &what[..]].concat());
+                if !self.is_quiet {
+                    // Without "note:" it looks like an error.
+                    say(&[b"note: ", &what[..]].concat());
+                }
                 self.report(&serde_json::json!({ "remark": String::from_utf8_lossy(&what) }));
             }
             Note::NotEnforced(unenforced) => self.dropped(&unenforced.line()),
@@ -106,7 +115,7 @@ impl Native {
             _ => return None,
         };
         let is_link = Path::new(OsStr::from_bytes(source.to_bytes())).is_symlink();
-        Some(advice::of_missing(self.origins.get(op.word)?, is_link))
+        Some(advice::of_missing(self.origins.get(op.word)?, source, is_link))
     }
 
     /// Whether a line of a profile asked for the operation that failed.
@@ -144,18 +153,25 @@ pub(super) fn say(line: &[u8]) {
     console::tell(&[b"pinfold: ", line, b"\n"].concat());
 }
 
-/// Notes about ports on the command line that have no effect because there is no network. Ports in a profile are no
-/// mistake: others may combine that profile with a network.
-pub(super) fn useless_ports(spec: &Spec, seen: &[Origin]) -> Vec<Vec<u8>> {
+/// The error for ports that are allowed without a network. A profile may have them for its users with a network: one
+/// who takes that away, by `--net none` on the command line, knows it.
+pub(super) fn useless_ports(spec: &Spec, seen: &[Origin]) -> Option<Error> {
     let landlock = &spec.lockdown.landlock;
     // With Landlock alone there is no network namespace.
-    let is_alone = landlock.tier == LandlockTier::Only;
+    if !spec.namespaces.net || landlock.tier == LandlockTier::Only {
+        return None;
+    }
+    let is_typed = |origin: &&Origin| origin.profile.is_none();
+    let is_taken_away = last(seen, "--net").filter(is_typed).is_some();
     let options = [("--tcp-connect", &landlock.connect_tcp), ("--tcp-bind", &landlock.bind_tcp)];
-    let is_useless = |ports: &Option<Vec<u16>>| ports.as_ref().is_some_and(|ports| !ports.is_empty());
-    let typed = options.iter().filter(|(_, ports)| spec.namespaces.net && !is_alone && is_useless(ports));
-    let typed = typed.filter_map(|(option, _)| last(seen, option)).filter(|origin| origin.profile.is_none());
-    let why = b"there is no network but a loopback device of the sandbox's own; --net host shares the host's";
-    typed.map(|origin| [b"note: ", &origin.before(why)[..]].concat()).collect()
+    let named = options.into_iter().filter(|(_, ports)| ports.as_ref().is_some_and(|ports| !ports.is_empty()));
+    let origin =
+        named.filter_map(|(option, _)| last(seen, option)).find(|origin| is_typed(origin) || !is_taken_away)?;
+    let hint = match origin.profile {
+        Some(_) => "--net host shares the host's network; --net none says that there is to be none",
+        None => "--net host shares the host's network; without one, leave this out",
+    };
+    Some(at(Some(origin), Error::new(ErrorKind::Invalid, lint::NO_NETWORK).with_hint(Some(hint.into()))))
 }
 
 /// A hint for a program that cannot be executed, from its name and from what the sandbox shows.
@@ -163,7 +179,10 @@ fn of_program(plan: &Plan, failure: &Failure) -> Option<String> {
     let exec = &plan.program.exec;
     let is_missing = failure.errno == Errno::ENOENT as i32;
     let seen = is_missing.then(|| advice::out_of_sight(&exec.files, plan.program.cwd.first(), &plan.root.ops));
-    seen.flatten().or_else(|| advice::misread(&exec.command, is_missing))
+    let start = plan.program.cwd.first();
+    seen.flatten()
+        .or_else(|| advice::misread(&exec.command, is_missing))
+        .or_else(|| advice::nowhere(&exec.command, &exec.files, start).filter(|_| is_missing))
 }
 
 /// The error for two options that exclude each other.

@@ -7,6 +7,7 @@ mod dry_run;
 mod footprint;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod guess;
 mod links;
 mod lint;
 pub(super) mod look;
@@ -17,6 +18,7 @@ mod profile;
 mod read;
 pub(super) mod table;
 mod terms;
+mod trust;
 mod value;
 mod view;
 mod world;
@@ -83,22 +85,27 @@ fn prepare(line: &CommandLine, status: &mut Option<FdNumber>) -> Result<Prepared
         Parsed::Version => return print(console::VERSION),
         Parsed::Complete => {}
     }
-    let (dry_run, print_bwrap, verbose) = (args.dry_run, args.print_bwrap, args.verbose);
+    let (dry_run, print_bwrap, verbose, is_quiet) = (args.dry_run, args.print_bwrap, args.verbose, args.quiet);
     let Lowered { mut spec, origins, seen, unheld } = world.lowered(args, &environment, &|| world.workspace())?;
+    if let Some(error) = messages::useless_ports(&spec, &seen) {
+        return Err(error);
+    }
     world.guard_links(&mut spec, &origins)?;
     let unguarded = match world.guard_profiles(&spec, &origins) {
         Err(error) if spec.best_effort => Some(not_enforced("protection of profiles", error.text())),
         guarded => guarded.map(|()| None)?,
     };
+    if !is_quiet {
+        world.library.passed_over.iter().for_each(|note| messages::say(&[b"note: ", &note[..]].concat()));
+    }
     if print_bwrap {
         let as_bwrap::Line { text, notes } =
             as_bwrap::line(&spec).map_err(|error| origin::placed(&seen, &origins, error))?;
-        notes.iter().for_each(|note| messages::say(note.as_bytes()));
+        notes.iter().filter(|_| !is_quiet).for_each(|note| messages::say(note.as_bytes()));
         return console::print(text, 0).map(Prepared::Done);
     }
     let program = line.words().first().copied().unwrap_or_default().to_owned();
-    let useless = messages::useless_ports(&spec, &seen);
-    let mut frontend = Native { origins, seen, status: spec.report.json_status_fd };
+    let mut frontend = Native { origins, seen, status: spec.report.json_status_fd, is_quiet };
     let (host, descriptors) = Host::probe(world.caller, &spec, &program, &environment)?;
     frontend.status = frontend.status.filter(|fd| host.descriptors.contains(fd));
     let mut plan = plan::plan(spec, host).map_err(|error| frontend.refusal(error))?;
@@ -109,7 +116,6 @@ fn prepare(line: &CommandLine, status: &mut Option<FdNumber>) -> Result<Prepared
         Some(Format::Json) => return print(&dry_run::json(&plan, &frontend.origins, &world::is_skipped)),
         None => {}
     }
-    useless.iter().for_each(|note| messages::say(note));
     if verbose {
         console::tell(dry_run::text(&plan, &frontend.origins, &world::is_skipped).as_bytes());
     }

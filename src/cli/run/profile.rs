@@ -8,7 +8,9 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use super::trust::{self, Distrust};
 use crate::error::{Error, ErrorKind, MORE_FILES, printable, push_printable, quoted};
+use crate::host::Caller;
 use crate::suggest::nearest;
 use crate::sys::{Errno, content, error_text, stat};
 
@@ -52,14 +54,18 @@ pub(crate) struct Library {
     missing: Option<Vec<PathBuf>>,
     /// Files that have been read.
     pub used: Vec<PathBuf>,
+    /// The current directory, and who reads.
+    reader: Option<(Option<PathBuf>, Caller)>,
+    /// What was passed over, for a note.
+    pub passed_over: Vec<Vec<u8>>,
 }
 
 impl Library {
-    /// The library of a user whose configuration lies in `config`.
-    pub(crate) fn new(config: Option<&Path>) -> Library {
+    /// The library of a `caller` in the directory `cwd`, whose configuration lies in `config`.
+    pub(crate) fn new(config: Option<&Path>, cwd: Option<PathBuf>, caller: Caller) -> Library {
         let own = config.map(|config| config.join("pinfold/profiles"));
         let directories = own.into_iter().chain(SYSTEM.iter().map(PathBuf::from)).collect();
-        Library { directories, missing: None, used: Vec::new() }
+        Library { directories, reader: Some((cwd, caller)), ..Library::default() }
     }
 
     /// Every directory that is searched, and every file that was read.
@@ -72,13 +78,21 @@ impl Library {
         self.missing.as_ref().is_some_and(|missing| missing.iter().any(|known| known == place))
     }
 
-    /// Finds a profile by its name, or by its path if `name` has a slash.
-    pub(crate) fn find(&mut self, name: &CStr) -> Result<Text, Error> {
+    /// Finds a profile by its name, or by its path if `name` has a slash. One of `open` is taken only if there is no
+    /// other of the name.
+    pub(crate) fn find(&mut self, name: &CStr, open: &[Rc<[u8]>]) -> Result<Text, Error> {
         let bytes = name.to_bytes();
         if bytes.contains(&b'/') {
-            return self
-                .read(Path::new(OsStr::from_bytes(bytes)))?
-                .ok_or_else(|| missing(name, "there is no such file"));
+            let path = Path::new(OsStr::from_bytes(bytes));
+            if let Some((cwd, _)) = &self.reader {
+                let whole = cwd.as_ref().map_or_else(|| path.to_owned(), |cwd| cwd.join(path));
+                // Without `.`, so that the names can be compared.
+                let whole: PathBuf = whole.components().collect();
+                if let Some(distrust) = trust::of_link(&whole, cwd.as_deref()) {
+                    return Err(unused(path, distrust));
+                }
+            }
+            return self.read(path)?.ok_or_else(|| missing(name, "there is no such file"));
         }
         let is_name = !bytes.is_empty()
             && !bytes.starts_with(b".")
@@ -87,23 +101,25 @@ impl Library {
             return Err(missing(name, "a name has letters, digits, dots and dashes; a file is written with a slash"));
         }
         let file = OsStr::from_bytes(&[bytes, SUFFIX.as_bytes()].concat()).to_owned();
-        // Most users have none of these directories. One look at each is then enough for all profiles.
-        let is_missing = |directory: &&PathBuf| {
-            let path = CString::new(directory.as_os_str().as_bytes()).unwrap_or_default();
-            matches!(stat::look_without_links(&path), Err(Errno::ENOENT))
-        };
         if self.missing.is_none() {
-            self.missing = Some(self.directories.iter().filter(is_missing).cloned().collect());
+            self.look_at_directories();
         }
+        let mut passed = None;
         for directory in self.directories.clone() {
             if self.is_missing(&directory) {
                 continue;
             }
-            if let Some(found) = self.read(&directory.join(&file))? {
-                return Ok(found);
+            match self.read(&directory.join(&file))? {
+                Some(found) if open.contains(&found.name) => passed = passed.or(Some(found)),
+                Some(found) => return Ok(found),
+                None => {}
             }
         }
-        match SHIPPED.iter().find(|(known, _)| known.as_bytes() == bytes) {
+        let shipped = SHIPPED.iter().find(|(known, _)| known.as_bytes() == bytes);
+        if let Some(passed) = passed.filter(|_| shipped.is_none()) {
+            return Ok(passed);
+        }
+        match shipped {
             Some((name, text)) => Ok(Text { name: Rc::from(name.as_bytes()), text: Rc::from(text.as_bytes()) }),
             None => {
                 let names = self.names();
@@ -112,6 +128,33 @@ impl Library {
                 Err(missing(name, "no profile has this name").with_hint(file_meant(bytes).or(hint)))
             }
         }
+    }
+
+    /// Finds out which directories exist, and passes over one that is not the caller's: with `sudo`, HOME may be
+    /// somebody else's. Most users have none of these directories. One look at each is then enough for all profiles.
+    fn look_at_directories(&mut self) {
+        let (mut missing, mut passed_over) = (Vec::new(), Vec::new());
+        for directory in &self.directories {
+            let path = CString::new(directory.as_os_str().as_bytes()).unwrap_or_default();
+            let found = stat::look_without_links(&path);
+            if matches!(found, Err(Errno::ENOENT)) {
+                missing.push(directory.clone());
+                continue;
+            }
+            // With links on the way, what they lead to counts.
+            let about = found.ok().flatten().or_else(|| stat::stat(&path).ok());
+            let distrust = about.zip(self.reader.as_ref());
+            let distrust = distrust.and_then(|(about, (_, caller))| trust::of_owner(about, directory, *caller));
+            if let Some(distrust) = distrust {
+                let mut note = b"profiles in ".to_vec();
+                push_printable(&mut note, directory);
+                note.extend_from_slice(format!(" are not used: {}", distrust.why).as_bytes());
+                passed_over.push((directory.clone(), note));
+            }
+        }
+        self.missing = Some(missing);
+        self.directories.retain(|directory| !passed_over.iter().any(|(passed, _)| passed == directory));
+        self.passed_over.extend(passed_over.into_iter().map(|(_, note)| note));
     }
 
     /// The names that [`Library::find`] knows, with their files; `None` for those that come with pinfold.
@@ -148,8 +191,8 @@ impl Library {
             message.extend_from_slice(reason.as_bytes());
             Error::new(ErrorKind::Failed, message)
         };
-        let text = match content::read_regular(path, LONGEST) {
-            Ok(text) => text,
+        let (text, about) = match content::read_with_attributes(path, LONGEST) {
+            Ok(read) => read,
             Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
             Err(errno) => {
                 let is_own =
@@ -171,6 +214,11 @@ impl Library {
                 return Err(failed(&unreadable(errno, LONGEST)).with_hint(hint));
             }
         };
+        if let Some((_, caller)) = &self.reader
+            && let Some(distrust) = trust::of_owner(about, path, *caller)
+        {
+            return Err(unused(path, distrust));
+        }
         // Some editors on Windows write a byte order mark first. It means nothing here.
         let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&text);
         // The real path: two paths to one file are one profile.
@@ -180,6 +228,14 @@ impl Library {
         self.used.push(path.to_owned());
         Ok(Some(Text { name, text: Rc::from(text) }))
     }
+}
+
+/// The error for a profile that may not decide about a box.
+fn unused(path: &Path, Distrust { why, hint }: Distrust) -> Error {
+    let mut message = b"profile ".to_vec();
+    push_printable(&mut message, path);
+    message.extend_from_slice(format!(" is not used: {why}").as_bytes());
+    Error::new(ErrorKind::Unsafe, message).with_hint(Some(hint))
 }
 
 /// The reason why a profile (of options or of system calls) with at most `most` bytes cannot be read.

@@ -10,12 +10,12 @@ use std::rc::Rc;
 use lexopt::Arg;
 
 use super::args::RunArgs;
+use super::guess;
 use super::origin::{Origin, at, refuse};
 use super::profile::Text;
 use super::table::{self, SHORT, TABLE};
 use crate::cli::table::{Action, Opt, opts};
-use crate::error::{Error, ErrorKind, push_printable};
-use crate::suggest::nearest;
+use crate::error::{Error, ErrorKind, Part, push_printable};
 
 /// The profile of a command line that names none.
 const DEFAULT_PROFILE: &CStr = c"workspace";
@@ -25,8 +25,9 @@ const DEEPEST: usize = 32;
 
 /// Access to profiles for the reader.
 pub(crate) trait Outside {
-    /// Finds the profile called `name`.
-    fn profile(&mut self, name: &CStr) -> Result<Text, Error>;
+    /// Finds the profile called `name`. Those of `open` are being read: a name in one of them that would lead back to
+    /// it means the next profile of that name, so that one's own `workspace` can build on the shipped one.
+    fn profile(&mut self, name: &CStr, open: &[Rc<[u8]>]) -> Result<Text, Error>;
 }
 
 /// What a valid command line asks for.
@@ -57,7 +58,7 @@ struct Item {
 pub(crate) fn command_line(args: &mut RunArgs, words: &[&CStr], outside: &mut dyn Outside) -> Result<Parsed, Error> {
     let mut items = Vec::new();
     let read = options(words, &mut items, &mut args.command);
-    let mut reader = Reader { args, outside, open: Vec::new(), done: Vec::new() };
+    let mut reader = Reader::new(args, outside);
     let (status, items): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| item.opt.name == "--json-status-fd");
     let told = status.into_iter().try_for_each(|item| reader.set(item));
     match read? {
@@ -65,13 +66,11 @@ pub(crate) fn command_line(args: &mut RunArgs, words: &[&CStr], outside: &mut dy
         asked => return Ok(asked),
     }
     if !items.iter().any(|item| matches!(item.opt.action, Action::Splice)) {
-        let default = reader.outside.profile(DEFAULT_PROFILE)?;
+        let default = reader.outside.profile(DEFAULT_PROFILE, &[])?;
         reader.profile(default)?;
     }
-    for item in items {
-        reader.set(item)?;
-    }
-    Ok(Parsed::Complete)
+    let done = items.into_iter().try_for_each(|item| reader.set(item));
+    reader.finish(done).map(|()| Parsed::Complete)
 }
 
 /// Splits `words` into the options, added to `items`, and the command.
@@ -109,8 +108,10 @@ fn options(words: &[&CStr], items: &mut Vec<Item>, command: &mut Vec<CString>) -
 
 /// Reads one profile and the profiles that it builds on.
 pub(crate) fn profile(args: &mut RunArgs, name: &CStr, outside: &mut dyn Outside) -> Result<(), Error> {
-    let found = outside.profile(name)?;
-    Reader { args, outside, open: Vec::new(), done: Vec::new() }.profile(found)
+    let found = outside.profile(name, &[])?;
+    let mut reader = Reader::new(args, outside);
+    let done = reader.profile(found);
+    reader.finish(done)
 }
 
 /// Takes the value of `opt` from the parser and makes an [`Item`] of both.
@@ -172,63 +173,20 @@ fn known(name: &[u8]) -> Result<Known, Error> {
 
 /// The option called `--BARE`.
 fn named(bare: &[u8]) -> Option<Known> {
-    opts(TABLE).find(|opt| opt.name.as_bytes().strip_prefix(b"--") == Some(bare))
+    opts(TABLE).find(|opt| is_named(opt, bare))
+}
+
+fn is_named(opt: Known, bare: &[u8]) -> bool {
+    let name = opt.name.as_bytes();
+    // Most names differ in length already.
+    name.len() == bare.len() + 2 && name.strip_prefix(b"--") == Some(bare)
 }
 
 fn unknown<T>(name: &[u8]) -> Result<T, Error> {
     let mut message = b"unknown option ".to_vec();
     push_printable(&mut message, OsStr::from_bytes(name));
-    let hint = suggestion(name).unwrap_or_else(|| "`pinfold run -h` lists the options".into());
+    let hint = guess::suggestion(name).unwrap_or_else(|| "`pinfold run -h` lists the options".into());
     refuse(message).map_err(|error: Error| error.with_hint(Some(hint)))
-}
-
-/// A hint for an unknown option `name`: the option here for one of bubblewrap, or for a common guess, or a similar
-/// name.
-fn suggestion(name: &[u8]) -> Option<String> {
-    const ELSEWHERE: &[(&str, &str)] = &[
-        ("--bind", "--rw PATH:DEST"),
-        ("--bind-try", "--rw-try PATH:DEST"),
-        ("--ro-bind", "--ro PATH:DEST"),
-        ("--ro-bind-try", "--ro-try PATH:DEST"),
-        ("--dev-bind", "--dev PATH:DEST"),
-        ("--setenv", "--env NAME=VALUE"),
-        ("--chdir", "--workdir DIR"),
-        ("--share-net", "--net host"),
-        ("--tmp-overlay", "--overlay PATH:DEST"),
-        ("--dev-bind-try", "--dev-try PATH:DEST"),
-        ("--dir", "--tmpfs PATH"),
-        ("--bind-fd", "--rw PATH:DEST"),
-        ("--ro-bind-fd", "--ro PATH:DEST"),
-    ];
-    const GUESSED: &[(&str, &str)] = &[
-        ("--readonly", "--ro PATH"),
-        ("--read-only", "--ro PATH"),
-        ("--writable", "--rw PATH"),
-        ("--volume", "--rw PATH[:DEST], or --ro PATH[:DEST]"),
-        ("--mount", "--rw PATH[:DEST], or --ro PATH[:DEST]"),
-        ("--network", "--net host, or --net none"),
-        ("--cwd", "--workdir DIR"),
-        ("--directory", "--workdir DIR"),
-    ];
-    const NEEDLESS: &[(&str, &str)] = &[
-        ("--unshare-", "every namespace is new unless it is shared by --share"),
-        ("--clearenv", "only variables named by --env get in"),
-        ("--unsetenv", "only variables named by --env get in"),
-        ("--cap-drop", "there are no capabilities but those of --cap-add"),
-        ("--disable-userns", "user namespaces cannot be made inside unless --allow-userns is given"),
-    ];
-    let name = std::str::from_utf8(name).ok()?;
-    if let Some((_, ours)) = ELSEWHERE.iter().find(|(theirs, _)| *theirs == name) {
-        return Some(format!("bubblewrap's {name} is {ours} here; `pinfold bwrap` takes bubblewrap's own words"));
-    }
-    if let Some((_, ours)) = GUESSED.iter().find(|(guess, _)| *guess == name) {
-        return Some(format!("that is {ours} here"));
-    }
-    if let Some((theirs, why)) = NEEDLESS.iter().find(|(theirs, _)| name.starts_with(theirs)) {
-        let theirs = if theirs.ends_with('-') { name } else { theirs };
-        return Some(format!("bubblewrap's {theirs} is not needed here: {why}"));
-    }
-    nearest(name, opts(TABLE).map(|opt| opt.name)).map(|near| format!("did you mean {near}?"))
 }
 
 struct Reader<'a> {
@@ -238,18 +196,47 @@ struct Reader<'a> {
     open: Vec<Rc<[u8]>>,
     /// Profiles that have been read. A profile that two others build on is read once.
     done: Vec<Rc<[u8]>>,
+    /// What is wrong in lines of profiles. All of it is told at once.
+    wrong: Vec<Error>,
 }
 
-impl Reader<'_> {
+/// How many wrong lines of profiles are told.
+const MOST_TOLD: usize = 20;
+
+impl<'a> Reader<'a> {
+    fn new(args: &'a mut RunArgs, outside: &'a mut dyn Outside) -> Reader<'a> {
+        Reader { args, outside, open: Vec::new(), done: Vec::new(), wrong: Vec::new() }
+    }
+
+    /// The end of reading: everything that is wrong, as one error. `done` is the end of the words.
+    fn finish(self, done: Result<(), Error>) -> Result<(), Error> {
+        let mut wrong = self.wrong;
+        wrong.extend(done.err());
+        if wrong.len() < 2 {
+            return wrong.pop().map_or(Ok(()), Err);
+        }
+        let message = if wrong.len() > MOST_TOLD {
+            format!("more than {MOST_TOLD} words and lines are wrong, among them:")
+        } else {
+            format!("{} words and lines are wrong:", wrong.len())
+        };
+        let part = |error: &Error| {
+            let hint = error.hint.as_ref().map_or_else(String::new, |hint| format!(" ({hint})"));
+            Part { field: None, place: None, message: [&error.text(), hint.as_bytes()].concat() }
+        };
+        let parts = wrong.iter().take(MOST_TOLD).map(part).collect();
+        Err(Error { parts, ..Error::new(wrong[0].kind, message) })
+    }
+
     fn set(&mut self, Item { opt, value, origin }: Item) -> Result<(), Error> {
         if let (Action::Splice, Some(name)) = (&opt.action, &value) {
             // A path in a profile must mean the same wherever the profile is used.
-            let name = if origin.profile.is_some() && name.to_bytes().contains(&b'/') {
+            let name = if name.to_bytes().contains(&b'/') {
                 self.args.path_from(&origin, name).map_err(|error| at(Some(&origin), error))?
             } else {
                 name.clone()
             };
-            let found = self.outside.profile(&name).map_err(|error| at(Some(&origin), error))?;
+            let found = self.outside.profile(&name, &self.open).map_err(|error| at(Some(&origin), error))?;
             return self.profile(found);
         }
         self.args.here = origin.clone();
@@ -285,6 +272,7 @@ impl Reader<'_> {
             return refuse(format!("profiles build on each other more than {DEEPEST} deep"));
         }
         self.open.push(name.clone());
+        let mut last = None;
         for (index, line) in text.split(|&byte| byte == b'\n').enumerate() {
             let line = line.trim_ascii();
             if line.is_empty() || line.starts_with(b"#") {
@@ -292,8 +280,16 @@ impl Reader<'_> {
             }
             let profile = Some((name.clone(), index + 1));
             let origin = Origin { option: "", profile, word: line.into(), value_at: line.len() };
-            let item = item_of_line(line, origin.clone()).map_err(|error| at(Some(&origin), error))?;
-            self.set(item)?;
+            let item = item_of_line(line, last, origin.clone()).map_err(|error| at(Some(&origin), error));
+            last = item.as_ref().map_or(last, |item| Some(item.opt));
+            if let Err(error) = item.and_then(|item| self.set(item)) {
+                // Nothing is wrong in a profile that comes with pinfold: it is a variable, and wrong in each line.
+                // Of others one more than is told is read, so that it is known that there are more.
+                if !name.contains(&b'/') || self.wrong.len() >= MOST_TOLD {
+                    return Err(error);
+                }
+                self.wrong.push(error);
+            }
         }
         self.open.pop();
         self.done.push(name);
@@ -302,16 +298,20 @@ impl Reader<'_> {
 }
 
 /// Reads a line of a profile: the name of an option, with or without dashes, then its value up to the end of the line.
-fn item_of_line(line: &[u8], origin: Origin) -> Result<Item, Error> {
-    let at = line.iter().position(|byte| b" \t=".contains(byte)).unwrap_or(line.len());
+/// `last` is the option of the line before: most lines have the same.
+fn item_of_line(line: &[u8], last: Option<Known>, origin: Origin) -> Result<Item, Error> {
+    let at = line.iter().position(|byte| matches!(byte, b' ' | b'\t' | b'=')).unwrap_or(line.len());
     let (name, rest) = line.split_at(at);
     // Tabs before the value are blanks; tabs within it are refused below.
     let value = rest.strip_prefix(b"=").unwrap_or(rest).trim_ascii();
     if name.iter().chain(value).any(u8::is_ascii_control) {
         return refuse("a line of a profile has no control characters in it");
     }
+    if has_comment(rest) {
+        return refuse("a comment has a line of its own, and a # that belongs to the value is written \\#");
+    }
     let bare = name.strip_prefix(b"--").unwrap_or(name);
-    let opt = match named(bare) {
+    let opt = match last.filter(|opt| is_named(opt, bare)).or_else(|| named(bare)) {
         Some(opt) => opt,
         None => return unknown(&[b"--", bare].concat()),
     };
@@ -325,8 +325,27 @@ fn item_of_line(line: &[u8], origin: Origin) -> Result<Item, Error> {
         (0, false) => refuse(format!("{} takes no value", opt.name)),
         (_, true) => refuse(format!("{} takes a value: {}", opt.name, opt.values.join(" "))),
         (_, false) => {
+            let value = with_hashes(value);
             let value = CString::new(value).or_else(|_| refuse("a line of a profile has no NUL byte in it"))?;
             Ok(Item { opt, value: Some(value), origin })
         }
     }
+}
+
+/// Whether a blank and a `#` are in a line behind the name of its option: what looks like a comment there would else be
+/// a part of the value.
+fn has_comment(rest: &[u8]) -> bool {
+    rest.windows(2).any(|pair| pair == b" #" || pair == b"\t#")
+}
+
+/// `value` with each `\#` behind a blank replaced by `#`.
+fn with_hashes(value: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(value.len() + 1);
+    for (at, &byte) in value.iter().enumerate() {
+        let is_escape = byte == b'\\' && value.get(at + 1) == Some(&b'#') && (at == 0 || value[at - 1] == b' ');
+        if !is_escape {
+            out.push(byte);
+        }
+    }
+    out
 }

@@ -5,6 +5,7 @@ use super::origin::refuse;
 use super::value;
 use crate::cli::table;
 use crate::cli::table::Action::{Flag, Help, Maybe, One, Splice, Version};
+use crate::cli::table::Reach;
 use crate::error::{Error, ErrorKind};
 use crate::spec::{BindFlags, FsOp, LandlockTier};
 
@@ -22,7 +23,7 @@ pub(crate) const TABLE: &[Group] = &[
 ];
 
 /// One-letter names of options.
-pub(crate) const SHORT: &[(char, &str)] = &[('h', "--help"), ('v', "--verbose"), ('V', "--version")];
+pub(crate) const SHORT: &[(char, &str)] = &[('h', "--help"), ('q', "--quiet"), ('v', "--verbose"), ('V', "--version")];
 
 const READ_ONLY: BindFlags = BindFlags { read_only: true, devices: false, optional: false };
 const WRITABLE: BindFlags = BindFlags { read_only: false, devices: false, optional: false };
@@ -36,28 +37,32 @@ const HOST: &[Opt] = &[
         "Show PATH of the host, read-only",
         "At its own path, or at DEST. A relative path counts from the current directory; in a profile it is absolute, or \
          begins with ~/ or a variable. A colon that belongs to a path is written \\:.",
-    ),
+    )
+    .reach(Reach::Reads),
     Opt::new(
         "--ro-try",
         &["PATH[:DEST]"],
         One(|args, value| args.bind(value, BindFlags { optional: true, ..READ_ONLY })),
         "Like {--ro}, or nothing if PATH does not exist",
         "",
-    ),
+    )
+    .reach(Reach::Reads),
     Opt::new(
         "--rw",
         &["PATH[:DEST]"],
         One(|args, value| args.bind(value, WRITABLE)),
         "Show PATH of the host, writable",
         "The program can change whatever you can change there.",
-    ),
+    )
+    .reach(Reach::Writes),
     Opt::new(
         "--rw-try",
         &["PATH[:DEST]"],
         One(|args, value| args.bind(value, BindFlags { optional: true, ..WRITABLE })),
         "Like {--rw}, or nothing if PATH does not exist",
         "",
-    ),
+    )
+    .reach(Reach::Writes),
     Opt::new(
         "--dev",
         &["PATH[:DEST]"],
@@ -78,14 +83,16 @@ const HOST: &[Opt] = &[
         One(|args, value| args.overlay(value, false)),
         "Show a directory of the host, writable; the changes are lost",
         "They are kept in memory until the sandbox ends, and never reach the host (overlayfs).",
-    ),
+    )
+    .reach(Reach::Reads),
     Opt::new(
         "--overlay-try",
         &["PATH[:DEST]"],
         One(|args, value| args.overlay(value, true)),
         "Like {--overlay}, or nothing if PATH does not exist",
         "",
-    ),
+    )
+    .reach(Reach::Reads),
     Opt::new(
         "--mirror",
         &["PATH"],
@@ -96,7 +103,8 @@ const HOST: &[Opt] = &[
         }),
         "Show PATH of the host, read-only; of a link make the same link",
         "Nothing if PATH does not exist. For /bin and /lib, which are links on some systems and directories on others.",
-    ),
+    )
+    .reach(Reach::Reads),
     Opt::new(
         "--workspace",
         &[],
@@ -105,11 +113,12 @@ const HOST: &[Opt] = &[
         "Inside a Git repository what `git commit` needs is writable too, and hooks, configuration and other files that \
          would be executed outside later are read-only. Refused in /, in the home directory, above it, and in \
          directories of the system.",
-    ),
+    )
+    .reach(Reach::Writes),
     Opt::new(
         "--deny",
         &["PATH"],
-        One(|args, value| args.deny(value)),
+        One(|args, value| args.deny(value, false)),
         "Keep PATH closed: nobody inside can open it",
         "Opening it fails with \"Permission denied\", and it can be neither replaced nor renamed nor removed. It counts \
          whatever options follow. *, ?, [...] and ** (any directories) are patterns: everything that they match when \
@@ -118,8 +127,18 @@ const HOST: &[Opt] = &[
          can be neither renamed nor removed either, and renaming or linking a file from such a directory to the outside \
          of it fails with \"Invalid cross-device link\", where mv copies instead; that concerns each directory above \
          PATH up to the mount that it lies in, and of a pattern none below **. What does not exist yet, in a place that the program can write to, cannot be \
-         held without leaving a file on the host, and is refused.",
-    ),
+         held without leaving a file on the host, and is refused. In a profile a relative path counts from the directory \
+         where the run starts.",
+    )
+    .reach(Reach::Closes),
+    Opt::new(
+        "--deny-try",
+        &["PATH"],
+        One(|args, value| args.deny(value, true)),
+        "Like {--deny}, or nothing if PATH does not exist",
+        "What exists when the sandbox starts is denied in the same way. A file that is made there later is not.",
+    )
+    .reach(Reach::Closes),
 ];
 
 const FILES: &[Opt] = &[
@@ -131,7 +150,8 @@ const FILES: &[Opt] = &[
         "OPTIONS, with commas between them, are size=BYTES, with K, M, G or T for powers of 1024, and mode=OCTAL (755 \
          otherwise). With a size it is a filesystem of its own. All others are one, together with the root of the \
          sandbox, and share its limit, which is half of the memory.",
-    ),
+    )
+    .reach(Reach::Neutral),
     Opt::new(
         "--file",
         &["PATH:DEST"],
@@ -143,7 +163,8 @@ const FILES: &[Opt] = &[
         }),
         "Copy a file of the host to DEST; the copy is writable",
         "Changes stay inside and are lost. DEST lies in a directory of the sandbox's own, such as a {--tmpfs}.",
-    ),
+    )
+    .reach(Reach::Reads),
     Opt::new(
         "--symlink",
         &["TARGET:PATH"],
@@ -158,7 +179,8 @@ const FILES: &[Opt] = &[
         }),
         "Make a symbolic link at PATH that says TARGET",
         "",
-    ),
+    )
+    .reach(Reach::Neutral),
     Opt::new(
         "--proc",
         &["PATH"],
@@ -169,7 +191,8 @@ const FILES: &[Opt] = &[
         }),
         "Mount a procfs, which shows the processes of the sandbox",
         "",
-    ),
+    )
+    .reach(Reach::Neutral),
     Opt::new(
         "--basic-dev",
         &["PATH"],
@@ -180,7 +203,8 @@ const FILES: &[Opt] = &[
         }),
         "Make a device directory with what every program may use",
         "null, zero, full, random, urandom, tty, a pts and a shm of its own, and the links stdin, stdout, stderr and fd.",
-    ),
+    )
+    .reach(Reach::Neutral),
 ];
 
 const PROGRAM: &[Opt] = &[
@@ -191,7 +215,8 @@ const PROGRAM: &[Opt] = &[
         "Set a variable, or pass on yours",
         "Only what is named gets in; profile base names PATH, LANG, LC_*, TERM and the like. A * at the end of NAME stands \
          for the rest of it.",
-    ),
+    )
+    .reach(Reach::Reads),
     Opt::new(
         "--workdir",
         &["DIR"],
@@ -201,7 +226,8 @@ const PROGRAM: &[Opt] = &[
         }),
         "Start in the directory DIR of the sandbox",
         "Otherwise it is the current directory if that exists inside, else the home directory, else /.",
-    ),
+    )
+    .reach(Reach::Neutral),
     Opt::new(
         "--hostname",
         &["NAME"],
@@ -215,21 +241,24 @@ const PROGRAM: &[Opt] = &[
         }),
         "Be called NAME inside",
         "",
-    ),
+    )
+    .reach(Reach::Neutral),
     Opt::new(
         "--uid",
         &["UID"],
         One(|args, value| value::id(value).map(|id| args.uid = Some(id))),
         "Be user UID inside; yours otherwise",
         "",
-    ),
+    )
+    .reach(Reach::Neutral),
     Opt::new(
         "--gid",
         &["GID"],
         One(|args, value| value::id(value).map(|id| args.gid = Some(id))),
         "Be group GID inside; yours otherwise",
         "",
-    ),
+    )
+    .reach(Reach::Neutral),
     Opt::new(
         "--keep-fd",
         &["FD"],
@@ -247,14 +276,16 @@ const PROGRAM: &[Opt] = &[
         "Start without a controlling terminal",
         "Job control ends there. It is implied where the system call filter is off or of your own: then nothing else keeps \
          the program from putting words into your terminal (TIOCSTI).",
-    ),
+    )
+    .reach(Reach::Closes),
     Opt::new(
         "--die-with-parent",
         &[],
         Flag(|args| args.die_with_parent = true),
         "Kill the whole sandbox when the calling process ends",
         "It is killed in any case when pinfold is.",
-    ),
+    )
+    .reach(Reach::Closes),
 ];
 
 const NAMESPACES: &[Opt] = &[
@@ -319,7 +350,8 @@ const RESTRICTIONS: &[Opt] = &[
         }),
         "Refuse these system calls, whatever the filter says",
         "Names and groups such as @ptrace, with commas between them. They fail with EPERM.",
-    ),
+    )
+    .reach(Reach::Closes),
     Opt::new(
         "--syscall-allow",
         &["NAMES"],
@@ -357,7 +389,8 @@ const RESTRICTIONS: &[Opt] = &[
         "With commas between them. It counts for the network that the program has; see {--net}. UDP, ping, UNIX sockets \
          and netlink are not restricted by it. Every other kind of socket is refused, because some of them speak TCP past \
          these rules: MPTCP, SMC, SCTP, raw sockets and more.",
-    ),
+    )
+    .reach(Reach::Closes),
     Opt::new(
         "--tcp-bind",
         &["PORTS"],
@@ -366,7 +399,8 @@ const RESTRICTIONS: &[Opt] = &[
         "bind(2) is what the kernel asks about. A socket that listens without it gets a free port of the kernel's choice, \
          which no rule sees: with {--net} host that can be reached from outside. The same sockets are refused as with \
          {--tcp-connect}.",
-    ),
+    )
+    .reach(Reach::Closes),
     Opt::new(
         "--cap-add",
         &["CAP"],
@@ -411,7 +445,8 @@ const GENERAL: &[Opt] = &[
         }),
         "Print what would be done, and stop",
         "It is the plan itself that is printed: what is not in there will not be enforced.",
-    ),
+    )
+    .reach(Reach::Neutral),
     Opt::new(
         "--print-bwrap",
         &[],
@@ -419,22 +454,33 @@ const GENERAL: &[Opt] = &[
         "Print the line for bubblewrap that does the same, and stop",
         "What bubblewrap has no option for is an error; the second wall of Landlock, which it lacks too, is named on \
          standard error.",
-    ),
+    )
+    .reach(Reach::Neutral),
     Opt::new(
         "--json-status-fd",
         &["FD"],
         One(|args, value| value::fd(value).map(|fd| args.json_status_fd = Some(fd))),
         "Report start, errors and exit code on FD, in lines of JSON",
         "pinfold(1) describes the lines.",
-    ),
-    Opt::new("--verbose", &[], Flag(|args| args.verbose = true), "Print the plan on standard error, and go on", ""),
-    Opt::new("--version", &[], Version, "Show the version and exit", ""),
-    Opt::new("--help", &[], Help, "Explain the options and exit; -h only lists them", ""),
+    )
+    .reach(Reach::Neutral),
+    Opt::new("--verbose", &[], Flag(|args| args.verbose = true), "Print the plan on standard error, and go on", "")
+        .reach(Reach::Neutral),
+    Opt::new(
+        "--quiet",
+        &[],
+        Flag(|args| args.quiet = true),
+        "Print no notes",
+        "Errors are printed, and so is what does not hold and what was set aside or found at the end.",
+    )
+    .reach(Reach::Neutral),
+    Opt::new("--version", &[], Version, "Show the version and exit", "").reach(Reach::Neutral),
+    Opt::new("--help", &[], Help, "Explain the options and exit; -h only lists them", "").reach(Reach::Neutral),
 ];
 
 /// Options that a profile cannot have: they make sense only for one run, typed by a person.
 pub(crate) const ONLY_TYPED: &[&str] =
-    &["--dry-run", "--print-bwrap", "--json-status-fd", "--keep-fd", "--verbose", "--version", "--help"];
+    &["--dry-run", "--print-bwrap", "--json-status-fd", "--keep-fd", "--verbose", "--quiet", "--version", "--help"];
 
 /// Returns the error if an option cannot be in a profile.
 pub(super) fn not_in_a_profile(name: &str) -> Option<Error> {

@@ -7,7 +7,9 @@ use std::os::unix::ffi::OsStrExt;
 use super::origin::refuse;
 use crate::error::{Error, ErrorKind, push_printable, quoted};
 use crate::spec::FdNumber;
-use crate::suggest::nearest;
+
+/// The variable for the current directory.
+pub(super) const WORKSPACE: &str = "WORKSPACE";
 
 /// The two halves of a value.
 pub(super) type Pair<'a> = (Cow<'a, [u8]>, Option<Vec<u8>>);
@@ -15,7 +17,7 @@ pub(super) type Pair<'a> = (Cow<'a, [u8]>, Option<Vec<u8>>);
 /// Splits `FIRST:SECOND` at the colon. A backslash before a colon or before another backslash makes it an ordinary
 /// byte.
 pub(super) fn split_pair(value: &[u8]) -> Result<Pair<'_>, Error> {
-    if !value.iter().any(|byte| b":\\".contains(byte)) {
+    if !value.iter().any(|byte| matches!(byte, b':' | b'\\')) {
         return Ok((value.into(), None));
     }
     let (mut first, mut second) = (Vec::new(), None);
@@ -28,7 +30,7 @@ pub(super) fn split_pair(value: &[u8]) -> Result<Pair<'_>, Error> {
             second = Some(Vec::new());
             continue;
         }
-        let is_escape = byte == b'\\' && bytes.peek().is_some_and(|next| b":\\".contains(next));
+        let is_escape = byte == b'\\' && bytes.peek().is_some_and(|next| matches!(next, b':' | b'\\'));
         let byte = if is_escape { bytes.next().unwrap_or(byte) } else { byte };
         second.as_mut().unwrap_or(&mut first).push(byte);
     }
@@ -38,15 +40,32 @@ pub(super) fn split_pair(value: &[u8]) -> Result<Pair<'_>, Error> {
 /// Reads a path in a profile: replaces `~` and `${NAME}`, and requires an absolute path without `..`. So it means the
 /// same wherever the profile is used.
 pub(super) fn from_profile(text: &[u8], variables: &[(&'static str, CString)]) -> Result<Vec<u8>, Error> {
-    let path = match text {
-        b"~" => replaced(b"${HOME}", variables)?,
-        [b'~', b'/', rest @ ..] => replaced(&[b"${HOME}/", rest].concat(), variables)?,
-        _ => replaced(text, variables)?,
+    let path = match below_home(text) {
+        Some(rest) => replaced(&[b"${HOME}", rest].concat(), variables)?,
+        None => replaced(text, variables)?,
     };
     if !path.starts_with(b"/") {
         return refuse("a path in a profile begins with /, ~/ or a variable such as ${HOME}");
     }
     if goes_up(&path) { Err(upwards(text, &path, variables)) } else { Ok(path) }
+}
+
+/// A path of the command line: a leading `~` is the home directory, as in a profile. A file of that name is `./~`.
+pub(super) fn without_tilde(text: &[u8], variables: &[(&'static str, CString)]) -> Result<Vec<u8>, Error> {
+    match below_home(text) {
+        Some(rest) => Ok([&replaced(b"${HOME}", variables)?, rest].concat()),
+        None => Ok(text.to_vec()),
+    }
+}
+
+/// What follows the `~` of a path below the home directory.
+fn below_home(text: &[u8]) -> Option<&[u8]> {
+    text.strip_prefix(b"~").filter(|rest| rest.is_empty() || rest.starts_with(b"/"))
+}
+
+/// Whether a path in a profile begins at a fixed place: at the root, the home directory or a variable.
+pub(super) fn is_rooted(text: &[u8]) -> bool {
+    text.starts_with(b"/") || text.starts_with(b"${") || below_home(text).is_some()
 }
 
 /// Whether a part of `path` is `..`.
@@ -80,6 +99,9 @@ pub(super) fn replaced(text: &[u8], variables: &[(&'static str, CString)]) -> Re
         };
         let name = &rest[at + 2..at + end];
         match variables.iter().find(|(known, _)| known.as_bytes() == name) {
+            Some((name, value)) if value.is_empty() && *name == WORKSPACE => {
+                return refuse("the current directory, which ${WORKSPACE} stands for, is gone");
+            }
             Some((name, value)) if value.is_empty() => return Err(unusable(name)),
             Some((_, value)) => out.extend_from_slice(value.to_bytes()),
             None => return unknown_variable(name, variables),
@@ -185,8 +207,8 @@ pub(super) fn not_one_of<T>(word: &str, known: &[&str]) -> Result<T, Error> {
     let mut message = b"unknown word ".to_vec();
     push_printable(&mut message, if word.is_empty() { "''" } else { word });
     message.extend_from_slice(format!(" (known: {})", known.join(", ")).as_bytes());
-    let near = nearest(word, known.iter().copied());
-    refuse(message).map_err(|error: Error| error.with_hint(near.map(|near| format!("did you mean {near}?"))))
+    // No suggestion besides: a word that is nearly the same may open more than was meant.
+    refuse(message)
 }
 
 /// Refuses `word`, with the texts `before` and `after` around it in the message.

@@ -2,9 +2,9 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
-use crate::spec::path::MAX_LINKS;
+use crate::spec::path::{Follow, Step};
 use crate::spec::{FsOp, Op, Source};
 
 /// The root that the operations build.
@@ -30,45 +30,25 @@ impl View<'_> {
 
     /// Finds what is at `path` (absolute, inside), following links.
     pub(in crate::cli) fn at(&self, path: &Path) -> Seen {
-        let mut path = path.to_owned();
-        for _ in 0..MAX_LINKS {
-            match self.step(&path) {
-                Step::Found(seen) => return seen,
-                Step::Link(next) => path = next,
+        let mut follow = Follow::new("/".into(), path);
+        while let Some(step) = follow.step() {
+            if step == Step::Up {
+                continue;
             }
-        }
-        Seen::Nothing
-    }
-
-    /// Follows `path` to its end or to its first link.
-    fn step(&self, path: &Path) -> Step {
-        let mut here = PathBuf::from("/");
-        let mut parts = path.components();
-        while let Some(part) = parts.next() {
-            match part {
-                Component::RootDir | Component::CurDir | Component::Prefix(_) => continue,
-                Component::ParentDir => {
-                    here.pop();
-                    continue;
-                }
-                Component::Normal(name) => here.push(name),
-            }
-            let target = match self.place(&here) {
-                Place::Link(target) => target,
-                Place::Host(host) => match std::fs::read_link(host) {
-                    Ok(target) => target,
-                    Err(_) => continue,
-                },
-                Place::Own | Place::Nothing => continue,
+            let target = match self.place(follow.place()) {
+                Place::Link(target) => Some(target),
+                Place::Host(host) => std::fs::read_link(host).ok(),
+                Place::Own | Place::Nothing => None,
             };
-            // `join` with an absolute target drops everything before it.
-            return Step::Link(here.parent().unwrap_or(Path::new("/")).join(target).join(parts.as_path()));
+            if target.is_some_and(|target| !follow.lead_to(&target)) {
+                return Seen::Nothing;
+            }
         }
-        Step::Found(match self.place(&here) {
+        match self.place(follow.place()) {
             Place::Host(host) if host.exists() => Seen::Host(host),
             Place::Own | Place::Link(_) => Seen::Own,
             Place::Host(_) | Place::Nothing => Seen::Nothing,
-        })
+        }
     }
 
     /// Finds what the operations put at `path`. No part of `path` before the last is a link.
@@ -111,11 +91,6 @@ fn below(source: &[u8], rest: &Path) -> PathBuf {
     let source = Path::new(OsStr::from_bytes(source));
     let source = std::fs::canonicalize(source).unwrap_or_else(|_| source.to_owned());
     if rest.as_os_str().is_empty() { source } else { source.join(rest) }
-}
-
-enum Step {
-    Found(Seen),
-    Link(PathBuf),
 }
 
 enum Place {

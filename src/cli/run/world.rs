@@ -4,6 +4,7 @@ use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
+use std::rc::Rc;
 
 use super::args::RunArgs;
 use super::footprint::HostEntry;
@@ -84,6 +85,7 @@ impl World {
         let git_home = has_home.map(as_path);
         let variable = |name: &str| variable(name).map(<[u8]>::to_vec);
         let git_config = GitConfig::new(git_home.as_deref(), library.as_deref(), &variable);
+        let cwd = cwd::getcwd().ok();
         let variables = [
             ("HOME", home.clone()),
             ("UID", caller.uid.to_string().into_bytes()),
@@ -91,13 +93,16 @@ impl World {
             ("XDG_CONFIG_HOME", config),
             ("XDG_CACHE_HOME", below_home("XDG_CACHE_HOME", b"/.cache")),
             ("XDG_DATA_HOME", below_home("XDG_DATA_HOME", b"/.local/share")),
+            ("XDG_STATE_HOME", below_home("XDG_STATE_HOME", b"/.local/state")),
             ("WAYLAND_DISPLAY", wayland),
+            (value::WORKSPACE, cwd.as_ref().map_or_else(Vec::new, |cwd| cwd.to_bytes().to_vec())),
         ];
+        let directory = cwd.as_deref().map(path_of);
         World {
-            cwd: cwd::getcwd().ok(),
+            cwd,
             // The values come from C strings, so there is no NUL.
             variables: variables.map(|(name, value)| (name, CString::new(value).unwrap_or_default())).to_vec(),
-            library: Library::new(library.as_deref()),
+            library: Library::new(library.as_deref(), directory, caller),
             git_config,
             caller,
         }
@@ -143,10 +148,43 @@ impl World {
             workspace,
             read: &read_file,
         };
-        let lowered = lower::lower(args, &context)?;
+        let mut lowered = lower::lower(args, &context)?;
+        self.hide_own(&mut lowered.spec, &lowered.origins);
         let done = lowered.spec.check(self.caller.uid, self.caller.gid);
         done.map_err(|conflict| messages::conflict(conflict, &lowered.seen))?;
         Ok(lowered)
+    }
+
+    /// The directories of pinfold itself: profiles, and what it keeps about runs.
+    fn own(&self) -> impl Iterator<Item = PathBuf> {
+        let value = |name: &str| self.variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value);
+        let parents = ["XDG_CONFIG_HOME", "XDG_STATE_HOME"].into_iter().filter_map(value);
+        parents.map(|parent| path_of(parent).join("pinfold")).collect::<Vec<_>>().into_iter()
+    }
+
+    /// Denies the directories of pinfold itself where a word shows a directory above one: the program need not know
+    /// which rules there are and what was done. A denial holds whatever path shows a directory, and through links.
+    fn hide_own(&self, spec: &mut Spec, origins: &[Origin]) {
+        let is_typed = |op: &&Op| origins.get(op.word).is_some_and(links::is_typed);
+        let shown: Vec<PathBuf> = spec
+            .ops
+            .iter()
+            .filter(is_typed)
+            .flat_map(|op| links::sources(&op.fs))
+            .map(|source| links::real(&self.absolute(&path_of(source)), &mut |_, _| {}))
+            .collect();
+        if shown.is_empty() {
+            return;
+        }
+        for own in self.own() {
+            let place = links::real(&own, &mut |_, _| {});
+            if shown.iter().any(|shown| place.starts_with(shown) && place != *shown) && place.exists() {
+                // Of an absolute path from the environment, so there is no NUL.
+                let path = CString::new(place.into_os_string().into_vec()).unwrap_or_default();
+                let deny = FsOp::Deny { path, is_pattern: false, optional: true };
+                spec.ops.push(Op::new(deny, lower::OURS));
+            }
+        }
     }
 
     fn absolute(&self, path: &Path) -> PathBuf {
@@ -167,8 +205,8 @@ impl World {
         links::guard(&mut spec.ops, origins, cwd.as_deref(), &places)
     }
 
-    /// Refuses a sandbox that could write to the places where pinfold reads its profiles: the program could decide
-    /// about the next sandbox.
+    /// Refuses a sandbox that could write to the places where pinfold reads its profiles or keeps what it knows about
+    /// runs: the program could decide about the next sandbox.
     pub(super) fn guard_profiles(&self, spec: &Spec, origins: &[Origin]) -> Result<(), Error> {
         let writable = |op: &Op| Some((writable_source(op)?, op.word));
         let writable: Vec<(PathBuf, usize)> = spec.ops.iter().filter_map(writable).collect();
@@ -179,7 +217,7 @@ impl World {
             Seccomp::Profile { text: ProfileText::File { name, .. }, .. } => Some(path_of(name)),
             _ => None,
         };
-        for place in self.library.places().map(Path::to_owned).chain(filter) {
+        for place in self.library.places().map(Path::to_owned).chain(filter).chain(self.own().skip(1)) {
             let mut way = Vec::new();
             let named = self.absolute(&place);
             let is_missing = self.library.is_missing(&place);
@@ -215,8 +253,8 @@ impl World {
 }
 
 impl Outside for World {
-    fn profile(&mut self, name: &CStr) -> Result<Text, Error> {
-        self.library.find(name)
+    fn profile(&mut self, name: &CStr, open: &[Rc<[u8]>]) -> Result<Text, Error> {
+        self.library.find(name, open)
     }
 }
 

@@ -5,8 +5,10 @@
 
 use std::ffi::{CStr, CString};
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
-use crate::spec::path::MAX_LINKS;
+use crate::spec::path::{Follow, Step, to_os};
 use crate::sys::{Errno, Result, content, open};
 
 /// What a path leads to.
@@ -33,35 +35,24 @@ pub(super) fn look(path: &CStr) -> Result<OnHost> {
 /// The kernel must not resolve `..` here. The new root is mounted on the host's root already, and a `..` that arrives
 /// there would lead into it (`follow_dotdot` in fs/namei.c). An absolute path starts below it.
 fn without_links(path: &CStr) -> Result<CString> {
-    let mut way = Vec::new();
-    let mut waiting = reversed(path);
-    let mut links = 0;
-    while let Some(name) = waiting.pop() {
-        if name == b".." {
-            way.truncate(way.iter().rposition(|&byte| byte == b'/').unwrap_or(0));
+    let mut follow = Follow::new("/".into(), Path::new(to_os(path)));
+    while let Some(step) = follow.step() {
+        if step == Step::Up {
             continue;
         }
-        let next = CString::new([&way, &b"/"[..], &name].concat()).unwrap_or_default();
-        match content::read_link(&next) {
-            Ok(_) if links == MAX_LINKS => return Err(Errno::ELOOP),
-            Ok(target) => {
-                links += 1;
-                if target.to_bytes().starts_with(b"/") {
-                    way.clear();
-                }
-                waiting.extend(reversed(&target));
-            }
-            Err(Errno::EINVAL) => way = next.into_bytes(),
+        match content::read_link(&c_path(follow.place())) {
+            Ok(target) if follow.lead_to(Path::new(to_os(&target))) => {}
+            Ok(_) => return Err(Errno::ELOOP),
+            Err(Errno::EINVAL) => {}
             Err(errno) => return Err(errno),
         }
     }
-    Ok(if way.is_empty() { c"/".to_owned() } else { CString::new(way).unwrap_or_default() })
+    Ok(c_path(follow.place()))
 }
 
-/// The names of a path, the last one first.
-fn reversed(path: &CStr) -> Vec<Vec<u8>> {
-    let names = path.to_bytes().split(|&byte| byte == b'/').rev();
-    names.filter(|name| !name.is_empty() && *name != b".").map(<[u8]>::to_vec).collect()
+/// All parts come from C strings, so there is no NUL.
+fn c_path(path: &Path) -> CString {
+    CString::new(path.as_os_str().as_bytes()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use crate::exec::root::NewRoot;
 use crate::exec::tell::Remarks;
 use crate::plan::Root;
 use crate::protocol::{Act, At, Failure, Outcome, Stage};
+use crate::spec::FsOp;
 use crate::spec::path::{MAX_LINKS, join};
 use crate::sys::mount::{self, Attr, Propagation};
 use crate::sys::open::Open;
@@ -92,6 +93,11 @@ impl<'a, 'r> Inside<'a, 'r> {
         }
         self.remarks.dropped(failure);
         Ok(())
+    }
+
+    /// Whether denial number `index` is only for what exists.
+    pub(super) fn is_optional(&self, index: usize) -> bool {
+        matches!(self.plan.ops.get(index).map(|op| &op.fs), Some(FsOp::Deny { optional: true, .. }))
     }
 
     /// Tells the caller something about a denial that is fully enforced.

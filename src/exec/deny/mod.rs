@@ -106,7 +106,7 @@ pub(super) fn enforce(
 
 /// Finds what denial number `index` must cover, and its path without links. `None` if nothing is left to cover.
 fn find(denied: &mut Denied<'_, '_>, index: usize) -> Outcome<Option<(OwnedFd, CString)>> {
-    let Some(FsOp::Deny { path, is_pattern: _ }) = denied.inside.plan.ops.get(index).map(|op| &op.fs) else {
+    let Some(FsOp::Deny { path, is_pattern: _, optional }) = denied.inside.plan.ops.get(index).map(|op| &op.fs) else {
         return Ok(None);
     };
     let grounds = match denied.inside.look(path).op(index, Act::Whole)? {
@@ -122,7 +122,11 @@ fn find(denied: &mut Denied<'_, '_>, index: usize) -> Outcome<Option<(OwnedFd, C
         Found::Closed => return Ok(None),
         Found::Missing(grounds) => grounds,
     };
+    // Also of an optional one: what the host has at this path may be shown elsewhere inside.
     let is_nowhere = denied.note_on_host(path, index)?;
+    if *optional {
+        return Ok(None);
+    }
     if grounds.iter().all(|ground| *ground == Ground::ReadOnly) {
         return Ok(None);
     }

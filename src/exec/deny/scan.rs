@@ -31,7 +31,7 @@ use crate::sys::{Errno, Result, statfs};
 const DEEPEST: usize = 1000;
 
 /// Finds everything that `patterns` match. Covers all of it except directories, which it returns. A pattern that
-/// matches nothing is a failure.
+/// matches nothing is a failure, unless it is optional.
 pub(super) fn scan<'p>(denied: &mut Denied<'_, '_>, patterns: &'p [Pattern]) -> Outcome<Matches<'p>> {
     let matches = Matches::none(patterns);
     if patterns.is_empty() {
@@ -52,7 +52,8 @@ pub(super) fn scan<'p>(denied: &mut Denied<'_, '_>, patterns: &'p [Pattern]) -> 
     let top = scan.denied.inside.root.open(c"/", Open::Dir).stage(Stage::Root)?;
     scan.enter(top, c"", &live, false)?;
     for (number, pattern) in patterns.iter().enumerate() {
-        if !scan.matched[number] && !scan.matches.is_dropped(number) {
+        let is_optional = scan.denied.inside.is_optional(pattern.op);
+        if !scan.matched[number] && !is_optional && !scan.matches.is_dropped(number) {
             let failure = Failure { act: Act::NoMatch, ..Failure::nth(Stage::Op, pattern.op, 0) };
             scan.denied.inside.fail(failure)?;
         }

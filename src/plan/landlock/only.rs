@@ -140,7 +140,7 @@ fn grant(granted: &mut Vec<FileRule>, index: usize, op: &Op) -> Result<(), Strin
             None => Err(hide(granted, None, NO_MOUNT)),
         },
         FsOp::Bind { source: Source::Fd(_) | Source::Link(_), dest, .. } => Err(hide(granted, clean(dest), NO_MOUNT)),
-        FsOp::Deny { path, is_pattern } => {
+        FsOp::Deny { path, is_pattern, .. } => {
             let bytes = path.to_bytes();
             let wild = first_wildcard(bytes).filter(|_| *is_pattern).unwrap_or(bytes.len());
             let fixed = if wild < bytes.len() { bytes[..wild].iter().rposition(|&byte| byte == b'/') } else { None };

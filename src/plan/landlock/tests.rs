@@ -197,7 +197,7 @@ fn kinds_of_mounts_allow_what_they_are_for() {
         data(DataFile::Copy),
         FsOp::Text { text: Vec::new(), dest: dest(), mode: 0o600 },
         FsOp::Symlink { target: c"y".into(), dest: dest() },
-        FsOp::Deny { path: dest(), is_pattern: false },
+        FsOp::Deny { path: dest(), is_pattern: false, optional: false },
     ];
     for op in read_only {
         assert_eq!(mirrored(7, vec![remount(c"/"), op.clone()]), [format!("/: {R}")], "{op:?}");
@@ -264,7 +264,7 @@ fn landlock_alone_names_every_operation_that_it_cannot_express() {
         FsOp::Text { text: Vec::new(), dest: path(), mode: 0o600 },
         FsOp::Symlink { target: c"y".into(), dest: path() },
         FsOp::CopyFile { source: c"/y".into(), dest: path() },
-        FsOp::Deny { path: path(), is_pattern: false },
+        FsOp::Deny { path: path(), is_pattern: false, optional: false },
         FsOp::Chmod { dest: path(), mode: 0 },
         FsOp::Hostname { name: path() },
     ];
@@ -352,9 +352,9 @@ fn what_cannot_be_hidden_is_not_granted_at_all() {
     let usr = || bind(c"/usr", true);
     let hidden = [
         tmpfs(c"/home/u/.ssh"),
-        FsOp::Deny { path: c"/home/u/.ssh".into(), is_pattern: false },
-        FsOp::Deny { path: c"/home/*/.ssh".into(), is_pattern: true },
-        FsOp::Deny { path: c"/home/u*".into(), is_pattern: true },
+        FsOp::Deny { path: c"/home/u/.ssh".into(), is_pattern: false, optional: false },
+        FsOp::Deny { path: c"/home/*/.ssh".into(), is_pattern: true, optional: false },
+        FsOp::Deny { path: c"/home/u*".into(), is_pattern: true, optional: false },
         tmpfs(c"/home"),
     ];
     for op in hidden {
@@ -362,7 +362,7 @@ fn what_cannot_be_hidden_is_not_granted_at_all() {
         assert_eq!(rules, [format!("/usr: {R} ResolveUnix")], "{op:?}");
         assert_eq!(unenforced.len(), 1);
     }
-    let anywhere = FsOp::Deny { path: c"/**/.env".into(), is_pattern: true };
+    let anywhere = FsOp::Deny { path: c"/**/.env".into(), is_pattern: true, optional: false };
     assert_eq!(alone(9, vec![home(), usr(), anywhere]).0, [""; 0]);
     assert_eq!(alone(9, vec![home(), tmpfs(c"/x/../home")]).0, [""; 0], "nobody knows what it covers");
 }

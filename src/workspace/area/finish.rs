@@ -7,10 +7,11 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::{Access, Area, c_path};
+use super::{Access, Area};
 use crate::spec::{BindFlags, FsOp, Settle, SettleTop, Source, Watch};
 use crate::sys::stat;
-use crate::workspace::{Workspace, id_of};
+use crate::workspace::files::{c_path, id_of};
+use crate::workspace::model::Workspace;
 
 impl Area {
     /// Returns the result. Deeper mounts come later.

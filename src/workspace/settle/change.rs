@@ -7,7 +7,8 @@ use super::told::{Deeds, shortened, shown};
 use crate::error::printable;
 use crate::sys::{Errno, Result, content, kernel, make, stat};
 
-/// So many short names are tried for what is set aside; then as many that the program could not guess, and so not take.
+/// How many short names are tried for a file that is set aside. After that, as many random ones are tried, which the
+/// program cannot guess and take first.
 pub(super) const MOST_NAMES: u32 = 10;
 
 /// Removes a link in `dir`, whatever it leads to.
@@ -27,7 +28,7 @@ pub(super) fn target_of(dir: BorrowedFd<'_>, name: &CStr, deeds: &mut Deeds) -> 
     None
 }
 
-/// `around` is the path of the directory, for whoever reads of it.
+/// Removes the link `name` in `dir`. `around` is the path of `dir` for the message.
 pub(super) fn remove(dir: BorrowedFd<'_>, name: &CStr, around: &[u8], target: &CStr, deeds: &mut Deeds) {
     let link = || {
         let whole = [around, b"/", name.to_bytes()].concat();
@@ -40,7 +41,7 @@ pub(super) fn remove(dir: BorrowedFd<'_>, name: &CStr, around: &[u8], target: &C
     }
 }
 
-/// Gives something a name that git does not know. False, and said, where that fails.
+/// Renames something to a name that git does not know. If that fails, reports it and returns false.
 pub(super) fn set_aside(dir: BorrowedFd<'_>, name: &CStr, why: &str, deeds: &mut Deeds) -> bool {
     let mut result = Err(Errno::EEXIST);
     for number in 0..2 * MOST_NAMES {
@@ -67,7 +68,7 @@ pub(super) fn set_aside(dir: BorrowedFd<'_>, name: &CStr, why: &str, deeds: &mut
     false
 }
 
-/// Writes a file that was not there.
+/// Writes a file that does not exist yet.
 pub(super) fn write_new(dir: BorrowedFd<'_>, name: &CStr, text: &[u8]) -> Result<()> {
     with_write(dir, || {
         let file = make::new_file_at(dir, name, 0o644)?;
@@ -75,13 +76,13 @@ pub(super) fn write_new(dir: BorrowedFd<'_>, name: &CStr, text: &[u8]) -> Result
     })
 }
 
-/// Changes something in a directory, also in one that the user has closed to themselves.
+/// Changes something in a directory, even if the user has taken away their own permission to write to it.
 pub(super) fn with_write<T>(dir: BorrowedFd<'_>, change: impl Fn() -> Result<T>) -> Result<T> {
     opened_for(change, || Ok(stat::fstat(dir)?.permissions()), |mode| make::set_mode(dir, mode))
 }
 
-/// The result is that of `change`, whether or not the permissions are what they were afterwards: nothing depends on
-/// that, the user can do the same, and whoever hears of a failure takes the change for not made.
+/// Makes a change. If the permissions do not allow it, adds them for a moment. Returns the result of the change, even
+/// if the old permissions cannot be restored: the user can do that, and an error would say that nothing was changed.
 pub(super) fn opened_for<T>(
     change: impl Fn() -> Result<T>,
     mode: impl FnOnce() -> Result<u32>,
@@ -91,7 +92,7 @@ pub(super) fn opened_for<T>(
     if !matches!(result, Err(Errno::EACCES)) {
         return result;
     }
-    // One of somebody else cannot be opened; what counts is that it is closed.
+    // The mode of another user's directory cannot be changed. Then the first result counts.
     let Some(mode) = mode().ok().filter(|mode| set_mode(mode | 0o700).is_ok()) else { return result };
     let result = change();
     let _closed_again = set_mode(mode).is_ok();

@@ -1,17 +1,19 @@
-//! Reads a configuration that somebody else has made, and leaves out of it all that is not harmless.
+//! Reads a configuration that somebody else has made, and leaves out all that is not harmless.
 //!
-//! Lines are read strictly: what git could read in another way than this does makes the file one that is written anew,
-//! from what was read here.
+//! This does not use the reader in [`config`](crate::workspace::config), which understands whatever git does. Here only
+//! lines as git itself writes them count. Any other line could mean something else to another version of git, so the
+//! file is then written anew, without that line.
 
 use std::rc::Rc;
 
 use super::settings::{self, Value};
 use crate::error::quoted;
+use crate::workspace::config::push_escaped;
 
-/// So many settings are named in a message.
+/// At most this many settings are named in a message.
 const MOST_NAMES: usize = 2;
 
-/// No name of a section is longer, in bytes: each setting in it is looked at with it.
+/// The longest name of a subsection, in bytes. It is checked again for each setting in it.
 const LONGEST_NAME: usize = 1000;
 
 /// What is left of a configuration.
@@ -21,29 +23,30 @@ pub(super) struct Rest {
     pub(super) why: String,
 }
 
-/// A section, in lower case, and the name of its own.
+/// The header of a section: its name in lower case, and the subsection.
 #[derive(Debug, PartialEq, Eq)]
 struct Header {
     section: Vec<u8>,
     name: Option<Vec<u8>>,
 }
 
-/// A setting; the key in lower case.
+/// A setting, with its key in lower case.
 #[derive(Debug, PartialEq, Eq)]
 struct Setting {
-    /// Not a copy each: there may be as many as half of the bytes of the file.
+    /// Shared, because a file can have half as many settings as bytes.
     header: Rc<Header>,
     key: Vec<u8>,
-    /// A key alone is true.
+    /// `None` for a key alone, which means true.
     value: Option<Vec<u8>>,
 }
 
-/// There are more settings than are looked at.
+/// There are more settings than may be looked at.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TooMany;
 
-/// `None` where all that `text` says is harmless; otherwise a new text, with that of it which is. `is_tree` tells the
-/// directory that may be the work tree. `most` is how many settings may be looked at; those of `text` are taken off it.
+/// Returns a new text with the harmless settings of `text`, or `None` if `text` may stay as it is. `is_tree` tells
+/// whether a directory may be the work tree. `most` is how many settings may be looked at; it is reduced by those of
+/// `text`.
 pub(super) fn rest(text: &[u8], most: &mut usize, is_tree: &dyn Fn(&[u8]) -> bool) -> Result<Option<Rest>, TooMany> {
     let mut is_odd = false;
     let mut header = None;
@@ -74,7 +77,7 @@ pub(super) fn rest(text: &[u8], most: &mut usize, is_tree: &dyn Fn(&[u8]) -> boo
     Ok((is_odd || !left_out.is_empty()).then(|| Rest { text: written(&kept), why: why(&left_out) }))
 }
 
-/// Names the first settings of those that were left out; none were where only the writing was not git's.
+/// Names the first settings that were left out. If there are none, only the way of writing was unusual.
 fn why(left_out: &[Setting]) -> String {
     let mut named: Vec<&Setting> = Vec::new();
     let mut has_more = false;
@@ -96,8 +99,8 @@ fn why(left_out: &[Setting]) -> String {
     format!("has settings that may do harm ({}; a new one has the others)", names.join(", "))
 }
 
-/// The name of a setting in a message: of a long one the ends, of one that could be taken for more of the message a
-/// quoted word.
+/// The name of a setting for a message: quoted if it could be taken for a part of the message, and without its middle
+/// if it is long.
 fn shown(name: &[u8]) -> String {
     const END: usize = 20;
     let letters: Vec<char> = String::from_utf8_lossy(name).chars().collect();
@@ -116,7 +119,7 @@ enum Line {
     Setting(Vec<u8>, Option<Vec<u8>>),
 }
 
-/// Reads a line; `None` where it is not written as git itself would.
+/// Reads a line. `None` if git itself would not write it so.
 fn read_line(line: &[u8]) -> Option<Line> {
     let line = without_blanks(line);
     match line.first() {
@@ -177,7 +180,7 @@ fn read_setting(line: &[u8]) -> Option<Line> {
     (!is_quoted && is_printable(&value)).then_some(Line::Setting(key, Some(value)))
 }
 
-/// Not what else ASCII has for blanks: git knows these.
+/// Removes blanks and tabs at the start. git takes nothing else for a blank in a line.
 fn without_blanks(text: &[u8]) -> &[u8] {
     let start = text.iter().position(|byte| !matches!(byte, b' ' | b'\t')).unwrap_or(text.len());
     &text[start..]
@@ -189,13 +192,13 @@ fn split_word(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     text.first()?.is_ascii_alphabetic().then(|| (text[..end].to_ascii_lowercase(), &text[end..]))
 }
 
-/// Without what could move the cursor of whoever looks at it.
+/// Whether there is no control character, which could move the cursor of a terminal.
 fn is_printable(text: &[u8]) -> bool {
     text.iter().all(|&byte| byte == b'\t' || !byte.is_ascii_control())
 }
 
 impl Setting {
-    /// As `git config` has it.
+    /// The name as `git config` shows it.
     fn name(&self) -> Vec<u8> {
         let Header { section, name } = &*self.header;
         [Some(section), name.as_ref(), Some(&self.key)].into_iter().flatten().cloned().collect::<Vec<_>>().join(&b'.')
@@ -259,15 +262,6 @@ fn written(settings: &[Setting]) -> Vec<u8> {
         out.push(b'\n');
     }
     out
-}
-
-fn push_escaped(out: &mut Vec<u8>, text: &[u8]) {
-    for &byte in text {
-        if matches!(byte, b'"' | b'\\') {
-            out.push(b'\\');
-        }
-        out.push(byte);
-    }
 }
 
 #[cfg(test)]

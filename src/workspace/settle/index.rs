@@ -1,35 +1,27 @@
 //! The index of a repository. git checks names when it adds them, not when it reads them (read-cache.c,
 //! `create_from_disk`): with an entry `.git/hooks/pre-commit`, `git checkout .` outside writes a hook.
 //!
-//! It is read as git reads it (gitformat-index(5)), in whichever way git may do so: with threads, git begins at places
-//! that the file names itself. Where those are not the ones that reading in order comes to, the file is a wrong one.
+//! The format is that of gitformat-index(5). With threads, git begins to read at several places, which the file names
+//! itself. If entries in order do not begin at these places, git could read other names there, so the index is bad.
 
-use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
-use std::ffi::{CStr, CString, OsStr};
+use std::ffi::{CStr, CString};
 use std::os::fd::BorrowedFd;
-use std::os::unix::ffi::OsStrExt;
 
 use super::judge::{Judge, OTHER_NAME};
-use crate::error::printable;
+use super::told::start_of;
 use crate::sys::stat::{self, Stat};
 use crate::sys::{Errno, content};
-use crate::workspace::config;
+use crate::workspace::config::{self, LONGEST};
 use crate::workspace::names::{is_like, is_recordable};
 
 pub(super) const NAME: &CStr = c"index";
 
-/// So much of a name is said, in bytes: it may be as long as the file.
-const MOST_SAID: usize = 200;
-
-/// So many bytes of names are looked at in one index. In version 4 a short entry can stand for a long name.
+/// At most this many bytes of names are read in one index. In version 4 a short entry can stand for a long name.
 const MOST_OF_NAMES: usize = 512 << 20;
 
-/// So many files in conflict are remembered.
+/// At most this many files in conflict are remembered.
 const MOST_UNMERGED: usize = 10_000;
-
-/// The longest configuration that tells the format of hashes.
-const LONGEST_SETTINGS: u64 = 1 << 20;
 
 /// What is wrong with an index.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,108 +34,120 @@ enum Wrong {
     TooMuch,
 }
 
-/// What a good one says of others.
+/// What an index says, if nothing is wrong with it.
 #[derive(Debug, PartialEq, Eq, Default)]
 struct Parts {
-    /// The hashes that the rest of it goes by, in hexadecimal (a split index).
-    shared: Vec<String>,
+    /// The hash of the index that this one shares entries with, in hexadecimal (a split index).
+    shared: Option<String>,
     /// Files in conflict.
     unmerged: HashSet<Vec<u8>>,
 }
 
 type Result<T> = std::result::Result<T, Wrong>;
 
+/// What was found in the index of a git directory.
+#[derive(Default)]
+pub(super) struct Looked {
+    /// Why it is set aside, if it is.
+    pub(super) fault: Option<Fault>,
+    /// The files in conflict. There are none in an index that is no good.
+    pub(super) unmerged: HashSet<Vec<u8>>,
+}
+
 /// Why an index is set aside.
 pub(super) struct Fault {
     pub(super) why: String,
-    /// What takes its place, where only the file is wrong and not what it says.
+    /// What takes its place, if only the file is wrong and not what it says.
     pub(super) copy: Option<Vec<u8>>,
 }
 
-/// What is wrong with the index of the git directory `dir`, if anything.
-pub(super) fn fault(judge: &mut Judge, dir: BorrowedFd<'_>, is_worktree: bool) -> Option<Fault> {
-    let about = stat::look_at(dir, NAME);
-    // Links are removed.
-    if about.is_ok_and(|about| about.is_none_or(Stat::is_link)) {
-        return None;
-    }
+/// Looks through the index of the git directory `dir`.
+pub(super) fn look(judge: &mut Judge, dir: BorrowedFd<'_>, is_worktree: bool) -> Looked {
+    let about = match stat::look_at(dir, NAME) {
+        Ok(Some(about)) if !about.is_link() => Some(about),
+        // Links are removed.
+        Ok(_) => return Looked::default(),
+        Err(_) => None,
+    };
     if judge.is_late() {
-        return Some(Fault::with("was not looked through, for want of time"));
+        return Looked::bad("was not looked through, for want of time");
     }
     let text = match judge.index(dir, NAME) {
         Ok(text) => text,
-        Err(Errno::ENOENT) => return None,
-        Err(errno) => {
-            let what = if errno == Errno::EFBIG { "is too long to be looked through" } else { "cannot be read" };
-            return Some(Fault::with(what));
-        }
+        Err(Errno::ENOENT) => return Looked::default(),
+        Err(Errno::EFBIG) => return Looked::bad("is too long to be looked through"),
+        Err(_) => return Looked::bad("cannot be read"),
     };
-    match check(judge, dir, &text, hash_length(dir, is_worktree)) {
-        Ok(()) => {
-            let has_more_names = about.is_ok_and(|about| about.is_some_and(|about| about.links > 1));
-            has_more_names.then(|| Fault { why: OTHER_NAME.to_owned(), copy: Some(text) })
+    match read_with_shared(judge, dir, &text, hash_length(dir, is_worktree)) {
+        Ok(unmerged) => {
+            let has_more_names = about.is_some_and(Stat::has_more_names);
+            let fault = has_more_names.then(|| Fault { why: OTHER_NAME.to_owned(), copy: Some(text) });
+            Looked { fault, unmerged }
         }
-        Err(Wrong::Name(name)) => Some(Fault::with(&format!(
-            "names '{}', which git would write",
-            printable(OsStr::from_bytes(&name[..name.len().min(MOST_SAID)]))
-        ))),
-        Err(Wrong::Format) => Some(Fault::with("is none that git writes")),
-        Err(Wrong::TooMuch) => Some(Fault::with("takes too long to be looked through")),
+        Err(Wrong::Name(name)) => Looked::bad(&format!("names '{}', which git would write", start_of(&name))),
+        Err(Wrong::Format) => Looked::bad("is none that git writes"),
+        Err(Wrong::TooMuch) => Looked::bad("takes too long to be looked through"),
     }
 }
 
-/// The files in conflict, as far as the index of the git directory `dir` tells them.
-pub(super) fn unmerged(judge: &mut Judge, dir: BorrowedFd<'_>, is_worktree: bool) -> HashSet<Vec<u8>> {
-    let text = judge.index(dir, NAME).unwrap_or_default();
-    let parts = Index::new(&text, hash_length(dir, is_worktree), false).and_then(|index| index.parts());
-    parts.map(|parts| parts.unmerged).unwrap_or_default()
-}
-
-impl Fault {
-    fn with(what: &str) -> Fault {
-        Fault { why: format!("{what} (git reset makes a new one)"), copy: None }
+impl Looked {
+    fn bad(what: &str) -> Looked {
+        let fault = Fault { why: format!("{what} (git reset makes a new one)"), copy: None };
+        Looked { fault: Some(fault), ..Looked::default() }
     }
 }
 
-/// Checks an index, with what it shares.
-fn check(judge: &mut Judge, dir: BorrowedFd<'_>, text: &[u8], hash: usize) -> Result<()> {
-    for shared in Index::new(text, hash, false)?.parts()?.shared {
-        let name = CString::new(format!("sharedindex.{shared}")).map_err(|_| Wrong::Format)?;
-        // Under another name, which nobody looks at, a later run could write to it.
-        if stat::look_at(dir, &name).is_ok_and(|about| about.is_some_and(|about| about.links > 1)) {
-            return Err(Wrong::Format);
-        }
-        match judge.index(dir, &name) {
-            Ok(text) => drop(Index::new(&text, hash, true)?.parts()?),
-            // git cannot use it then.
-            Err(Errno::ENOENT) => {}
-            Err(_) => return Err(Wrong::Format),
-        }
+/// Reads the index `text`, and the one that it shares entries with. Returns the files in conflict.
+fn read_with_shared(judge: &mut Judge, dir: BorrowedFd<'_>, text: &[u8], hash: usize) -> Result<HashSet<Vec<u8>>> {
+    let parts = Index::new(text, hash, false)?.parts(MOST_OF_NAMES)?;
+    let Some(shared) = parts.shared else { return Ok(parts.unmerged) };
+    let name = CString::new(format!("sharedindex.{shared}")).map_err(|_| Wrong::Format)?;
+    // A later run could write to it under its other name, where nobody looks.
+    if stat::look_at(dir, &name).is_ok_and(|about| about.is_some_and(Stat::has_more_names)) {
+        return Err(Wrong::Format);
     }
-    Ok(())
+    match judge.index(dir, &name) {
+        Ok(text) => drop(Index::new(&text, hash, true)?.parts(MOST_OF_NAMES)?),
+        // git cannot use the index then.
+        Err(Errno::ENOENT) => {}
+        Err(_) => return Err(Wrong::Format),
+    }
+    Ok(parts.unmerged)
 }
 
-/// How long hashes are, in bytes.
+/// The length of hashes, in bytes.
 fn hash_length(dir: BorrowedFd<'_>, is_worktree: bool) -> usize {
     let name = if is_worktree { c"../../config" } else { c"config" };
-    let settings = config::parse(&content::read_at(dir, name, LONGEST_SETTINGS).unwrap_or_default());
-    let format = settings.into_iter().rev().find(|(key, _)| key == "extensions.objectformat");
-    if format.is_some_and(|(_, value)| value == b"sha256") { 32 } else { 20 }
+    let settings = config::parse(&content::read_at(dir, name, LONGEST).unwrap_or_default());
+    if config::last(&settings, "extensions.objectformat") == Some(b"sha256") { 32 } else { 20 }
 }
 
-/// An index that is read.
+/// The text of an index.
 struct Index<'a> {
     text: &'a [u8],
     /// Length of a hash.
     hash: usize,
     version: u32,
     count: u32,
-    /// Others go by this one.
+    /// Whether other indexes share its entries.
     is_shared: bool,
-    /// Bytes of names that were looked at, and how many may be.
-    looked_at: Cell<usize>,
-    most_of_names: usize,
-    unmerged: RefCell<HashSet<Vec<u8>>>,
+}
+
+/// What is known after a part of the entries.
+struct Reading {
+    /// The name of the last entry. In version 4 the next one may begin with a part of it.
+    name: Vec<u8>,
+    /// How many bytes of names may still be read.
+    names_left: usize,
+    /// Whether an entry had no name.
+    has_nameless: bool,
+    unmerged: HashSet<Vec<u8>>,
+}
+
+impl Reading {
+    fn new(most_of_names: usize) -> Reading {
+        Reading { name: Vec::new(), names_left: most_of_names, has_nameless: false, unmerged: HashSet::new() }
+    }
 }
 
 /// Where entries begin, for readers that do not begin with the first one.
@@ -158,9 +162,7 @@ impl<'a> Index<'a> {
 
     fn new(text: &'a [u8], hash: usize, is_shared: bool) -> Result<Index<'a>> {
         let (version, count) = (be32(text, 4)?, be32(text, 8)?);
-        let (looked_at, unmerged) = (Cell::new(0), RefCell::default());
-        let most_of_names = MOST_OF_NAMES;
-        let index = Index { text, hash, version, count, is_shared, looked_at, most_of_names, unmerged };
+        let index = Index { text, hash, version, count, is_shared };
         let is_whole = text.len() >= Self::HEADER + hash;
         let is_one = text.starts_with(b"DIRC") && matches!(index.version, 2..=4) && is_whole;
         if is_one { Ok(index) } else { Err(Wrong::Format) }
@@ -171,20 +173,16 @@ impl<'a> Index<'a> {
         self.text.len() - self.hash
     }
 
-    /// Reads all of it.
-    fn parts(&self) -> Result<Parts> {
-        // A split index has entries without names, which take the places of others.
-        let mut is_nameless_allowed = false;
-        let mut nameless = false;
-        // Blocks are found behind the entries, so where entries begin is asked for afterwards.
-        let (mut at, mut name) = (Self::HEADER, Vec::new());
-        let entries = at;
+    /// Reads all of it. Fails if the names have more than `most_of_names` bytes in total.
+    fn parts(&self, most_of_names: usize) -> Result<Parts> {
+        let mut reading = Reading::new(most_of_names);
+        let mut at = Self::HEADER;
         for _ in 0..self.count {
-            at = self.entry(at, &mut name, &mut nameless)?.0;
+            at = self.entry(at, &mut reading)?.0;
         }
-        let mut parts = Parts::default();
-        let mut blocks = Vec::new();
-        let extensions = at;
+        let (extensions, mut shared, mut blocks) = (at, None, None);
+        // An index that shares entries may have some without names. They replace those of the other one.
+        let mut may_have_nameless = false;
         while at + 8 <= self.end() {
             let length = be32(self.text, at + 4)? as usize;
             let body =
@@ -193,30 +191,30 @@ impl<'a> Index<'a> {
                 b"link" => {
                     let hash = body.get(..self.hash).ok_or(Wrong::Format)?;
                     if hash.iter().any(|&byte| byte != 0) {
-                        is_nameless_allowed = true;
-                        parts.shared.push(hash.iter().map(|byte| format!("{byte:02x}")).collect());
+                        may_have_nameless = !self.is_shared;
+                        let hash = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+                        only_one(shared.replace(hash))?;
                     }
                 }
-                b"IEOT" => blocks.push(self.blocks(body)?),
+                b"IEOT" => only_one(blocks.replace(self.blocks(body)?))?,
                 b"EOIE" if be32(body, 0)? as usize != extensions => return Err(Wrong::Format),
                 _ => {}
             }
             at += 8 + length;
         }
-        let is_right =
-            at <= self.end() && parts.shared.len() <= 1 && blocks.len() <= 1 && !self.has_other_end(extensions);
-        if !is_right || nameless && (!is_nameless_allowed || self.is_shared) {
+        let is_right = at <= self.end() && !self.has_other_end(extensions);
+        if !is_right || reading.has_nameless && !may_have_nameless {
             return Err(Wrong::Format);
         }
-        for blocks in blocks {
-            self.check_blocks(entries, &blocks)?;
+        // The blocks stand behind the entries, so the entries are read once more.
+        if let Some(blocks) = blocks {
+            reading.name.clear();
+            self.check_blocks(&blocks, &mut reading)?;
         }
-        parts.unmerged = self.unmerged.take();
-        Ok(parts)
+        Ok(Parts { shared, unmerged: reading.unmerged })
     }
 
-    /// Whether what git takes for the mark of the end of the entries, which it looks for in one place, says another
-    /// end.
+    /// Whether the extension `EOIE` says that the entries end elsewhere. git looks for it in this place only.
     fn has_other_end(&self, extensions: usize) -> bool {
         let mark = self.end().checked_sub(8 + 4 + self.hash);
         let is_mark = |at: &usize| self.text[*at..].starts_with(b"EOIE");
@@ -237,13 +235,13 @@ impl<'a> Index<'a> {
         if first == self.count { Ok(blocks) } else { Err(Wrong::Format) }
     }
 
-    /// Whether each block begins with an entry, in order, that has nothing of the name before.
-    fn check_blocks(&self, mut at: usize, blocks: &[Block]) -> Result<()> {
-        let (mut name, mut nameless) = (Vec::new(), false);
+    /// Checks that each block begins with an entry, in order, whose name takes nothing from the one before.
+    fn check_blocks(&self, blocks: &[Block], reading: &mut Reading) -> Result<()> {
+        let mut at = Self::HEADER;
         let mut blocks = blocks.iter().peekable();
         for number in 0..self.count {
             let start = at;
-            let (next, has_prefix) = self.entry(at, &mut name, &mut nameless)?;
+            let (next, has_prefix) = self.entry(at, reading)?;
             while let Some(block) = blocks.next_if(|block| block.first == number) {
                 if block.start != start || has_prefix {
                     return Err(Wrong::Format);
@@ -254,15 +252,15 @@ impl<'a> Index<'a> {
         Ok(())
     }
 
-    /// Reads the entry at `at`. `name` is that of the entry before, and becomes its own. Returns where it ends, and
-    /// whether it has a part of the name before.
-    fn entry(&self, at: usize, name: &mut Vec<u8>, nameless: &mut bool) -> Result<(usize, bool)> {
+    /// Reads the entry at `at`. Returns where it ends, and whether its name begins with a part of the one before.
+    fn entry(&self, at: usize, reading: &mut Reading) -> Result<(usize, bool)> {
         const NAME_MASK: usize = 0xfff;
         const EXTENDED: u32 = 0x4000;
         const STAGE: u32 = 0x3000;
         const MODE: usize = 24;
         let flags_at = at + 40 + self.hash;
         let flags = be32(self.text, flags_at)? >> 16;
+        let name = &mut reading.name;
         let mut start = flags_at + if flags & EXTENDED == 0 { 2 } else { 4 };
         let mut kept = 0;
         if self.version == 4 {
@@ -278,14 +276,10 @@ impl<'a> Index<'a> {
         if flags as usize & NAME_MASK != name.len().min(NAME_MASK) {
             return Err(Wrong::Format);
         }
-        *nameless |= name.is_empty();
-        self.looked_at.set(self.looked_at.get() + name.len());
-        if self.looked_at.get() > self.most_of_names {
-            return Err(Wrong::TooMuch);
-        }
-        let mut unmerged = self.unmerged.borrow_mut();
-        if flags & STAGE != 0 && unmerged.len() < MOST_UNMERGED {
-            unmerged.insert(name.clone());
+        reading.has_nameless |= name.is_empty();
+        reading.names_left = reading.names_left.checked_sub(name.len()).ok_or(Wrong::TooMuch)?;
+        if flags & STAGE != 0 && reading.unmerged.len() < MOST_UNMERGED {
+            reading.unmerged.insert(name.clone());
         }
         // A directory of a sparse index ends with a slash.
         let kind = be32(self.text, at + MODE)? & 0o170_000;
@@ -319,6 +313,11 @@ impl<'a> Index<'a> {
         // No name is so long.
         Err(Wrong::Format)
     }
+}
+
+/// Checks that nothing was replaced: an extension that may come once has come once.
+fn only_one<T>(replaced: Option<T>) -> Result<()> {
+    if replaced.is_none() { Ok(()) } else { Err(Wrong::Format) }
 }
 
 /// Four bytes, the highest first.
@@ -358,7 +357,7 @@ mod tests {
     }
 
     fn read(text: &[u8]) -> Result<Vec<String>> {
-        Index::new(text, 20, false)?.parts().map(|parts| parts.shared)
+        Index::new(text, 20, false)?.parts(MOST_OF_NAMES).map(|parts| parts.shared.into_iter().collect())
     }
 
     #[test]
@@ -419,16 +418,15 @@ mod tests {
         // Only of one that shares something an entry has no name.
         assert_eq!(read(&index(2, &["", "a"], &[link(0)])), Err(Wrong::Format));
         let text = index(2, &["", "a"], &[link(0xab)]);
-        assert_eq!(Index::new(&text, 20, true).and_then(|index| index.parts()), Err(Wrong::Format));
+        assert_eq!(Index::new(&text, 20, true).and_then(|index| index.parts(MOST_OF_NAMES)), Err(Wrong::Format));
     }
 
     #[test]
     fn a_short_entry_that_stands_for_a_long_name_costs_no_more_than_is_allowed() {
         let long = "n/".repeat(500) + "n";
         let text = index(4, &[long.as_str(); 10], &[]);
-        let mut index = Index::new(&text, 20, false).unwrap();
-        index.most_of_names = 5 * long.len();
-        assert_eq!(index.parts(), Err(Wrong::TooMuch));
+        let index = Index::new(&text, 20, false).unwrap();
+        assert_eq!(index.parts(5 * long.len()), Err(Wrong::TooMuch));
         assert_eq!(read(&text), Ok(vec![]));
     }
 

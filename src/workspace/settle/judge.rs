@@ -97,10 +97,10 @@ impl Judge {
                 // git has one. Each takes a walk up to the top of the workspace.
                 let is_asked = Cell::new(false);
                 let is_first_tree = |tree: &[u8]| !is_asked.replace(true) && is_tree(tree);
-                let verdict = Rc::new(self.read(dir, name, about.links > 1, &is_first_tree));
+                let verdict = Rc::new(self.read(dir, name, about.has_more_names(), &is_first_tree));
                 self.limits.reading = self.limits.reading.saturating_sub(begun.elapsed());
                 // The work tree is relative to the directory.
-                if about.links > 1 && !is_asked.get() {
+                if about.has_more_names() && !is_asked.get() {
                     self.known.insert(identity, Rc::clone(&verdict));
                 }
                 verdict

@@ -1,9 +1,10 @@
-//! What the walk notes of a directory.
+//! What the walk notes about the entries of a directory.
 
 use std::ffi::{CStr, CString};
 use std::os::fd::BorrowedFd;
 
 use crate::sys::stat::Kind;
+use crate::workspace::git_dir;
 use crate::workspace::layout::REMOTES;
 use crate::workspace::names as judged;
 use crate::workspace::rebase::STATES;
@@ -13,10 +14,8 @@ use crate::workspace::rebase::STATES;
 pub(super) struct List {
     pub(super) dirs: Vec<CString>,
     pub(super) links: Vec<CString>,
-    pub(super) head: bool,
-    pub(super) objects: bool,
-    pub(super) refs: bool,
-    pub(super) commondir: bool,
+    /// Which parts of a git directory are there.
+    pub(super) parts: git_dir::Listed,
     pub(super) dot_git: bool,
     pub(super) pointer: bool,
     pub(super) gitmodules: bool,
@@ -26,8 +25,8 @@ pub(super) struct List {
 
 impl List {
     pub(super) fn add(&mut self, dir: BorrowedFd<'_>, name: &CStr, kind: Option<Kind>) {
-        const KNOWN: [&CStr; 7] = [c".git", c".gitmodules", c"HEAD", c"objects", c"refs", c"commondir", c"worktrees"];
-        let known = KNOWN.iter().chain(&STATES).chain(&REMOTES).copied();
+        const KNOWN: [&CStr; 3] = [c".git", c".gitmodules", c"worktrees"];
+        let known = KNOWN.iter().chain(&git_dir::NAMES).chain(&STATES).chain(&REMOTES).copied();
         let known = judged::recognize(dir, name, known);
         match known.map(CStr::to_bytes) {
             Some(b".git") => {
@@ -35,12 +34,11 @@ impl List {
                 self.pointer |= kind != Some(Kind::Dir);
             }
             Some(b".gitmodules") => self.gitmodules |= kind == Some(Kind::Link),
-            Some(b"HEAD") => self.head = true,
-            Some(b"objects") => self.objects = true,
-            Some(b"refs") => self.refs = true,
-            Some(b"commondir") => self.commondir = true,
-            Some(b"worktrees") | None => {}
-            Some(_) => self.states.extend(known),
+            _ => {}
+        }
+        if let Some(known) = known {
+            self.parts.note(known);
+            self.states.extend(STATES.iter().chain(&REMOTES).find(|state| **state == known));
         }
         match kind {
             // By the name that git uses, which is the same to the filesystem.
@@ -48,12 +46,5 @@ impl List {
             Some(Kind::Link) => self.links.push(name.to_owned()),
             _ => {}
         }
-    }
-
-    /// Whether git takes a directory with this for a git directory (setup.c, `is_git_directory`). Of what type the
-    /// parts are does not matter: git follows links, and asks of `objects` and `refs` only whether they can be
-    /// executed.
-    pub(super) fn is_git_dir(&self) -> bool {
-        self.head && (self.objects && self.refs || self.commondir)
     }
 }

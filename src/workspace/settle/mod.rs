@@ -14,8 +14,8 @@
 //! wait until then, a few seconds at most. Messages come after all work, because their reader may make this process
 //! wait for ever.
 
+mod before;
 mod change;
-mod facts;
 mod harmless;
 mod index;
 mod judge;
@@ -31,12 +31,12 @@ mod tests;
 mod told;
 mod tree;
 
-use super::id_of;
+use super::files::id_of;
 use crate::spec::{Settle, SettleCommands, SettleTop};
 use crate::sys::open;
 use crate::sys::stat::{self};
 use crate::sys::{Errno, process};
-use facts::{Facts, Found};
+use before::{Before, Deferred};
 use judge::{Judge, LIMITS, Limits};
 use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
@@ -52,7 +52,7 @@ pub(crate) fn settle(wish: &Settle) -> Vec<Settled> {
 fn settle_within(wish: &Settle, limits: Limits) -> Vec<Settled> {
     let mut told = Told::default();
     let mut judge = Judge::new(limits);
-    let facts = Facts {
+    let before = Before {
         held: wish.held.iter().map(|path| path.to_bytes()).zip(wish.held_as.iter().copied()).collect(),
         links: wish.links.iter().map(|link| (link.path.to_bytes(), link)).collect(),
         commands: commands(&wish.commands),
@@ -60,33 +60,33 @@ fn settle_within(wish: &Settle, limits: Limits) -> Vec<Settled> {
         names: &wish.names,
         user: process::real_ids().0,
     };
-    let mut found = Found::default();
+    let mut deferred = Deferred::default();
     for top in &wish.tops {
         match open_top(top) {
-            Ok(open) => Tree::new(&facts, &mut judge, &mut found, &mut told).walk(open, &top.path),
+            Ok(open) => Tree::new(&before, &mut judge, &mut deferred, &mut told).walk(open, &top.path),
             Err(errno) => told.unseen(top.path.to_bytes(), errno),
         }
     }
-    settle_found(&facts, &judge, &found, &mut told);
+    settle_deferred(&before, &judge, &deferred, &mut told);
     told.finish()
 }
 
 /// Handles what the walk has kept for later, while there is time.
-fn settle_found(facts: &Facts<'_>, judge: &Judge, found: &Found, told: &mut Told) {
-    let pointers = found.pointers.iter().map(|place| (place, true));
-    for (place, is_pointer) in pointers.chain(found.tops.iter().map(|top| (top, false))) {
+fn settle_deferred(before: &Before<'_>, judge: &Judge, deferred: &Deferred, told: &mut Told) {
+    let pointers = deferred.pointers.iter().map(|place| (place, true));
+    for (place, is_pointer) in pointers.chain(deferred.tops.iter().map(|top| (top, false))) {
         if judge.is_late() {
             return told.cut_short(place, judge.time());
         }
-        if !is_pointer || pointer::settle(place, &found.git_dirs, told) {
-            names::settle_at(facts, judge, place, is_pointer, told);
+        if !is_pointer || pointer::settle(place, &deferred.git_dirs, told) {
+            names::settle_at(before, judge, place, is_pointer, told);
         }
     }
 }
 
-fn commands(before: &[SettleCommands]) -> HashMap<&[u8], Vec<&[u8]>> {
+fn commands(recorded: &[SettleCommands]) -> HashMap<&[u8], Vec<&[u8]>> {
     let mut known: HashMap<&[u8], Vec<&[u8]>> = HashMap::new();
-    for one in before {
+    for one in recorded {
         known.entry(one.git_dir.to_bytes()).or_default().extend(one.commands.iter().map(Vec::as_slice));
     }
     known

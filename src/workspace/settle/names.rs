@@ -1,11 +1,12 @@
-//! What the configuration of git names from the top of a work tree, as `core.hooksPath = .husky/_` does. Where the work
-//! tree was there before, it is held. The program can make another one, in which git obeys the same name.
+//! Names in git's configuration that are relative to the top of a work tree (`core.hooksPath = .husky/_`). In a work
+//! tree that existed before the run, the file is held. The program can make another work tree, where git obeys the same
+//! name.
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use super::before::Before;
 use super::change;
-use super::facts::Facts;
 use super::judge::Judge;
 use super::told::{Deeds, Told};
 use crate::spec::SettleName;
@@ -17,20 +18,20 @@ use crate::sys::{Errno, Result, content};
 /// Files up to this size are compared with the originals, in bytes. Longer ones are set aside.
 const LONGEST: u64 = 1 << 20;
 
-/// So many entries are compared of one directory, with those below. One with more is set aside.
+/// At most this many entries are compared in a directory and below it. A directory with more is set aside.
 const MOST_ENTRIES: usize = 200;
 
-/// So deep are directories compared.
+/// How deep directories are compared.
 const DEEPEST: usize = 8;
 
 /// Does what [`settle`] does at the top `path`, which is opened.
-pub(super) fn settle_at(facts: &Facts<'_>, judge: &Judge, path: &[u8], is_linked: bool, told: &mut Told) {
-    if facts.names.is_empty() {
+pub(super) fn settle_at(before: &Before<'_>, judge: &Judge, path: &[u8], is_linked: bool, told: &mut Told) {
+    if before.names.is_empty() {
         return;
     }
     let open = CString::new(path).map_err(|_| Errno::EINVAL).and_then(|path| open::dir_without_links(&path));
     match open {
-        Ok(top) => settle(facts, judge, top.as_fd(), path, is_linked, told),
+        Ok(top) => settle(before, judge, top.as_fd(), path, is_linked, told),
         // Somebody works here.
         Err(Errno::ENOENT | Errno::ENOTDIR) => {}
         Err(errno) => told.unseen(path, errno),
@@ -40,18 +41,18 @@ pub(super) fn settle_at(facts: &Facts<'_>, judge: &Judge, path: &[u8], is_linked
 /// Sets aside what git would obey below `top`. A pointer file leads from a linked top to its repository. That may have
 /// been there before, with names of its own.
 pub(super) fn settle(
-    facts: &Facts<'_>,
+    before: &Before<'_>,
     judge: &Judge,
     top: BorrowedFd<'_>,
     path: &[u8],
     is_linked: bool,
     told: &mut Told,
 ) {
-    for name in facts.names.iter().filter(|name| is_linked || name.is_everywhere) {
+    for name in before.names.iter().filter(|name| is_linked || name.is_everywhere) {
         if judge.is_late() {
             return told.cut_short(path, judge.time());
         }
-        match settle_one(facts, top, path, name, told) {
+        match settle_one(before, top, path, name, told) {
             // Nothing that git could obey, or somebody works here.
             Ok(()) | Err(Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES | Errno::ENAMETOOLONG) => {}
             Err(errno) => told.unseen(path, errno),
@@ -59,8 +60,8 @@ pub(super) fn settle(
     }
 }
 
-/// Goes along the path, and no further than to the first link: git would follow that.
-fn settle_one(facts: &Facts<'_>, top: BorrowedFd<'_>, path: &[u8], name: &SettleName, told: &mut Told) -> Result<()> {
+/// Sets aside what is at this name below `top`. Stops at the first link on the way, because git would follow it.
+fn settle_one(before: &Before<'_>, top: BorrowedFd<'_>, path: &[u8], name: &SettleName, told: &mut Told) -> Result<()> {
     let (mut open, mut path): (Option<OwnedFd>, _) = (None, path.to_owned());
     let is_part = |part: &&[u8]| !matches!(*part, b"" | b".");
     let mut parts = name.path.to_bytes().split(|&byte| byte == b'/').filter(is_part).peekable();
@@ -69,7 +70,7 @@ fn settle_one(facts: &Facts<'_>, top: BorrowedFd<'_>, path: &[u8], name: &Settle
         if part == b".." {
             let about = stat::fstat(here)?;
             // The program can write nothing above.
-            if facts.is_top(about) {
+            if before.is_top(about) {
                 return Ok(());
             }
             open = Some(open::any_mount(here, c"..", For::Names)?);
@@ -78,7 +79,7 @@ fn settle_one(facts: &Facts<'_>, top: BorrowedFd<'_>, path: &[u8], name: &Settle
         }
         let own = CString::new(part).map_err(|_| Errno::EINVAL)?;
         let about = stat::look_at(here, &own)?;
-        let Some(kind) = about.map(Stat::kind).filter(|_| !facts.is_held_in(here, &own, &path)) else {
+        let Some(kind) = about.map(Stat::kind).filter(|_| !before.is_held_in(here, &own, &path)) else {
             return Ok(());
         };
         let is_last = parts.peek().is_none();
@@ -103,7 +104,8 @@ fn settle_one(facts: &Facts<'_>, top: BorrowedFd<'_>, path: &[u8], name: &Settle
     Ok(())
 }
 
-/// Whether `name` in `dir` is what the original is: then a checkout has made it. What cannot be read is not.
+/// Whether `name` in `dir` has the same content as the original. Then a checkout has made it. False if it cannot be
+/// read.
 fn is_same(dir: BorrowedFd<'_>, name: &CStr, original: &CStr) -> bool {
     let whole = original.to_bytes();
     let Some(end) = whole.iter().rposition(|&byte| byte == b'/') else { return false };
@@ -126,7 +128,7 @@ fn is_same_entry(
     let (Some(about), Some(expected)) = (stat::look_at(dir, name)?, stat::look_at(original_dir, original)?) else {
         return Ok(false);
     };
-    // git executes no hook that cannot be executed.
+    // git skips a hook without the permission to execute it.
     let is_more = about.permissions() & 0o111 != 0 && expected.permissions() & 0o111 == 0;
     match (about.kind(), expected.kind()) {
         (Some(Kind::File), Some(Kind::File)) => {

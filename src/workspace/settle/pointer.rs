@@ -1,4 +1,4 @@
-//! Things called `.git` that are no directory: a file with the words `gitdir: PATH`, or a link.
+//! Entries called `.git` that are no directories: a file with the line `gitdir: PATH`, or a link.
 
 use std::collections::HashSet;
 use std::ffi::{CStr, CString};
@@ -12,7 +12,7 @@ use crate::sys::{Errno, Result, content, open};
 
 const NAME: &CStr = c".git";
 
-/// The longest pointer file that git reads is longer (setup.c, `read_gitfile_gently`), but no path is.
+/// The longest file to read, in bytes. git reads longer ones (setup.c, `read_gitfile_gently`), but no path is longer.
 const LONGEST: u64 = 8192;
 
 /// Sets the `.git` of the directory `place` aside, unless it leads to one of `git_dirs`. Returns whether it does.
@@ -33,12 +33,12 @@ fn open(place: &[u8]) -> Result<std::os::fd::OwnedFd> {
 
 fn settle_in(dir: BorrowedFd<'_>, place: &[u8], git_dirs: &HashSet<(u64, u64)>, told: &mut Told) -> Result<bool> {
     let Some(about) = stat::look_at(dir, NAME)? else { return Ok(false) };
-    let has_more_names = about.is_file() && about.links > 1;
+    let has_more_names = about.is_file() && about.has_more_names();
     let target = match about.kind() {
         Some(Kind::Link) => content::read_link_at(dir, NAME)?,
         Some(Kind::File) => match content::read_at(dir, NAME, LONGEST).map(|text| target(&text)) {
             Ok(Some(target)) => target,
-            // git takes it for nothing, as long as nobody writes another text under its other name.
+            // git ignores it now. But somebody could write a pointer into it under its other name.
             Ok(None) if has_more_names => {
                 set_aside(dir, place, OTHER_NAME, told);
                 return Ok(false);
@@ -46,7 +46,7 @@ fn settle_in(dir: BorrowedFd<'_>, place: &[u8], git_dirs: &HashSet<(u64, u64)>, 
             Ok(None) => return Ok(false),
             Err(_) => c"".into(),
         },
-        // No more than a name to git.
+        // git ignores it.
         _ => return Ok(false),
     };
     let leads_to = open::without_links_at(dir, &target).and_then(|end| stat::fstat(end.as_fd()));
@@ -61,7 +61,7 @@ fn settle_in(dir: BorrowedFd<'_>, place: &[u8], git_dirs: &HashSet<(u64, u64)>, 
     Ok(true)
 }
 
-/// Puts a new file that says the same in the place of one that has more names.
+/// Replaces a file that has more names by a new file with the same content.
 fn replace_by_copy(dir: BorrowedFd<'_>, place: &[u8], target: &CStr, told: &mut Told) {
     let mut deeds = Deeds::default();
     if change::set_aside(dir, NAME, OTHER_NAME, &mut deeds) {
@@ -73,14 +73,14 @@ fn replace_by_copy(dir: BorrowedFd<'_>, place: &[u8], target: &CStr, told: &mut 
     deeds.tell(place, told);
 }
 
-/// The same wherever it leads, at a place where nobody but a program has one.
+/// Sets the `.git` in `dir` aside, wherever it leads.
 pub(super) fn set_aside(dir: BorrowedFd<'_>, place: &[u8], why: &str, told: &mut Told) {
     let mut deeds = Deeds::default();
     change::set_aside(dir, NAME, why, &mut deeds);
     deeds.tell(place, told);
 }
 
-/// What a pointer file says.
+/// The path in the text of a pointer file.
 pub(super) fn target(text: &[u8]) -> Option<CString> {
     let target = text.strip_prefix(b"gitdir: ")?;
     let end = target.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r')).map_or(0, |last| last + 1);

@@ -1,7 +1,7 @@
 //! One git directory: what git would execute, obey, or write through (gitrepository-layout(5)).
 
+use super::before::Before;
 use super::change::{remove, set_aside, target_of, with_write, write_new};
-use super::facts::Facts;
 use super::judge::{Judge, LIMITS, OTHER_NAME, Verdict};
 use super::list::List;
 use super::told::{Deeds, Told};
@@ -10,15 +10,15 @@ use crate::sys::dir::Entries;
 use crate::sys::open::{self, For};
 use crate::sys::stat::{self, Stat};
 use crate::sys::{Errno, Result, content, fd, make};
-use crate::workspace::rebase;
+use crate::workspace::{git_dir, rebase};
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// Names that are dealt with by themselves, whatever they are.
+/// Names that [`Repository::settle`] handles one by one, whatever type of file they are.
 const OWN: [&CStr; 4] = [c"hooks", c"config", c"config.worktree", c"commondir"];
 
-/// A git directory on the walk. Whether it was there before makes no difference: what was there of what git obeys is
-/// held, and the rest the program could write, or put together of things that it had ready for long.
+/// A git directory on the walk. It does not matter whether it existed before the run. Files that git obeyed then are
+/// held, and the program could write all others.
 #[derive(Default)]
 pub(super) struct Repository {
     deeds: Deeds,
@@ -32,22 +32,22 @@ impl Repository {
     /// Deals with hooks, configuration and `commondir` of the git directory `path`.
     pub(super) fn settle(
         &mut self,
-        facts: &Facts<'_>,
+        before: &Before<'_>,
         judge: &mut Judge,
         dir: BorrowedFd<'_>,
         path: &[u8],
         list: &List,
         is_worktree: bool,
     ) {
-        for name in list.states.iter().filter(|name| !facts.is_held_in(dir, name, path)) {
+        for name in list.states.iter().filter(|name| !before.is_held_in(dir, name, path)) {
             if rebase::STATES.contains(name) {
-                state::settle_rebase(facts, dir, path, name, &mut self.deeds);
+                state::settle_rebase(before, dir, path, name, &mut self.deeds);
             } else {
                 state::settle_remotes(judge, dir, name, &mut self.deeds);
             }
         }
         for name in OWN {
-            if facts.is_held_in(dir, name, path) {
+            if before.is_held_in(dir, name, path) {
                 continue;
             }
             let about = match stat::look_at(dir, name) {
@@ -61,19 +61,20 @@ impl Repository {
             match name.to_bytes() {
                 b"hooks" => self.settle_hooks(judge, dir, about),
                 b"commondir" => self.settle_common_dir(dir, about, is_worktree),
-                _ => self.settle_config(facts, judge, dir, name, about),
+                _ => self.settle_config(before, judge, dir, name, about),
             }
         }
-        // Where the work tree is, and how long hashes are, the configuration says, which is in order now.
+        // Both need the configuration, which is in order now: it names the work tree, and the format of hashes.
         self.settle_files(judge, dir, path, is_worktree);
     }
 
-    /// Deals with files that name others: git writes those without asking which they are.
+    /// Deals with files that contain names of other files, which git then writes without a check.
     fn settle_files(&mut self, judge: &mut Judge, dir: BorrowedFd<'_>, path: &[u8], is_worktree: bool) {
-        if let Some(why) = rerere::fault(judge, dir, path, is_worktree) {
+        let index = index::look(judge, dir, is_worktree);
+        if let Some(why) = rerere::fault(dir, path, &index.unmerged) {
             set_aside(dir, rerere::NAME, &why, &mut self.deeds);
         }
-        if let Some(fault) = index::fault(judge, dir, is_worktree)
+        if let Some(fault) = index.fault
             && set_aside(dir, index::NAME, &fault.why, &mut self.deeds)
             && let Some(copy) = fault.copy
         {
@@ -84,7 +85,7 @@ impl Repository {
     fn settle_hooks(&mut self, judge: &Judge, dir: BorrowedFd<'_>, about: Stat) {
         const NAME: &CStr = c"hooks";
         let is_set_aside = if about.is_dir() {
-            // What cannot be listed is taken for the worst.
+            // If it cannot be listed, it may hold hooks.
             if has_hook(judge, dir, NAME) == Ok(false) {
                 return;
             }
@@ -93,7 +94,7 @@ impl Repository {
             set_aside(dir, NAME, "is no directory", &mut self.deeds)
         };
         if is_set_aside {
-            // A repository has one: without it the next box could not protect it.
+            // The next box can only protect a directory that exists.
             let made = with_write(dir, || make::dir_at(dir, NAME, 0o755));
             self.note_failure("cannot make an empty directory hooks", made);
         }
@@ -101,13 +102,13 @@ impl Repository {
 
     fn settle_config(
         &mut self,
-        facts: &Facts<'_>,
+        before: &Before<'_>,
         judge: &mut Judge,
         dir: BorrowedFd<'_>,
         name: &'static CStr,
         about: Stat,
     ) {
-        let is_tree = |tree: &[u8]| is_work_tree(facts, dir, tree) == Ok(true);
+        let is_tree = |tree: &[u8]| is_work_tree(before, dir, tree) == Ok(true);
         let verdict = judge.config(dir, name, about, &is_tree);
         let Verdict::Replace(rest) = &*verdict else { return };
         if set_aside(dir, name, &rest.why, &mut self.deeds) {
@@ -115,26 +116,26 @@ impl Repository {
         }
     }
 
-    /// `commondir` makes git obey another directory (setup.c, `get_common_dir`). Only an entry of a worktree has one,
-    /// for the repository around it.
+    /// `commondir` makes git obey another directory (setup.c, `get_common_dir`). git makes one only in the entry of a
+    /// worktree, where it names the repository around the entry.
     fn settle_common_dir(&mut self, dir: BorrowedFd<'_>, about: Stat, is_worktree: bool) {
         const NAME: &CStr = c"commondir";
         let text = || content::read_at(dir, NAME, 16);
         if !(is_worktree && text().is_ok_and(|text| text == b"../.." || text == b"../..\n")) {
             set_aside(dir, NAME, "makes git obey another directory", &mut self.deeds);
-        } else if about.links > 1 && set_aside(dir, NAME, OTHER_NAME, &mut self.deeds) {
+        } else if about.has_more_names() && set_aside(dir, NAME, OTHER_NAME, &mut self.deeds) {
             self.note_failure("cannot write a new commondir", write_new(dir, NAME, b"../..\n"));
         }
     }
 
-    /// Removes those of `links` in the directory `path`, of which this git directory is the first `top` bytes, or all:
-    /// git writes files without asking whether they are links. Those that were there before stay ([`links`]). False
-    /// where there was no time for all.
+    /// Removes `links`, which are in the directory `path`, because git follows links when it writes files. Links that
+    /// existed before the run stay ([`links`]). The first `top` bytes of `path` are this git directory. Returns false
+    /// if time ran out.
     ///
     /// [`links`]: crate::workspace::links
     pub(super) fn remove_links(
         &mut self,
-        facts: &Facts<'_>,
+        before: &Before<'_>,
         judge: &Judge,
         dir: BorrowedFd<'_>,
         path: &[u8],
@@ -151,8 +152,8 @@ impl Repository {
             }
             let Some(target) = target_of(dir, name, &mut self.deeds) else { continue };
             let is_branch = is_top && name.as_c_str() == c"HEAD" && is_below_refs(&target);
-            let is_held = facts.is_held_in(dir, name, path);
-            if is_branch || is_held || facts.is_old_link(dir, name, path, &target) {
+            let is_held = before.is_held_in(dir, name, path);
+            if is_branch || is_held || before.is_old_link(dir, name, path, &target) {
                 continue;
             }
             remove(dir, name, path.get(top + 1..).unwrap_or_default(), &target, &mut self.deeds);
@@ -167,7 +168,7 @@ impl Repository {
     }
 }
 
-/// Whether the directory `name` of `dir` has anything in it but examples.
+/// Whether the directory `name` of `dir` contains anything but examples (`*.sample`).
 fn has_hook(judge: &Judge, dir: BorrowedFd<'_>, name: &CStr) -> Result<bool> {
     let open = open::any_mount(dir, name, For::Listing)?;
     let mut entries = Entries::new();
@@ -179,16 +180,17 @@ fn has_hook(judge: &Judge, dir: BorrowedFd<'_>, name: &CStr) -> Result<bool> {
     Ok(false)
 }
 
-/// What `HEAD` was before it became a file (git-config(1), `core.preferSymlinkRefs`).
+/// Whether this is the target of a `HEAD` that is a link, as old versions of git made it (git-config(1),
+/// `core.preferSymlinkRefs`).
 fn is_below_refs(target: &CStr) -> bool {
     let target = target.to_bytes();
     target.starts_with(b"refs/") && !target.split(|&byte| byte == b'/').any(|part| part == b"..")
 }
 
-/// Whether `tree`, relative to a git directory, is a directory of the workspace that says itself that it belongs to
-/// that one, as the work tree of a submodule does. No link is followed. It is not one in a git directory: from there,
-/// `git checkout` writes hooks and configuration that the program itself could not.
-fn is_work_tree(facts: &Facts<'_>, git_dir: BorrowedFd<'_>, tree: &[u8]) -> Result<bool> {
+/// Whether `tree`, relative to a git directory, is a work tree in the workspace whose own `.git` leads back to that git
+/// directory, as in a submodule. No link is followed. The tree must not lie in a git directory: there, `git checkout`
+/// could write hooks and configuration, which the program itself could not.
+fn is_work_tree(before: &Before<'_>, git_dir: BorrowedFd<'_>, tree: &[u8]) -> Result<bool> {
     let tree = CString::new(tree).map_err(|_| Errno::EINVAL)?;
     let tree = open::without_links_at(git_dir, &tree)?;
     let text = content::read_at(tree.as_fd(), c".git", LIMITS.file_bytes)?;
@@ -197,21 +199,20 @@ fn is_work_tree(facts: &Facts<'_>, git_dir: BorrowedFd<'_>, tree: &[u8]) -> Resu
     let link = CString::new(format!("/proc/self/fd/{}", fd::number(tree.as_fd()))).map_err(|_| Errno::EINVAL)?;
     let path = content::read_link(&link)?;
     let is_in = |top: &[u8]| path.to_bytes().strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest[0] == b'/');
-    let is_inside = facts.tops.iter().any(|top| is_in(top.path.to_bytes()));
+    let is_inside = before.tops.iter().any(|top| is_in(top.path.to_bytes()));
     let is_gits = path.to_bytes().split(|&byte| byte == b'/').any(|part| part.eq_ignore_ascii_case(b".git"));
     let leads_back = stat::fstat(back.as_fd())?.is_same_file(stat::fstat(git_dir)?);
-    Ok(is_inside && !is_gits && leads_back && !lies_in_git_dir(facts, tree)?)
+    Ok(is_inside && !is_gits && leads_back && !lies_in_git_dir(before, tree)?)
 }
 
-/// Whether a directory of the workspace, or one above it there, is a git directory by its content.
-fn lies_in_git_dir(facts: &Facts<'_>, mut dir: OwnedFd) -> Result<bool> {
+/// Whether `dir`, or a directory above it in the workspace, is a git directory.
+fn lies_in_git_dir(before: &Before<'_>, mut dir: OwnedFd) -> Result<bool> {
     loop {
-        let has = |name| stat::look_at(dir.as_fd(), name).map(|about| about.is_some());
-        if has(c"HEAD")? && (has(c"commondir")? || has(c"objects")? && has(c"refs")?) {
+        if git_dir::is_git_dir_with(|name| stat::has_name(dir.as_fd(), name))? {
             return Ok(true);
         }
         let about = stat::fstat(dir.as_fd())?;
-        if facts.is_top(about) {
+        if before.is_top(about) {
             return Ok(false);
         }
         let above = open::any_mount(dir.as_fd(), c"..", For::Names)?;

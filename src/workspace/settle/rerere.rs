@@ -1,62 +1,55 @@
-//! `MERGE_RR`: the files in conflict that `git rerere` looks after. git reads and writes them at the next commit, and
-//! does not ask whether they lie in the work tree (rerere.c, `read_rr`): one called `.git/config` becomes what the
-//! program has put into `rr-cache`.
+//! `MERGE_RR`: the list of files in conflict whose resolutions `git rerere` records. git reads and writes these files
+//! at the next commit, and does not check that they lie in the work tree (rerere.c, `read_rr`). With `.git/config` in
+//! the list, git would write into it what the program has put into `rr-cache`.
 
-use std::ffi::{CStr, CString, OsStr};
+use std::collections::HashSet;
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 
-use super::index;
-use super::judge::{Judge, OTHER_NAME};
-use crate::error::printable;
+use super::judge::OTHER_NAME;
+use super::told::start_of;
 use crate::sys::open::{self, For};
 use crate::sys::stat::{self, Stat};
 use crate::sys::{Errno, Result, content};
-use crate::workspace::config;
+use crate::workspace::config::{self, LONGEST};
 use crate::workspace::names::is_recordable;
 
 pub(super) const NAME: &CStr = c"MERGE_RR";
 
-/// So much of a name is said, in bytes: it may be as long as the file.
-const MOST_SAID: usize = 200;
-
-/// The longest file that is read, in bytes: that of ten thousand conflicts. Configurations are no longer either.
-const LONGEST: u64 = 1 << 20;
-
-/// Why the records of the git directory `dir`, which is `path`, are set aside: one of them leads out of the work tree.
-pub(super) fn fault(judge: &mut Judge, dir: BorrowedFd<'_>, path: &[u8], is_worktree: bool) -> Option<String> {
-    let about = stat::look_at(dir, NAME);
-    // Links are removed.
-    if about.is_ok_and(|about| about.is_none_or(Stat::is_link)) {
-        return None;
-    }
+/// Returns why the records of the git directory `dir`, which is `path`, are set aside, if they are. `unmerged` are the
+/// files in conflict.
+pub(super) fn fault(dir: BorrowedFd<'_>, path: &[u8], unmerged: &HashSet<Vec<u8>>) -> Option<String> {
+    let about = match stat::look_at(dir, NAME) {
+        Ok(Some(about)) if !about.is_link() => Some(about),
+        // Links are removed.
+        Ok(_) => return None,
+        Err(_) => None,
+    };
     let text = match content::read_at(dir, NAME, LONGEST) {
         Ok(text) => text,
         Err(Errno::ENOENT) => return None,
         Err(_) => return Some("cannot be read, and may have git write anywhere".to_owned()),
     };
-    if let Some(file) = astray(dir, path, &text) {
-        let file = printable(OsStr::from_bytes(&file[..file.len().min(MOST_SAID)]));
-        return Some(format!("would have git write to '{file}', which is no file of the work tree"));
+    match bad_file(dir, path, &text, unmerged) {
+        Some((file, why)) => Some(format!("would have git write to '{}', {why}", start_of(file))),
+        None => about.is_some_and(Stat::has_more_names).then(|| OTHER_NAME.to_owned()),
     }
-    // Until a conflict is resolved git checks nothing out. Otherwise a checkout may put a link on the way to the file.
-    let unmerged = index::unmerged(judge, dir, is_worktree);
-    let files = text.split(|&byte| byte == 0).filter_map(file_of);
-    if let Some(file) = files.into_iter().find(|file| !unmerged.contains(*file)) {
-        let file = printable(OsStr::from_bytes(&file[..file.len().min(MOST_SAID)]));
-        return Some(format!("would have git write to '{file}', which is not in conflict"));
-    }
-    about.is_ok_and(|about| about.is_some_and(|about| about.links > 1)).then(|| OTHER_NAME.to_owned())
 }
 
-/// The first file in `text` that is none of the work tree.
-fn astray<'t>(dir: BorrowedFd<'_>, path: &[u8], text: &'t [u8]) -> Option<&'t [u8]> {
+/// The first file in `text` that git must not write, and why.
+fn bad_file<'t>(
+    dir: BorrowedFd<'_>,
+    path: &[u8],
+    text: &'t [u8],
+    unmerged: &HashSet<Vec<u8>>,
+) -> Option<(&'t [u8], &'static str)> {
+    const OUTSIDE: &str = "which is no file of the work tree";
     if text.is_empty() {
         return None;
     }
-    let Some(records) = text.strip_suffix(b"\0") else { return Some(text) };
+    let Some(records) = text.strip_suffix(b"\0") else { return Some((text, OUTSIDE)) };
     let tree = work_tree(dir, path);
-    // git follows links, also one that is the file itself.
+    // git follows links, even if the file itself is one.
     let has_link = |file: &[u8]| match (&tree, CString::new(file)) {
         (Ok(tree), Ok(file)) => {
             let opened = open::without_links_at(tree.as_fd(), &file);
@@ -64,9 +57,20 @@ fn astray<'t>(dir: BorrowedFd<'_>, path: &[u8], text: &'t [u8]) -> Option<&'t [u
         }
         _ => true,
     };
-    let is_astray = |record: &&[u8]| file_of(record).is_none_or(|file| !is_recordable(file) || has_link(file));
-    let record = records.split(|&byte| byte == 0).find(is_astray)?;
-    Some(file_of(record).unwrap_or(record))
+    let mut not_in_conflict = None;
+    for record in records.split(|&byte| byte == 0) {
+        match file_of(record) {
+            None => return Some((record, OUTSIDE)),
+            Some(file) if !is_recordable(file) || has_link(file) => return Some((file, OUTSIDE)),
+            // git checks nothing out before a conflict is resolved. Without a conflict, a checkout could put a link on
+            // the way to the file.
+            Some(file) if !unmerged.contains(file) => {
+                not_in_conflict.get_or_insert((file, "which is not in conflict"));
+            }
+            Some(_) => {}
+        }
+    }
+    not_in_conflict
 }
 
 /// The file of a record: `HASH<tab>FILE`, or `HASH.NUMBER<tab>FILE`.
@@ -82,8 +86,8 @@ fn file_of(record: &[u8]) -> Option<&[u8]> {
     (is_hash && is_number).then_some(file)
 }
 
-/// The work tree of a git directory: of a worktree's where its `gitdir` says, of a submodule's where its configuration
-/// says, otherwise the directory around it. What git would not obey of that was set aside before.
+/// Opens the work tree of a git directory. The `gitdir` of a worktree names it, and so does the configuration of a
+/// submodule; otherwise it is the directory around `.git`. Names that git must not obey were set aside before.
 fn work_tree(dir: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd> {
     let tree = if stat::look_at(dir, c"commondir")?.is_some() {
         let text = content::read_at(dir, c"gitdir", LONGEST)?;
@@ -91,9 +95,8 @@ fn work_tree(dir: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd> {
         text.strip_suffix(b"/.git").unwrap_or(text).to_owned()
     } else {
         let settings = config::parse(&content::read_at(dir, c"config", LONGEST)?);
-        let tree = settings.into_iter().rev().find(|(key, _)| key == "core.worktree");
-        match tree {
-            Some((_, tree)) => tree,
+        match config::last(&settings, "core.worktree") {
+            Some(tree) => tree.to_owned(),
             None if path.ends_with(b"/.git") => b"..".to_vec(),
             None => return Err(Errno::ENOENT),
         }

@@ -1,11 +1,11 @@
-//! What git executes or writes to because of files that it keeps for later: a rebase that is not finished, remotes as
-//! they were before there were settings for them, entries of worktrees.
+//! Files in a git directory that make git execute or write something later: the state of an unfinished rebase, remotes
+//! in their old form (a file for each), and the entries of worktrees.
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd};
 
+use super::before::Before;
 use super::change;
-use super::facts::Facts;
 use super::judge::{Judge, OTHER_NAME};
 use super::told::{Deeds, Told};
 use crate::sys::dir::Entries;
@@ -14,7 +14,7 @@ use crate::sys::stat::{self, Kind};
 use crate::sys::{Errno, Result, content, fd};
 use crate::workspace::rebase;
 
-/// So many files of remotes are read; nobody has any.
+/// At most this many files of remotes are read. git makes none any more.
 const MOST_REMOTES: usize = 100;
 
 /// The longest file of a remote, in bytes.
@@ -23,26 +23,26 @@ const LONGEST_REMOTE: u64 = 8192;
 /// The longest `gitdir` of a worktree; no path is longer.
 const LONGEST_POINTER: u64 = 8192;
 
-/// Sets aside what the git directory `path` has of an unfinished rebase (or cherry-pick, or `git am`), where going on
-/// with it would execute or obey what was not there before.
-pub(super) fn settle_rebase(facts: &Facts<'_>, dir: BorrowedFd<'_>, path: &[u8], name: &CStr, deeds: &mut Deeds) {
-    let known = facts.commands.get(path);
+/// Sets aside the state of an unfinished rebase, cherry-pick or `git am` in the git directory `path`, if it contains
+/// commands or options that it did not contain before the run.
+pub(super) fn settle_rebase(before: &Before<'_>, dir: BorrowedFd<'_>, path: &[u8], name: &CStr, deeds: &mut Deeds) {
+    let known = before.commands.get(path);
     let why = match rebase::commands(dir, name) {
         Ok(found) if found.iter().all(|command| known.is_some_and(|known| known.contains(&&command[..]))) => return,
         Ok(_) if name == c"rebase-apply" => "holds options that git would obey (git am --continue)",
         Ok(_) => "holds commands that git would execute (git rebase --continue)",
-        // It is no directory, and git has no use for it.
+        // git ignores what is no directory.
         Err(Errno::ENOTDIR | Errno::ENOENT) => return,
         Err(_) => "cannot be read, and may hold commands that git would execute",
     };
     change::set_aside(dir, name, why, deeds);
 }
 
-/// Sets aside a directory of remotes, where one of them is more than a plain URL.
+/// Sets aside a directory of remotes, if one of them is more than a plain URL.
 pub(super) fn settle_remotes(judge: &Judge, dir: BorrowedFd<'_>, name: &CStr, deeds: &mut Deeds) {
     match has_bad_remote(judge, dir, name) {
         Ok(false) | Err(Errno::ENOTDIR | Errno::ENOENT) => {}
-        // What cannot be read is taken for the worst.
+        // What cannot be read may be harmful.
         Ok(true) | Err(_) => drop(change::set_aside(dir, name, "holds remotes that git would obey", deeds)),
     }
 }
@@ -61,7 +61,7 @@ fn has_bad_remote(judge: &Judge, dir: BorrowedFd<'_>, name: &CStr) -> Result<boo
             let is_good = match about.kind() {
                 // The name of a remote has no slash. Links are removed.
                 Some(Kind::Dir | Kind::Link) => true,
-                Some(Kind::File) if about.links == 1 => {
+                Some(Kind::File) if !about.has_more_names() => {
                     content::read_at(open.as_fd(), name, LONGEST_REMOTE).is_ok_and(|text| is_plain_remote(&text))
                 }
                 _ => false,
@@ -84,19 +84,19 @@ fn is_plain_remote(text: &[u8]) -> bool {
     text.split(|&byte| byte == b'\n').all(is_plain)
 }
 
-/// Sets aside the `gitdir` of an entry of a worktree, `path`, where it leads out of the workspace: there,
-/// `git worktree repair` would write a `.git`. Of one that was held, it is the user's to lead elsewhere; but a path
-/// into the workspace must still lead there, and not on through a link that the program has made.
-pub(super) fn settle_worktree(facts: &Facts<'_>, dir: BorrowedFd<'_>, path: &[u8], is_held: bool, told: &mut Told) {
+/// Sets aside the `gitdir` of a worktree's entry, `path`, if it leads out of the workspace, because
+/// `git worktree repair` would write a `.git` there. A `gitdir` that was held may lead out, because the user made it.
+/// But if it names a path in the workspace, no link that the program has made may lead from there to somewhere else.
+pub(super) fn settle_worktree(before: &Before<'_>, dir: BorrowedFd<'_>, path: &[u8], is_held: bool, told: &mut Told) {
     const NAME: &CStr = c"gitdir";
     let Ok(Some(about)) = stat::look_at(dir, NAME) else { return };
     // Links are removed.
     if about.is_link() {
         return;
     }
-    let is_held = is_held || facts.is_held_in(dir, NAME, path);
+    let is_held = is_held || before.is_held_in(dir, NAME, path);
     let text = content::read_at(dir, NAME, LONGEST_POINTER).ok();
-    let way = text.as_ref().map_or(Way::Out, |text| way(facts, dir, path, text));
+    let way = text.as_ref().map_or(Way::Out, |text| way(before, dir, path, text));
     let mut deeds = Deeds::default();
     if way == Way::Astray || matches!(way, Way::Out | Way::Nowhere) && !is_held {
         let why = match way {
@@ -104,7 +104,7 @@ pub(super) fn settle_worktree(facts: &Facts<'_>, dir: BorrowedFd<'_>, path: &[u8
             _ => "leads out of the workspace, where git would write",
         };
         change::set_aside(dir, NAME, why, &mut deeds);
-    } else if about.links > 1
+    } else if about.has_more_names()
         && !is_held
         && change::set_aside(dir, NAME, OTHER_NAME, &mut deeds)
         && let Err(errno) = change::write_new(dir, NAME, &text.unwrap_or_default())
@@ -119,15 +119,16 @@ pub(super) fn settle_worktree(facts: &Facts<'_>, dir: BorrowedFd<'_>, path: &[u8
 enum Way {
     /// To a directory of the workspace.
     Inside,
-    /// To nothing, by its words in the workspace. A checkout may put a link there.
+    /// To nothing, at a path in the workspace. A checkout may put a link there.
     Nowhere,
-    /// By its words into the workspace, but there are links on the way.
+    /// The path is in the workspace, but there are links on the way.
     Astray,
+    /// To a path outside of the workspace.
     Out,
 }
 
 /// Where the `gitdir` that says `text`, in the directory `path`, leads.
-fn way(facts: &Facts<'_>, dir: BorrowedFd<'_>, path: &[u8], text: &[u8]) -> Way {
+fn way(before: &Before<'_>, dir: BorrowedFd<'_>, path: &[u8], text: &[u8]) -> Way {
     // As git does: what is before `/.git` is the work tree (worktree.c, `get_linked_worktree`), without these blanks at
     // the end.
     let end = text.iter().rposition(|byte| !b" \t\n\r".contains(byte)).map_or(0, |last| last + 1);
@@ -135,10 +136,10 @@ fn way(facts: &Facts<'_>, dir: BorrowedFd<'_>, path: &[u8], text: &[u8]) -> Way 
     let tree = text.strip_suffix(b"/.git").unwrap_or(text);
     let whole = if tree.starts_with(b"/") { tree.to_owned() } else { [path, b"/", tree].concat() };
     let is_meant_inside =
-        plain(&whole).is_some_and(|whole| facts.tops.iter().any(|top| is_below(&whole, top.path.to_bytes())));
+        plain(&whole).is_some_and(|whole| before.tops.iter().any(|top| is_below(&whole, top.path.to_bytes())));
     let Ok(tree) = CString::new(tree) else { return Way::Out };
     let is_there = match open::without_links_at(dir, &tree) {
-        Ok(tree) => is_inside(facts, tree.as_fd()),
+        Ok(tree) => is_inside(before, tree.as_fd()),
         Err(Errno::ENOENT) if is_meant_inside => return Way::Nowhere,
         Err(_) => false,
     };
@@ -150,17 +151,17 @@ fn way(facts: &Facts<'_>, dir: BorrowedFd<'_>, path: &[u8], text: &[u8]) -> Way 
 }
 
 /// Whether an open directory lies in the workspace, by the path that the kernel knows.
-fn is_inside(facts: &Facts<'_>, place: BorrowedFd<'_>) -> bool {
+fn is_inside(before: &Before<'_>, place: BorrowedFd<'_>) -> bool {
     let link = CString::new(format!("/proc/self/fd/{}", fd::number(place)));
     let path = link.map_err(|_| Errno::EINVAL).and_then(|link| content::read_link(&link));
-    path.is_ok_and(|path| facts.tops.iter().any(|top| is_below(path.to_bytes(), top.path.to_bytes())))
+    path.is_ok_and(|path| before.tops.iter().any(|top| is_below(path.to_bytes(), top.path.to_bytes())))
 }
 
 fn is_below(path: &[u8], top: &[u8]) -> bool {
     path.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
 }
 
-/// An absolute path without `.`, `..` and doubled slashes; `None` where it leads above the root.
+/// An absolute path without `.`, `..` and doubled slashes. `None` if it leads above the root.
 fn plain(path: &[u8]) -> Option<Vec<u8>> {
     let mut parts = Vec::new();
     for part in path.split(|&byte| byte == b'/') {
@@ -174,9 +175,9 @@ fn plain(path: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Removes a link `.gitmodules` beside a `.git`: git writes where it leads (`git submodule add`).
-pub(super) fn settle_gitmodules(facts: &Facts<'_>, dir: BorrowedFd<'_>, path: &[u8], told: &mut Told) {
+pub(super) fn settle_gitmodules(before: &Before<'_>, dir: BorrowedFd<'_>, path: &[u8], told: &mut Told) {
     const NAME: &CStr = c".gitmodules";
-    if facts.is_held_in(dir, NAME, path) {
+    if before.is_held_in(dir, NAME, path) {
         return;
     }
     let mut deeds = Deeds::default();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::told::{Deeds, MOST_DEEDS, MOST_LINES};
 use super::*;
 use crate::spec::{FileId, SettleLink};
-use crate::workspace::area::c_path;
+use crate::workspace::files::c_path;
 
 #[test]
 fn what_could_not_be_done_is_said_first_however_much_was_done() {
@@ -73,6 +73,23 @@ fn what_is_not_read_is_set_aside() {
     let git = place.0.join("s/.git");
     assert_eq!(std::fs::read(git.join("config")).unwrap(), b"");
     assert!(git.join("config.from-sandbox").exists() && git.join("hooks.from-sandbox/update").exists());
+}
+
+/// The files in conflict are found when the index is checked, so a list of them costs no second look.
+#[test]
+fn an_index_is_read_once() {
+    let place = Place::new("once");
+    let git = place.0.join("s/.git");
+    let (header, id_and_flags) = (b"DIRC\0\0\0\x02\0\0\0\x01", [&[0; 60][..], &[0x10, 1]].concat());
+    let index = [header, &id_and_flags[..], b"a\0\0\0\0\0\0\0\0\0", &[0; 20]].concat();
+    fs::write(git.join("index"), &index).unwrap();
+    fs::write(git.join("MERGE_RR"), format!("{}\ta\0", "0a".repeat(20))).unwrap();
+    let length = index.len() as u64;
+    for (indexes_bytes, stays) in [(length, true), (length - 1, false)] {
+        let said = place.settle(Limits { indexes_bytes, ..LIMITS }).join("\n");
+        assert_eq!(!said.contains("index"), stays, "{said}");
+        assert_eq!((git.join("index").exists(), git.join("MERGE_RR").exists()), (stays, stays), "{said}");
+    }
 }
 
 /// A program that works in another directory later could write to it under its other name.
@@ -227,11 +244,11 @@ fn what_was_kept_for_later_is_dealt_with_as_long_as_there_is_time() {
         fs::write(place.0.join(dir).join(".git"), "gitdir: /nowhere").unwrap();
     }
     let (held, links, commands) = (HashMap::new(), HashMap::new(), HashMap::new());
-    let facts = Facts { held, links, commands, tops: &[], names: &[], user: 0 };
+    let before = Before { held, links, commands, tops: &[], names: &[], user: 0 };
     let pointers = ["t", "s/deep"].map(|dir| c_path(&place.0.join(dir)).into_bytes()).to_vec();
-    let found = Found { pointers, ..Found::default() };
+    let deferred = Deferred { pointers, ..Deferred::default() };
     let mut told = Told::default();
-    settle_found(&facts, &Judge::new(Limits { all: Duration::ZERO, ..LIMITS }), &found, &mut told);
+    settle_deferred(&before, &Judge::new(Limits { all: Duration::ZERO, ..LIMITS }), &deferred, &mut told);
     assert!(place.0.join("t/.git").exists());
     let said: Vec<String> = told.finish().iter().map(|settled| String::from_utf8(settled.line()).unwrap()).collect();
     assert!(said.len() == 1 && said[0].starts_with(&format!("{}/t: the look ", place.0.display())), "{said:?}");

@@ -1,4 +1,4 @@
-//! What is said of what was put in order.
+//! The messages about what was put in order.
 
 use std::ffi::CStr;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::error::{printable, push_printable, quoted};
 use crate::sys::{Errno, error_text};
-use crate::workspace::git::path_of;
+use crate::workspace::files::path_of;
 
 /// At most this many lines are reported for a run, because a program can make any number of repositories.
 pub(super) const MOST_LINES: usize = 20;
@@ -156,4 +156,10 @@ pub(super) fn shortened(path: &[u8]) -> PathBuf {
 /// Makes a text that the program chose printable.
 pub(super) fn shown(text: &CStr) -> String {
     printable(path_of(text.to_bytes()))
+}
+
+/// The start of a name that the program chose, in printable characters. The name may be as long as a file.
+pub(super) fn start_of(name: &[u8]) -> String {
+    const MOST: usize = 200;
+    printable(path_of(&name[..name.len().min(MOST)]))
 }

@@ -3,7 +3,7 @@
 //! Only the directories of the last levels stay open. The walk finds those above again by `..`, and checks that they
 //! are the same.
 
-use super::facts::{Facts, Found};
+use super::before::{Before, Deferred};
 use super::judge::Judge;
 use super::list::List;
 use super::repository::Repository;
@@ -19,7 +19,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 /// How many levels stay open.
 const OPEN: usize = 32;
 
-/// So many pointer files are followed; there are as many as submodules and worktrees otherwise.
+/// At most this many pointer files are followed. Each submodule and each worktree has one.
 const MOST_POINTERS: usize = 10_000;
 
 /// A directory on the way from the top to where the walk is.
@@ -32,7 +32,7 @@ struct Level {
     path: usize,
     /// The level of the git directory that this lies in, or is.
     git: Option<usize>,
-    /// Where it is one.
+    /// What was done in it, if it is a git directory.
     repository: Option<Repository>,
     /// Its permissions, where it was closed.
     mode: Option<u32>,
@@ -48,9 +48,9 @@ struct Dir {
 }
 
 pub(super) struct Tree<'t, 'f> {
-    facts: &'t Facts<'f>,
+    before: &'t Before<'f>,
     judge: &'t mut Judge,
-    found: &'t mut Found,
+    deferred: &'t mut Deferred,
     told: &'t mut Told,
     levels: Vec<Level>,
     path: Vec<u8>,
@@ -59,12 +59,12 @@ pub(super) struct Tree<'t, 'f> {
 
 impl<'t, 'f> Tree<'t, 'f> {
     pub(super) fn new(
-        facts: &'t Facts<'f>,
+        before: &'t Before<'f>,
         judge: &'t mut Judge,
-        found: &'t mut Found,
+        deferred: &'t mut Deferred,
         told: &'t mut Told,
     ) -> Tree<'t, 'f> {
-        Tree { facts, judge, found, told, levels: Vec::new(), path: Vec::new(), entries: Entries::new() }
+        Tree { before, judge, deferred, told, levels: Vec::new(), path: Vec::new(), entries: Entries::new() }
     }
 
     /// Walks through `top`, an open place, and all below it, with what is mounted there.
@@ -81,7 +81,7 @@ impl<'t, 'f> Tree<'t, 'f> {
             self.path.extend_from_slice(name.to_bytes());
             let Some(open) = level.open.take() else { continue };
             let here = self.levels.len() - 1;
-            if self.facts.is_held(open.as_fd(), &name, &self.path) {
+            if self.before.is_held(open.as_fd(), &name, &self.path) {
                 self.note_held(open.as_fd(), &name);
                 self.levels[here].open = Some(open);
                 continue;
@@ -94,14 +94,14 @@ impl<'t, 'f> Tree<'t, 'f> {
         }
     }
 
-    /// An entry of a worktree that nobody could change is a git directory that pointers may lead to.
+    /// Notes a held directory. If it is the entry of a worktree, pointer files may lead to it.
     fn note_held(&mut self, above: BorrowedFd<'_>, name: &CStr) {
         if parent_name(&self.path) == b"worktrees"
             && let Ok(Some(about)) = stat::look_at(above, name)
         {
-            self.found.git_dirs.insert((about.device, about.inode));
+            self.deferred.git_dirs.insert((about.device, about.inode));
             if let Ok(open) = open::any_mount(above, name, For::Names) {
-                state::settle_worktree(self.facts, open.as_fd(), &self.path, true, self.told);
+                state::settle_worktree(self.before, open.as_fd(), &self.path, true, self.told);
             }
         }
     }
@@ -120,8 +120,8 @@ impl<'t, 'f> Tree<'t, 'f> {
         }
     }
 
-    /// Ends the walk, since its time is over, and says where. The way back to the top is gone, on which directories are
-    /// closed again.
+    /// Ends the walk because time ran out, and reports where. The walk still goes back to the top, and restores the
+    /// permissions of directories on the way.
     fn cut_short(&mut self) {
         self.told.cut_short(&self.path, self.judge.time());
         for level in &mut self.levels {
@@ -129,16 +129,17 @@ impl<'t, 'f> Tree<'t, 'f> {
         }
     }
 
-    /// Opens a directory for listing. One that the user has closed to themselves, which the program can do, is opened
-    /// to them as long as this takes; one of somebody else was closed to the program as well.
+    /// Opens a directory for listing. The program can take away the user's permissions for a directory of theirs. Then
+    /// this adds them until the walk has left it. Returns `None` for a closed directory of another user, which was
+    /// closed to the program as well.
     fn open(&mut self, above: BorrowedFd<'_>, name: &CStr) -> Result<Option<Dir>> {
         let mode_to_restore = |about: Stat| {
-            let is_closed = about.permissions() & 0o500 != 0o500 && about.owner == self.facts.user;
+            let is_closed = about.permissions() & 0o500 != 0o500 && about.owner == self.before.user;
             is_closed.then_some(about.permissions())
         };
         match open::any_mount(above, name, For::Listing) {
             Err(Errno::EACCES) => {
-                // The top is at hand, and while it is closed not even `.` is found in it.
+                // `above` is the top itself. Not even `.` is found in a closed directory.
                 let found = if name == c"." { None } else { Some(open::any_mount(above, name, For::Names)?) };
                 let place = found.as_ref().map_or(above, OwnedFd::as_fd);
                 let about = stat::fstat(place)?;
@@ -167,21 +168,21 @@ impl<'t, 'f> Tree<'t, 'f> {
         let mut list = list?;
         let above = self.levels.last().and_then(|level| level.git);
         let depth = self.levels.len();
-        let is_git_dir = self.path.ends_with(b"/.git") || list.is_git_dir();
+        let is_git_dir = self.path.ends_with(b"/.git") || list.parts.is_git_dir();
         let mut repository = is_git_dir.then(|| {
-            self.found.git_dirs.insert((about.device, about.inode));
+            self.deferred.git_dirs.insert((about.device, about.inode));
             Repository::default()
         });
         // `worktrees/NAME` of a git directory, which git takes for one by its `gitdir` alone.
         let is_worktree = above.is_some_and(|git| git + 2 == depth) && parent_name(&self.path) == b"worktrees";
         if is_worktree {
-            state::settle_worktree(self.facts, open.as_fd(), &self.path, false, self.told);
+            state::settle_worktree(self.before, open.as_fd(), &self.path, false, self.told);
         }
         if list.dot_git && list.gitmodules {
-            state::settle_gitmodules(self.facts, open.as_fd(), &self.path, self.told);
+            state::settle_gitmodules(self.before, open.as_fd(), &self.path, self.told);
         }
         if let Some(repository) = &mut repository {
-            repository.settle(self.facts, self.judge, open.as_fd(), &self.path, &list, is_worktree);
+            repository.settle(self.before, self.judge, open.as_fd(), &self.path, &list, is_worktree);
             self.note_tops(open.as_fd());
         }
         let git = if is_git_dir { Some(depth) } else { above };
@@ -193,14 +194,14 @@ impl<'t, 'f> Tree<'t, 'f> {
         };
         let is_done = match around {
             Some((top, around)) => {
-                around.remove_links(self.facts, self.judge, open.as_fd(), &self.path, &list.links, top)
+                around.remove_links(self.before, self.judge, open.as_fd(), &self.path, &list.links, top)
             }
             None => true,
         };
-        if list.pointer && !self.facts.is_held_in(open.as_fd(), c".git", &self.path) {
+        if list.pointer && !self.before.is_held_in(open.as_fd(), c".git", &self.path) {
             self.note_pointer(open.as_fd());
         }
-        // The next one to be visited is the last: first what is most often used.
+        // The last one is visited next. `.git` comes first, because it matters most if time runs out.
         if let Some(place) = list.dirs.iter().position(|name| name.as_c_str() == c".git") {
             let last = list.dirs.len() - 1;
             list.dirs.swap(place, last);
@@ -210,29 +211,28 @@ impl<'t, 'f> Tree<'t, 'f> {
         if is_done { Ok(()) } else { Err(Errno::ETIME) }
     }
 
-    /// Keeps the tops of a git directory that was not there before for later: what is there is still to be walked
-    /// through. More of them, or deeper ones, than anybody has are dealt with at once: they would take memory without
-    /// end.
+    /// Keeps the tops of a new git directory for later, because the walk has not been in them yet. If there are too
+    /// many, or they are too deep, they are handled at once. Otherwise they would take memory without end.
     fn note_tops(&mut self, git_dir: BorrowedFd<'_>) {
-        if self.facts.names.is_empty() || self.facts.is_held_in(git_dir, c"config", &self.path) {
+        if self.before.names.is_empty() || self.before.is_held_in(git_dir, c"config", &self.path) {
             return;
         }
         let mut tops = vec![(self.path.as_slice(), c".")];
         tops.extend(self.path.strip_suffix(b"/.git").map(|around| (around, c"..")));
         for (path, way) in tops {
-            if path.len() <= LONGEST_PATH && self.found.tops.len() < MOST_POINTERS {
-                self.found.tops.push(path.to_owned());
+            if path.len() <= LONGEST_PATH && self.deferred.tops.len() < MOST_POINTERS {
+                self.deferred.tops.push(path.to_owned());
             } else if let Ok(top) = open::any_mount(git_dir, way, For::Names) {
-                names::settle(self.facts, self.judge, top.as_fd(), path, false, self.told);
+                names::settle(self.before, self.judge, top.as_fd(), path, false, self.told);
             }
         }
     }
 
-    /// Keeps the place of a pointer file for later. More of them, or deeper ones, than anybody has are set aside at
-    /// once: they would take memory without end.
+    /// Keeps the place of a pointer file for later. If there are too many, or they are too deep, they are set aside at
+    /// once. Otherwise they would take memory without end.
     fn note_pointer(&mut self, dir: BorrowedFd<'_>) {
-        if self.path.len() <= LONGEST_PATH && self.found.pointers.len() < MOST_POINTERS {
-            self.found.pointers.push(self.path.clone());
+        if self.path.len() <= LONGEST_PATH && self.deferred.pointers.len() < MOST_POINTERS {
+            self.deferred.pointers.push(self.path.clone());
         } else {
             pointer::set_aside(dir, &self.path, "is one too many, or too deep", self.told);
         }

@@ -21,7 +21,7 @@ use crate::workspace::Workspace;
 struct Shelf(BTreeMap<&'static str, &'static str>);
 
 impl Outside for Shelf {
-    fn profile(&mut self, name: &CStr) -> Result<Text, Error> {
+    fn profile(&mut self, name: &CStr, _: &[Rc<[u8]>]) -> Result<Text, Error> {
         let name = name.to_str().unwrap();
         match self.0.get(name) {
             Some(text) => Ok(Text { name: Rc::from(name.as_bytes()), text: Rc::from(text.as_bytes()) }),

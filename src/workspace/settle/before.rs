@@ -1,4 +1,4 @@
-//! What is known before the walk, and what the walk finds.
+//! What is known before the walk, and what the walk leaves for later.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::{CStr, OsStr};
@@ -9,10 +9,11 @@ use std::path::Path;
 use super::told::LONGEST_PATH;
 use crate::spec::{FileId, SettleLink, SettleName, SettleTop};
 use crate::sys::stat::{self, Stat};
-use crate::workspace::{id_of, links};
+use crate::workspace::files::id_of;
+use crate::workspace::links;
 
 /// What is known before the walk.
-pub(super) struct Facts<'a> {
+pub(super) struct Before<'a> {
     /// The identities of the held files, by path.
     pub(super) held: HashMap<&'a [u8], FileId>,
     /// Links that existed before the run, by path.
@@ -26,7 +27,7 @@ pub(super) struct Facts<'a> {
     pub(super) user: u32,
 }
 
-impl Facts<'_> {
+impl Before<'_> {
     /// Whether `path`, which is `name` in `dir`, was held and is still the same file. A path that is too long is not
     /// even looked up, because the lookups would be slow in a very deep tree.
     pub(super) fn is_held(&self, dir: BorrowedFd<'_>, name: &CStr, path: &[u8]) -> bool {
@@ -62,9 +63,9 @@ impl Facts<'_> {
     }
 }
 
-/// What the walk has found for later.
+/// What is dealt with after the walk, when all git directories are known.
 #[derive(Default)]
-pub(super) struct Found {
+pub(super) struct Deferred {
     /// Device and inode number of each git directory that was put in order or is held.
     pub(super) git_dirs: HashSet<(u64, u64)>,
     /// Directories with an entry `.git` that is no directory.
