@@ -53,9 +53,12 @@ fn a_wrong_word_behind_a_command_gets_a_hint_too() {
     for (words, said) in [
         ("doctor --jsn", "doctor: unknown option --jsn\nhint: did you mean --json?"),
         ("doctor json", "doctor: unknown word json\nhint: did you mean --json?"),
-        ("doctor --xyzzy", "doctor: unknown option --xyzzy\nhint: pinfold doctor [--json]"),
-        ("doctor -x", "doctor: unknown option -x\nhint: pinfold doctor [--json]"),
-        ("doctor --json=1", "doctor: unexpected argument for option '--json': \"1\"\nhint: pinfold doctor [--json]"),
+        ("doctor --xyzzy", "doctor: unknown option --xyzzy\nhint: pinfold doctor [--json] [--quiet]"),
+        ("doctor -x", "doctor: unknown option -x\nhint: pinfold doctor [--json] [--quiet]"),
+        (
+            "doctor --json=1",
+            "doctor: unexpected argument for option '--json': \"1\"\nhint: pinfold doctor [--json] [--quiet]",
+        ),
         ("profile", "profile: a command is missing\nhint: pinfold profile --help tells how it is used"),
         ("profile shwo base", "profile: unknown command shwo\nhint: did you mean show?"),
         ("profile xyzzy", "profile: unknown command xyzzy\nhint: pinfold profile --help tells how it is used"),
