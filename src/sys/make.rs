@@ -68,6 +68,27 @@ pub(crate) fn rename_new(dir: BorrowedFd<'_>, from: &CStr, to: &CStr) -> Result<
     }
 }
 
+/// Renames `from` in `from_dir` to `to` in `to_dir`, and replaces what has that name.
+pub(crate) fn rename(from_dir: BorrowedFd<'_>, from: &CStr, to_dir: BorrowedFd<'_>, to: &CStr) -> Result<()> {
+    nix::fcntl::renameat(from_dir, from, to_dir, to)
+}
+
+/// Gives the file `name` of `dir` the second name `other`, which must not exist (EEXIST). Follows no link.
+pub(crate) fn second_name(dir: BorrowedFd<'_>, name: &CStr, other: &CStr) -> Result<()> {
+    nix::unistd::linkat(dir, name, dir, other, nix::fcntl::AtFlags::empty())
+}
+
+/// Removes an empty directory.
+pub(crate) fn remove_dir_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<()> {
+    nix::unistd::unlinkat(dir, name, nix::unistd::UnlinkatFlags::RemoveDir)
+}
+
+/// Creates the file `name` in `dir` and opens it for reading and writing. It must not exist.
+pub(crate) fn scratch_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd> {
+    let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    nix::fcntl::openat(dir, name, flags, Mode::from_bits_truncate(0o600))
+}
+
 /// Changes the permissions of an open directory.
 pub(crate) fn set_mode(dir: BorrowedFd<'_>, mode: u32) -> Result<()> {
     nix::sys::stat::fchmod(dir, Mode::from_bits_truncate(mode))
