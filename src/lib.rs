@@ -62,6 +62,7 @@
 //! | what `pinfold doctor` looks at, finds and advises | `doctor/`; the command: `cli/doctor.rs` |
 //! | what is mounted for a workspace, what is held in it | `workspace/`; files besides git's: `workspace/later.rs` |
 //! | what is set aside of repositories that the program makes | `workspace/settle/`; settings that may stay: `workspace/settle/settings.rs`; bounds: `workspace/settle/judge.rs`; what is said: `workspace/settle/told.rs` |
+//! | what of a git directory that was an overlay is taken over | `workspace/takeover/` |
 //! | which links in git directories may stay | `workspace/links.rs` |
 //! | how much is looked at before the program starts | `workspace/bounds.rs` |
 //! | who commits in a workspace | `workspace/identity.rs` |
@@ -106,6 +107,8 @@ pub use sandbox::Sandbox;
 pub use spawn::{Child, Event, Stdio, spawn, spawn_with};
 #[doc(hidden)] // for the binary: a library does not choose the allocator
 pub use sys::Arena;
+#[doc(hidden)] // for the end of a run, which does not call it yet, and for tests
+pub use workspace::takeover;
 
 /// Runs the program that `spec` asks for and waits until it has ended. Returns its exit code, 128 + n where signal n
 /// ended it; 125 where there is something to say about what it has left, and standard error could not take it.

@@ -58,6 +58,7 @@ mod rebase;
 mod refuse;
 mod scopes;
 mod settle;
+pub mod takeover;
 #[cfg(test)]
 mod tests;
 mod walk;
