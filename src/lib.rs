@@ -69,6 +69,7 @@
 //! | which directories need not be read again | `workspace/tree.rs` |
 //! | how git's configuration is read and written; which settings name code | `workspace/config.rs`; `workspace/commands.rs`; of a stranger: `workspace/settle/harmless.rs` |
 //! | what a git directory is | `workspace/git_dir.rs` |
+//! | what of a git directory that was an overlay is taken over | `workspace/takeover/` |
 //! | which links in git directories may stay | `workspace/links.rs` |
 //! | how a path is followed over links on the host | `spec/path.rs`, `Follow` |
 //! | how much is looked at before the program starts | `workspace/bounds.rs` |
@@ -114,6 +115,8 @@ pub use sandbox::Sandbox;
 pub use spawn::{Child, Event, Stdio, spawn, spawn_with};
 #[doc(hidden)] // for the binary: a library does not choose the allocator
 pub use sys::Arena;
+#[doc(hidden)] // for the end of a run, which does not call it yet, and for tests
+pub use workspace::takeover;
 
 /// Runs the program that `spec` asks for and waits until it has ended. Returns its exit code, 128 + n where signal n
 /// ended it; 125 where there is something to say about what it has left, and standard error could not take it.

@@ -87,6 +87,15 @@ pub(crate) fn read_at(dir: BorrowedFd<'_>, name: &CStr, most: u64) -> Result<Vec
     read_open(nix::fcntl::openat(dir, name, READ | OFlag::O_NOFOLLOW, Mode::empty())?, most)
 }
 
+/// Opens the regular file `name` in `dir` for reading. A link is refused (ELOOP), and so is anything else (EINVAL).
+pub(crate) fn open_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd> {
+    let open = nix::fcntl::openat(dir, name, READ | OFlag::O_NOFOLLOW, Mode::empty())?;
+    match Stat::from(nix::sys::stat::fstat(&open)?).kind() {
+        Some(Kind::File) => Ok(open),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
 /// Reads the regular file `path`, of `most` bytes at most: see [`read_open`]. A link in any part of the path is refused
 /// (ELOOP).
 pub(crate) fn read_without_links(path: &CStr, most: u64) -> Result<Vec<u8>> {

@@ -83,6 +83,11 @@ pub(crate) fn exchange(dir: BorrowedFd<'_>, one: &CStr, other: &CStr) -> Result<
     done.map(drop)
 }
 
+/// Gives the file `name` of `dir` the second name `other`, which must not exist (EEXIST). Follows no link.
+pub(crate) fn second_name(dir: BorrowedFd<'_>, name: &CStr, other: &CStr) -> Result<()> {
+    nix::unistd::linkat(dir, name, dir, other, nix::fcntl::AtFlags::empty())
+}
+
 /// Removes the empty directory `name` of `dir`.
 pub(crate) fn remove_dir_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<()> {
     nix::unistd::unlinkat(dir, name, nix::unistd::UnlinkatFlags::RemoveDir)
@@ -98,6 +103,12 @@ pub(crate) fn set_modified(file: BorrowedFd<'_>, (seconds, nanoseconds): (i64, i
 pub(crate) fn mark(path: &CStr, name: &CStr) -> Result<()> {
     // SAFETY: both strings live through the call. The value has no bytes, so no pointer to it is used.
     Errno::result(unsafe { libc::setxattr(path.as_ptr(), name.as_ptr(), std::ptr::null(), 0, 0) }).map(drop)
+}
+
+/// Creates the file `name` in `dir` and opens it for reading and writing. It must not exist.
+pub(crate) fn scratch_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd> {
+    let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    nix::fcntl::openat(dir, name, flags, Mode::from_bits_truncate(0o600))
 }
 
 /// Changes the permissions of an open directory.

@@ -31,6 +31,7 @@ mod spent;
 pub(crate) mod stat;
 pub(crate) mod statfs;
 pub(crate) mod terminal;
+pub(crate) mod xattr;
 
 pub use arena::Arena;
 pub(crate) use errno::{error_text, io_error_text};

@@ -67,6 +67,7 @@ mod rebase;
 mod refuse;
 mod scopes;
 mod settle;
+pub mod takeover;
 #[cfg(test)]
 mod tests;
 #[cfg_attr(not(test), expect(dead_code, reason = "the search for repositories will use it"))]

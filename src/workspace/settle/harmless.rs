@@ -17,10 +17,10 @@ const MOST_NAMES: usize = 2;
 const LONGEST_NAME: usize = 1000;
 
 /// What is left of a configuration.
-pub(super) struct Rest {
-    pub(super) text: Vec<u8>,
+pub(in crate::workspace) struct Rest {
+    pub(in crate::workspace) text: Vec<u8>,
     /// Why it is not the same any more.
-    pub(super) why: String,
+    pub(in crate::workspace) why: String,
 }
 
 /// The header of a section: its name in lower case, and the subsection.
@@ -42,12 +42,46 @@ struct Setting {
 
 /// There are more settings than may be looked at.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct TooMany;
+pub(in crate::workspace) struct TooMany;
 
-/// Returns a new text with the harmless settings of `text`, or `None` if `text` may stay as it is. `is_tree` tells
-/// whether a directory may be the work tree. `most` is how many settings may be looked at; it is reduced by those of
-/// `text`.
-pub(super) fn rest(text: &[u8], most: &mut usize, is_tree: &dyn Fn(&[u8]) -> bool) -> Result<Option<Rest>, TooMany> {
+/// `None` where all that `text` says is harmless; otherwise a new text, with that of it which is. `is_tree` tells the
+/// directory that may be the work tree. `most` is how many settings may be looked at; those of `text` are taken off it.
+pub(in crate::workspace) fn rest(
+    text: &[u8],
+    most: &mut usize,
+    is_tree: &dyn Fn(&[u8]) -> bool,
+) -> Result<Option<Rest>, TooMany> {
+    let (settings, is_odd) = read(text, most)?;
+    let (kept, left_out): (Vec<_>, Vec<_>) = settings.into_iter().partition(|setting| setting.is_harmless(is_tree));
+    Ok((is_odd || !left_out.is_empty()).then(|| Rest { text: written(&kept), why: why(&left_out) }))
+}
+
+/// A setting with its whole name.
+pub(in crate::workspace) struct Named {
+    /// As `git config` has it, with section and key in lower case.
+    pub(in crate::workspace) name: Vec<u8>,
+    /// A key alone is true.
+    pub(in crate::workspace) value: Option<Vec<u8>>,
+    pub(in crate::workspace) is_harmless: bool,
+}
+
+/// The settings in `text` in order, and whether it has lines that git does not write so.
+pub(in crate::workspace) fn named(
+    text: &[u8],
+    most: &mut usize,
+    is_tree: &dyn Fn(&[u8]) -> bool,
+) -> Result<(Vec<Named>, bool), TooMany> {
+    let (settings, is_odd) = read(text, most)?;
+    let named = settings.into_iter().map(|setting| Named {
+        name: setting.name(),
+        is_harmless: setting.is_harmless(is_tree),
+        value: setting.value,
+    });
+    Ok((named.collect(), is_odd))
+}
+
+/// The settings in `text`, and whether it has lines that git does not write so.
+fn read(text: &[u8], most: &mut usize) -> Result<(Vec<Setting>, bool), TooMany> {
     let mut is_odd = false;
     let mut header = None;
     let mut settings = Vec::new();
@@ -73,8 +107,7 @@ pub(super) fn rest(text: &[u8], most: &mut usize, is_tree: &dyn Fn(&[u8]) -> boo
             }
         }
     }
-    let (kept, left_out): (Vec<_>, Vec<_>) = settings.into_iter().partition(|setting| setting.is_harmless(is_tree));
-    Ok((is_odd || !left_out.is_empty()).then(|| Rest { text: written(&kept), why: why(&left_out) }))
+    Ok((settings, is_odd))
 }
 
 /// Names the first settings that were left out. If there are none, only the way of writing was unusual.

@@ -41,6 +41,49 @@ struct Parts {
     shared: Option<String>,
     /// Files in conflict.
     unmerged: HashSet<Vec<u8>>,
+    /// Which entries of the rest go, and which are replaced: two bitmaps (gitformat-index(5), "Split index").
+    split: Vec<u8>,
+}
+
+/// An entry, without what git remembers of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::workspace) struct Entry {
+    /// Empty for one that takes the place of another in a split index.
+    pub(in crate::workspace) path: Vec<u8>,
+    pub(in crate::workspace) mode: u32,
+    pub(in crate::workspace) id: Vec<u8>,
+    pub(in crate::workspace) stage: u8,
+    /// `skip-worktree`: git takes the file for unchanged, whatever it is.
+    pub(in crate::workspace) is_skipped: bool,
+}
+
+/// The entries of an index, in order. For a split one also the name of the rest, and its two bitmaps.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::workspace) struct Listed {
+    pub(in crate::workspace) entries: Vec<Entry>,
+    pub(in crate::workspace) split: Option<(String, Vec<u8>)>,
+}
+
+/// Reads the index `text`, with hashes of `hash` bytes. `is_shared`: it is the rest of a split one. `None`: it is no
+/// index that git writes, or names what no checkout may write.
+pub(in crate::workspace) fn list(text: &[u8], hash: usize, is_shared: bool) -> Option<Listed> {
+    let index = Index::new(text, hash, is_shared).ok()?;
+    let Parts { shared, split, .. } = index.parts(MOST_OF_NAMES).ok()?;
+    let (mut at, mut reading, mut entries) = (Index::HEADER, Reading::new(MOST_OF_NAMES), Vec::new());
+    for _ in 0..index.count {
+        let start = at;
+        at = index.entry(at, &mut reading).ok()?.0;
+        let id = start + 40;
+        let flags = be32(text, id + hash).ok()?;
+        entries.push(Entry {
+            path: reading.name.clone(),
+            mode: be32(text, start + 24).ok()?,
+            id: text[id..id + hash].to_vec(),
+            stage: (flags >> 28 & 3) as u8,
+            is_skipped: flags & 0x4000_0000 != 0 && flags & 0x4000 != 0,
+        });
+    }
+    Some(Listed { entries, split: shared.map(|rest| (rest, split)) })
 }
 
 type Result<T> = std::result::Result<T, Wrong>;
@@ -181,6 +224,7 @@ impl<'a> Index<'a> {
             at = self.entry(at, &mut reading)?.0;
         }
         let (extensions, mut shared, mut blocks) = (at, None, None);
+        let mut split = Vec::new();
         // An index that shares entries may have some without names. They replace those of the other one.
         let mut may_have_nameless = false;
         while at + 8 <= self.end() {
@@ -194,6 +238,7 @@ impl<'a> Index<'a> {
                         may_have_nameless = !self.is_shared;
                         let hash = hash.iter().map(|byte| format!("{byte:02x}")).collect();
                         only_one(shared.replace(hash))?;
+                        split = body[self.hash..].to_vec();
                     }
                 }
                 b"IEOT" => only_one(blocks.replace(self.blocks(body)?))?,
@@ -211,7 +256,7 @@ impl<'a> Index<'a> {
             reading.name.clear();
             self.check_blocks(&blocks, &mut reading)?;
         }
-        Ok(Parts { shared, unmerged: reading.unmerged })
+        Ok(Parts { shared, unmerged: reading.unmerged, split })
     }
 
     /// Whether the extension `EOIE` says that the entries end elsewhere. git looks for it in this place only.

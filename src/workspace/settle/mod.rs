@@ -16,12 +16,12 @@
 
 mod before;
 mod change;
-mod harmless;
-mod index;
+pub(super) mod harmless;
+pub(super) mod index;
 mod judge;
 mod list;
 mod names;
-mod pointer;
+pub(super) mod pointer;
 mod repository;
 mod rerere;
 mod settings;

@@ -81,7 +81,7 @@ pub(super) fn set_aside(dir: BorrowedFd<'_>, place: &[u8], why: &str, told: &mut
 }
 
 /// The path in the text of a pointer file.
-pub(super) fn target(text: &[u8]) -> Option<CString> {
+pub(in crate::workspace) fn target(text: &[u8]) -> Option<CString> {
     let target = text.strip_prefix(b"gitdir: ")?;
     let end = target.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r')).map_or(0, |last| last + 1);
     // git stops at a NUL, as C does.

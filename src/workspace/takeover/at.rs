@@ -1,0 +1,101 @@
+//! One git directory that is being taken over.
+
+use std::ffi::{CString, OsStr};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::base::Unit;
+use super::git::Git;
+use super::job::Job;
+use super::side::{Side, join};
+use super::upper::Upper;
+use crate::sys::{Errno, Result, content, fd, open, stat};
+use crate::workspace::settle::pointer;
+
+/// The longest path in a file that holds one.
+pub(super) const LONGEST_POINTER: u64 = 8192;
+
+/// A git directory that is being taken over.
+pub(super) struct At<'a> {
+    pub(super) job: &'a Job<'a>,
+    pub(super) git: &'a Git,
+    pub(super) upper: &'a Upper<'a>,
+    /// Its path in the whole git directory; empty for that itself.
+    pub(super) path: Vec<u8>,
+    pub(super) dir: OwnedFd,
+    pub(super) base: &'a Unit,
+    pub(super) is_worktree: bool,
+    /// Length of a hash in bytes.
+    pub(super) hash: usize,
+}
+
+impl At<'_> {
+    /// The directory on the host.
+    pub(super) fn host(&self) -> Side<'_> {
+        Side(self.dir.as_fd())
+    }
+
+    /// The path of its `name` in the upper layer.
+    pub(super) fn up(&self, name: &[u8]) -> Vec<u8> {
+        join(&self.path, name)
+    }
+
+    /// Asked before each change.
+    pub(super) fn go(&self) -> Result<()> {
+        if (self.job.go_on)() { Ok(()) } else { Err(Errno::EINTR) }
+    }
+
+    /// Forgets a file of the upper layer.
+    pub(super) fn forget(&self, name: &[u8]) -> Result<()> {
+        self.go()?;
+        self.upper.forget(&self.up(name))
+    }
+
+    /// Whether a path of the upper layer lies in this git directory, as far as its words tell.
+    pub(super) fn owns(&self, path: &[u8]) -> bool {
+        self.path.is_empty() || path.strip_prefix(&self.path[..]).is_some_and(|rest| rest.starts_with(b"/"))
+    }
+
+    /// The path of the git directory that has the branches: of a worktree the one around it.
+    pub(super) fn common_path(&self) -> &[u8] {
+        let above = |path: &[u8]| path.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
+        if !self.is_worktree {
+            return &self.path;
+        }
+        let worktrees = &self.path[..above(&self.path)];
+        &worktrees[..above(worktrees)]
+    }
+
+    /// The message in the log of a ref that is written here.
+    pub(super) fn marker(&self) -> String {
+        format!("pinfold {}", self.job.id)
+    }
+
+    /// Runs git here.
+    pub(super) fn run(&self, arguments: &[&[u8]], input: &[u8]) -> Result<Option<Vec<u8>>> {
+        let arguments: Vec<&OsStr> = arguments.iter().map(|word| OsStr::from_bytes(word)).collect();
+        self.git.run(self.dir.as_fd(), &arguments, input)
+    }
+}
+
+/// Whether `tree`, relative to the git directory `git_dir`, is a directory that the box could write, and whose `.git`
+/// leads back. No link is followed on the way there.
+pub(super) fn is_work_tree(job: &Job<'_>, git_dir: BorrowedFd<'_>, tree: &[u8]) -> Result<bool> {
+    let tree = CString::new(tree).map_err(|_| Errno::EINVAL)?;
+    let tree = open::without_links_at(git_dir, &tree)?;
+    let text = content::read_at(tree.as_fd(), c".git", LONGEST_POINTER)?;
+    let back = pointer::target(&text).ok_or(Errno::EINVAL)?;
+    let back = open::without_links_at(tree.as_fd(), &back)?;
+    let path = path_of(tree.as_fd())?;
+    let is_inside = job.writable.iter().any(|place| path.starts_with(place));
+    let is_gits = path.iter().any(|part| part.eq_ignore_ascii_case(".git"));
+    Ok(is_inside && !is_gits && stat::fstat(back.as_fd())?.is_same_file(stat::fstat(git_dir)?))
+}
+
+/// The path of an open directory, as the kernel knows it.
+pub(super) fn path_of(dir: BorrowedFd<'_>) -> Result<PathBuf> {
+    let link = CString::new(format!("/proc/self/fd/{}", fd::number(dir))).map_err(|_| Errno::EINVAL)?;
+    let path = content::read_link(&link)?;
+    Ok(Path::new(OsStr::from_bytes(path.to_bytes())).to_owned())
+}

@@ -1,0 +1,101 @@
+//! The logs of refs (`logs/`). They are lines of old value, new value, name, time and message.
+//!
+//! They come after the refs: git writes a line when a ref is written, which this one takes the place of. On the host a
+//! log only grows. The exception is that of `refs/stash`, which is the list of stashes.
+
+use std::collections::BTreeSet;
+
+use super::at::At;
+use super::connected::types;
+use super::form::{self, is_id};
+use super::side::join;
+use super::told::{Kept, Moved, TakenOver};
+use super::upper::Entry;
+use crate::sys::Result;
+
+/// The longest log.
+const LONGEST: u64 = 16 << 20;
+/// The longest line.
+const LONGEST_LINE: usize = 8192;
+
+const STASH: &[u8] = b"refs/stash";
+
+/// Takes over the logs of a git directory.
+pub(super) fn take(at: &At<'_>, told: &mut TakenOver) -> Result<()> {
+    let start = at.up(b"logs").len() + 1;
+    for (path, entry) in at.upper.below(&at.up(b"logs")) {
+        let name = &path[start..];
+        let own = join(b"logs", name);
+        match entry {
+            // A log goes with its ref. What has only been expired stays on the host.
+            Entry::Whiteout => at.forget(&own)?,
+            Entry::File => match take_one(at, name, &path, told)? {
+                None => at.forget(&own)?,
+                Some(why) => told.keep(path, None, why),
+            },
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Takes over the log of `name`. Returns why not.
+fn take_one(at: &At<'_>, name: &[u8], path: &[u8], told: &TakenOver) -> Result<Option<&'static str>> {
+    let is_known = name == b"HEAD" || form::is_name(name) && !name.starts_with(b"refs/replace/");
+    let is_kept = |kept: &Kept| kept.name.as_deref() == Some(name) && at.owns(&kept.path);
+    let is_moved = |moved: &Moved| moved.name == name && moved.dir == at.path;
+    if !is_known || told.kept.iter().any(is_kept) || told.moved.iter().any(is_moved) {
+        return Ok(Some("is the log of a ref that was not taken over"));
+    }
+    let Ok(text) = at.upper.read(path, LONGEST) else { return Ok(Some("cannot be read")) };
+    let Some(new) = lines(&text) else { return Ok(Some("has lines that git does not write")) };
+    let own = join(b"logs", name);
+    let old_text = at.host().read(&own, LONGEST)?.unwrap_or_default();
+    let old = old_text.split_inclusive(|&byte| byte == b'\n');
+    let is_ours = |line: &&[u8]| line.ends_with(format!("\t{}\n", at.marker()).as_bytes());
+    let old: Vec<&[u8]> = old.filter(|line| !is_ours(line)).collect();
+    let was_stash = at.base.stash.as_ref().is_some_and(|was| *was == old.concat());
+    let is_grown = new.starts_with(&old) || name == STASH && was_stash;
+    if !is_grown {
+        let known: BTreeSet<&[u8]> = old.into_iter().collect();
+        let has_none = new.iter().all(|line| known.contains(line));
+        return Ok((!has_none).then_some("has changed on the host too"));
+    }
+    let known: BTreeSet<&[u8]> = old.into_iter().collect();
+    let ids = new.iter().filter(|line| !known.contains(*line)).flat_map(|line| ids(line));
+    let there = types(at, &ids.map(<[u8]>::to_vec).collect())?;
+    let is_there = |id: &[u8]| id.iter().all(|&byte| byte == b'0') || there.contains_key(id);
+    let good: Vec<&[u8]> = new
+        .into_iter()
+        .filter(|line| known.contains(line) || ids_of(line).is_some_and(|(old, new)| is_there(old) && is_there(new)))
+        .collect();
+    let good = good.concat();
+    if good != old_text {
+        at.go()?;
+        at.host().make_dirs(&own[..own.iter().rposition(|&byte| byte == b'/').unwrap_or(0)])?;
+        at.host().write(&own, &good)?;
+    }
+    Ok(None)
+}
+
+/// The lines of a log, each with its line feed. `None` if git does not write one of them.
+fn lines(text: &[u8]) -> Option<Vec<&[u8]>> {
+    let is_line = |line: &&[u8]| {
+        let Some(body) = line.strip_suffix(b"\n") else { return false };
+        line.len() < LONGEST_LINE
+            && ids_of(line).is_some()
+            && !body.iter().any(|&byte| byte != b'\t' && byte.is_ascii_control())
+    };
+    let lines: Vec<&[u8]> = text.split_inclusive(|&byte| byte == b'\n').collect();
+    lines.iter().all(is_line).then_some(lines)
+}
+
+fn ids_of(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut words = line.split(|&byte| byte == b' ');
+    let (old, new) = (words.next()?, words.next()?);
+    (is_id(old) && is_id(new)).then_some((old, new))
+}
+
+fn ids(line: &[u8]) -> Vec<&[u8]> {
+    ids_of(line).map(|(old, new)| vec![old, new]).unwrap_or_default()
+}

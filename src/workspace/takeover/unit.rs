@@ -1,0 +1,165 @@
+//! One git directory at a time: the repository itself, its modules, its worktrees.
+
+use std::os::fd::AsFd;
+
+use super::at::{At, LONGEST_POINTER, is_work_tree};
+use super::base::Unit;
+use super::form::{self, FIRST_HEAD, LONGEST_SETTINGS};
+use super::git::Git;
+use super::job::Job;
+use super::side::{Side, join};
+use super::told::{TakenOver, What};
+use super::upper::{Entry, Upper, View};
+use super::{index, logs, objects, refs, settings, state};
+use crate::sys::{Errno, Result};
+
+/// Takes over the git directory and all that belong to it.
+pub(super) fn take_all(job: &Job<'_>, git: &Git, upper: &Upper<'_>, told: &mut TakenOver) -> Result<()> {
+    take(job, git, upper, b"", false, told)?;
+    take_below(job, git, upper, b"", told)
+}
+
+/// Takes over the modules and worktrees of the git directory `path`.
+fn take_below(job: &Job<'_>, git: &Git, upper: &Upper<'_>, path: &[u8], told: &mut TakenOver) -> Result<()> {
+    let mut dirs = vec![join(path, b"modules")];
+    while let Some(dir) = dirs.pop() {
+        for (name, _) in upper.names(&dir).into_iter().filter(|(_, entry)| matches!(entry, Entry::Dir { .. })) {
+            let below = join(&dir, &name);
+            if has_head(job, upper, &below)? {
+                take(job, git, upper, &below, false, told)?;
+                take_below(job, git, upper, &below, told)?;
+            } else {
+                dirs.push(below);
+            }
+        }
+    }
+    for (name, entry) in upper.names(&join(path, b"worktrees")) {
+        if matches!(entry, Entry::Dir { .. }) {
+            take(job, git, upper, &join(&join(path, b"worktrees"), &name), true, told)?;
+        }
+    }
+    Ok(())
+}
+
+fn has_head(job: &Job<'_>, upper: &Upper<'_>, path: &[u8]) -> Result<bool> {
+    let head = join(path, b"HEAD");
+    Ok(match upper.view(&head) {
+        View::File => true,
+        View::Same => Side(job.host).look(&head)?.is_some(),
+        _ => false,
+    })
+}
+
+fn take(
+    job: &Job<'_>,
+    git: &Git,
+    upper: &Upper<'_>,
+    path: &[u8],
+    is_worktree: bool,
+    told: &mut TakenOver,
+) -> Result<()> {
+    let nothing = Unit::default();
+    if Side(job.host).look(&join(path, b"HEAD"))?.is_none() {
+        let made = if is_worktree { make_worktree(job, upper, path)? } else { make_module(job, upper, path)? };
+        if let Err(why) = made {
+            told.keep(path.to_vec(), None, why);
+            return Ok(());
+        }
+        told.take(path, What::Directory);
+    }
+    let dir = Side(job.host).dir(path)?;
+    let hash = form::hash_length(Side(dir.as_fd()));
+    let base = job.base.units.get(path).unwrap_or(&nothing);
+    let at = At { job, git, upper, path: path.to_vec(), dir, base, is_worktree, hash };
+    if is_reftable(&at) {
+        told.keep(at.up(b"reftable"), None, "is a store of refs that is not taken over");
+        return Ok(());
+    }
+    if !is_worktree {
+        objects::take(&at, told)?;
+    }
+    forget_same_pointers(&at)?;
+    refs::take(&at, told)?;
+    logs::take(&at, told)?;
+    settings::take(&at, told)?;
+    let is_anchored = state::is_anchored(&at, told)?;
+    index::take(&at, is_anchored, told)?;
+    state::take(&at, is_anchored, told)?;
+    refs::forget(&at, told)
+}
+
+/// Forgets where a worktree is, if that is on the host already.
+fn forget_same_pointers(at: &At<'_>) -> Result<()> {
+    for name in [&b"gitdir"[..], b"commondir"] {
+        let new = at.upper.read(&at.up(name), LONGEST_POINTER);
+        let host = at.host().read(name, LONGEST_POINTER)?;
+        if at.is_worktree && new.is_ok_and(|new| host.is_some_and(|host| host == new)) {
+            at.forget(name)?;
+        }
+    }
+    Ok(())
+}
+
+fn is_reftable(at: &At<'_>) -> bool {
+    at.host().is_dir(b"reftable") || at.upper.view(&at.up(b"reftable")) != View::Same && !at.host().is_dir(b"refs")
+}
+
+type Made = std::result::Result<(), &'static str>;
+
+/// Makes the git directory of a new module, with nothing in it but what its configuration may say.
+fn make_module(job: &Job<'_>, upper: &Upper<'_>, path: &[u8]) -> Result<Made> {
+    let host = Side(job.host);
+    let Ok(config) = upper.read(&join(path, b"config"), LONGEST_SETTINGS) else {
+        return Ok(Err("has no configuration that can be read"));
+    };
+    if upper.view(&join(path, b"reftable")) == View::Dir {
+        return Ok(Err("is a store of refs that is not taken over"));
+    }
+    if !(job.go_on)() {
+        return Err(Errno::EINTR);
+    }
+    for name in [&b"objects/pack"[..], b"objects/info", b"refs/heads", b"refs/tags"] {
+        host.make_dirs(&join(path, name))?;
+    }
+    let dir = host.dir(path)?;
+    let is_tree = |tree: &[u8]| is_work_tree(job, dir.as_fd(), tree).unwrap_or(false);
+    let Some(config) = settings::of_new(&config, &is_tree) else { return Ok(Err("has too many settings")) };
+    host.write(&join(path, b"config"), &config)?;
+    // Last: with it, it is a git directory.
+    host.write(&join(path, b"HEAD"), &[FIRST_HEAD, b"\n"].concat())?;
+    Ok(Ok(()))
+}
+
+/// Makes the entry of a new worktree, if the worktree is where the box could write, and says itself that it is one.
+fn make_worktree(job: &Job<'_>, upper: &Upper<'_>, path: &[u8]) -> Result<Made> {
+    const ELSEWHERE: &str = "leads out of what the box could write, or to no worktree";
+    let host = Side(job.host);
+    if upper.view(path) != View::Dir || upper.view(&join(path, b"HEAD")) != View::File {
+        return Ok(Err("is not whole"));
+    }
+    let pointer = upper.read(&join(path, b"gitdir"), LONGEST_POINTER).unwrap_or_default();
+    let common = upper.read(&join(path, b"commondir"), LONGEST_POINTER).unwrap_or_default();
+    if common.trim_ascii_end() != b"../.." {
+        return Ok(Err("makes git obey another directory"));
+    }
+    let Some(tree) = pointer.trim_ascii_end().strip_suffix(b"/.git") else { return Ok(Err(ELSEWHERE)) };
+    if !(job.go_on)() {
+        return Err(Errno::EINTR);
+    }
+    host.make_dirs(path)?;
+    let dir = host.dir(path)?;
+    if !is_work_tree(job, dir.as_fd(), tree).unwrap_or(false) {
+        host.remove_empty(path)?;
+        return Ok(Err(ELSEWHERE));
+    }
+    host.write(&join(path, b"gitdir"), &pointer)?;
+    host.write(&join(path, b"commondir"), b"../..\n")?;
+    let head = upper.read(&join(path, b"HEAD"), LONGEST_POINTER)?;
+    let Some(head) = form::value(&head).filter(|head| form::is_head(head)) else {
+        return Ok(Err("has a HEAD that git does not write"));
+    };
+    // A hash is only taken by the step for HEAD, which looks whether the commit is there.
+    let head = if head.starts_with(b"ref: ") { [&head[..], b"\n"].concat() } else { [FIRST_HEAD, b"\n"].concat() };
+    host.write(&join(path, b"HEAD"), &head)?;
+    Ok(Ok(()))
+}

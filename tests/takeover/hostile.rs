@@ -1,0 +1,116 @@
+//! Upper layers that no git has written: they cost little, and nothing of them is taken.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use pinfold::takeover::Bounds;
+
+use crate::place::{Place, SETUP, kept};
+use crate::support;
+
+#[test]
+fn files_that_are_none() {
+    let place = Place::new("kinds");
+    let before = place.state();
+    let left = place.inside("true");
+    for name in
+        ["config", "HEAD", "packed-refs", "refs/heads/pipe", "logs/HEAD", "objects/pack/pack-0.pack", "MERGE_HEAD"]
+    {
+        let path = left.upper.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        place.host(&format!("mkfifo {}", path.display()));
+    }
+    let begun = Instant::now();
+    let told = left.take();
+    assert!(begun.elapsed() < Duration::from_secs(20), "blocked");
+    assert_eq!(place.state(), before);
+    assert_eq!(kept(&told).len(), 7, "{told:?}");
+}
+
+#[test]
+fn files_without_end() {
+    let place = Place::new("sparse-files");
+    let before = place.state();
+    let left = place.inside("true");
+    for name in ["config", "HEAD", "index", "packed-refs", "refs/heads/long", "logs/HEAD", "MERGE_MSG"] {
+        let path = left.upper.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::File::create(path).unwrap().set_len(2 << 30).unwrap();
+    }
+    let told = left.take();
+    assert_eq!(place.state(), before, "{told:?}");
+    for name in ["config", "HEAD", "index", "packed-refs", "logs/HEAD", "MERGE_MSG"] {
+        assert!(told.kept.iter().any(|kept| kept.path == name.as_bytes()), "{name}: {told:?}");
+    }
+}
+
+/// A file can stand for a whiteout, in a directory that says so (overlayfs.rst, "Whiteouts and opaque directories").
+#[test]
+fn both_kinds_of_marks_are_read() {
+    let place = Place::with("marks", &format!("{SETUP}; git branch d/one; git branch d/two"));
+    let left = place.inside("true");
+    place.host(&format!(
+        "mkdir -p {0}/refs/heads/d; touch {0}/refs/heads/side; python3 -c \"
+import os
+os.setxattr('{0}/refs/heads', 'user.overlay.opaque', b'x')
+os.setxattr('{0}/refs/heads/side', 'user.overlay.whiteout', b'y')
+os.setxattr('{0}/refs/heads/d', 'user.overlay.opaque', b'y')\"
+         git rev-parse main >{0}/refs/heads/d/two",
+        left.upper.display()
+    ));
+    let told = left.take();
+    assert_eq!(place.git("branch --format='%(refname)'"), "refs/heads/d/two\nrefs/heads/main\n", "{told:?}");
+    assert_eq!(kept(&told), Vec::<String>::new());
+}
+
+#[test]
+fn more_than_is_looked_at() {
+    let place = Place::new("many");
+    let before = place.state();
+    let left = place.inside("git commit -q --allow-empty -m x");
+    let bounds = Bounds { entries: 3, ..Bounds::default() };
+    assert_eq!(left.take_with(None, bounds, &|| true), None);
+    assert_eq!(place.state(), before);
+    let deep = format!("{}/{}", left.upper.join("refs/heads").display(), "d/".repeat(1500));
+    place.host(&format!("mkdir -p {deep}; cd {deep}; mkdir -p {}", "d/".repeat(1500)));
+    assert_eq!(left.take_while(&|| true), None);
+    assert_eq!(place.state(), before);
+}
+
+#[test]
+fn without_git_nothing_is_taken() {
+    let place = Place::new("no-git");
+    let before = place.state();
+    let left = place.inside("git commit -q --allow-empty -m x");
+    let told = left.take_with(None, Bounds::default(), &|| true).unwrap();
+    assert!(told.is_git_missing && told.taken.is_empty() && !told.kept.is_empty(), "{told:?}");
+    assert_eq!(place.state(), before);
+    // Nothing is said of a run that has changed nothing.
+    let place = Place::new("no-git-unchanged");
+    let told = place.inside("true").take_with(None, Bounds::default(), &|| true).unwrap();
+    assert!(!told.is_git_missing);
+}
+
+#[test]
+fn reftable_is_kept_apart_as_a_whole() {
+    let place = Place::with("reftable", "");
+    if !place.command("git", &["init", "-q", "--ref-format=reftable", "-b", "main", "."]).status.success() {
+        return support::skip("this git has no reftable (2.45)");
+    }
+    place.git("commit -q --allow-empty -m one");
+    let before = place.git("for-each-ref");
+    let left = place.inside("git commit -q --allow-empty -m two; git replace main main~1");
+    let told = left.take();
+    assert_eq!(place.git("for-each-ref"), before);
+    assert!(told.taken.is_empty() && kept(&told).iter().any(|path| path.starts_with("reftable")), "{told:?}");
+}
+
+#[test]
+fn git_is_not_looked_for_where_the_box_could_write() {
+    let place = Place::new("path");
+    place.host("mkdir bin; printf '#!/bin/sh\\ntouch $P/mark\\n' >bin/git; chmod 755 bin/git; ln -s $PWD/bin ../link");
+    for dir in [place.repo.join("bin"), place.path.join("link"), "bin".into()] {
+        assert!(pinfold::takeover::Git::find(dir.as_os_str(), std::slice::from_ref(&place.repo)).is_none(), "{dir:?}");
+    }
+    assert!(pinfold::takeover::Git::find(place.repo.join("bin").as_os_str(), &[]).is_some());
+}
