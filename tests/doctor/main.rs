@@ -173,7 +173,7 @@ fn limits_of_an_outer_namespace_are_told_by_name() {
 
 /// A namespace that has ended counts for a while. Neither the trials nor the next launch trip over it.
 ///
-/// How long is the kernel's choice, so each has several goes. Without the wait of a launch all of them are over too soon.
+/// How long is the kernel's choice, so each has several goes. Without the wait of a launch all are over too soon.
 #[test]
 fn a_limit_of_one_is_enough_for_one_box_after_the_other() {
     const GOES: usize = 15;
