@@ -23,6 +23,7 @@ use std::fmt;
 
 use super::unenforced::{Unenforced, printable};
 use crate::error::Field;
+use crate::spec::path::is_at_or_below;
 use crate::spec::{BindFlags, DataFile, FdNumber, Fds, FsOp, Landlock, LandlockTier, OverlayKind, Spec};
 use crate::sys::landlock::{Handled, Rights};
 
@@ -292,11 +293,6 @@ fn clean(path: &CStr) -> Option<Vec<u8>> {
         out.extend_from_slice(part);
     }
     Some(out)
-}
-
-fn is_at_or_below(path: &[u8], top: &[u8]) -> bool {
-    // Most paths differ in this byte already.
-    matches!(path.get(top.len()), None | Some(b'/')) && path.starts_with(top)
 }
 
 fn path_of(clean: &[u8]) -> CString {

@@ -12,6 +12,7 @@
 
 use std::ffi::CStr;
 
+use crate::spec::path::is_at_or_below;
 use crate::spec::{BindFlags, FsOp, Op, Source};
 
 /// With fewer binds than this, nothing is saved.
@@ -54,11 +55,6 @@ fn plain(path: &CStr) -> Option<&[u8]> {
     let path = path.to_bytes();
     let mut names = path.strip_prefix(b"/")?.split(|&byte| byte == b'/');
     names.all(|name| !matches!(name, b"" | b"." | b"..")).then_some(path)
-}
-
-fn is_at_or_below(path: &[u8], above: &[u8]) -> bool {
-    // Most paths differ in this byte already.
-    matches!(path.get(above.len()), None | Some(b'/')) && path.starts_with(above)
 }
 
 #[cfg(test)]

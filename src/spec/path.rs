@@ -19,6 +19,12 @@ pub(crate) fn first_wildcard(path: &[u8]) -> Option<usize> {
     path.iter().position(|byte| b"*?[".contains(byte))
 }
 
+/// Whether `path` is `top` or lies below it. Compares the paths as text; `top` has no slash at its end.
+pub(crate) fn is_at_or_below(path: &[u8], top: &[u8]) -> bool {
+    // Most paths differ in this byte already.
+    matches!(path.get(top.len()), None | Some(b'/')) && path.starts_with(top)
+}
+
 /// A pattern that matches `path` and nothing else.
 pub(crate) fn without_wildcards(path: &CStr) -> CString {
     let mut out = Vec::with_capacity(path.count_bytes());

@@ -8,7 +8,7 @@ use std::ffi::{CStr, CString};
 use super::advice;
 use super::origin::{self, Origin};
 use crate::error::{Error, ErrorKind, push_printable};
-use crate::spec::path::to_os;
+use crate::spec::path::{self, to_os};
 use crate::spec::{FsOp, Op, Source};
 
 /// What is at a path of the host.
@@ -155,5 +155,5 @@ fn is_below(path: &CStr, above: &CStr) -> bool {
 /// Whether `path` is `above` or lies below it. Both are absolute and clean.
 fn is_at_or_below(path: &CStr, above: &CStr) -> bool {
     let above = above.to_bytes();
-    above == b"/" || path.to_bytes().strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+    above == b"/" || path::is_at_or_below(path.to_bytes(), above)
 }

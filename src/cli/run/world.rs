@@ -155,11 +155,10 @@ impl World {
         Ok(lowered)
     }
 
-    /// The directories of pinfold itself: profiles, and what it keeps about runs.
-    fn own(&self) -> impl Iterator<Item = PathBuf> {
-        let value = |name: &str| self.variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value);
-        let parents = ["XDG_CONFIG_HOME", "XDG_STATE_HOME"].into_iter().filter_map(value);
-        parents.map(|parent| path_of(parent).join("pinfold")).collect::<Vec<_>>().into_iter()
+    /// The directory of pinfold itself below the one that the variable `name` stands for, if that is known.
+    fn own(&self, name: &str) -> Option<PathBuf> {
+        let (_, parent) = self.variables.iter().find(|(known, value)| *known == name && !value.is_empty())?;
+        Some(path_of(parent).join("pinfold"))
     }
 
     /// Denies the directories of pinfold itself where a word shows a directory above one: the program need not know
@@ -176,7 +175,8 @@ impl World {
         if shown.is_empty() {
             return;
         }
-        for own in self.own() {
+        // Profiles, and what is kept about runs.
+        for own in ["XDG_CONFIG_HOME", "XDG_STATE_HOME"].into_iter().filter_map(|name| self.own(name)) {
             let place = links::real(&own, &mut |_, _| {});
             if shown.iter().any(|shown| place.starts_with(shown) && place != *shown) && place.exists() {
                 // Of an absolute path from the environment, so there is no NUL.
@@ -217,7 +217,7 @@ impl World {
             Seccomp::Profile { text: ProfileText::File { name, .. }, .. } => Some(path_of(name)),
             _ => None,
         };
-        for place in self.library.places().map(Path::to_owned).chain(filter).chain(self.own().skip(1)) {
+        for place in self.library.places().map(Path::to_owned).chain(filter).chain(self.own("XDG_STATE_HOME")) {
             let mut way = Vec::new();
             let named = self.absolute(&place);
             let is_missing = self.library.is_missing(&place);

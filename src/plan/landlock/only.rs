@@ -5,14 +5,14 @@
 //! the bind that would show it is not granted, or not for writing.
 
 use super::{
-    NO_PORTS, Rules, SCOPES_SINCE, SINCE, TCP_SINCE, clean, descriptors, is_at_or_below, mounted, of_bind, path_of,
-    ports_field, rights_of, too_old,
+    NO_PORTS, Rules, SCOPES_SINCE, SINCE, TCP_SINCE, clean, descriptors, mounted, of_bind, path_of, ports_field,
+    rights_of, too_old,
 };
 use crate::error::Field;
 use crate::host::Caller;
 use crate::plan::landlock::{FileRule, Object, READ};
 use crate::plan::unenforced::{Unenforced, printable};
-use crate::spec::path::first_wildcard;
+use crate::spec::path::{first_wildcard, is_at_or_below};
 use crate::spec::{CapSet, FsOp, Namespaces, NestedUserNs, Op, Source, Spec, Unshare, UserNs};
 use crate::sys::landlock::{Handled, Rights};
 

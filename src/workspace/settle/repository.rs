@@ -6,6 +6,7 @@ use super::judge::{Judge, LIMITS, OTHER_NAME, Verdict};
 use super::list::List;
 use super::told::{Deeds, Told};
 use super::{index, pointer, rerere, state};
+use crate::spec::path::is_at_or_below;
 use crate::sys::dir::Entries;
 use crate::sys::open::{self, For};
 use crate::sys::stat::{self, Stat};
@@ -198,7 +199,7 @@ fn is_work_tree(before: &Before<'_>, git_dir: BorrowedFd<'_>, tree: &[u8]) -> Re
     let back = open::without_links_at(tree.as_fd(), &back)?;
     let link = CString::new(format!("/proc/self/fd/{}", fd::number(tree.as_fd()))).map_err(|_| Errno::EINVAL)?;
     let path = content::read_link(&link)?;
-    let is_in = |top: &[u8]| path.to_bytes().strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest[0] == b'/');
+    let is_in = |top: &[u8]| is_at_or_below(path.to_bytes(), top);
     let is_inside = before.tops.iter().any(|top| is_in(top.path.to_bytes()));
     let is_gits = path.to_bytes().split(|&byte| byte == b'/').any(|part| part.eq_ignore_ascii_case(b".git"));
     let leads_back = stat::fstat(back.as_fd())?.is_same_file(stat::fstat(git_dir)?);

@@ -8,6 +8,7 @@ use super::before::Before;
 use super::change;
 use super::judge::{Judge, OTHER_NAME};
 use super::told::{Deeds, Told};
+use crate::spec::path::is_at_or_below;
 use crate::sys::dir::Entries;
 use crate::sys::open::{self, For};
 use crate::sys::stat::{self, Kind};
@@ -158,7 +159,7 @@ fn is_inside(before: &Before<'_>, place: BorrowedFd<'_>) -> bool {
 }
 
 fn is_below(path: &[u8], top: &[u8]) -> bool {
-    path.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+    is_at_or_below(path, top)
 }
 
 /// An absolute path without `.`, `..` and doubled slashes. `None` if it leads above the root.
