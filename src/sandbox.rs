@@ -81,15 +81,19 @@ impl Sandbox {
     pub fn workspace(mut self, dir: impl AsRef<Path>) -> Sandbox {
         let path = |name| host::variable(name).map(|path| PathBuf::from(OsString::from_vec(path)));
         let [home, runtime_dir, config] = ["HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"].map(path);
+        let state = path("XDG_STATE_HOME").or_else(|| home.as_ref().map(|home| home.join(".local/state")));
+        let stores = workspace::stores(state, runtime_dir.clone(), Caller::probe().uid);
         let around = Surroundings {
             cwd: dir.as_ref(),
             home: home.as_deref(),
             runtime_dir: runtime_dir.as_deref(),
             uid: Caller::probe().uid,
+            stores: &stores,
             git_config: &GitConfig::new(home.as_deref(), config.as_deref(), &host::variable),
         };
         match workspace::find(&around).and_then(|found| found.refusal().map_or(Ok(found), Err)) {
-            Ok(Workspace { ops, watch, settle, unheld: _, identity: _ }) => {
+            Ok(Workspace { mut ops, keep, watch, settle, unheld: _, notes: _, identity: _ }) => {
+                self.spec.lifecycle.keep.add(keep, &mut ops);
                 self.spec.lifecycle.watch.extend(watch);
                 self.spec.lifecycle.settle.push(settle);
                 ops.into_iter().fold(self, Sandbox::op)

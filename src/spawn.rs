@@ -107,6 +107,11 @@ pub fn spawn_with(spec: Spec, stdio: Stdio) -> Result<Child, Error> {
     }
 }
 
+/// Starts the program that `spec` asks for with these standard descriptors, and waits for it.
+pub(crate) fn run_to_end(spec: Spec, [input, output, error]: [OwnedFd; 3]) -> Result<u8, Error> {
+    spawn_with(spec, Stdio { input: Some(input), output: Some(output), error: Some(error) })?.wait()
+}
+
 fn begin(spec: Spec, stdio: Stdio) -> Result<Child, Error> {
     let (plan, mut descriptors) = crate::prepare(spec)?;
     let failed = |errno: Errno| {

@@ -121,7 +121,7 @@ fn open_one(descriptors: &Descriptors, spent: &mut Spent, index: usize, op: &Op)
                 }
             }
         },
-        FsOp::Overlay { layers, kind, dest: _ } => open_layers(index, layers, kind, &op.real),
+        FsOp::Overlay { layers, kind, dest: _ } => open_layers(descriptors, index, layers, (kind, &op.real)),
         FsOp::CopyFile { source, dest: _ } => open_file(descriptors, index, source, real),
         FsOp::RemountReadOnly { .. }
         | FsOp::Proc { .. }
@@ -219,7 +219,12 @@ fn open_file(descriptors: &Descriptors, index: usize, source: &CString, real: Op
     Ok(Held::File { file, mode: about.permissions() })
 }
 
-fn open_layers(index: usize, layers: &[CString], kind: &OverlayKind, real: &[CString]) -> Outcome<Held> {
+fn open_layers(
+    descriptors: &Descriptors,
+    index: usize,
+    layers: &[CString],
+    (kind, real): (&OverlayKind, &[CString]),
+) -> Outcome<Held> {
     let is_apart = matches!(kind, OverlayKind::Apart { .. });
     let open = |path: &CString, real: Option<&CString>| {
         let layer = match real.or(is_apart.then_some(path)) {
@@ -233,7 +238,13 @@ fn open_layers(index: usize, layers: &[CString], kind: &OverlayKind, real: &[CSt
     let upper = match kind {
         OverlayKind::Host { upper, work } => Some(Upper { upper: open(upper, None)?, work: open(work, None)? }),
         OverlayKind::Apart { kept } => {
-            let dir = open(kept, None)?;
+            let dir = match kept.to_bytes().first() {
+                Some(b'/') => open(kept, None)?,
+                _ => {
+                    let entry = descriptors.kept().and_then(open::dir_without_links).op(index, Act::Source)?;
+                    open::dir_at(entry.as_fd(), kept).op(index, Act::Source)?
+                }
+            };
             let part = |name| open::dir_at(dir.as_fd(), name).op(index, Act::Source);
             Some(Upper { upper: part(c"upper")?, work: part(c"work")? })
         }

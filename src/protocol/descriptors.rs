@@ -3,6 +3,7 @@
 //! Each process has its own table, copied from the process that made it. A descriptor that one process closes stays
 //! open in the other.
 
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use crate::spec::FdNumber;
@@ -15,6 +16,9 @@ pub struct Descriptors {
     proc: OwnedFd,
     /// Descriptors of the caller that the spec names and that are open in this process, each listed once.
     callers: Vec<FdNumber>,
+    /// The entry of the store in which this run keeps changes apart: an absolute path without links. A descriptor would
+    /// be of no use to the setup process, since the kernel makes no overlay of another mount namespace's mounts.
+    kept: Option<CString>,
 }
 
 impl Descriptors {
@@ -22,12 +26,22 @@ impl Descriptors {
     pub(crate) fn new(proc: OwnedFd, mut callers: Vec<FdNumber>) -> Descriptors {
         callers.sort_unstable();
         callers.dedup();
-        Descriptors { proc, callers }
+        Descriptors { proc, callers, kept: None }
     }
 
     /// The host's procfs.
     pub(crate) fn proc(&self) -> BorrowedFd<'_> {
         self.proc.as_fd()
+    }
+
+    /// Sets the entry of the store in which this run keeps changes apart.
+    pub(crate) fn keep_in(&mut self, entry: CString) {
+        self.kept = Some(entry);
+    }
+
+    /// The entry of the store in which this run keeps changes apart. `ENOENT` if it keeps none.
+    pub(crate) fn kept(&self) -> Result<&CStr> {
+        self.kept.as_deref().ok_or(Errno::ENOENT)
     }
 
     /// The caller's descriptor number `fd`. `EBADF` if it was not open at the start or has been closed since. The

@@ -73,6 +73,8 @@ stages! {
         Reap: "cannot wait for the program", "Can't wait for the command";
         /// Looking for watched name number `index` before the start.
         Watch: "cannot look for names in ", "Can't look for names in ";
+        /// Making the entry in which changes are kept apart: [`super::Failure::detail`].
+        KeepApart: "cannot keep apart what the program changes", "Can't keep apart what the command changes";
     }
     "lockdown" {
         /// `PR_SET_NO_NEW_PRIVS`.

@@ -190,12 +190,65 @@ pub struct Lifecycle {
     pub watch: Vec<Watch>,
     /// Directories that are put in order after all processes inside have ended. The run lasts as long as with `watch`.
     pub settle: Vec<Settle>,
+    /// What of the host the program changes only apart. The run lasts as long as with `watch`.
+    pub keep: Keep,
+}
+
+/// Directories and files of the host that the program may change, but whose changes are kept apart. When nothing lives
+/// in the sandbox any more, of git directories what is only git's data is taken over, checked. Everything else stays in
+/// an entry of the store (`pinfold kept`) until the user takes it over or drops it.
+///
+/// If the tool is killed, the next run does this.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Keep {
+    /// Directories for the state of programs (`$XDG_STATE_HOME`). The entry is made in the first of them where that is
+    /// possible.
+    pub stores: Vec<CString>,
+    /// Directories that are shown as overlays ([`OverlayKind::Apart`], by their number here).
+    pub dirs: Vec<KeptDir>,
+    /// Files that are put back: absolute paths without links.
+    pub files: Vec<CString>,
+    /// Directories that the program can write to: absolute paths without links. A work tree that a git directory names
+    /// lies in one of them.
+    pub writable: Vec<CString>,
+}
+
+/// A directory whose changes are kept apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptDir {
+    /// An absolute path without links.
+    pub path: CString,
+    /// Whether it is a git directory, of which something can be taken over.
+    pub is_git: bool,
+}
+
+impl Keep {
+    /// Whether there is nothing to keep.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.dirs.is_empty() && self.files.is_empty()
+    }
+
+    /// Adds what `more` keeps, whose overlays are among `ops`.
+    pub(crate) fn add(&mut self, more: Keep, ops: &mut [FsOp]) {
+        let mut next = self.dirs.len();
+        for op in ops {
+            if let FsOp::Overlay { kind: OverlayKind::Apart { kept }, .. } = op {
+                // A number has no NUL.
+                *kept = CString::new(next.to_string()).unwrap_or_default();
+                next += 1;
+            }
+        }
+        self.stores = more.stores;
+        self.dirs.extend(more.dirs);
+        self.files.extend(more.files);
+        self.writable.extend(more.writable);
+    }
 }
 
 impl Lifecycle {
     /// Whether files of the host are checked after all processes inside have ended.
     pub(crate) fn looks_afterwards(&self) -> bool {
-        !self.watch.is_empty() || !self.settle.is_empty()
+        !self.watch.is_empty() || !self.settle.is_empty() || !self.keep.is_empty()
     }
 }
 
@@ -399,6 +452,7 @@ impl Spec {
                 spent_fds: Vec::new(),
                 watch: Vec::new(),
                 settle: Vec::new(),
+                keep: Keep::default(),
             },
             report: Report::default(),
             best_effort: false,

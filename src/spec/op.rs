@@ -70,7 +70,8 @@ pub enum OverlayKind {
     /// read-only, and the caller is told. It is never shown writable.
     Apart {
         /// A directory with the directories `upper`, which receives the changes, and `work`, which is empty. Nobody
-        /// else may be able to write to it.
+        /// else may be able to write to it. A number is that of a directory in [`crate::spec::Keep::dirs`]: the run
+        /// makes the place for its changes.
         kept: CString,
     },
     /// Writes go to memory and are gone with the sandbox.

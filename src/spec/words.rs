@@ -46,7 +46,10 @@ fn describe(op: &FsOp, out: &mut Vec<u8>) {
             }
             match kind {
                 OverlayKind::Host { upper, work: _ } => one(out, " (changes go to ", upper),
-                OverlayKind::Apart { kept } => one(out, " (changes are kept apart in ", kept),
+                OverlayKind::Apart { kept } if kept.to_bytes().starts_with(b"/") => {
+                    one(out, " (changes are kept apart in ", kept);
+                }
+                OverlayKind::Apart { .. } => words(out, " (changes are kept apart"),
                 OverlayKind::Tmp => words(out, " (changes are lost"),
                 OverlayKind::ReadOnly => words(out, " (read-only"),
             }

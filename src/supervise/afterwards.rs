@@ -1,7 +1,9 @@
 //! The look at what the program has left on the host: what must be noted before it runs, what is done when no process
 //! lives inside any more, and how the findings are reported.
 
+use std::ffi::OsStr;
 use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt;
 
 use super::attend::Ended;
 use super::child::{SuperviseError, outlast};
@@ -11,8 +13,11 @@ use super::sweep::Sweep;
 use crate::plan::Plan;
 use crate::protocol::{At, Failure, Stage};
 use crate::spec::Lifecycle;
-use crate::sys::process::Child;
+use crate::host;
+use crate::spawn;
+use crate::sys::process::{self, Child};
 use crate::workspace;
+use crate::workspace::keeping::{Keeping, With};
 
 /// What is noted before the program can change anything.
 pub(super) struct Before {
@@ -34,6 +39,7 @@ impl Before {
     pub(super) fn look_again(
         &self,
         lifecycle: &Lifecycle,
+        keeping: Option<&Keeping>,
         child: &Child,
         outcome: &Result<Ended, SuperviseError>,
     ) -> Vec<Found> {
@@ -42,6 +48,13 @@ impl Before {
         }
         let mut found = self.sweep.after(lifecycle);
         found.extend(lifecycle.settle.iter().flat_map(workspace::settle).map(Found::Settled));
+        if let Some(keeping) = keeping {
+            // git runs in boxes of its own, which cannot be made for a process that nobody may look into.
+            let _looked_into = process::set_dumpable(true).is_ok();
+            let path = host::variable("PATH").unwrap_or_default();
+            let with = With { path: OsStr::from_bytes(&path), run_box: &spawn::run_to_end };
+            found.extend(keeping.end(&with).into_iter().map(Found::Kept));
+        }
         found
     }
 

@@ -12,6 +12,7 @@ use crate::spec::DieWith;
 use crate::sys::process::{self, Child, End};
 use crate::sys::signals::{self, Signals};
 use crate::sys::{Errno, content, socket, terminal};
+use crate::workspace::keeping::Keeping;
 
 /// How a box has ended.
 pub(super) struct Ended {
@@ -67,6 +68,7 @@ enum Event {
 pub(super) struct Attendant<'a> {
     plan: &'a Plan,
     frontend: &'a dyn Frontend,
+    keeping: Option<&'a Keeping>,
     control: &'a OwnedFd,
     child: &'a Child,
     signals: Option<&'a Signals>,
@@ -80,7 +82,7 @@ pub(super) struct Attendant<'a> {
 
 impl<'a> Attendant<'a> {
     pub(super) fn new(
-        (plan, frontend): (&'a Plan, &'a dyn Frontend),
+        (plan, frontend, keeping): (&'a Plan, &'a dyn Frontend, Option<&'a Keeping>),
         (control, child): (&'a OwnedFd, &'a Child),
         masters: Masters<'a>,
         signals: Option<&'a Signals>,
@@ -90,13 +92,18 @@ impl<'a> Attendant<'a> {
         masters.register(&mut sources, [Event::Orphaned, Event::Ordered]);
         sources.register(control.as_fd(), Event::Said);
         sources.register_if(signals.map(AsFd::as_fd), Event::Signalled);
-        Attendant { plan, frontend, control, child, signals, job, sources, is_ready: false, input: None }
+        Attendant { plan, frontend, keeping, control, child, signals, job, sources, is_ready: false, input: None }
     }
 
     /// The descriptors that this uses and that must stay open.
     pub(super) fn descriptors(&self) -> impl Iterator<Item = RawFd> {
         let terminal = self.job.map(AsRawFd::as_raw_fd);
         self.sources.numbers().chain([self.child.pidfd.as_raw_fd()]).chain(terminal)
+    }
+
+    /// What is kept apart, if anything is.
+    pub(super) fn keeping(&self) -> Option<&Keeping> {
+        self.keeping
     }
 
     /// The standard input that the program has read, if it is not the caller's.
@@ -155,6 +162,7 @@ impl<'a> Attendant<'a> {
                 self.is_ready = true;
                 self.job.iter().for_each(|job| job.started(received.sender));
                 self.frontend.started(self.child.pid);
+                self.keeping.iter().for_each(|keeping| keeping.started(self.child.pid));
             }
             Some(Message::Stopped(signal)) => self.stopped(signal),
             Some(Message::Ended { end, is_empty }) if self.is_ready => {

@@ -35,6 +35,8 @@ pub(crate) enum Found {
     CutShort { path: CString, seconds: u64 },
     /// Something that the program left was put in order, or could not be ([`crate::spec::Lifecycle::settle`]).
     Settled(Settled),
+    /// A line about what was kept apart ([`crate::spec::Lifecycle::keep`]).
+    Kept(Vec<u8>),
 }
 
 impl Found {
@@ -46,6 +48,7 @@ impl Found {
                 ("", path, " appeared during the run and was removed", reason)
             }
             Found::Settled(settled) => return settled.line(),
+            Found::Kept(line) => return line.clone(),
             Found::CutShort { path, seconds } => {
                 let mut line = format!("the look for what appeared ended after {seconds} seconds in ").into_bytes();
                 push_printable(&mut line, OsStr::from_bytes(path.to_bytes()));

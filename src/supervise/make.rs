@@ -16,6 +16,7 @@ use crate::sys::cmdline::CommandLine;
 use crate::sys::ns::NsSet;
 use crate::sys::process::{self, Child, Cloned, SingleThread};
 use crate::sys::{content, fd, socket};
+use crate::workspace::keeping::Keeping;
 
 /// Makes the first process of the box, the setup process. Also returns the supervisor's end of the control socket.
 pub(super) fn make(
@@ -111,6 +112,7 @@ pub(super) fn give_up(
     status: Option<FdNumber>,
 ) -> Result<(), Failure> {
     let mut keep: Vec<_> = attendant.descriptors().collect();
+    keep.extend(attendant.keeping().into_iter().flat_map(Keeping::descriptors));
     keep.push(fd::number(descriptors.proc()));
     keep.extend(status.filter(|&fd| descriptors.get(fd).is_ok()));
     keep.sort_unstable();

@@ -16,16 +16,21 @@ mod network;
 mod status;
 mod sweep;
 
+use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, quoted};
 use crate::plan::{Plan, Start};
 use crate::protocol::{At, Descriptors, Failure, Stage};
+use crate::spec::path::to_os;
 use crate::spec::{DieWith, Lifecycle};
 use crate::sys::cmdline::CommandLine;
 use crate::sys::process::{self, Child, End, SingleThread};
 use crate::sys::signals::{Signals, Wanted};
 use crate::sys::{Errno, fd, mount, offset};
+use crate::workspace::keeping::{self, Keeping};
 use afterwards::Before;
 use attend::{Attendant, Ended, Masters};
 pub(crate) use child::SuperviseError;
@@ -85,17 +90,29 @@ pub(crate) fn carry_out(
     // With `NetworkBeside` the supervisor has time for this later, while the setup process mounts.
     let is_later = plan.launch.start == Start::NetworkBeside;
     let before = if is_later { None } else { Some(Before::look(plan, descriptors.proc())?) };
+    let keeping = keep_apart(plan, descriptors)?;
     let job = if frontend.orders().is_some() { None } else { Job::of(&plan.program) };
-    let (control, child) = make::make(plan, descriptors, job.as_ref(), line, thread)?;
+    let made = make::make(plan, descriptors, job.as_ref(), line, thread);
+    // The program has not run yet, and may never run.
+    let cancelled = |()| keeping.iter().for_each(Keeping::cancel);
+    let (control, child) = made.inspect_err(|_| cancelled(()))?;
     let held = make::hold(plan, descriptors, &child, masters);
     // If this fails or the box must end, the program has not run. So there is nothing to look for afterwards.
-    if !held.inspect_err(|_| abandon(&child))? {
+    let is_to_begin = held.inspect_err(|_| {
         abandon(&child);
+        cancelled(());
+    })?;
+    if !is_to_begin {
+        abandon(&child);
+        cancelled(());
         return Ok(Ended::killed().end.exit_code());
     }
     let (before, outcome) =
-        attend((plan, frontend), descriptors, (&control, &child), masters, job.as_ref(), (before, thread))
-            .inspect_err(|_| abandon(&child))?;
+        attend((plan, frontend, keeping.as_ref()), descriptors, (&control, &child), masters, job.as_ref(), (before, thread))
+            .inspect_err(|_| {
+                abandon(&child);
+                cancelled(());
+            })?;
     let interrupted = match (&job, &outcome) {
         (Some(job), Ok(Ended { end, signal: None, .. })) => job.ended(*end),
         _ => None,
@@ -112,7 +129,7 @@ pub(crate) fn carry_out(
         // Before the messages: otherwise this process would write them from the background.
         job.give_back();
     }
-    let told = tell((plan, frontend), descriptors, &child, &outcome, &before);
+    let told = tell((plan, frontend, keeping.as_ref()), descriptors, &child, &outcome, &before);
     if let Ok(Ended { signal: Some(signal), .. }) = outcome {
         // The caller sees a death by signal, as if the signal had killed this process at once.
         process::die_of(signal);
@@ -130,7 +147,7 @@ pub(crate) fn carry_out(
 /// Lets the setup process begin and looks after the box until it has ended. The outer result is an error if something
 /// failed before the program could run.
 fn attend<'a>(
-    (plan, frontend): (&'a Plan, &'a dyn Frontend),
+    (plan, frontend, keeping): (&'a Plan, &'a dyn Frontend, Option<&'a Keeping>),
     descriptors: &Descriptors,
     (control, child): (&'a OwnedFd, &'a Child),
     masters: Masters<'a>,
@@ -143,7 +160,7 @@ fn attend<'a>(
     // Before the program can run: from then on a signal must not kill this process before it has looked at what the
     // program left.
     let signals = plan.lifecycle.orderly.then(|| Signals::watch(wanted)).transpose().stage(Stage::Signals)?;
-    let mut attendant = Attendant::new((plan, frontend), (control, child), masters, signals.as_ref(), job);
+    let mut attendant = Attendant::new((plan, frontend, keeping), (control, child), masters, signals.as_ref(), job);
     let before = make::let_begin(plan, descriptors, &mut attendant, (control, child), before, thread)?;
     let given_up = make::give_up(&attendant, descriptors, plan.launch.report.json_status_fd);
     let ended = given_up.map_err(SuperviseError::from).and_then(|()| attendant.attend());
@@ -157,7 +174,7 @@ fn attend<'a>(
 /// Reports how the box ended and what its program left on the host. Returns false if part of that did not reach
 /// standard error.
 fn tell(
-    (plan, frontend): (&Plan, &dyn Frontend),
+    (plan, frontend, keeping): (&Plan, &dyn Frontend, Option<&Keeping>),
     descriptors: &Descriptors,
     child: &Child,
     outcome: &Result<Ended, SuperviseError>,
@@ -167,7 +184,7 @@ fn tell(
         // The reader of the messages may have gone (`2>&1 | head`). What the program left must be dealt with all the
         // same.
         process::ignore_signals_of_writing().stage(Stage::Signals)?;
-        let found = before.look_again(&plan.lifecycle, child, outcome);
+        let found = before.look_again(&plan.lifecycle, keeping, child, outcome);
         before.tell(descriptors.proc(), outcome, &frontend.findings(&found))
     } else if let Ok(Ended { end, is_own: true, .. }) = outcome {
         let said = status::exit_code(&plan.launch, descriptors, end.exit_code());
@@ -175,6 +192,25 @@ fn tell(
     } else {
         Ok(true)
     }
+}
+
+/// Makes the entry in which the changes are kept apart, if there is something to keep.
+fn keep_apart(plan: &Plan, descriptors: &mut Descriptors) -> Result<Option<Keeping>, Failure> {
+    let keep = &plan.lifecycle.keep;
+    if keep.is_empty() {
+        return Ok(None);
+    }
+    let failed = |path: &Path, errno: Errno| Failure {
+        detail: CString::new(path.as_os_str().as_bytes()).ok(),
+        ..Failure::new(Stage::KeepApart, errno as i32)
+    };
+    let words = plan.program.exec.arguments.iter().map(|word| quoted(to_os(word)));
+    let command = words.collect::<Vec<_>>().join(" ");
+    let uid = process::real_ids().0;
+    let keeping = Keeping::begin(keep, command, plan.program.cwd.first(), uid)
+        .map_err(|keeping::Failed { path, errno }| failed(&path, errno))?;
+    descriptors.keep_in(keeping.path().stage(Stage::KeepApart)?);
+    Ok(Some(keeping))
 }
 
 /// Returns a pidfd of the caller's process if the box is to end with that process.

@@ -1,5 +1,6 @@
 //! File descriptors by number.
 
+use std::ffi::CString;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::fcntl::OFlag;
@@ -150,3 +151,9 @@ pub(crate) fn own(number: RawFd) -> OwnedFd {
 pub(crate) fn number(fd: BorrowedFd<'_>) -> RawFd {
     fd.as_raw_fd()
 }
+/// The path of what is open, as the kernel knows it: without links (proc_pid_fd(5)).
+pub(crate) fn path(fd: BorrowedFd<'_>) -> Result<CString> {
+    let link = CString::new(format!("/proc/self/fd/{}", number(fd))).map_err(|_| Errno::EINVAL)?;
+    super::content::read_link(&link)
+}
+

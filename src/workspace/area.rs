@@ -3,7 +3,7 @@
 mod finish;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{CStr, OsStr};
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -15,6 +15,7 @@ use super::bounds::Budget;
 use super::files::{c_path, id_of};
 use super::later::{Names, TABLE, first_part};
 use super::model::Unheld;
+use super::tracked::Tracked;
 use crate::error::{printable, quoted};
 use crate::spec::path::{Follow, Step};
 use crate::spec::{FileId, OnAppear};
@@ -28,6 +29,10 @@ pub(super) enum Access {
     Read,
     /// Read-only: the link itself and not its target.
     Link,
+    /// A directory whose changes are kept apart ([`crate::spec::OverlayKind::Apart`]). `is_git`: it is a git directory.
+    Apart {
+        is_git: bool,
+    },
 }
 
 /// What to do if a file that must be held does not exist.
@@ -67,6 +72,12 @@ pub(super) struct Area {
     /// Held directories whose entries are still to be looked at. This is a list and no recursion, because a chain of
     /// links could exhaust the stack.
     ahead: Vec<PathBuf>,
+    /// Directories below those that are kept apart whose links were looked at.
+    looked: BTreeSet<PathBuf>,
+    /// Tracked files that are put back after the run.
+    put_back: BTreeSet<PathBuf>,
+    /// Which files git tracks.
+    pub(super) tracked: Tracked,
     /// The `hooks` directory that is being looked at, if any.
     samples_in: Option<PathBuf>,
     /// How many entries may still be looked at.
@@ -81,6 +92,7 @@ pub(super) struct Area {
     plain: Vec<PathBuf>,
     absent: Vec<PathBuf>,
     unheld: BTreeMap<PathBuf, Unheld>,
+    pub(super) notes: Vec<String>,
     watch: BTreeMap<(PathBuf, OnAppear), Vec<Cow<'static, CStr>>>,
     /// The setting that names what is held next: its key, and its file.
     pub(super) named_by: Option<(String, Rc<Path>)>,
@@ -95,10 +107,14 @@ impl Area {
         let (regions, plain, absent) = (Vec::new(), Vec::new(), Vec::new());
         let identities = BTreeMap::from([(cwd.to_owned(), here)]);
         let (ahead, samples_in, entries_left) = (Vec::new(), None, MOST_ENTRIES);
+        let (looked, put_back, tracked) = (BTreeSet::new(), BTreeSet::new(), Tracked::default());
         let mut area = Area {
             budget,
             uid,
             ahead,
+            looked,
+            put_back,
+            tracked,
             samples_in,
             entries_left,
             mounts,
@@ -107,6 +123,7 @@ impl Area {
             plain,
             absent,
             unheld,
+            notes: Vec::new(),
             watch,
             named_by: None,
             reasons: BTreeMap::new(),
@@ -326,7 +343,7 @@ impl Area {
     }
 
     fn hold_place(&mut self, place: &Path, about: Stat) {
-        if self.is_region(place) {
+        if self.is_region(place) && self.mounts.get(place) == Some(&Access::Write) {
             let why = "is writable as a whole, and named by the configuration as something that the host executes";
             self.give_up(place, why, "name a directory in it instead (git config --show-origin --list)".into());
             return;
@@ -335,21 +352,72 @@ impl Area {
             if self.contains(place) {
                 // It lies in a directory that is held already, but not every file in there was checked.
                 self.check_file(place, about);
+                if about.is_dir() && self.looked.insert(place.to_owned()) {
+                    self.ahead.push(place.to_owned());
+                }
             }
             return;
         }
         self.check_file(place, about);
-        self.mounts.insert(place.to_owned(), Access::Read);
-        self.identities.insert(place.to_owned(), id_of(about));
         if about.is_dir() {
+            self.looked.insert(place.to_owned());
             self.ahead.push(place.to_owned());
+            self.mounts.insert(place.to_owned(), Access::Apart { is_git: false });
+        } else if about.is_file() && self.tracked.is_tracked(place) {
+            // git must be able to replace it, which no mount allows.
+            self.put_back.insert(place.to_owned());
+            return;
+        } else {
+            self.mounts.insert(place.to_owned(), Access::Read);
         }
+        self.identities.insert(place.to_owned(), id_of(about));
+    }
+
+    /// Keeps apart what the program changes in the git directory `dir`. `tops` are the work trees in it, which stay
+    /// live.
+    pub(super) fn keep_apart(&mut self, dir: &Path, tops: &BTreeSet<PathBuf>) {
+        if !self.can_change(dir) && !self.is_region(dir) {
+            return;
+        }
+        self.mounts.insert(dir.to_owned(), Access::Apart { is_git: true });
+        for top in tops.iter().filter(|top| top.starts_with(dir) && *top != dir) {
+            if !self.is_region(top) {
+                self.add_region(top);
+            }
+        }
+    }
+
+    /// Makes read-only what would be kept apart: there is no place for the changes.
+    pub(super) fn hold_what_is_apart(&mut self) {
+        let mut first = None;
+        for (path, access) in &mut self.mounts {
+            if matches!(access, Access::Apart { .. }) {
+                *access = Access::Read;
+                first.get_or_insert(path);
+            }
+        }
+        if let Some(path) = first {
+            let path = printable(&**path);
+            self.notes.push(format!(
+                "{path} and the like are read-only: what changes in them cannot be kept apart, neither in \
+                 $XDG_STATE_HOME nor in $XDG_RUNTIME_DIR nor in /dev/shm"
+            ));
+        }
+        for path in std::mem::take(&mut self.put_back) {
+            self.mounts.insert(path, Access::Read);
+        }
+    }
+
+    /// Whether the nearest mount at or above `path` keeps changes apart.
+    pub(super) fn is_apart(&self, path: &Path) -> bool {
+        matches!(path.ancestors().find_map(|above| self.mounts.get(above)), Some(Access::Apart { .. }))
     }
 
     /// Checks for files that a read-only mount does not protect. A hard link may lie where the program can write. And a
     /// fifo can be written to even in a read-only mount (open(2): EROFS is for regular files).
     fn check_file(&mut self, place: &Path, about: Stat) {
-        if about.kind() == Some(Kind::Fifo) {
+        // One in an overlay is another fifo than that of the host.
+        if about.kind() == Some(Kind::Fifo) && !self.is_apart(place) {
             let why = "is a fifo, in which the program could write to whoever reads it";
             self.give_up(place, why, format!("remove it if it is not yours: rm {}", quoted(place)));
         }
@@ -407,19 +475,6 @@ impl Area {
                 Ok(about) => self.check_file(&path, about),
                 Err(_) => {}
             }
-        }
-    }
-
-    /// Keeps the program from moving a directory, which stays writable.
-    pub(super) fn pin(&mut self, dir: &Path) {
-        // A held directory stays read-only, even if it looks like a repository: `hooks` can contain HEAD, objects and
-        // refs.
-        let is_held = dir.ancestors().any(|above| self.mounts.get(above) == Some(&Access::Read));
-        if self.can_change(dir) && !is_held {
-            self.mounts.entry(dir.to_owned()).or_insert(Access::Write);
-            // Many paths in it are followed next.
-            self.plain.insert(0, dir.to_owned());
-            self.plain.truncate(MOST_REMEMBERED);
         }
     }
 

@@ -31,11 +31,7 @@ pub(super) struct Repositories<'a> {
     dirs: BTreeMap<PathBuf, BTreeSet<PathBuf>>,
     /// Git directories of worktrees in reach: `worktrees/NAME` in another git directory.
     worktrees: BTreeSet<PathBuf>,
-    /// Bare git directories. They may lack parts that others have.
-    bare: BTreeSet<PathBuf>,
     tops: BTreeSet<PathBuf>,
-    /// Git directories of all worktrees, also of those out of reach.
-    known: BTreeSet<PathBuf>,
     /// The `.git` of the repository that the workspace belongs to, once it is added.
     own: Option<PathBuf>,
 }
@@ -69,9 +65,7 @@ impl<'a> Repositories<'a> {
             scopes: Scopes::new(around.home),
             dirs: BTreeMap::new(),
             worktrees: BTreeSet::new(),
-            bare: BTreeSet::new(),
             tops: BTreeSet::new(),
-            known: BTreeSet::new(),
             own: None,
         }
     }
@@ -84,13 +78,6 @@ impl<'a> Repositories<'a> {
     /// The names that git obeys in every work tree. Call this once everything is held.
     pub(super) fn take_names(&mut self) -> Vec<SettleName> {
         self.scopes.take_names()
-    }
-
-    /// All git directories that were found, also those of worktrees.
-    pub(super) fn into_known(self) -> BTreeSet<PathBuf> {
-        let mut known = self.known;
-        known.extend(self.dirs.into_keys());
-        known
     }
 
     /// Finds the repository that `cwd` belongs to, as git does: in `cwd` or in the nearest directory above.
@@ -132,6 +119,7 @@ impl<'a> Repositories<'a> {
         let dot_git = top.join(".git");
         if is_dir {
             self.add_top(area, top);
+            area.tracked.add(top, &dot_git);
             self.admit(area, &dot_git, top);
         } else if let Err((why, remedy)) = self.add(area, &dot_git) {
             area.give_up(&dot_git, why, remedy.into());
@@ -159,10 +147,7 @@ impl<'a> Repositories<'a> {
             area.hold(link, Missing::Ignore);
         }
         for dir in &found.bare {
-            if !self.dirs.contains_key(dir) {
-                self.bare.insert(dir.clone());
-                self.dirs.insert(dir.clone(), BTreeSet::new());
-            }
+            self.dirs.entry(dir.clone()).or_default();
         }
     }
 
@@ -184,11 +169,13 @@ impl<'a> Repositories<'a> {
                 area.hold(&place, Missing::Ignore);
                 return Err(BROKEN);
             }
+            area.tracked.add(top, &place);
             self.admit(area, &place, top);
             return Ok(());
         }
         area.hold(&place, Missing::Ignore);
         let target = self.follow_pointer(area, &place, top)?;
+        area.tracked.add(top, &target.git_dir);
         if target.git_dir != target.common {
             self.worktrees.insert(target.git_dir);
         }
@@ -258,47 +245,36 @@ impl<'a> Repositories<'a> {
     }
 
     fn protect_one(&mut self, area: &mut Area, git_dir: &Path) {
-        let (hooks, config) = if self.bare.contains(git_dir) {
-            (Missing::Ignore, Missing::Ignore)
-        } else {
-            (Missing::Make("mkdir -p"), Missing::Make("touch"))
-        };
-        area.pin(git_dir);
-        area.hold_hooks(&git_dir.join("hooks"), hooks);
+        area.keep_apart(git_dir, &self.tops);
+        area.hold_hooks(&git_dir.join("hooks"), Missing::Ignore);
         // Only the git directory of a worktree has one, but git obeys it in any (setup.c, get_common_dir).
         let commondir = git_dir.join("commondir");
-        let has_commondir = fs::symlink_metadata(&commondir).is_ok();
-        if has_commondir && !is_worktree(git_dir) {
-            // This is no worktree, so git did not make it. The program of an earlier run may have, if that run was
-            // killed.
-            area.give_up(
-                &commondir,
-                "makes git obey another directory, and no git has made it",
-                format!("look into it, and remove it: rm {}", quoted(&commondir)),
-            );
+        if fs::symlink_metadata(&commondir).is_ok() {
+            if !is_worktree(git_dir) {
+                // This is no worktree, so git did not make it. The program of an earlier run may have, if that run was
+                // killed.
+                area.give_up(
+                    &commondir,
+                    "makes git obey another directory, and no git has made it",
+                    format!("look into it, and remove it: rm {}", quoted(&commondir)),
+                );
+            }
+            if let Some(common) = common_dir(git_dir).filter(|common| common != git_dir && area.contains(common)) {
+                self.dirs.entry(common).or_default();
+            }
         }
-        area.hold(&commondir, Missing::Watch(OnAppear::Remove));
-        if has_commondir
-            && let Some(common) = common_dir(git_dir).filter(|common| common != git_dir && area.contains(common))
-        {
-            self.dirs.entry(common).or_default();
-        }
-        let own_config = self.protect_settings(area, git_dir, config);
-        self.protect_worktrees(area, git_dir, own_config);
+        self.protect_settings(area, git_dir);
+        self.protect_worktrees(area, git_dir);
         self.protect_modules(area, git_dir);
+        hold_targets(area, git_dir);
     }
 
-    /// Holds the configuration and what it names. `missing` says what to do if there is none. Returns what to do about
-    /// a missing `config.worktree`.
-    fn protect_settings(&mut self, area: &mut Area, git_dir: &Path, missing: Missing) -> Missing {
-        let mut settings = self.scopes.read(area, &git_dir.join("config"), missing);
-        let is_extended =
-            |Named { key, value, .. }: &Named| key == "extensions.worktreeconfig" && config::is_true(value);
-        let is_obeyed = settings.iter().any(is_extended);
+    /// Holds what the configuration names.
+    fn protect_settings(&mut self, area: &mut Area, git_dir: &Path) {
+        let mut settings = self.scopes.read(area, &git_dir.join("config"), Missing::Ignore);
         // git may not obey it yet, but will as soon as the user turns it on for something else
         // (git-sparse-checkout(1)).
-        let missing = if is_obeyed { Missing::Make("touch") } else { Missing::Watch(OnAppear::Remove) };
-        settings.extend(self.scopes.read(area, &git_dir.join("config.worktree"), missing));
+        settings.extend(self.scopes.read(area, &git_dir.join("config.worktree"), Missing::Ignore));
         let mut tops = self.dirs.get(git_dir).cloned().unwrap_or_default();
         tops.extend(named_work_tree(git_dir, settings.iter().map(|Named { key, value, .. }| (&key[..], &value[..]))));
         if tops.is_empty() {
@@ -306,24 +282,19 @@ impl<'a> Repositories<'a> {
             tops.insert(git_dir.to_owned());
         }
         tops.iter().for_each(|top| self.scopes.hold_named(area, &settings, top));
-        missing
     }
 
-    /// Protects the directories `worktrees/NAME`, which contain the files that lead from one part to the other.
-    fn protect_worktrees(&mut self, area: &mut Area, git_dir: &Path, own_config: Missing) {
+    /// Looks at the directories `worktrees/NAME`, which contain the files that lead from one part to the other.
+    fn protect_worktrees(&mut self, area: &mut Area, git_dir: &Path) {
         for dir in listed(area, &git_dir.join("worktrees")) {
             if area.is_over(&dir) {
                 return;
             }
-            self.known.insert(dir.clone());
-            if !self.worktrees.contains(&dir) && !keep_elsewhere(area, &dir, own_config) {
-                area.close(&dir);
+            if !self.worktrees.contains(&dir) {
+                keep_elsewhere(area, &dir);
                 continue;
             }
-            area.pin(&dir);
-            area.hold(&dir.join("gitdir"), Missing::Make("git worktree repair #"));
-            area.hold(&dir.join("commondir"), Missing::Make("git worktree repair #"));
-            let settings = self.scopes.read(area, &dir.join("config.worktree"), own_config);
+            let settings = self.scopes.read(area, &dir.join("config.worktree"), Missing::Ignore);
             if let Some(top) = checkout(&dir) {
                 self.scopes.hold_named(area, &settings, &top);
             }
@@ -372,21 +343,28 @@ fn listed(area: &mut Area, dir: &Path) -> Vec<PathBuf> {
     })
 }
 
-/// Keeps the entry of a worktree outside of the box. Without its pointer file the worktree would seem to be gone, and
-/// `git gc` would prune the entry (git-worktree(1), prune). So the box gets the pointer file, but not the other files.
-/// Returns false if the worktree is really gone or cannot be held.
+/// Keeps the work tree of a worktree outside of the box. Without its pointer file it would seem to be gone, and `git gc`
+/// would prune its entry (git-worktree(1), prune). So the box gets the pointer file, but not the other files.
 ///
 /// The program of an earlier box may have written the entry. So a pointer file is only shown if it names this entry.
-fn keep_elsewhere(area: &mut Area, git_dir: &Path, own_config: Missing) -> bool {
-    let Some(tree) = checkout(git_dir) else { return false };
+fn keep_elsewhere(area: &mut Area, git_dir: &Path) {
+    let Some(tree) = checkout(git_dir) else { return };
     area.close(&tree);
     let dot_git = tree.join(".git");
-    let is_held = !matches!(own_config, Missing::Make(_)) || git_dir.join("config.worktree").exists();
-    let is_kept = is_held && leads_to(&dot_git, git_dir);
-    if is_kept {
+    if leads_to(&dot_git, git_dir) {
         area.show(&dot_git);
     }
-    is_kept
+}
+
+/// Holds what links in a git directory lead to, as in those of git-new-workdir and of Android's `repo`: an overlay keeps
+/// the link and not its target. No box leaves a link in a git directory, so the user has made them, and people have them
+/// where git itself has a name.
+fn hold_targets(area: &mut Area, git_dir: &Path) {
+    let links = fs::read_dir(git_dir).into_iter().flatten().flatten();
+    let links = links.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_symlink())).map(|entry| entry.path());
+    for link in links.chain([git_dir.join("logs/refs")].into_iter().filter(|path| path.is_symlink())) {
+        area.hold(&link, Missing::Ignore);
+    }
 }
 
 fn inside(cwd: &Path) -> Error {

@@ -54,7 +54,7 @@ pub(crate) mod fuzz;
 mod git;
 mod git_dir;
 mod identity;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "a launch will make entries"))]
+pub(crate) mod keeping;
 pub(crate) mod kept;
 mod later;
 mod layout;
@@ -70,6 +70,7 @@ mod settle;
 pub mod takeover;
 #[cfg(test)]
 mod tests;
+mod tracked;
 #[cfg_attr(not(test), expect(dead_code, reason = "the search for repositories will use it"))]
 mod tree;
 mod users;
@@ -89,6 +90,13 @@ pub(crate) use identity::identity;
 pub(crate) use model::{Surroundings, Unheld, Workspace};
 pub(crate) use names::folded as folded_name;
 pub(crate) use settle::{Settled, settle};
+
+/// The directories in which changes may be kept apart, the best first: that for the state of programs, and for hosts
+/// where no overlay can have its changes there, as in containers, two in memory.
+pub(crate) fn stores(state: Option<PathBuf>, runtime_dir: Option<PathBuf>, uid: u32) -> Vec<PathBuf> {
+    let in_memory = PathBuf::from(format!("/dev/shm/pinfold-{uid}"));
+    state.into_iter().chain(runtime_dir).filter(|dir| dir.is_absolute()).chain([in_memory]).collect()
+}
 
 /// Resolves the links in `path`, and looks at the file there.
 fn without_links(path: &Path) -> std::io::Result<(PathBuf, Stat)> {
@@ -142,10 +150,14 @@ fn find_within(around: &Surroundings<'_>, bounds: Bounds) -> Result<Workspace, E
         area.protect_later(top, names.as_ref());
     }
     let names = repositories.take_names();
-    let before = links::find(&mut area, &repositories.into_known());
     area.pin_ways();
     if let Some(error) = area.budget.error(&cwd) {
         return Err(error);
     }
-    area.finish(Settle { names, ..before }).map_err(failed)
+    if !around.stores.iter().any(|store| kept::Store::may_hold_changes(store, around.uid)) {
+        area.hold_what_is_apart();
+    }
+    let mut found = area.finish(Settle { names, ..Settle::default() }).map_err(failed)?;
+    found.keep.stores = around.stores.iter().map(|store| c_path(store)).collect();
+    Ok(found)
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::common::GitConfig;
 use crate::error::{Error, ErrorKind, push_printable};
-use crate::spec::{FsOp, Settle, Watch};
+use crate::spec::{FsOp, Keep, Settle, Watch};
 
 /// The directory that the user works in, and what belongs to the user.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +18,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) runtime_dir: Option<&'a Path>,
     /// The user's id.
     pub(crate) uid: u32,
+    /// Directories in which changes may be kept apart ([`Keep::stores`]).
+    pub(crate) stores: &'a [PathBuf],
     /// The git configuration that applies to every repository.
     pub(crate) git_config: &'a GitConfig,
 }
@@ -30,10 +32,14 @@ pub(crate) struct Workspace {
     /// [`find`]: super::find
     /// [`identity`]: super::identity()
     pub(crate) identity: Vec<FsOp>,
-    /// Binds, in order.
+    /// Mounts, in order. Where the changes of overlays are kept is not known yet.
     pub(crate) ops: Vec<FsOp>,
+    /// What is kept apart, its directories in the order of `ops`.
+    pub(crate) keep: Keep,
     /// What must be held and cannot be, and what the user must know about how something is held.
     pub(crate) unheld: Vec<Unheld>,
+    /// What the user must know about how something is held.
+    pub(crate) notes: Vec<String>,
     /// Names that do not exist yet and are looked for afterwards.
     pub(crate) watch: Vec<Watch>,
     /// What to put in order afterwards.

@@ -4,7 +4,7 @@ use super::args::{Args, CapChange, refuse, unknown_cap};
 use super::messages;
 use crate::error::Error;
 use crate::spec::{
-    CapSet, Conflict, DieWith, Fds, Ids, Landlock, Lifecycle, Lockdown, Namespaces, NestedUserNs, Process, Report,
+    CapSet, Conflict, DieWith, Fds, Ids, Keep, Landlock, Lifecycle, Lockdown, Namespaces, NestedUserNs, Process, Report,
     Seccomp, Spec, Unshare, UserNs,
 };
 
@@ -102,6 +102,7 @@ fn spec(args: Args, context: &Context) -> Result<Spec, Error> {
             spent_fds: args.spent_fds,
             watch: Vec::new(),
             settle: Vec::new(),
+            keep: Keep::default(),
         },
         report: Report { info_fd: args.info_fd, json_status_fd: args.json_status_fd, is_open: true },
         best_effort: false,

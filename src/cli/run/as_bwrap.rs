@@ -41,12 +41,19 @@ pub(super) fn line(spec: &Spec) -> Result<Line, Error> {
         spent_fds: _,
         watch,
         settle,
+        keep,
     } = lifecycle;
     if !watch.is_empty() {
         notes.push("bubblewrap does not look afterwards for names that the workspace had not before");
     }
     if !settle.is_empty() {
         notes.push("bubblewrap does not set aside what git would obey in repositories that the program makes");
+    }
+    for file in &keep.files {
+        words.pair("--ro-bind", file, file);
+    }
+    if !keep.is_empty() {
+        notes.push("bubblewrap keeps no changes apart: here git directories, and what is obeyed later, are read-only");
     }
     if *die_with != DieWith::Nobody {
         words.option("--die-with-parent");
@@ -157,6 +164,9 @@ impl Words {
             FsOp::Overlay { layers, kind: OverlayKind::Tmp, dest } => {
                 layers.iter().for_each(|layer| self.one("--overlay-src", layer));
                 self.one("--tmp-overlay", dest);
+            }
+            FsOp::Overlay { layers, kind: OverlayKind::Apart { .. }, dest } => {
+                layers.iter().for_each(|layer| self.pair("--ro-bind", layer, dest));
             }
             FsOp::Proc { dest } => self.one("--proc", dest),
             FsOp::Dev { dest } => self.one("--dev", dest),

@@ -11,7 +11,7 @@ use super::value;
 use crate::error::{Error, ErrorKind};
 use crate::spec::path::without_wildcards;
 use crate::spec::{
-    BindFlags, CapSet, DieWith, EnvOp, Fds, FsOp, Landlock, LandlockTier, Lifecycle, Lockdown, Namespaces,
+    BindFlags, CapSet, DieWith, EnvOp, Fds, FsOp, Keep, Landlock, LandlockTier, Lifecycle, Lockdown, Namespaces,
     NestedUserNs, Op, Process, ProfileText, Report, Seccomp, Settle, Source, Spec, Unshare, UserNs, Watch,
 };
 use crate::suggest::nearest;
@@ -54,6 +54,8 @@ pub(crate) struct Lowered {
     pub seen: Vec<Origin>,
     /// Parts of the workspace that cannot be protected: the caller accepts that, or has to be told of it.
     pub unheld: Vec<Unheld>,
+    /// What the user must know about how something is protected.
+    pub notes: Vec<String>,
 }
 
 /// The [`Op::word`] of an operation that no word asked for.
@@ -70,12 +72,12 @@ pub(crate) fn lower(mut args: RunArgs, context: &Context<'_>) -> Result<Lowered,
     let is_alone = args.landlock == Some(LandlockTier::Only);
     let namespaces = namespaces(&args, is_alone);
     let ops = Vec::with_capacity(requests.len() + 8);
-    let mut lowering = Lowering { ops, watch: Vec::new(), settle: Vec::new(), unheld: Vec::new(), is_alone };
+    let mut lowering = Lowering { ops, watch: Vec::new(), settle: Vec::new(), keep: Keep::default(), unheld: Vec::new(), notes: Vec::new(), is_alone };
     for (word, request) in requests.into_iter().enumerate() {
         let done = lowering.add(word, request, context, args.best_effort);
         done.map_err(|error| origin::at(args.origins.get(word), error))?;
     }
-    let Lowering { mut ops, watch, settle, unheld, is_alone: _ } = lowering;
+    let Lowering { mut ops, watch, settle, keep, unheld, notes, is_alone: _ } = lowering;
     if let Some(error) = hidden(&ops, &args.origins) {
         return Err(error);
     }
@@ -106,7 +108,7 @@ pub(crate) fn lower(mut args: RunArgs, context: &Context<'_>) -> Result<Lowered,
         process: Process {
             command: args.command,
             argv0: None,
-            env: environment(&args.env, context.environment),
+            env: environment(&args.env, context.environment, keep.dirs.iter().any(|dir| dir.is_git)),
             chdir: workdir,
             // On a shared terminal, a program can push input to the caller's shell (TIOCSTI, CVE-2017-5226). Our own
             // profiles refuse that. Other filters may not, so the program then gets a new session.
@@ -138,12 +140,13 @@ pub(crate) fn lower(mut args: RunArgs, context: &Context<'_>) -> Result<Lowered,
             spent_fds: Vec::new(),
             watch,
             settle,
+            keep,
         },
         report: Report { info_fd: None, json_status_fd: args.json_status_fd, is_open: false },
         best_effort: args.best_effort,
         one_tmpfs: true,
     };
-    Ok(Lowered { spec, origins, seen: args.seen, unheld })
+    Ok(Lowered { spec, origins, seen: args.seen, unheld, notes })
 }
 
 /// The namespaces of the sandbox. With Landlock alone (`is_alone`), Landlock rules for signals and tracing take the
@@ -214,7 +217,9 @@ struct Lowering {
     ops: Vec<Op>,
     watch: Vec<Watch>,
     settle: Vec<Settle>,
+    keep: Keep,
     unheld: Vec<Unheld>,
+    notes: Vec<String>,
     /// `--landlock only`: no mount namespace, so no root of its own.
     is_alone: bool,
 }
@@ -246,7 +251,9 @@ impl Lowering {
                 if let Some(refusal) = found.refusal().filter(|_| !best_effort) {
                     return Err(refusal);
                 }
-                let Workspace { identity, ops, unheld, watch, settle } = found;
+                let Workspace { identity, mut ops, keep, unheld, notes, watch, settle } = found;
+                self.notes.extend(notes);
+                self.keep.add(keep, &mut ops);
                 // Only where the sandbox has a tmpfs. Anywhere else this would write to the host.
                 for fs in identity {
                     let fs = with_absolute_dest(fs, context)?;
@@ -347,13 +354,33 @@ fn is_name(part: &[u8]) -> bool {
 /// The environment of the program: only the variables that are asked for. `PWD` is never taken over. The program gets a
 /// `PWD` for the directory where it starts. The caller's `PWD` may lead through links that do not exist inside, and
 /// then the program could not start there.
-fn environment(requests: &[EnvRequest], inherited: &[&CStr]) -> Vec<EnvOp> {
+///
+/// In a git directory that `is_apart` git must not tidy up by itself, which would write all of it anew into the
+/// overlay; and it must look for the repository beyond a mount point, which an overlay is (git(1),
+/// `GIT_DISCOVERY_ACROSS_FILESYSTEM`).
+fn environment(requests: &[EnvRequest], inherited: &[&CStr], is_apart: bool) -> Vec<EnvOp> {
     let mut ops = vec![EnvOp::Clear];
     for request in requests {
         match request {
             EnvRequest::Set(name, _) if name.as_c_str() == c"PWD" => {}
             EnvRequest::Set(name, value) => ops.push(EnvOp::Set(name.clone(), value.clone())),
             EnvRequest::Pass(wanted) => ops.extend(inherited.iter().filter_map(|entry| pass(wanted, entry))),
+        }
+    }
+    if is_apart {
+        let is_set =
+            |ops: &[EnvOp], name: &CStr| ops.iter().any(|op| matches!(op, EnvOp::Set(set, _) if set.as_c_str() == name));
+        if !is_set(&ops, c"GIT_CONFIG_COUNT") {
+            let settings = [(c"gc.auto", c"0"), (c"maintenance.auto", c"false")];
+            let number = |text: String| CString::new(text).unwrap_or_default();
+            ops.push(EnvOp::Set(c"GIT_CONFIG_COUNT".into(), number(settings.len().to_string())));
+            for (n, (key, value)) in settings.into_iter().enumerate() {
+                ops.push(EnvOp::Set(number(format!("GIT_CONFIG_KEY_{n}")), key.into()));
+                ops.push(EnvOp::Set(number(format!("GIT_CONFIG_VALUE_{n}")), value.into()));
+            }
+        }
+        if !is_set(&ops, c"GIT_DISCOVERY_ACROSS_FILESYSTEM") {
+            ops.push(EnvOp::Set(c"GIT_DISCOVERY_ACROSS_FILESYSTEM".into(), c"1".into()));
         }
     }
     ops

@@ -90,6 +90,7 @@ impl Frontend for Native {
                 Found::Unseen { path } | Found::CutShort { path, .. } => {
                     serde_json::json!({ "unseen": String::from_utf8_lossy(path.to_bytes()) })
                 }
+                Found::Kept(line) => serde_json::json!({ "kept": String::from_utf8_lossy(line) }),
                 Found::Settled(settled) => serde_json::json!({
                     "settled": settled.path.to_string_lossy(),
                     "done": settled.deeds,

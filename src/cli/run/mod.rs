@@ -86,7 +86,11 @@ fn prepare(line: &CommandLine, status: &mut Option<FdNumber>) -> Result<Prepared
         Parsed::Complete => {}
     }
     let (dry_run, print_bwrap, verbose, is_quiet) = (args.dry_run, args.print_bwrap, args.verbose, args.quiet);
-    let Lowered { mut spec, origins, seen, unheld } = world.lowered(args, &environment, &|| world.workspace())?;
+    let is_run = dry_run.is_none() && !print_bwrap;
+    if is_run {
+        world.put_dead_in_order().iter().for_each(|line| messages::say(line));
+    }
+    let Lowered { mut spec, origins, seen, unheld, notes } = world.lowered(args, &environment, &|| world.workspace())?;
     if let Some(error) = messages::useless_ports(&spec, &seen) {
         return Err(error);
     }
@@ -96,7 +100,9 @@ fn prepare(line: &CommandLine, status: &mut Option<FdNumber>) -> Result<Prepared
         guarded => guarded.map(|()| None)?,
     };
     if !is_quiet {
-        world.library.passed_over.iter().for_each(|note| messages::say(&[b"note: ", &note[..]].concat()));
+        let passed_over = world.library.passed_over.iter().map(Vec::as_slice);
+        let notes = passed_over.chain(notes.iter().map(String::as_bytes));
+        notes.for_each(|note| messages::say(&[b"note: ", note].concat()));
     }
     if print_bwrap {
         let as_bwrap::Line { text, notes } =

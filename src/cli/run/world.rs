@@ -16,9 +16,11 @@ use super::read::Outside;
 use super::{messages, profile, value};
 use crate::cli::seccomp::LONGEST;
 use crate::error::{Error, ErrorKind, push_printable};
-use crate::host::Caller;
+use crate::host::{self, Caller};
+use crate::spawn;
 use crate::spec::{FsOp, Op, ProfileText, Seccomp, Source, Spec};
 use crate::sys::{Errno, content, cwd, error_text, stat};
+use crate::workspace::keeping::{self, With};
 use crate::workspace::{self, GitConfig, Surroundings, Workspace};
 
 /// The home directory inside when the caller has none.
@@ -126,10 +128,25 @@ impl World {
             home: home.as_deref(),
             runtime_dir: known("XDG_RUNTIME_DIR").as_deref(),
             uid: self.caller.uid,
+            stores: &self.stores(),
             git_config: &self.git_config,
         })?;
         let identity = home.zip(config).map(|(home, config)| workspace::identity(&home, &config));
         Ok(Workspace { identity: identity.unwrap_or_default(), ..found })
+    }
+
+    /// The directories in which changes may be kept apart.
+    fn stores(&self) -> Vec<PathBuf> {
+        let known = |name: &str| self.variables.iter().find(|(known, _)| *known == name);
+        let [state, runtime] = ["XDG_STATE_HOME", "XDG_RUNTIME_DIR"].map(|name| known(name).map(|(_, at)| path_of(at)));
+        workspace::stores(state, runtime, self.caller.uid)
+    }
+
+    /// Puts in order what runs have left that were killed. Returns what there is to say.
+    pub(super) fn put_dead_in_order(&self) -> Vec<Vec<u8>> {
+        let path = host::variable("PATH").unwrap_or_default();
+        let with = With { path: OsStr::from_bytes(&path), run_box: &spawn::run_to_end };
+        keeping::put_dead_in_order(&self.stores(), self.caller.uid, &with)
     }
 
     /// Builds the sandbox that `args` ask for, and refuses options that exclude each other. `environment` is the

@@ -2,27 +2,43 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::ffi::{CStr, OsStr};
+use std::ffi::{CStr, CString, OsStr};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::{Access, Area};
-use crate::spec::{BindFlags, FsOp, Settle, SettleTop, Source, Watch};
+use crate::spec::{BindFlags, FsOp, Keep, KeptDir, OverlayKind, Settle, SettleTop, Source, Watch};
 use crate::sys::stat;
 use crate::workspace::files::{c_path, id_of};
 use crate::workspace::model::Workspace;
+
+/// At most this many directories are overlays: each takes 0.2 ms to make, and 0.3 ms to end. The others are read-only.
+const MOST_APART: usize = 200;
 
 impl Area {
     /// Returns the result. Deeper mounts come later.
     pub(in crate::workspace) fn finish(self, settle: Settle) -> io::Result<Workspace> {
         let settle = self.settlement(settle)?;
         let nearest = |path: &Path| path.ancestors().skip(1).find_map(|above| self.mounts.get(above));
-        let needed = self.mounts.iter().filter(|(path, access)| {
-            // A read-only place below a read-only mount needs no mount of its own.
-            **access == Access::Write || nearest(path) != Some(&Access::Read)
-        });
-        let ops = needed.map(|(path, access)| bind(path, *access)).collect();
+        // A place below one that the program cannot change needs no mount of its own, unless it is to be writable.
+        let is_needed = |path: &Path, access: Access| {
+            access == Access::Write || !matches!(nearest(path), Some(Access::Read | Access::Apart { .. }))
+        };
+        let (mut ops, mut dirs) = (Vec::with_capacity(self.mounts.len()), Vec::new());
+        for (path, access) in self.mounts.iter().filter(|(path, access)| is_needed(path, **access)) {
+            ops.push(match access {
+                Access::Apart { is_git } if dirs.len() < MOST_APART => {
+                    dirs.push(KeptDir { path: c_path(path), is_git: *is_git });
+                    overlay(path)
+                }
+                access => bind(path, *access),
+            });
+        }
+        let put_back = self.put_back.iter().filter(|path| nearest(path) == Some(&Access::Write));
+        let files = put_back.map(|path| c_path(path)).collect();
+        let writable = settle.tops.iter().map(|top| top.path.clone()).collect();
+        let keep = Keep { stores: Vec::new(), dirs, files, writable };
         let watch = self.watch.into_iter();
         let mut all_reasons = self.reasons;
         let watch = watch.map(|((dir, on_appear), names)| {
@@ -37,7 +53,7 @@ impl Area {
             Watch { dir: c_path(&dir), names, reasons, on_appear }
         });
         let unheld = self.unheld.into_values().collect();
-        Ok(Workspace { identity: Vec::new(), ops, unheld, watch: watch.collect(), settle })
+        Ok(Workspace { ops, keep, unheld, notes: self.notes, watch: watch.collect(), settle, ..Workspace::default() })
     }
 
     /// What to put in order afterwards: everything writable except what is held. `found` holds the rest.
@@ -60,7 +76,8 @@ impl Area {
             };
             Ok(SettleTop { path: c_path(region), identity })
         };
-        let tops = self.regions.iter().map(top).collect::<io::Result<_>>()?;
+        let is_live = |region: &&PathBuf| self.mounts.get(*region) == Some(&Access::Write);
+        let tops = self.regions.iter().filter(is_live).map(top).collect::<io::Result<_>>()?;
         Ok(Settle { tops, held, held_as, ..found })
     }
 
@@ -80,6 +97,12 @@ impl Area {
         }
         self.mounts.extend(ways.into_iter().map(|way| (way, Access::Write)));
     }
+}
+
+/// Where the changes are kept is not known yet.
+fn overlay(path: &Path) -> FsOp {
+    let dest = c_path(path);
+    FsOp::Overlay { layers: vec![dest.clone()], kind: OverlayKind::Apart { kept: CString::default() }, dest }
 }
 
 fn bind(path: &Path, access: Access) -> FsOp {

@@ -5,7 +5,8 @@
 //! before the program starts. So a run that is killed leaves all that the next one needs to put things in order.
 //!
 //! ```text
-//! ID/                the lock of the run that lives is on this directory
+//! ID.run/            until the run was put in order; its lock is on this directory
+//! ID/                afterwards
 //! ID/record.json     what the rest is about (see `record`)
 //! ID/N/upper, work   the changes of overlay number N
 //! ID/N/base          what is needed to compare them, in a form that this module does not know
@@ -21,6 +22,7 @@ mod names;
 pub(crate) mod put_back;
 mod record;
 mod remove;
+pub(crate) mod same;
 pub(crate) mod take;
 #[cfg(test)]
 mod tests;
@@ -28,7 +30,7 @@ mod tests;
 use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::error::{Error, ErrorKind, push_printable};
@@ -44,20 +46,22 @@ pub(crate) use record::{Copied, Overlay, Record};
 /// The largest record and the largest base, in bytes.
 const MOST: u64 = 16 << 20;
 const RECORD: &CStr = c"record.json";
+/// The end of the name of an entry whose run was not put in order yet.
+const OPEN: &str = ".run";
 
 /// The directory of all entries.
 #[derive(Debug)]
 pub(crate) struct Store {
     dir: OwnedFd,
-    path: PathBuf,
 }
 
 /// An entry whose lock this process has.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) id: String,
+    /// Whether its run has not been put in order yet.
+    is_open: bool,
     dir: OwnedFd,
-    path: PathBuf,
 }
 
 /// What an entry turned out to be.
@@ -108,14 +112,42 @@ impl Store {
                 Err(why) => return Err(refused(&path, &why)),
             };
         }
-        Ok(Some(Store { dir, path }))
+        Ok(Some(Store { dir }))
+    }
+
+    /// Opens the first of these stores that can hold changes. Makes what is missing.
+    ///
+    /// # Errors
+    /// That of the last one.
+    pub(crate) fn first<'s>(states: impl Iterator<Item = &'s Path>, uid: u32) -> Result<Store, Error> {
+        let mut refused = refused(Path::new(""), "there is no directory for it");
+        for state in states {
+            match Store::open(state, uid) {
+                Ok(store) if store.can_hold_changes() => return Ok(store),
+                Ok(_) => refused = self::refused(state, "its filesystem cannot hold the changes of an overlay"),
+                Err(error) => refused = error,
+            }
+        }
+        Err(refused)
+    }
+
+    /// Whether a store in the state directory `state` could be opened and hold changes, as far as a look tells. Makes
+    /// nothing.
+    pub(crate) fn may_hold_changes(state: &Path, uid: u32) -> bool {
+        if let Ok(Some(store)) = Store::find(state, uid) {
+            return store.can_hold_changes();
+        }
+        let there = state.ancestors().find_map(|above| open::path(&c_path(above.as_os_str()), true).ok());
+        let is_writable = |dir: BorrowedFd<'_>| stat::is_writable_at(dir, c".").unwrap_or(false);
+        there.is_some_and(|there| is_writable(there.as_fd()) && statfs::lists_inodes(there.as_fd()).unwrap_or(false))
     }
 
     /// Whether the kernel can make overlays whose changes lie here. On another overlay or a network filesystem it
     /// cannot (`ovl_mount_dir_check` and `ovl_make_workdir` in fs/overlayfs), nor without `user.*` attributes.
-    pub(crate) fn can_hold_changes(&self) -> bool {
+    fn can_hold_changes(&self) -> bool {
         let is_known = statfs::lists_inodes(self.dir.as_fd()).unwrap_or(false);
-        is_known && make::mark(&c_path(self.path.as_os_str()), c"user.pinfold").is_ok()
+        let here = c_name(format!("/proc/self/fd/{}", fd::number(self.dir.as_fd())));
+        is_known && make::mark(&here, c"user.pinfold").is_ok()
     }
 
     /// Makes an entry and locks it.
@@ -133,78 +165,126 @@ impl Store {
             return Err(Errno::EBUSY);
         }
         make::dir_at(dir.as_fd(), c"files", CLOSED).or_else(exists)?;
-        let numbers = self.ids()?.into_iter().filter_map(|id| id[1..].parse::<u64>().ok());
-        let mut next = numbers.max().unwrap_or(0) + 1;
+        let mut next = self.listed()?.last().map_or(0, |name| name.number) + 1;
         loop {
-            let id = format!("k{next}");
-            match make::rename_new(self.dir.as_fd(), &born, &c_name(id.clone())) {
-                Ok(()) => return Ok(Entry { path: self.path.join(&id), id, dir }),
-                Err(Errno::EEXIST) => next += 1,
+            let name = Name { number: next, is_open: true };
+            // The number must be free in both forms.
+            let is_free = !stat::has_name(self.dir.as_fd(), &Name { is_open: false, ..name }.of_dir())?;
+            match make::rename_new(self.dir.as_fd(), &born, &name.of_dir()) {
+                Ok(()) if is_free => return Ok(Entry { id: name.id(), is_open: true, dir }),
+                Ok(()) => make::rename_new(self.dir.as_fd(), &name.of_dir(), &born)?,
+                Err(Errno::EEXIST) => {}
                 Err(errno) => return Err(errno),
             }
+            next += 1;
         }
     }
 
     /// The names of all entries, in the order of their numbers.
     pub(crate) fn ids(&self) -> SysResult<Vec<String>> {
+        Ok(self.listed()?.into_iter().map(Name::id).collect())
+    }
+
+    fn listed(&self) -> SysResult<Vec<Name>> {
         let listing = open::same_mount(self.dir.as_fd(), c".", For::Listing)?;
-        let mut ids: Vec<(u64, String)> = Vec::new();
+        let mut names = Vec::new();
         let mut entries = Entries::new();
         while entries.read(listing.as_fd())? {
-            ids.extend(entries.iter().filter_map(|(name, _)| numbered(name.to_str().ok()?)));
+            names.extend(entries.iter().filter_map(|(name, _)| Name::read(name.to_str().ok()?)));
         }
-        ids.sort_unstable();
-        Ok(ids.into_iter().map(|(_, id)| id).collect())
+        names.sort_unstable();
+        Ok(names)
     }
 
     /// Takes the lock of the entry `id`, if its run has ended.
     pub(crate) fn lock(&self, id: &str) -> SysResult<Locked> {
-        let Some((_, id)) = numbered(id) else { return Ok(Locked::Missing) };
-        let name = c_name(id.clone());
-        let dir = match open::same_mount(self.dir.as_fd(), &name, For::Listing) {
+        let Some(name) = Name::read(id).filter(|name| !name.is_open) else { return Ok(Locked::Missing) };
+        match self.lock_name(Name { is_open: true, ..name })? {
+            Locked::Missing => self.lock_name(name),
+            locked => Ok(locked),
+        }
+    }
+
+    fn lock_name(&self, name: Name) -> SysResult<Locked> {
+        let dir = match open::same_mount(self.dir.as_fd(), &name.of_dir(), For::Listing) {
             Err(Errno::ENOENT) => return Ok(Locked::Missing),
             opened => opened?,
         };
         if !fd::lock_alone(dir.as_fd())? {
             return Ok(Locked::Alive);
         }
-        // Whoever had the lock before may have removed it.
-        let there = stat::look_at(self.dir.as_fd(), &name)?;
+        // Whoever had the lock before may have removed or renamed it.
+        let there = stat::look_at(self.dir.as_fd(), &name.of_dir())?;
         let here = stat::look_at_open(dir.as_fd())?;
         if !there.is_some_and(|there| there.is_same_file(here)) {
             return Ok(Locked::Missing);
         }
-        Ok(Locked::Dead(Entry { path: self.path.join(&id), id, dir }))
+        let entry = Entry { id: name.id(), is_open: name.is_open, dir };
+        // Its processes end a moment after the one that had the lock.
+        let is_alive = name.is_open && entry.read()?.is_some_and(|record| record.is_alive());
+        Ok(if is_alive { Locked::Alive } else { Locked::Dead(entry) })
     }
 
-    /// The entries whose run has ended, locked: what the next run puts in order.
+    /// The entries whose run has ended and was not put in order, locked: the next run does that.
     pub(crate) fn dead(&self) -> SysResult<Vec<Entry>> {
         let mut dead = Vec::new();
-        for id in self.ids()? {
-            if let Locked::Dead(entry) = self.lock(&id)? {
+        for name in self.listed()?.into_iter().filter(|name| name.is_open) {
+            if let Locked::Dead(entry) = self.lock_name(name)? {
                 dead.push(entry);
             }
         }
         Ok(dead)
     }
 
+    /// Notes that the run of an entry was put in order. What is left waits for its user.
+    pub(crate) fn close(&self, entry: &mut Entry) -> SysResult<()> {
+        if std::mem::replace(&mut entry.is_open, false) {
+            let name = Name::read(&entry.id).ok_or(Errno::EINVAL)?;
+            make::rename_new(self.dir.as_fd(), &Name { is_open: true, ..name }.of_dir(), &name.of_dir())?;
+        }
+        Ok(())
+    }
+
     /// Removes an entry with all that it holds.
     pub(crate) fn remove(&self, entry: &Entry) -> SysResult<()> {
-        remove::tree(self.dir.as_fd(), &c_name(entry.id.clone()))
+        remove::tree(self.dir.as_fd(), &entry.name().ok_or(Errno::EINVAL)?)
+    }
+
+    /// Its directory.
+    pub(crate) fn dir(&self) -> BorrowedFd<'_> {
+        self.dir.as_fd()
     }
 }
 
 impl Entry {
+    /// Its directory.
+    pub(crate) fn dir(&self) -> BorrowedFd<'_> {
+        self.dir.as_fd()
+    }
+
+    /// Whether its run has not been put in order yet.
+    pub(crate) fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    fn name(&self) -> Option<CString> {
+        Some(Name { is_open: self.is_open, ..Name::read(&self.id)? }.of_dir())
+    }
+
     /// Makes the place for the changes of overlay number `n`, for [`crate::spec::OverlayKind::Apart`]. `base` is what
     /// is needed to compare them later.
-    pub(crate) fn make_overlay(&self, n: usize, base: &[u8]) -> SysResult<PathBuf> {
+    pub(crate) fn make_overlay(&self, n: usize, base: &[u8]) -> SysResult<()> {
         let name = c_name(n.to_string());
         make::dir_at(self.dir.as_fd(), &name, CLOSED)?;
         let dir = open::dir_at(self.dir.as_fd(), &name)?;
         make::dir_at(dir.as_fd(), c"upper", CLOSED)?;
         make::dir_at(dir.as_fd(), c"work", CLOSED)?;
-        write(dir.as_fd(), c"base", base)?;
-        Ok(self.path.join(n.to_string()))
+        write(dir.as_fd(), c"base", base)
+    }
+
+    /// Writes the base of overlay number `n` anew.
+    pub(crate) fn write_base(&self, n: usize, base: &[u8]) -> SysResult<()> {
+        write(open::dir_at(self.dir.as_fd(), &c_name(n.to_string()))?.as_fd(), c"base", base)
     }
 
     /// The changes of overlay number `n`, and its base.
@@ -274,10 +354,29 @@ fn make_all(path: &Path) -> SysResult<()> {
     missing.iter().rev().try_for_each(|path| make::dir_at(AT_FDCWD, &c_path(path.as_os_str()), CLOSED).or_else(exists))
 }
 
-/// The number in the name of an entry, and the name.
-fn numbered(name: &str) -> Option<(u64, String)> {
-    let number = name.strip_prefix('k')?.parse().ok()?;
-    (name == format!("k{number}")).then(|| (number, name.to_owned()))
+/// The name of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Name {
+    number: u64,
+    /// Whether its run has not been put in order yet.
+    is_open: bool,
+}
+
+impl Name {
+    fn read(name: &str) -> Option<Name> {
+        let is_open = name.ends_with(OPEN);
+        let number = name.strip_suffix(OPEN).unwrap_or(name).strip_prefix('k')?.parse().ok()?;
+        let read = Name { number, is_open };
+        (read.of_dir().to_bytes() == name.as_bytes()).then_some(read)
+    }
+
+    fn id(self) -> String {
+        format!("k{}", self.number)
+    }
+
+    fn of_dir(self) -> CString {
+        c_name(format!("k{}{}", self.number, if self.is_open { OPEN } else { "" }))
+    }
 }
 
 fn refused(path: &Path, why: &str) -> Error {

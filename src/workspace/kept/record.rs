@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::spec::FileId;
+use crate::sys::process;
 
 /// The form that is written. Another one is not read: an entry of a newer version is left to that.
 const VERSION: u64 = 1;
@@ -21,6 +22,10 @@ pub(crate) struct Record {
     pub(crate) command: String,
     /// The directory that it began in.
     pub(crate) place: PathBuf,
+    /// The first process of the box: its id, and when it began, in clock ticks since the boot (proc_pid_stat(5)).
+    pub(crate) first: Option<(i32, u64)>,
+    /// The directories that the program could write to.
+    pub(crate) writable: Vec<PathBuf>,
     /// Overlays, by number.
     pub(crate) overlays: Vec<Overlay>,
     /// Files that are put back, by number.
@@ -35,6 +40,8 @@ pub(crate) struct Overlay {
     /// Where it is. No part of this path is a link.
     pub(crate) path: PathBuf,
     pub(crate) id: FileId,
+    /// Whether it is a git directory.
+    pub(crate) is_git: bool,
 }
 
 /// A file whose content was copied before the run.
@@ -49,9 +56,14 @@ pub(crate) struct Copied {
 }
 
 impl Record {
+    /// Whether the first process of the box lives. While another one does, it does too (pid_namespaces(7)).
+    pub(super) fn is_alive(&self) -> bool {
+        self.first.is_some_and(|(pid, began)| process::began(pid).is_ok_and(|now| now == began))
+    }
+
     pub(super) fn json(&self) -> String {
-        let overlays = self.overlays.iter().map(|Overlay { path, id: FileId { device, inode, born } }| {
-            json!({ "path": of_path(path), "device": device, "inode": inode, "born": born })
+        let overlays = self.overlays.iter().map(|Overlay { path, is_git, id: FileId { device, inode, born } }| {
+            json!({ "path": of_path(path), "device": device, "inode": inode, "born": born, "git": is_git })
         });
         let files = self.files.iter().map(
             |Copied { path, mode, modified }| json!({ "path": of_path(path), "mode": mode, "modified": modified }),
@@ -61,6 +73,8 @@ impl Record {
             "started": self.started,
             "command": self.command,
             "place": of_path(&self.place),
+            "first": self.first,
+            "writable": self.writable.iter().map(|path| of_path(path)).collect::<Vec<_>>(),
             "overlays": overlays.collect::<Vec<_>>(),
             "files": files.collect::<Vec<_>>(),
             "put_back": self.is_put_back,
@@ -84,7 +98,7 @@ impl Record {
                     time => Some((time[0].as_i64()?, time[1].as_u64()?.try_into().ok()?)),
                 },
             };
-            Some(Overlay { path: path(&value["path"])?, id })
+            Some(Overlay { path: path(&value["path"])?, id, is_git: value["git"].as_bool()? })
         };
         let file = |value: &Value| {
             let time = &value["modified"];
@@ -98,6 +112,11 @@ impl Record {
             started: value["started"].as_i64()?,
             command: value["command"].as_str()?.to_owned(),
             place: path(&value["place"])?,
+            first: match &value["first"] {
+                Value::Null => None,
+                first => Some((first[0].as_i64()?.try_into().ok()?, first[1].as_u64()?)),
+            },
+            writable: value["writable"].as_array()?.iter().map(path).collect::<Option<_>>()?,
             overlays: value["overlays"].as_array()?.iter().map(overlay).collect::<Option<_>>()?,
             files: value["files"].as_array()?.iter().map(file).collect::<Option<_>>()?,
             is_put_back: value["put_back"].as_bool()?,

@@ -57,7 +57,7 @@ fn directories(dir: BorrowedFd<'_>) -> Result<Vec<std::ffi::CString>> {
     Ok(dirs)
 }
 
-fn list(dir: BorrowedFd<'_>, mut found: impl FnMut(&CStr, bool)) -> Result<()> {
+pub(super) fn list(dir: BorrowedFd<'_>, mut found: impl FnMut(&CStr, bool)) -> Result<()> {
     let mut entries = Entries::new();
     while entries.read(dir)? {
         for (name, kind) in entries.iter() {
