@@ -107,12 +107,18 @@ pub(crate) fn carry_out(
         cancelled(());
         return Ok(Ended::killed().end.exit_code());
     }
-    let (before, outcome) =
-        attend((plan, frontend, keeping.as_ref()), descriptors, (&control, &child), masters, job.as_ref(), (before, thread))
-            .inspect_err(|_| {
-                abandon(&child);
-                cancelled(());
-            })?;
+    let (before, outcome) = attend(
+        (plan, frontend, keeping.as_ref()),
+        descriptors,
+        (&control, &child),
+        masters,
+        job.as_ref(),
+        (before, thread),
+    )
+    .inspect_err(|_| {
+        abandon(&child);
+        cancelled(());
+    })?;
     let interrupted = match (&job, &outcome) {
         (Some(job), Ok(Ended { end, signal: None, .. })) => job.ended(*end),
         _ => None,

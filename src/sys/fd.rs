@@ -156,4 +156,3 @@ pub(crate) fn path(fd: BorrowedFd<'_>) -> Result<CString> {
     let link = CString::new(format!("/proc/self/fd/{}", number(fd))).map_err(|_| Errno::EINVAL)?;
     super::content::read_link(&link)
 }
-

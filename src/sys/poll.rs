@@ -5,6 +5,7 @@ use nix::poll::{PollFlags, PollTimeout, poll};
 use super::{Errno, Result};
 
 use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
 
 /// A descriptor to wait for.
 pub(crate) use nix::poll::PollFd as Awaited;
@@ -18,6 +19,18 @@ pub(crate) fn readable(fd: BorrowedFd<'_>) -> Awaited<'_> {
 pub(crate) fn is_ready(fd: BorrowedFd<'_>) -> Result<bool> {
     loop {
         match poll(&mut [readable(fd)], PollTimeout::ZERO) {
+            Err(Errno::EINTR) => {}
+            result => return result.map(|ready| ready > 0),
+        }
+    }
+}
+
+/// Whether `fd` can be read, or its other end is closed, within `patience`.
+pub(crate) fn is_ready_within(fd: BorrowedFd<'_>, patience: Duration) -> Result<bool> {
+    let end = Instant::now() + patience;
+    loop {
+        let left = PollTimeout::try_from(end.saturating_duration_since(Instant::now())).unwrap_or(PollTimeout::MAX);
+        match poll(&mut [readable(fd)], left) {
             Err(Errno::EINTR) => {}
             result => return result.map(|ready| ready > 0),
         }

@@ -504,4 +504,3 @@ pub(crate) fn began(pid: i32) -> Result<u64> {
     let field = text[end + 1..].split(|&byte| byte == b' ').nth(20).ok_or(Errno::EINVAL)?;
     std::str::from_utf8(field).ok().and_then(|field| field.parse().ok()).ok_or(Errno::EINVAL)
 }
-

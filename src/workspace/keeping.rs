@@ -44,7 +44,8 @@ impl Keeping {
     pub(crate) fn begin(keep: &Keep, command: String, place: &CStr, uid: u32) -> std::result::Result<Keeping, Failed> {
         let states = || keep.stores.iter().map(|state| path_of(state.to_bytes()));
         let in_store = |errno| Failed { path: states().next().unwrap_or(Path::new("")).to_owned(), errno };
-        let store = Store::first(states(), uid).map_err(|error| in_store(error.errno.map_or(Errno::EACCES, |errno| Errno::from_raw(errno.get()))))?;
+        let store = Store::first(states(), uid)
+            .map_err(|error| in_store(error.errno.map_or(Errno::EACCES, |errno| Errno::from_raw(errno.get()))))?;
         let entry = store.begin().map_err(in_store)?;
         let mut record = Record {
             started: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64),
@@ -170,8 +171,10 @@ pub(crate) fn put_in_order(store: &Store, entry: &mut Entry, record: &mut Record
                 let why = error_text(errno as i32);
                 let path = printable(&overlay.path);
                 said.push(
-                    format!("what the box has changed in {path} is not taken over yet ({why}): the next run tries again")
-                        .into_bytes(),
+                    format!(
+                        "what the box has changed in {path} is not taken over yet ({why}): the next run tries again"
+                    )
+                    .into_bytes(),
                 );
             }
         }
@@ -253,7 +256,9 @@ fn settle_overlay(
         Ok(taken) => said.extend(lines(&overlay.path, &taken)),
         Err(Errno::E2BIG) => {
             let path = printable(&overlay.path);
-            said.push(format!("the box has left more in {path} than is looked at, so nothing is taken over").into_bytes());
+            said.push(
+                format!("the box has left more in {path} than is looked at, so nothing is taken over").into_bytes(),
+            );
         }
         Err(errno) => return Err(errno),
     }
@@ -292,7 +297,9 @@ fn put_files_back(entry: &Entry, record: &mut Record, said: &mut Vec<Vec<u8>>) -
             Err(errno) => {
                 is_done = false;
                 let why = error_text(errno as i32);
-                said.push(format!("cannot put {} back ({why}): the next run tries again", printable(path)).into_bytes());
+                said.push(
+                    format!("cannot put {} back ({why}): the next run tries again", printable(path)).into_bytes(),
+                );
             }
         }
     }

@@ -4,8 +4,8 @@ use super::args::{Args, CapChange, refuse, unknown_cap};
 use super::messages;
 use crate::error::Error;
 use crate::spec::{
-    CapSet, Conflict, DieWith, Fds, Ids, Keep, Landlock, Lifecycle, Lockdown, Namespaces, NestedUserNs, Process, Report,
-    Seccomp, Spec, Unshare, UserNs,
+    CapSet, Conflict, DieWith, Fds, Ids, Keep, Landlock, Lifecycle, Lockdown, Namespaces, NestedUserNs, Process,
+    Report, Seccomp, Spec, Unshare, UserNs,
 };
 
 /// The facts about the caller and the host that decide what the words mean.

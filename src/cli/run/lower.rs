@@ -72,7 +72,15 @@ pub(crate) fn lower(mut args: RunArgs, context: &Context<'_>) -> Result<Lowered,
     let is_alone = args.landlock == Some(LandlockTier::Only);
     let namespaces = namespaces(&args, is_alone);
     let ops = Vec::with_capacity(requests.len() + 8);
-    let mut lowering = Lowering { ops, watch: Vec::new(), settle: Vec::new(), keep: Keep::default(), unheld: Vec::new(), notes: Vec::new(), is_alone };
+    let mut lowering = Lowering {
+        ops,
+        watch: Vec::new(),
+        settle: Vec::new(),
+        keep: Keep::default(),
+        unheld: Vec::new(),
+        notes: Vec::new(),
+        is_alone,
+    };
     for (word, request) in requests.into_iter().enumerate() {
         let done = lowering.add(word, request, context, args.best_effort);
         done.map_err(|error| origin::at(args.origins.get(word), error))?;
@@ -368,8 +376,9 @@ fn environment(requests: &[EnvRequest], inherited: &[&CStr], is_apart: bool) -> 
         }
     }
     if is_apart {
-        let is_set =
-            |ops: &[EnvOp], name: &CStr| ops.iter().any(|op| matches!(op, EnvOp::Set(set, _) if set.as_c_str() == name));
+        let is_set = |ops: &[EnvOp], name: &CStr| {
+            ops.iter().any(|op| matches!(op, EnvOp::Set(set, _) if set.as_c_str() == name))
+        };
         if !is_set(&ops, c"GIT_CONFIG_COUNT") {
             let settings = [(c"gc.auto", c"0"), (c"maintenance.auto", c"false")];
             let number = |text: String| CString::new(text).unwrap_or_default();

@@ -90,7 +90,8 @@ fn prepare(line: &CommandLine, status: &mut Option<FdNumber>) -> Result<Prepared
     if is_run {
         world.put_dead_in_order().iter().for_each(|line| messages::say(line));
     }
-    let Lowered { mut spec, origins, seen, unheld, notes } = world.lowered(args, &environment, &|| world.workspace())?;
+    let Lowered { mut spec, origins, seen, unheld, notes } =
+        world.lowered(args, &environment, &|| world.workspace())?;
     if let Some(error) = messages::useless_ports(&spec, &seen) {
         return Err(error);
     }

@@ -32,6 +32,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, push_printable};
 use crate::sys::dir::Entries;
@@ -46,6 +47,8 @@ pub(crate) use record::{Copied, Overlay, Record};
 /// The largest record and the largest base, in bytes.
 const MOST: u64 = 16 << 20;
 const RECORD: &CStr = c"record.json";
+/// So long does the last process of a box take to end after its supervisor was killed, at most.
+const DYING: Duration = Duration::from_secs(2);
 /// The end of the name of an entry whose run was not put in order yet.
 const OPEN: &str = ".run";
 
@@ -220,8 +223,7 @@ impl Store {
             return Ok(Locked::Missing);
         }
         let entry = Entry { id: name.id(), is_open: name.is_open, dir };
-        // Its processes end a moment after the one that had the lock.
-        let is_alive = name.is_open && entry.read()?.is_some_and(|record| record.is_alive());
+        let is_alive = name.is_open && entry.read()?.is_some_and(|record| record.lives_on(DYING));
         Ok(if is_alive { Locked::Alive } else { Locked::Dead(entry) })
     }
 

@@ -2,13 +2,15 @@
 //! numbers.
 
 use std::ffi::OsString;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::spec::FileId;
-use crate::sys::process;
+use crate::sys::{poll, process};
 
 /// The form that is written. Another one is not read: an entry of a newer version is left to that.
 const VERSION: u64 = 1;
@@ -56,9 +58,14 @@ pub(crate) struct Copied {
 }
 
 impl Record {
-    /// Whether the first process of the box lives. While another one does, it does too (pid_namespaces(7)).
-    pub(super) fn is_alive(&self) -> bool {
-        self.first.is_some_and(|(pid, began)| process::began(pid).is_ok_and(|now| now == began))
+    /// Whether the first process of the box lives and does not end within `patience`. While another one of the box
+    /// lives, it does too (pid_namespaces(7)).
+    pub(super) fn lives_on(&self, patience: Duration) -> bool {
+        let Some((pid, began)) = self.first else { return false };
+        let Ok(process) = process::pidfd_open(pid) else { return false };
+        // Asked with the descriptor in hand: from here on it cannot be another process.
+        let is_it = process::began(pid).is_ok_and(|now| now == began);
+        is_it && !poll::is_ready_within(process.as_fd(), patience).unwrap_or(false)
     }
 
     pub(super) fn json(&self) -> String {
