@@ -87,12 +87,14 @@ impl Sandbox {
             cwd: dir.as_ref(),
             home: home.as_deref(),
             runtime_dir: runtime_dir.as_deref(),
+            is_named: false,
+            path: &host::path(),
             uid: Caller::probe().uid,
             stores: &stores,
             git_config: &GitConfig::new(home.as_deref(), config.as_deref(), &host::variable),
         };
         match workspace::find(&around).and_then(|found| found.refusal().map_or(Ok(found), Err)) {
-            Ok(Workspace { mut ops, keep, watch, settle, unheld: _, notes: _, identity: _ }) => {
+            Ok(Workspace { mut ops, keep, watch, settle, unheld: _, notes: _, above: _, identity: _ }) => {
                 self.spec.lifecycle.keep.add(keep, &mut ops);
                 self.spec.lifecycle.watch.extend(watch);
                 self.spec.lifecycle.settle.push(settle);

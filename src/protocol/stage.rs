@@ -74,7 +74,7 @@ stages! {
         /// Looking for watched name number `index` before the start.
         Watch: "cannot look for names in ", "Can't look for names in ";
         /// Making the entry in which changes are kept apart: [`super::Failure::detail`].
-        KeepApart: "cannot keep apart what the program changes", "Can't keep apart what the command changes";
+        KeepApart: "cannot keep apart what the program changes in ", "Can't keep apart what the command changes in ";
     }
     "lockdown" {
         /// `PR_SET_NO_NEW_PRIVS`.

@@ -126,6 +126,7 @@ fn what(plan: &Plan, failure: &Failure) -> Vec<u8> {
             let watched = plan.lifecycle.watch.get(failure.index as usize);
             with(words, watched.map_or(c"", |watch| &watch.dir))
         }
+        Stage::KeepApart => with(words, failure.detail.as_deref().unwrap_or_default()),
         _ => words.to_vec(),
     }
 }

@@ -238,7 +238,9 @@ impl Keep {
                 next += 1;
             }
         }
-        self.stores = more.stores;
+        if !more.stores.is_empty() {
+            self.stores = more.stores;
+        }
         self.dirs.extend(more.dirs);
         self.files.extend(more.files);
         self.writable.extend(more.writable);

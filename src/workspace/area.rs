@@ -92,7 +92,6 @@ pub(super) struct Area {
     plain: Vec<PathBuf>,
     absent: Vec<PathBuf>,
     unheld: BTreeMap<PathBuf, Unheld>,
-    pub(super) notes: Vec<String>,
     watch: BTreeMap<(PathBuf, OnAppear), Vec<Cow<'static, CStr>>>,
     /// The setting that names what is held next: its key, and its file.
     pub(super) named_by: Option<(String, Rc<Path>)>,
@@ -123,7 +122,6 @@ impl Area {
             plain,
             absent,
             unheld,
-            notes: Vec::new(),
             watch,
             named_by: None,
             reasons: BTreeMap::new(),
@@ -384,27 +382,6 @@ impl Area {
             if !self.is_region(top) {
                 self.add_region(top);
             }
-        }
-    }
-
-    /// Makes read-only what would be kept apart: there is no place for the changes.
-    pub(super) fn hold_what_is_apart(&mut self) {
-        let mut first = None;
-        for (path, access) in &mut self.mounts {
-            if matches!(access, Access::Apart { .. }) {
-                *access = Access::Read;
-                first.get_or_insert(path);
-            }
-        }
-        if let Some(path) = first {
-            let path = printable(&**path);
-            self.notes.push(format!(
-                "{path} and the like are read-only: what changes in them cannot be kept apart, neither in \
-                 $XDG_STATE_HOME nor in $XDG_RUNTIME_DIR nor in /dev/shm"
-            ));
-        }
-        for path in std::mem::take(&mut self.put_back) {
-            self.mounts.insert(path, Access::Read);
         }
     }
 

@@ -32,6 +32,8 @@ pub(super) struct Repositories<'a> {
     /// Git directories of worktrees in reach: `worktrees/NAME` in another git directory.
     worktrees: BTreeSet<PathBuf>,
     tops: BTreeSet<PathBuf>,
+    /// The top of the repository that the workspace lies below.
+    above: Option<PathBuf>,
     /// The `.git` of the repository that the workspace belongs to, once it is added.
     own: Option<PathBuf>,
 }
@@ -66,6 +68,7 @@ impl<'a> Repositories<'a> {
             dirs: BTreeMap::new(),
             worktrees: BTreeSet::new(),
             tops: BTreeSet::new(),
+            above: None,
             own: None,
         }
     }
@@ -85,18 +88,13 @@ impl<'a> Repositories<'a> {
         if cwd.iter().any(|part| names::is_like(part.as_bytes(), b".git")) {
             return Err(inside(cwd));
         }
-        for dir in cwd.ancestors() {
-            // A repository that spans the home directory must not be shown to every project in it.
-            if self.limits.refusal(dir).is_some() {
-                break;
-            }
-            let dot_git = dir.join(".git");
-            if let Ok(about) = fs::symlink_metadata(&dot_git)
-                && (!about.is_dir() || is_git_dir(&dot_git))
-            {
-                // git does not obey another user's repository either (safe.directory).
-                if dir == cwd || about.uid() == self.around.uid {
-                    self.add_own(area, cwd, dir, about.is_dir());
+        let mut dirs = cwd.ancestors().take_while(|dir| self.around.is_named || self.limits.refusal(dir).is_none());
+        for dir in dirs.by_ref() {
+            if let Some(is_dir) = dot_git(dir) {
+                if dir == cwd {
+                    self.add_own(area, dir, is_dir);
+                } else {
+                    self.above = Some(dir.to_owned());
                 }
                 break;
             }
@@ -105,17 +103,19 @@ impl<'a> Repositories<'a> {
                     return Err(inside(cwd));
                 }
                 self.dirs.insert(cwd.to_owned(), BTreeSet::new());
-                return Ok(());
+                break;
             }
         }
         Ok(())
     }
 
+    /// The top of the repository that the directory lies in, which is not shown.
+    pub(super) fn take_above(&mut self) -> Option<PathBuf> {
+        self.above.take()
+    }
+
     /// `is_dir` says that its `.git` is a directory and not a link.
-    fn add_own(&mut self, area: &mut Area, cwd: &Path, top: &Path, is_dir: bool) {
-        if top != cwd {
-            area.show(top);
-        }
+    fn add_own(&mut self, area: &mut Area, top: &Path, is_dir: bool) {
         let dot_git = top.join(".git");
         if is_dir {
             self.add_top(area, top);
@@ -365,6 +365,18 @@ fn hold_targets(area: &mut Area, git_dir: &Path) {
     for link in links.chain([git_dir.join("logs/refs")].into_iter().filter(|path| path.is_symlink())) {
         area.hold(&link, Missing::Ignore);
     }
+}
+
+/// Whether `dir` is the top of a work tree: whether its `.git` is a directory. `None` if it is none.
+pub(super) fn dot_git(dir: &Path) -> Option<bool> {
+    let dot_git = dir.join(".git");
+    let about = fs::symlink_metadata(&dot_git).ok()?;
+    (!about.is_dir() || is_git_dir(&dot_git)).then(|| about.is_dir())
+}
+
+/// The top of the repository that `dir` lies in, as git finds it.
+pub(crate) fn top_of(dir: &Path) -> Option<&Path> {
+    dir.ancestors().find(|dir| dot_git(dir).is_some())
 }
 
 fn inside(cwd: &Path) -> Error {

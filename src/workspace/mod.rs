@@ -78,14 +78,15 @@ mod walk;
 
 use std::path::{Component, Path, PathBuf};
 
-use crate::error::{Error, ErrorKind, push_printable};
+use crate::error::{Error, ErrorKind, printable, push_printable};
 use crate::spec::Settle;
 use crate::sys::io_error_text;
 use crate::sys::stat::{self, Stat};
 use area::Area;
 use bounds::{BOUNDS, Bounds, Budget};
 pub(crate) use common::GitConfig;
-use files::{c_path, id_of};
+use files::{c_path, id_of, path_of};
+pub(crate) use git::top_of;
 pub(crate) use identity::identity;
 pub(crate) use model::{Surroundings, Unheld, Workspace};
 pub(crate) use names::folded as folded_name;
@@ -127,13 +128,20 @@ fn find_within(around: &Surroundings<'_>, bounds: Bounds) -> Result<Workspace, E
         Error::new(ErrorKind::Failed, message)
     };
     let (cwd, about) = without_links(around.cwd).map_err(failed)?;
-    if !about.is_dir() {
+    if !about.is_dir() && !around.is_named {
         return Err(failed(std::io::ErrorKind::NotADirectory.into()));
     }
     let here = (about.device, about.inode);
     let limits = refuse::Limits::new(around);
-    if let Some(reason) = limits.refusal(&cwd).or_else(|| limits.refusal_of_place(here)) {
+    if around.is_named {
+        if !about.is_dir() || refuse::is_obeyed(&cwd) {
+            // The user has named it, and so it is live.
+            return Ok(Workspace::default());
+        }
+    } else if let Some(reason) = limits.refusal(&cwd).or_else(|| limits.refusal_of_place(here)) {
         return Err(refuse::error(&cwd, reason));
+    } else if let Some(error) = refuse::protected(&cwd, around) {
+        return Err(error);
     }
     let mut area = Area::new(&cwd, id_of(about), around.uid, Budget::new(bounds));
     let mut repositories = git::Repositories::new(around, &limits);
@@ -154,10 +162,24 @@ fn find_within(around: &Surroundings<'_>, bounds: Bounds) -> Result<Workspace, E
     if let Some(error) = area.budget.error(&cwd) {
         return Err(error);
     }
-    if !around.stores.iter().any(|store| kept::Store::may_hold_changes(store, around.uid)) {
-        area.hold_what_is_apart();
-    }
+    let above = repositories.take_above();
     let mut found = area.finish(Settle { names, ..Settle::default() }).map_err(failed)?;
-    found.keep.stores = around.stores.iter().map(|store| c_path(store)).collect();
+    found.above = above;
+    if around.is_named {
+        // The user's word shows it already.
+        let place = c_path(&cwd);
+        found.ops.retain(|op| op.dest() != Some(&place));
+    }
+    if let Some(dir) = found.keep.dirs.first().map(|dir| &dir.path).or(found.keep.files.first()) {
+        found.keep.stores = around.stores.iter().map(|store| c_path(store)).collect();
+        if !around.stores.iter().any(|store| kept::Store::may_hold_changes(store, around.uid)) {
+            let note = format!(
+                "{} and the like are read-only: there is no place to keep apart what changes in them, neither in \
+                 $XDG_STATE_HOME nor in $XDG_RUNTIME_DIR nor in /dev/shm",
+                printable(path_of(dir.to_bytes()))
+            );
+            return Ok(Workspace { notes: vec![note], ..found.read_only_instead() });
+        }
+    }
     Ok(found)
 }

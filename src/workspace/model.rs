@@ -1,11 +1,12 @@
 //! What a look at a workspace begins with, and what it comes to.
 
 use std::borrow::Cow;
+use std::ffi::{CStr, CString};
 use std::path::{Path, PathBuf};
 
 use super::common::GitConfig;
 use crate::error::{Error, ErrorKind, push_printable};
-use crate::spec::{FsOp, Keep, Settle, Watch};
+use crate::spec::{BindFlags, FsOp, Keep, OverlayKind, Settle, Source, Watch};
 
 /// The directory that the user works in, and what belongs to the user.
 #[derive(Debug, Clone, Copy)]
@@ -14,6 +15,10 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) cwd: &'a Path,
     /// `$HOME`, if it is set.
     pub(crate) home: Option<&'a Path>,
+    /// Whether the user has named the directory as one to be writable. Otherwise it is the one that the user is in.
+    pub(crate) is_named: bool,
+    /// The directories of `$PATH`.
+    pub(crate) path: &'a [PathBuf],
     /// `$XDG_RUNTIME_DIR`, if it is set.
     pub(crate) runtime_dir: Option<&'a Path>,
     /// The user's id.
@@ -40,6 +45,8 @@ pub(crate) struct Workspace {
     pub(crate) unheld: Vec<Unheld>,
     /// What the user must know about how something is held.
     pub(crate) notes: Vec<String>,
+    /// The top of the repository that the directory lies in, which is not shown.
+    pub(crate) above: Option<PathBuf>,
     /// Names that do not exist yet and are looked for afterwards.
     pub(crate) watch: Vec<Watch>,
     /// What to put in order afterwards.
@@ -75,6 +82,39 @@ impl Unheld {
 }
 
 impl Workspace {
+    /// The same with everything read-only that would be kept apart.
+    pub(crate) fn read_only_instead(mut self) -> Workspace {
+        let bind = |path: &CString| FsOp::Bind {
+            source: Source::Real(path.clone()),
+            dest: path.clone(),
+            flags: BindFlags { read_only: true, devices: false, optional: false },
+        };
+        for op in &mut self.ops {
+            if let FsOp::Overlay { kind: OverlayKind::Apart { .. }, dest, .. } = op {
+                *op = bind(dest);
+            }
+        }
+        self.ops.extend(self.keep.files.iter().map(bind));
+        self.keep = Keep::default();
+        self
+    }
+
+    /// The same where the directory `place` of the host is shown at `dest`.
+    pub(crate) fn shown_at(mut self, place: &CStr, dest: &CStr) -> Workspace {
+        if place == dest {
+            return self;
+        }
+        for op in &mut self.ops {
+            let Some(at) = op.dest_mut() else { continue };
+            let Some(rest) = at.to_bytes().strip_prefix(place.to_bytes()) else { continue };
+            if rest.is_empty() || rest.starts_with(b"/") {
+                // Both are C strings, so there is no NUL.
+                *at = CString::new([dest.to_bytes(), rest].concat()).unwrap_or_default();
+            }
+        }
+        self
+    }
+
     /// The error about the first unheld file that stops the run, if there is one.
     pub(crate) fn refusal(&self) -> Option<Error> {
         let mut stopping = self.unheld.iter().filter(|unheld| unheld.stops);

@@ -11,6 +11,7 @@ use std::path::{Component, Path, PathBuf};
 use super::files::c_path;
 use super::model::Surroundings;
 use super::users::recorded_home;
+use super::{git, git_dir, names, obeyed};
 use crate::error::{Advice, Error, ErrorKind, push_printable};
 use crate::sys::dir::Entries;
 use crate::sys::mount::AT_FDCWD;
@@ -159,6 +160,57 @@ impl Links {
         };
         places.iter().map(Path::new).filter(move |place| may_lead_on(place))
     }
+}
+
+/// Directories of the home that programs of the host obey as a whole, and why.
+const OF_HOME: [(&str, &str); 5] = [
+    (".ssh", "ssh obeys what is in it"),
+    (".gnupg", "gpg obeys what is in it"),
+    (".local/bin", "shells take programs from it"),
+    (".config/autostart", "what is in it is started when you log in"),
+    (".config/systemd", "systemd starts what is in it"),
+];
+
+/// Returns the error for a directory that the host obeys, or that lies in one. A repository in one is a project of its
+/// own, as those are that agents make in their own directories (`.claude/worktrees`).
+pub(super) fn protected(dir: &Path, around: &Surroundings<'_>) -> Option<Error> {
+    let home = around.home.and_then(|home| home.canonicalize().ok());
+    let of_home = |(name, why): &(&str, &'static str)| {
+        let place = home.as_ref()?.join(name);
+        dir.starts_with(&place).then_some((place, *why))
+    };
+    let in_table = || {
+        let place = obeyed_around(dir)?;
+        Some((place.to_owned(), obeyed::row(place)?.by))
+    };
+    let in_path = || around.path.iter().any(|place| place == dir).then(|| (dir.to_owned(), "your PATH has it"));
+    let (place, why) = OF_HOME.iter().find_map(of_home).or_else(in_table).or_else(in_path)?;
+    let mut message = b"Refusing to let the program write ".to_vec();
+    push_printable(&mut message, dir);
+    message.extend_from_slice(b": the host obeys what is in ");
+    push_printable(&mut message, &place);
+    message.extend_from_slice(format!(" ({why})").as_bytes());
+    let hint = format!("if the program is to change it: --profile base --rw {}", crate::error::quoted(dir));
+    Some(Error::new(ErrorKind::Unsafe, message).with_hint(Some(hint)))
+}
+
+/// Whether `dir` is a thing that the host obeys, or lies in one: a git directory, or a directory of the table.
+pub(super) fn is_obeyed(dir: &Path) -> bool {
+    let is_gits = |part: &OsStr| names::is_like(part.as_bytes(), b".git");
+    dir.iter().any(is_gits) || dir.ancestors().any(git_dir::is_git_dir) || obeyed_around(dir).is_some()
+}
+
+/// The nearest directory of the table that `dir` is or lies in, with no repository between them.
+fn obeyed_around(dir: &Path) -> Option<&Path> {
+    for place in dir.ancestors() {
+        if obeyed::row(place).is_some_and(|row| row.kind == obeyed::Kind::Dir) {
+            return Some(place);
+        }
+        if git::dot_git(place).is_some() {
+            return None;
+        }
+    }
+    None
 }
 
 /// The error for a directory that may not be the workspace.

@@ -150,6 +150,7 @@ fn what(plan: &Plan, failure: &Failure, out: &mut Vec<u8>) -> Reason {
         Stage::SwitchGid => with_number(out, words, plan.ids.switch.gid),
         Stage::OpenLock | Stage::TakeLock => with_path(out, words, lock_file(plan, failure)),
         Stage::Watch => with_path(out, words, watched(plan, failure)),
+        Stage::KeepApart => with_path(out, words, failure.detail.as_deref().unwrap_or_default()),
         Stage::Chdir => with_path(out, words, plan.program.cwd.first()),
         Stage::Exec => with_path(out, words, &plan.program.exec.command),
         Stage::UserNsNotDisabled | Stage::FilterLength => with_text(out, words),

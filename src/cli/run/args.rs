@@ -46,6 +46,8 @@ pub(crate) struct RunArgs {
     pub connect_tcp: Option<Vec<u16>>,
     /// TCP ports that the program may bind to; `None` if no option says.
     pub bind_tcp: Option<Vec<u16>>,
+    /// The whole repository is the workspace.
+    pub repo: bool,
     /// Allow user namespaces inside.
     pub allow_userns: bool,
     /// Start in a new session.

@@ -61,7 +61,7 @@ impl<'a> Desk<'a> {
             // Without a command, only the profile is checked, not the current directory. The spec needs some command.
             self.lower(name, vec![c"true".into()], &|_| Ok(Workspace::default()))
         };
-        let Lowered { mut spec, origins, seen, unheld: _, notes: _ } = lowered?;
+        let Lowered { mut spec, origins, seen, unheld: _, notes: _, above: _ } = lowered?;
         if !is_started {
             self.guard_project(name, &spec, &origins)?;
         }
@@ -105,8 +105,9 @@ impl<'a> Desk<'a> {
         name: &CStr,
         command: Vec<CString>,
     ) -> Result<(Spec, impl Frontend + use<>), Error> {
-        let Lowered { spec, origins, seen, unheld: _, notes: _ } = self.lower(name, command, &World::workspace)?;
-        Ok((spec, Native { origins, seen, status: None, is_quiet: false }))
+        let Lowered { spec, origins, seen, unheld: _, notes: _, above: _ } =
+            self.lower(name, command, &World::workspace)?;
+        Ok((spec, Native { origins, seen, status: None, is_quiet: false, above: None }))
     }
 
     /// What `--landlock only --best-effort` makes of it.

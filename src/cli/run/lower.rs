@@ -2,6 +2,7 @@
 //! of the host comes in [`Context`].
 
 use std::ffi::{CStr, CString};
+use std::path::PathBuf;
 
 use super::args::{EnvRequest, Request, RunArgs, overlay};
 use super::footprint::{self, HostEntry};
@@ -29,6 +30,9 @@ pub(crate) struct Context<'a> {
     pub look: &'a dyn Fn(&CStr) -> Result<HostEntry, Error>,
     /// Finds out what the current directory needs as a workspace.
     pub workspace: &'a dyn Fn() -> Result<Workspace, Error>,
+    /// Finds out what a place needs that a word makes writable, and where it is without links. `None` if it needs
+    /// nothing.
+    pub place: &'a dyn Fn(&CStr) -> Result<Option<(CString, Workspace)>, Error>,
     /// Reads the file of a seccomp profile.
     pub read: &'a dyn Fn(&CStr) -> Result<Vec<u8>, Error>,
 }
@@ -56,6 +60,8 @@ pub(crate) struct Lowered {
     pub unheld: Vec<Unheld>,
     /// What the user must know about how something is protected.
     pub notes: Vec<String>,
+    /// The top of the repository that the workspace lies below, which is not shown.
+    pub above: Option<PathBuf>,
 }
 
 /// The [`Op::word`] of an operation that no word asked for.
@@ -79,13 +85,14 @@ pub(crate) fn lower(mut args: RunArgs, context: &Context<'_>) -> Result<Lowered,
         keep: Keep::default(),
         unheld: Vec::new(),
         notes: Vec::new(),
+        above: None,
         is_alone,
     };
     for (word, request) in requests.into_iter().enumerate() {
         let done = lowering.add(word, request, context, args.best_effort);
         done.map_err(|error| origin::at(args.origins.get(word), error))?;
     }
-    let Lowering { mut ops, watch, settle, keep, unheld, notes, is_alone: _ } = lowering;
+    let Lowering { mut ops, watch, settle, keep, unheld, notes, above, is_alone: _ } = lowering;
     if let Some(error) = hidden(&ops, &args.origins) {
         return Err(error);
     }
@@ -154,7 +161,7 @@ pub(crate) fn lower(mut args: RunArgs, context: &Context<'_>) -> Result<Lowered,
         best_effort: args.best_effort,
         one_tmpfs: true,
     };
-    Ok(Lowered { spec, origins, seen: args.seen, unheld, notes })
+    Ok(Lowered { spec, origins, seen: args.seen, unheld, notes, above })
 }
 
 /// The namespaces of the sandbox. With Landlock alone (`is_alone`), Landlock rules for signals and tracing take the
@@ -228,6 +235,7 @@ struct Lowering {
     keep: Keep,
     unheld: Vec<Unheld>,
     notes: Vec<String>,
+    above: Option<PathBuf>,
     /// `--landlock only`: no mount namespace, so no root of its own.
     is_alone: bool,
 }
@@ -256,27 +264,45 @@ impl Lowering {
             },
             Request::Workspace => {
                 let found = (context.workspace)()?;
-                if let Some(refusal) = found.refusal().filter(|_| !best_effort) {
-                    return Err(refusal);
-                }
-                let Workspace { identity, mut ops, keep, unheld, notes, watch, settle } = found;
-                self.notes.extend(notes);
-                self.keep.add(keep, &mut ops);
-                // Only where the sandbox has a tmpfs. Anywhere else this would write to the host.
-                for fs in identity {
-                    let fs = with_absolute_dest(fs, context)?;
-                    if self.is_own(fs.dest()) {
-                        self.ops.push(Op::new(fs, word));
-                    }
-                }
-                self.ops.extend(ops.into_iter().map(|fs| Op::new(fs, word)));
-                self.watch.extend(watch);
-                self.settle.push(settle);
-                self.unheld.extend(unheld);
-                return Ok(());
+                self.above = found.above.clone();
+                return self.add_found(word, found, best_effort, context);
             }
         };
+        let place = match &fs {
+            FsOp::Bind { source: Source::Path(source), dest, flags } if !flags.read_only && !flags.devices => {
+                (context.place)(source)?.map(|(real, found)| found.shown_at(&real, dest))
+            }
+            _ => None,
+        };
         self.ops.push(Op::new(fs, word));
+        place.map_or(Ok(()), |found| self.add_found(word, found, best_effort, context))
+    }
+
+    fn add_found(
+        &mut self,
+        word: usize,
+        found: Workspace,
+        best_effort: bool,
+        context: &Context<'_>,
+    ) -> Result<(), Error> {
+        if let Some(refusal) = found.refusal().filter(|_| !best_effort) {
+            return Err(refusal);
+        }
+        let found = if self.is_alone { found.read_only_instead() } else { found };
+        let Workspace { identity, mut ops, keep, unheld, notes, above: _, watch, settle } = found;
+        self.notes.extend(notes);
+        self.keep.add(keep, &mut ops);
+        // Only where the sandbox has a tmpfs. Anywhere else this would write to the host.
+        for fs in identity {
+            let fs = with_absolute_dest(fs, context)?;
+            if self.is_own(fs.dest()) {
+                self.ops.push(Op::new(fs, word));
+            }
+        }
+        self.ops.extend(ops.into_iter().map(|fs| Op::new(fs, word)));
+        self.watch.extend(watch);
+        self.settle.push(settle);
+        self.unheld.extend(unheld);
         Ok(())
     }
 

@@ -4,14 +4,14 @@
 use std::ffi::OsStr;
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::advice;
 use super::lint;
 use super::origin::{Origin, at, last, placed};
 use super::terms::TERMS;
 use crate::cli::console;
-use crate::error::{Error, ErrorKind, printable_json};
+use crate::error::{Error, ErrorKind, printable_json, push_printable};
 use crate::plan::Plan;
 use crate::protocol::{Act, Failure, Stage};
 use crate::report;
@@ -29,6 +29,8 @@ pub(super) struct Native {
     pub(super) status: Option<FdNumber>,
     /// Notes are not wanted.
     pub(super) is_quiet: bool,
+    /// The top of the repository that the workspace lies below, which is not shown.
+    pub(super) above: Option<PathBuf>,
 }
 
 impl Frontend for Native {
@@ -104,6 +106,16 @@ impl Frontend for Native {
 }
 
 impl Native {
+    /// Says after a run that failed where more of the project is.
+    pub(super) fn hint_at_repository(&self) {
+        if let Some(top) = self.above.as_ref().filter(|_| !self.is_quiet) {
+            let mut line = b"note: a repository lies above, in ".to_vec();
+            push_printable(&mut line, top);
+            line.extend_from_slice(b": --repo shows it");
+            say(&line);
+        }
+    }
+
     /// A hint for a missing file of the host, in terms of the option that names it.
     fn missing(&self, plan: &Plan, failure: &Failure) -> Option<String> {
         if (failure.stage, failure.act, failure.errno) != (Stage::Op, Act::Source, Errno::ENOENT as i32) {

@@ -90,7 +90,7 @@ fn prepare(line: &CommandLine, status: &mut Option<FdNumber>) -> Result<Prepared
     if is_run {
         world.put_dead_in_order().iter().for_each(|line| messages::say(line));
     }
-    let Lowered { mut spec, origins, seen, unheld, notes } =
+    let Lowered { mut spec, origins, seen, unheld, notes, above } =
         world.lowered(args, &environment, &|| world.workspace())?;
     if let Some(error) = messages::useless_ports(&spec, &seen) {
         return Err(error);
@@ -112,7 +112,7 @@ fn prepare(line: &CommandLine, status: &mut Option<FdNumber>) -> Result<Prepared
         return console::print(text, 0).map(Prepared::Done);
     }
     let program = line.words().first().copied().unwrap_or_default().to_owned();
-    let mut frontend = Native { origins, seen, status: spec.report.json_status_fd, is_quiet };
+    let mut frontend = Native { origins, seen, status: spec.report.json_status_fd, is_quiet, above };
     let (host, descriptors) = Host::probe(world.caller, &spec, &program, &environment)?;
     frontend.status = frontend.status.filter(|fd| host.descriptors.contains(fd));
     let mut plan = plan::plan(spec, host).map_err(|error| frontend.refusal(error))?;
@@ -153,8 +153,10 @@ fn not_enforced(what: &str, why: Vec<u8>) -> Unenforced {
 
 fn carry_out(plan: &Plan, descriptors: &mut Descriptors, line: CommandLine, frontend: &Native) -> Result<u8, Error> {
     let ended = supervise::run(plan, descriptors, Some(line), frontend);
-    if let Err(error) = &ended {
-        frontend.report(&report(error));
+    match &ended {
+        Err(error) => frontend.report(&report(error)),
+        Ok(0) => {}
+        Ok(_) => frontend.hint_at_repository(),
     }
     ended
 }

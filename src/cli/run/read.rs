@@ -14,6 +14,7 @@ use super::guess;
 use super::origin::{Origin, at, refuse};
 use super::profile::Text;
 use super::table::{self, SHORT, TABLE};
+use super::value::WORKSPACE;
 use crate::cli::table::{Action, Opt, opts};
 use crate::error::{Error, ErrorKind, Part, push_printable};
 
@@ -28,6 +29,9 @@ pub(crate) trait Outside {
     /// Finds the profile called `name`. Those of `open` are being read: a name in one of them that would lead back to
     /// it means the next profile of that name, so that one's own `workspace` can build on the shipped one.
     fn profile(&mut self, name: &CStr, open: &[Rc<[u8]>]) -> Result<Text, Error>;
+
+    /// Makes the repository that the current directory lies in the workspace. Returns its top.
+    fn repository(&mut self) -> Result<CString, Error>;
 }
 
 /// What a valid command line asks for.
@@ -64,6 +68,18 @@ pub(crate) fn command_line(args: &mut RunArgs, words: &[&CStr], outside: &mut dy
     match read? {
         Parsed::Complete => told?,
         asked => return Ok(asked),
+    }
+    let (whole, items): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| item.opt.name == "--repo");
+    if let Some(item) = whole.into_iter().last() {
+        // Before any line of a profile is read: some count from the workspace.
+        let top = reader.outside.repository().map_err(|error| at(Some(&item.origin), error))?;
+        reader
+            .args
+            .variables
+            .iter_mut()
+            .filter(|(name, _)| *name == WORKSPACE)
+            .for_each(|(_, value)| *value = top.clone());
+        reader.set(item)?;
     }
     if !items.iter().any(|item| matches!(item.opt.action, Action::Splice)) {
         let default = reader.outside.profile(DEFAULT_PROFILE, &[])?;

@@ -110,9 +110,19 @@ const HOST: &[Opt] = &[
         &[],
         Flag(|args| args.add(Request::Workspace)),
         "Show the current directory, writable, and start there",
-        "Inside a Git repository what `git commit` needs is writable too, and hooks, configuration and other files that \
-         would be executed outside later are read-only. Refused in /, in the home directory, above it, and in \
-         directories of the system.",
+        "What the program changes in git directories, and in what is obeyed outside later, does not reach the host while \
+         it runs. When it ends, commits and the like are taken over, and the rest is kept apart: see `pinfold kept`. \
+         Nothing above the directory is shown. Refused in /, in the home directory, above it, and in directories of \
+         the system and of those that programs obey.",
+    )
+    .reach(Reach::Writes),
+    Opt::new(
+        "--repo",
+        &[],
+        Flag(|args| args.repo = true),
+        "Take the whole git repository around as the workspace",
+        "The program starts in the current directory all the same. Without this, a directory inside of a repository is \
+         shown without the rest and without .git.",
     )
     .reach(Reach::Writes),
     Opt::new(
@@ -479,8 +489,17 @@ const GENERAL: &[Opt] = &[
 ];
 
 /// Options that a profile cannot have: they make sense only for one run, typed by a person.
-pub(crate) const ONLY_TYPED: &[&str] =
-    &["--dry-run", "--print-bwrap", "--json-status-fd", "--keep-fd", "--verbose", "--quiet", "--version", "--help"];
+pub(crate) const ONLY_TYPED: &[&str] = &[
+    "--repo",
+    "--dry-run",
+    "--print-bwrap",
+    "--json-status-fd",
+    "--keep-fd",
+    "--verbose",
+    "--quiet",
+    "--version",
+    "--help",
+];
 
 /// Returns the error if an option cannot be in a profile.
 pub(super) fn not_in_a_profile(name: &str) -> Option<Error> {

@@ -51,6 +51,8 @@ fn socket_name(directory: &[u8], name: &[u8]) -> Vec<u8> {
 pub(super) struct World {
     /// The current directory, without links.
     pub(super) cwd: Option<CString>,
+    /// The top of the repository, if that is to be the workspace (`--repo`).
+    pub(super) top: Option<CString>,
     /// The values of `${…}` in profiles.
     pub(super) variables: Vec<(&'static str, CString)>,
     pub(super) library: Library,
@@ -102,6 +104,7 @@ impl World {
         let directory = cwd.as_deref().map(path_of);
         World {
             cwd,
+            top: None,
             // The values come from C strings, so there is no NUL.
             variables: variables.map(|(name, value)| (name, CString::new(value).unwrap_or_default())).to_vec(),
             library: Library::new(library.as_deref(), directory, caller),
@@ -117,22 +120,39 @@ impl World {
 
     /// Finds out what the current directory needs as a workspace.
     pub(super) fn workspace(&self) -> Result<Workspace, Error> {
-        let Some(cwd) = &self.cwd else {
+        let Some(place) = self.top.as_ref().or(self.cwd.as_ref()) else {
             return Err(Error::new(ErrorKind::Failed, "the current directory is gone, and so is the workspace"));
         };
+        let found = self.place_at(&path_of(place), false)?;
         let known =
             |name: &str| self.variables.iter().find(|(known, _)| *known == name).map(|(_, value)| path_of(value));
         let [home, config] = ["HOME", "XDG_CONFIG_HOME"].map(known);
-        let found = workspace::find(&Surroundings {
-            cwd: &path_of(cwd),
-            home: home.as_deref(),
+        let identity = home.zip(config).map(|(home, config)| workspace::identity(&home, &config));
+        Ok(Workspace { identity: identity.unwrap_or_default(), ..found })
+    }
+
+    /// Finds out what the directory `source` needs that a word makes writable. `None` if it does not exist.
+    fn place(&self, source: &CStr) -> Result<Option<(CString, Workspace)>, Error> {
+        let place = self.absolute(&path_of(source));
+        // Whoever opens it says why it cannot be.
+        let Ok(place) = place.canonicalize() else { return Ok(None) };
+        let found = self.place_at(&place, true)?;
+        Ok(Some((CString::new(place.into_os_string().into_vec()).unwrap_or_default(), found)))
+    }
+
+    fn place_at(&self, cwd: &Path, is_named: bool) -> Result<Workspace, Error> {
+        let known =
+            |name: &str| self.variables.iter().find(|(known, _)| *known == name).map(|(_, value)| path_of(value));
+        workspace::find(&Surroundings {
+            cwd,
+            home: known("HOME").as_deref(),
+            is_named,
+            path: &host::path(),
             runtime_dir: known("XDG_RUNTIME_DIR").as_deref(),
             uid: self.caller.uid,
             stores: &self.stores(),
             git_config: &self.git_config,
-        })?;
-        let identity = home.zip(config).map(|(home, config)| workspace::identity(&home, &config));
-        Ok(Workspace { identity: identity.unwrap_or_default(), ..found })
+        })
     }
 
     /// The directories in which changes may be kept apart.
@@ -163,6 +183,7 @@ impl World {
             environment,
             look: &look,
             workspace,
+            place: &|source| self.place(source),
             read: &read_file,
         };
         let mut lowered = lower::lower(args, &context)?;
@@ -214,9 +235,10 @@ impl World {
     /// here are the ones that are opened later.
     pub(super) fn guard_links(&self, spec: &mut Spec, origins: &[Origin]) -> Result<(), Error> {
         let cwd = self.cwd.as_deref().map(path_of);
+        let top = self.top.as_deref().map(path_of).or_else(|| cwd.clone());
         let home = self.variables.iter().find(|(name, _)| *name == "HOME").map(|(_, home)| path_of(home));
         let is_project = |cwd: &&PathBuf| !home.is_some_and(|home| home.starts_with(cwd));
-        let project = cwd.as_ref().filter(is_project).map(|cwd| Place { path: cwd.clone(), op: None });
+        let project = top.as_ref().filter(is_project).map(|top| Place { path: top.clone(), op: None });
         let place = |(index, op)| writable_source(op).map(|path| Place { path, op: Some(index) });
         let places: Vec<Place> = project.into_iter().chain(spec.ops.iter().enumerate().filter_map(place)).collect();
         links::guard(&mut spec.ops, origins, cwd.as_deref(), &places)
@@ -270,6 +292,22 @@ impl World {
 }
 
 impl Outside for World {
+    fn repository(&mut self) -> Result<CString, Error> {
+        let Some(cwd) = &self.cwd else {
+            return Err(Error::new(ErrorKind::Failed, "the current directory is gone, and so is the repository"));
+        };
+        let here = path_of(cwd);
+        let Some(top) = workspace::top_of(&here) else {
+            let error = Error::new(ErrorKind::Invalid, "the current directory lies in no git repository");
+            return Err(
+                error.with_hint(Some("without this option the current directory itself is the workspace".into()))
+            );
+        };
+        let top = CString::new(top.as_os_str().as_bytes()).unwrap_or_default();
+        self.top = Some(top.clone());
+        Ok(top)
+    }
+
     fn profile(&mut self, name: &CStr, open: &[Rc<[u8]>]) -> Result<Text, Error> {
         self.library.find(name, open)
     }

@@ -53,7 +53,7 @@ impl Area {
             Watch { dir: c_path(&dir), names, reasons, on_appear }
         });
         let unheld = self.unheld.into_values().collect();
-        Ok(Workspace { ops, keep, unheld, notes: self.notes, watch: watch.collect(), settle, ..Workspace::default() })
+        Ok(Workspace { ops, keep, unheld, watch: watch.collect(), settle, ..Workspace::default() })
     }
 
     /// What to put in order afterwards: everything writable except what is held. `found` holds the rest.
