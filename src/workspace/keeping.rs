@@ -185,7 +185,7 @@ pub(crate) fn put_in_order(store: &Store, entry: &mut Entry, record: &mut Record
         Ok((left, _)) if left.is_empty() && is_done => store.remove(entry),
         Ok((left, is_all)) => {
             if !left.is_empty() {
-                said.push(kept_line(&entry.id, left.iter().map(|item| &*item.path), left.len(), *is_all));
+                said.push(kept_line(&entry.id, &record.place, left.iter().map(|item| &*item.path), *is_all));
             }
             if is_done { store.close(entry) } else { Ok(()) }
         }
@@ -198,10 +198,11 @@ pub(crate) fn put_in_order(store: &Store, entry: &mut Entry, record: &mut Record
     said
 }
 
-fn kept_line<'p>(id: &str, paths: impl Iterator<Item = &'p Path>, count: usize, is_all: bool) -> Vec<u8> {
+fn kept_line<'p>(id: &str, place: &Path, paths: impl ExactSizeIterator<Item = &'p Path>, is_all: bool) -> Vec<u8> {
+    let count = paths.len();
     let mut line = b"not taken over, kept as ".to_vec();
     line.extend_from_slice(format!("{id}: ").as_bytes());
-    let names: Vec<String> = paths.take(MOST_NAMED).map(|path| printable(path)).collect();
+    let names: Vec<String> = paths.take(MOST_NAMED).map(|path| shown(path, place)).collect();
     line.extend_from_slice(names.join(", ").as_bytes());
     match count.saturating_sub(MOST_NAMED) {
         0 => {}
@@ -209,6 +210,11 @@ fn kept_line<'p>(id: &str, paths: impl Iterator<Item = &'p Path>, count: usize, 
     }
     line.extend_from_slice(format!(" (pinfold kept diff {id})").as_bytes());
     line
+}
+
+/// A path as the user knows it who is in `place`, in printable characters.
+fn shown(path: &Path, place: &Path) -> String {
+    printable(path.strip_prefix(place).unwrap_or(path))
 }
 
 /// Opens the directory of an overlay, if it is still the one that the box began with.
@@ -289,10 +295,13 @@ fn put_files_back(entry: &Entry, record: &mut Record, said: &mut Vec<Vec<u8>>) -
         let path = &record.files[n].path;
         match outcome {
             Ok(Outcome::Same | Outcome::Own) => {}
-            Ok(Outcome::PutBack | Outcome::Restored) => back.push(printable(path)),
+            Ok(Outcome::PutBack | Outcome::Restored) => back.push(shown(path, &record.place)),
             Ok(Outcome::SetAside(aside)) => {
                 let aside = printable(path_of(aside.to_bytes()));
-                said.push(format!("{} is as before; what stood there is {aside} now", printable(path)).into_bytes());
+                said.push(
+                    format!("{} is as before; what stood there is {aside} now", shown(path, &record.place))
+                        .into_bytes(),
+                );
             }
             Err(errno) => {
                 is_done = false;
