@@ -204,7 +204,7 @@ fn read(entry: &Entry) -> Result<Content, Error> {
         return Err(Error::new(ErrorKind::Failed, "it has no record that this version understands"));
     };
     let mut said = Vec::new();
-    for (n, outcome) in put_back::restore_all(entry, &mut record).map_err(unread)? {
+    for (n, outcome) in put_back::restore_all(entry, &mut record, &|_, _| false).map_err(unread)? {
         let why = match &outcome {
             Ok(Outcome::Same | Outcome::Own) => continue,
             Ok(Outcome::PutBack | Outcome::Restored) => "put back: ".to_owned(),

@@ -5,15 +5,17 @@
 //! put back ([`put_back`]). What is left, the user may look at, take over or drop: `pinfold kept`.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::files::{c_path, id_of, path_of};
 use super::kept::put_back::{self, Outcome};
-use super::kept::{Entry, Overlay, Record, Store, items, same};
+use super::kept::take::{contents, take};
+use super::kept::{Entry, Item, Overlay, Record, Store, What, items, same};
 use super::takeover::{self, Base, Bounds, Git, Job, RunBox, TakenOver};
 use crate::error::printable;
 use crate::spec::{FileId, Keep};
@@ -21,6 +23,9 @@ use crate::sys::{Errno, Result, error_text, fd, open, process, stat};
 
 /// How many kept files are named in a line.
 const MOST_NAMED: usize = 6;
+
+/// So many files are asked about whether they are the user's own. Each takes a few milliseconds.
+const MOST_OWN: usize = 50;
 
 /// What a run keeps apart while it lasts. Its process has the lock of the entry.
 #[derive(Debug)]
@@ -163,10 +168,10 @@ pub(crate) fn put_dead_in_order(states: &[PathBuf], uid: u32, with: &With<'_>) -
 pub(crate) fn put_in_order(store: &Store, entry: &mut Entry, record: &mut Record, with: &With<'_>) -> Vec<Vec<u8>> {
     let mut said = Vec::new();
     let mut is_done = true;
+    let git = Git::find(with.path, &record.writable);
     if entry.is_open() {
-        let git = Git::find(with.path, &record.writable);
         for (n, overlay) in record.overlays.iter().enumerate() {
-            if let Err(errno) = settle_overlay((entry, n), (overlay, record), (git.as_ref(), with), &mut said) {
+            if let Err(errno) = settle_overlay((entry, n), (overlay, record), (store, git.as_ref(), with), &mut said) {
                 is_done = false;
                 let why = error_text(errno as i32);
                 let path = printable(&overlay.path);
@@ -179,7 +184,12 @@ pub(crate) fn put_in_order(store: &Store, entry: &mut Entry, record: &mut Record
             }
         }
     }
-    is_done &= put_files_back(entry, record, &mut said);
+    let (made, known) = (store.made(), record.clone());
+    let is_own = |path: &Path, now: &[u8]| is_own((entry, &known), git.as_ref(), &made, (path, now)).unwrap_or(false);
+    if entry.is_open() {
+        take_own(entry, record, &is_own);
+    }
+    is_done &= put_files_back(entry, record, &is_own, &mut said);
     let left = items(entry, record);
     let closed = match &left {
         Ok((left, _)) if left.is_empty() && is_done => store.remove(entry),
@@ -229,7 +239,7 @@ fn opened(overlay: &Overlay) -> Result<OwnedFd> {
 fn settle_overlay(
     (entry, n): (&Entry, usize),
     (overlay, record): (&Overlay, &Record),
-    (git, with): (Option<&Git>, &With<'_>),
+    (store, git, with): (&Store, Option<&Git>, &With<'_>),
     said: &mut Vec<Vec<u8>>,
 ) -> Result<()> {
     let (upper, base) = entry.overlay(n)?;
@@ -259,7 +269,15 @@ fn settle_overlay(
         bounds: Bounds::default(),
     };
     match takeover::take_over(&job) {
-        Ok(taken) => said.extend(lines(&overlay.path, &taken)),
+        Ok(taken) => {
+            // Before anything else can say that these are the user's.
+            let made = taken.taken.iter().filter_map(|taken| match &taken.what {
+                takeover::What::Ref { new: Some(new), .. } => Some(new.clone()),
+                _ => None,
+            });
+            store.add_made(made.filter(|id| !base.has_value(id)))?;
+            said.extend(lines(&overlay.path, &taken));
+        }
         Err(Errno::E2BIG) => {
             let path = printable(&overlay.path);
             said.push(
@@ -279,9 +297,54 @@ fn lines(path: &Path, taken: &TakenOver) -> Vec<Vec<u8>> {
     said
 }
 
+/// Whether `now` is the user's own content of the file `path`. Asks only in repositories whose git directory was kept
+/// apart.
+fn is_own(
+    (entry, record): (&Entry, &Record),
+    git: Option<&Git>,
+    made: &BTreeSet<Vec<u8>>,
+    (path, now): (&Path, &[u8]),
+) -> Result<bool> {
+    let of_top = |top: &Path| {
+        let git_dir = top.join(".git");
+        record
+            .overlays
+            .iter()
+            .position(|overlay| overlay.is_git && overlay.path == git_dir)
+            .map(|n| (top.to_owned(), n))
+    };
+    let (Some(git), Some((top, n))) = (git, path.ancestors().skip(1).find_map(of_top)) else { return Ok(false) };
+    let (_, base) = entry.overlay(n)?;
+    let (Some(base), Ok(rest)) = (Base::from_bytes(&base), path.strip_prefix(&top)) else { return Ok(false) };
+    let dir = opened(&record.overlays[n])?;
+    takeover::is_own((git, dir.as_fd()), &base, made, (rest.as_os_str().as_bytes(), now))
+}
+
+/// Takes over what is the user's own in directories that are obeyed. What cannot be taken stays.
+fn take_own(entry: &Entry, record: &Record, is_own: &dyn Fn(&Path, &[u8]) -> bool) {
+    let obeyed = || record.overlays.iter().enumerate().filter(|(_, overlay)| !overlay.is_git);
+    if obeyed().next().is_none() {
+        return;
+    }
+    let Ok((items, _)) = items(entry, record) else { return };
+    let is_obeyed = |item: &&Item| obeyed().any(|(n, _)| item.is_of(n)) && item.what == What::File;
+    for item in items.iter().filter(is_obeyed).take(MOST_OWN) {
+        let Ok((Some(kept), _)) = contents(entry, item) else { continue };
+        if is_own(&item.path, &kept) && take(entry, item).is_ok() {
+            // The old content was that of another commit.
+            let _dropped = item.drop(entry).is_ok();
+        }
+    }
+}
+
 /// Puts the files back. Returns false if that must be tried again.
-fn put_files_back(entry: &Entry, record: &mut Record, said: &mut Vec<Vec<u8>>) -> bool {
-    let done = match put_back::restore_all(entry, record) {
+fn put_files_back(
+    entry: &Entry,
+    record: &mut Record,
+    is_own: &dyn Fn(&Path, &[u8]) -> bool,
+    said: &mut Vec<Vec<u8>>,
+) -> bool {
+    let done = match put_back::restore_all(entry, record, is_own) {
         Ok(done) => done,
         Err(errno) => {
             let id = &entry.id;

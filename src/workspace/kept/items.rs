@@ -10,7 +10,7 @@ use super::{Entry, Record};
 use crate::sys::dir::Entries;
 use crate::sys::open::{self, For};
 use crate::sys::stat::{self, Kind};
-use crate::sys::{Errno, Result};
+use crate::sys::{Errno, Result, make};
 
 /// How many are listed.
 const MOST: usize = 10_000;
@@ -68,6 +68,20 @@ pub(crate) fn items(entry: &Entry, record: &Record) -> Result<(Vec<Item>, bool)>
 }
 
 impl Item {
+    /// Whether it lies in overlay number `n`.
+    pub(crate) fn is_of(&self, n: usize) -> bool {
+        matches!(self.at, At::Upper(number, _) if number == n)
+    }
+
+    /// Drops it, if it is there.
+    pub(crate) fn drop(&self, entry: &Entry) -> Result<()> {
+        let (dir, name) = self.kept(entry)?;
+        match make::unlink_at(dir.as_fd(), &name) {
+            Err(Errno::ENOENT) => Ok(()),
+            done => done,
+        }
+    }
+
     /// The directory that it is kept in, and its name there.
     pub(super) fn kept(&self, entry: &Entry) -> Result<(OwnedFd, CString)> {
         match &self.at {

@@ -92,14 +92,19 @@ pub(crate) fn restore(entry: &Entry, n: usize, file: &Copied, is_own: impl Fn(&[
     Ok(Outcome::SetAside(aside))
 }
 
-/// Puts all files of an entry back, once: afterwards its user may take the new ones. Returns what became of each. If
-/// one could not be put back, the next run tries again.
-pub(crate) fn restore_all(entry: &Entry, record: &mut Record) -> Result<Vec<(usize, Result<Outcome>)>> {
+/// Puts all files of an entry back, once: afterwards its user may take the new ones. `is_own` says of a path and a
+/// content whether it is the user's own. Returns what became of each. If one could not be put back, the next run tries
+/// again.
+pub(crate) fn restore_all(
+    entry: &Entry,
+    record: &mut Record,
+    is_own: &dyn Fn(&Path, &[u8]) -> bool,
+) -> Result<Vec<(usize, Result<Outcome>)>> {
     if record.is_put_back {
         return Ok(Vec::new());
     }
     let each = record.files.iter().enumerate();
-    let done: Vec<_> = each.map(|(n, file)| (n, restore(entry, n, file, |_| false))).collect();
+    let done: Vec<_> = each.map(|(n, file)| (n, restore(entry, n, file, |now| is_own(&file.path, now)))).collect();
     record.is_put_back = done.iter().all(|(_, outcome)| outcome.is_ok());
     entry.write(record)?;
     Ok(done)

@@ -9,6 +9,7 @@ use std::os::fd::BorrowedFd;
 
 use super::entries;
 use super::form::{self, LONGEST_REF, LONGEST_SETTINGS};
+use super::refs::parse_packed;
 use super::side::{Identity, Side, join};
 use crate::sys::stat::Kind;
 use crate::sys::{Errno, Result};
@@ -67,6 +68,15 @@ impl Base {
             let is_same = side.identity(b"index").is_ok_and(|now| now.is_some() && now == unit.index);
             unit.entries = entries.filter(|_| is_same);
         }
+    }
+
+    /// Whether a ref had this value.
+    pub(crate) fn has_value(&self, id: &[u8]) -> bool {
+        let is_in = |unit: &Unit| {
+            let packed = parse_packed(unit.packed.as_deref().unwrap_or_default());
+            unit.loose.values().chain(packed.values()).any(|value| value == id)
+        };
+        self.units.values().any(is_in)
     }
 
     /// As bytes, to be kept: records of `NAME LENGTH`, a line feed, so many bytes.

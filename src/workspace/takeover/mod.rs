@@ -37,6 +37,7 @@ mod index;
 mod job;
 mod logs;
 mod objects;
+mod own;
 mod refs;
 mod settings;
 mod shape;
@@ -51,6 +52,7 @@ use crate::sys::Errno;
 pub use base::Base;
 pub use git::Git;
 pub use job::{Bounds, Job, RunBox};
+pub(crate) use own::is_own;
 pub use told::{Kept, Moved, Taken, TakenOver, What};
 
 /// Takes over what the box has left. What is not taken stays in the upper layer.

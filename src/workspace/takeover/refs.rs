@@ -27,7 +27,7 @@ struct Change {
 }
 
 /// The refs in a `packed-refs`. Lines that are none are left out: peeled tags, and what git does not write.
-fn parse_packed(text: &[u8]) -> BTreeMap<Vec<u8>, Value> {
+pub(super) fn parse_packed(text: &[u8]) -> BTreeMap<Vec<u8>, Value> {
     let lines = text.split(|&byte| byte == b'\n');
     let refs = lines.filter_map(|line| {
         let space = line.iter().position(|&byte| byte == b' ')?;
