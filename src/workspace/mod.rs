@@ -90,6 +90,7 @@ pub(crate) use git::top_of;
 pub(crate) use identity::identity;
 pub(crate) use model::{Surroundings, Unheld, Workspace};
 pub(crate) use names::folded as folded_name;
+pub(crate) use refuse::is_obeyed;
 pub(crate) use settle::{Settled, settle};
 
 /// The directories in which changes may be kept apart, the best first: that for the state of programs, and for hosts

@@ -195,7 +195,7 @@ pub(super) fn protected(dir: &Path, around: &Surroundings<'_>) -> Option<Error> 
 }
 
 /// Whether `dir` is a thing that the host obeys, or lies in one: a git directory, or a directory of the table.
-pub(super) fn is_obeyed(dir: &Path) -> bool {
+pub(crate) fn is_obeyed(dir: &Path) -> bool {
     let is_gits = |part: &OsStr| names::is_like(part.as_bytes(), b".git");
     dir.iter().any(is_gits) || dir.ancestors().any(git_dir::is_git_dir) || obeyed_around(dir).is_some()
 }

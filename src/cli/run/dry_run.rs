@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::origin::Origin;
+use super::world::is_live;
 use crate::error::{printable_json, push_printable, quoted};
 use crate::plan::{self, Plan};
 use crate::spec::path::to_os;
@@ -10,6 +11,9 @@ use crate::spec::{Fds, FsOp};
 
 /// Whether an operation will be skipped.
 type IsSkipped<'a> = &'a dyn Fn(&FsOp) -> bool;
+
+/// What is said of an operation that makes writable what the host obeys.
+const LIVE: &str = ", live: programs of the host obey what is in it";
 
 /// The plan for people.
 pub(super) fn text(plan: &Plan, origins: &[Origin], is_skipped: IsSkipped<'_>) -> String {
@@ -21,6 +25,8 @@ pub(super) fn text(plan: &Plan, origins: &[Origin], is_skipped: IsSkipped<'_>) -
         let is_skipped = is_skipped(&op.fs);
         if is_skipped {
             what.extend_from_slice(b": it does not exist");
+        } else if is_live(&op.fs) {
+            what.extend_from_slice(LIVE.as_bytes());
         }
         if let Some(origin) = origins.get(op.word) {
             what.extend_from_slice(b"  [");
@@ -58,7 +64,12 @@ pub(super) fn json(plan: &Plan, origins: &[Origin], is_skipped: IsSkipped<'_>) -
                 origin.push(&mut out);
                 lossy(&out)
             });
-            json!({ "what": lossy(&op.fs.in_words()), "from": from, "skipped": is_skipped(&op.fs) })
+            json!({
+                "what": lossy(&op.fs.in_words()),
+                "from": from,
+                "skipped": is_skipped(&op.fs),
+                "live": is_live(&op.fs),
+            })
         })
         .collect();
     let restrictions: Vec<Value> =

@@ -357,6 +357,16 @@ pub(super) fn is_skipped(op: &FsOp) -> bool {
     }
 }
 
+/// Whether an operation makes writable what programs of the host obey. Nothing of that is protected then.
+pub(super) fn is_live(op: &FsOp) -> bool {
+    match op {
+        FsOp::Bind { source: Source::Path(source), flags, .. } if !flags.read_only => {
+            path_of(source).canonicalize().is_ok_and(|place| workspace::is_obeyed(&place))
+        }
+        _ => false,
+    }
+}
+
 /// Reads a seccomp profile.
 pub(super) fn read_file(path: &CStr) -> Result<Vec<u8>, Error> {
     content::read_regular(path, LONGEST)
