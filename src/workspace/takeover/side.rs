@@ -25,14 +25,29 @@ pub(super) type Identity = (u64, i64, i64);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Side<'a>(pub(super) BorrowedFd<'a>);
 
-impl Side<'_> {
+/// The directory that holds a path.
+enum Above<'a> {
+    Here(BorrowedFd<'a>),
+    Below(OwnedFd),
+}
+
+impl AsFd for Above<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Above::Here(dir) => *dir,
+            Above::Below(dir) => dir.as_fd(),
+        }
+    }
+}
+
+impl<'a> Side<'a> {
     /// The directory that holds `path`, and the last part of `path`.
-    fn parent(self, path: &[u8]) -> Result<(OwnedFd, CString)> {
-        let (dir, name) = match path.iter().rposition(|&byte| byte == b'/') {
-            Some(slash) => (&path[..slash], &path[slash + 1..]),
-            None => (&b"."[..], path),
+    fn parent(self, path: &[u8]) -> Result<(Above<'a>, CString)> {
+        let Some(slash) = path.iter().rposition(|&byte| byte == b'/') else {
+            return Ok((Above::Here(self.0), text(path)?));
         };
-        Ok((open::without_links_at(self.0, &text(dir)?)?, text(name)?))
+        let above = open::without_links_at(self.0, &text(&path[..slash])?)?;
+        Ok((Above::Below(above), text(&path[slash + 1..])?))
     }
 
     /// Reads the regular file `path`, of `most` bytes at most. `None` if there is nothing.
