@@ -179,8 +179,10 @@ pub enum Advice {
     ShareNetwork,
     /// Use a smaller directory as the workspace.
     OneProject,
-    /// Use a workspace with less to check, or one without protection.
+    /// Use a directory with less to check.
     SmallerWorkspace,
+    /// Name the directory to be writable, instead of working in it.
+    NamedDirectory,
     /// Start the program in a directory that is not denied.
     StartElsewhere,
     /// Let a Landlock rule grant the file of the program.
@@ -204,9 +206,9 @@ impl fmt::Display for Hint {
             }
             Hint::Advice(Advice::OneProject) => "take the directory of one project, or bind what may be written",
             Hint::Advice(Advice::SmallerWorkspace) => {
-                "work in a smaller directory, or remove what is not yours there; or do without the protection of what \
-                 git, shells and editors obey later: bind what may be written"
+                "make a smaller directory writable, or remove what is not yours there"
             }
+            Hint::Advice(Advice::NamedDirectory) => "if the program is to change what is in it, bind it by its name",
             Hint::Advice(Advice::StartElsewhere) => {
                 "the program starts in what is denied: leave that out, or start elsewhere by process.chdir"
             }

@@ -133,7 +133,7 @@ pub use workspace::takeover;
 pub fn run(spec: spec::Spec) -> Result<u8, Error> {
     let (plan, mut descriptors) = prepare(spec)?;
     let _until_it_returns = sys::callers::Callers::note();
-    supervise::run(&plan, &mut descriptors, None, &report::Library)
+    supervise::run(&plan, &mut descriptors, None, &report::Library { run_box: Some(spawn::run_to_end) })
 }
 
 /// What `spec` means on this host, and the descriptors that the processes of the launch begin with.

@@ -13,7 +13,7 @@ use crate::plan::Plan;
 use crate::protocol::{At, Descriptors, Failure, GO, Stage, Told};
 use crate::report::{self, Library};
 use crate::spec::Spec;
-use crate::supervise::{self, Findings, Found, Frontend, Note, SuperviseError};
+use crate::supervise::{self, Findings, Found, Frontend, Note, RunBox, SuperviseError};
 use crate::sys::fork::{Forked, fork};
 use crate::sys::process::{self, End};
 use crate::sys::{self, Errno, fd, poll, socket, terminal};
@@ -171,7 +171,7 @@ struct Sender<'a>(BorrowedFd<'a>);
 impl Frontend for Sender<'_> {
     fn error(&self, plan: &Plan, failure: &Failure) -> Error {
         // Nobody asks here: `supervise::carry_out` makes no words.
-        Library.error(plan, failure)
+        Library { run_box: None }.error(plan, failure)
     }
 
     fn refusal(&self, error: Error) -> Error {
@@ -185,6 +185,10 @@ impl Frontend for Sender<'_> {
             // The caller has the same plan.
             Note::NotEnforced(_) => {}
         }
+    }
+
+    fn run_box(&self) -> Option<RunBox> {
+        Some(run_to_end)
     }
 
     fn findings(&self, found: &[Found]) -> Findings {
@@ -269,7 +273,7 @@ impl Child {
     fn listen(&mut self) {
         let mut packet = vec![0; Told::ROOM];
         let length = socket::receive(self.channel.as_fd(), &mut packet).map_or(0, |received| received.length);
-        let (plan, frontend) = (&self.plan, &Library);
+        let (plan, frontend) = (&self.plan, &Library { run_box: None });
         let note = |note: &Note| Event::Note(text(report::note_line(plan, note)));
         match Told::decode(&packet[..length]) {
             Some(Told::Started(pid)) => self.first = pid,

@@ -6,12 +6,18 @@ use super::hint::Terms;
 use crate::error::Error;
 use crate::plan::Plan;
 use crate::protocol::Failure;
-use crate::supervise::{Findings, Found, Frontend, Note};
+use crate::supervise::{Findings, Found, Frontend, Note, RunBox};
 use crate::sys::signals::FileLimitFails;
 use crate::sys::{Result, content, fd};
 
 /// The front end of the library.
-pub(crate) struct Library;
+pub(crate) struct Library {
+    /// Runs another box.
+    pub(crate) run_box: Option<RunBox>,
+}
+
+/// The words alone.
+const WORDS: Library = Library { run_box: None };
 
 const TERMS: Terms = Terms {
     skip_missing: "BindFlags::optional skips it then",
@@ -36,6 +42,10 @@ impl Frontend for Library {
         let _told = write(&line).is_ok();
     }
 
+    fn run_box(&self) -> Option<RunBox> {
+        self.run_box
+    }
+
     fn findings(&self, found: &[Found]) -> Findings {
         let mut findings = Findings::default();
         found.iter().for_each(|found| findings.say("pinfold", &found.line()));
@@ -46,9 +56,9 @@ impl Frontend for Library {
 /// The text of a note.
 pub(crate) fn note_line(plan: &Plan, note: &Note) -> Vec<u8> {
     let (what, text) = match note {
-        Note::Dropped(failure) => ("not enforced: ", Library.error(plan, failure).text()),
+        Note::Dropped(failure) => ("not enforced: ", WORDS.error(plan, failure).text()),
         Note::NotEnforced(unenforced) => ("not enforced: ", unenforced.line()),
-        Note::Remark(failure) => ("", Library.error(plan, failure).text()),
+        Note::Remark(failure) => ("", WORDS.error(plan, failure).text()),
     };
     [what.as_bytes(), &text].concat()
 }

@@ -204,6 +204,8 @@ pub struct Keep {
     /// Directories for the state of programs (`$XDG_STATE_HOME`). The entry is made in the first of them where that is
     /// possible.
     pub stores: Vec<CString>,
+    /// A value of `PATH`, in which git is looked for afterwards. Without git nothing is taken over.
+    pub search: CString,
     /// Directories that are shown as overlays ([`OverlayKind::Apart`], by their number here).
     pub dirs: Vec<KeptDir>,
     /// Files that are put back: absolute paths without links.
@@ -239,7 +241,7 @@ impl Keep {
             }
         }
         if !more.stores.is_empty() {
-            self.stores = more.stores;
+            (self.stores, self.search) = (more.stores, more.search);
         }
         self.dirs.extend(more.dirs);
         self.files.extend(more.files);

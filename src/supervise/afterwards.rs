@@ -8,16 +8,16 @@ use std::os::unix::ffi::OsStrExt;
 use super::attend::Ended;
 use super::child::{SuperviseError, outlast};
 use super::findings::{Findings, Found, Outlet};
+use super::frontend::Frontend;
 use super::status;
 use super::sweep::Sweep;
-use crate::host;
 use crate::plan::Plan;
 use crate::protocol::{At, Failure, Stage};
-use crate::spawn;
 use crate::spec::Lifecycle;
 use crate::sys::process::{self, Child};
 use crate::workspace;
 use crate::workspace::keeping::{Keeping, With};
+use crate::workspace::takeover;
 
 /// What is noted before the program can change anything.
 pub(super) struct Before {
@@ -39,7 +39,7 @@ impl Before {
     pub(super) fn look_again(
         &self,
         lifecycle: &Lifecycle,
-        keeping: Option<&Keeping>,
+        (keeping, frontend): (Option<&Keeping>, &dyn Frontend),
         child: &Child,
         outcome: &Result<Ended, SuperviseError>,
     ) -> Vec<Found> {
@@ -51,8 +51,11 @@ impl Before {
         if let Some(keeping) = keeping {
             // git runs in boxes of its own, which cannot be made for a process that nobody may look into.
             let _looked_into = process::set_dumpable(true).is_ok();
-            let path = host::variable("PATH").unwrap_or_default();
-            let with = With { path: OsStr::from_bytes(&path), run_box: &spawn::run_to_end };
+            let run_box = frontend.run_box();
+            let with = With {
+                path: OsStr::from_bytes(lifecycle.keep.search.to_bytes()),
+                run_box: run_box.as_ref().map(|run_box| run_box as takeover::RunBox<'_>),
+            };
             found.extend(keeping.end(&with).into_iter().map(Found::Kept));
         }
         found

@@ -1,11 +1,15 @@
 //! What a front end provides to the supervisor: the message texts, and a descriptor for orders.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use super::findings::{Findings, Found};
 use crate::error::Error;
 use crate::plan::{Plan, Unenforced};
 use crate::protocol::Failure;
+use crate::spec::Spec;
+
+/// Runs a box and waits for it. Returns its exit code.
+pub(crate) type RunBox = fn(Spec, [OwnedFd; 3]) -> Result<u8, Error>;
 
 /// The front end in use. It turns what happens into messages in its own style.
 pub(crate) trait Frontend {
@@ -28,6 +32,12 @@ pub(crate) trait Frontend {
 
     /// Called when this signal has stopped the program.
     fn stopped(&self, _signal: u8) {}
+
+    /// Runs a box with these standard descriptors and waits for it: git looks in one at what a box has left. None:
+    /// nothing is taken over.
+    fn run_box(&self) -> Option<RunBox> {
+        None
+    }
 
     /// A descriptor from which the supervisor takes the order to end the box: any byte. Its holder runs beside the box
     /// and keeps the terminal.

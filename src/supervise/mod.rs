@@ -37,7 +37,7 @@ pub(crate) use child::SuperviseError;
 use child::{abandon, outlast};
 use findings::UNSAID;
 pub(crate) use findings::{Findings, Found, PATIENCE};
-pub(crate) use frontend::{Frontend, Note};
+pub(crate) use frontend::{Frontend, Note, RunBox};
 use job::{Interrupted, Job};
 
 /// Carries out a plan. Returns the exit code of the program, or 128 + n if signal n killed it.
@@ -190,7 +190,7 @@ fn tell(
         // The reader of the messages may have gone (`2>&1 | head`). What the program left must be dealt with all the
         // same.
         process::ignore_signals_of_writing().stage(Stage::Signals)?;
-        let found = before.look_again(&plan.lifecycle, keeping, child, outcome);
+        let found = before.look_again(&plan.lifecycle, (keeping, frontend), child, outcome);
         before.tell(descriptors.proc(), outcome, &frontend.findings(&found))
     } else if let Ok(Ended { end, is_own: true, .. }) = outcome {
         let said = status::exit_code(&plan.launch, descriptors, end.exit_code());

@@ -138,8 +138,8 @@ fn fill(
 pub(crate) struct With<'a> {
     /// The caller's `PATH`, in which git is looked for.
     pub(crate) path: &'a OsStr,
-    /// Runs a box.
-    pub(crate) run_box: RunBox<'a>,
+    /// Runs a box. Without that nothing is taken over.
+    pub(crate) run_box: Option<RunBox<'a>>,
 }
 
 /// Puts the entries in order whose runs were killed. Returns what there is to say.
@@ -168,10 +168,10 @@ pub(crate) fn put_dead_in_order(states: &[PathBuf], uid: u32, with: &With<'_>) -
 pub(crate) fn put_in_order(store: &Store, entry: &mut Entry, record: &mut Record, with: &With<'_>) -> Vec<Vec<u8>> {
     let mut said = Vec::new();
     let mut is_done = true;
-    let git = Git::find(with.path, &record.writable);
+    let git = with.run_box.and_then(|run_box| Some((Git::find(with.path, &record.writable)?, run_box)));
     if entry.is_open() {
         for (n, overlay) in record.overlays.iter().enumerate() {
-            if let Err(errno) = settle_overlay((entry, n), (overlay, record), (store, git.as_ref(), with), &mut said) {
+            if let Err(errno) = settle_overlay((entry, n), (overlay, record), (store, git.as_ref()), &mut said) {
                 is_done = false;
                 let why = error_text(errno as i32);
                 let path = printable(&overlay.path);
@@ -185,7 +185,9 @@ pub(crate) fn put_in_order(store: &Store, entry: &mut Entry, record: &mut Record
         }
     }
     let (made, known) = (store.made(), record.clone());
-    let is_own = |path: &Path, now: &[u8]| is_own((entry, &known), git.as_ref(), &made, (path, now)).unwrap_or(false);
+    let is_own = |path: &Path, now: &[u8]| {
+        is_own((entry, &known), git.as_ref().map(|(git, _)| git), &made, (path, now)).unwrap_or(false)
+    };
     if entry.is_open() {
         take_own(entry, record, &is_own);
     }
@@ -239,7 +241,7 @@ fn opened(overlay: &Overlay) -> Result<OwnedFd> {
 fn settle_overlay(
     (entry, n): (&Entry, usize),
     (overlay, record): (&Overlay, &Record),
-    (store, git, with): (&Store, Option<&Git>, &With<'_>),
+    (store, git): (&Store, Option<&(Git, RunBox<'_>)>),
     said: &mut Vec<Vec<u8>>,
 ) -> Result<()> {
     let (upper, base) = entry.overlay(n)?;
@@ -263,8 +265,8 @@ fn settle_overlay(
         base: &base,
         id: &entry.id,
         writable: &record.writable,
-        git,
-        run_box: with.run_box,
+        git: git.map(|(git, _)| git),
+        run_box: git.map_or(&|_, _| Ok(1), |(_, run_box)| *run_box),
         go_on: &|| true,
         bounds: Bounds::default(),
     };

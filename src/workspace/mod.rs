@@ -173,6 +173,8 @@ fn find_within(around: &Surroundings<'_>, bounds: Bounds) -> Result<Workspace, E
     }
     if let Some(dir) = found.keep.dirs.first().map(|dir| &dir.path).or(found.keep.files.first()) {
         found.keep.stores = around.stores.iter().map(|store| c_path(store)).collect();
+        let path = std::env::join_paths(around.path).unwrap_or_default();
+        found.keep.search = c_path(Path::new(&path));
         if !around.stores.iter().any(|store| kept::Store::may_hold_changes(store, around.uid)) {
             let note = format!(
                 "{} and the like are read-only: there is no place to keep apart what changes in them, neither in \

@@ -190,8 +190,7 @@ pub(super) fn protected(dir: &Path, around: &Surroundings<'_>) -> Option<Error> 
     message.extend_from_slice(b": the host obeys what is in ");
     push_printable(&mut message, &place);
     message.extend_from_slice(format!(" ({why})").as_bytes());
-    let hint = format!("if the program is to change it: --profile base --rw {}", crate::error::quoted(dir));
-    Some(Error::new(ErrorKind::Unsafe, message).with_hint(Some(hint)))
+    Some(Error::new(ErrorKind::Unsafe, message).with_advice(Advice::NamedDirectory))
 }
 
 /// Whether `dir` is a thing that the host obeys, or lies in one: a git directory, or a directory of the table.

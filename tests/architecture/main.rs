@@ -30,7 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cli/mod.rs", &["error", "exec", "host", "sys"]),
     ("cli/console.rs", &["error", "spec", "sys"]),
     ("cli/profile.rs", &["error", "spec"]),
-    ("cli/run/mod.rs", &["error", "host", "plan", "protocol", "spec", "supervise", "sys", "workspace"]),
+    ("cli/run/mod.rs", &["error", "host", "plan", "protocol", "spawn", "spec", "supervise", "sys", "workspace"]),
     ("cli/run/terms.rs", &["error", "report"]),
     ("cli/run/dry_run.rs", &["error", "plan", "spec"]),
     ("cli/run/lower.rs", &["error", "spec", "suggest", "workspace"]),

@@ -107,7 +107,7 @@ impl<'a> Desk<'a> {
     ) -> Result<(Spec, impl Frontend + use<>), Error> {
         let Lowered { spec, origins, seen, unheld: _, notes: _, above: _ } =
             self.lower(name, command, &World::workspace)?;
-        Ok((spec, Native { origins, seen, status: None, is_quiet: false, above: None }))
+        Ok((spec, Native { origins, seen, status: None, is_quiet: false, run_box: None, above: None }))
     }
 
     /// What `--landlock only --best-effort` makes of it.

@@ -16,7 +16,7 @@ use crate::plan::Plan;
 use crate::protocol::{Act, Failure, Stage};
 use crate::report;
 use crate::spec::{Conflict, FdNumber, FsOp, LandlockTier, Source, Spec};
-use crate::supervise::{Findings, Found, Frontend, Note, PATIENCE};
+use crate::supervise::{Findings, Found, Frontend, Note, PATIENCE, RunBox};
 use crate::sys::{Errno, Result as SysResult, fd, output};
 
 /// The native front end.
@@ -29,6 +29,8 @@ pub(super) struct Native {
     pub(super) status: Option<FdNumber>,
     /// Notes are not wanted.
     pub(super) is_quiet: bool,
+    /// Runs another box.
+    pub(super) run_box: Option<RunBox>,
     /// The top of the repository that the workspace lies below, which is not shown.
     pub(super) above: Option<PathBuf>,
 }
@@ -74,6 +76,10 @@ impl Frontend for Native {
             }
             Note::NotEnforced(unenforced) => self.dropped(&unenforced.line()),
         }
+    }
+
+    fn run_box(&self) -> Option<RunBox> {
+        self.run_box
     }
 
     fn findings(&self, found: &[Found]) -> Findings {

@@ -33,6 +33,7 @@ use crate::error::Error;
 use crate::host::Host;
 use crate::plan::{self, Plan, Unenforced};
 use crate::protocol::Descriptors;
+use crate::spawn;
 use crate::spec::FdNumber;
 use crate::supervise::{self, Frontend};
 use crate::sys::{fd, output};
@@ -88,7 +89,7 @@ fn prepare(line: &CommandLine, status: &mut Option<FdNumber>) -> Result<Prepared
     let (dry_run, print_bwrap, verbose, is_quiet) = (args.dry_run, args.print_bwrap, args.verbose, args.quiet);
     let is_run = dry_run.is_none() && !print_bwrap;
     if is_run {
-        world.put_dead_in_order().iter().for_each(|line| messages::say(line));
+        world.put_dead_in_order(&spawn::run_to_end).iter().for_each(|line| messages::say(line));
     }
     let Lowered { mut spec, origins, seen, unheld, notes, above } =
         world.lowered(args, &environment, &|| world.workspace())?;
@@ -112,7 +113,8 @@ fn prepare(line: &CommandLine, status: &mut Option<FdNumber>) -> Result<Prepared
         return console::print(text, 0).map(Prepared::Done);
     }
     let program = line.words().first().copied().unwrap_or_default().to_owned();
-    let mut frontend = Native { origins, seen, status: spec.report.json_status_fd, is_quiet, above };
+    let mut frontend =
+        Native { origins, seen, status: spec.report.json_status_fd, is_quiet, run_box: Some(spawn::run_to_end), above };
     let (host, descriptors) = Host::probe(world.caller, &spec, &program, &environment)?;
     frontend.status = frontend.status.filter(|fd| host.descriptors.contains(fd));
     let mut plan = plan::plan(spec, host).map_err(|error| frontend.refusal(error))?;
@@ -182,7 +184,7 @@ fn report(error: &Error) -> serde_json::Value {
 pub(super) use {
     args::KINDS,
     profile::{SHIPPED, SYSTEM as DIRECTORIES},
-    table::ONLY_TYPED,
+    read::ONLY_TYPED,
 };
 
 /// The names of the variables that profiles can use.

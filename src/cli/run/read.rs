@@ -13,7 +13,7 @@ use super::args::RunArgs;
 use super::guess;
 use super::origin::{Origin, at, refuse};
 use super::profile::Text;
-use super::table::{self, SHORT, TABLE};
+use super::table::{SHORT, TABLE};
 use super::value::WORKSPACE;
 use crate::cli::table::{Action, Opt, opts};
 use crate::error::{Error, ErrorKind, Part, push_printable};
@@ -331,7 +331,7 @@ fn item_of_line(line: &[u8], last: Option<Known>, origin: Origin) -> Result<Item
         Some(opt) => opt,
         None => return unknown(&[b"--", bare].concat()),
     };
-    if let Some(error) = table::not_in_a_profile(opt.name) {
+    if let Some(error) = not_in_a_profile(opt.name) {
         return Err(error);
     }
     // The caller has trimmed the line, so the value is its end.
@@ -364,4 +364,24 @@ fn with_hashes(value: &[u8]) -> Vec<u8> {
         }
     }
     out
+}
+
+/// Options that a profile cannot have: they make sense only for one run, typed by a person.
+pub(crate) const ONLY_TYPED: &[&str] = &[
+    "--repo",
+    "--dry-run",
+    "--print-bwrap",
+    "--json-status-fd",
+    "--keep-fd",
+    "--verbose",
+    "--quiet",
+    "--version",
+    "--help",
+];
+
+/// Returns the error if an option cannot be in a profile.
+fn not_in_a_profile(name: &str) -> Option<Error> {
+    ONLY_TYPED
+        .contains(&name)
+        .then(|| Error::new(ErrorKind::Invalid, "this option has its place on the command line only"))
 }

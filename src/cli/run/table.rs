@@ -487,23 +487,3 @@ const GENERAL: &[Opt] = &[
     Opt::new("--version", &[], Version, "Show the version and exit", "").reach(Reach::Neutral),
     Opt::new("--help", &[], Help, "Explain the options and exit; -h only lists them", "").reach(Reach::Neutral),
 ];
-
-/// Options that a profile cannot have: they make sense only for one run, typed by a person.
-pub(crate) const ONLY_TYPED: &[&str] = &[
-    "--repo",
-    "--dry-run",
-    "--print-bwrap",
-    "--json-status-fd",
-    "--keep-fd",
-    "--verbose",
-    "--quiet",
-    "--version",
-    "--help",
-];
-
-/// Returns the error if an option cannot be in a profile.
-pub(super) fn not_in_a_profile(name: &str) -> Option<Error> {
-    ONLY_TYPED
-        .contains(&name)
-        .then(|| Error::new(ErrorKind::Invalid, "this option has its place on the command line only"))
-}

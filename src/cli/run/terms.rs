@@ -28,10 +28,8 @@ pub(super) fn worded(hint: Hint) -> Hint {
         Advice::OneProject => {
             "cd into the directory of one project, or name what may be written: --profile base --rw DIR"
         }
-        Advice::SmallerWorkspace => {
-            "work in a smaller directory, or remove what is not yours there; or do without the protection of what git, \
-             shells and editors obey later: --profile base --rw DIR"
-        }
+        Advice::SmallerWorkspace => "make a smaller directory writable, or remove what is not yours there",
+        Advice::NamedDirectory => "if the program is to change what is in it: --profile base --rw .",
         Advice::StartElsewhere => {
             "the program starts in what is denied: leave that out, or start elsewhere by --workdir"
         }

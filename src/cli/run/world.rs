@@ -17,10 +17,10 @@ use super::{messages, profile, value};
 use crate::cli::seccomp::LONGEST;
 use crate::error::{Error, ErrorKind, push_printable};
 use crate::host::{self, Caller};
-use crate::spawn;
 use crate::spec::{FsOp, Op, ProfileText, Seccomp, Source, Spec};
 use crate::sys::{Errno, content, cwd, error_text, stat};
 use crate::workspace::keeping::{self, With};
+use crate::workspace::takeover::RunBox;
 use crate::workspace::{self, GitConfig, Surroundings, Workspace};
 
 /// The home directory inside when the caller has none.
@@ -163,9 +163,9 @@ impl World {
     }
 
     /// Puts in order what runs have left that were killed. Returns what there is to say.
-    pub(super) fn put_dead_in_order(&self) -> Vec<Vec<u8>> {
+    pub(super) fn put_dead_in_order(&self, run_box: RunBox<'_>) -> Vec<Vec<u8>> {
         let path = host::variable("PATH").unwrap_or_default();
-        let with = With { path: OsStr::from_bytes(&path), run_box: &spawn::run_to_end };
+        let with = With { path: OsStr::from_bytes(&path), run_box: Some(run_box) };
         keeping::put_dead_in_order(&self.stores(), self.caller.uid, &with)
     }
 
