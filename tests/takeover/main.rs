@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test ends at the first surprise
 
 mod attacks;
+mod cost;
 mod hostile;
 mod jobs;
 mod killed;

@@ -2,11 +2,11 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread::sleep;
 
 use super::side::{LOCK_PAUSE, LOCK_TRIES};
@@ -63,6 +63,14 @@ impl Git {
         Ok(None)
     }
 
+    /// git in the git directory `dir`.
+    fn command(&self, dir: BorrowedFd<'_>, arguments: &[&OsStr]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(SETTINGS).arg("--git-dir=.").args(arguments);
+        command.current_dir(format!("/proc/self/fd/{}", fd::number(dir))).env_clear().envs(ENVIRONMENT);
+        command
+    }
+
     fn once(
         &self,
         dir: BorrowedFd<'_>,
@@ -76,17 +84,68 @@ impl Git {
             open::read(&path)
         };
         let (read_said, read_complaint) = (again(said.as_fd())?, again(complaint.as_fd())?);
-        let mut command = Command::new(&self.program);
-        command.args(SETTINGS).arg("--git-dir=.").args(arguments);
-        command.current_dir(format!("/proc/self/fd/{}", fd::number(dir)));
-        command.env_clear().envs(ENVIRONMENT).stdin(input).stdout(said).stderr(complaint);
-        let status = command.status().map_err(|error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))?;
+        let mut command = self.command(dir, arguments);
+        command.stdin(input).stdout(said).stderr(complaint);
+        let status = command.status().map_err(|error| errno(&error))?;
         let all = |file| {
             let mut text = Vec::new();
             File::from(file).read_to_end(&mut text).map_err(|_| Errno::EIO).map(|_| text)
         };
         Ok(if status.success() { Ok(all(read_said)?) } else { Err(all(read_complaint)?) })
     }
+}
+
+/// A git that says what type objects have, for as long as one repository is looked at. To start it each time would take
+/// longer than all else.
+pub(super) struct Catalogue {
+    child: Child,
+    /// Closed by dropping it: then git ends.
+    questions: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Catalogue {
+    /// So many questions are asked before the answers are read: both fit in a pipe (pipe(7): 64 KiB, and 4 KiB where the
+    /// user has many), so neither side waits for the other.
+    const AT_ONCE: usize = 40;
+
+    pub(super) fn start(git: &Git, dir: BorrowedFd<'_>) -> Result<Catalogue> {
+        let words = ["cat-file", "--batch-check=%(objectname) %(objecttype)"].map(OsStr::new);
+        let mut command = git.command(dir, &words);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().map_err(|error| errno(&error))?;
+        let (questions, answers) = (child.stdin.take(), child.stdout.take().ok_or(Errno::EIO)?);
+        Ok(Catalogue { child, questions, answers: BufReader::new(answers) })
+    }
+
+    /// One line for each of `ids`: `ID TYPE`, or `ID missing`.
+    pub(super) fn ask(&mut self, ids: &[&Vec<u8>]) -> Result<Vec<Vec<u8>>> {
+        let mut lines = Vec::new();
+        for ids in ids.chunks(Self::AT_ONCE) {
+            let text: Vec<u8> = ids.iter().flat_map(|id| [id, &b"\n"[..]].concat()).collect();
+            let questions = self.questions.as_mut().ok_or(Errno::EIO)?;
+            questions.write_all(&text).map_err(|error| errno(&error))?;
+            for _ in ids {
+                let mut line = Vec::new();
+                self.answers.read_until(b'\n', &mut line).map_err(|error| errno(&error))?;
+                // git has ended.
+                line.pop().ok_or(Errno::EIO)?;
+                lines.push(line);
+            }
+        }
+        Ok(lines)
+    }
+}
+
+impl Drop for Catalogue {
+    fn drop(&mut self) {
+        self.questions = None;
+        drop(self.child.wait());
+    }
+}
+
+fn errno(error: &std::io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
 }
 
 /// Nothing of the caller's: `GIT_DIR` and its relatives lead elsewhere, and settings of the user may name programs. No

@@ -61,11 +61,13 @@ pub use told::{Kept, Moved, Taken, TakenOver, What};
 pub fn take_over(job: &Job<'_>) -> Result<TakenOver, Errno> {
     let upper = upper::Upper::list(job.upper, &job.bounds)?;
     let mut told = TakenOver::default();
+    if upper.is_empty() {
+        return Ok(told);
+    }
     if let Some(git) = job.git {
         unit::take_all(job, git, &upper, &mut told)?;
-    } else {
-        told.is_git_missing = !upper.below(b"").is_empty();
     }
     shape::tell_rest(job, &upper, &mut told)?;
+    told.is_git_missing = job.git.is_none() && !told.kept.is_empty();
     Ok(told)
 }

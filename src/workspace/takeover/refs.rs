@@ -108,8 +108,11 @@ fn changes(at: &At<'_>, told: &mut TakenOver) -> Result<Vec<Change>> {
             View::Same => at.base.loose.get(&name).cloned().or_else(below),
             _ => below(),
         };
+        if new == was {
+            continue;
+        }
         let now = host_value(at, &name)?.or_else(|| packed(&host_packed));
-        if new == was || new == now {
+        if new == now {
             continue;
         }
         let is_common = at.is_worktree && !OF_WORKTREE.iter().any(|own| name.starts_with(own));

@@ -42,13 +42,13 @@ pub(super) fn is_anchored(at: &At<'_>, told: &mut TakenOver) -> Result<bool> {
     };
     let now = || Ok(at.host().read(HEAD, LONGEST_REF)?.and_then(|text| form::value(&text)));
     let host = now()?;
-    let is_there =
-        !is_id(&new) || types(at, &BTreeSet::from([new.clone()]))?.get(&new).is_some_and(|kind| kind == b"commit");
     if host.as_ref() != Some(&new) {
         if Some(&new) == was.as_ref() {
             return Ok(false);
         }
         let is_free = host == was && index::is_free(at.job, at.upper, &at.path, at.hash)?;
+        let is_there =
+            !is_id(&new) || types(at, &BTreeSet::from([new.clone()]))?.get(&new).is_some_and(|kind| kind == b"commit");
         if !is_free || !is_there {
             let why = if is_there {
                 "has changed on the host too, or the index has"

@@ -1,5 +1,6 @@
 //! One git directory at a time: the repository itself, its modules, its worktrees.
 
+use std::cell::RefCell;
 use std::os::fd::AsFd;
 
 use super::at::{At, LONGEST_POINTER, is_work_tree};
@@ -70,7 +71,7 @@ fn take(
     let dir = Side(job.host).dir(path)?;
     let hash = form::hash_length(Side(dir.as_fd()));
     let base = job.base.units.get(path).unwrap_or(&nothing);
-    let at = At { job, git, upper, path: path.to_vec(), dir, base, is_worktree, hash };
+    let at = At { job, git, upper, path: path.to_vec(), dir, base, is_worktree, hash, catalogue: RefCell::default() };
     if is_reftable(&at) {
         told.keep(at.up(b"reftable"), None, "is a store of refs that is not taken over");
         return Ok(());
