@@ -13,3 +13,4 @@ mod meanwhile;
 mod place;
 #[path = "../support/mod.rs"]
 mod support;
+mod words;

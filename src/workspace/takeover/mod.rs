@@ -45,6 +45,7 @@ mod state;
 mod told;
 mod unit;
 mod upper;
+mod words;
 
 use crate::sys::Errno;
 
@@ -52,6 +53,7 @@ pub use base::Base;
 pub use git::Git;
 pub use job::{Bounds, Job, RunBox};
 pub use told::{Kept, Moved, Taken, TakenOver, What};
+pub use words::lines;
 
 /// Takes over what the box has left. What is not taken stays in the upper layer.
 ///

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 
 use super::at::{At, is_work_tree};
 use super::form::LONGEST_SETTINGS;
-use super::told::{TakenOver, What};
+use super::told::{Kept, TakenOver, What};
 use super::upper::View;
 use crate::sys::Result;
 use crate::workspace::config::is_true;
@@ -94,7 +94,10 @@ fn take_file(at: &At<'_>, name: &[u8], was: Option<&[u8]>, may_extend: bool, tol
             (!write(at, name, key, &new_values, !now_values.is_empty())?).then_some("could not be written")
         };
         match why {
-            Some(why) => told.keep(path.clone(), Some(key), why),
+            Some(why) => {
+                let value = new_values.last().cloned().flatten();
+                told.keep_all_of(Kept { path: path.clone(), name: Some(key.clone()), value, why });
+            }
             None => told.take(&at.path, What::Setting(key.clone())),
         }
     }

@@ -43,6 +43,11 @@ pub(super) fn object(path: &[u8], length: usize) -> Option<Object> {
     is_derived.then_some(Object::Derived)
 }
 
+/// Whether the file `path`, relative to `objects`, holds objects. Hashes are of any length.
+pub(super) fn is_object(path: &[u8]) -> bool {
+    [40, 64].iter().any(|&length| matches!(object(path, length), Some(Object::Loose(_) | Object::Pack)))
+}
+
 /// Why a file that no step has taken stays, by its path in its own git directory. `None`: nobody needs it.
 fn reason(path: &[u8], entry: Entry, is_new: bool) -> Option<&'static str> {
     let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
@@ -86,7 +91,7 @@ pub(super) fn tell_rest(job: &Job<'_>, upper: &Upper<'_>, told: &mut TakenOver) 
 }
 
 /// The git directory that `path` lies in, as far as its words tell, and the rest.
-fn split(path: &[u8]) -> (&[u8], &[u8]) {
+pub(super) fn split(path: &[u8]) -> (&[u8], &[u8]) {
     let known: [&[u8]; 14] = [
         b"HEAD",
         b"objects",

@@ -141,7 +141,7 @@ fn take_file(
     }
     at.go()?;
     match at.host().write_locked(name, new.as_deref(), &is_unchanged) {
-        Ok(true) => told.take(&at.path, What::State(name.to_vec())),
+        Ok(true) => told.take(&at.path, What::State { name: name.to_vec(), is_there: new.is_some() }),
         Ok(false) | Err(Errno::EAGAIN) => return Ok(Some("could not be written: it has changed, or is locked")),
         Err(errno) => return Err(errno),
     }
@@ -186,7 +186,7 @@ fn take_dir(at: &At<'_>, name: &[u8], is_anchored: bool, told: &mut TakenOver) -
             }
         }
         swap(at, name, new.is_some())?;
-        told.take(&at.path, What::State(name.to_vec()));
+        told.take(&at.path, What::State { name: name.to_vec(), is_there: new.is_some() });
     }
     for (path, entry) in at.upper.below(&at.up(name)) {
         if !matches!(entry, Entry::Dir { .. }) {
