@@ -55,7 +55,10 @@ fn reason(path: &[u8], entry: Entry, is_new: bool) -> Option<&'static str> {
     // What `git init` puts into a new git directory and git never obeys.
     let is_example =
         first == b"hooks" && name.ends_with(b".sample") || matches!(path, b"description" | b"info/exclude");
-    let is_left_behind = name.ends_with(b".lock") || matches!(path, b"gc.pid" | b"gc.log" | b"info/refs");
+    let is_left_behind = name.ends_with(b".lock")
+        || matches!(path, b"gc.pid" | b"gc.log" | b"info/refs")
+        // What git-lfs has not finished, and what it asks its server for again (git-lfs's lfs/config.go).
+        || [&b"lfs/tmp/"[..], b"lfs/incomplete/", b"lfs/cache/"].iter().any(|dir| path.starts_with(dir));
     if entry == Entry::File && (is_left_behind || is_new && is_example) {
         return None;
     }
@@ -65,6 +68,8 @@ fn reason(path: &[u8], entry: Entry, is_new: bool) -> Option<&'static str> {
         b"objects" if path.ends_with(b"info/alternates") => "has git read objects elsewhere",
         b"config" | b"config.worktree" | b"commondir" | b"gitdir" => "is what git obeys",
         b"info" => "is what git obeys",
+        // git-lfs believes the name (a SHA-256) too, and nothing here can compute one.
+        b"lfs" if path.starts_with(b"lfs/objects/") => "has a name that was not checked",
         b"shallow" => "cuts off what commits there are",
         b"worktrees" | b"modules" if entry == Entry::Whiteout => "was removed, and stays on the host",
         _ => "is not known to be git's data",
