@@ -2,8 +2,9 @@
 //! this.
 
 mod diff;
+mod settings;
 
-use std::ffi::{CStr, OsStr};
+use std::ffi::{CStr, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -15,6 +16,7 @@ use crate::host::Caller;
 use crate::spec::path::to_os;
 use crate::sys::{Errno, cwd, error_text};
 use crate::workspace::kept::put_back::{self, Outcome};
+use crate::workspace::kept::settings::{Setting, settings as kept_settings};
 use crate::workspace::kept::take::{contents, take};
 use crate::workspace::kept::{Entry, Item, Locked, Record, Store, What, items};
 
@@ -22,7 +24,9 @@ const HELP: &str = "
 What a program has changed and the host would obey unseen is kept apart, with one
 entry for each run. `take` puts it where it belongs; what was there takes its place
 in the entry, so that the same command undoes it. Without a PATH everything of the
-entry is meant. A PATH can be a directory.
+entry is meant. A PATH can be a directory. A KEY is a setting of a git configuration
+(core.hooksPath, or FILE:KEY if several files have it): `take` writes it into the
+host's configuration, and says what it was.
 ";
 
 /// The text to print, and the exit code.
@@ -66,6 +70,8 @@ fn wrong_count(sub: &Subcommand, words: &[&CStr]) -> Error {
 struct Desk {
     /// `None` if nothing was ever kept.
     store: Option<Store>,
+    /// Where programs are looked for.
+    path: OsString,
 }
 
 /// An entry of a run that has ended, which is put in order.
@@ -74,23 +80,34 @@ struct Opened {
     record: Record,
     items: Vec<Item>,
     is_all: bool,
+    settings: Vec<Setting>,
     /// What was said while it was put in order.
     said: Vec<u8>,
+}
+
+/// What the words of a command name.
+struct Chosen<'a> {
+    items: Vec<&'a Item>,
+    settings: Vec<&'a Setting>,
 }
 
 impl Desk {
     fn open(environment: &[&CStr]) -> Result<Desk, Error> {
         let value = |name: &[u8]| {
             let entry = environment.iter().find_map(|entry| entry.to_bytes().strip_prefix(name));
-            // The XDG Base Directory Specification wants relative paths ignored.
-            entry.map(|value| PathBuf::from(OsStr::from_bytes(value))).filter(|path| path.is_absolute())
+            entry.map(OsStr::from_bytes)
         };
-        let state = value(b"XDG_STATE_HOME=").or_else(|| value(b"HOME=").map(|home| home.join(".local/state")));
+        // The XDG Base Directory Specification wants relative paths ignored.
+        let dir = |name| value(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let state = dir(b"XDG_STATE_HOME=").or_else(|| dir(b"HOME=").map(|home| home.join(".local/state")));
         let Some(state) = state else {
             let error = Error::new(ErrorKind::Invalid, "there is no home directory, and so nothing that is kept");
             return Err(error.with_hint(Some("HOME or XDG_STATE_HOME names it".into())));
         };
-        Ok(Desk { store: Store::find(&state, Caller::probe().uid)? })
+        Ok(Desk {
+            store: Store::find(&state, Caller::probe().uid)?,
+            path: value(b"PATH=").unwrap_or_default().to_owned(),
+        })
     }
 
     fn list(&self) -> Result<Output, Error> {
@@ -105,7 +122,7 @@ impl Desk {
                     Ok(opened) => opened.describe(&mut out),
                     Err(failed) => {
                         out.extend_from_slice(b"  ");
-                        out.extend_from_slice(&failed.1.text());
+                        out.extend_from_slice(&failed.error.text());
                         out.push(b'\n');
                     }
                 },
@@ -117,7 +134,8 @@ impl Desk {
     fn diff(&self, id: &CStr, paths: &[&CStr]) -> Result<Output, Error> {
         let opened = self.entry(id)?;
         let mut out = opened.said.clone();
-        for item in opened.chosen(paths)? {
+        let chosen = opened.chosen(paths)?;
+        for item in chosen.items {
             out.extend_from_slice(match item.what {
                 What::Removal => b"removed: ",
                 What::Link => b"link: ",
@@ -131,6 +149,9 @@ impl Desk {
                 diff::diff(&mut out, &present.unwrap_or_default(), &kept);
             }
         }
+        for setting in chosen.settings {
+            settings::diff(&mut out, setting);
+        }
         Ok((out, 0))
     }
 
@@ -138,7 +159,11 @@ impl Desk {
         let opened = self.entry(id)?;
         let mut out = opened.said.clone();
         let mut is_done = true;
-        for item in opened.chosen(paths)? {
+        let chosen = opened.chosen(paths)?;
+        for setting in chosen.settings {
+            is_done &= settings::take(&mut out, setting, &self.path, &opened.record);
+        }
+        for item in chosen.items {
             match take(&opened.entry, item) {
                 Ok(()) => out.extend_from_slice(b"taken: "),
                 Err(errno) => {
@@ -165,7 +190,9 @@ impl Desk {
                 return Err(Error::new(ErrorKind::Failed, message));
             }
             Ok(opened) => (opened.entry, opened.said),
-            Err(failed) => (failed.0, Vec::new()),
+            Err(failed) if !failed.is_known => (failed.entry, Vec::new()),
+            // Something of it may still have to be taken over.
+            Err(failed) => return Err(failed.error),
         };
         store.remove(&entry).map_err(|errno| failed("Can't remove all of it", errno))?;
         Ok((said, 0))
@@ -184,27 +211,40 @@ impl Desk {
     }
 
     fn entry(&self, id: &CStr) -> Result<Opened, Error> {
-        self.locked(id)?.map_or_else(|| Err(unknown(id)), |(_, entry)| opened(entry).map_err(|failed| failed.1))
+        self.locked(id)?.map_or_else(|| Err(unknown(id)), |(_, entry)| opened(entry).map_err(|failed| failed.error))
     }
 }
 
-/// Reads an entry, and puts back the files of a run that was killed.
-fn opened(entry: Entry) -> Result<Opened, Box<(Entry, Error)>> {
-    match read(&entry) {
-        Ok((record, items, is_all, said)) => Ok(Opened { entry, record, items, is_all, said }),
-        Err(error) => Err(Box::new((entry, error))),
-    }
+/// An entry that could not be put in order.
+struct Unopened {
+    entry: Entry,
+    error: Error,
+    /// Whether its record could be read. Without one there is nothing that could be put in order.
+    is_known: bool,
 }
 
-type Content = (Record, Vec<Item>, bool, Vec<u8>);
-
-fn read(entry: &Entry) -> Result<Content, Error> {
+/// Puts an entry of a run that has ended in order, and reads it. Whatever is done with an entry begins here. So nothing
+/// is shown, taken or dropped before that which the run itself would have done at its end.
+fn opened(entry: Entry) -> Result<Opened, Box<Unopened>> {
     let unread = |errno| failed("Can't read its record", errno);
-    let Some(mut record) = entry.read().map_err(unread)? else {
-        return Err(Error::new(ErrorKind::Failed, "it has no record that this version understands"));
+    let none = || Error::new(ErrorKind::Failed, "it has no record that this version understands");
+    let record = match entry.read().map_err(unread).and_then(|record| record.ok_or_else(none)) {
+        Ok(record) => record,
+        Err(error) => return Err(Box::new(Unopened { entry, error, is_known: false })),
     };
+    match put_in_order(&entry, record) {
+        Ok((record, items, is_all, settings, said)) => Ok(Opened { entry, record, items, is_all, settings, said }),
+        Err(error) => Err(Box::new(Unopened { entry, error, is_known: true })),
+    }
+}
+
+type Content = (Record, Vec<Item>, bool, Vec<Setting>, Vec<u8>);
+
+fn put_in_order(entry: &Entry, mut record: Record) -> Result<Content, Error> {
     let mut said = Vec::new();
-    for (n, outcome) in put_back::restore_all(entry, &mut record).map_err(unread)? {
+    for (n, outcome) in
+        put_back::restore_all(entry, &mut record).map_err(|errno| failed("Can't put its files back", errno))?
+    {
         let why = match &outcome {
             Ok(Outcome::Same | Outcome::Own) => continue,
             Ok(Outcome::PutBack | Outcome::Restored) => "put back: ".to_owned(),
@@ -216,7 +256,8 @@ fn read(entry: &Entry) -> Result<Content, Error> {
         said.push(b'\n');
     }
     let (items, is_all) = items(entry, &record).map_err(|errno| failed("Can't list it", errno))?;
-    Ok((record, items, is_all, said))
+    let settings = kept_settings(entry, &items).map_err(|errno| failed("Can't read its settings", errno))?;
+    Ok((record, items, is_all, settings, said))
 }
 
 impl Opened {
@@ -235,29 +276,40 @@ impl Opened {
             out.extend_from_slice(if item.what == What::Removal { b"    removed: " } else { b"    " });
             push_printable(out, &item.path);
             out.push(b'\n');
+            for setting in self.settings.iter().filter(|setting| setting.path == item.path) {
+                settings::describe(out, setting);
+            }
         }
         if !self.is_all {
             out.extend_from_slice(b"    and more\n");
         }
     }
 
-    /// The items that `paths` name, or all if there are none.
-    fn chosen(&self, paths: &[&CStr]) -> Result<Vec<&Item>, Error> {
-        if paths.is_empty() {
-            return Ok(self.items.iter().collect());
+    /// What `words` name, or all files if there are none: a file has its settings in it.
+    fn chosen(&self, words: &[&CStr]) -> Result<Chosen<'_>, Error> {
+        if words.is_empty() {
+            return Ok(Chosen { items: self.items.iter().collect(), settings: Vec::new() });
         }
         let here = cwd::getcwd().map_err(|errno| failed("Can't find the current directory", errno))?;
-        let mut wanted = Vec::new();
-        for path in paths {
-            let path = absolute(Path::new(to_os(&here)), Path::new(to_os(path)));
-            if !self.items.iter().any(|item| item.path.starts_with(&path)) {
-                let mut message = format!("{} keeps nothing of ", self.entry.id).into_bytes();
-                push_printable(&mut message, &path);
-                return Err(Error::new(ErrorKind::Invalid, message));
+        let here = |path: &Path| absolute(Path::new(to_os(&here)), path);
+        let (mut wanted, mut settings) = (Vec::new(), Vec::new());
+        for word in words {
+            let named: Vec<&Setting> =
+                self.settings.iter().filter(|setting| setting.is_named(word.to_bytes(), here)).collect();
+            let path = here(Path::new(to_os(word)));
+            match &named[..] {
+                [setting] => settings.push(*setting),
+                [one, ..] => return Err(settings::ambiguous(&self.entry.id, to_os(word), one)),
+                [] if self.items.iter().any(|item| item.path.starts_with(&path)) => wanted.push(path),
+                [] => {
+                    let mut message = format!("{} keeps nothing of ", self.entry.id).into_bytes();
+                    push_printable(&mut message, &path);
+                    return Err(Error::new(ErrorKind::Invalid, message));
+                }
             }
-            wanted.push(path);
         }
-        Ok(self.items.iter().filter(|item| wanted.iter().any(|path| item.path.starts_with(path))).collect())
+        let is_wanted = |item: &&Item| wanted.iter().any(|path| item.path.starts_with(path));
+        Ok(Chosen { items: self.items.iter().filter(is_wanted).collect(), settings })
     }
 }
 

@@ -52,6 +52,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cli/seccomp.rs", &["error", "plan", "seccomp", "seccompiler_json", "spec", "suggest", "sys"]),
     ("cli/kept.rs", &["error", "host", "spec", "sys", "workspace"]),
     ("cli/kept", &["error"]),
+    ("cli/kept/settings.rs", &["error", "sys", "workspace"]),
     ("cli/doctor.rs", &["doctor", "error"]),
     ("cli/bwrap/mod.rs", &["error", "host", "plan", "spec", "supervise", "sys"]),
     ("cli/bwrap/parse.rs", &["error", "spec", "suggest"]),

@@ -21,6 +21,7 @@ mod names;
 pub(crate) mod put_back;
 mod record;
 mod remove;
+pub(crate) mod settings;
 pub(crate) mod take;
 #[cfg(test)]
 mod tests;

@@ -69,6 +69,11 @@ impl Base {
         }
     }
 
+    /// Whether it says nothing at all, as of a directory that is none of git's.
+    pub fn is_empty(&self) -> bool {
+        self.units.is_empty()
+    }
+
     /// As bytes, to be kept: records of `NAME LENGTH`, a line feed, so many bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::new();

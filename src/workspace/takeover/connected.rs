@@ -28,7 +28,7 @@ pub(super) fn connected(at: &At<'_>, ids: &BTreeSet<Vec<u8>>) -> Result<BTreeSet
 
 fn is_connected(at: &At<'_>, ids: &BTreeSet<Vec<u8>>) -> Result<bool> {
     let all: [&[u8]; 7] =
-        [b"rev-list", b"--objects", b"--stdin", b"--not", b"--all", b"--quiet", b"--exclude-promisor-objects"];
+        [b"rev-list", b"--objects", b"--stdin", b"--not", b"--all", b"--count", b"--exclude-promisor-objects"];
     // Without the last one a partial clone would miss what it has never had; others know no such objects.
     Ok(at.run(&all, &lines(ids))?.is_some())
 }

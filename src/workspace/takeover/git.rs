@@ -105,8 +105,8 @@ pub(super) struct Catalogue {
 }
 
 impl Catalogue {
-    /// So many questions are asked before the answers are read: both fit in a pipe (pipe(7): 64 KiB, and 4 KiB where the
-    /// user has many), so neither side waits for the other.
+    /// So many questions are asked before the answers are read. Both fit in a pipe, also where it has 4 KiB because the
+    /// user has many (pipe(7)), so neither side waits for the other.
     const AT_ONCE: usize = 40;
 
     pub(super) fn start(git: &Git, dir: BorrowedFd<'_>) -> Result<Catalogue> {

@@ -77,8 +77,8 @@ fn take_one(at: &At<'_>, name: &[u8], path: &[u8], told: &TakenOver) -> Result<O
     Ok(None)
 }
 
-/// The log of the host with what is new in that of the box, which has lost lines: they were expired there, or the ref was
-/// removed and made anew. `None`: what is new does not go on from the host's last line.
+/// The log of the host with what is new in that of the box, which has lost lines: they were expired there, or the ref
+/// was removed and made anew. `None`: what is new does not go on from the host's last line.
 fn joined<'l>(name: &[u8], old: &[&'l [u8]], known: &BTreeSet<&[u8]>, new: &[&'l [u8]]) -> Option<Vec<&'l [u8]>> {
     let start = new.iter().position(|line| !known.contains(line)).unwrap_or(new.len());
     let added = &new[start..];
