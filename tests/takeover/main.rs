@@ -11,6 +11,7 @@ mod jobs;
 mod killed;
 mod meanwhile;
 mod place;
+mod reftable;
 #[path = "../support/mod.rs"]
 mod support;
 mod words;

@@ -15,6 +15,8 @@ use crate::sys::{Errno, Result};
 
 /// The longest `packed-refs`, in bytes: a million refs.
 pub(super) const LONGEST_PACKED: u64 = 64 << 20;
+/// Which tables there are, where refs are kept in such.
+pub(super) const TABLES: &[u8] = b"reftable/tables.list";
 /// So many git directories belong to one: its modules and worktrees.
 const MOST_UNITS: usize = 10_000;
 
@@ -31,6 +33,8 @@ pub(super) struct Unit {
     pub(super) head: Option<Vec<u8>>,
     /// `packed-refs` as it was. It is parsed when it is needed.
     pub(super) packed: Option<Vec<u8>>,
+    /// The list of tables, where refs are kept in such.
+    pub(super) tables: Option<Vec<u8>>,
     /// Refs in files of their own.
     pub(super) loose: BTreeMap<Vec<u8>, Vec<u8>>,
     /// The log of `refs/stash`: it is the list of stashes, and the only log that loses lines every day.
@@ -86,6 +90,7 @@ impl Base {
             let files = [
                 ("head", &unit.head),
                 ("packed", &unit.packed),
+                ("tables", &unit.tables),
                 ("stash", &unit.stash),
                 ("config", &unit.config),
                 ("config.worktree", &unit.config_worktree),
@@ -135,6 +140,7 @@ impl Unit {
             match &name[..] {
                 b"HEAD" => unit.head = side.read(&name, LONGEST_REF)?,
                 b"packed-refs" => unit.packed = side.read(&name, LONGEST_PACKED)?,
+                b"reftable" => unit.tables = side.read(TABLES, LONGEST_PACKED)?,
                 b"config" => unit.config = side.read(&name, LONGEST_SETTINGS)?,
                 b"config.worktree" => unit.config_worktree = side.read(&name, LONGEST_SETTINGS)?,
                 b"index" => unit.index = side.identity(&name)?,
@@ -156,6 +162,7 @@ impl Unit {
         match name {
             "head" => self.head = own(),
             "packed" => self.packed = own(),
+            "tables" => self.tables = own(),
             "stash" => self.stash = own(),
             "config" => self.config = own(),
             "config.worktree" => self.config_worktree = own(),

@@ -1,9 +1,9 @@
 //! Runs git in a repository of the host, where only the host's files decide what it does.
 
-use std::ffi::OsStr;
+use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -79,10 +79,6 @@ impl Git {
     ) -> Result<std::result::Result<Vec<u8>, Vec<u8>>> {
         // Files and not pipes: nobody waits for anybody.
         let (input, said, complaint) = (sealed::holding(input)?, sealed::holding(b"")?, sealed::holding(b"")?);
-        let again = |file: BorrowedFd<'_>| {
-            let path = std::ffi::CString::new(format!("/proc/self/fd/{}", fd::number(file))).unwrap_or_default();
-            open::read(&path)
-        };
         let (read_said, read_complaint) = (again(said.as_fd())?, again(complaint.as_fd())?);
         let mut command = self.command(dir, arguments);
         command.stdin(input).stdout(said).stderr(complaint);
@@ -164,6 +160,12 @@ const ENVIRONMENT: [(&str, &str); 12] = [
     ("GIT_COMMITTER_NAME", "pinfold"),
     ("GIT_COMMITTER_EMAIL", "pinfold@localhost"),
 ];
+
+/// Opens a file anew, to read it from its start.
+pub(super) fn again(file: BorrowedFd<'_>) -> Result<OwnedFd> {
+    let path = CString::new(format!("/proc/self/fd/{}", fd::number(file))).map_err(|_| Errno::EINVAL)?;
+    open::read(&path)
+}
 
 fn is_about_lock(complaint: &[u8]) -> bool {
     let has = |words: &[u8]| complaint.windows(words.len()).any(|part| part == words);

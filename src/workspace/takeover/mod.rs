@@ -9,7 +9,8 @@
 //! The order, for the git directory itself and then for each of its modules and worktrees:
 //!
 //! 1. Objects (`objects`). git computes their names anew from their content, in a box of its own.
-//! 2. Refs (`refs`) and their logs (`logs`), each with its old value and under git's own locks.
+//! 2. Refs (`refs`) and their logs (`logs`), each with its old value and under git's own locks. Where git keeps them in
+//!    tables (`reftable`), all of them or none.
 //! 3. Settings (`settings`), key by key.
 //! 4. `HEAD` (`state`), then the entries of the index that differ, without what git remembers of the files
 //!    (`index`).
@@ -38,6 +39,7 @@ mod job;
 mod logs;
 mod objects;
 mod refs;
+mod reftable;
 mod settings;
 mod shape;
 mod side;

@@ -122,14 +122,14 @@ fn forget_derived(at: &At<'_>) -> Result<()> {
 
 /// A small repository in the host's `objects`, in which packs are indexed. It has the kind of name that git's own have,
 /// which `git gc` removes if this is killed (git's tmp-objdir.c, builtin/prune.c).
-struct Staging<'a> {
+pub(super) struct Staging<'a> {
     at: &'a At<'a>,
     name: Vec<u8>,
     dir: OwnedFd,
 }
 
 impl<'a> Staging<'a> {
-    fn make(at: &'a At<'a>) -> Result<Staging<'a>> {
+    pub(super) fn make(at: &'a At<'a>) -> Result<Staging<'a>> {
         let name = [b"objects/tmp_objdir-pinfold-", at.job.id.as_bytes()].concat();
         // Of a run that was killed.
         clear(at.host(), &name)?;
@@ -149,7 +149,7 @@ impl<'a> Staging<'a> {
         Ok(staging)
     }
 
-    fn side(&self) -> Side<'_> {
+    pub(super) fn side(&self) -> Side<'_> {
         Side(self.dir.as_fd())
     }
 
@@ -168,14 +168,18 @@ impl<'a> Staging<'a> {
     }
 
     fn run(&self, spec: Spec, input: OwnedFd) -> Result<bool> {
+        self.run_into(spec, input, sealed::holding(b"")?)
+    }
+
+    pub(super) fn run_into(&self, spec: Spec, input: OwnedFd, output: OwnedFd) -> Result<bool> {
         // What it complains about is not shown: the box chose it.
-        let code = (self.at.job.run_box)(spec, [input, sealed::holding(b"")?, sealed::holding(b"")?]);
+        let code = (self.at.job.run_box)(spec, [input, output, sealed::holding(b"")?]);
         Ok(code == Ok(0))
     }
 
     /// A box with git, the system's programs, the host's objects, and this to write to. It runs the commands `script`,
     /// in which `$0` is git.
-    fn spec(&self, script: &CStr) -> Result<Spec> {
+    pub(super) fn spec(&self, script: &CStr) -> Result<Spec> {
         let git = text(self.at.git.program.as_os_str().as_bytes())?;
         let mut spec = Spec::new(vec![c"/bin/sh".into(), c"-c".into(), script.into(), git]);
         let namespaces = &mut spec.namespaces;
@@ -202,6 +206,11 @@ impl<'a> Staging<'a> {
         Ok(spec)
     }
 
+    /// Removes it.
+    pub(super) fn clear(self) -> Result<()> {
+        clear(self.at.host(), &self.name)
+    }
+
     /// Puts the packs among the host's, the index last: without it a pack is none. Returns how many there are.
     fn hand_over(self) -> Result<usize> {
         let from = self.side();
@@ -221,7 +230,7 @@ impl<'a> Staging<'a> {
                 }
             }
         }
-        clear(self.at.host(), &self.name)?;
+        self.clear()?;
         Ok(packs)
     }
 }

@@ -38,7 +38,7 @@ fn parse_packed(text: &[u8]) -> BTreeMap<Vec<u8>, Value> {
 }
 
 /// Refs that the box may not make: git takes one object for another, or they are our own.
-fn refusal(name: &[u8], new: Option<&Value>) -> Option<&'static str> {
+pub(super) fn refusal(name: &[u8], new: Option<&Value>) -> Option<&'static str> {
     if name.starts_with(b"refs/replace/") {
         return Some("would have git take one object for another");
     }

@@ -307,11 +307,11 @@ mod tests {
 
     #[test]
     fn what_the_user_has_changed_too() {
-        let mut told = TakenOver::default();
-        told.kept = vec![
+        let kept = vec![
             stays("index", None, None, "belongs to a HEAD that was not taken over"),
             stays("HEAD", None, None, OUTSIDE),
         ];
+        let mut told = TakenOver { kept, ..TakenOver::default() };
         let main = Moved {
             dir: Vec::new(),
             name: b"refs/heads/main".to_vec(),
@@ -333,15 +333,15 @@ mod tests {
 
     #[test]
     fn names_are_quoted_and_short() {
-        let mut told = TakenOver::default();
         let long = "x".repeat(3000);
         let evil = "a (pinfold kept drop k1)\n\u{1b}[2Jpinfold: all is well\u{202e}";
-        told.kept = vec![
+        let kept = vec![
             stays(evil, None, None, "is not known"),
             stays(&long, None, None, "is not known"),
             stays("config", Some("a.b"), Some(evil), "is not on the list"),
         ];
-        told.taken = vec![Taken { dir: Vec::new(), what: What::Setting(evil.into()) }];
+        let taken = vec![Taken { dir: Vec::new(), what: What::Setting(evil.into()) }];
+        let told = TakenOver { taken, kept, ..TakenOver::default() };
         for line in said(".git", &told) {
             assert!(
                 line.len() < 1000 && !line.chars().any(|letter| letter.is_control() || letter == '\u{202e}'),
