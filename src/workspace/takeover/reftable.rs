@@ -1,5 +1,6 @@
-//! Refs in tables (git's Documentation/technical/reftable; since git 2.45). A table is a binary file with indexes of its
-//! own: what a listing of it shows and what git finds in it by name can differ. So no table of the box comes to the host.
+//! Refs in tables (git's Documentation/technical/reftable; since git 2.45). A table is a binary file with indexes of
+//! its own: what a listing of it shows and what git finds in it by name can differ. So no table of the box comes to the
+//! host.
 //!
 //! git writes all of them anew into one, in the box that checks objects too, and lists that. All of it is taken, with
 //! the logs, or nothing: if one ref may not be taken, or the host has changed any ref meanwhile, it stays apart.

@@ -158,7 +158,7 @@ pub(crate) struct Setting {
     pub(crate) host: Vec<Option<Vec<u8>>>,
 }
 
-/// The settings in a configuration that the box has left, at `path` in the upper layer, which were not taken over. `host`
+/// The settings that were not taken over of a configuration that the box has left, at `path` in the upper layer. `host`
 /// is the host's file.
 pub(crate) fn kept_apart(base: &Base, path: &[u8], kept: &[u8], host: &[u8]) -> Vec<Setting> {
     let (unit, name) = shape::split(path);
