@@ -34,6 +34,49 @@ impl Place {
         place
     }
 
+    /// The same with a repository, whose settings were changed by the run, and not all of them were taken over.
+    fn with_settings(name: &str) -> Place {
+        let place = Place::new(name);
+        let old = "[core]\n\tbare = false\n[alias]\n\tst = status\n\tgone = log\n";
+        let new = "[core]\n\tbare = false\n\thooksPath = .husky/_\n[alias]\n\tst = \"!sh -c \\\"x\\\"\"\n\tlist = a\n\tlist = b\n\
+                   [pull]\n\trebase = true\n";
+        let module = format!("{old}[core]\n\thooksPath = h\n\tfsmonitor = f\n");
+        let place_of = |name: &str| place.entry().join("1").join(name);
+        for dir in ["upper/modules/m", "work"] {
+            fs::create_dir_all(place_of(dir)).unwrap();
+        }
+        Command::new("git").args(["init", "-q"]).arg(place.0.join("work")).status().unwrap();
+        fs::create_dir_all(place.work(".git/modules/m")).unwrap();
+        for git in [place.work(".git"), place.work(".git/modules/m")] {
+            fs::create_dir_all(git.join("objects")).unwrap();
+            fs::create_dir_all(git.join("refs")).unwrap();
+            fs::write(git.join("HEAD"), "ref: refs/heads/main\n").unwrap();
+            // This one was taken over.
+            fs::write(git.join("config"), format!("{old}[pull]\n\trebase = true\n")).unwrap();
+        }
+        fs::write(place_of("upper/config"), new).unwrap();
+        fs::write(place_of("upper/modules/m/config"), module).unwrap();
+        let config = format!("config {}\n{old}", old.len());
+        fs::write(place_of("base"), format!("unit 0\n{config}unit 9\nmodules/m{config}")).unwrap();
+        let record = read(&place.entry().join("record.json"));
+        let work = place.0.join("work").display().to_string();
+        let overlay = format!(
+            r#""overlays":[{{"path":"{work}/.vscode","device":1,"inode":2,"born":null}},
+            {{"path":"{work}/.git","device":1,"inode":2,"born":null}}],"files""#
+        );
+        let start = record.find(r#""overlays""#).unwrap();
+        let end = record.find(r#""files""#).unwrap() + 7;
+        fs::write(place.entry().join("record.json"), format!("{}{overlay}{}", &record[..start], &record[end..]))
+            .unwrap();
+        place
+    }
+
+    fn config(&self, key: &str) -> String {
+        let file = self.work(".git/config");
+        let output = Command::new("git").args(["config", "--get-all", "-f"]).arg(file).arg(key).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     fn entry(&self) -> PathBuf {
         self.0.join("state/pinfold/kept/k7")
     }
@@ -133,7 +176,7 @@ fn wrong_words_are_told() {
     let place = Place::new("words");
     for (words, wanted) in [
         (&["lst"][..], "unknown command lst\nhint: did you mean list?"),
-        (&["diff"], "a word is missing\nhint: pinfold kept diff ID [PATH]"),
+        (&["diff"], "a word is missing\nhint: pinfold kept diff ID [PATH|KEY]"),
         (&["drop", "k7", "x"], "one word too many: x"),
         (&["drop", "k8"], "nothing is kept as k8"),
         (&["drop", "../kept"], "nothing is kept as ../kept"),
@@ -156,4 +199,77 @@ fn a_store_that_is_not_the_users_alone_is_refused() {
     let (code, _, said) = place.kept(&["drop", "k7"]);
     assert!(code == 125 && said.contains("it is a link"), "{said}");
     assert!(place.0.join("moved/k7").exists());
+}
+
+#[test]
+fn a_setting_is_listed_shown_and_taken_by_its_key() {
+    let place = Place::with_settings("settings");
+    let (_, out, said) = place.kept(&[]);
+    let lines: Vec<&str> = out.lines().map(str::trim).collect();
+    for line in ["core.hookspath = .husky/_", "alias.st = !sh -c \"x\"", "alias.list = a", "removed: alias.gone"] {
+        assert!(lines.contains(&line), "{line}: {out}{said}");
+    }
+    // Those that are taken over, or were never changed.
+    assert!(!out.contains("pull.rebase") && !out.contains("core.bare"), "{out}");
+    let (code, out, _) = place.kept(&["diff", "k7", "alias.st"]);
+    assert!(code == 0 && out.ends_with("/.git/config:\n-alias.st = status\n+alias.st = !sh -c \"x\"\n"), "{out}");
+    let (code, out, said) = place.kept(&["take", "k7", "alias.ST", "alias.list", "alias.gone"]);
+    assert!(code == 0 && out.contains("taken: alias.st of ") && out.contains(", which was status\n"), "{out}{said}");
+    assert!(out.contains("/.git/config, which was not set\n"), "{out}");
+    let now = [place.config("alias.st"), place.config("alias.list"), place.config("alias.gone")];
+    assert_eq!(now, ["!sh -c \"x\"\n", "a\nb\n", ""]);
+    // The rest of the file is as it was, and what was taken is not kept any more.
+    assert_eq!((place.config("core.hooksPath"), place.config("pull.rebase")), (String::new(), "true\n".into()));
+    assert!(!place.kept(&[]).1.contains("alias.list"));
+    // A file is still a file.
+    assert_eq!(place.kept(&["take", "k7", ".git/config"]).0, 0);
+    assert_eq!(place.config("core.hooksPath"), ".husky/_\n");
+}
+
+#[test]
+fn a_setting_of_two_files_is_taken_from_the_one_that_is_named() {
+    let place = Place::with_settings("two");
+    let (code, _, said) = place.kept(&["take", "k7", "core.hooksPath"]);
+    assert!(code == 125 && said.contains("more than one file") && said.contains("/config:core.hookspath"), "{said}");
+    assert_eq!(place.kept(&["take", "k7", ".git/config:core.hooksPath"]).0, 0);
+    assert_eq!(place.config("core.hooksPath"), ".husky/_\n");
+    assert!(!read(&place.work(".git/modules/m/config")).contains("hooksPath"));
+    assert_eq!(place.kept(&["take", "k7", "core.fsmonitor"]).0, 0);
+    assert!(read(&place.work(".git/modules/m/config")).contains("fsmonitor = f"));
+}
+
+#[test]
+fn a_setting_that_cannot_be_written_is_said() {
+    let place = Place::with_settings("not");
+    fs::write(place.work(".git/config.lock"), "").unwrap();
+    let (code, out, _) = place.kept(&["take", "k7", "alias.st"]);
+    assert!(code == 1 && out.contains("not taken (git refuses it, or the file is locked): alias.st"), "{out}");
+    assert_eq!(place.config("alias.st"), "status\n");
+}
+
+/// A box may have left a program of this name where it could write.
+#[test]
+fn git_is_not_taken_from_where_the_run_could_write() {
+    let place = Place::with_settings("path");
+    let git = place.work("bin/git");
+    fs::create_dir(place.work("bin")).unwrap();
+    fs::write(&git, format!("#!/bin/sh\ntouch {}\n", place.work("mark").display())).unwrap();
+    fs::set_permissions(&git, Permissions::from_mode(0o755)).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pinfold"));
+    command.args(["kept", "take", "k7", "alias.st"]).env("XDG_STATE_HOME", place.0.join("state"));
+    let output = command.env("PATH", place.work("bin")).output().unwrap();
+    let out = String::from_utf8(output.stdout).unwrap();
+    assert!(out.contains("not taken (there is no git in PATH)") && !place.work("mark").exists(), "{out}");
+}
+
+#[test]
+fn what_cannot_be_put_in_order_is_not_dropped() {
+    let place = Place::new("unordered");
+    fs::remove_dir_all(place.entry().join("0/upper")).unwrap();
+    let (code, _, said) = place.kept(&["drop", "k7"]);
+    assert!(code == 125 && place.entry().exists(), "{said}");
+    // Without a record there is nothing to put in order.
+    fs::remove_file(place.entry().join("record.json")).unwrap();
+    assert_eq!(place.kept(&["drop", "k7"]).0, 0);
+    assert!(!place.entry().exists());
 }

@@ -113,10 +113,10 @@ pub(crate) const PROFILE: &[Subcommand] = &[
 /// The subcommands of `pinfold kept`.
 pub(crate) const KEPT: &[Subcommand] = &[
     Subcommand { name: "list", form: "", brief: "Print what is kept, by run" },
-    Subcommand { name: "diff", form: "ID [PATH]", brief: "Compare what is kept with what is there now" },
+    Subcommand { name: "diff", form: "ID [PATH|KEY]", brief: "Compare what is kept with what is there now" },
     Subcommand {
         name: "take",
-        form: "ID [PATH...]",
+        form: "ID [PATH|KEY]...",
         brief: "Put what is kept where it belongs, and keep what was there",
     },
     Subcommand { name: "drop", form: "ID", brief: "Remove what is kept" },

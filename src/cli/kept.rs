@@ -2,8 +2,9 @@
 //! this.
 
 mod diff;
+mod settings;
 
-use std::ffi::{CStr, OsStr};
+use std::ffi::{CStr, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,9 +13,12 @@ use super::commands::{self, KEPT, Subcommand};
 use super::{exit_code, render};
 use crate::error::{Error, ErrorKind, push_printable};
 use crate::host::Caller;
+use crate::spawn;
 use crate::spec::path::to_os;
 use crate::sys::{Errno, cwd, error_text};
-use crate::workspace::kept::put_back::{self, Outcome};
+use crate::workspace;
+use crate::workspace::keeping::{self, With};
+use crate::workspace::kept::settings::{Setting, settings as kept_settings};
 use crate::workspace::kept::take::{contents, take};
 use crate::workspace::kept::{Entry, Item, Locked, Record, Store, What, items};
 
@@ -22,7 +26,9 @@ const HELP: &str = "
 What a program has changed and the host would obey unseen is kept apart, with one
 entry for each run. `take` puts it where it belongs; what was there takes its place
 in the entry, so that the same command undoes it. Without a PATH everything of the
-entry is meant. A PATH can be a directory.
+entry is meant. A PATH can be a directory. A KEY is a setting of a git configuration
+(core.hooksPath, or FILE:KEY if several files have it): `take` writes it into the
+host's configuration, and says what it was.
 ";
 
 /// The text to print, and the exit code.
@@ -64,8 +70,11 @@ fn wrong_count(sub: &Subcommand, words: &[&CStr]) -> Error {
 
 /// What is needed to work on entries.
 struct Desk {
-    /// `None` if nothing was ever kept.
-    store: Option<Store>,
+    stores: Vec<Store>,
+    /// What was said while runs that were killed were put in order.
+    said: Vec<u8>,
+    /// Where programs are looked for.
+    path: OsString,
 }
 
 /// An entry of a run that has ended, which is put in order.
@@ -74,41 +83,53 @@ struct Opened {
     record: Record,
     items: Vec<Item>,
     is_all: bool,
-    /// What was said while it was put in order.
-    said: Vec<u8>,
+    settings: Vec<Setting>,
+}
+
+/// What the words of a command name.
+struct Chosen<'a> {
+    items: Vec<&'a Item>,
+    settings: Vec<&'a Setting>,
 }
 
 impl Desk {
     fn open(environment: &[&CStr]) -> Result<Desk, Error> {
         let value = |name: &[u8]| {
             let entry = environment.iter().find_map(|entry| entry.to_bytes().strip_prefix(name));
-            // The XDG Base Directory Specification wants relative paths ignored.
-            entry.map(|value| PathBuf::from(OsStr::from_bytes(value))).filter(|path| path.is_absolute())
+            entry.map(OsStr::from_bytes)
         };
-        let state = value(b"XDG_STATE_HOME=").or_else(|| value(b"HOME=").map(|home| home.join(".local/state")));
-        let Some(state) = state else {
-            let error = Error::new(ErrorKind::Invalid, "there is no home directory, and so nothing that is kept");
-            return Err(error.with_hint(Some("HOME or XDG_STATE_HOME names it".into())));
-        };
-        Ok(Desk { store: Store::find(&state, Caller::probe().uid)? })
+        // The XDG Base Directory Specification wants relative paths ignored.
+        let dir = |name| value(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let uid = Caller::probe().uid;
+        let state = dir(b"XDG_STATE_HOME=").or_else(|| dir(b"HOME=").map(|home| home.join(".local/state")));
+        let runtime = dir(b"XDG_RUNTIME_DIR=").or_else(|| Some(format!("/run/user/{uid}").into()));
+        let states = workspace::stores(state, runtime, uid);
+        let path = value(b"PATH=").unwrap_or_default().to_owned();
+        let mut stores = Vec::new();
+        for state in &states {
+            stores.extend(Store::find(state, uid)?);
+        }
+        let with = With { path: &path, run_box: Some(&spawn::run_to_end) };
+        let said = keeping::put_dead_in_order(&states, uid, &with);
+        let said = said.iter().flat_map(|line| [line, &b"\n"[..]].concat()).collect();
+        Ok(Desk { stores, said, path })
     }
 
     fn list(&self) -> Result<Output, Error> {
-        let mut out = Vec::new();
-        let Some(store) = &self.store else { return Ok((out, 0)) };
-        for id in store.ids().map_err(|errno| failed("Can't list what is kept", errno))? {
-            out.extend_from_slice(id.as_bytes());
-            match store.lock(&id).map_err(|errno| failed(&format!("Can't open {id}"), errno))? {
-                Locked::Missing => {}
-                Locked::Alive => out.extend_from_slice(b"  its run has not ended\n"),
-                Locked::Dead(entry) => match opened(entry) {
-                    Ok(opened) => opened.describe(&mut out),
-                    Err(failed) => {
-                        out.extend_from_slice(b"  ");
-                        out.extend_from_slice(&failed.1.text());
-                        out.push(b'\n');
+        let mut out = self.said.clone();
+        for store in &self.stores {
+            for id in store.ids().map_err(|errno| failed("Can't list what is kept", errno))? {
+                match store.lock(&id).map_err(|errno| failed(&format!("Can't open {id}"), errno))? {
+                    Locked::Missing => {}
+                    Locked::Alive => out.extend_from_slice(format!("{id}  its run has not ended\n").as_bytes()),
+                    Locked::Dead(entry) => {
+                        out.extend_from_slice(id.as_bytes());
+                        match opened(entry) {
+                            Ok(opened) => opened.describe(&mut out),
+                            Err(failed) => out.extend_from_slice(&[b"  ", &failed.1.text()[..], b"\n"].concat()),
+                        }
                     }
-                },
+                }
             }
         }
         Ok((out, 0))
@@ -116,8 +137,9 @@ impl Desk {
 
     fn diff(&self, id: &CStr, paths: &[&CStr]) -> Result<Output, Error> {
         let opened = self.entry(id)?;
-        let mut out = opened.said.clone();
-        for item in opened.chosen(paths)? {
+        let mut out = self.said.clone();
+        let chosen = opened.chosen(paths)?;
+        for item in chosen.items {
             out.extend_from_slice(match item.what {
                 What::Removal => b"removed: ",
                 What::Link => b"link: ",
@@ -131,14 +153,21 @@ impl Desk {
                 diff::diff(&mut out, &present.unwrap_or_default(), &kept);
             }
         }
+        for setting in chosen.settings {
+            settings::diff(&mut out, setting);
+        }
         Ok((out, 0))
     }
 
     fn take(&self, id: &CStr, paths: &[&CStr]) -> Result<Output, Error> {
         let opened = self.entry(id)?;
-        let mut out = opened.said.clone();
+        let mut out = self.said.clone();
         let mut is_done = true;
-        for item in opened.chosen(paths)? {
+        let chosen = opened.chosen(paths)?;
+        for setting in chosen.settings {
+            is_done &= settings::take(&mut out, setting, &self.path, &opened.record);
+        }
+        for item in chosen.items {
             match take(&opened.entry, item) {
                 Ok(()) => out.extend_from_slice(b"taken: "),
                 Err(errno) => {
@@ -158,29 +187,30 @@ impl Desk {
 
     fn drop(&self, id: &CStr) -> Result<Output, Error> {
         let Some((store, entry)) = self.locked(id)? else { return Err(unknown(id)) };
-        // Without a record that can be read there is nothing that could be put back.
-        let (entry, said) = match opened(entry) {
-            Ok(opened) if !opened.record.is_put_back => {
-                let message = [&opened.said[..], b"not dropped, because a file could not be put back"].concat();
-                return Err(Error::new(ErrorKind::Failed, message));
-            }
-            Ok(opened) => (opened.entry, opened.said),
-            Err(failed) => (failed.0, Vec::new()),
+        let entry = match opened(entry) {
+            Ok(opened) => opened.entry,
+            // Something of it may still have to be taken over.
+            Err(failed) if failed.0.is_open() => return Err(failed.1),
+            // Without a record that can be read there is nothing to be lost.
+            Err(failed) => failed.0,
         };
         store.remove(&entry).map_err(|errno| failed("Can't remove all of it", errno))?;
-        Ok((said, 0))
+        Ok((self.said.clone(), 0))
     }
 
     fn locked(&self, id: &CStr) -> Result<Option<(&Store, Entry)>, Error> {
-        let Some((store, name)) = self.store.as_ref().zip(id.to_str().ok()) else { return Ok(None) };
-        match store.lock(name).map_err(|errno| failed(&format!("Can't open {name}"), errno))? {
-            Locked::Missing => Ok(None),
-            Locked::Dead(entry) => Ok(Some((store, entry))),
-            Locked::Alive => {
-                let message = format!("{name} belongs to a run that has not ended");
-                Err(Error::new(ErrorKind::Invalid, message))
+        let Ok(name) = id.to_str() else { return Ok(None) };
+        for store in &self.stores {
+            match store.lock(name).map_err(|errno| failed(&format!("Can't open {name}"), errno))? {
+                Locked::Missing => {}
+                Locked::Dead(entry) => return Ok(Some((store, entry))),
+                Locked::Alive => {
+                    let message = format!("{name} belongs to a run that has not ended");
+                    return Err(Error::new(ErrorKind::Invalid, message));
+                }
             }
         }
+        Ok(None)
     }
 
     fn entry(&self, id: &CStr) -> Result<Opened, Error> {
@@ -188,35 +218,26 @@ impl Desk {
     }
 }
 
-/// Reads an entry, and puts back the files of a run that was killed.
+/// Reads an entry. What was to be put in order is ([`Desk::open`]), so an entry that is not yet could not be.
 fn opened(entry: Entry) -> Result<Opened, Box<(Entry, Error)>> {
     match read(&entry) {
-        Ok((record, items, is_all, said)) => Ok(Opened { entry, record, items, is_all, said }),
+        Ok((record, items, is_all, settings)) => Ok(Opened { entry, record, items, is_all, settings }),
         Err(error) => Err(Box::new((entry, error))),
     }
 }
 
-type Content = (Record, Vec<Item>, bool, Vec<u8>);
+type Content = (Record, Vec<Item>, bool, Vec<Setting>);
 
 fn read(entry: &Entry) -> Result<Content, Error> {
     let unread = |errno| failed("Can't read its record", errno);
-    let Some(mut record) = entry.read().map_err(unread)? else {
-        return Err(Error::new(ErrorKind::Failed, "it has no record that this version understands"));
-    };
-    let mut said = Vec::new();
-    for (n, outcome) in put_back::restore_all(entry, &mut record, &|_, _| false).map_err(unread)? {
-        let why = match &outcome {
-            Ok(Outcome::Same | Outcome::Own) => continue,
-            Ok(Outcome::PutBack | Outcome::Restored) => "put back: ".to_owned(),
-            Ok(Outcome::SetAside(_)) => format!("put back, and what was there is beside it (*.{}): ", put_back::ASIDE),
-            Err(errno) => format!("cannot be put back ({}): ", error_text(*errno as i32)),
-        };
-        said.extend_from_slice(why.as_bytes());
-        push_printable(&mut said, &record.files[n].path);
-        said.push(b'\n');
+    let none = || Error::new(ErrorKind::Failed, "it has no record that this version understands");
+    let record = entry.read().map_err(unread)?.ok_or_else(none)?;
+    if entry.is_open() {
+        return Err(Error::new(ErrorKind::Failed, "it could not be put in order yet"));
     }
     let (items, is_all) = items(entry, &record).map_err(|errno| failed("Can't list it", errno))?;
-    Ok((record, items, is_all, said))
+    let settings = kept_settings(entry, &items).map_err(|errno| failed("Can't read its settings", errno))?;
+    Ok((record, items, is_all, settings))
 }
 
 impl Opened {
@@ -227,37 +248,44 @@ impl Opened {
         out.extend_from_slice(b": ");
         push_printable(out, &self.record.command);
         out.push(b'\n');
-        for line in self.said.split_inclusive(|&byte| byte == b'\n') {
-            out.extend_from_slice(b"    ");
-            out.extend_from_slice(line);
-        }
         for item in &self.items {
             out.extend_from_slice(if item.what == What::Removal { b"    removed: " } else { b"    " });
             push_printable(out, &item.path);
             out.push(b'\n');
+            for setting in self.settings.iter().filter(|setting| setting.path == item.path) {
+                settings::describe(out, setting);
+            }
         }
         if !self.is_all {
             out.extend_from_slice(b"    and more\n");
         }
     }
 
-    /// The items that `paths` name, or all if there are none.
-    fn chosen(&self, paths: &[&CStr]) -> Result<Vec<&Item>, Error> {
-        if paths.is_empty() {
-            return Ok(self.items.iter().collect());
+    /// What `words` name, or all files if there are none: a file has its settings in it.
+    fn chosen(&self, words: &[&CStr]) -> Result<Chosen<'_>, Error> {
+        if words.is_empty() {
+            return Ok(Chosen { items: self.items.iter().collect(), settings: Vec::new() });
         }
         let here = cwd::getcwd().map_err(|errno| failed("Can't find the current directory", errno))?;
-        let mut wanted = Vec::new();
-        for path in paths {
-            let path = absolute(Path::new(to_os(&here)), Path::new(to_os(path)));
-            if !self.items.iter().any(|item| item.path.starts_with(&path)) {
-                let mut message = format!("{} keeps nothing of ", self.entry.id).into_bytes();
-                push_printable(&mut message, &path);
-                return Err(Error::new(ErrorKind::Invalid, message));
+        let here = |path: &Path| absolute(Path::new(to_os(&here)), path);
+        let (mut wanted, mut settings) = (Vec::new(), Vec::new());
+        for word in words {
+            let named: Vec<&Setting> =
+                self.settings.iter().filter(|setting| setting.is_named(word.to_bytes(), here)).collect();
+            let path = here(Path::new(to_os(word)));
+            match &named[..] {
+                [setting] => settings.push(*setting),
+                [one, ..] => return Err(settings::ambiguous(&self.entry.id, to_os(word), one)),
+                [] if self.items.iter().any(|item| item.path.starts_with(&path)) => wanted.push(path),
+                [] => {
+                    let mut message = format!("{} keeps nothing of ", self.entry.id).into_bytes();
+                    push_printable(&mut message, &path);
+                    return Err(Error::new(ErrorKind::Invalid, message));
+                }
             }
-            wanted.push(path);
         }
-        Ok(self.items.iter().filter(|item| wanted.iter().any(|path| item.path.starts_with(path))).collect())
+        let is_wanted = |item: &&Item| wanted.iter().any(|path| item.path.starts_with(path));
+        Ok(Chosen { items: self.items.iter().filter(is_wanted).collect(), settings })
     }
 }
 

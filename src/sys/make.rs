@@ -105,12 +105,6 @@ pub(crate) fn mark(path: &CStr, name: &CStr) -> Result<()> {
     Errno::result(unsafe { libc::setxattr(path.as_ptr(), name.as_ptr(), std::ptr::null(), 0, 0) }).map(drop)
 }
 
-/// Creates the file `name` in `dir` and opens it for reading and writing. It must not exist.
-pub(crate) fn scratch_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd> {
-    let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    nix::fcntl::openat(dir, name, flags, Mode::from_bits_truncate(0o600))
-}
-
 /// Changes the permissions of an open directory.
 pub(crate) fn set_mode(dir: BorrowedFd<'_>, mode: u32) -> Result<()> {
     nix::sys::stat::fchmod(dir, Mode::from_bits_truncate(mode))

@@ -14,12 +14,12 @@ use super::layout::{
     named_work_tree, work_tree,
 };
 use super::model::Surroundings;
+use super::names;
 use super::refuse::Limits;
 use super::scopes::{Named, Scopes};
 use super::walk::Walked;
-use super::{config, names};
 use crate::error::{Error, ErrorKind, push_printable, quoted};
-use crate::spec::{OnAppear, SettleName};
+use crate::spec::SettleName;
 use crate::sys::io_error_text;
 
 /// The repositories in reach of a box.

@@ -16,7 +16,7 @@ use super::files::{c_path, id_of, path_of};
 use super::kept::put_back::{self, Outcome};
 use super::kept::take::{contents, take};
 use super::kept::{Entry, Item, Overlay, Record, Store, What, items, same};
-use super::takeover::{self, Base, Bounds, Git, Job, RunBox, TakenOver};
+use super::takeover::{self, Base, Bounds, Git, Job, RunBox};
 use crate::error::printable;
 use crate::spec::{FileId, Keep};
 use crate::sys::{Errno, Result, error_text, fd, open, process, stat};
@@ -196,8 +196,11 @@ pub(crate) fn put_in_order(store: &Store, entry: &mut Entry, record: &mut Record
     let closed = match &left {
         Ok((left, _)) if left.is_empty() && is_done => store.remove(entry),
         Ok((left, is_all)) => {
-            if !left.is_empty() {
-                said.push(kept_line(&entry.id, &record.place, left.iter().map(|item| &*item.path), *is_all));
+            // Those of git directories are named already, the settings by their keys.
+            let is_gits = |item: &&Item| known.overlays.iter().enumerate().any(|(n, one)| one.is_git && item.is_of(n));
+            let others: Vec<&Path> = left.iter().filter(|item| !is_gits(item)).map(|item| &*item.path).collect();
+            if !others.is_empty() {
+                said.push(kept_line(&entry.id, &record.place, others.into_iter(), *is_all));
             }
             if is_done { store.close(entry) } else { Ok(()) }
         }
@@ -278,7 +281,11 @@ fn settle_overlay(
                 _ => None,
             });
             store.add_made(made.filter(|id| !base.has_value(id)))?;
-            said.extend(lines(&overlay.path, &taken));
+            said.extend(
+                takeover::lines(overlay.path.strip_prefix(&record.place).unwrap_or(&overlay.path), &entry.id, &taken)
+                    .into_iter()
+                    .map(String::into_bytes),
+            );
         }
         Err(Errno::E2BIG) => {
             let path = printable(&overlay.path);
@@ -289,14 +296,6 @@ fn settle_overlay(
         Err(errno) => return Err(errno),
     }
     Ok(())
-}
-
-fn lines(path: &Path, taken: &TakenOver) -> Vec<Vec<u8>> {
-    let mut said = Vec::new();
-    if taken.is_git_missing {
-        said.push(format!("there is no git outside, so nothing in {} is taken over", printable(path)).into_bytes());
-    }
-    said
 }
 
 /// Whether `now` is the user's own content of the file `path`. Asks only in repositories whose git directory was kept

@@ -50,8 +50,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     // Compiled into tests only.
     ("cli/render/files", &["seccomp", "spec"]),
     ("cli/seccomp.rs", &["error", "plan", "seccomp", "seccompiler_json", "spec", "suggest", "sys"]),
-    ("cli/kept.rs", &["error", "host", "spec", "sys", "workspace"]),
+    ("cli/kept.rs", &["error", "host", "spawn", "spec", "sys", "workspace"]),
     ("cli/kept", &["error"]),
+    ("cli/kept/settings.rs", &["error", "sys", "workspace"]),
     ("cli/doctor.rs", &["doctor", "error"]),
     ("cli/bwrap/mod.rs", &["error", "host", "plan", "spec", "supervise", "sys"]),
     ("cli/bwrap/parse.rs", &["error", "spec", "suggest"]),

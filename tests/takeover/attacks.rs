@@ -105,6 +105,24 @@ fn other_directories() {
     );
 }
 
+/// What hides changes, cuts off commits, or has a name that nothing has checked.
+#[test]
+fn what_git_only_reads() {
+    holds("exclude", "echo '*' >>.git/info/exclude", &["info/exclude"]);
+    holds("patterns", "mkdir -p .git/info; echo '/b' >.git/info/sparse-checkout", &["info/sparse-checkout"]);
+    let place = holds("shallow", "git rev-parse main >.git/shallow", &["shallow"]);
+    assert_eq!(place.git("rev-list --count main"), "2\n");
+    let object = format!("lfs/objects/ab/cd/{:064}", 1);
+    let script = format!(
+        "mkdir -p .git/lfs/objects/ab/cd .git/lfs/tmp .git/lfs/cache/locks; echo x >.git/{object}; echo x >.git/lfs/tmp/x
+         echo x >.git/lfs/cache/locks/x; echo x >.git/lfs/x"
+    );
+    let place = Place::new("lfs");
+    let left = place.inside(&script);
+    assert_eq!(kept(&left.take()), [&object, "lfs/x"]);
+    assert!(!place.repo.join(".git/lfs").exists());
+}
+
 #[test]
 fn links_are_not_followed() {
     let place = holds(

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use pinfold::takeover::Bounds;
 
 use crate::place::{Place, SETUP, kept};
-use crate::support;
 
 #[test]
 fn files_that_are_none() {
@@ -89,20 +88,6 @@ fn without_git_nothing_is_taken() {
     let place = Place::new("no-git-unchanged");
     let told = place.inside("true").take_with(None, Bounds::default(), &|| true).unwrap();
     assert!(!told.is_git_missing);
-}
-
-#[test]
-fn reftable_is_kept_apart_as_a_whole() {
-    let place = Place::with("reftable", "");
-    if !place.command("git", &["init", "-q", "--ref-format=reftable", "-b", "main", "."]).status.success() {
-        return support::skip("this git has no reftable (2.45)");
-    }
-    place.git("commit -q --allow-empty -m one");
-    let before = place.git("for-each-ref");
-    let left = place.inside("git commit -q --allow-empty -m two; git replace main main~1");
-    let told = left.take();
-    assert_eq!(place.git("for-each-ref"), before);
-    assert!(told.taken.is_empty() && kept(&told).iter().any(|path| path.starts_with("reftable")), "{told:?}");
 }
 
 #[test]

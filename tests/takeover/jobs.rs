@@ -74,6 +74,18 @@ jobs! {
     index_version_4: "git update-index --index-version 4", "echo x >x; git add x; git rm -q b";
     split_index: "git update-index --split-index", "echo x >x; git add x; git rm -q b; echo a5 >a; git add a";
     split_inside: "", "git update-index --split-index; echo x >x; git add x; git rm -q b";
+    sparse_index: "mkdir d e; echo d >d/f; echo e >e/f; git add .; git commit -qm dirs; git sparse-checkout set --sparse-index d",
+        "echo x >x; git add x; echo d2 >d/f; git commit -qam x; git sparse-checkout set d e";
+    sparse_index_inside: "mkdir d e; echo d >d/f; echo e >e/f; git add .; git commit -qm dirs",
+        "git sparse-checkout set --sparse-index d; echo d2 >d/f; git commit -qam d";
+    refs_directory_remade: "git branch x/a; git branch x/b; git pack-refs --all; git branch x/d; git branch -f x/a side",
+        "rm -rf .git/refs/heads/x; mkdir .git/refs/heads/x; git branch x/c";
+    worktree_remade: "git worktree add -q wt side; cd wt; git commit -q --allow-empty -m w",
+        "git worktree remove wt; git worktree add -q --detach wt main; cd wt; echo w >w; git add w";
+    rebase_remade: "git checkout -q -b c main~1; echo c >a; git commit -qam c; git rebase -q main || true",
+        "git rebase --abort; git commit -q --allow-empty -m d; git rebase -q --keep-empty main || true";
+    branch_made_anew: "", "git branch -D side; git branch side main; git tag t side";
+    rerere_and_notes: "", "git notes add -m n; git config rerere.enabled true";
     nothing: "", "git log >/dev/null; git diff >/dev/null";
 }
 
@@ -85,6 +97,56 @@ fn sha256() {
     plain.host(script);
     let told = boxed.run(script);
     assert_eq!(boxed.state(), plain.state(), "{told:?}");
+}
+
+#[test]
+fn sha256_with_a_stash_and_a_conflict() {
+    let setup = SETUP.replace("git init", "git init --object-format=sha256");
+    let (plain, boxed) = (Place::with("sha256-more-plain", &setup), Place::with("sha256-more", &setup));
+    let script =
+        "echo dirty >b; git stash -q; git switch -qc c HEAD~1; echo c >a; git commit -qam c; git merge -q main || true";
+    plain.host(script);
+    let left = boxed.inside(script);
+    let told = left.take();
+    assert_eq!(boxed.state(), plain.state(), "{told:?}");
+    assert_eq!((kept(&told), left.rest()), (vec![], vec![]));
+}
+
+/// A partial clone has promises instead of objects. They stay promises: nothing is fetched.
+#[test]
+fn a_partial_clone_fetches_nothing() {
+    let setup = format!(
+        "git init -q -b main ../from; (cd ../from; {}; git config uploadpack.allowFilter true)
+         git clone -q --no-checkout --filter=blob:none file://$P/from .; git sparse-checkout set --no-cone /a; git checkout -q main",
+        SETUP.replace("git init -q -b main .;", "").replace("../remote", "../far")
+    );
+    let place = Place::with("partial", &setup);
+    let missing = "git rev-list --objects --all --missing=print | grep -c '^?'";
+    let before = place.host(missing);
+    let left = place.inside("echo a3 >a; git commit -qam inside; git branch new");
+    place.host("mv ../from ../gone");
+    let told = left.take();
+    assert_eq!(kept(&told), Vec::<String>::new());
+    assert_eq!((place.host(missing), place.git("log -1 --format=%s new")), (before, "inside\n".into()), "{told:?}");
+}
+
+#[test]
+fn a_shallow_clone() {
+    let setup = format!("mkdir ../from; (cd ../from; {SETUP}); git clone -q --depth=1 file://$P/from .");
+    let place = Place::with("shallow", &setup);
+    let left = place.inside("echo x >x; git add x; git commit -qm inside");
+    assert_eq!(kept(&left.take()), Vec::<String>::new());
+    assert_eq!(place.git("log -1 --format=%s; git fsck"), "inside\n");
+    // What is cut off is what the user has cut off.
+    let before = place.host("cat .git/shallow; git log --format=%H");
+    let place = Place::with("shallow-less", &setup);
+    let told = place.inside("git fetch -q --unshallow; git commit -q --allow-empty -m more").take();
+    assert!(kept(&told).contains(&"shallow".into()), "{told:?}");
+    assert_eq!(
+        place.host("cat .git/shallow; git rev-parse HEAD~1"),
+        before.replace(before.lines().nth(1).unwrap(), "").replace("\n\n", "\n")
+    );
+    assert_eq!(place.git("log -1 --format=%s; git fsck --no-dangling"), "more\n");
 }
 
 #[test]

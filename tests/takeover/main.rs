@@ -5,10 +5,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test ends at the first surprise
 
 mod attacks;
+mod cost;
 mod hostile;
 mod jobs;
 mod killed;
 mod meanwhile;
 mod place;
+mod reftable;
 #[path = "../support/mod.rs"]
 mod support;
+mod words;

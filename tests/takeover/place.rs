@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use pinfold::spec::Spec;
-use pinfold::takeover::{Base, Bounds, Git, Job, TakenOver, take_over};
+use pinfold::takeover::{Base, Bounds, Git, Job, RunBox, TakenOver, take_over};
 use pinfold::{Error, Stdio, spawn_with};
 
 /// The same in every repository: who commits and when.
@@ -150,6 +150,16 @@ impl Left {
     }
 
     pub(crate) fn take_with(&self, git: Option<&Git>, bounds: Bounds, go_on: &dyn Fn() -> bool) -> Option<TakenOver> {
+        self.take_by(git, bounds, go_on, &run_box)
+    }
+
+    pub(crate) fn take_by(
+        &self,
+        git: Option<&Git>,
+        bounds: Bounds,
+        go_on: &dyn Fn() -> bool,
+        run_box: RunBox<'_>,
+    ) -> Option<TakenOver> {
         let (host, upper) = (File::open(&self.git_dir).unwrap(), File::open(&self.upper).unwrap());
         take_over(&Job {
             host: host.as_fd(),
@@ -158,7 +168,7 @@ impl Left {
             id: "k1",
             writable: &self.writable,
             git,
-            run_box: &run_box,
+            run_box,
             go_on,
             bounds,
         })
@@ -184,7 +194,7 @@ fn list(top: &Path, dir: &Path, found: &mut Vec<String>) {
     }
 }
 
-fn run_box(spec: Spec, [input, output, error]: [OwnedFd; 3]) -> Result<u8, Error> {
+pub(crate) fn run_box(spec: Spec, [input, output, error]: [OwnedFd; 3]) -> Result<u8, Error> {
     spawn_with(spec, Stdio { input: Some(input), output: Some(output), error: Some(error) })?.wait()
 }
 

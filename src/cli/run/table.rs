@@ -6,7 +6,6 @@ use super::value;
 use crate::cli::table;
 use crate::cli::table::Action::{Flag, Help, Maybe, One, Splice, Version};
 use crate::cli::table::Reach;
-use crate::error::{Error, ErrorKind};
 use crate::spec::{BindFlags, FsOp, LandlockTier};
 
 type Opt = table::Opt<RunArgs>;

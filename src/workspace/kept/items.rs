@@ -82,6 +82,14 @@ impl Item {
         }
     }
 
+    /// The number of the overlay that it was changed in, and its path there.
+    pub(super) fn in_overlay(&self) -> Option<(usize, &Path)> {
+        match &self.at {
+            At::Upper(n, rel) => Some((*n, rel)),
+            At::New(_) => None,
+        }
+    }
+
     /// The directory that it is kept in, and its name there.
     pub(super) fn kept(&self, entry: &Entry) -> Result<(OwnedFd, CString)> {
         match &self.at {

@@ -23,6 +23,7 @@ pub(crate) mod put_back;
 mod record;
 mod remove;
 pub(crate) mod same;
+pub(crate) mod settings;
 pub(crate) mod take;
 #[cfg(test)]
 mod tests;

@@ -1,12 +1,13 @@
 //! One git directory that is being taken over.
 
+use std::cell::RefCell;
 use std::ffi::{CString, OsStr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::base::Unit;
-use super::git::Git;
+use super::git::{Catalogue, Git};
 use super::job::Job;
 use super::side::{Side, join};
 use super::upper::Upper;
@@ -28,6 +29,8 @@ pub(super) struct At<'a> {
     pub(super) is_worktree: bool,
     /// Length of a hash in bytes.
     pub(super) hash: usize,
+    /// Started when it is asked for the first time.
+    pub(super) catalogue: RefCell<Option<Catalogue>>,
 }
 
 impl At<'_> {

@@ -16,6 +16,8 @@ use crate::sys::{Errno, Result};
 
 /// The longest `packed-refs`, in bytes: a million refs.
 pub(super) const LONGEST_PACKED: u64 = 64 << 20;
+/// Which tables there are, where refs are kept in such.
+pub(super) const TABLES: &[u8] = b"reftable/tables.list";
 /// So many git directories belong to one: its modules and worktrees.
 const MOST_UNITS: usize = 10_000;
 
@@ -32,6 +34,8 @@ pub(super) struct Unit {
     pub(super) head: Option<Vec<u8>>,
     /// `packed-refs` as it was. It is parsed when it is needed.
     pub(super) packed: Option<Vec<u8>>,
+    /// The list of tables, where refs are kept in such.
+    pub(super) tables: Option<Vec<u8>>,
     /// Refs in files of their own.
     pub(super) loose: BTreeMap<Vec<u8>, Vec<u8>>,
     /// The log of `refs/stash`: it is the list of stashes, and the only log that loses lines every day.
@@ -79,6 +83,11 @@ impl Base {
         self.units.values().any(is_in)
     }
 
+    /// Whether it says nothing at all, as of a directory that is none of git's.
+    pub fn is_empty(&self) -> bool {
+        self.units.is_empty()
+    }
+
     /// As bytes, to be kept: records of `NAME LENGTH`, a line feed, so many bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::new();
@@ -91,6 +100,7 @@ impl Base {
             let files = [
                 ("head", &unit.head),
                 ("packed", &unit.packed),
+                ("tables", &unit.tables),
                 ("stash", &unit.stash),
                 ("config", &unit.config),
                 ("config.worktree", &unit.config_worktree),
@@ -140,6 +150,7 @@ impl Unit {
             match &name[..] {
                 b"HEAD" => unit.head = side.read(&name, LONGEST_REF)?,
                 b"packed-refs" => unit.packed = side.read(&name, LONGEST_PACKED)?,
+                b"reftable" => unit.tables = side.read(TABLES, LONGEST_PACKED)?,
                 b"config" => unit.config = side.read(&name, LONGEST_SETTINGS)?,
                 b"config.worktree" => unit.config_worktree = side.read(&name, LONGEST_SETTINGS)?,
                 b"index" => unit.index = side.identity(&name)?,
@@ -161,6 +172,7 @@ impl Unit {
         match name {
             "head" => self.head = own(),
             "packed" => self.packed = own(),
+            "tables" => self.tables = own(),
             "stash" => self.stash = own(),
             "config" => self.config = own(),
             "config.worktree" => self.config_worktree = own(),

@@ -1,8 +1,10 @@
 //! Which objects are on the host, with all that they lead to.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::AsFd;
 
 use super::at::At;
+use super::git::Catalogue;
 use crate::sys::Result;
 
 /// So many objects are asked for one by one, if all together have one that is bad.
@@ -37,8 +39,13 @@ pub(super) fn types(at: &At<'_>, ids: &BTreeSet<Vec<u8>>) -> Result<BTreeMap<Vec
     if ids.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let said = at.run(&[b"cat-file", b"--batch-check=%(objectname) %(objecttype)"], &lines(ids))?.unwrap_or_default();
-    let pairs = said.split(|&byte| byte == b'\n').filter_map(|line| {
+    let mut catalogue = at.catalogue.borrow_mut();
+    let catalogue = match &mut *catalogue {
+        Some(catalogue) => catalogue,
+        none => none.insert(Catalogue::start(at.git, at.dir.as_fd())?),
+    };
+    let said = catalogue.ask(&ids.iter().collect::<Vec<_>>())?;
+    let pairs = said.iter().filter_map(|line| {
         let space = line.iter().position(|&byte| byte == b' ')?;
         let (id, kind) = (&line[..space], &line[space + 1..]);
         [&b"commit"[..], b"tree", b"blob", b"tag"].contains(&kind).then(|| (id.to_vec(), kind.to_vec()))

@@ -19,6 +19,9 @@ use super::upper::{Entry as UpperEntry, Upper, View};
 use crate::sys::{Errno, Result};
 use crate::workspace::settle::index::Entry;
 
+/// The mode of a directory in a sparse index.
+const DIRECTORY: u32 = 0o040_000;
+
 /// Takes over the index. `is_anchored`: `HEAD` is what it was in the box.
 pub(super) fn take(at: &At<'_>, is_anchored: bool, told: &mut TakenOver) -> Result<()> {
     if at.upper.view(&at.up(NAME)) == View::File {
@@ -49,6 +52,9 @@ fn take_entries(at: &At<'_>, is_anchored: bool, told: &mut TakenOver) -> Result<
         return Ok(Some("is none that git writes"));
     };
     let Some(old) = read(at.host(), at.hash)? else { return Ok(Some("cannot be compared with the host's")) };
+    let (Some(new), Some(old)) = (expanded(at, &new, &old)?, expanded(at, &old, &new)?) else {
+        return Ok(Some("names objects that are missing or wrong"));
+    };
     let (new_paths, old_paths) = (by_path(&new), by_path(&old));
     let changed: BTreeSet<&Vec<u8>> =
         new_paths.keys().chain(old_paths.keys()).filter(|path| new_paths.get(*path) != old_paths.get(*path)).collect();
@@ -91,6 +97,41 @@ fn of_box(
         }
     };
     whole(text, hash, &rest)
+}
+
+/// The entries with those of the directories that a sparse index has in one, if the other index has not got the same
+/// (gitformat-index(5), "Sparse Directory Entries"). `None`: such a directory is none that the host has.
+fn expanded(at: &At<'_>, entries: &[Entry], other: &[Entry]) -> Result<Option<Vec<Entry>>> {
+    let dirs = |entries: &[Entry]| -> BTreeSet<(Vec<u8>, Vec<u8>)> {
+        let dirs = entries.iter().filter(|entry| entry.mode == DIRECTORY);
+        dirs.map(|entry| (entry.path.clone(), entry.id.clone())).collect()
+    };
+    let same = dirs(other);
+    let mut all = Vec::new();
+    for entry in entries {
+        if entry.mode != DIRECTORY || same.contains(&(entry.path.clone(), entry.id.clone())) {
+            all.push(entry.clone());
+            continue;
+        }
+        let id = hexadecimal(&entry.id);
+        let Some(said) = at.run(&[b"ls-tree", b"-rz", b"--full-tree", id.as_bytes()], b"")? else { return Ok(None) };
+        for line in said.split(|&byte| byte == 0).filter(|line| !line.is_empty()) {
+            let Some(file) = listed(line) else { return Ok(None) };
+            all.push(Entry { path: [&entry.path[..], &file.path].concat(), ..file });
+        }
+    }
+    Ok(Some(all))
+}
+
+/// A line of `git ls-tree`: `MODE TYPE ID<tab>PATH`. The file is not in the work tree.
+fn listed(line: &[u8]) -> Option<Entry> {
+    let tab = line.iter().position(|&byte| byte == b'\t')?;
+    let mut words = std::str::from_utf8(&line[..tab]).ok()?.split(' ');
+    let mode = u32::from_str_radix(words.next()?, 8).ok()?;
+    let id = words.nth(1)?;
+    let digit = |at: usize| u8::from_str_radix(id.get(at..at + 2)?, 16).ok();
+    let id = (0..id.len()).step_by(2).map(digit).collect::<Option<Vec<u8>>>()?;
+    Some(Entry { path: line[tab + 1..].to_vec(), mode, id, stage: 0, is_skipped: true })
 }
 
 /// Whether the entries of the host's index are what they were when the box began.

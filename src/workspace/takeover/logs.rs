@@ -18,6 +18,8 @@ const LONGEST: u64 = 16 << 20;
 /// The longest line.
 const LONGEST_LINE: usize = 8192;
 
+pub(super) const OF_KEPT: &str = "is the log of a ref that was not taken over";
+
 const STASH: &[u8] = b"refs/stash";
 
 /// Takes over the logs of a git directory.
@@ -45,7 +47,7 @@ fn take_one(at: &At<'_>, name: &[u8], path: &[u8], told: &TakenOver) -> Result<O
     let is_kept = |kept: &Kept| kept.name.as_deref() == Some(name) && at.owns(&kept.path);
     let is_moved = |moved: &Moved| moved.name == name && moved.dir == at.path;
     if !is_known || told.kept.iter().any(is_kept) || told.moved.iter().any(is_moved) {
-        return Ok(Some("is the log of a ref that was not taken over"));
+        return Ok(Some(OF_KEPT));
     }
     let Ok(text) = at.upper.read(path, LONGEST) else { return Ok(Some("cannot be read")) };
     let Some(new) = lines(&text) else { return Ok(Some("has lines that git does not write")) };
@@ -56,12 +58,9 @@ fn take_one(at: &At<'_>, name: &[u8], path: &[u8], told: &TakenOver) -> Result<O
     let old: Vec<&[u8]> = old.filter(|line| !is_ours(line)).collect();
     let was_stash = at.base.stash.as_ref().is_some_and(|was| *was == old.concat());
     let is_grown = new.starts_with(&old) || name == STASH && was_stash;
-    if !is_grown {
-        let known: BTreeSet<&[u8]> = old.into_iter().collect();
-        let has_none = new.iter().all(|line| known.contains(line));
-        return Ok((!has_none).then_some("has changed on the host too"));
-    }
-    let known: BTreeSet<&[u8]> = old.into_iter().collect();
+    let known: BTreeSet<&[u8]> = old.iter().copied().collect();
+    let new = if is_grown { Some(new) } else { joined(name, &old, &known, &new) };
+    let Some(new) = new else { return Ok(Some("has changed on the host too")) };
     let ids = new.iter().filter(|line| !known.contains(*line)).flat_map(|line| ids(line));
     let there = types(at, &ids.map(<[u8]>::to_vec).collect())?;
     let is_there = |id: &[u8]| id.iter().all(|&byte| byte == b'0') || there.contains_key(id);
@@ -76,6 +75,18 @@ fn take_one(at: &At<'_>, name: &[u8], path: &[u8], told: &TakenOver) -> Result<O
         at.host().write(&own, &good)?;
     }
     Ok(None)
+}
+
+/// The log of the host with what is new in that of the box, which has lost lines: they were expired there, or the ref
+/// was removed and made anew. `None`: what is new does not go on from the host's last line.
+fn joined<'l>(name: &[u8], old: &[&'l [u8]], known: &BTreeSet<&[u8]>, new: &[&'l [u8]]) -> Option<Vec<&'l [u8]>> {
+    let start = new.iter().position(|line| !known.contains(line)).unwrap_or(new.len());
+    let added = &new[start..];
+    let Some((first, _)) = added.split_first().and_then(|(line, _)| ids_of(line)) else { return Some(old.to_vec()) };
+    let last = old.last().and_then(|line| ids_of(line)).map(|(_, last)| last);
+    let goes_on = Some(first) == last || first.iter().all(|&byte| byte == b'0');
+    let is_new = !added.iter().any(|line| known.contains(line));
+    (goes_on && is_new && name != STASH).then(|| [old, added].concat())
 }
 
 /// The lines of a log, each with its line feed. `None` if git does not write one of them.

@@ -9,7 +9,8 @@
 //! The order, for the git directory itself and then for each of its modules and worktrees:
 //!
 //! 1. Objects (`objects`). git computes their names anew from their content, in a box of its own.
-//! 2. Refs (`refs`) and their logs (`logs`), each with its old value and under git's own locks.
+//! 2. Refs (`refs`) and their logs (`logs`), each with its old value and under git's own locks. Where git keeps them in
+//!    tables (`reftable`), all of them or none.
 //! 3. Settings (`settings`), key by key.
 //! 4. `HEAD` (`state`), then the entries of the index that differ, without what git remembers of the files
 //!    (`index`).
@@ -39,6 +40,7 @@ mod logs;
 mod objects;
 mod own;
 mod refs;
+mod reftable;
 mod settings;
 mod shape;
 mod side;
@@ -46,6 +48,7 @@ mod state;
 mod told;
 mod unit;
 mod upper;
+mod words;
 
 use crate::sys::Errno;
 
@@ -53,7 +56,9 @@ pub use base::Base;
 pub use git::Git;
 pub use job::{Bounds, Job, RunBox};
 pub(crate) use own::is_own;
+pub(crate) use settings::{Setting, is_config, kept_apart, take_kept};
 pub use told::{Kept, Moved, Taken, TakenOver, What};
+pub use words::lines;
 
 /// Takes over what the box has left. What is not taken stays in the upper layer.
 ///
@@ -63,11 +68,13 @@ pub use told::{Kept, Moved, Taken, TakenOver, What};
 pub fn take_over(job: &Job<'_>) -> Result<TakenOver, Errno> {
     let upper = upper::Upper::list(job.upper, &job.bounds)?;
     let mut told = TakenOver::default();
+    if upper.is_empty() {
+        return Ok(told);
+    }
     if let Some(git) = job.git {
         unit::take_all(job, git, &upper, &mut told)?;
-    } else {
-        told.is_git_missing = !upper.below(b"").is_empty();
     }
     shape::tell_rest(job, &upper, &mut told)?;
+    told.is_git_missing = job.git.is_none() && !told.kept.is_empty();
     Ok(told)
 }

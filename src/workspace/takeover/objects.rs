@@ -16,7 +16,7 @@ use super::told::{TakenOver, What};
 use super::upper::Entry;
 use super::{form, shape};
 use crate::spec::{BindFlags, DieWith, EnvOp, FsOp, Op, Source, Spec, Unshare, UserNs};
-use crate::sys::{Errno, Result, make, sealed};
+use crate::sys::{Errno, Result, sealed};
 
 /// Where programs and their libraries are. What does not exist is left out.
 const SYSTEM: [&CStr; 11] = [
@@ -38,8 +38,13 @@ const REPOSITORY: &CStr = c"/repository";
 const OF_HOST: &CStr = c"/host";
 const OF_BOX: &CStr = c"/new";
 
-/// The pack that is made of loose objects.
-const LOOSE: &[u8] = b"loose.pack";
+/// What names objects anew, and checks them as `git fetch` does with `transfer.fsckObjects`.
+const INDEX: &CStr = c"exec \"$0\" --git-dir=/repository index-pack --stdin --fsck-objects";
+/// The same for loose objects of the box, whatever their names are: they are made into a pack first. If that fails, the
+/// pack has no end, and is refused.
+const PACK_AND_INDEX: &CStr =
+    c"GIT_OBJECT_DIRECTORY=/new \"$0\" --git-dir=/repository pack-objects --stdout -q --window=0 |
+    \"$0\" --git-dir=/repository index-pack --stdin --fsck-objects";
 
 const REFUSED: &str = "holds objects that git refuses";
 
@@ -62,7 +67,7 @@ pub(super) fn take(at: &At<'_>, told: &mut TakenOver) -> Result<()> {
     let staging = Staging::make(at)?;
     let mut done = Vec::new();
     if !loose.is_empty() {
-        let is_good = staging.pack(&loose)? && staging.index(staging.side().open(LOOSE)?)?;
+        let is_good = staging.pack(&loose)?;
         let paths = loose.into_iter().map(|(_, path)| path);
         if is_good {
             done.extend(paths);
@@ -117,14 +122,14 @@ fn forget_derived(at: &At<'_>) -> Result<()> {
 
 /// A small repository in the host's `objects`, in which packs are indexed. It has the kind of name that git's own have,
 /// which `git gc` removes if this is killed (git's tmp-objdir.c, builtin/prune.c).
-struct Staging<'a> {
+pub(super) struct Staging<'a> {
     at: &'a At<'a>,
     name: Vec<u8>,
     dir: OwnedFd,
 }
 
 impl<'a> Staging<'a> {
-    fn make(at: &'a At<'a>) -> Result<Staging<'a>> {
+    pub(super) fn make(at: &'a At<'a>) -> Result<Staging<'a>> {
         let name = [b"objects/tmp_objdir-pinfold-", at.job.id.as_bytes()].concat();
         // Of a run that was killed.
         clear(at.host(), &name)?;
@@ -144,43 +149,39 @@ impl<'a> Staging<'a> {
         Ok(staging)
     }
 
-    fn side(&self) -> Side<'_> {
+    pub(super) fn side(&self) -> Side<'_> {
         Side(self.dir.as_fd())
     }
 
-    /// Makes a pack of loose objects of the box, whatever their names are.
+    /// Takes loose objects of the box, whatever their names are.
     fn pack(&self, loose: &[(Vec<u8>, Vec<u8>)]) -> Result<bool> {
         let names: Vec<u8> = loose.iter().flat_map(|(id, _)| [id, &b"\n"[..]].concat()).collect();
         let objects = path_of(self.at.upper.side.dir(&self.at.up(b"objects"))?.as_fd())?;
-        let mut spec = self.spec(&[c"pack-objects", c"--stdout", c"-q", c"--window=0"])?;
-        spec.process.env.push(EnvOp::Set(c"GIT_OBJECT_DIRECTORY".into(), OF_BOX.into()));
+        let mut spec = self.spec(PACK_AND_INDEX)?;
         spec.ops.push(bind(text(objects.as_os_str().as_bytes())?, OF_BOX, true, false));
-        let output = make::scratch_at(self.dir.as_fd(), c"loose.pack")?;
-        self.run(spec, sealed::holding(&names)?, output)
+        self.run(spec, sealed::holding(&names)?)
     }
 
-    /// Names the objects of a pack, and checks them as `git fetch` does with `transfer.fsckObjects`.
+    /// Takes the objects of a pack.
     fn index(&self, pack: OwnedFd) -> Result<bool> {
-        let objects = path_of(self.at.host().dir(b"objects")?.as_fd())?;
-        let staging = path_of(self.dir.as_fd())?;
-        let mut spec = self.spec(&[c"index-pack", c"--stdin", c"--fsck-objects"])?;
-        spec.ops.push(bind(text(objects.as_os_str().as_bytes())?, OF_HOST, true, false));
-        spec.ops.push(bind(text(staging.as_os_str().as_bytes())?, REPOSITORY, false, false));
-        self.run(spec, pack, sealed::holding(b"")?)
+        self.run(self.spec(INDEX)?, pack)
     }
 
-    fn run(&self, spec: Spec, input: OwnedFd, output: OwnedFd) -> Result<bool> {
+    fn run(&self, spec: Spec, input: OwnedFd) -> Result<bool> {
+        self.run_into(spec, input, sealed::holding(b"")?)
+    }
+
+    pub(super) fn run_into(&self, spec: Spec, input: OwnedFd, output: OwnedFd) -> Result<bool> {
         // What it complains about is not shown: the box chose it.
         let code = (self.at.job.run_box)(spec, [input, output, sealed::holding(b"")?]);
         Ok(code == Ok(0))
     }
 
-    /// A box with git, the system's programs and nothing else.
-    fn spec(&self, words: &[&CStr]) -> Result<Spec> {
-        let program = text(self.at.git.program.as_os_str().as_bytes())?;
-        let git_dir = text(&[b"--git-dir=", REPOSITORY.to_bytes()].concat())?;
-        let command = [program, git_dir].into_iter().chain(words.iter().map(|&word| word.to_owned())).collect();
-        let mut spec = Spec::new(command);
+    /// A box with git, the system's programs, the host's objects, and this to write to. It runs the commands `script`,
+    /// in which `$0` is git.
+    pub(super) fn spec(&self, script: &CStr) -> Result<Spec> {
+        let git = text(self.at.git.program.as_os_str().as_bytes())?;
+        let mut spec = Spec::new(vec![c"/bin/sh".into(), c"-c".into(), script.into(), git]);
         let namespaces = &mut spec.namespaces;
         namespaces.user = UserNs::New;
         (namespaces.pid, namespaces.net, namespaces.ipc, namespaces.uts) = (true, true, true, true);
@@ -198,11 +199,16 @@ impl<'a> Staging<'a> {
         spec.ops.push(Op::new(FsOp::Proc { dest: c"/proc".into() }, 0));
         spec.ops.push(Op::new(FsOp::Dev { dest: c"/dev".into() }, 0));
         spec.ops.push(Op::new(FsOp::Tmpfs { dest: c"/tmp".into(), mode: 0o755, size: None }, 0));
+        let objects = path_of(self.at.host().dir(b"objects")?.as_fd())?;
         let staging = path_of(self.dir.as_fd())?;
-        if words[0] != c"index-pack" {
-            spec.ops.push(bind(text(staging.as_os_str().as_bytes())?, REPOSITORY, true, false));
-        }
+        spec.ops.push(bind(text(objects.as_os_str().as_bytes())?, OF_HOST, true, false));
+        spec.ops.push(bind(text(staging.as_os_str().as_bytes())?, REPOSITORY, false, false));
         Ok(spec)
+    }
+
+    /// Removes it.
+    pub(super) fn clear(self) -> Result<()> {
+        clear(self.at.host(), &self.name)
     }
 
     /// Puts the packs among the host's, the index last: without it a pack is none. Returns how many there are.
@@ -224,7 +230,7 @@ impl<'a> Staging<'a> {
                 }
             }
         }
-        clear(self.at.host(), &self.name)?;
+        self.clear()?;
         Ok(packs)
     }
 }

@@ -38,7 +38,7 @@ pub(super) fn parse_packed(text: &[u8]) -> BTreeMap<Vec<u8>, Value> {
 }
 
 /// Refs that the box may not make: git takes one object for another, or they are our own.
-fn refusal(name: &[u8], new: Option<&Value>) -> Option<&'static str> {
+pub(super) fn refusal(name: &[u8], new: Option<&Value>) -> Option<&'static str> {
     if name.starts_with(b"refs/replace/") {
         return Some("would have git take one object for another");
     }
@@ -108,8 +108,11 @@ fn changes(at: &At<'_>, told: &mut TakenOver) -> Result<Vec<Change>> {
             View::Same => at.base.loose.get(&name).cloned().or_else(below),
             _ => below(),
         };
+        if new == was {
+            continue;
+        }
         let now = host_value(at, &name)?.or_else(|| packed(&host_packed));
-        if new == was || new == now {
+        if new == now {
             continue;
         }
         let is_common = at.is_worktree && !OF_WORKTREE.iter().any(|own| name.starts_with(own));

@@ -2,11 +2,16 @@
 //! a box has made. They are written by `git config` into the host's file, so everything else in it stays as it is.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::fd::AsFd;
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
 
 use super::at::{At, is_work_tree};
+use super::base::Base;
 use super::form::LONGEST_SETTINGS;
-use super::told::{TakenOver, What};
+use super::git::Git;
+use super::shape;
+use super::told::{Kept, TakenOver, What};
 use super::upper::View;
 use crate::sys::Result;
 use crate::workspace::config::is_true;
@@ -94,7 +99,10 @@ fn take_file(at: &At<'_>, name: &[u8], was: Option<&[u8]>, may_extend: bool, tol
             (!write(at, name, key, &new_values, !now_values.is_empty())?).then_some("could not be written")
         };
         match why {
-            Some(why) => told.keep(path.clone(), Some(key), why),
+            Some(why) => {
+                let value = new_values.last().cloned().flatten();
+                told.keep_all_of(Kept { path: path.clone(), name: Some(key.clone()), value, why });
+            }
             None => told.take(&at.path, What::Setting(key.clone())),
         }
     }
@@ -113,7 +121,18 @@ fn take_file(at: &At<'_>, name: &[u8], was: Option<&[u8]>, may_extend: bool, tol
 /// new ones and keeps the key; so a key with one value, which most are, is written at once.
 fn write(at: &At<'_>, file: &[u8], key: &[u8], values: &[Option<Vec<u8>>], is_there: bool) -> Result<bool> {
     at.go()?;
-    let run = |words: &[&[u8]]| Ok(at.run(&[&[&b"config"[..], b"-f", file], words].concat(), b"")?.is_some());
+    write_by(&|words| Ok(at.run(words, b"")?.is_some()), file, key, values, is_there)
+}
+
+/// The same, with what runs git in the git directory.
+fn write_by(
+    git: &dyn Fn(&[&[u8]]) -> Result<bool>,
+    file: &[u8],
+    key: &[u8],
+    values: &[Option<Vec<u8>>],
+    is_there: bool,
+) -> Result<bool> {
+    let run = |words: &[&[u8]]| git(&[&[&b"config"[..], b"-f", file], words].concat());
     let text = |value: &Option<Vec<u8>>| value.clone().unwrap_or_else(|| b"true".to_vec());
     if let [value] = values {
         return run(&[b"--replace-all", key, &text(value)]);
@@ -127,6 +146,46 @@ fn write(at: &At<'_>, file: &[u8], key: &[u8], values: &[Option<Vec<u8>>], is_th
         }
     }
     Ok(true)
+}
+
+/// A setting that was kept apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Setting {
+    pub(crate) key: Vec<u8>,
+    /// The values in the kept file, in order. A key alone, which is true, has none.
+    pub(crate) kept: Vec<Option<Vec<u8>>>,
+    /// Those in the host's file.
+    pub(crate) host: Vec<Option<Vec<u8>>>,
+}
+
+/// The settings that were not taken over of a configuration that the box has left, at `path` in the upper layer. `host`
+/// is the host's file.
+pub(crate) fn kept_apart(base: &Base, path: &[u8], kept: &[u8], host: &[u8]) -> Vec<Setting> {
+    let (unit, name) = shape::split(path);
+    let was = base.units.get(unit).map(|unit| if name == CONFIG { &unit.config } else { &unit.config_worktree });
+    let was = was.and_then(Option::as_deref).unwrap_or_default();
+    let parts = [kept, was, host].map(|text| read_by(text, &|_| false).unwrap_or_default().values);
+    let [kept, was, host] = &parts;
+    let of = |values: &Values, key: &Vec<u8>| values.get(key).cloned().unwrap_or_default();
+    let keys: BTreeSet<&Vec<u8>> = kept.keys().chain(was.keys()).collect();
+    let differs = |key: &&Vec<u8>| kept.get(*key) != was.get(*key) && kept.get(*key) != host.get(*key);
+    let setting = |key: &Vec<u8>| Setting { key: key.clone(), kept: of(kept, key), host: of(host, key) };
+    keys.into_iter().filter(differs).map(setting).collect()
+}
+
+/// Whether `path` in an upper layer is a configuration.
+pub(crate) fn is_config(path: &[u8]) -> bool {
+    matches!(shape::split(path).1, CONFIG | OF_WORKTREE)
+}
+
+/// Writes a setting that was kept apart into the file `name` of the host's git directory `dir`, because its user wants
+/// it.
+pub(crate) fn take_kept(git: &Git, dir: BorrowedFd<'_>, name: &[u8], setting: &Setting) -> Result<bool> {
+    let run = |words: &[&[u8]]| {
+        let words: Vec<&OsStr> = words.iter().map(|word| OsStr::from_bytes(word)).collect();
+        Ok(git.run(dir, &words, b"")?.is_some())
+    };
+    write_by(&run, name, &setting.key, &setting.kept, !setting.host.is_empty())
 }
 
 /// The patterns of a sparse checkout, if the host's checkout is one now.
@@ -163,9 +222,11 @@ pub(super) fn is_sparse(at: &At<'_>) -> Result<bool> {
 }
 
 fn read(at: &At<'_>, text: &[u8]) -> Option<Read> {
-    let is_tree =
-        |tree: &[u8]| at.host().dir(b"").and_then(|dir| is_work_tree(at.job, dir.as_fd(), tree)).unwrap_or(false);
-    let (settings, is_odd) = harmless::named(text, &mut MOST.clone(), &is_tree).ok()?;
+    read_by(text, &|tree| at.host().dir(b"").and_then(|dir| is_work_tree(at.job, dir.as_fd(), tree)).unwrap_or(false))
+}
+
+fn read_by(text: &[u8], is_tree: &dyn Fn(&[u8]) -> bool) -> Option<Read> {
+    let (settings, is_odd) = harmless::named(text, &mut MOST.clone(), is_tree).ok()?;
     let mut read = Read { is_odd, ..Read::default() };
     for Named { name, value, is_harmless } in settings {
         if !is_harmless {

@@ -43,6 +43,11 @@ pub(super) fn object(path: &[u8], length: usize) -> Option<Object> {
     is_derived.then_some(Object::Derived)
 }
 
+/// Whether the file `path`, relative to `objects`, holds objects. Hashes are of any length.
+pub(super) fn is_object(path: &[u8]) -> bool {
+    [40, 64].iter().any(|&length| matches!(object(path, length), Some(Object::Loose(_) | Object::Pack)))
+}
+
 /// Why a file that no step has taken stays, by its path in its own git directory. `None`: nobody needs it.
 fn reason(path: &[u8], entry: Entry, is_new: bool) -> Option<&'static str> {
     let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
@@ -50,7 +55,10 @@ fn reason(path: &[u8], entry: Entry, is_new: bool) -> Option<&'static str> {
     // What `git init` puts into a new git directory and git never obeys.
     let is_example =
         first == b"hooks" && name.ends_with(b".sample") || matches!(path, b"description" | b"info/exclude");
-    let is_left_behind = name.ends_with(b".lock") || matches!(path, b"gc.pid" | b"gc.log" | b"info/refs");
+    let is_left_behind = name.ends_with(b".lock")
+        || matches!(path, b"gc.pid" | b"gc.log" | b"info/refs")
+        // What git-lfs has not finished, and what it asks its server for again (git-lfs's lfs/config.go).
+        || [&b"lfs/tmp/"[..], b"lfs/incomplete/", b"lfs/cache/"].iter().any(|dir| path.starts_with(dir));
     if entry == Entry::File && (is_left_behind || is_new && is_example) {
         return None;
     }
@@ -60,6 +68,8 @@ fn reason(path: &[u8], entry: Entry, is_new: bool) -> Option<&'static str> {
         b"objects" if path.ends_with(b"info/alternates") => "has git read objects elsewhere",
         b"config" | b"config.worktree" | b"commondir" | b"gitdir" => "is what git obeys",
         b"info" => "is what git obeys",
+        // git-lfs believes the name (a SHA-256) too, and nothing here can compute one.
+        b"lfs" if path.starts_with(b"lfs/objects/") => "has a name that was not checked",
         b"shallow" => "cuts off what commits there are",
         b"worktrees" | b"modules" if entry == Entry::Whiteout => "was removed, and stays on the host",
         _ => "is not known to be git's data",
@@ -86,7 +96,7 @@ pub(super) fn tell_rest(job: &Job<'_>, upper: &Upper<'_>, told: &mut TakenOver) 
 }
 
 /// The git directory that `path` lies in, as far as its words tell, and the rest.
-fn split(path: &[u8]) -> (&[u8], &[u8]) {
+pub(super) fn split(path: &[u8]) -> (&[u8], &[u8]) {
     let known: [&[u8]; 14] = [
         b"HEAD",
         b"objects",

@@ -42,13 +42,13 @@ pub(super) fn is_anchored(at: &At<'_>, told: &mut TakenOver) -> Result<bool> {
     };
     let now = || Ok(at.host().read(HEAD, LONGEST_REF)?.and_then(|text| form::value(&text)));
     let host = now()?;
-    let is_there =
-        !is_id(&new) || types(at, &BTreeSet::from([new.clone()]))?.get(&new).is_some_and(|kind| kind == b"commit");
     if host.as_ref() != Some(&new) {
         if Some(&new) == was.as_ref() {
             return Ok(false);
         }
         let is_free = host == was && index::is_free(at.job, at.upper, &at.path, at.hash)?;
+        let is_there =
+            !is_id(&new) || types(at, &BTreeSet::from([new.clone()]))?.get(&new).is_some_and(|kind| kind == b"commit");
         if !is_free || !is_there {
             let why = if is_there {
                 "has changed on the host too, or the index has"
@@ -141,7 +141,7 @@ fn take_file(
     }
     at.go()?;
     match at.host().write_locked(name, new.as_deref(), &is_unchanged) {
-        Ok(true) => told.take(&at.path, What::State(name.to_vec())),
+        Ok(true) => told.take(&at.path, What::State { name: name.to_vec(), is_there: new.is_some() }),
         Ok(false) | Err(Errno::EAGAIN) => return Ok(Some("could not be written: it has changed, or is locked")),
         Err(errno) => return Err(errno),
     }
@@ -186,7 +186,7 @@ fn take_dir(at: &At<'_>, name: &[u8], is_anchored: bool, told: &mut TakenOver) -
             }
         }
         swap(at, name, new.is_some())?;
-        told.take(&at.path, What::State(name.to_vec()));
+        told.take(&at.path, What::State { name: name.to_vec(), is_there: new.is_some() });
     }
     for (path, entry) in at.upper.below(&at.up(name)) {
         if !matches!(entry, Entry::Dir { .. }) {

@@ -41,7 +41,12 @@ pub enum What {
     /// `HEAD`, and what it says now.
     Head(Vec<u8>),
     /// A file or directory of the state: `MERGE_HEAD`, `rebase-merge`.
-    State(Vec<u8>),
+    State {
+        /// What it is called.
+        name: Vec<u8>,
+        /// Whether it exists now.
+        is_there: bool,
+    },
     /// So many paths of the index.
     Index(usize),
     /// A setting, by its key.
@@ -55,6 +60,8 @@ pub struct Kept {
     pub path: Vec<u8>,
     /// The ref or the setting in that file, if it is about one.
     pub name: Option<Vec<u8>>,
+    /// The last value of that setting. `None` also if it has none any more.
+    pub value: Option<Vec<u8>>,
     /// Why, as the end of a sentence about it.
     pub why: &'static str,
 }
@@ -76,7 +83,10 @@ impl TakenOver {
     }
 
     pub(super) fn keep(&mut self, path: Vec<u8>, name: Option<&[u8]>, why: &'static str) {
-        let kept = Kept { path, name: name.map(<[u8]>::to_vec), why };
+        self.keep_all_of(Kept { path, name: name.map(<[u8]>::to_vec), value: None, why });
+    }
+
+    pub(super) fn keep_all_of(&mut self, kept: Kept) {
         if !self.kept.contains(&kept) {
             self.kept.push(kept);
         }

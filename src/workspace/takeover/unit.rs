@@ -1,5 +1,6 @@
 //! One git directory at a time: the repository itself, its modules, its worktrees.
 
+use std::cell::RefCell;
 use std::os::fd::AsFd;
 
 use super::at::{At, LONGEST_POINTER, is_work_tree};
@@ -10,7 +11,7 @@ use super::job::Job;
 use super::side::{Side, join};
 use super::told::{TakenOver, What};
 use super::upper::{Entry, Upper, View};
-use super::{index, logs, objects, refs, settings, state};
+use super::{index, logs, objects, refs, reftable, settings, state};
 use crate::sys::{Errno, Result};
 
 /// Takes over the git directory and all that belong to it.
@@ -70,15 +71,18 @@ fn take(
     let dir = Side(job.host).dir(path)?;
     let hash = form::hash_length(Side(dir.as_fd()));
     let base = job.base.units.get(path).unwrap_or(&nothing);
-    let at = At { job, git, upper, path: path.to_vec(), dir, base, is_worktree, hash };
-    if is_reftable(&at) {
-        told.keep(at.up(b"reftable"), None, "is a store of refs that is not taken over");
-        return Ok(());
-    }
+    let at = At { job, git, upper, path: path.to_vec(), dir, base, is_worktree, hash, catalogue: RefCell::default() };
     if !is_worktree {
         objects::take(&at, told)?;
     }
     forget_same_pointers(&at)?;
+    if is_reftable(&at) {
+        let is_anchored = reftable::take(&at, told)?;
+        settings::take(&at, told)?;
+        index::take(&at, is_anchored, told)?;
+        state::take(&at, is_anchored, told)?;
+        return reftable::forget(&at, told);
+    }
     refs::take(&at, told)?;
     logs::take(&at, told)?;
     settings::take(&at, told)?;

@@ -81,6 +81,11 @@ impl<'a> Upper<'a> {
         Ok(Upper { side: Side(dir), entries: RefCell::new(entries), is_cut })
     }
 
+    /// Whether the box has changed nothing at all.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.borrow().is_empty()
+    }
+
     pub(super) fn view(&self, path: &[u8]) -> View {
         let entries = self.entries.borrow();
         match entries.get(path) {

@@ -1,0 +1,49 @@
+//! What is said of a run.
+
+use std::path::Path;
+
+use pinfold::takeover::lines;
+
+use crate::place::Place;
+
+fn said(name: &str, before: &str, script: &str) -> Vec<String> {
+    let place = Place::new(name);
+    place.host(before);
+    lines(Path::new(".git"), "k1", &place.run(script))
+}
+
+#[test]
+fn everyday_work_is_one_line_that_frightens_nobody() {
+    let taken = |what: &str| vec![format!("git: {what}, taken over from the box")];
+    for (name, before, script, what) in [
+        ("commit", "", "echo x >x; git add x; git commit -qm x", "main moved"),
+        (
+            "branch",
+            "",
+            "git switch -qc fix/a; echo n >n; git add n; git commit -qm n",
+            "branch fix/a new, now on fix/a",
+        ),
+        ("merge", "", "git merge -q -m m side; git tag v1", "main moved, tag v1 new"),
+        ("reflog", "", "git reflog expire --expire=now --all; git commit -q --allow-empty -m x", "main moved"),
+        ("again", "", "git branch -D side; git branch side main", "side moved"),
+        (
+            "conflict",
+            "git checkout -q -b c main~1; echo c >a; git commit -qam c",
+            "git rebase main || true",
+            "HEAD detached, a rebase in progress",
+        ),
+        ("config", "", "git config pull.rebase true", "setting pull.rebase"),
+    ] {
+        assert_eq!(said(&format!("words-{name}"), before, script), taken(what), "{name}");
+    }
+    for (name, script) in [("status", "touch a b; git status"), ("add", "echo x >x; git add x"), ("gc", "git gc -q")] {
+        assert_eq!(said(&format!("words-{name}"), "", script), Vec::<String>::new(), "{name}");
+    }
+}
+
+#[test]
+fn what_stays_is_named_with_what_shows_it() {
+    let script = "echo x >.git/hooks/pre-commit; git config core.hooksPath .husky/_; git config alias.x '!sh -c \"a\"'";
+    let expected = "not taken over, kept as k1: alias.x='!sh -c \"a\"', core.hookspath=.husky/_, .git/hooks/pre-commit (pinfold kept diff k1)";
+    assert_eq!(said("words-kept", "", script), [expected]);
+}
