@@ -85,6 +85,9 @@ impl Sandbox {
             cwd: dir.as_ref(),
             home: home.as_deref(),
             runtime_dir: runtime_dir.as_deref(),
+            path: None,
+            // A library keeps nothing.
+            state: None,
             uid: Caller::probe().uid,
             git_config: &GitConfig::new(home.as_deref(), config.as_deref(), &host::variable),
         };

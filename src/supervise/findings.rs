@@ -13,7 +13,7 @@ use crate::error::push_printable;
 use crate::spec::Lifecycle;
 use crate::sys::stat::{self, Kind};
 use crate::sys::{Errno, Result, content, fd, output, socket};
-use crate::workspace::Settled;
+use crate::workspace::{News, Settled};
 
 /// The exit code of a run whose findings did not all reach standard error.
 pub(super) const UNSAID: u8 = 125;
@@ -35,6 +35,8 @@ pub(crate) enum Found {
     CutShort { path: CString, seconds: u64 },
     /// Something that the program left was put in order, or could not be ([`crate::spec::Lifecycle::settle`]).
     Settled(Settled),
+    /// What is new, and obeyed later.
+    News(News),
 }
 
 impl Found {
@@ -46,6 +48,7 @@ impl Found {
                 ("", path, " appeared during the run and was removed", reason)
             }
             Found::Settled(settled) => return settled.line(),
+            Found::News(news) => return news.line(),
             Found::CutShort { path, seconds } => {
                 let mut line = format!("the look for what appeared ended after {seconds} seconds in ").into_bytes();
                 push_printable(&mut line, OsStr::from_bytes(path.to_bytes()));

@@ -4,7 +4,7 @@ mod finish;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::ffi::{CStr, OsStr};
+use std::ffi::CStr;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
@@ -13,8 +13,8 @@ use std::rc::Rc;
 
 use super::bounds::Budget;
 use super::files::{c_path, id_of};
-use super::later::{Names, TABLE, first_part};
 use super::model::Unheld;
+use super::walk::Obeyed;
 use crate::error::{printable, quoted};
 use crate::spec::path::{Follow, Step};
 use crate::spec::{FileId, OnAppear};
@@ -447,30 +447,13 @@ impl Area {
         }
     }
 
-    /// Holds what the host executes or obeys in the top directory of a project. `names` holds the names that exist
-    /// there, if they are known.
-    pub(super) fn protect_later(&mut self, top: &Path, names: Option<&Names>) {
-        let mut absent = Vec::with_capacity(TABLE.len());
-        for (path, _) in TABLE {
-            let text = path.to_bytes();
-            let first = first_part(path);
-            // This saves a system call for each missing name.
-            let is_absent = names.is_some_and(|names| !names.contains(first));
-            if !is_absent {
-                let _held = self.hold(&top.join(OsStr::from_bytes(text)), Missing::Watch(OnAppear::Report));
-            } else if first.to_bytes() == text {
-                absent.push(Cow::Borrowed(*path));
-            } else {
-                self.watch(&top.join(OsStr::from_bytes(first.to_bytes())), OnAppear::Report);
+    /// Holds the existing names that programs obey.
+    pub(super) fn protect_later(&mut self, obeyed: &[Obeyed]) {
+        for Obeyed { path, .. } in obeyed {
+            if self.is_over(path) {
+                return;
             }
-        }
-        // All missing names lie in the same directory, so one answer holds for all of them.
-        let is_open = absent.first().is_some_and(|name| self.can_change(&top.join(OsStr::from_bytes(name.to_bytes()))));
-        if is_open {
-            let names = self.watch.entry((top.to_owned(), OnAppear::Report)).or_default();
-            // A link at one of the names can lead to another one, which is watched already then.
-            absent.retain(|name| !names.contains(name));
-            names.append(&mut absent);
+            let _held = self.hold(path, Missing::Ignore);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a look at a workspace begins with, and what it comes to.
 
 use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::common::GitConfig;
@@ -16,6 +17,10 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) home: Option<&'a Path>,
     /// `$XDG_RUNTIME_DIR`, if it is set.
     pub(crate) runtime_dir: Option<&'a Path>,
+    /// `$PATH`, if it is set.
+    pub(crate) path: Option<&'a OsStr>,
+    /// `$XDG_STATE_HOME`, or what stands for it. `None` if nothing is remembered between runs.
+    pub(crate) state: Option<&'a Path>,
     /// The user's id.
     pub(crate) uid: u32,
     /// The git configuration that applies to every repository.

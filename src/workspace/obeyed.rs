@@ -335,7 +335,6 @@ const PATTERNS: &[Row] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workspace::later;
 
     fn kind(path: &str) -> Option<Kind> {
         row(Path::new(path)).map(|row| row.kind)
@@ -351,14 +350,6 @@ mod tests {
         }
         assert!(NAMES.iter().all(|row| !row.name.contains('*')));
         assert!(PATTERNS.iter().all(|row| row.name.matches('*').count() == 1));
-    }
-
-    #[test]
-    fn what_was_protected_before_is_protected() {
-        for (path, _) in later::TABLE {
-            let path = path.to_str().unwrap();
-            assert!(kind(path).is_some() && kind(&format!("a/b/{path}")).is_some(), "{path}");
-        }
     }
 
     #[test]

@@ -180,6 +180,8 @@ mod tests {
             cwd: Path::new("/x"),
             home: Some(Path::new("/data/people/me")),
             runtime_dir: Some(Path::new("/data/run/me")),
+            path: None,
+            state: None,
             uid: 54321,
             git_config: &GitConfig::default(),
         };
@@ -201,6 +203,8 @@ mod tests {
             cwd: Path::new("/x"),
             home: None,
             runtime_dir: None,
+            path: None,
+            state: None,
             uid: 54321,
             git_config: &GitConfig::default(),
         };
@@ -223,6 +227,8 @@ mod tests {
             cwd: Path::new("/x"),
             home: Some(Path::new("/")),
             runtime_dir: None,
+            path: None,
+            state: None,
             uid: 54321,
             git_config: &GitConfig::default(),
         };

@@ -18,6 +18,7 @@ use crate::report;
 use crate::spec::{Conflict, FdNumber, FsOp, LandlockTier, Source, Spec};
 use crate::supervise::{Findings, Found, Frontend, Note, PATIENCE};
 use crate::sys::{Errno, Result as SysResult, fd, output};
+use crate::workspace::News;
 
 /// The native front end.
 pub(super) struct Native {
@@ -90,6 +91,7 @@ impl Frontend for Native {
                 Found::Unseen { path } | Found::CutShort { path, .. } => {
                     serde_json::json!({ "unseen": String::from_utf8_lossy(path.to_bytes()) })
                 }
+                Found::News(news) => status_of(news),
                 Found::Settled(settled) => serde_json::json!({
                     "settled": settled.path.to_string_lossy(),
                     "done": settled.deeds,
@@ -100,6 +102,21 @@ impl Frontend for Native {
         }
         findings
     }
+}
+
+/// What is new and obeyed later, as one object: a list for each kind.
+fn status_of(news: &News) -> serde_json::Value {
+    let (kinds, more) = news.by_kind();
+    let name = |(path, by): (&Path, Option<&str>)| match by {
+        Some(by) => serde_json::json!({ "path": path.to_string_lossy(), "by": by }),
+        None => serde_json::json!({ "path": path.to_string_lossy() }),
+    };
+    let lists = kinds.map(|(key, names)| (key.to_owned(), names.into_iter().map(name).collect()));
+    let mut status: serde_json::Map<String, serde_json::Value> = lists.collect();
+    if more > 0 {
+        status.insert("more".into(), more.into());
+    }
+    status.into()
 }
 
 impl Native {

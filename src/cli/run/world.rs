@@ -54,6 +54,8 @@ pub(super) struct World {
     pub(super) library: Library,
     /// The git configuration of the caller and of the system, which holds for every repository.
     pub(super) git_config: GitConfig,
+    /// The caller's `PATH`.
+    pub(super) path: Option<OsString>,
     /// The caller's identity.
     pub(super) caller: Caller,
 }
@@ -84,6 +86,7 @@ impl World {
         let library = has_home.is_some().then(|| as_path(config.clone()));
         let git_home = has_home.map(as_path);
         let variable = |name: &str| variable(name).map(<[u8]>::to_vec);
+        let path = variable("PATH").map(OsString::from_vec);
         let git_config = GitConfig::new(git_home.as_deref(), library.as_deref(), &variable);
         let cwd = cwd::getcwd().ok();
         let variables = [
@@ -104,6 +107,7 @@ impl World {
             variables: variables.map(|(name, value)| (name, CString::new(value).unwrap_or_default())).to_vec(),
             library: Library::new(library.as_deref(), directory, caller),
             git_config,
+            path,
             caller,
         }
     }
@@ -125,6 +129,8 @@ impl World {
             cwd: &path_of(cwd),
             home: home.as_deref(),
             runtime_dir: known("XDG_RUNTIME_DIR").as_deref(),
+            path: self.path.as_deref(),
+            state: known("XDG_STATE_HOME").as_deref(),
             uid: self.caller.uid,
             git_config: &self.git_config,
         })?;
