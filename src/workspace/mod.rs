@@ -153,7 +153,7 @@ fn seen_before(around: &Surroundings<'_>, top: &Path, found: Walked, known: &Rec
     let is_news = found.read > 0 || found.record.dirs.len() != known.dirs.len();
     let dirs = around.path.map(|path| std::env::split_paths(path).collect::<Vec<_>>()).unwrap_or_default();
     let programs = dirs.into_iter().filter(|dir| dir.starts_with(top) && dir != top).filter_map(|dir| {
-        let names = settle::news::listed(&dir, &|_| true)?;
+        let names = settle::news::listed(&dir).ok()?;
         Some((dir, names))
     });
     SeenBefore {

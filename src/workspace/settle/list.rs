@@ -25,6 +25,8 @@ pub(super) struct List {
     pub(super) states: Vec<&'static CStr>,
     /// Names that some program may obey.
     pub(super) obeyed: Vec<CString>,
+    /// Names that begin with a dot, of the top.
+    pub(super) dots: Vec<CString>,
 }
 
 /// At most this many names that some program may obey are noted in one directory.

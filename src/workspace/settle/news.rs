@@ -1,7 +1,7 @@
 //! What is new in a place and obeyed by some program later. It is reported and left alone: nothing tells who has made a
 //! name in a directory that the host and the box share.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
@@ -12,6 +12,7 @@ use crate::spec::{SeenBefore, Stamp};
 use crate::sys::dir::Entries;
 use crate::sys::open::{self, For};
 use crate::sys::stat;
+use crate::sys::{Errno, Result};
 use crate::workspace::files::{c_path, path_of};
 use crate::workspace::obeyed;
 
@@ -76,7 +77,7 @@ impl News {
         }
     }
 
-    /// Notes what else has changed: dot names at the tops, programs, and names in directories that tools fill.
+    /// Notes what else has changed: programs, and names in directories that tools fill.
     pub(super) fn look_at_the_rest(&mut self, seen: &[SeenBefore]) {
         for seen in seen {
             let stamped = seen.obeyed.iter().filter_map(|(path, was)| Some((path, (*was)?)));
@@ -90,28 +91,34 @@ impl News {
             }
             for (dir, known) in &seen.programs {
                 let known: HashSet<&CStr> = known.iter().map(CString::as_c_str).collect();
-                for name in listed(dir, &|name| !known.contains(name)).unwrap_or_default() {
-                    self.note(Event::Program, dir.join(OsStr::from_bytes(name.to_bytes())), None);
+                match listed(dir) {
+                    Ok(names) => {
+                        for name in names.iter().filter(|name| !known.contains(name.as_c_str())) {
+                            self.note(Event::Program, dir.join(OsStr::from_bytes(name.to_bytes())), None);
+                        }
+                    }
+                    Err(Errno::ENOENT) => {}
+                    // Anything may be in it.
+                    Err(_) => self.note(Event::Program, dir.clone(), None),
                 }
             }
-            self.look_at_dots(seen);
         }
     }
 
-    fn look_at_dots(&mut self, seen: &SeenBefore) {
-        let Some(now) = listed(&seen.top, &is_dot) else { return };
-        let was: HashSet<&CStr> = seen.dots.iter().map(CString::as_c_str).collect();
-        for name in now.iter().filter(|name| !was.contains(name.as_c_str()) && !is_usual(name)) {
-            let path = seen.top.join(OsStr::from_bytes(name.to_bytes()));
-            // The walk has reported it already.
-            if obeyed::row(&path).is_none() {
-                self.note(Event::NewDot, path, None);
+    /// Notes which dot names of the top `top` are new or gone. `now` are those that are there.
+    pub(super) fn look_at_dots(&mut self, seen: &[SeenBefore], top: &[u8], now: &[CString]) {
+        let Some(seen) = seen.iter().find(|seen| seen.top == path_of(top)) else { return };
+        let set = |names: &[CString]| names.iter().cloned().collect::<BTreeSet<CString>>();
+        let (was, now) = (set(&seen.dots), set(now));
+        let path = |name: &CStr| seen.top.join(OsStr::from_bytes(name.to_bytes()));
+        for name in now.difference(&was).filter(|name| !is_usual(name)) {
+            // The walk reports those that are obeyed.
+            if obeyed::row(&path(name)).is_none() {
+                self.note(Event::NewDot, path(name), None);
             }
         }
-        let now: HashSet<&CStr> = now.iter().map(CString::as_c_str).collect();
-        let is_gone = |name: &&CString| is_dot(name) && !now.contains(name.as_c_str()) && !is_usual(name);
-        for name in seen.dots.iter().filter(is_gone) {
-            self.note(Event::GoneDot, seen.top.join(OsStr::from_bytes(name.to_bytes())), None);
+        for name in was.difference(&now).filter(|name| !is_usual(name)) {
+            self.note(Event::GoneDot, path(name), None);
         }
     }
 
@@ -173,22 +180,22 @@ pub(in crate::workspace) fn stamp(path: &Path) -> Option<Stamp> {
     Some(Stamp { file: (about.device, about.inode), changed: about.changed })
 }
 
-/// The names in `dir` that `counts` wants, sorted; at most 10,000 of them. `None` if it cannot be listed.
-pub(in crate::workspace) fn listed(dir: &Path, counts: &dyn Fn(&CStr) -> bool) -> Option<Vec<CString>> {
+/// The names in `dir`, sorted; at most some 10,000 of them. A link to it is not followed.
+pub(in crate::workspace) fn listed(dir: &Path) -> Result<Vec<CString>> {
     const MOST: usize = 10_000;
-    let place = open::dir_without_links(&c_path(dir)).ok()?;
-    let open = open::any_mount(place.as_fd(), c".", For::Listing).ok()?;
+    let place = open::dir_without_links(&c_path(dir))?;
+    let open = open::any_mount(place.as_fd(), c".", For::Listing)?;
     let mut entries = Entries::new();
     let mut names = Vec::new();
-    while names.len() < MOST && entries.read(open.as_fd()).ok()? {
-        names.extend(entries.iter().map(|(name, _)| name).filter(|name| counts(name)).map(CStr::to_owned));
+    while names.len() < MOST && entries.read(open.as_fd())? {
+        names.extend(entries.iter().map(|(name, _)| name.to_owned()));
     }
     names.sort_unstable();
     names.dedup();
-    Some(names)
+    Ok(names)
 }
 
-fn is_dot(name: &CStr) -> bool {
+pub(super) fn is_dot(name: &CStr) -> bool {
     name.to_bytes().first() == Some(&b'.')
 }
 

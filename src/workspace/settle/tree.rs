@@ -12,7 +12,7 @@ use super::list::List;
 use super::news::News;
 use super::repository::Repository;
 use super::told::{LONGEST_PATH, Told};
-use super::{names, pointer, state};
+use super::{names, news, pointer, state};
 use crate::spec::SeenDir;
 use crate::sys::dir::Entries;
 use crate::sys::open::{self, For};
@@ -26,6 +26,9 @@ const OPEN: usize = 32;
 
 /// At most this many pointer files are followed. Each submodule and each worktree has one.
 const MOST_POINTERS: usize = 10_000;
+
+/// At most this many dot names of the top are compared with those before.
+const MOST_DOTS: usize = 10_000;
 
 /// A directory on the way from the top to where the walk is.
 struct Level {
@@ -227,6 +230,9 @@ impl<'t, 'f> Tree<'t, 'f> {
         if git.is_none() {
             self.news.look(self.before.seen, &self.path, list.obeyed.iter().map(CString::as_c_str));
         }
+        if self.levels.is_empty() {
+            self.news.look_at_dots(self.before.seen, &self.path, &list.dots);
+        }
         let around = match &mut repository {
             Some(repository) => Some((self.path.len(), repository)),
             None => git
@@ -281,6 +287,7 @@ impl<'t, 'f> Tree<'t, 'f> {
 
     fn list(&mut self, open: BorrowedFd<'_>) -> Result<List> {
         let mut list = List::default();
+        let is_top = self.levels.is_empty();
         while self.entries.read(open)? {
             if self.judge.is_late() {
                 return Err(Errno::ETIME);
@@ -291,6 +298,9 @@ impl<'t, 'f> Tree<'t, 'f> {
                     None => stat::look_at(open, name)?.and_then(Stat::kind),
                 };
                 list.add(open, name, kind);
+                if is_top && list.dots.len() < MOST_DOTS && news::is_dot(name) {
+                    list.dots.push(name.to_owned());
+                }
             }
         }
         Ok(list)
