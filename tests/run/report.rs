@@ -103,7 +103,7 @@ fn a_socket_of_the_network_costs_the_exit_code() {
     }
     assert_unsaid(&outcome, "as it was");
     // It is tried all the same.
-    assert!(text.contains("hooks.from-sandbox") || text.contains("appeared"), "{text}");
+    assert!(text.contains("hooks.from-sandbox") || text.contains("obeyed later"), "{text}");
     // UDP_CORK: the kernel keeps what is written, and drops it with the last descriptor.
     let place = Place::new("report-corked", Actor::User);
     let outcome = box_of(&place, r#"perl -e 'setsockopt(STDERR, 17, 1, 1) or exit 1'"#);

@@ -18,7 +18,6 @@ use crate::report;
 use crate::spec::{Conflict, FdNumber, FsOp, LandlockTier, Source, Spec};
 use crate::supervise::{Findings, Found, Frontend, Note, PATIENCE};
 use crate::sys::{Errno, Result as SysResult, fd, output};
-use crate::workspace::News;
 
 /// The native front end.
 pub(super) struct Native {
@@ -91,7 +90,10 @@ impl Frontend for Native {
                 Found::Unseen { path } | Found::CutShort { path, .. } => {
                     serde_json::json!({ "unseen": String::from_utf8_lossy(path.to_bytes()) })
                 }
-                Found::News(news) => status_of(news),
+                Found::News(news) => {
+                    let (kinds, more) = news.by_kind();
+                    status_of(kinds, more)
+                }
                 Found::Settled(settled) => serde_json::json!({
                     "settled": settled.path.to_string_lossy(),
                     "done": settled.deeds,
@@ -105,8 +107,10 @@ impl Frontend for Native {
 }
 
 /// What is new and obeyed later, as one object: a list for each kind.
-fn status_of(news: &News) -> serde_json::Value {
-    let (kinds, more) = news.by_kind();
+fn status_of<'a>(
+    kinds: impl Iterator<Item = (&'static str, Vec<(&'a Path, Option<&'static str>)>)>,
+    more: usize,
+) -> serde_json::Value {
     let name = |(path, by): (&Path, Option<&str>)| match by {
         Some(by) => serde_json::json!({ "path": path.to_string_lossy(), "by": by }),
         None => serde_json::json!({ "path": path.to_string_lossy() }),

@@ -3,8 +3,8 @@
 //! Only the directories of the last levels stay open. The walk finds those above again by `..`, and checks that they
 //! are the same.
 //!
-//! A directory that has not changed since before the run, and that held no part of a repository, is not read again. Only
-//! the directories in it are visited.
+//! A directory that has not changed since before the run, and that held no part of a repository, is not read again.
+//! Only the directories in it are visited.
 
 use super::before::{Before, Deferred};
 use super::judge::Judge;
