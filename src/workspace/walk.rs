@@ -13,7 +13,7 @@ mod notes;
 #[cfg(test)]
 mod tests;
 
-use std::ffi::{CStr, CString, OsStr};
+use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -23,8 +23,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::bounds::Budget;
 use super::files::{c_path, path_of};
 use super::layout::is_too_deep;
-use super::tree::{Record, is_settled, known_names};
-use super::{names, obeyed, stored};
+use super::stored;
+use super::tree::{Record, is_settled};
 use crate::error::{Error, ErrorKind, MISSING_CALL, push_printable};
 use crate::spec::{SeenDir, SeenName};
 use crate::sys::dir::Entries;
@@ -33,42 +33,8 @@ use crate::sys::open::{self, For};
 use crate::sys::stat::{self, Kind, Stat};
 use crate::sys::statfs::{self, Promises};
 use crate::sys::{Errno, Result, Spent, error_text};
-
-/// The result of a walk.
-#[derive(Debug, Default)]
-pub(super) struct Walked {
-    /// Every entry called `.git`, of any type.
-    pub(super) dot_gits: Vec<PathBuf>,
-    /// Directories that look like git directories but have another name.
-    pub(super) bare: Vec<PathBuf>,
-    /// Links called `.gitmodules` beside a `.git`.
-    pub(super) gitmodules: Vec<PathBuf>,
-    /// The names that other programs obey, those above others first. Those in git directories are not among them.
-    pub(super) obeyed: Vec<Obeyed>,
-    /// The same names in directories that tools fill and empty again, such as `node_modules`. They must stay removable.
-    pub(super) removable: Vec<Obeyed>,
-    /// The names at the top that begin with a dot.
-    pub(super) dots: Vec<CString>,
-    /// A directory far above the first of these that is too deep for a mount.
-    pub(super) too_deep: Option<PathBuf>,
-    /// What is known of the directories now. Empty if the tree is too small for a record.
-    pub(super) record: Record,
-    /// How many directories were asked for their attributes because the record may know them.
-    pub(super) asked: usize,
-    /// How many directories were read.
-    pub(super) read: usize,
-}
-
-/// An existing name that some program obeys.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Obeyed {
-    pub(super) path: PathBuf,
-    /// What the program takes it for.
-    pub(super) kind: obeyed::Kind,
-    /// What it is. `None` if this program does not know the type.
-    pub(super) entry: Option<Kind>,
-    pub(super) row: &'static obeyed::Row,
-}
+use notes::counts;
+pub(super) use notes::{Obeyed, Walked};
 
 /// What a walk goes by.
 pub(super) struct Rules<'a> {
@@ -383,16 +349,6 @@ fn is_gits_own(name: &CStr) -> bool {
 /// How many directories the walk has ahead in a directory.
 fn count_ahead(seen: &SeenDir) -> usize {
     seen.dirs.iter().filter(|name| *name != c".git").count()
-}
-
-/// Which name that counts the entry `name` of `dir` is.
-fn counts<'n>(dir: BorrowedFd<'_>, name: &'n CStr, is_top: bool) -> Option<&'n CStr> {
-    let known = names::recognize(dir, name, known_names());
-    let is_own_name = || {
-        let bytes = name.to_bytes();
-        is_top && bytes.first() == Some(&b'.') || obeyed::may_be_obeyed(OsStr::from_bytes(bytes))
-    };
-    known.or_else(|| is_own_name().then_some(name))
 }
 
 /// Returns a path for a message. If it is too long for a system call, only its first directories.

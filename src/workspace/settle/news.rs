@@ -155,13 +155,15 @@ impl News {
         format!("{}{end}", parts.join("; ")).into_bytes()
     }
 
-    /// The names by kind, with the key of each kind for a report in JSON, and the number of those that are only
-    /// counted. A name is a path and the program that obeys it.
-    pub(crate) fn by_kind(&self) -> (impl Iterator<Item = (&'static str, Vec<(&Path, Option<&'static str>)>)>, usize) {
-        let kinds = EVENTS
-            .iter()
-            .map(|(event, _, key)| (*key, self.of(*event).map(|name| (&*name.path, name.by)).collect::<Vec<_>>()));
-        (kinds.filter(|(_, names)| !names.is_empty()), self.more)
+    /// All names that were noted: the kind of each as the key of a report in JSON, its path, and who obeys it.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&'static str, &Path, Option<&'static str>)> {
+        let kinds = EVENTS.iter();
+        kinds.flat_map(|(event, _, key)| self.of(*event).map(|name| (*key, &*name.path, name.by)))
+    }
+
+    /// How many more there are.
+    pub(crate) fn more(&self) -> usize {
+        self.more
     }
 
     fn of(&self, event: Event) -> impl Iterator<Item = &Name> {

@@ -3,7 +3,10 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::PathBuf;
 
 use super::*;
+use std::ffi::CString;
+
 use crate::workspace::bounds::{BOUNDS, Budget};
+use crate::workspace::obeyed;
 
 /// A directory for one test, removed at its end.
 struct Place(PathBuf);
