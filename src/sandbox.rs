@@ -71,8 +71,9 @@ impl Sandbox {
     /// commit` works, and what the host would execute or obey later is read-only: hooks, the configuration of git, and
     /// that of shells, editors and agents (`.envrc`, `.vscode` and the like).
     ///
-    /// Names of that kind that are new after the run are said on standard error; and of git repositories that the program has made, what git would execute is set aside
-    /// ([`crate::spec::Settle`]). To that end everything that the program has left running is killed when it ends.
+    /// Names of that kind that are new after the run are said on standard error; and of git repositories that the
+    /// program has made, what git would execute is set aside ([`crate::spec::Settle`]). To that end everything that the
+    /// program has left running is killed when it ends.
     ///
     /// The run is an error where `dir` is more than a project (`/`, the home directory, a system's directory), or
     /// something in it cannot be protected.

@@ -9,6 +9,7 @@
 //!
 //! [`tree`]: super::tree
 
+mod found;
 mod notes;
 #[cfg(test)]
 mod tests;
@@ -33,8 +34,8 @@ use crate::sys::open::{self, For};
 use crate::sys::stat::{self, Kind, Stat};
 use crate::sys::statfs::{self, Promises};
 use crate::sys::{Errno, Result, Spent, error_text};
-use notes::counts;
-pub(super) use notes::{Obeyed, Walked};
+use found::counts;
+pub(super) use found::{Obeyed, Walked};
 
 /// What a walk goes by.
 pub(super) struct Rules<'a> {

@@ -1,10 +1,9 @@
+use std::ffi::CString;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::PathBuf;
 
 use super::*;
-use std::ffi::CString;
-
 use crate::workspace::bounds::{BOUNDS, Budget};
 use crate::workspace::obeyed;
 
