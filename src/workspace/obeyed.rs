@@ -148,7 +148,7 @@ const NAMES: &[Row] = &[
         kind: Kind::Dir,
         by: "the usual place for core.hooksPath, which may be set for all repositories of the user",
     },
-    // docs.x.ai/build/settings, .grok/config.toml of a repository; github.com/superagent-ai/grok-cli, .grok/settings.json
+    // docs.x.ai/build/settings, .grok/config.toml; github.com/superagent-ai/grok-cli, .grok/settings.json
     Row { name: ".grok", above: "", kind: Kind::Dir, by: "servers and hooks of an agent" },
     // vim, gui.txt, gui-init
     Row { name: ".gvimrc", above: "", kind: Kind::File, by: "as .vimrc" },
