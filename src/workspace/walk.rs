@@ -244,8 +244,8 @@ impl Walk<'_> {
         }
     }
 
-    /// Opens the directory `name` of `above`, and finds out what its filesystem promises. The answer is the same for all
-    /// directories of one mount. Also returns whether this is another mount.
+    /// Opens the directory `name` of `above`, and finds out what its filesystem promises. The answer is the same for
+    /// all directories of one mount. Also returns whether this is another mount.
     fn open(&self, above: BorrowedFd<'_>, name: &CStr, mount: Mount) -> Result<(OwnedFd, Mount, bool)> {
         if !self.levels.is_empty() {
             match open::same_mount(above, name, For::Listing) {
