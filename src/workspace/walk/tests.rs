@@ -1,3 +1,5 @@
+//! Walks through small trees, with and without a record of them.
+
 use std::ffi::CString;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
