@@ -6,7 +6,6 @@ use std::ffi::{CStr, CString, OsString};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
-use std::path::PathBuf;
 
 use crate::error::{Error, ErrorKind, MORE_FILES};
 use crate::protocol::Descriptors;
@@ -47,11 +46,6 @@ impl Caller {
 /// The value of an environment variable of this process. `None` if it is not set or empty.
 pub(crate) fn variable(name: &str) -> Option<Vec<u8>> {
     std::env::var_os(name).filter(|value| !value.is_empty()).map(OsString::into_vec)
-}
-
-/// The directories of `PATH`.
-pub(crate) fn path() -> Vec<PathBuf> {
-    std::env::var_os("PATH").map_or_else(Vec::new, |path| std::env::split_paths(&path).collect())
 }
 
 /// The environment of this process, as `NAME=VALUE`, in order. For programs without a [`crate::cli::CommandLine`].

@@ -62,11 +62,11 @@
 //! | seccomp profiles, how they become filters | `seccomp/`; the command: `cli/seccomp.rs` |
 //! | filters in the form of seccompiler | `seccompiler_json.rs` |
 //! | what `pinfold doctor` looks at, finds and advises | `doctor/`; the command: `cli/doctor.rs` |
-//! | what is mounted for a workspace, what is held in it | `workspace/`; files besides git's: `workspace/later.rs` |
+//! | what is mounted for a workspace, what is held in it | `workspace/`; what is there: `workspace/walk.rs` |
 //! | what is set aside of repositories that the program makes | `workspace/settle/`; settings that may stay: `workspace/settle/settings.rs`; bounds: `workspace/settle/judge.rs`; what is said: `workspace/settle/told.rs` |
 //! | what is kept apart of a run, and put back after it | `workspace/kept/`; the command: `cli/kept.rs` |
-//! | which names are obeyed later, and by what | `workspace/obeyed.rs` |
-//! | which directories need not be read again | `workspace/tree.rs` |
+//! | which names are obeyed later, and by what | `workspace/obeyed.rs`; which of them are new: `workspace/settle/news.rs` |
+//! | which directories need not be read again | `workspace/tree.rs`; where that is kept: `workspace/stored.rs` |
 //! | how git's configuration is read and written; which settings name code | `workspace/config.rs`; `workspace/commands.rs`; of a stranger: `workspace/settle/harmless.rs` |
 //! | what a git directory is | `workspace/git_dir.rs` |
 //! | what of a git directory that was an overlay is taken over | `workspace/takeover/` |

@@ -71,9 +71,9 @@ impl Sandbox {
     /// commit` works, and what the host would execute or obey later is read-only: hooks, the configuration of git, and
     /// that of shells, editors and agents (`.envrc`, `.vscode` and the like).
     ///
-    /// Of those files, names that are missing are looked for after the run, and said on standard error where one has
-    /// appeared; and of git repositories that the program has made, what git would execute is set aside
-    /// ([`crate::spec::Settle`]). To that end everything that the program has left running is killed when it ends.
+    /// Names of that kind that are new after the run are said on standard error; and of git repositories that the
+    /// program has made, what git would execute is set aside ([`crate::spec::Settle`]). To that end everything that the
+    /// program has left running is killed when it ends.
     ///
     /// The run is an error where `dir` is more than a project (`/`, the home directory, a system's directory), or
     /// something in it cannot be protected.
@@ -83,12 +83,15 @@ impl Sandbox {
         let [home, runtime_dir, config] = ["HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"].map(path);
         let state = path("XDG_STATE_HOME").or_else(|| home.as_ref().map(|home| home.join(".local/state")));
         let stores = workspace::stores(state, runtime_dir.clone(), Caller::probe().uid);
+        let search = host::variable("PATH");
         let around = Surroundings {
             cwd: dir.as_ref(),
             home: home.as_deref(),
             runtime_dir: runtime_dir.as_deref(),
             is_named: false,
-            path: &host::path(),
+            path: search.as_deref().map(OsStr::from_bytes),
+            // A library remembers nothing.
+            state: None,
             uid: Caller::probe().uid,
             stores: &stores,
             git_config: &GitConfig::new(home.as_deref(), config.as_deref(), &host::variable),

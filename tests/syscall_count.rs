@@ -50,13 +50,28 @@ mod counting {
         Older,
     }
 
+    /// How long calls are counted.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Until {
+        /// Until the program executes.
+        Start,
+        /// Until everything has ended.
+        End,
+    }
+
+    /// The state directory for a run in `dir`. It need not exist.
+    fn state_of(dir: &Path) -> std::path::PathBuf {
+        format!("{}-state", dir.display()).into()
+    }
+
     /// `open_tree_attr`.
     const NEW_CALL: i64 = 467;
 
-    /// Counts until the program executes, then lets everything go on to its end.
-    fn count(program: &Path, line: &str, dir: &Path, (actor, kernel): (Actor, Kernel)) -> Calls {
+    /// Counts for a while, and lets everything go on to its end.
+    fn count(program: &Path, line: &str, dir: &Path, (actor, kernel): (Actor, Kernel), until: Until) -> Calls {
         let mut command = Command::new(program);
         command.args(line.split_whitespace()).env_clear().env("PATH", "/usr/bin:/bin").env("HOME", "/home/u");
+        command.env("XDG_STATE_HOME", state_of(dir));
         command.current_dir(dir);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
         if let Some((uid, gid)) = actor.ids() {
@@ -72,10 +87,10 @@ mod counting {
             follow | Options::PTRACE_O_TRACESYSGOOD | Options::PTRACE_O_TRACEEXEC | Options::PTRACE_O_EXITKILL;
         ptrace::setoptions(tool, options).expect("trace the children too");
         ptrace::syscall(tool, None).expect("go on");
-        follow_all(tool, kernel)
+        follow_all(tool, kernel, until)
     }
 
-    fn follow_all(tool: Pid, kernel: Kernel) -> Calls {
+    fn follow_all(tool: Pid, kernel: Kernel, until: Until) -> Calls {
         let (mut calls, mut started, mut known) = (Calls::new(), false, HashSet::from([tool]));
         let mut code = None;
         loop {
@@ -86,7 +101,7 @@ mod counting {
             let mut deliver = None;
             match event {
                 WaitStatus::Exited(pid, status) if pid == tool => code = Some(status),
-                WaitStatus::PtraceSyscall(pid) if !started => {
+                WaitStatus::PtraceSyscall(pid) if !started || until == Until::End => {
                     let info = ptrace::syscall_info(pid).expect("what is called");
                     if info.op == libc::PTRACE_SYSCALL_INFO_ENTRY {
                         // SAFETY: `op` says that the kernel filled in the `entry` member.
@@ -133,7 +148,7 @@ mod counting {
 
     /// Of several launches: while the program is executed, the supervisor may or may not have begun to wait for it.
     fn fewest(program: &Path, line: &str, dir: &Path, (actor, kernel): (Actor, Kernel)) -> Calls {
-        let launches = (0..5).map(|_| count(program, line, dir, (actor, kernel)));
+        let launches = (0..5).map(|_| count(program, line, dir, (actor, kernel), Until::Start));
         launches.min_by_key(|calls| calls.values().sum::<usize>()).expect("five launches")
     }
 
@@ -167,6 +182,55 @@ mod counting {
     #[test]
     fn a_launch_in_a_repository_makes_few_system_calls() {
         native("repository", make_repository, super::MOST_IN_REPOSITORY);
+    }
+
+    /// A large tree, from the second run on: each directory is asked for its attributes, at the start and at the end,
+    /// and none is read. What an empty directory costs is subtracted.
+    #[test]
+    fn a_tree_that_has_not_changed_is_not_read_again() {
+        const DIRS: usize = 300;
+        let _alone = alone();
+        for actor in [Actor::User, Actor::Root] {
+            if !actor.here() {
+                continue;
+            }
+            let projects = ["small", "large"].map(|name| {
+                let project = crate::support::stage().join(format!("calls-{name}-{actor:?}"));
+                for dir in [&project, &state_of(&project)] {
+                    std::fs::create_dir(dir).expect("make a directory");
+                    if let Some((uid, gid)) = actor.ids() {
+                        std::os::unix::fs::chown(dir, Some(uid), Some(gid)).expect("give it to the user");
+                    }
+                }
+                project
+            });
+            for number in 0..DIRS - 3 {
+                std::fs::create_dir_all(projects[1].join(format!("a/b/{number}"))).expect("make directories");
+                std::fs::write(projects[1].join(format!("a/b/{number}/file")), "").expect("write a file");
+            }
+            // Younger times do not count.
+            std::thread::sleep(std::time::Duration::from_millis(2100));
+            let run = |project: &Path| {
+                count(crate::support::pinfold(), "run true", project, (actor, Kernel::Own), Until::End)
+            };
+            let of =
+                |calls: &Calls, numbers: &[i64]| -> usize { numbers.iter().filter_map(|call| calls.get(call)).sum() };
+            let [small, first, second] = [&projects[0], &projects[1], &projects[1]].map(|project| run(project));
+            let stored = state_of(&projects[1]).join("pinfold/trees");
+            if !stored.exists() {
+                crate::support::skip("the filesystem of /var/tmp has no times that count");
+                return;
+            }
+            assert!(!state_of(&projects[0]).join("pinfold/trees").exists(), "a small tree has no record");
+            let more = |calls: &Calls, numbers: &[i64]| of(calls, numbers).saturating_sub(of(&small, numbers));
+            assert!(more(&first, &[libc::SYS_getdents64]) > DIRS / 2, "{first:?}");
+            assert_eq!(more(&second, &[libc::SYS_getdents64]), 0, "{actor:?}: {second:?} {small:?}");
+            let looks = more(&second, &[libc::SYS_statx, libc::SYS_newfstatat, libc::SYS_fstat]);
+            // The rest is for the file of the record, and for the two directories that are opened on the way.
+            assert!((2 * (DIRS - 1)..2 * DIRS + 20).contains(&looks), "{actor:?}: {looks} {second:?} {small:?}");
+            let total: usize = second.values().sum::<usize>() - small.values().sum::<usize>();
+            assert!(total < 2 * DIRS + 60, "{actor:?}: {total} {second:?} {small:?}");
+        }
     }
 
     /// Counts `pinfold run true` in a project that `fill` makes, by each actor and on each kernel.

@@ -12,6 +12,7 @@ mod lockdown;
 pub mod mode;
 mod op;
 pub(crate) mod path;
+mod seen;
 mod words;
 
 use std::borrow::Cow;
@@ -21,6 +22,8 @@ pub use caps::{CapSet, LAST_KNOWN_CAP};
 pub use check::Conflict;
 pub use lockdown::{Landlock, LandlockTier, Lockdown, NestedUserNs, ProfileText, Seccomp};
 pub use op::{BindFlags, DataFile, FdNumber, FsOp, Op, OverlayKind, Source};
+pub(crate) use seen::{NameList, SeenDir, SeenName, Stamp};
+pub use seen::{SeenBefore, SeenDirs};
 
 /// Everything that a run needs to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -278,6 +281,9 @@ pub struct Settle {
     /// Files that git obeys in every work tree that the configuration applies to, including those that the program
     /// makes.
     pub names: Vec<SettleName>,
+    /// What the look before the run has seen in some of `tops`, and in all below them. What did not change since need
+    /// not be read again, and what is new and obeyed by some program is reported.
+    pub before: Vec<SeenBefore>,
 }
 
 /// A path, relative to the top of a work tree, that the configuration of git names. In a new work tree, the file at

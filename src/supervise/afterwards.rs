@@ -47,7 +47,12 @@ impl Before {
             outlast(lifecycle, child);
         }
         let mut found = self.sweep.after(lifecycle);
-        found.extend(lifecycle.settle.iter().flat_map(workspace::settle).map(Found::Settled));
+        for wish in &lifecycle.settle {
+            let (settled, news) = workspace::settle(wish);
+            found.extend(settled.into_iter().map(Found::Settled));
+            found.extend(Some(news).filter(|news| !news.is_empty()).map(Found::News));
+            workspace::remember(wish);
+        }
         if let Some(keeping) = keeping {
             // git runs in boxes of its own, which cannot be made for a process that nobody may look into.
             let _looked_into = process::set_dumpable(true).is_ok();

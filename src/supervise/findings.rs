@@ -13,7 +13,7 @@ use crate::error::push_printable;
 use crate::spec::Lifecycle;
 use crate::sys::stat::{self, Kind};
 use crate::sys::{Errno, Result, content, fd, output, socket};
-use crate::workspace::Settled;
+use crate::workspace::{News, Settled};
 
 /// The exit code of a run whose findings did not all reach standard error.
 pub(super) const UNSAID: u8 = 125;
@@ -37,6 +37,8 @@ pub(crate) enum Found {
     Settled(Settled),
     /// A line about what was kept apart ([`crate::spec::Lifecycle::keep`]).
     Kept(Vec<u8>),
+    /// What is new, and obeyed later.
+    News(News),
 }
 
 impl Found {
@@ -49,6 +51,7 @@ impl Found {
             }
             Found::Settled(settled) => return settled.line(),
             Found::Kept(line) => return line.clone(),
+            Found::News(news) => return news.line(),
             Found::CutShort { path, seconds } => {
                 let mut line = format!("the look for what appeared ended after {seconds} seconds in ").into_bytes();
                 push_printable(&mut line, OsStr::from_bytes(path.to_bytes()));

@@ -53,6 +53,20 @@ impl Kind {
         Kind::of_mode(u32::from(number) << 12)
     }
 
+    /// The number of this type in a directory entry.
+    pub(crate) fn entry_number(self) -> u8 {
+        let mode = match self {
+            Kind::Dir => libc::S_IFDIR,
+            Kind::File => libc::S_IFREG,
+            Kind::Link => libc::S_IFLNK,
+            Kind::Fifo => libc::S_IFIFO,
+            Kind::Socket => libc::S_IFSOCK,
+            Kind::CharDevice => libc::S_IFCHR,
+            Kind::BlockDevice => libc::S_IFBLK,
+        };
+        (mode >> 12) as u8
+    }
+
     fn of_mode(mode: u32) -> Option<Kind> {
         Some(match mode & libc::S_IFMT {
             libc::S_IFDIR => Kind::Dir,

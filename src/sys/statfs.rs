@@ -39,6 +39,29 @@ pub(crate) fn marks_last(fd: BorrowedFd<'_>) -> Result<bool> {
     nix::sys::statfs::fstatfs(fd).map(|fs| fs.filesystem_type() == nix::sys::statfs::EXT4_SUPER_MAGIC)
 }
 
+/// What the filesystem of a directory promises about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Promises {
+    /// As [`marks_last`].
+    pub(crate) marks_last: bool,
+    /// Whether each change of a name changes the directory's ctime, which nothing can set back. Network filesystems and
+    /// FUSE report times of others, overlays those of another layer, vfat none. A filesystem that is missing in this
+    /// list only costs time.
+    pub(crate) sound_times: bool,
+}
+
+/// What the filesystem of `fd` promises. Nothing, if that cannot be found out.
+pub(crate) fn promises(fd: BorrowedFd<'_>) -> Promises {
+    use nix::sys::statfs::{BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, F2FS_SUPER_MAGIC, FsType, TMPFS_MAGIC};
+    // nix has this constant for glibc only.
+    const XFS_SUPER_MAGIC: FsType = FsType(libc::XFS_SUPER_MAGIC as _);
+    let sound = [BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, F2FS_SUPER_MAGIC, TMPFS_MAGIC, XFS_SUPER_MAGIC];
+    nix::sys::statfs::fstatfs(fd).map(|fs| fs.filesystem_type()).map_or_else(
+        |_| Promises::default(),
+        |kind| Promises { marks_last: kind == EXT4_SUPER_MAGIC, sound_times: sound.contains(&kind) },
+    )
+}
+
 /// Whether the filesystem of `fd` lists each file with the inode number that `stat(2)` reports, and lists no files of
 /// another device. An overlay and many FUSE filesystems do not. A filesystem that is missing in this list only costs
 /// time.

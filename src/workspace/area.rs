@@ -4,7 +4,7 @@ mod finish;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::{CStr, OsStr};
+use std::ffi::CStr;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
@@ -13,9 +13,9 @@ use std::rc::Rc;
 
 use super::bounds::Budget;
 use super::files::{c_path, id_of};
-use super::later::{Names, TABLE, first_part};
 use super::model::Unheld;
 use super::tracked::Tracked;
+use super::walk::Obeyed;
 use crate::error::{printable, quoted};
 use crate::spec::path::{Follow, Step};
 use crate::spec::{FileId, OnAppear};
@@ -479,30 +479,19 @@ impl Area {
         }
     }
 
-    /// Holds what the host executes or obeys in the top directory of a project. `names` holds the names that exist
-    /// there, if they are known.
-    pub(super) fn protect_later(&mut self, top: &Path, names: Option<&Names>) {
-        let mut absent = Vec::with_capacity(TABLE.len());
-        for (path, _) in TABLE {
-            let text = path.to_bytes();
-            let first = first_part(path);
-            // This saves a system call for each missing name.
-            let is_absent = names.is_some_and(|names| !names.contains(first));
-            if !is_absent {
-                let _held = self.hold(&top.join(OsStr::from_bytes(text)), Missing::Watch(OnAppear::Report));
-            } else if first.to_bytes() == text {
-                absent.push(Cow::Borrowed(*path));
-            } else {
-                self.watch(&top.join(OsStr::from_bytes(first.to_bytes())), OnAppear::Report);
+    /// Holds the existing names that programs obey: at `top`, and in the work trees of repositories. Elsewhere they are
+    /// only told, as below directories that tools fill: a cache of sources has thousands of them. Moves those to `told`.
+    pub(super) fn protect_later(&mut self, top: &Path, obeyed: &mut Vec<Obeyed>, told: &mut Vec<Obeyed>) {
+        told.extend(
+            obeyed.extract_if(.., |Obeyed { path, .. }| {
+                path.parent() != Some(top) && self.tracked.top_of(path).is_none()
+            }),
+        );
+        for Obeyed { path, .. } in obeyed {
+            if self.is_over(path) {
+                return;
             }
-        }
-        // All missing names lie in the same directory, so one answer holds for all of them.
-        let is_open = absent.first().is_some_and(|name| self.can_change(&top.join(OsStr::from_bytes(name.to_bytes()))));
-        if is_open {
-            let names = self.watch.entry((top.to_owned(), OnAppear::Report)).or_default();
-            // A link at one of the names can lead to another one, which is watched already then.
-            absent.retain(|name| !names.contains(name));
-            names.append(&mut absent);
+            let _held = self.hold(path, Missing::Ignore);
         }
     }
 }

@@ -68,9 +68,19 @@ impl Budget {
         self.allow(Bound::Repositories, self.repositories <= self.bounds.repositories, place)
     }
 
+    /// How many directories were counted.
+    pub(super) fn directories(&self) -> usize {
+        self.directories
+    }
+
     /// Counts one more directory. Returns false if that is one too many.
     pub(super) fn add_directory(&mut self, place: impl FnOnce() -> PathBuf) -> bool {
-        self.directories += 1;
+        self.add_directories(1, place)
+    }
+
+    /// The same for more of them.
+    pub(super) fn add_directories(&mut self, count: usize, place: impl FnOnce() -> PathBuf) -> bool {
+        self.directories += count;
         self.allow(Bound::Directories, self.directories <= self.bounds.directories, place)
     }
 

@@ -73,11 +73,6 @@ impl<'a> Repositories<'a> {
         }
     }
 
-    /// The tops of the work trees in reach.
-    pub(super) fn tops(&self) -> impl Iterator<Item = &Path> {
-        self.tops.iter().map(PathBuf::as_path)
-    }
-
     /// The names that git obeys in every work tree. Call this once everything is held.
     pub(super) fn take_names(&mut self) -> Vec<SettleName> {
         self.scopes.take_names()

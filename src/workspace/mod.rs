@@ -7,7 +7,7 @@
 //! To hold a file means to mount it read-only on itself. Held are, in each repository in reach: `hooks`, `config` and
 //! all that it includes, `core.hooksPath`, files that `config` names as commands, `commondir`, `gitdir`, and the
 //! pointer file `.git` (gitrepository-layout(5), git-config(1)). So is what the user's and the system's configuration
-//! names in the same way ([`scopes`]), and so are the files of [`later::TABLE`].
+//! names in the same way ([`scopes`]), and so are the files of the table of [`obeyed`].
 //!
 //! The program must not move a directory that contains a held file either. So each such directory is mounted on itself
 //! too: the kernel does not rename or remove a mount point (rename(2), EBUSY). A link on the way to a held file is held
@@ -56,32 +56,31 @@ mod git_dir;
 mod identity;
 pub(crate) mod keeping;
 pub(crate) mod kept;
-mod later;
 mod layout;
 mod links;
 mod model;
 mod names;
-#[cfg_attr(not(test), expect(dead_code, reason = "the guard of writable places will ask it"))]
 mod obeyed;
 mod rebase;
 mod refuse;
 mod scopes;
 mod settle;
+mod stored;
 pub mod takeover;
 #[cfg(test)]
 mod tests;
 mod tracked;
-#[cfg_attr(not(test), expect(dead_code, reason = "the search for repositories will use it"))]
 mod tree;
 mod users;
 mod walk;
 
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, printable, push_printable};
-use crate::spec::Settle;
-use crate::sys::io_error_text;
+use crate::spec::{SeenBefore, Settle};
 use crate::sys::stat::{self, Stat};
+use crate::sys::{io_error_text, process};
 use area::Area;
 use bounds::{BOUNDS, Bounds, Budget};
 pub(crate) use common::GitConfig;
@@ -91,7 +90,9 @@ pub(crate) use identity::identity;
 pub(crate) use model::{Surroundings, Unheld, Workspace};
 pub(crate) use names::folded as folded_name;
 pub(crate) use refuse::is_obeyed;
-pub(crate) use settle::{Settled, settle};
+pub(crate) use settle::{News, Settled, settle};
+use tree::Record;
+use walk::Walked;
 
 /// The directories in which changes may be kept apart, the best first: that for the state of programs, and for hosts
 /// where no overlay can have its changes there, as in containers, two in memory.
@@ -147,24 +148,19 @@ fn find_within(around: &Surroundings<'_>, bounds: Bounds) -> Result<Workspace, E
     let mut area = Area::new(&cwd, id_of(about), around.uid, Budget::new(bounds));
     let mut repositories = git::Repositories::new(around, &limits);
     repositories.find_own(&mut area, &cwd)?;
-    let found = walk::walk(&cwd, around.uid, &mut area.budget)?;
+    let known = around.state.map_or_else(Record::default, |state| Record::load(state, around.uid, &cwd));
+    let mut found = walk::walk(&cwd, around.uid, &mut area.budget, &known)?;
     repositories.add_nested(&mut area, &found);
     repositories.protect(&mut area, &cwd);
-    area.protect_later(&cwd, Some(&found.names));
-    for top in repositories.tops().filter(|top| *top != cwd) {
-        if area.is_over(top) {
-            break;
-        }
-        let names = walk::names(top, &mut area.budget);
-        area.protect_later(top, names.as_ref());
-    }
+    area.protect_later(&cwd, &mut found.obeyed, &mut found.removable);
     let names = repositories.take_names();
+    let before = vec![seen_before(around, &cwd, found, &known)];
     area.pin_ways();
     if let Some(error) = area.budget.error(&cwd) {
         return Err(error);
     }
     let above = repositories.take_above();
-    let mut found = area.finish(Settle { names, ..Settle::default() }).map_err(failed)?;
+    let mut found = area.finish(Settle { names, before, ..Settle::default() }).map_err(failed)?;
     found.above = above;
     if around.is_named {
         // The user's word shows it already.
@@ -173,8 +169,7 @@ fn find_within(around: &Surroundings<'_>, bounds: Bounds) -> Result<Workspace, E
     }
     if let Some(dir) = found.keep.dirs.first().map(|dir| &dir.path).or(found.keep.files.first()) {
         found.keep.stores = around.stores.iter().map(|store| c_path(store)).collect();
-        let path = std::env::join_paths(around.path).unwrap_or_default();
-        found.keep.search = c_path(Path::new(&path));
+        found.keep.search = around.path.map(|path| c_path(Path::new(path))).unwrap_or_default();
         if !around.stores.iter().any(|store| kept::Store::may_hold_changes(store, around.uid)) {
             let note = format!(
                 "{} and the like are read-only: there is no place to keep apart what changes in them, neither in \
@@ -185,4 +180,35 @@ fn find_within(around: &Surroundings<'_>, bounds: Bounds) -> Result<Workspace, E
         }
     }
     Ok(found)
+}
+
+/// What the end of the run needs to know of the walk through `top`. `known` is the record that the walk began with.
+fn seen_before(around: &Surroundings<'_>, top: &Path, found: Walked, known: &Record) -> SeenBefore {
+    let held = found.obeyed.into_iter().map(|name| (name.path, None));
+    let stamped = found.removable.into_iter().map(|name| (settle::news::stamp(&name.path), name.path));
+    let is_news = found.read > 0 || found.record.dirs.len() != known.dirs.len();
+    let dirs = around.path.map(|path| std::env::split_paths(path).collect::<Vec<_>>()).unwrap_or_default();
+    let programs = dirs.into_iter().filter(|dir| dir.starts_with(top) && dir != top).filter_map(|dir| {
+        let names = settle::news::listed(&dir).ok()?;
+        Some((dir, names))
+    });
+    SeenBefore {
+        top: top.to_owned(),
+        state: around.state.filter(|_| is_news && !found.record.dirs.is_empty()).map(Path::to_owned),
+        obeyed: held.chain(stamped.map(|(stamp, path)| (path, stamp))).collect(),
+        dots: found.dots,
+        programs: programs.collect(),
+        dirs: Arc::new(found.record),
+    }
+}
+
+/// Keeps what the look before the run has seen of directories for the next run. A record only saves time, so it is no
+/// failure if it cannot be kept.
+pub(crate) fn remember(settle: &Settle) {
+    let (uid, _) = process::real_ids();
+    for seen in &settle.before {
+        if let Some(state) = &seen.state {
+            let _kept = seen.dirs.save(state, uid, &seen.top).is_ok();
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! What a look at a workspace begins with, and what it comes to.
 
 use std::borrow::Cow;
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
 use std::path::{Path, PathBuf};
 
 use super::common::GitConfig;
@@ -17,10 +17,12 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) home: Option<&'a Path>,
     /// Whether the user has named the directory as one to be writable. Otherwise it is the one that the user is in.
     pub(crate) is_named: bool,
-    /// The directories of `$PATH`.
-    pub(crate) path: &'a [PathBuf],
     /// `$XDG_RUNTIME_DIR`, if it is set.
     pub(crate) runtime_dir: Option<&'a Path>,
+    /// `$PATH`, if it is set.
+    pub(crate) path: Option<&'a OsStr>,
+    /// `$XDG_STATE_HOME`, or what stands for it. `None` if nothing is remembered between runs.
+    pub(crate) state: Option<&'a Path>,
     /// The user's id.
     pub(crate) uid: u32,
     /// Directories in which changes may be kept apart ([`Keep::stores`]).

@@ -183,7 +183,8 @@ pub(super) fn protected(dir: &Path, around: &Surroundings<'_>) -> Option<Error> 
         let place = obeyed_around(dir)?;
         Some((place.to_owned(), obeyed::row(place)?.by))
     };
-    let in_path = || around.path.iter().any(|place| place == dir).then(|| (dir.to_owned(), "your PATH has it"));
+    let path = || around.path.map(|path| std::env::split_paths(path).collect::<Vec<_>>()).unwrap_or_default();
+    let in_path = || path().iter().any(|place| place == dir).then(|| (dir.to_owned(), "your PATH has it"));
     let (place, why) = OF_HOME.iter().find_map(of_home).or_else(in_table).or_else(in_path)?;
     let mut message = b"Refusing to let the program write ".to_vec();
     push_printable(&mut message, dir);
@@ -231,6 +232,8 @@ mod tests {
             cwd: Path::new("/x"),
             home: Some(Path::new("/data/people/me")),
             runtime_dir: Some(Path::new("/data/run/me")),
+            path: None,
+            state: None,
             uid: 54321,
             git_config: &GitConfig::default(),
         };
@@ -252,6 +255,8 @@ mod tests {
             cwd: Path::new("/x"),
             home: None,
             runtime_dir: None,
+            path: None,
+            state: None,
             uid: 54321,
             git_config: &GitConfig::default(),
         };
@@ -274,6 +279,8 @@ mod tests {
             cwd: Path::new("/x"),
             home: Some(Path::new("/")),
             runtime_dir: None,
+            path: None,
+            state: None,
             uid: 54321,
             git_config: &GitConfig::default(),
         };

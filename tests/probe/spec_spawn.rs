@@ -214,8 +214,9 @@ fn found() {
         }
         let events: Vec<Event> = std::iter::from_fn(|| child.next_event()).collect();
         std::fs::remove_dir_all(&dir).unwrap();
-        let line = format!("{}/.vscode appeared during the run", dir.display());
-        assert_eq!(events, [Event::Found(line)]);
+        let line = "new here, and obeyed later: .vscode (tasks that run when the folder is opened, programs that \
+                    settings name)";
+        assert_eq!(events, [Event::Found(line.to_owned())]);
         assert_eq!(child.wait(), Ok(if ends_itself { 1 } else { 128 + 9 }));
     }
 }

@@ -19,9 +19,8 @@ fn found(more: &str) -> String {
     format!("mkdir .vscode && {more}")
 }
 
-fn line(place: &Place) -> String {
-    format!("pinfold: {}/.vscode appeared during the run", place.project.display())
-}
+const LINE: &str = "pinfold: new here, and obeyed later: .vscode (tasks that run when the folder is opened, programs \
+                    that settings name)";
 
 /// Runs it with `stderr`, and descriptor 5 for the status.
 fn launch(place: &Place, more: &str, stderr: impl Into<OwnedFd>) -> Launch {
@@ -41,13 +40,13 @@ fn assert_unsaid(outcome: &Outcome, what: &str) {
     let has = |wanted: Value| assert!(status.contains(&wanted), "{what}: {status:?}");
     has(serde_json::json!({ "exit-code": 0 }));
     has(serde_json::json!({ "unsaid": 1 }));
-    assert!(status.iter().any(|line| line["appeared"].is_string()), "{what}: {status:?}");
+    assert!(status.iter().any(|line| line["new"].is_array()), "{what}: {status:?}");
 }
 
 /// It is all there, and nothing but that is new: the exit code is the program's.
-fn assert_said(outcome: &Outcome, text: &str, place: &Place, what: &str) {
+fn assert_said(outcome: &Outcome, text: &str, what: &str) {
     assert_eq!(outcome.ending(), "exit 0", "{what}: {outcome}");
-    assert!(text.ends_with(&format!("{}\n", line(place))), "{what}: {text:?}");
+    assert!(text.ends_with(&format!("{}\n", LINE)), "{what}: {text:?}");
     assert!(status(outcome).iter().all(|line| line["unsaid"].is_null()), "{what}: {outcome}");
 }
 
@@ -67,7 +66,7 @@ fn a_socket_that_was_shut_down_costs_the_exit_code() {
     let outcome = launch(&place, "/probe spoil no-waiting 2", theirs).run();
     let mut said = String::new();
     ours.read_to_string(&mut said).unwrap();
-    assert_said(&outcome, &said, &place, "no-waiting");
+    assert_said(&outcome, &said, "no-waiting");
 }
 
 /// A program can connect a socket of the network to somebody else, and set one so that what is written never leaves.
@@ -104,7 +103,7 @@ fn a_socket_of_the_network_costs_the_exit_code() {
     }
     assert_unsaid(&outcome, "as it was");
     // It is tried all the same.
-    assert!(text.contains("hooks.from-sandbox") || text.contains("appeared"), "{text}");
+    assert!(text.contains("hooks.from-sandbox") || text.contains("obeyed later"), "{text}");
     // UDP_CORK: the kernel keeps what is written, and drops it with the last descriptor.
     let place = Place::new("report-corked", Actor::User);
     let outcome = box_of(&place, r#"perl -e 'setsockopt(STDERR, 17, 1, 1) or exit 1'"#);
@@ -134,7 +133,7 @@ fn a_file_has_it_at_its_end() {
         file.read_to_string(&mut text).unwrap();
         let text = text.strip_suffix("after\n").unwrap_or_else(|| panic!("{more}: {text:?}"));
         assert!(text.starts_with("before\ntext\n"), "{more}: {text:?}");
-        assert_said(&outcome, text, &place, more);
+        assert_said(&outcome, text, more);
     }
 }
 
@@ -157,7 +156,7 @@ fn a_file_that_was_taken_away_costs_the_exit_code() {
     let mut text = String::new();
     log.rewind().unwrap();
     log.read_to_string(&mut text).unwrap();
-    assert_said(&outcome, &text, &place, "nameless");
+    assert_said(&outcome, &text, "nameless");
 }
 
 /// It is written, but nobody would get to it.
@@ -187,7 +186,7 @@ fn a_full_pipe_makes_nobody_wait_for_ever() {
         while nix::unistd::read(&reader, &mut byte).unwrap() > 0 {
             text.push(byte[0]);
         }
-        assert_said(&outcome, &String::from_utf8(text).unwrap(), &place, way);
+        assert_said(&outcome, &String::from_utf8(text).unwrap(), way);
     }
 }
 
@@ -200,7 +199,7 @@ fn a_full_pipe_gets_room() {
     let outcome = launch(&place, more, writer).run();
     let mut text = String::new();
     File::from(reader).read_to_string(&mut text).unwrap();
-    assert_said(&outcome, &text, &place, more);
+    assert_said(&outcome, &text, more);
 }
 
 #[test]
@@ -231,7 +230,7 @@ fn a_status_that_does_not_arrive_costs_the_exit_code() {
         let outcome = place.sh("--json-status-fd 5 --keep-fd 6", &found(more)).fd(5, given.clone()).fd(6, given).run();
         assert_eq!(outcome.ending(), "exit 125", "{more}: {outcome}");
         let said = outcome.stderr_text();
-        assert!(said.contains(&line(&place)) && said.contains("cannot write the report"), "{more}: {said}");
+        assert!(said.contains(LINE) && said.contains("cannot write the report"), "{more}: {said}");
     }
 }
 
@@ -267,7 +266,7 @@ fn a_terminal_shows_it() {
         let place = Place::new(&format!("report-terminal-{index}"), Actor::User);
         let (outcome, text) = on_terminal(&place, &found(more));
         assert_eq!(outcome.ending(), "exit 0", "{more}: {outcome}\n{text:?}");
-        let end = format!("\r\n\x1b[J{}", line(&place));
+        let end = format!("\r\n\x1b[J{}", LINE);
         let (before, after) = text.split_once(&end).unwrap_or_else(|| panic!("{more}: {text:?}"));
         assert!(["\r\n", "\r\r\n"].contains(&after), "{more}: {text:?}");
         for part in ["\x1b[?1049l", "\x1b[!p", "\x1b[0m", "\x1b(B\x0f"] {
@@ -299,5 +298,5 @@ fn nothing_in_the_background_is_stopped_by_speaking() {
     let outcome = shell.fd(0, given()).fd(2, given()).tweak(Tweak::Terminal).run();
     let text = read_terminal(pty.master, slave);
     assert_eq!(outcome.ending(), "exit 0", "{outcome}\n{text}");
-    assert!(text.contains(&line(&place)), "{text:?}");
+    assert!(text.contains(LINE), "{text:?}");
 }

@@ -40,33 +40,33 @@ fn what_appeared_is_reported_on_both_ways() {
         assert_eq!(outcome.ending(), "exit 4", "{outcome}");
         let project = place.project.display();
         let wanted = format!(
-            "pinfold: {project}/.envrc appeared during the run\n\
-             pinfold: {project}/.git/commondir appeared during the run and was removed\n"
+            "pinfold: {project}/.git/commondir appeared during the run and was removed\n\
+             pinfold: new here, and obeyed later: .envrc (direnv runs it when a shell enters the directory)\n"
         );
         assert_eq!(outcome.stderr_text(), wanted);
         let status = String::from_utf8_lossy(&outcome.outs[&5]).into_owned();
         let lines: Vec<serde_json::Value> = status.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        assert!(lines.contains(&serde_json::json!({ "appeared": format!("{project}/.envrc"), "removed": false })));
+        let envrc = serde_json::json!({
+            "path": format!("{project}/.envrc"), "by": "direnv runs it when a shell enters the directory"
+        });
+        assert!(lines.contains(&serde_json::json!({ "new": [envrc] })), "{status}");
         let commondir = format!("{project}/.git/commondir");
         assert!(lines.contains(&serde_json::json!({ "appeared": commondir, "removed": true })), "{status}");
         assert_eq!(place.host("git log --format=%s"), "one\n");
     }
 }
 
-/// One line for a directory, and not one for each name that might be in it.
+/// The program may close the directory: it is the user's all the same.
 #[test]
-fn a_directory_that_is_closed_is_said_to_be_unseen() {
+fn what_is_new_in_a_directory_that_is_closed_is_told() {
     let place = Place::new("workspace-closed", Actor::User);
-    let outcome = place.sh("--json-status-fd 5", "chmod 0 .").fd(5, Fd::Out).run();
-    let project = place.project.display();
+    let outcome = place.sh("", "mkdir .x && touch .envrc && chmod 0 .").run();
+    let mode = fs::metadata(&place.project).unwrap().permissions().mode() & 0o777;
     fs::set_permissions(&place.project, fs::Permissions::from_mode(0o755)).unwrap();
-    assert_eq!(outcome.ending(), "exit 0", "{outcome}");
-    let said = outcome.stderr_text();
-    assert!(said.starts_with(&format!("pinfold: cannot look whether anything appeared in {project}\n")), "{said}");
-    assert!(!said.contains("appeared during the run"), "{said}");
-    let status = String::from_utf8_lossy(&outcome.outs[&5]).into_owned();
-    let lines: Vec<serde_json::Value> = status.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert!(lines.contains(&serde_json::json!({ "unseen": project.to_string() })), "{status}");
+    assert_eq!((outcome.ending().as_str(), mode), ("exit 0", 0), "{outcome}");
+    let said = "pinfold: new here, and obeyed later: .envrc (direnv runs it when a shell enters the directory); new \
+                names with a dot: .x\n";
+    assert_eq!(outcome.stderr_text(), said);
 }
 
 /// Whatever signal ends the tool, what the program has left is put in order before.

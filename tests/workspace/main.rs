@@ -6,6 +6,7 @@
 
 mod commit;
 mod hold;
+mod news;
 mod prepared;
 mod scopes;
 mod settle;

@@ -1,6 +1,7 @@
 //! Messages of `pinfold run`, on standard error and as lines of JSON. An error names the word or the line of a profile
 //! that caused it. Restrictions that are not enforced are reported too.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
@@ -99,6 +100,7 @@ impl Frontend for Native {
                     serde_json::json!({ "unseen": String::from_utf8_lossy(path.to_bytes()) })
                 }
                 Found::Kept(line) => serde_json::json!({ "kept": String::from_utf8_lossy(line) }),
+                Found::News(news) => by_kind(news.all(), news.more()),
                 Found::Settled(settled) => serde_json::json!({
                     "settled": settled.path.to_string_lossy(),
                     "done": settled.deeds,
@@ -109,6 +111,27 @@ impl Frontend for Native {
         }
         findings
     }
+}
+
+/// Names that are new as one object: a list for each kind, and the number of those that are in no list.
+fn by_kind<'n>(
+    names: impl Iterator<Item = (&'static str, &'n Path, Option<&'static str>)>,
+    more: usize,
+) -> serde_json::Value {
+    let mut lists: BTreeMap<&str, Vec<serde_json::Value>> = BTreeMap::new();
+    for (kind, path, by) in names {
+        let path = path.to_string_lossy();
+        let name = match by {
+            Some(by) => serde_json::json!({ "path": path, "by": by }),
+            None => serde_json::json!({ "path": path }),
+        };
+        lists.entry(kind).or_default().push(name);
+    }
+    let mut status = serde_json::json!(lists);
+    if more > 0 {
+        status["more"] = more.into();
+    }
+    status
 }
 
 impl Native {

@@ -58,6 +58,8 @@ pub(super) struct World {
     pub(super) library: Library,
     /// The git configuration of the caller and of the system, which holds for every repository.
     pub(super) git_config: GitConfig,
+    /// The caller's `PATH`.
+    pub(super) path: Option<OsString>,
     /// The caller's identity.
     pub(super) caller: Caller,
 }
@@ -88,6 +90,7 @@ impl World {
         let library = has_home.is_some().then(|| as_path(config.clone()));
         let git_home = has_home.map(as_path);
         let variable = |name: &str| variable(name).map(<[u8]>::to_vec);
+        let path = variable("PATH").map(OsString::from_vec);
         let git_config = GitConfig::new(git_home.as_deref(), library.as_deref(), &variable);
         let cwd = cwd::getcwd().ok();
         let variables = [
@@ -109,6 +112,7 @@ impl World {
             variables: variables.map(|(name, value)| (name, CString::new(value).unwrap_or_default())).to_vec(),
             library: Library::new(library.as_deref(), directory, caller),
             git_config,
+            path,
             caller,
         }
     }
@@ -147,7 +151,8 @@ impl World {
             cwd,
             home: known("HOME").as_deref(),
             is_named,
-            path: &host::path(),
+            path: self.path.as_deref(),
+            state: known("XDG_STATE_HOME").as_deref(),
             runtime_dir: known("XDG_RUNTIME_DIR").as_deref(),
             uid: self.caller.uid,
             stores: &self.stores(),
@@ -164,8 +169,7 @@ impl World {
 
     /// Puts in order what runs have left that were killed. Returns what there is to say.
     pub(super) fn put_dead_in_order(&self, run_box: RunBox<'_>) -> Vec<Vec<u8>> {
-        let path = host::variable("PATH").unwrap_or_default();
-        let with = With { path: OsStr::from_bytes(&path), run_box: Some(run_box) };
+        let with = With { path: self.path.as_deref().unwrap_or_default(), run_box: Some(run_box) };
         keeping::put_dead_in_order(&self.stores(), self.caller.uid, &with)
     }
 

@@ -345,7 +345,7 @@ fn write(dir: BorrowedFd<'_>, name: &CStr, bytes: &[u8]) -> SysResult<()> {
 }
 
 /// Opens the directory `name` of `dir`, which must belong to the user alone, or makes it.
-fn own_dir(dir: BorrowedFd<'_>, name: &CStr, uid: u32, makes: bool) -> Result<Option<OwnedFd>, String> {
+pub(super) fn own_dir(dir: BorrowedFd<'_>, name: &CStr, uid: u32, makes: bool) -> Result<Option<OwnedFd>, String> {
     let failed = |errno: Errno| error_text(errno as i32).to_owned();
     if makes {
         make::dir_at(dir, name, CLOSED).or_else(exists).map_err(failed)?;
@@ -369,7 +369,7 @@ fn own_dir(dir: BorrowedFd<'_>, name: &CStr, uid: u32, makes: bool) -> Result<Op
 }
 
 /// Makes `path` and the directories above it.
-fn make_all(path: &Path) -> SysResult<()> {
+pub(super) fn make_all(path: &Path) -> SysResult<()> {
     let mut missing: Vec<&Path> = Vec::new();
     let is_missing = |path: &&Path| !path.as_os_str().is_empty() && stat::stat(&c_path(path.as_os_str())).is_err();
     missing.extend(path.ancestors().take_while(is_missing));

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::told::LONGEST_PATH;
-use crate::spec::{FileId, SettleLink, SettleName, SettleTop};
+use crate::spec::{FileId, SeenBefore, SeenDir, SettleLink, SettleName, SettleTop};
 use crate::sys::stat::{self, Stat};
 use crate::workspace::files::id_of;
 use crate::workspace::links;
@@ -23,11 +23,13 @@ pub(super) struct Before<'a> {
     pub(super) tops: &'a [SettleTop],
     /// Names that git obeys in every work tree.
     pub(super) names: &'a [SettleName],
+    /// What was seen before the run.
+    pub(super) seen: &'a [SeenBefore],
     /// The id of the user who runs this.
     pub(super) user: u32,
 }
 
-impl Before<'_> {
+impl<'a> Before<'a> {
     /// Whether `path`, which is `name` in `dir`, was held and is still the same file. A path that is too long is not
     /// even looked up, because the lookups would be slow in a very deep tree.
     pub(super) fn is_held(&self, dir: BorrowedFd<'_>, name: &CStr, path: &[u8]) -> bool {
@@ -39,6 +41,13 @@ impl Before<'_> {
     /// The same for `name` in `dir`, whose path is `path`.
     pub(super) fn is_held_in(&self, dir: BorrowedFd<'_>, name: &CStr, path: &[u8]) -> bool {
         path.len() < LONGEST_PATH && self.is_held(dir, name, &[path, b"/", name.to_bytes()].concat())
+    }
+
+    /// What is in the directory behind `about`, if the look before the run has seen the same: its ctime is a sound
+    /// witness of the names in it. `None` if there is a part of a repository among them.
+    pub(super) fn unchanged(&self, about: Stat) -> Option<&'a SeenDir> {
+        let seen = self.seen.iter().find_map(|before| before.dirs.unchanged(about))?;
+        (!seen.has(c".git") && !seen.is_git_dir()).then_some(seen)
     }
 
     /// Whether this is one of the directories where the walk starts.

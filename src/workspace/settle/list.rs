@@ -1,12 +1,14 @@
 //! What the walk notes about the entries of a directory.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt;
 
 use crate::sys::stat::Kind;
 use crate::workspace::git_dir;
 use crate::workspace::layout::REMOTES;
 use crate::workspace::names as judged;
+use crate::workspace::obeyed;
 use crate::workspace::rebase::STATES;
 
 /// What is in a directory.
@@ -21,7 +23,14 @@ pub(super) struct List {
     pub(super) gitmodules: bool,
     /// Which of [`STATES`] and [`REMOTES`] are there.
     pub(super) states: Vec<&'static CStr>,
+    /// Names that some program may obey.
+    pub(super) obeyed: Vec<CString>,
+    /// Names that begin with a dot, of the top.
+    pub(super) dots: Vec<CString>,
 }
+
+/// At most this many names that some program may obey are noted in one directory.
+const MOST_OBEYED: usize = 1000;
 
 impl List {
     pub(super) fn add(&mut self, dir: BorrowedFd<'_>, name: &CStr, kind: Option<Kind>) {
@@ -39,6 +48,9 @@ impl List {
         if let Some(known) = known {
             self.parts.note(known);
             self.states.extend(STATES.iter().chain(&REMOTES).find(|state| **state == known));
+        }
+        if self.obeyed.len() < MOST_OBEYED && obeyed::may_be_obeyed(OsStr::from_bytes(name.to_bytes())) {
+            self.obeyed.push(name.to_owned());
         }
         match kind {
             // By the name that git uses, which is the same to the filesystem.

@@ -21,6 +21,7 @@ pub(super) mod index;
 mod judge;
 mod list;
 mod names;
+pub(super) mod news;
 pub(super) mod pointer;
 mod repository;
 mod rerere;
@@ -38,18 +39,20 @@ use crate::sys::stat::{self};
 use crate::sys::{Errno, process};
 use before::{Before, Deferred};
 use judge::{Judge, LIMITS, Limits};
+pub(crate) use news::News;
 use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
 pub(crate) use told::Settled;
 use told::Told;
 use tree::Tree;
 
-/// Puts in order what the program has left. Returns each repository where something was done or could not be done.
-pub(crate) fn settle(wish: &Settle) -> Vec<Settled> {
+/// Puts in order what the program has left. Returns each repository where something was done or could not be done, and
+/// what is new and obeyed later.
+pub(crate) fn settle(wish: &Settle) -> (Vec<Settled>, News) {
     settle_within(wish, LIMITS)
 }
 
-fn settle_within(wish: &Settle, limits: Limits) -> Vec<Settled> {
+fn settle_within(wish: &Settle, limits: Limits) -> (Vec<Settled>, News) {
     let mut told = Told::default();
     let mut judge = Judge::new(limits);
     let before = Before {
@@ -58,17 +61,20 @@ fn settle_within(wish: &Settle, limits: Limits) -> Vec<Settled> {
         commands: commands(&wish.commands),
         tops: &wish.tops,
         names: &wish.names,
+        seen: &wish.before,
         user: process::real_ids().0,
     };
     let mut deferred = Deferred::default();
+    let mut news = News::new(&wish.before);
     for top in &wish.tops {
         match open_top(top) {
-            Ok(open) => Tree::new(&before, &mut judge, &mut deferred, &mut told).walk(open, &top.path),
+            Ok(open) => Tree::new(&before, &mut judge, &mut deferred, (&mut told, &mut news)).walk(open, &top.path),
             Err(errno) => told.unseen(top.path.to_bytes(), errno),
         }
     }
     settle_deferred(&before, &judge, &deferred, &mut told);
-    told.finish()
+    news.look_at_the_rest(&wish.before);
+    (told.finish(), news)
 }
 
 /// Handles what the walk has kept for later, while there is time.

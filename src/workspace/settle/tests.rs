@@ -51,7 +51,7 @@ impl Place {
     }
 
     fn settle(&self, limits: Limits) -> Vec<String> {
-        let settled = settle_within(&Settle { tops: vec![self.top()], ..Settle::default() }, limits);
+        let settled = settle_within(&Settle { tops: vec![self.top()], ..Settle::default() }, limits).0;
         settled.iter().map(|settled| String::from_utf8(settled.line()).unwrap()).collect()
     }
 }
@@ -140,7 +140,7 @@ fn what_was_held_must_be_the_same_still() {
         held_as: names.map(about).into(),
         ..Settle::default()
     };
-    assert_eq!(settle_within(&wish, LIMITS), []);
+    assert_eq!(settle_within(&wish, LIMITS).0, []);
     for name in names {
         // The old one is kept, so that the new one cannot get its number.
         fs::rename(place.0.join(name), place.0.join("old")).unwrap();
@@ -151,7 +151,7 @@ fn what_was_held_must_be_the_same_still() {
             }
             _ => drop(fs::copy(place.0.join("old"), place.0.join(name)).unwrap()),
         }
-        assert_eq!(settle_within(&wish, LIMITS).len(), 1, "{name}");
+        assert_eq!(settle_within(&wish, LIMITS).0.len(), 1, "{name}");
         assert!(place.0.join(format!("{name}.from-sandbox")).exists(), "{name}");
         match name {
             "s/.git/hooks" => fs::remove_dir_all(place.0.join("old")).unwrap(),
@@ -172,7 +172,7 @@ fn what_was_held_was_made_at_the_same_time() {
     for (id, is_left) in [(id, true), (other, false), (FileId { born: None, ..id }, false)] {
         let wish =
             Settle { tops: vec![place.top()], held: vec![c_path(&path)], held_as: vec![id], ..Settle::default() };
-        assert_eq!(settle_within(&wish, LIMITS).is_empty(), is_left, "{id:?}");
+        assert_eq!(settle_within(&wish, LIMITS).0.is_empty(), is_left, "{id:?}");
         let _back = fs::rename(path.with_file_name("config.from-sandbox"), &path).is_ok();
     }
 }
@@ -220,7 +220,7 @@ fn a_link_of_before_must_be_the_same_still() {
         };
         change(&mut old);
         let wish = Settle { tops: vec![place.top()], links: vec![old], ..Settle::default() };
-        assert_eq!(settle_within(&wish, LIMITS).is_empty(), stays, "{number}");
+        assert_eq!(settle_within(&wish, LIMITS).0.is_empty(), stays, "{number}");
         assert_eq!(fs::remove_file(&link).is_ok(), stays, "{number}");
     }
 }
@@ -244,7 +244,7 @@ fn what_was_kept_for_later_is_dealt_with_as_long_as_there_is_time() {
         fs::write(place.0.join(dir).join(".git"), "gitdir: /nowhere").unwrap();
     }
     let (held, links, commands) = (HashMap::new(), HashMap::new(), HashMap::new());
-    let before = Before { held, links, commands, tops: &[], names: &[], user: 0 };
+    let before = Before { held, links, commands, tops: &[], names: &[], seen: &[], user: 0 };
     let pointers = ["t", "s/deep"].map(|dir| c_path(&place.0.join(dir)).into_bytes()).to_vec();
     let deferred = Deferred { pointers, ..Deferred::default() };
     let mut told = Told::default();

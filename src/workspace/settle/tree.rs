@@ -2,13 +2,18 @@
 //!
 //! Only the directories of the last levels stay open. The walk finds those above again by `..`, and checks that they
 //! are the same.
+//!
+//! A directory that has not changed since before the run, and that held no part of a repository, is not read again.
+//! Only the directories in it are visited.
 
 use super::before::{Before, Deferred};
 use super::judge::Judge;
 use super::list::List;
+use super::news::News;
 use super::repository::Repository;
 use super::told::{LONGEST_PATH, Told};
-use super::{names, pointer, state};
+use super::{names, news, pointer, state};
+use crate::spec::SeenDir;
 use crate::sys::dir::Entries;
 use crate::sys::open::{self, For};
 use crate::sys::stat::{self, Stat};
@@ -21,6 +26,9 @@ const OPEN: usize = 32;
 
 /// At most this many pointer files are followed. Each submodule and each worktree has one.
 const MOST_POINTERS: usize = 10_000;
+
+/// At most this many dot names of the top are compared with those before.
+const MOST_DOTS: usize = 10_000;
 
 /// A directory on the way from the top to where the walk is.
 struct Level {
@@ -52,6 +60,7 @@ pub(super) struct Tree<'t, 'f> {
     judge: &'t mut Judge,
     deferred: &'t mut Deferred,
     told: &'t mut Told,
+    news: &'t mut News,
     levels: Vec<Level>,
     path: Vec<u8>,
     entries: Entries,
@@ -62,9 +71,9 @@ impl<'t, 'f> Tree<'t, 'f> {
         before: &'t Before<'f>,
         judge: &'t mut Judge,
         deferred: &'t mut Deferred,
-        told: &'t mut Told,
+        (told, news): (&'t mut Told, &'t mut News),
     ) -> Tree<'t, 'f> {
-        Tree { before, judge, deferred, told, levels: Vec::new(), path: Vec::new(), entries: Entries::new() }
+        Tree { before, judge, deferred, told, news, levels: Vec::new(), path: Vec::new(), entries: Entries::new() }
     }
 
     /// Walks through `top`, an open place, and all below it, with what is mounted there.
@@ -108,16 +117,51 @@ impl<'t, 'f> Tree<'t, 'f> {
 
     /// Opens the directory `name` of `above` and does what is to be done in it.
     fn visit(&mut self, above: BorrowedFd<'_>, name: &CStr) {
-        let done = self.open(above, name).and_then(|open| match open {
-            Some(dir) => self.enter(dir),
-            None => Ok(()),
-        });
+        let done = match self.unchanged(above, name) {
+            Some((about, seen)) => self.pass(above, name, about, seen),
+            None => self.open(above, name).and_then(|open| match open {
+                Some(dir) => self.enter(dir),
+                None => Ok(()),
+            }),
+        };
         match done {
             // Somebody works here.
             Ok(()) | Err(Errno::ENOENT | Errno::ENOTDIR) => {}
             Err(Errno::ETIME) => self.cut_short(),
             Err(errno) => self.told.unseen(&self.path, errno),
         }
+    }
+
+    /// What is in the directory `name` of `above`, if that is known and none of it counts. In a git directory every
+    /// directory counts.
+    fn unchanged(&self, above: BorrowedFd<'_>, name: &CStr) -> Option<(Stat, &'t SeenDir)> {
+        let is_in_git = self.levels.last().is_some_and(|level| level.git.is_some());
+        if self.before.seen.is_empty() || is_in_git {
+            return None;
+        }
+        let about =
+            stat::look_at(above, name).ok().flatten().filter(|about| about.is_dir() && !self.is_closed(*about))?;
+        Some((about, self.before.unchanged(about)?))
+    }
+
+    /// Enters a directory that has not changed, if there are directories in it.
+    fn pass(&mut self, above: BorrowedFd<'_>, name: &CStr, about: Stat, seen: &SeenDir) -> Result<()> {
+        if self.judge.is_late() {
+            return Err(Errno::ETIME);
+        }
+        // It may have come here with a directory around it.
+        self.news.look(self.before.seen, &self.path, seen.found.iter().map(|found| found.name.as_c_str()));
+        if !seen.dirs.is_empty() {
+            let open = Some(open::any_mount(above, name, For::Names)?);
+            let (ahead, path) = (seen.dirs.iter().map(CStr::to_owned).collect(), self.path.len());
+            self.levels.push(Level { open, about, ahead, path, git: None, repository: None, mode: None });
+        }
+        Ok(())
+    }
+
+    /// Whether this is a directory of the user that the user cannot list or enter.
+    fn is_closed(&self, about: Stat) -> bool {
+        about.permissions() & 0o500 != 0o500 && about.owner == self.before.user
     }
 
     /// Ends the walk because time ran out, and reports where. The walk still goes back to the top, and restores the
@@ -133,10 +177,7 @@ impl<'t, 'f> Tree<'t, 'f> {
     /// this adds them until the walk has left it. Returns `None` for a closed directory of another user, which was
     /// closed to the program as well.
     fn open(&mut self, above: BorrowedFd<'_>, name: &CStr) -> Result<Option<Dir>> {
-        let mode_to_restore = |about: Stat| {
-            let is_closed = about.permissions() & 0o500 != 0o500 && about.owner == self.before.user;
-            is_closed.then_some(about.permissions())
-        };
+        let mode_to_restore = |about: Stat| self.is_closed(about).then_some(about.permissions());
         match open::any_mount(above, name, For::Listing) {
             Err(Errno::EACCES) => {
                 // `above` is the top itself. Not even `.` is found in a closed directory.
@@ -186,6 +227,12 @@ impl<'t, 'f> Tree<'t, 'f> {
             self.note_tops(open.as_fd());
         }
         let git = if is_git_dir { Some(depth) } else { above };
+        if git.is_none() {
+            self.news.look(self.before.seen, &self.path, list.obeyed.iter().map(CString::as_c_str));
+        }
+        if self.levels.is_empty() {
+            self.news.look_at_dots(self.before.seen, &self.path, &list.dots);
+        }
         let around = match &mut repository {
             Some(repository) => Some((self.path.len(), repository)),
             None => git
@@ -240,6 +287,7 @@ impl<'t, 'f> Tree<'t, 'f> {
 
     fn list(&mut self, open: BorrowedFd<'_>) -> Result<List> {
         let mut list = List::default();
+        let is_top = self.levels.is_empty();
         while self.entries.read(open)? {
             if self.judge.is_late() {
                 return Err(Errno::ETIME);
@@ -250,6 +298,9 @@ impl<'t, 'f> Tree<'t, 'f> {
                     None => stat::look_at(open, name)?.and_then(Stat::kind),
                 };
                 list.add(open, name, kind);
+                if is_top && list.dots.len() < MOST_DOTS && news::is_dot(name) {
+                    list.dots.push(name.to_owned());
+                }
             }
         }
         Ok(list)
@@ -265,7 +316,7 @@ impl<'t, 'f> Tree<'t, 'f> {
             && above.open.is_none()
         {
             above.open = level.open.as_ref().and_then(|open| {
-                let back = open::any_mount(open.as_fd(), c"..", For::Listing).ok()?;
+                let back = open::any_mount(open.as_fd(), c"..", For::Names).ok()?;
                 stat::fstat(back.as_fd()).is_ok_and(|about| about.is_same_file(above.about)).then_some(back)
             });
             if above.open.is_none() && !std::mem::take(&mut above.ahead).is_empty() {

@@ -71,7 +71,10 @@ impl Place {
         let uid = fs::metadata(&self.path).map(|about| std::os::unix::fs::MetadataExt::uid(&about)).unwrap();
         let git_config = &GitConfig::new(Some(&home), None, &|_| None);
         let cwd = &self.path.join(dir);
-        find_within(&Surroundings { cwd, home: Some(&home), runtime_dir: None, uid, git_config }, bounds)
+        find_within(
+            &Surroundings { cwd, home: Some(&home), runtime_dir: None, path: None, state: None, uid, git_config },
+            bounds,
+        )
     }
 
     /// The mounts in order: `w` or `r`, and the path below this place.
