@@ -190,12 +190,16 @@ pub struct Lifecycle {
     pub watch: Vec<Watch>,
     /// Directories that are put in order after all processes inside have ended. The run lasts as long as with `watch`.
     pub settle: Vec<Settle>,
+    /// The home directory inside, if it is a [`FsOp::Tmpfs`]. What the program writes there ends with the sandbox. So
+    /// after all processes inside have ended, the files in it are counted and the caller is told. Names with a dot in
+    /// front do not count: they are settings and caches. The run lasts as long as with `watch`.
+    pub own_home: Option<CString>,
 }
 
 impl Lifecycle {
     /// Whether files of the host are checked after all processes inside have ended.
     pub(crate) fn looks_afterwards(&self) -> bool {
-        !self.watch.is_empty() || !self.settle.is_empty()
+        !self.watch.is_empty() || !self.settle.is_empty() || self.own_home.is_some()
     }
 }
 
@@ -399,6 +403,7 @@ impl Spec {
                 spent_fds: Vec::new(),
                 watch: Vec::new(),
                 settle: Vec::new(),
+                own_home: None,
             },
             report: Report::default(),
             best_effort: false,

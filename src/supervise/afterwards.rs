@@ -1,16 +1,15 @@
 //! The look at what the program has left on the host: what must be noted before it runs, what is done when no process
 //! lives inside any more, and how the findings are reported.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::attend::Ended;
 use super::child::{SuperviseError, outlast};
 use super::findings::{Findings, Found, Outlet};
-use super::status;
+use super::{lost, status};
 use super::sweep::Sweep;
 use crate::plan::Plan;
 use crate::protocol::{At, Failure, Stage};
-use crate::spec::Lifecycle;
 use crate::sys::process::Child;
 use crate::workspace;
 
@@ -20,6 +19,8 @@ pub(super) struct Before {
     stderr: Outlet,
     /// The descriptor of the status reports, if there are any.
     status: Option<Outlet>,
+    /// The mount of the program's home, once there is one that ends with the box.
+    pub(super) own_home: Option<OwnedFd>,
 }
 
 impl Before {
@@ -27,21 +28,24 @@ impl Before {
         let sweep = Sweep::before(&plan.lifecycle)?;
         let stderr = Outlet::before(&plan.lifecycle, proc, 2);
         let status = plan.launch.report.json_status_fd.map(|fd| Outlet::before(&plan.lifecycle, proc, fd));
-        Ok(Before { sweep, stderr, status })
+        Ok(Before { sweep, stderr, status, own_home: None })
     }
 
     /// Looks at what the program has left on the host, and puts it in order. Returns what was found.
     pub(super) fn look_again(
         &self,
-        lifecycle: &Lifecycle,
+        plan: &Plan,
         child: &Child,
         outcome: &Result<Ended, SuperviseError>,
     ) -> Vec<Found> {
+        let lifecycle = &plan.lifecycle;
         if !outcome.as_ref().is_ok_and(|ended| ended.is_empty) {
             outlast(lifecycle, child);
         }
         let mut found = self.sweep.after(lifecycle);
         found.extend(lifecycle.settle.iter().flat_map(workspace::settle).map(Found::Settled));
+        let home = lifecycle.own_home.as_deref().zip(self.own_home.as_ref());
+        found.extend(home.and_then(|(path, mount)| lost::look(path, mount.as_fd(), &plan.root.ops)).map(Found::Lost));
         found
     }
 

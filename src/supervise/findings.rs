@@ -9,6 +9,7 @@ use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
+use super::lost::Lost;
 use crate::error::push_printable;
 use crate::spec::Lifecycle;
 use crate::sys::stat::{self, Kind};
@@ -35,6 +36,8 @@ pub(crate) enum Found {
     CutShort { path: CString, seconds: u64 },
     /// Something that the program left was put in order, or could not be ([`crate::spec::Lifecycle::settle`]).
     Settled(Settled),
+    /// Files that the program wrote to a home that ends with the box ([`crate::spec::Lifecycle::own_home`]).
+    Lost(Lost),
 }
 
 impl Found {
@@ -46,6 +49,7 @@ impl Found {
                 ("", path, " appeared during the run and was removed", reason)
             }
             Found::Settled(settled) => return settled.line(),
+            Found::Lost(lost) => return lost.line(),
             Found::CutShort { path, seconds } => {
                 let mut line = format!("the look for what appeared ended after {seconds} seconds in ").into_bytes();
                 push_printable(&mut line, OsStr::from_bytes(path.to_bytes()));

@@ -102,6 +102,7 @@ fn spec(args: Args, context: &Context) -> Result<Spec, Error> {
             spent_fds: args.spent_fds,
             watch: Vec::new(),
             settle: Vec::new(),
+            own_home: None,
         },
         report: Report { info_fd: args.info_fd, json_status_fd: args.json_status_fd, is_open: true },
         best_effort: false,

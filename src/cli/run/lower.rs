@@ -7,6 +7,7 @@ use super::args::{EnvRequest, Request, RunArgs, overlay};
 use super::footprint::{self, HostEntry};
 use super::lint;
 use super::origin::{self, Origin, refuse};
+use super::own;
 use super::value;
 use crate::error::{Error, ErrorKind};
 use crate::spec::path::without_wildcards;
@@ -84,6 +85,11 @@ pub(crate) fn lower(mut args: RunArgs, context: &Context<'_>) -> Result<Lowered,
         footprint::check(&ops, &args.origins, context.look)?;
     }
     // Only what somebody made writable is writable. The root and the directories that lead to mounts are not.
+    let home = args.variables.iter().find(|(name, _)| *name == "HOME");
+    let own_home = home.filter(|_| !is_alone).and_then(|(_, home)| own::own_home(home, &ops));
+    if !is_alone {
+        own::close_ways(&mut ops);
+    }
     if !is_alone && !ops.iter().any(|op| op.fs.dest() == Some(c"/")) {
         ops.push(Op::new(FsOp::RemountReadOnly { dest: c"/".into() }, OURS));
     }
@@ -138,6 +144,7 @@ pub(crate) fn lower(mut args: RunArgs, context: &Context<'_>) -> Result<Lowered,
             spent_fds: Vec::new(),
             watch,
             settle,
+            own_home,
         },
         report: Report { info_fd: None, json_status_fd: args.json_status_fd, is_open: false },
         best_effort: args.best_effort,

@@ -90,6 +90,12 @@ impl Frontend for Native {
                 Found::Unseen { path } | Found::CutShort { path, .. } => {
                     serde_json::json!({ "unseen": String::from_utf8_lossy(path.to_bytes()) })
                 }
+                Found::Lost(lost) => serde_json::json!({
+                    "lost": lost.count,
+                    "bytes": lost.bytes,
+                    "largest": String::from_utf8_lossy(lost.largest().to_bytes()),
+                    "all": lost.is_all,
+                }),
                 Found::Settled(settled) => serde_json::json!({
                     "settled": settled.path.to_string_lossy(),
                     "done": settled.deeds,

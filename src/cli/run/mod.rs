@@ -14,6 +14,7 @@ pub(super) mod look;
 mod lower;
 mod messages;
 mod origin;
+mod own;
 mod profile;
 mod read;
 pub(super) mod table;
