@@ -185,7 +185,7 @@ impl Lost {
         if path.is_dir() {
             format!("--rw {shown} keeps {them}")
         } else {
-            format!("--rw {shown} keeps {them}, where that directory exists (mkdir {shown})")
+            format!("mkdir {shown}, and --rw {shown} keeps {them}")
         }
     }
 }
