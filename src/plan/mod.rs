@@ -22,8 +22,8 @@ use std::ffi::{CStr, CString};
 use crate::error::{Error, ErrorKind, Field};
 use crate::host::{Caller, Host};
 use crate::spec::{
-    CapSet, Conflict, Fds, FsOp, LandlockTier, Lifecycle, Namespaces, NestedUserNs, Op, Process, ProfileText, Seccomp, Spec,
-    Unshare, env,
+    CapSet, Conflict, Fds, FsOp, LandlockTier, Lifecycle, Namespaces, NestedUserNs, Op, Process, ProfileText, Seccomp,
+    Spec, Unshare, env,
 };
 use crate::sys::ns::NsSet;
 

@@ -6,8 +6,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use super::attend::Ended;
 use super::child::{SuperviseError, outlast};
 use super::findings::{Findings, Found, Outlet};
-use super::{lost, status};
 use super::sweep::Sweep;
+use super::{lost, status};
 use crate::plan::Plan;
 use crate::protocol::{At, Failure, Stage};
 use crate::sys::process::Child;
@@ -32,12 +32,7 @@ impl Before {
     }
 
     /// Looks at what the program has left on the host, and puts it in order. Returns what was found.
-    pub(super) fn look_again(
-        &self,
-        plan: &Plan,
-        child: &Child,
-        outcome: &Result<Ended, SuperviseError>,
-    ) -> Vec<Found> {
+    pub(super) fn look_again(&self, plan: &Plan, child: &Child, outcome: &Result<Ended, SuperviseError>) -> Vec<Found> {
         let lifecycle = &plan.lifecycle;
         if !outcome.as_ref().is_ok_and(|ended| ended.is_empty) {
             outlast(lifecycle, child);

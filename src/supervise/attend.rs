@@ -92,7 +92,18 @@ impl<'a> Attendant<'a> {
         masters.register(&mut sources, [Event::Orphaned, Event::Ordered]);
         sources.register(control.as_fd(), Event::Said);
         sources.register_if(signals.map(AsFd::as_fd), Event::Signalled);
-        Attendant { plan, frontend, control, child, signals, job, sources, is_ready: false, input: None, own_home: None }
+        Attendant {
+            plan,
+            frontend,
+            control,
+            child,
+            signals,
+            job,
+            sources,
+            is_ready: false,
+            input: None,
+            own_home: None,
+        }
     }
 
     /// The descriptors that this uses and that must stay open.

@@ -1,6 +1,7 @@
 //! `pinfold run`: the native front end. It turns words and profiles into a sandbox that is safe with no options at all.
 
 mod advice;
+mod after;
 mod args;
 mod as_bwrap;
 mod dry_run;
@@ -147,8 +148,13 @@ fn not_enforced(what: &str, why: Vec<u8>) -> Unenforced {
 
 fn carry_out(plan: &Plan, descriptors: &mut Descriptors, line: CommandLine, frontend: &Native) -> Result<u8, Error> {
     let ended = supervise::run(plan, descriptors, Some(line), frontend);
-    if let Err(error) = &ended {
-        frontend.report(&report(error));
+    match &ended {
+        Err(error) => frontend.report(&report(error)),
+        Ok(0) => {}
+        Ok(_) if frontend.is_quiet => {}
+        Ok(_) => after::notes(plan, &frontend.origins)
+            .iter()
+            .for_each(|note| tell(&[b"pinfold: note: ", &note[..], b"\n"].concat())),
     }
     ended
 }
