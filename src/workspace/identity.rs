@@ -15,7 +15,7 @@ use super::config::{self, LONGEST};
 use super::files::c_path;
 use super::layout::expand;
 use crate::spec::FsOp;
-use crate::sys::content;
+use crate::sys::{content, stat};
 
 /// The settings to pass on: who commits, what a commit contains, and the name of the first branch in a new repository.
 /// Without the latter, `git init` prints a long explanation.
@@ -58,6 +58,35 @@ pub(crate) fn identity(home: &Path, config: &Path) -> Vec<FsOp> {
     files.add(&config.join("git/config"), &home.join(".config/git/config"), 0);
     files.add(&home.join(".gitconfig"), &home.join(".gitconfig"), 0);
     files.ops
+}
+
+/// Whether a commit was made in the repository at `dir` since `since` (seconds and nanoseconds since 1970), and the user wants commits
+/// to be signed. Inside there is no key, so it is not. Only the log of a repository of ordinary size is read.
+pub(crate) fn is_unsigned(home: &Path, dir: &Path, since: (i64, i64)) -> bool {
+    let path = dir.join(".git/logs/HEAD");
+    // The seconds in the log would not tell a commit from one just before the run.
+    if !stat::look_at_path(&path).is_ok_and(|about| about.modified >= since) {
+        return false;
+    }
+    let Ok(log) = content::read_regular(&path, LONGEST) else { return false };
+    // `OLD NEW NAME <MAIL> TIME ZONE<TAB>commit: SUBJECT`, with `commit (amend)` and the like.
+    let is_new = |who: &[u8]| {
+        let time =
+            who.rsplit(|&byte| byte == b' ').nth(1).and_then(|time| std::str::from_utf8(time).ok()?.parse().ok());
+        time.is_some_and(|time: i64| time >= since.0)
+    };
+    let lines = log.rsplit(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+    let mut new = lines
+        .filter_map(|line| Some(line.split_at(line.iter().position(|&byte| byte == b'\t')?)))
+        .take_while(|(who, _)| is_new(who));
+    new.any(|(_, what)| what.starts_with(b"\tcommit")) && wants_signatures(home)
+}
+
+fn wants_signatures(home: &Path) -> bool {
+    let files = [".config/git/config", ".gitconfig"].map(|name| content::read_regular(&home.join(name), LONGEST));
+    let mut settings = files.iter().rev().flatten().flat_map(|text| config::parse_with_headers(text).into_iter().rev());
+    let last = settings.find(|(_, (key, _))| key == "commit.gpgsign");
+    last.is_some_and(|(_, (_, value))| config::is_true(&value))
 }
 
 struct Files<'a> {

@@ -174,6 +174,11 @@ fn git_without_a_required_filter_fails_and_with_it_uses_it() {
     let script = "git add a.bin .gitattributes && git commit -qm one && git cat-file -p HEAD:a.bin; git status --short";
     let said = place.sh("", script).env("PATH", &path).run();
     assert_eq!((said.ending(), said.stdout_text()), ("exit 0".into(), "pointer of large\n?? bin/\n".into()), "{said}");
+    // The user's git would have signed it.
+    let note = "pinfold: note: commits made in the box are not signed, though commit.gpgSign is on: it has no key\n";
+    assert_eq!(said.stderr_text(), note);
+    assert_eq!(place.sh("", "git log -1 >/dev/null").run().stderr_text(), "");
+    assert_eq!(place.sh("--quiet", "git commit -q --allow-empty -m two").run().stderr_text(), "");
 }
 
 /// The words of the command name a file that the box holds, and the command failed.

@@ -1,4 +1,4 @@
-//! Notes at the end of a run that failed, about what the sandbox does not let a program do with a file.
+//! Notes at the end of a run: that commits are not signed, and, if it failed, about what the sandbox does not let a program do with a file.
 //!
 //! Nobody tells this tool which system call of the program failed: the kernel reports a refused one to no other process
 //! of an ordinary user (fanotify(7) and inotify(7) have no such event, audit takes privileges), and to trace every call
@@ -7,12 +7,15 @@
 
 use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::SystemTime;
 
 use super::origin::Origin;
 use crate::error::{push_printable, quoted};
 use crate::plan::Plan;
 use crate::spec::path::{is_at_or_below, to_os};
 use crate::spec::{FsOp, Op, Source};
+use crate::workspace;
 
 /// At most this many notes.
 const MOST: usize = 3;
@@ -36,6 +39,16 @@ pub(super) fn notes(plan: &Plan, origins: &[Origin]) -> Vec<Vec<u8>> {
         }
     };
     plan.root.ops.iter().filter_map(note).take(MOST).collect()
+}
+
+/// The note for commits that were made in the box since `start` and that the user wants to be signed.
+pub(super) fn unsigned(plan: &Plan, start: SystemTime) -> Option<Vec<u8>> {
+    let path = |path| Path::new(to_os(path));
+    let home = plan.lifecycle.own_home.as_deref().map(path)?;
+    let since = start.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    let since = (i64::try_from(since.as_secs()).ok()?, i64::from(since.subsec_nanos()));
+    let is_it = workspace::is_unsigned(home, path(plan.program.cwd.first()), since);
+    is_it.then(|| b"commits made in the box are not signed, though commit.gpgSign is on: it has no key".to_vec())
 }
 
 /// The note for a part of the workspace that is held.
@@ -65,7 +78,7 @@ fn alone(origin: &Origin) -> Vec<u8> {
 }
 
 fn is_file(source: &CStr) -> bool {
-    std::path::Path::new(to_os(source)).is_file()
+    Path::new(to_os(source)).is_file()
 }
 
 /// Whether a word names `path`, something below it, or a directory with it that is removed. `start` is the directory

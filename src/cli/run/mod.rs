@@ -27,6 +27,7 @@ mod world;
 
 use std::mem::ManuallyDrop;
 use std::num::NonZeroI32;
+use std::time::SystemTime;
 
 use crate::cli::commands::RUN_FORM;
 use crate::cli::exit_code;
@@ -147,14 +148,16 @@ fn not_enforced(what: &str, why: Vec<u8>) -> Unenforced {
 }
 
 fn carry_out(plan: &Plan, descriptors: &mut Descriptors, line: CommandLine, frontend: &Native) -> Result<u8, Error> {
+    let start = SystemTime::now();
     let ended = supervise::run(plan, descriptors, Some(line), frontend);
     match &ended {
         Err(error) => frontend.report(&report(error)),
-        Ok(0) => {}
         Ok(_) if frontend.is_quiet => {}
-        Ok(_) => after::notes(plan, &frontend.origins)
-            .iter()
-            .for_each(|note| tell(&[b"pinfold: note: ", &note[..], b"\n"].concat())),
+        Ok(code) => {
+            let failed = if *code == 0 { Vec::new() } else { after::notes(plan, &frontend.origins) };
+            let notes = failed.into_iter().chain(after::unsigned(plan, start));
+            notes.for_each(|note| tell(&[b"pinfold: note: ", &note[..], b"\n"].concat()));
+        }
     }
     ended
 }
