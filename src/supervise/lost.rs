@@ -11,11 +11,9 @@ use std::collections::HashSet;
 use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::error::{push_printable, quoted};
-use crate::report;
+use crate::error::printable;
 use crate::spec::path::join;
 use crate::spec::{FsOp, Op};
 use crate::sys::dir::Entries;
@@ -30,6 +28,9 @@ const MOST_ENTRIES: usize = 50_000;
 const DEEPEST: usize = 64;
 const TIME: Duration = Duration::from_secs(1);
 
+/// How many letters of the largest file's path are shown.
+const LONGEST_SHOWN: usize = 300;
+
 /// What is lost with a home.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Lost {
@@ -38,11 +39,11 @@ pub(crate) struct Lost {
     /// Their sizes together.
     pub(crate) bytes: u64,
     /// The home.
-    home: CString,
+    pub(crate) home: CString,
     /// The path of the largest file, from the home on.
     largest: CString,
     /// The directory in the home that has all of them in it, if there is one.
-    top: Option<CString>,
+    pub(crate) top: Option<CString>,
     /// Whether the look saw everything.
     pub(crate) is_all: bool,
 }
@@ -162,31 +163,13 @@ impl Lost {
         let at_least = if self.is_all { "" } else { "at least " };
         let mut line = format!("{at_least}{} {files} ({}", self.count, size(self.bytes)).into_bytes();
         line.extend_from_slice(if self.count == 1 { b", ~/" } else { b"; the largest: ~/" });
-        let mut largest = Vec::new();
-        push_printable(&mut largest, OsStr::from_bytes(self.largest.to_bytes()));
-        line.extend_from_slice(&report::shortened(largest));
-        line.extend_from_slice(format!(") {were} written to the box's own home and {are} gone: ").as_bytes());
-        line.extend_from_slice(self.advice().as_bytes());
-        line
-    }
-
-    /// What keeps such files.
-    fn advice(&self) -> String {
-        let Some(top) = &self.top else {
-            return "the current directory keeps files, and so does a directory named with --rw".into();
-        };
-        let path = join(&self.home, top);
-        let path = Path::new(OsStr::from_bytes(path.to_bytes()));
-        // A shell expands the tilde of a plain word only.
-        let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
-        let is_plain = top.to_bytes().iter().all(is_plain);
-        let shown = if is_plain { format!("~/{}", top.to_string_lossy()) } else { quoted(path) };
-        let them = if self.count == 1 { "it" } else { "them" };
-        if path.is_dir() {
-            format!("--rw {shown} keeps {them}")
-        } else {
-            format!("mkdir {shown}, and --rw {shown} keeps {them}")
+        let largest = printable(OsStr::from_bytes(self.largest.to_bytes()));
+        line.extend(largest.chars().take(LONGEST_SHOWN).collect::<String>().bytes());
+        if largest.chars().nth(LONGEST_SHOWN).is_some() {
+            line.extend_from_slice(b"...");
         }
+        line.extend_from_slice(format!(") {were} written to the box's own home and {are} gone").as_bytes());
+        line
     }
 }
 

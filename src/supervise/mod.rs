@@ -35,6 +35,7 @@ use findings::UNSAID;
 pub(crate) use findings::{Findings, Found, PATIENCE};
 pub(crate) use frontend::{Frontend, Note};
 use job::{Interrupted, Job};
+pub(crate) use lost::Lost;
 
 /// Carries out a plan. Returns the exit code of the program, or 128 + n if signal n killed it.
 ///

@@ -1,4 +1,5 @@
-//! Notes at the end of a run: that commits are not signed, and, if it failed, about what the sandbox does not let a program do with a file.
+//! Notes at the end of a run: what keeps files that are lost with the home, that commits are not signed, and, if the
+//! run failed, what the sandbox does not let a program do with a file.
 //!
 //! Nobody tells this tool which system call of the program failed: the kernel reports a refused one to no other process
 //! of an ordinary user (fanotify(7) and inotify(7) have no such event, audit takes privileges), and to trace every call
@@ -15,6 +16,7 @@ use crate::error::{push_printable, quoted};
 use crate::plan::Plan;
 use crate::spec::path::{is_at_or_below, to_os};
 use crate::spec::{FsOp, Op, Source};
+use crate::supervise::Lost;
 use crate::workspace;
 
 /// At most this many notes.
@@ -49,6 +51,20 @@ pub(super) fn unsigned(plan: &Plan, start: SystemTime) -> Option<Vec<u8>> {
     let since = (i64::try_from(since.as_secs()).ok()?, i64::from(since.subsec_nanos()));
     let is_it = workspace::is_unsigned(home, path(plan.program.cwd.first()), since);
     is_it.then(|| b"commits made in the box are not signed, though commit.gpgSign is on: it has no key".to_vec())
+}
+
+/// What keeps files that were written to a home that ends with the sandbox.
+pub(super) fn what_keeps(lost: &Lost) -> String {
+    let Some(top) = &lost.top else {
+        return "the current directory keeps files, and so does a directory named with --rw".into();
+    };
+    let path = Path::new(to_os(&lost.home)).join(to_os(top));
+    // A shell expands the tilde of a plain word only.
+    let is_plain = top.to_bytes().iter().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(byte));
+    let shown = if is_plain { format!("~/{}", top.to_string_lossy()) } else { quoted(&path) };
+    let them = if lost.count == 1 { "it" } else { "them" };
+    let first = if path.is_dir() { String::new() } else { format!("mkdir {shown}, and ") };
+    format!("{first}--rw {shown} keeps {them}")
 }
 
 /// The note for a part of the workspace that is held.

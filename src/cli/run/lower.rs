@@ -7,7 +7,7 @@ use super::args::{EnvRequest, Request, RunArgs, overlay};
 use super::footprint::{self, HostEntry};
 use super::lint;
 use super::origin::{self, Origin, refuse};
-use super::own;
+use super::own::{self, OURS};
 use super::value;
 use crate::error::{Error, ErrorKind};
 use crate::spec::path::without_wildcards;
@@ -56,9 +56,6 @@ pub(crate) struct Lowered {
     /// Parts of the workspace that cannot be protected: the caller accepts that, or has to be told of it.
     pub unheld: Vec<Unheld>,
 }
-
-/// The [`Op::word`] of an operation that no word asked for.
-pub(super) const OURS: usize = usize::MAX;
 
 /// Builds the sandbox that `args` ask for.
 pub(crate) fn lower(mut args: RunArgs, context: &Context<'_>) -> Result<Lowered, Error> {

@@ -6,10 +6,10 @@ use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::advice;
 use super::lint;
 use super::origin::{Origin, at, last, placed};
 use super::terms::TERMS;
+use super::{advice, after};
 use crate::cli::console;
 use crate::error::{Error, ErrorKind, printable_json};
 use crate::plan::Plan;
@@ -77,7 +77,11 @@ impl Frontend for Native {
     fn findings(&self, found: &[Found]) -> Findings {
         let mut findings = Findings::default();
         for found in found {
-            findings.say("pinfold", &found.line());
+            let mut line = found.line();
+            if let Found::Lost(lost) = found {
+                line.extend_from_slice(format!(": {}", after::what_keeps(lost)).as_bytes());
+            }
+            findings.say("pinfold", &line);
             let status = match found {
                 Found::Appeared { path, removed, reason: None } => {
                     serde_json::json!({ "appeared": String::from_utf8_lossy(path.to_bytes()), "removed": removed })

@@ -3,8 +3,10 @@
 use std::ffi::{CStr, CString};
 
 use super::footprint;
-use super::lower::OURS;
 use crate::spec::{FsOp, Op, OverlayKind, mode};
+
+/// The [`Op::word`] of an operation that no word asked for.
+pub(super) const OURS: usize = usize::MAX;
 
 /// Makes directories read-only that exist only to lead to a writable part of the host, such as `~/src` where the
 /// workspace is `~/src/project`.
@@ -62,11 +64,7 @@ fn way_to(dest: &CStr, before: &[Op]) -> Option<(usize, CString)> {
     (!name.starts_with(b".")).then_some((index, way))
 }
 
-/// Whether a word makes something at `way` itself, or a directory in it.
+/// Whether a word makes something at `way` itself.
 fn is_named(way: &CStr, ops: &[Op]) -> bool {
-    let is_below = |dest: &CStr| crate::spec::path::is_at_or_below(dest.to_bytes(), way.to_bytes());
-    ops.iter().any(|op| {
-        let is_dir = matches!(op.fs, FsOp::Dir { .. });
-        op.fs.dest().is_some_and(|dest| dest == way || is_dir && is_below(dest))
-    })
+    ops.iter().any(|op| op.fs.dest() == Some(way))
 }
