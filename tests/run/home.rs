@@ -177,8 +177,8 @@ fn git_without_a_required_filter_fails_and_with_it_uses_it() {
     // The user's git would have signed it.
     let note = "pinfold: note: commits made in the box are not signed, though commit.gpgSign is on: it has no key\n";
     assert_eq!(said.stderr_text(), note);
-    assert_eq!(place.sh("", "git log -1 >/dev/null").run().stderr_text(), "");
-    assert_eq!(place.sh("--quiet", "git commit -q --allow-empty -m two").run().stderr_text(), "");
+    assert_eq!(place.sh("", "git log -1 >/dev/null").env("PATH", &path).run().stderr_text(), "");
+    assert_eq!(place.sh("--quiet", "git commit -q --allow-empty -m two").env("PATH", &path).run().stderr_text(), "");
 }
 
 /// The words of the command name a file that the box holds, and the command failed.
