@@ -61,7 +61,8 @@ pub(crate) fn identity(home: &Path, config: &Path) -> Vec<FsOp> {
 }
 
 /// Whether a commit was made in the repository at `dir` since `since` (seconds and nanoseconds since 1970), and the
-/// user wants commits to be signed. Inside there is no key, so it is not. Only the log of a repository of ordinary size is read.
+/// user wants commits to be signed. Inside there is no key, so it is not. Only the log of a repository of ordinary size
+/// is read.
 pub(crate) fn is_unsigned(home: &Path, dir: &Path, since: (i64, i64)) -> bool {
     let path = dir.join(".git/logs/HEAD");
     // The seconds in the log would not tell a commit from one just before the run.
