@@ -76,7 +76,9 @@
 //! | who commits in a workspace | `workspace/identity.rs` |
 //! | what must not be made on the host | `cli/run/footprint.rs` |
 //! | links that an earlier box may have left | `cli/run/links.rs` |
-//! | what is looked for after the run | `supervise/afterwards.rs`, `supervise/sweep.rs` |
+//! | what is looked for after the run | `supervise/afterwards.rs`, `supervise/sweep.rs`; files in the home that ends with the box: `supervise/lost.rs` |
+//! | directories of the box's own that are made read-only | `cli/run/own.rs` |
+//! | notes after a command that failed | `cli/run/after.rs` |
 //! | descriptors that must not reach the program | `host.rs`; in words: `plan/ways_out.rs` |
 //! | how findings are told, whatever the program did to standard error | `supervise/findings.rs`; `sys/output.rs` |
 //! | what must hold of the parsers whatever they read | `fuzzing.rs`, which names the bodies beside them; seeds: `tests/fuzz/seeds` |

@@ -22,6 +22,8 @@ pub(super) struct Locked<'a> {
     pub(super) copy: Option<OwnedFd>,
     /// The terminal that gets the program's process group as its foreground group. Exec closes it.
     pub(super) terminal: Option<BorrowedFd<'a>>,
+    /// The mount of the program's home, for the supervisor. PID 1 and exec close it with the rest.
+    pub(super) own_home: Option<ManuallyDrop<OwnedFd>>,
     /// The filter that [`Filters::ReadLate`] refers to.
     late_filter: Option<Vec<u8>>,
 }
@@ -66,7 +68,7 @@ pub(super) fn lock<'a>(
     // domains made from the same rules are strangers: neither may signal or trace the other. From here on nothing of
     // the host is opened by path, and nothing is mounted.
     fence.close()?;
-    Ok(Locked { cwd, locks: Vec::new(), copy: None, terminal: None, late_filter })
+    Ok(Locked { cwd, locks: Vec::new(), copy: None, terminal: None, own_home: None, late_filter })
 }
 
 /// Reads back what was set: a filter or a debugger may have answered a call without carrying it out.
@@ -146,7 +148,12 @@ impl Locked<'_> {
         caps::raise_ambient(plan.restrictions.lock.ambient.0).stage(Stage::AmbientCaps)?;
         // If the supervisor has ended, this fails and the program does not start. If the supervisor ends later,
         // PR_SET_PDEATHSIG kills the program, where that was asked for.
-        socket::send(control.as_fd(), &Message::Ready.encode()).stage(Stage::Control)?;
+        let ready = Message::Ready.encode();
+        match &self.own_home {
+            Some(home) => socket::send_descriptor(control.as_fd(), &ready, home.as_fd()),
+            None => socket::send(control.as_fd(), &ready),
+        }
+        .stage(Stage::Control)?;
         // Last: a filter may forbid everything above. plan/filter.rs lists the calls that follow, and tries profiles
         // with them.
         self.install_filters(&plan.restrictions)

@@ -22,6 +22,7 @@ mod sources;
 mod tell;
 mod userns;
 
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use landlock::Fence;
@@ -99,11 +100,12 @@ fn set_up<'a>(
     let mut spent = Spent::default();
     userns::map_ids(&plan.ids, descriptors.proc(), &mut spent)?;
     let remarks = Remarks::new(control);
+    let mut own_home = None;
     let mut fence = Fence::begin(&plan.restrictions, &plan.root)?;
     if plan.root.is_new {
         let is_own = matches!(plan.program.fds, Fds::Only(_));
         let input = if is_own { input::reopen(descriptors.proc()) } else { None };
-        fence = mounts::build(&plan.root, descriptors, &remarks, (fence, spent))?;
+        (fence, own_home) = mounts::build(&plan.root, descriptors, &remarks, (fence, spent))?;
         input.map_or(Ok(()), |input| input.exchange(descriptors.proc(), control))?;
     } else {
         // Now, and not when others may have got the numbers.
@@ -129,6 +131,7 @@ fn set_up<'a>(
             keep.extend(plan.lifecycle.sync_fd);
             keep.extend(locked.copy.as_ref().map(AsRawFd::as_raw_fd));
             keep.extend(terminal.map(fd::number));
+            keep.extend(own_home.as_ref().map(AsRawFd::as_raw_fd));
             keep.sort_unstable();
             fd::close_all_but(&keep).stage(Stage::Control)?;
         }
@@ -141,6 +144,7 @@ fn set_up<'a>(
         fd::close_numbers(plan.lifecycle.sync_fd);
     }
     locked.terminal = terminal;
+    locked.own_home = own_home.map(ManuallyDrop::new);
     Ok(locked)
 }
 

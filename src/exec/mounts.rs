@@ -21,13 +21,14 @@ use crate::sys::{Errno, Spent, content, cwd, fd, make, ns};
 const NO_SUID_NO_DEV: Attr = Attr::NO_SUID.with(Attr::NO_DEV);
 
 /// Builds the new root and makes it the root of this process. The rules for what is mounted are added to `fence`, and
-/// what is `spent` is closed with the rest.
+/// what is `spent` is closed with the rest. Returns the mount of the program's home, too, if the supervisor is to look
+/// at it in the end.
 pub(super) fn build<'a>(
     plan: &Root,
     descriptors: &mut Descriptors,
     remarks: &Remarks<'_>,
     (fence, mut spent): (Fence<'a>, Spent),
-) -> Outcome<Fence<'a>> {
+) -> Outcome<(Fence<'a>, Option<OwnedFd>)> {
     if plan.make_slave {
         mount::make_all_slave().stage(Stage::Slave)?;
     }
@@ -65,14 +66,17 @@ pub(super) fn build<'a>(
         if denies {
             own.note(&root, &op.fs).op(index, Act::Whole)?;
         }
+        if plan.own_home == Some(index) {
+            root.keep_home();
+        }
     }
     root.forget_one_before();
     deny::enforce((plan, descriptors.proc()), &mut root, &own, remarks)?;
     cwd::umask(umask);
     limit.map_or(Ok(()), FileLimitFails::end).stage(Stage::Signals)?;
-    let fence = root.enter()?;
+    let entered = root.enter()?;
     room.give_back()?;
-    Ok(fence)
+    Ok(entered)
 }
 
 /// The tree that the first operation binds on the root itself, if it does. Nothing is left for that to do then.

@@ -36,6 +36,8 @@ pub(super) struct NewRoot<'a> {
     top_is: Option<(u64, (u64, u64))>,
     /// The mount that was attached last, while it is filled.
     newest: Option<OwnedFd>,
+    /// The mount of the program's home, if the supervisor is to look at it in the end.
+    own_home: Option<OwnedFd>,
     /// The parent that was used last. Boxes with thousands of binds have most of them side by side.
     last: Option<Parent>,
     /// The one before it: after something in a directory below, most go on where they were.
@@ -96,6 +98,7 @@ impl<'a> NewRoot<'a> {
             covers: Vec::new(),
             top_is: None,
             newest: None,
+            own_home: None,
             last: None,
             before: None,
             spent,
@@ -119,17 +122,23 @@ impl<'a> NewRoot<'a> {
         self.newest.as_ref().map_or(self.top(), OwnedFd::as_fd)
     }
 
+    /// Keeps the mount that was attached last for the supervisor: it is the program's home.
+    pub(super) fn keep_home(&mut self) {
+        self.own_home = self.newest.take();
+    }
+
     /// The tmpfs that is not seen inside.
     pub(super) fn scratch(&self) -> BorrowedFd<'_> {
         self.scratch.as_ref().unwrap_or(&self.base).as_fd()
     }
 
-    /// Makes this the root of the process, and detaches the host's root.
+    /// Makes this the root of the process, and detaches the host's root. Returns the mount of the program's home, too.
     ///
     /// `pivot_root(2)` stacks the host's root on top of the new one. Other mounts lie on the host's root: the scratch
     /// filesystem and, if something was mounted over the tmpfs at the bottom, that tmpfs and every cover except the
     /// last. Each must be detached.
-    pub(super) fn enter(mut self) -> Outcome<Fence<'a>> {
+    pub(super) fn enter(mut self) -> Outcome<(Fence<'a>, Option<OwnedFd>)> {
+        let own_home = self.own_home.take();
         let top = self.covers.last().unwrap_or(&self.base).as_fd();
         self.fence.allow(Object::Root, top)?;
         cwd::fchdir(self.top()).stage(Stage::Pivot)?;
@@ -140,7 +149,7 @@ impl<'a> NewRoot<'a> {
         }
         // Nothing may be left there: `..` from the root leads to whatever is stacked on it.
         match stat::place_at(AT_FDCWD, c"/..").stage(Stage::DetachRoot)? {
-            found if found == wanted => Ok(self.close()),
+            found if found == wanted => Ok((self.close(), own_home)),
             _ => Err(Failure::new(Stage::Unproven, 0)),
         }
     }
@@ -160,6 +169,7 @@ impl<'a> NewRoot<'a> {
             covers,
             top_is: _,
             newest,
+            own_home: _,
             last,
             before,
             mut spent,
@@ -418,11 +428,12 @@ impl<'a> NewRoot<'a> {
     }
 
     /// Turns a directory that was just made in the tmpfs at the bottom into a mount of its own. Then it stays writable
-    /// when that tmpfs becomes read-only. Returns false if the directory lies elsewhere and so might contain anything.
+    /// when that tmpfs becomes read-only. Returns false if the directory lies on another filesystem, and so might
+    /// contain anything. Another mount of that tmpfs is the same filesystem: the home, for a directory in it.
     pub(super) fn attach_part_of_base(&mut self, place: &Place, op: usize) -> Outcome<bool> {
         let Place::New(name) = place else { return Ok(false) };
         let parent = self.last_parent();
-        let is_part = |parent| Ok(stat::place_at(parent, c"")?.mount == stat::place_at(self.base(), c"")?.mount);
+        let is_part = |parent| Ok(stat::place_at(parent, c"")?.device == stat::place_at(self.base(), c"")?.device);
         if !self.is_tmpfs {
             return Ok(false);
         }

@@ -22,8 +22,8 @@ use std::ffi::{CStr, CString};
 use crate::error::{Error, ErrorKind, Field};
 use crate::host::{Caller, Host};
 use crate::spec::{
-    CapSet, Conflict, Fds, LandlockTier, Lifecycle, Namespaces, NestedUserNs, Process, ProfileText, Seccomp, Spec,
-    Unshare, env,
+    CapSet, Conflict, Fds, FsOp, LandlockTier, Lifecycle, Namespaces, NestedUserNs, Op, Process, ProfileText, Seccomp,
+    Spec, Unshare, env,
 };
 use crate::sys::ns::NsSet;
 
@@ -108,8 +108,10 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
     };
     let has_rule =
         |op| landlock.as_ref().is_some_and(|rules| rules.files.iter().any(|rule| rule.object == Object::Mount(op)));
+    let is_own_home = |op: &Op| matches!(&op.fs, FsOp::Tmpfs { dest, .. } if Some(dest) == lifecycle.own_home.as_ref());
     let root = Root {
         is_new: new_root,
+        own_home: ops.iter().rposition(is_own_home).filter(|_| new_root),
         together: together::together(&ops, has_rule),
         has_user_ns: userns,
         make_slave: !new_user,

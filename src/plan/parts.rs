@@ -75,6 +75,8 @@ pub struct Root {
     pub(crate) hide_keys: bool,
     /// Whether the host's procfs is mounted read-only. It holds settings of processes outside, such as `oom_score_adj`.
     pub(crate) proc_is_read_only: bool,
+    /// The operation that mounts [`crate::spec::Lifecycle::own_home`].
+    pub(crate) own_home: Option<usize>,
     /// The terminal that becomes `/dev/console`.
     pub(crate) console: Option<CString>,
     /// SELinux label for new files.

@@ -14,7 +14,8 @@ pub(crate) enum Message {
     /// The sender has replaced the process before it, in a joined namespace or below it. The kernel adds the sender's
     /// id.
     Hello,
-    /// Everything is set up, and the program starts next.
+    /// Everything is set up, and the program starts next. If the supervisor is to look at the program's home in the
+    /// end, its mount is attached.
     Ready,
     /// The run ends with this failure.
     Failed(Failure),

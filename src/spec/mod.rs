@@ -195,6 +195,10 @@ pub struct Lifecycle {
     pub settle: Vec<Settle>,
     /// What of the host the program changes only apart. The run lasts as long as with `watch`.
     pub keep: Keep,
+    /// The home directory inside, if it is a [`FsOp::Tmpfs`]. What the program writes there ends with the sandbox. So
+    /// after all processes inside have ended, the files in it are counted and the caller is told. Names with a dot in
+    /// front do not count: they are settings and caches. The run lasts as long as with `watch`.
+    pub own_home: Option<CString>,
 }
 
 /// Directories and files of the host that the program may change, but whose changes are kept apart. When nothing lives
@@ -255,7 +259,8 @@ impl Keep {
 impl Lifecycle {
     /// Whether files of the host are checked after all processes inside have ended.
     pub(crate) fn looks_afterwards(&self) -> bool {
-        !self.watch.is_empty() || !self.settle.is_empty() || !self.keep.is_empty()
+        let is_looked_for = !self.watch.is_empty() || !self.settle.is_empty() || !self.keep.is_empty();
+        is_looked_for || self.own_home.is_some()
     }
 }
 
@@ -463,6 +468,7 @@ impl Spec {
                 watch: Vec::new(),
                 settle: Vec::new(),
                 keep: Keep::default(),
+                own_home: None,
             },
             report: Report::default(),
             best_effort: false,

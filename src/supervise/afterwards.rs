@@ -2,18 +2,17 @@
 //! lives inside any more, and how the findings are reported.
 
 use std::ffi::OsStr;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
 use super::attend::Ended;
 use super::child::{SuperviseError, outlast};
 use super::findings::{Findings, Found, Outlet};
 use super::frontend::Frontend;
-use super::status;
 use super::sweep::Sweep;
+use super::{lost, status};
 use crate::plan::Plan;
 use crate::protocol::{At, Failure, Stage};
-use crate::spec::Lifecycle;
 use crate::sys::process::{self, Child};
 use crate::workspace;
 use crate::workspace::keeping::{Keeping, With};
@@ -25,6 +24,8 @@ pub(super) struct Before {
     stderr: Outlet,
     /// The descriptor of the status reports, if there are any.
     status: Option<Outlet>,
+    /// The mount of the program's home, once there is one that ends with the box.
+    pub(super) own_home: Option<OwnedFd>,
 }
 
 impl Before {
@@ -32,17 +33,18 @@ impl Before {
         let sweep = Sweep::before(&plan.lifecycle)?;
         let stderr = Outlet::before(&plan.lifecycle, proc, 2);
         let status = plan.launch.report.json_status_fd.map(|fd| Outlet::before(&plan.lifecycle, proc, fd));
-        Ok(Before { sweep, stderr, status })
+        Ok(Before { sweep, stderr, status, own_home: None })
     }
 
     /// Looks at what the program has left on the host, and puts it in order. Returns what was found.
     pub(super) fn look_again(
         &self,
-        lifecycle: &Lifecycle,
+        plan: &Plan,
         (keeping, frontend): (Option<&Keeping>, &dyn Frontend),
         child: &Child,
         outcome: &Result<Ended, SuperviseError>,
     ) -> Vec<Found> {
+        let lifecycle = &plan.lifecycle;
         if !outcome.as_ref().is_ok_and(|ended| ended.is_empty) {
             outlast(lifecycle, child);
         }
@@ -63,6 +65,8 @@ impl Before {
             };
             found.extend(keeping.end(&with).into_iter().map(Found::Kept));
         }
+        let home = lifecycle.own_home.as_deref().zip(self.own_home.as_ref());
+        found.extend(home.and_then(|(path, mount)| lost::look(path, mount.as_fd(), &plan.root.ops)).map(Found::Lost));
         found
     }
 

@@ -78,6 +78,8 @@ pub(super) struct Attendant<'a> {
     is_ready: bool,
     /// The program's standard input, if it is not the caller's.
     input: Option<OwnedFd>,
+    /// The program's home, if it is to be looked at in the end.
+    own_home: Option<OwnedFd>,
 }
 
 impl<'a> Attendant<'a> {
@@ -92,7 +94,19 @@ impl<'a> Attendant<'a> {
         masters.register(&mut sources, [Event::Orphaned, Event::Ordered]);
         sources.register(control.as_fd(), Event::Said);
         sources.register_if(signals.map(AsFd::as_fd), Event::Signalled);
-        Attendant { plan, frontend, keeping, control, child, signals, job, sources, is_ready: false, input: None }
+        Attendant {
+            plan,
+            frontend,
+            keeping,
+            control,
+            child,
+            signals,
+            job,
+            sources,
+            is_ready: false,
+            input: None,
+            own_home: None,
+        }
     }
 
     /// The descriptors that this uses and that must stay open.
@@ -109,6 +123,11 @@ impl<'a> Attendant<'a> {
     /// The standard input that the program has read, if it is not the caller's.
     pub(super) fn input(&self) -> Option<&OwnedFd> {
         self.input.as_ref()
+    }
+
+    /// The mount of the program's home, if it is to be looked at in the end.
+    pub(super) fn take_home(&mut self) -> Option<OwnedFd> {
+        self.own_home.take()
     }
 
     /// Listens until the box has ended.
@@ -160,6 +179,7 @@ impl<'a> Attendant<'a> {
             Some(Message::Input) => self.input = received.descriptor,
             Some(Message::Ready) => {
                 self.is_ready = true;
+                self.own_home = received.descriptor;
                 self.job.iter().for_each(|job| job.started(received.sender));
                 self.frontend.started(self.child.pid);
                 self.keeping.iter().for_each(|keeping| keeping.started(self.child.pid));

@@ -9,6 +9,7 @@ use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
+use super::lost::Lost;
 use crate::error::push_printable;
 use crate::spec::Lifecycle;
 use crate::sys::stat::{self, Kind};
@@ -39,6 +40,8 @@ pub(crate) enum Found {
     Kept(Vec<u8>),
     /// What is new, and obeyed later.
     News(News),
+    /// Files that the program wrote to a home that ends with the box ([`crate::spec::Lifecycle::own_home`]).
+    Lost(Lost),
 }
 
 impl Found {
@@ -52,6 +55,7 @@ impl Found {
             Found::Settled(settled) => return settled.line(),
             Found::Kept(line) => return line.clone(),
             Found::News(news) => return news.line(),
+            Found::Lost(lost) => return lost.line(),
             Found::CutShort { path, seconds } => {
                 let mut line = format!("the look for what appeared ended after {seconds} seconds in ").into_bytes();
                 push_printable(&mut line, OsStr::from_bytes(path.to_bytes()));

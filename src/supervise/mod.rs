@@ -11,6 +11,7 @@ mod events;
 mod findings;
 mod frontend;
 mod job;
+mod lost;
 mod make;
 mod network;
 mod status;
@@ -39,6 +40,7 @@ use findings::UNSAID;
 pub(crate) use findings::{Findings, Found, PATIENCE};
 pub(crate) use frontend::{Frontend, Note, RunBox};
 use job::{Interrupted, Job};
+pub(crate) use lost::Lost;
 
 /// Carries out a plan. Returns the exit code of the program, or 128 + n if signal n killed it.
 ///
@@ -167,9 +169,10 @@ fn attend<'a>(
     // program left.
     let signals = plan.lifecycle.orderly.then(|| Signals::watch(wanted)).transpose().stage(Stage::Signals)?;
     let mut attendant = Attendant::new((plan, frontend, keeping), (control, child), masters, signals.as_ref(), job);
-    let before = make::let_begin(plan, descriptors, &mut attendant, (control, child), before, thread)?;
+    let mut before = make::let_begin(plan, descriptors, &mut attendant, (control, child), before, thread)?;
     let given_up = make::give_up(&attendant, descriptors, plan.launch.report.json_status_fd);
     let ended = given_up.map_err(SuperviseError::from).and_then(|()| attendant.attend());
+    before.own_home = attendant.take_home();
     if let (Some(input), Ok(callers)) = (attendant.input(), fd::callers_fd(0)) {
         // The caller reads on where the program stopped reading, unless the caller has closed its standard input.
         let _moved = offset::copy(input.as_fd(), callers).is_ok();
@@ -190,7 +193,7 @@ fn tell(
         // The reader of the messages may have gone (`2>&1 | head`). What the program left must be dealt with all the
         // same.
         process::ignore_signals_of_writing().stage(Stage::Signals)?;
-        let found = before.look_again(&plan.lifecycle, (keeping, frontend), child, outcome);
+        let found = before.look_again(plan, (keeping, frontend), child, outcome);
         before.tell(descriptors.proc(), outcome, &frontend.findings(&found))
     } else if let Ok(Ended { end, is_own: true, .. }) = outcome {
         let said = status::exit_code(&plan.launch, descriptors, end.exit_code());

@@ -149,9 +149,17 @@ impl<'a> Repositories<'a> {
     /// Adds the repository of a `.git` of any type.
     fn add(&mut self, area: &mut Area, dot_git: &Path) -> Result<(), Astray> {
         let Some(top) = dot_git.parent() else { return Err(BROKEN) };
-        self.add_top(area, top);
         let is_link = dot_git.is_symlink();
-        let (place, about) = match area.follow(dot_git) {
+        let followed = area.follow(dot_git);
+        if let End::There(_, about) = &followed
+            && (about.is_file() && about.size == 0 && !is_link)
+        {
+            // No pointer: git refuses it. Caches have such files (uv), and programs clean caches. If a program writes
+            // something into it, that is a new pointer, which is put in order at the end.
+            return Err(BROKEN);
+        }
+        self.add_top(area, top);
+        let (place, about) = match followed {
             End::There(place, about) => (place, about),
             End::Missing { .. } | End::Unknown { .. } => return Err(BROKEN),
         };

@@ -86,7 +86,7 @@ use bounds::{BOUNDS, Bounds, Budget};
 pub(crate) use common::GitConfig;
 use files::{c_path, id_of, path_of};
 pub(crate) use git::top_of;
-pub(crate) use identity::identity;
+pub(crate) use identity::{identity, is_unsigned};
 pub(crate) use model::{Surroundings, Unheld, Workspace};
 pub(crate) use names::folded as folded_name;
 pub(crate) use refuse::is_obeyed;

@@ -12,6 +12,7 @@ mod descriptors;
 mod environment;
 mod exit_codes;
 mod filesystem;
+mod home;
 mod hostile;
 mod jobs;
 mod json;

@@ -460,7 +460,12 @@ fn a_source_that_is_missing_is_said_to_be() {
     let place = Place::new("missing", Actor::User);
     for (options, path, hint) in [
         ("--ro typo.txt", "typo.txt", "create it first, or write --ro-try, which skips what is missing"),
-        ("--rw ./no/such", "./no/such", "create it first, or write --rw-try, which skips what is missing"),
+        (
+            "--rw ./no/such",
+            "./no/such",
+            "make it first: touch ./no/such for a file, mkdir ./no/such for a directory; --rw-try skips what is \
+             missing, and what is written there then is lost",
+        ),
         ("--dev typo", "typo", "create it first, or write --dev-try, which skips what is missing"),
         (
             "--ro a:b",

@@ -103,6 +103,7 @@ fn spec(args: Args, context: &Context) -> Result<Spec, Error> {
             watch: Vec::new(),
             settle: Vec::new(),
             keep: Keep::default(),
+            own_home: None,
         },
         report: Report { info_fd: args.info_fd, json_status_fd: args.json_status_fd, is_open: true },
         best_effort: false,

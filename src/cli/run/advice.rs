@@ -28,7 +28,15 @@ pub(super) fn of_missing(origin: &Origin, source: &CStr, is_link: bool) -> Strin
         return "what stands behind a colon is the place inside; a colon that belongs to a path is written \\:".into();
     }
     match *option {
-        "--rw" | "--ro" | "--dev" | "--overlay" => {
+        // With --rw-try the output would be written to the sandbox's own files, and be lost.
+        "--rw" => {
+            let path = quoted(to_os(source));
+            format!(
+                "make it first: touch {path} for a file, mkdir {path} for a directory; --rw-try skips what is missing, \
+                 and what is written there then is lost"
+            )
+        }
+        "--ro" | "--dev" | "--overlay" => {
             format!("create it first, or write {option}-try, which skips what is missing")
         }
         _ => "create it first".into(),

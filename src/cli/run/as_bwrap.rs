@@ -42,6 +42,7 @@ pub(super) fn line(spec: &Spec) -> Result<Line, Error> {
         watch,
         settle,
         keep,
+        own_home: _,
     } = lifecycle;
     if !watch.is_empty() {
         notes.push("bubblewrap does not look afterwards for names that the workspace had not before");

@@ -8,6 +8,7 @@ use super::args::{EnvRequest, Request, RunArgs, overlay};
 use super::footprint::{self, HostEntry};
 use super::lint;
 use super::origin::{self, Origin, refuse};
+use super::own::{self, OURS};
 use super::value;
 use crate::error::{Error, ErrorKind};
 use crate::spec::path::without_wildcards;
@@ -64,9 +65,6 @@ pub(crate) struct Lowered {
     pub above: Option<PathBuf>,
 }
 
-/// The [`Op::word`] of an operation that no word asked for.
-pub(super) const OURS: usize = usize::MAX;
-
 /// Builds the sandbox that `args` ask for.
 pub(crate) fn lower(mut args: RunArgs, context: &Context<'_>) -> Result<Lowered, Error> {
     let requests = std::mem::take(&mut args.requests);
@@ -101,6 +99,11 @@ pub(crate) fn lower(mut args: RunArgs, context: &Context<'_>) -> Result<Lowered,
         footprint::check(&ops, &args.origins, context.look)?;
     }
     // Only what somebody made writable is writable. The root and the directories that lead to mounts are not.
+    let home = args.variables.iter().find(|(name, _)| *name == "HOME");
+    let own_home = home.filter(|_| !is_alone).and_then(|(_, home)| own::own_home(home, &ops));
+    if !is_alone {
+        own::close_ways(&mut ops);
+    }
     if !is_alone && !ops.iter().any(|op| op.fs.dest() == Some(c"/")) {
         ops.push(Op::new(FsOp::RemountReadOnly { dest: c"/".into() }, OURS));
     }
@@ -156,6 +159,7 @@ pub(crate) fn lower(mut args: RunArgs, context: &Context<'_>) -> Result<Lowered,
             watch,
             settle,
             keep,
+            own_home,
         },
         report: Report { info_fd: None, json_status_fd: args.json_status_fd, is_open: false },
         best_effort: args.best_effort,

@@ -7,10 +7,10 @@ use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::advice;
 use super::lint;
 use super::origin::{Origin, at, last, placed};
 use super::terms::TERMS;
+use super::{advice, after};
 use crate::cli::console;
 use crate::error::{Error, ErrorKind, printable_json, push_printable};
 use crate::plan::Plan;
@@ -86,7 +86,11 @@ impl Frontend for Native {
     fn findings(&self, found: &[Found]) -> Findings {
         let mut findings = Findings::default();
         for found in found {
-            findings.say("pinfold", &found.line());
+            let mut line = found.line();
+            if let Found::Lost(lost) = found {
+                line.extend_from_slice(format!(": {}", after::what_keeps(lost)).as_bytes());
+            }
+            findings.say("pinfold", &line);
             let status = match found {
                 Found::Appeared { path, removed, reason: None } => {
                     serde_json::json!({ "appeared": String::from_utf8_lossy(path.to_bytes()), "removed": removed })
@@ -101,6 +105,12 @@ impl Frontend for Native {
                 }
                 Found::Kept(line) => serde_json::json!({ "kept": String::from_utf8_lossy(line) }),
                 Found::News(news) => by_kind(news.all(), news.more()),
+                Found::Lost(lost) => serde_json::json!({
+                    "lost": lost.count,
+                    "bytes": lost.bytes,
+                    "largest": String::from_utf8_lossy(lost.largest().to_bytes()),
+                    "all": lost.is_all,
+                }),
                 Found::Settled(settled) => serde_json::json!({
                     "settled": settled.path.to_string_lossy(),
                     "done": settled.deeds,

@@ -1,6 +1,7 @@
 //! `pinfold run`: the native front end. It turns words and profiles into a sandbox that is safe with no options at all.
 
 mod advice;
+mod after;
 mod args;
 mod as_bwrap;
 mod dry_run;
@@ -14,6 +15,7 @@ pub(super) mod look;
 mod lower;
 mod messages;
 mod origin;
+mod own;
 mod profile;
 mod read;
 pub(super) mod table;
@@ -25,6 +27,7 @@ mod world;
 
 use std::mem::ManuallyDrop;
 use std::num::NonZeroI32;
+use std::time::SystemTime;
 
 use crate::cli::commands::RUN_FORM;
 use crate::cli::exit_code;
@@ -154,11 +157,19 @@ fn not_enforced(what: &str, why: Vec<u8>) -> Unenforced {
 }
 
 fn carry_out(plan: &Plan, descriptors: &mut Descriptors, line: CommandLine, frontend: &Native) -> Result<u8, Error> {
+    let start = SystemTime::now();
     let ended = supervise::run(plan, descriptors, Some(line), frontend);
     match &ended {
         Err(error) => frontend.report(&report(error)),
-        Ok(0) => {}
-        Ok(_) => frontend.hint_at_repository(),
+        Ok(_) if frontend.is_quiet => {}
+        Ok(code) => {
+            let failed = if *code == 0 { Vec::new() } else { after::notes(plan, &frontend.origins) };
+            let notes = failed.into_iter().chain(after::unsigned(plan, start));
+            notes.for_each(|note| tell(&[b"pinfold: note: ", &note[..], b"\n"].concat()));
+            if *code != 0 {
+                frontend.hint_at_repository();
+            }
+        }
     }
     ended
 }

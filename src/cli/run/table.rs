@@ -51,7 +51,8 @@ const HOST: &[Opt] = &[
         &["PATH[:DEST]"],
         One(|args, value| args.bind(value, WRITABLE)),
         "Show PATH of the host, writable",
-        "The program can change whatever you can change there.",
+        "The program can change whatever you can change there. An output must exist: make it first. A file that is shown by \
+         itself can be written to, but not replaced, as sed -i and some editors do: show its directory.",
     )
     .reach(Reach::Writes),
     Opt::new(
@@ -59,7 +60,7 @@ const HOST: &[Opt] = &[
         &["PATH[:DEST]"],
         One(|args, value| args.bind(value, BindFlags { optional: true, ..WRITABLE })),
         "Like {--rw}, or nothing if PATH does not exist",
-        "",
+        "What the program writes there then is lost.",
     )
     .reach(Reach::Writes),
     Opt::new(

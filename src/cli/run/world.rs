@@ -13,7 +13,7 @@ use super::lower::{self, Context, Lowered};
 use super::origin::{self, Origin};
 use super::profile::{Library, Text};
 use super::read::Outside;
-use super::{messages, profile, value};
+use super::{messages, own, profile, value};
 use crate::cli::seccomp::LONGEST;
 use crate::error::{Error, ErrorKind, push_printable};
 use crate::host::{self, Caller};
@@ -224,7 +224,7 @@ impl World {
                 // Of an absolute path from the environment, so there is no NUL.
                 let path = CString::new(place.into_os_string().into_vec()).unwrap_or_default();
                 let deny = FsOp::Deny { path, is_pattern: false, optional: true };
-                spec.ops.push(Op::new(deny, lower::OURS));
+                spec.ops.push(Op::new(deny, own::OURS));
             }
         }
     }

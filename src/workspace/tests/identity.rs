@@ -48,3 +48,25 @@ fn includes_are_files_of_their_own() {
     assert!(top.contains(&format!("[includeIf \"gitdir:~/a]b/\"]\n\tpath = \"{home}/two\"\n")), "{top}");
     assert!(top.starts_with(&format!("[include]\n\tpath = \"{home}/one\"\n")), "{top}");
 }
+
+#[test]
+fn what_decides_about_the_content_of_commits_is_passed_on_without_secrets() {
+    let place = Place::new("identity-content");
+    place.file("home/ignored", "*.log\n");
+    let text = "[core]\n\texcludesFile = ~/ignored\n\tattributesFile = ~/missing\n\tautocrlf = input\n\teditor = evil\n\
+                [filter \"lfs\"]\n\tclean = git-lfs clean -- %f\n\tprocess = git-lfs filter-process\n\trequired = true\n\
+                [filter \"crypt\"]\n\tsmudge = openssl enc -k PASSWORD\n\textra = TOKEN\n\
+                [filter \"home\"]\n\tclean = ~/bin/filter\n";
+    place.file("home/.gitconfig", text);
+    let home = place.path.join("home").display().to_string();
+    let wanted = format!(
+        "[core]\n\texcludesfile = \"{home}/ignored\"\n[core]\n\tattributesfile = \"{home}/missing\"\n\
+         [core]\n\tautocrlf = \"input\"\n\
+         [filter \"lfs\"]\n\tclean = \"git-lfs clean -- %f\"\n\
+         [filter \"lfs\"]\n\tprocess = \"git-lfs filter-process\"\n[filter \"lfs\"]\n\trequired = \"true\"\n\
+         [filter \"crypt\"]\n\tsmudge = \"pinfold-does-not-pass-this-filter-on\"\n\
+         [filter \"home\"]\n\tclean = \"pinfold-does-not-pass-this-filter-on\"\n"
+    );
+    let expected = [("home/ignored".to_owned(), "*.log\n".to_owned()), ("home/.gitconfig".to_owned(), wanted)];
+    assert_eq!(said(&place), expected);
+}

@@ -1,0 +1,159 @@
+//! Notes at the end of a run: what keeps files that are lost with the home, that commits are not signed, and, if the
+//! run failed, what the sandbox does not let a program do with a file.
+//!
+//! Nobody tells this tool which system call of the program failed: the kernel reports a refused one to no other process
+//! of an ordinary user (fanotify(7) and inotify(7) have no such event, audit takes privileges), and to trace every call
+//! would slow the program down. So a note is about a file that the words of the command name, and says what is certain:
+//! how this file is mounted. A command that names none has no note.
+
+use std::ffi::{CStr, OsStr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::SystemTime;
+
+use super::origin::Origin;
+use crate::error::{push_printable, quoted};
+use crate::plan::Plan;
+use crate::spec::path::{is_at_or_below, to_os};
+use crate::spec::{FsOp, Op, Source};
+use crate::supervise::Lost;
+use crate::workspace;
+
+/// At most this many notes.
+const MOST: usize = 3;
+
+/// Programs that remove or move a directory with all that is in it.
+const REMOVE: &[&[u8]] = &[b"rm", b"rmdir", b"mv"];
+
+/// The notes for a command that ended with an error.
+pub(super) fn notes(plan: &Plan, origins: &[Origin]) -> Vec<Vec<u8>> {
+    let words: Vec<&[u8]> = plan.program.exec.arguments.iter().map(|word| word.to_bytes()).collect();
+    let start = plan.program.cwd.first().to_bytes();
+    let note = |op: &Op| {
+        let FsOp::Bind { source, dest, flags } = &op.fs else { return None };
+        match source {
+            Source::Real(_) if flags.read_only && is_named(&words, start, dest) => Some(held(dest)),
+            Source::Path(source) if !flags.read_only => {
+                let origin = origins.get(op.word).filter(|origin| origin.profile.is_none())?;
+                (is_named(&words, start, dest) && is_file(source)).then(|| alone(origin))
+            }
+            _ => None,
+        }
+    };
+    plan.root.ops.iter().filter_map(note).take(MOST).collect()
+}
+
+/// The note for commits that were made in the box since `start` and that the user wants to be signed.
+pub(super) fn unsigned(plan: &Plan, start: SystemTime) -> Option<Vec<u8>> {
+    let path = |path| Path::new(to_os(path));
+    let home = plan.lifecycle.own_home.as_deref().map(path)?;
+    let since = start.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    let since = (i64::try_from(since.as_secs()).ok()?, i64::from(since.subsec_nanos()));
+    let is_it = workspace::is_unsigned(home, path(plan.program.cwd.first()), since);
+    is_it.then(|| b"commits made in the box are not signed, though commit.gpgSign is on: it has no key".to_vec())
+}
+
+/// What keeps files that were written to a home that ends with the sandbox.
+pub(super) fn what_keeps(lost: &Lost) -> String {
+    let Some(top) = &lost.top else {
+        return "the current directory keeps files, and so does a directory named with --rw".into();
+    };
+    let path = Path::new(to_os(&lost.home)).join(to_os(top));
+    // A shell expands the tilde of a plain word only.
+    let is_plain = top.to_bytes().iter().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(byte));
+    let shown = if is_plain { format!("~/{}", top.to_string_lossy()) } else { quoted(&path) };
+    let them = if lost.count == 1 { "it" } else { "them" };
+    let first = if path.is_dir() { String::new() } else { format!("mkdir {shown}, and ") };
+    format!("{first}--rw {shown} keeps {them}")
+}
+
+/// The note for a part of the workspace that is held.
+fn held(dest: &CStr) -> Vec<u8> {
+    let mut out = Vec::new();
+    push_printable(&mut out, to_os(dest));
+    let option = quoted(to_os(dest));
+    out.extend_from_slice(
+        format!(
+            " is read-only in the box, because programs outside obey it: --rw {option} lets a program write to it; it \
+             can be removed and replaced outside only"
+        )
+        .as_bytes(),
+    );
+    out
+}
+
+/// The note for a file that was made writable by itself.
+fn alone(origin: &Origin) -> Vec<u8> {
+    let mut out = Vec::new();
+    push_printable(&mut out, OsStr::from_bytes(origin.value()));
+    out.extend_from_slice(
+        b" is mounted by itself: a program can write to it, but not replace it, as sed -i and some editors do; --rw and \
+          its directory allow both",
+    );
+    out
+}
+
+fn is_file(source: &CStr) -> bool {
+    Path::new(to_os(source)).is_file()
+}
+
+/// Whether a word names `path`, something below it, or a directory with it that is removed. `start` is the directory
+/// from which paths count.
+fn is_named(words: &[&[u8]], start: &[u8], path: &CStr) -> bool {
+    let path = path.to_bytes();
+    let relative = path.strip_prefix(start).and_then(|rest| rest.strip_prefix(b"/"));
+    let arguments = words.get(1..).unwrap_or_default();
+    let program = words.first().and_then(|word| word.rsplit(|&byte| byte == b'/').next()).unwrap_or_default();
+    let removes = |word: &&[u8]| {
+        let word = word.strip_suffix(b"/").unwrap_or(word);
+        let is_above = |path| !word.is_empty() && is_at_or_below(path, word);
+        REMOVE.contains(&program) && (is_above(path) || relative.is_some_and(is_above))
+    };
+    arguments.iter().any(|word| [Some(path), relative].into_iter().flatten().any(|path| contains(word, path)))
+        || arguments.iter().any(removes)
+}
+
+/// Whether `path` stands in `word` as a whole, and not as a part of another name.
+fn contains(word: &[u8], path: &[u8]) -> bool {
+    let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte) || byte >= 0x80;
+    let mut places = word.windows(path.len().max(1)).enumerate().filter(|(_, part)| *part == path);
+    places.any(|(at, _)| {
+        let before = word[..at].strip_suffix(b"./").unwrap_or(&word[..at]);
+        let after = word.get(at + path.len());
+        before.last().is_none_or(|&byte| !is_of_name(byte))
+            && after.is_none_or(|&byte| byte == b'/' || !is_of_name(byte))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(words: &[&str], path: &CStr) -> bool {
+        is_named(&words.iter().map(|word| word.as_bytes()).collect::<Vec<_>>(), b"/w", path)
+    }
+
+    #[test]
+    fn a_path_in_a_word_is_found_as_a_whole() {
+        for words in [
+            &["sed", "-i", "s/a/b/", ".envrc"][..],
+            &["sed", "-i", "s/a/b/", "./.envrc"],
+            &["sed", "-i", "s/a/b/", "/w/.envrc"],
+            &["sh", "-c", "echo x >.envrc; true"],
+            &["tee", "--output=.envrc"],
+        ] {
+            assert!(named(words, c"/w/.envrc"), "{words:?}");
+        }
+        for words in [&["cat", "x.envrc"][..], &["cat", ".envrc2"], &["cat", "sub/.envrc"], &[".envrc"], &["make"]] {
+            assert!(!named(words, c"/w/.envrc"), "{words:?}");
+        }
+        assert!(named(&["cp", "x", ".git/hooks/pre-commit"], c"/w/.git/hooks"));
+    }
+
+    #[test]
+    fn a_directory_above_is_named_by_what_removes_it() {
+        assert!(named(&["/bin/rm", "-r", "cache/"], c"/w/cache/x/.git"));
+        assert!(!named(&["pytest", "cache"], c"/w/cache/x/.git"));
+        assert!(!named(&["rm", "ca"], c"/w/cache/x/.git"));
+    }
+}
