@@ -52,6 +52,7 @@
 //! | what the supervisor listens to, and what ends a box | `supervise/attend.rs`; the event loop: `supervise/events.rs` |
 //! | how the first process of a box is made, and begins | `supervise/make.rs`; in joined namespaces: `exec/joins.rs` |
 //! | a box for a library user who goes on beside it | `spawn.rs`; what its supervisor tells: `protocol/told.rs` |
+//! | what a spec of the library becomes | `prepare.rs` |
 //! | what a front end is told by the supervisor | `supervise/frontend.rs` |
 //! | which descriptors a process of a launch has | `protocol/descriptors.rs` |
 //! | the network of a box | by a helper: `supervise/network.rs`; by the setup process: `exec/mod.rs` |
@@ -64,7 +65,8 @@
 //! | what `pinfold doctor` looks at, finds and advises | `doctor/`; the command: `cli/doctor.rs` |
 //! | what is mounted for a workspace, what is held in it | `workspace/`; what is there: `workspace/walk.rs` |
 //! | what is set aside of repositories that the program makes | `workspace/settle/`; settings that may stay: `workspace/settle/settings.rs`; bounds: `workspace/settle/judge.rs`; what is said: `workspace/settle/told.rs` |
-//! | what is kept apart of a run, and put back after it | `workspace/kept/`; the command: `cli/kept.rs` |
+//! | what is kept apart of a run, from its start to its end | `workspace/keeping.rs`; the store: `workspace/kept/`; the command: `cli/kept.rs` |
+//! | which files git tracks | `workspace/tracked.rs` |
 //! | which names are obeyed later, and by what | `workspace/obeyed.rs`; which of them are new: `workspace/settle/news.rs` |
 //! | which directories need not be read again | `workspace/tree.rs`; where that is kept: `workspace/stored.rs` |
 //! | how git's configuration is read and written; which settings name code | `workspace/config.rs`; `workspace/commands.rs`; of a stranger: `workspace/settle/harmless.rs` |
@@ -98,6 +100,7 @@ mod exec;
 pub mod fuzzing;
 pub mod host;
 pub mod plan;
+mod prepare;
 mod protocol;
 mod report;
 mod sandbox;
@@ -109,8 +112,6 @@ mod suggest;
 mod supervise;
 mod sys;
 mod workspace;
-
-use std::ffi::{CStr, CString};
 
 pub use error::{Advice, Error, ErrorKind, Field, Hint, Part};
 pub use sandbox::Sandbox;
@@ -133,17 +134,7 @@ pub use workspace::takeover;
 /// Everything that keeps the program from starting, and then it has not run: two wishes that exclude each other, a
 /// source that is missing, a call that the kernel refuses. The kind of the error says which.
 pub fn run(spec: spec::Spec) -> Result<u8, Error> {
-    let (plan, mut descriptors) = prepare(spec)?;
+    let (plan, mut descriptors) = prepare::prepare(spec)?;
     let _until_it_returns = sys::callers::Callers::note();
     supervise::run(&plan, &mut descriptors, None, &report::Library { run_box: Some(spawn::run_to_end) })
-}
-
-/// What `spec` means on this host, and the descriptors that the processes of the launch begin with.
-fn prepare(spec: spec::Spec) -> Result<(plan::Plan, protocol::Descriptors), Error> {
-    let caller = host::Caller::probe();
-    spec.check(caller.uid, caller.gid)?;
-    let inherited = host::environment();
-    let inherited: Vec<&CStr> = inherited.iter().map(CString::as_c_str).collect();
-    let (host, descriptors) = host::Host::probe(caller, &spec, c"pinfold", &inherited)?;
-    Ok((plan::plan(spec, host)?, descriptors))
 }

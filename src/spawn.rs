@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use crate::error::{Error, ErrorKind};
 use crate::plan::Plan;
+use crate::prepare;
 use crate::protocol::{At, Descriptors, Failure, GO, Stage, Told};
 use crate::report::{self, Library};
 use crate::spec::Spec;
@@ -113,7 +114,7 @@ pub(crate) fn run_to_end(spec: Spec, [input, output, error]: [OwnedFd; 3]) -> Re
 }
 
 fn begin(spec: Spec, stdio: Stdio) -> Result<Child, Error> {
-    let (plan, mut descriptors) = crate::prepare(spec)?;
+    let (plan, mut descriptors) = prepare::prepare(spec)?;
     let failed = |errno: Errno| {
         Error::new(
             ErrorKind::Failed,

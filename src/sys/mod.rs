@@ -4,6 +4,7 @@
 #![allow(unsafe_code)]
 
 mod arena;
+pub(crate) mod began;
 pub(crate) mod callers;
 pub(crate) mod caps;
 pub(crate) mod cmdline;

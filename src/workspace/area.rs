@@ -1,5 +1,6 @@
 //! Collects what to mount: writable directories ("regions"), and the files that are held in them.
 
+mod apart;
 mod finish;
 
 use std::borrow::Cow;
@@ -15,7 +16,6 @@ use super::bounds::Budget;
 use super::files::{c_path, id_of};
 use super::model::Unheld;
 use super::tracked::Tracked;
-use super::walk::Obeyed;
 use crate::error::{printable, quoted};
 use crate::spec::path::{Follow, Step};
 use crate::spec::{FileId, OnAppear};
@@ -371,25 +371,6 @@ impl Area {
         self.identities.insert(place.to_owned(), id_of(about));
     }
 
-    /// Keeps apart what the program changes in the git directory `dir`. `tops` are the work trees in it, which stay
-    /// live.
-    pub(super) fn keep_apart(&mut self, dir: &Path, tops: &BTreeSet<PathBuf>) {
-        if !self.can_change(dir) && !self.is_region(dir) {
-            return;
-        }
-        self.mounts.insert(dir.to_owned(), Access::Apart { is_git: true });
-        for top in tops.iter().filter(|top| top.starts_with(dir) && *top != dir) {
-            if !self.is_region(top) {
-                self.add_region(top);
-            }
-        }
-    }
-
-    /// Whether the nearest mount at or above `path` keeps changes apart.
-    pub(super) fn is_apart(&self, path: &Path) -> bool {
-        matches!(path.ancestors().find_map(|above| self.mounts.get(above)), Some(Access::Apart { .. }))
-    }
-
     /// Checks for files that a read-only mount does not protect. A hard link may lie where the program can write. And a
     /// fifo can be written to even in a read-only mount (open(2): EROFS is for regular files).
     fn check_file(&mut self, place: &Path, about: Stat) {
@@ -476,22 +457,6 @@ impl Area {
             if !names.contains(&name) {
                 names.push(name);
             }
-        }
-    }
-
-    /// Holds the existing names that programs obey: at `top`, and in the work trees of repositories. Elsewhere they are
-    /// only told, as below directories that tools fill: a cache of sources has thousands of them. Moves those to `told`.
-    pub(super) fn protect_later(&mut self, top: &Path, obeyed: &mut Vec<Obeyed>, told: &mut Vec<Obeyed>) {
-        told.extend(
-            obeyed.extract_if(.., |Obeyed { path, .. }| {
-                path.parent() != Some(top) && self.tracked.top_of(path).is_none()
-            }),
-        );
-        for Obeyed { path, .. } in obeyed {
-            if self.is_over(path) {
-                return;
-            }
-            let _held = self.hold(path, Missing::Ignore);
         }
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::area::{Area, End, Missing};
 use super::files::path_of;
-use super::git_dir::is_git_dir;
+use super::git_dir::{dot_git, is_git_dir};
 use super::layout::{
     checkout, common_dir, directories, first_line, is_module, is_too_deep, is_worktree, is_worktree_of, leads_to,
     named_work_tree, work_tree,
@@ -368,18 +368,6 @@ fn hold_targets(area: &mut Area, git_dir: &Path) {
     for link in links.chain([git_dir.join("logs/refs")].into_iter().filter(|path| path.is_symlink())) {
         area.hold(&link, Missing::Ignore);
     }
-}
-
-/// Whether `dir` is the top of a work tree: whether its `.git` is a directory. `None` if it is none.
-pub(super) fn dot_git(dir: &Path) -> Option<bool> {
-    let dot_git = dir.join(".git");
-    let about = fs::symlink_metadata(&dot_git).ok()?;
-    (!about.is_dir() || is_git_dir(&dot_git)).then(|| about.is_dir())
-}
-
-/// The top of the repository that `dir` lies in, as git finds it.
-pub(crate) fn top_of(dir: &Path) -> Option<&Path> {
-    dir.ancestors().find(|dir| dot_git(dir).is_some())
 }
 
 fn inside(cwd: &Path) -> Error {

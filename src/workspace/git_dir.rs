@@ -7,6 +7,7 @@
 //! many, which is then protected, but never one too few.
 
 use std::ffi::CStr;
+use std::fs;
 use std::path::Path;
 
 use super::files::path_of;
@@ -23,6 +24,18 @@ pub(super) fn is_git_dir_with<E>(has: impl Fn(&CStr) -> Result<bool, E>) -> Resu
 pub(super) fn is_git_dir(dir: &Path) -> bool {
     let look = |name: &CStr| dir.join(path_of(name.to_bytes())).symlink_metadata().map(drop);
     is_git_dir_with(|name| Ok::<_, ()>(look(name).is_ok())) == Ok(true)
+}
+
+/// Whether `dir` is the top of a work tree: whether its `.git` is a directory. `None` if it is none.
+pub(super) fn dot_git(dir: &Path) -> Option<bool> {
+    let dot_git = dir.join(".git");
+    let about = fs::symlink_metadata(&dot_git).ok()?;
+    (!about.is_dir() || is_git_dir(&dot_git)).then(|| about.is_dir())
+}
+
+/// The top of the repository that `dir` lies in, as git finds it.
+pub(crate) fn top_of(dir: &Path) -> Option<&Path> {
+    dir.ancestors().find(|dir| dot_git(dir).is_some())
 }
 
 /// Which of [`NAMES`] a listing of a directory has shown.

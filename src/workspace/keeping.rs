@@ -19,7 +19,7 @@ use super::kept::{Entry, Item, Overlay, Record, Store, What, items, same};
 use super::takeover::{self, Base, Bounds, Git, Job, RunBox};
 use crate::error::printable;
 use crate::spec::{FileId, Keep};
-use crate::sys::{Errno, Result, error_text, fd, open, process, stat};
+use crate::sys::{Errno, Result, began, error_text, fd, open, stat};
 
 /// How many kept files are named in a line.
 const MOST_NAMED: usize = 6;
@@ -47,9 +47,9 @@ pub(crate) struct Failed {
 impl Keeping {
     /// Makes the entry for what `keep` names. `command` and `place` are for people.
     pub(crate) fn begin(keep: &Keep, command: String, place: &CStr, uid: u32) -> std::result::Result<Keeping, Failed> {
-        let states = || keep.stores.iter().map(|state| path_of(state.to_bytes()));
-        let in_store = |errno| Failed { path: states().next().unwrap_or(Path::new("")).to_owned(), errno };
-        let store = Store::first(states(), uid)
+        let states: Vec<&Path> = keep.stores.iter().map(|state| path_of(state.to_bytes())).collect();
+        let in_store = |errno| Failed { path: states.first().copied().unwrap_or(Path::new("")).to_owned(), errno };
+        let store = Store::first(&states, uid)
             .map_err(|error| in_store(error.errno.map_or(Errno::EACCES, |errno| Errno::from_raw(errno.get()))))?;
         let entry = store.begin().map_err(in_store)?;
         let mut record = Record {
@@ -83,7 +83,7 @@ impl Keeping {
     pub(crate) fn started(&self, first: i32) {
         let entry = self.entry.borrow();
         let mut record = self.record.borrow_mut();
-        record.first = process::began(first).ok().map(|began| (first, began));
+        record.first = began::began(first).ok().map(|began| (first, began));
         // Without these, less is taken over.
         let _written = entry.write(&record).is_ok();
         for (n, base) in self.bases.borrow_mut().iter_mut() {

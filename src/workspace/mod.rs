@@ -85,7 +85,7 @@ use area::Area;
 use bounds::{BOUNDS, Bounds, Budget};
 pub(crate) use common::GitConfig;
 use files::{c_path, id_of, path_of};
-pub(crate) use git::top_of;
+pub(crate) use git_dir::top_of;
 pub(crate) use identity::{identity, is_unsigned};
 pub(crate) use model::{Surroundings, Unheld, Workspace};
 pub(crate) use names::folded as folded_name;

@@ -11,7 +11,7 @@ use std::path::{Component, Path, PathBuf};
 use super::files::c_path;
 use super::model::Surroundings;
 use super::users::recorded_home;
-use super::{git, git_dir, names, obeyed};
+use super::{git_dir, names, obeyed};
 use crate::error::{Advice, Error, ErrorKind, push_printable};
 use crate::sys::dir::Entries;
 use crate::sys::mount::AT_FDCWD;
@@ -206,7 +206,7 @@ fn obeyed_around(dir: &Path) -> Option<&Path> {
         if obeyed::row(place).is_some_and(|row| row.kind == obeyed::Kind::Dir) {
             return Some(place);
         }
-        if git::dot_git(place).is_some() {
+        if git_dir::dot_git(place).is_some() {
             return None;
         }
     }

@@ -19,12 +19,10 @@ use source::{Source, read, root, sources};
 const ARROWS: &[(&str, &[&str])] = &[
     ("build.rs", &["error", "seccomp"]),
     ("main.rs", &["cli", "lib"]),
-    (
-        "lib.rs",
-        &["error", "host", "plan", "protocol", "report", "sandbox", "spawn", "spec", "supervise", "sys", "workspace"],
-    ),
+    ("lib.rs", &["error", "prepare", "report", "sandbox", "spawn", "spec", "supervise", "sys", "workspace"]),
     ("sandbox.rs", &["error", "host", "lib", "spawn", "spec", "workspace"]),
-    ("spawn.rs", &["error", "lib", "plan", "protocol", "report", "spec", "supervise", "sys"]),
+    ("prepare.rs", &["error", "host", "plan", "protocol", "spec"]),
+    ("spawn.rs", &["error", "plan", "prepare", "protocol", "report", "spec", "supervise", "sys"]),
     // Words in, a spec out: pure, but for the front end itself and the words of a failure.
     ("cli", &["error", "spec"]),
     ("cli/mod.rs", &["error", "exec", "host", "sys"]),

@@ -16,7 +16,7 @@ use super::read::Outside;
 use super::{messages, own, profile, value};
 use crate::cli::seccomp::LONGEST;
 use crate::error::{Error, ErrorKind, push_printable};
-use crate::host::{self, Caller};
+use crate::host::Caller;
 use crate::spec::{FsOp, Op, ProfileText, Seccomp, Source, Spec};
 use crate::sys::{Errno, content, cwd, error_text, stat};
 use crate::workspace::keeping::{self, With};

@@ -126,7 +126,7 @@ impl Store {
     ///
     /// # Errors
     /// That of the last one.
-    pub(crate) fn first<'s>(states: impl Iterator<Item = &'s Path>, uid: u32) -> Result<Store, Error> {
+    pub(crate) fn first(states: &[&Path], uid: u32) -> Result<Store, Error> {
         let mut refused = refused(Path::new(""), "there is no directory for it");
         for state in states {
             match Store::open(state, uid) {

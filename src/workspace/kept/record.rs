@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::spec::FileId;
-use crate::sys::{poll, process};
+use crate::sys::{began, poll, process};
 
 /// The form that is written. Another one is not read: an entry of a newer version is left to that.
 const VERSION: u64 = 1;
@@ -64,7 +64,7 @@ impl Record {
         let Some((pid, began)) = self.first else { return false };
         let Ok(process) = process::pidfd_open(pid) else { return false };
         // Asked with the descriptor in hand: from here on it cannot be another process.
-        let is_it = process::began(pid).is_ok_and(|now| now == began);
+        let is_it = began::began(pid).is_ok_and(|now| now == began);
         is_it && !poll::is_ready_within(process.as_fd(), patience).unwrap_or(false)
     }
 

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
 
 use super::entries;
+use super::form::parse_packed;
 use super::form::{self, LONGEST_REF, LONGEST_SETTINGS};
-use super::refs::parse_packed;
 use super::side::{Identity, Side, join};
 use crate::sys::stat::Kind;
 use crate::sys::{Errno, Result};

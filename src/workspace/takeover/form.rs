@@ -134,6 +134,17 @@ pub(super) fn ids(text: &[u8], form: Form) -> Option<BTreeSet<Vec<u8>>> {
     }
 }
 
+/// The refs in a `packed-refs`. Lines that are none are left out: peeled tags, and what git does not write.
+pub(super) fn parse_packed(text: &[u8]) -> BTreeMap<Vec<u8>, Value> {
+    let lines = text.split(|&byte| byte == b'\n');
+    let refs = lines.filter_map(|line| {
+        let space = line.iter().position(|&byte| byte == b' ')?;
+        let (id, name) = (&line[..space], &line[space + 1..]);
+        (is_id(id) && name.starts_with(b"refs/")).then(|| (name.to_vec(), id.to_vec()))
+    });
+    refs.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

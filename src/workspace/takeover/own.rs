@@ -6,8 +6,8 @@ use std::ffi::OsStr;
 use std::os::fd::BorrowedFd;
 
 use super::base::Base;
+use super::form::parse_packed;
 use super::git::Git;
-use super::refs::parse_packed;
 use crate::sys::Result;
 
 /// So many branches are asked.

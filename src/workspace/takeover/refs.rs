@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::at::At;
 use super::base::LONGEST_PACKED;
 use super::connected::connected;
-use super::form::{LONGEST_REF, Value, is_id, is_name, value};
+use super::form::{LONGEST_REF, Value, is_id, is_name, parse_packed, value};
 use super::index;
 use super::side::{Side, join};
 use super::told::{Moved, TakenOver, What};
@@ -24,17 +24,6 @@ struct Change {
     name: Vec<u8>,
     old: Option<Value>,
     new: Option<Value>,
-}
-
-/// The refs in a `packed-refs`. Lines that are none are left out: peeled tags, and what git does not write.
-pub(super) fn parse_packed(text: &[u8]) -> BTreeMap<Vec<u8>, Value> {
-    let lines = text.split(|&byte| byte == b'\n');
-    let refs = lines.filter_map(|line| {
-        let space = line.iter().position(|&byte| byte == b' ')?;
-        let (id, name) = (&line[..space], &line[space + 1..]);
-        (is_id(id) && name.starts_with(b"refs/")).then(|| (name.to_vec(), id.to_vec()))
-    });
-    refs.collect()
 }
 
 /// Refs that the box may not make: git takes one object for another, or they are our own.
