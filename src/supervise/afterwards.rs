@@ -47,14 +47,17 @@ impl Before {
             outlast(lifecycle, child);
         }
         let mut found = self.sweep.after(lifecycle);
-        found.extend(lifecycle.settle.iter().flat_map(workspace::settle).map(Found::Settled));
+        let mut kept = Vec::new();
+        // Before new repositories are put in order: a new worktree belongs to a repository that is taken over here.
         if let Some(keeping) = keeping {
             // git runs in boxes of its own, which cannot be made for a process that nobody may look into.
             let _looked_into = process::set_dumpable(true).is_ok();
             let path = host::variable("PATH").unwrap_or_default();
             let with = With { path: OsStr::from_bytes(&path), run_box: &spawn::run_to_end };
-            found.extend(keeping.end(&with).into_iter().map(Found::Kept));
+            kept = keeping.end(&with);
         }
+        found.extend(lifecycle.settle.iter().flat_map(workspace::settle).map(Found::Settled));
+        found.extend(kept.into_iter().map(Found::Kept));
         found
     }
 

@@ -18,7 +18,7 @@ use super::model::Unheld;
 use super::tracked::Tracked;
 use crate::error::{printable, quoted};
 use crate::spec::path::{Follow, Step};
-use crate::spec::{FileId, OnAppear};
+use crate::spec::FileId;
 use crate::sys::stat::{self, Kind, Stat};
 use crate::sys::{Errno, content, error_text, io_error_text};
 
@@ -41,7 +41,7 @@ pub(super) enum Missing {
     /// It must exist, so this stops the run. The string is the command that makes it.
     Make(&'static str),
     /// The end of the run looks for it.
-    Watch(OnAppear),
+    Watch,
     /// Nothing, because the host would not obey it.
     Ignore,
 }
@@ -93,7 +93,7 @@ pub(super) struct Area {
     absent: Vec<PathBuf>,
     unheld: BTreeMap<PathBuf, Unheld>,
     pub(super) notes: Vec<String>,
-    watch: BTreeMap<(PathBuf, OnAppear), Vec<Cow<'static, CStr>>>,
+    watch: BTreeMap<PathBuf, Vec<Cow<'static, CStr>>>,
     /// The setting that names what is held next: its key, and its file.
     pub(super) named_by: Option<(String, Rc<Path>)>,
     /// For watched paths: which setting names them, if that is known.
@@ -288,12 +288,12 @@ impl Area {
                     remedy.push_str(&quoted(&whole));
                     self.give_up(&whole, "is missing, and the program could make one that the host obeys", remedy);
                 }
-                Missing::Watch(on_appear) => {
+                Missing::Watch => {
                     if let Some(named_by) = self.naming() {
                         let reason = format!("{named_by} names {}", printable(&whole));
                         self.reasons.entry(first.clone()).or_insert(reason);
                     }
-                    self.watch(&first, on_appear);
+                    self.watch(&first);
                 }
                 Missing::Ignore => {}
             },
@@ -490,12 +490,12 @@ impl Area {
     }
 
     /// Has the end of the run look for `path`.
-    pub(super) fn watch(&mut self, path: &Path, on_appear: OnAppear) {
+    pub(super) fn watch(&mut self, path: &Path) {
         if let (Some(dir), Some(name)) = (path.parent(), path.file_name())
             && self.can_change(path)
         {
             let name = Cow::Owned(c_path(Path::new(name)));
-            let names = self.watch.entry((dir.to_owned(), on_appear)).or_default();
+            let names = self.watch.entry(dir.to_owned()).or_default();
             if !names.contains(&name) {
                 names.push(name);
             }
@@ -512,17 +512,17 @@ impl Area {
             // This saves a system call for each missing name.
             let is_absent = names.is_some_and(|names| !names.contains(first));
             if !is_absent {
-                let _held = self.hold(&top.join(OsStr::from_bytes(text)), Missing::Watch(OnAppear::Report));
+                let _held = self.hold(&top.join(OsStr::from_bytes(text)), Missing::Watch);
             } else if first.to_bytes() == text {
                 absent.push(Cow::Borrowed(*path));
             } else {
-                self.watch(&top.join(OsStr::from_bytes(first.to_bytes())), OnAppear::Report);
+                self.watch(&top.join(OsStr::from_bytes(first.to_bytes())));
             }
         }
         // All missing names lie in the same directory, so one answer holds for all of them.
         let is_open = absent.first().is_some_and(|name| self.can_change(&top.join(OsStr::from_bytes(name.to_bytes()))));
         if is_open {
-            let names = self.watch.entry((top.to_owned(), OnAppear::Report)).or_default();
+            let names = self.watch.entry(top.to_owned()).or_default();
             // A link at one of the names can lead to another one, which is watched already then.
             absent.retain(|name| !names.contains(name));
             names.append(&mut absent);

@@ -17,9 +17,9 @@ use super::model::Surroundings;
 use super::refuse::Limits;
 use super::scopes::{Named, Scopes};
 use super::walk::Walked;
-use super::{config, names};
+use super::names;
 use crate::error::{Error, ErrorKind, push_printable, quoted};
-use crate::spec::{OnAppear, SettleName};
+use crate::spec::SettleName;
 use crate::sys::io_error_text;
 
 /// The repositories in reach of a box.

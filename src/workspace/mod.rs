@@ -58,7 +58,6 @@ pub(crate) mod keeping;
 pub(crate) mod kept;
 mod later;
 mod layout;
-mod links;
 mod model;
 mod names;
 #[cfg_attr(not(test), expect(dead_code, reason = "the guard of writable places will ask it"))]

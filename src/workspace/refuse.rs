@@ -181,6 +181,7 @@ mod tests {
             home: Some(Path::new("/data/people/me")),
             runtime_dir: Some(Path::new("/data/run/me")),
             uid: 54321,
+            stores: &[],
             git_config: &GitConfig::default(),
         };
         let limits = Limits::new(&around);
@@ -202,6 +203,7 @@ mod tests {
             home: None,
             runtime_dir: None,
             uid: 54321,
+            stores: &[],
             git_config: &GitConfig::default(),
         };
         let limits = Limits { system: vec!["/data/disk/tmp".into()], ..Limits::new(&around) };
@@ -224,6 +226,7 @@ mod tests {
             home: Some(Path::new("/")),
             runtime_dir: None,
             uid: 54321,
+            stores: &[],
             git_config: &GitConfig::default(),
         };
         assert_eq!(Limits::new(&around).refusal(Path::new("/data/x")), None);

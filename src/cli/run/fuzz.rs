@@ -11,7 +11,6 @@ use super::read::{self, Outside, Parsed};
 use super::{as_bwrap, messages};
 use crate::error::{Error, ErrorKind};
 use crate::fuzzing::shown::check_shown;
-use crate::spec::Settle;
 use crate::workspace::Workspace;
 
 /// The profiles that come with pinfold. Any path is a profile with the input as its text.
@@ -73,7 +72,7 @@ fn check_lowered(args: RunArgs) {
             })
         },
         workspace: &|| {
-            Ok(Workspace { identity: vec![], ops: vec![], unheld: vec![], watch: vec![], settle: Settle::default() })
+            Ok(Workspace::default())
         },
         read: &|_| Ok(b"{}".to_vec()),
     };
