@@ -17,8 +17,8 @@ use super::later::{Names, TABLE, first_part};
 use super::model::Unheld;
 use super::tracked::Tracked;
 use crate::error::{printable, quoted};
-use crate::spec::path::{Follow, Step};
 use crate::spec::FileId;
+use crate::spec::path::{Follow, Step};
 use crate::sys::stat::{self, Kind, Stat};
 use crate::sys::{Errno, content, error_text, io_error_text};
 
@@ -76,6 +76,9 @@ pub(super) struct Area {
     looked: BTreeSet<PathBuf>,
     /// Tracked files that are put back after the run.
     put_back: BTreeSet<PathBuf>,
+    /// Whether what is held next may be put back if git tracks it. Not so what git itself obeys: git outside would
+    /// execute it unseen during the run.
+    may_put_back: bool,
     /// Which files git tracks.
     pub(super) tracked: Tracked,
     /// The `hooks` directory that is being looked at, if any.
@@ -114,6 +117,7 @@ impl Area {
             ahead,
             looked,
             put_back,
+            may_put_back: false,
             tracked,
             samples_in,
             entries_left,
@@ -363,7 +367,7 @@ impl Area {
             self.looked.insert(place.to_owned());
             self.ahead.push(place.to_owned());
             self.mounts.insert(place.to_owned(), Access::Apart { is_git: false });
-        } else if about.is_file() && self.tracked.is_tracked(place) {
+        } else if self.may_put_back && about.is_file() && self.tracked.is_tracked(place) {
             // git must be able to replace it, which no mount allows.
             self.put_back.insert(place.to_owned());
             return;
@@ -506,6 +510,7 @@ impl Area {
     /// there, if they are known.
     pub(super) fn protect_later(&mut self, top: &Path, names: Option<&Names>) {
         let mut absent = Vec::with_capacity(TABLE.len());
+        self.may_put_back = true;
         for (path, _) in TABLE {
             let text = path.to_bytes();
             let first = first_part(path);
@@ -519,6 +524,7 @@ impl Area {
                 self.watch(&top.join(OsStr::from_bytes(first.to_bytes())));
             }
         }
+        self.may_put_back = false;
         // All missing names lie in the same directory, so one answer holds for all of them.
         let is_open = absent.first().is_some_and(|name| self.can_change(&top.join(OsStr::from_bytes(name.to_bytes()))));
         if is_open {

@@ -71,9 +71,7 @@ fn check_lowered(args: RunArgs) {
                 _ => HostEntry::Something,
             })
         },
-        workspace: &|| {
-            Ok(Workspace::default())
-        },
+        workspace: &|| Ok(Workspace::default()),
         read: &|_| Ok(b"{}".to_vec()),
     };
     let lowered = match lower::lower(args, &context) {

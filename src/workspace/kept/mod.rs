@@ -140,7 +140,8 @@ impl Store {
         if let Ok(Some(store)) = Store::find(state, uid) {
             return store.can_hold_changes();
         }
-        let there = state.ancestors().find_map(|above| open::path(&c_path(above.as_os_str()), true).ok().zip(Some(above)));
+        let there =
+            state.ancestors().find_map(|above| open::path(&c_path(above.as_os_str()), true).ok().zip(Some(above)));
         let there = there.filter(|(_, above)| *above != Path::new("/") || *above == state).map(|(there, _)| there);
         let is_writable = |dir: BorrowedFd<'_>| stat::is_writable_at(dir, c".").unwrap_or(false);
         there.is_some_and(|there| is_writable(there.as_fd()) && statfs::lists_inodes(there.as_fd()).unwrap_or(false))

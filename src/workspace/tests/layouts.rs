@@ -143,16 +143,7 @@ fn repositories_deeper_down() {
     place.git_dir("r/c/d.git");
     place.git_dir("r/.git/x/.git");
     let mounts = place.mounts("r");
-    let expected = [
-        "w r",
-        "a r/.git",
-        "w r/a",
-        "w r/a/b",
-        "r r/a/b/.envrc",
-        "a r/a/b/.git",
-        "w r/c",
-        "a r/c/d.git",
-    ];
+    let expected = ["w r", "a r/.git", "w r/a", "w r/a/b", "r r/a/b/.envrc", "a r/a/b/.git", "w r/c", "a r/c/d.git"];
     assert_eq!(mounts, expected);
 }
 
@@ -173,15 +164,7 @@ fn what_the_configuration_names() {
     place.dir("r/.hooks/_");
     let mounts = place.mounts("r");
     let held: Vec<_> = mounts.iter().filter_map(|mount| mount.strip_prefix("r r/")).collect();
-    let expected = [
-        "clean.py",
-        "inc",
-        "inc2",
-        "inc3",
-        "tools/alias.sh",
-        "tools/merge",
-        "tools/watch",
-    ];
+    let expected = ["clean.py", "inc", "inc2", "inc3", "tools/alias.sh", "tools/merge", "tools/watch"];
     assert_eq!(held, expected);
     for mount in ["w r/tools", "w r/.hooks", "a r/.hooks/_"] {
         assert!(mounts.contains(&mount.to_owned()), "{mount}: {mounts:?}");
