@@ -78,7 +78,7 @@ fn attacked(place: &Place, dir: &str, script: &str, promise: Promise) -> Outcome
 
 /// What is not as it was on the host.
 fn changed(place: &Place) -> String {
-    place.host(".", "diff -r --no-dereference -x new -x x -x config.lock -x was-attacked pristine w; true")
+    place.host(".", "diff -r --no-dereference -x new -x x -x config.lock -x was-attacked pristine w || true")
 }
 
 fn built(name: &str, script: &str) -> Place {

@@ -5,6 +5,8 @@
 
 mod commit;
 mod hold;
+mod jobs;
+mod killed;
 mod prepared;
 mod scopes;
 mod settle;

@@ -9,7 +9,7 @@ use super::advice;
 use super::origin::{self, Origin};
 use crate::error::{Error, ErrorKind, push_printable};
 use crate::spec::path::{self, to_os};
-use crate::spec::{FsOp, Op, Source};
+use crate::spec::{FsOp, Op, OverlayKind, Source};
 
 /// What is at a path of the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,7 +137,12 @@ fn undoing(op: &Op, before: &[Op]) -> Option<Error> {
         FsOp::Bind { source: Source::Real(_), dest: inner, flags } if flags.read_only && is_below(inner, dest) => {
             Some(inner)
         }
-        FsOp::Bind { source: Source::Link(_), dest: inner, .. } if is_below(inner, dest) => Some(inner),
+        FsOp::Bind { source: Source::Link(_), dest: inner, .. }
+        | FsOp::Overlay { kind: OverlayKind::Apart { .. }, dest: inner, .. }
+            if is_below(inner, dest) =>
+        {
+            Some(inner)
+        }
         _ => None,
     })?;
     let mut message = b"this would open ".to_vec();
