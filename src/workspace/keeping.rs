@@ -202,7 +202,7 @@ pub(crate) fn put_in_order(store: &Store, entry: &mut Entry, record: &mut Record
 fn kept_line<'p>(id: &str, paths: impl Iterator<Item = &'p Path>, count: usize, is_all: bool) -> Vec<u8> {
     let mut line = b"not taken over, kept as ".to_vec();
     line.extend_from_slice(format!("{id}: ").as_bytes());
-    let names: Vec<String> = paths.take(MOST_NAMED).map(|path| printable(path)).collect();
+    let names: Vec<String> = paths.take(MOST_NAMED).map(printable).collect();
     line.extend_from_slice(names.join(", ").as_bytes());
     match count.saturating_sub(MOST_NAMED) {
         0 => {}

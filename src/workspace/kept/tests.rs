@@ -65,6 +65,14 @@ fn the_store_is_made_for_its_user_alone() {
     assert_eq!(store.can_hold_changes(), can_list, "an ordinary filesystem holds changes, an overlay does not");
 }
 
+/// Root could make one.
+#[test]
+fn no_store_is_made_in_a_home_that_does_not_exist() {
+    let state = Path::new("/nonexistent-home-of-pinfold/.local/state");
+    assert!(Store::open(state, 0).is_err() && !Store::may_hold_changes(state, 0));
+    assert!(!state.ancestors().nth(2).unwrap().exists());
+}
+
 #[test]
 fn a_store_that_others_may_use_is_refused_and_the_reason_is_said() {
     let place = Place::new("refused");
