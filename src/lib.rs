@@ -72,7 +72,6 @@
 //! | how git's configuration is read and written; which settings name code | `workspace/config.rs`; `workspace/commands.rs`; of a stranger: `workspace/settle/harmless.rs` |
 //! | what a git directory is | `workspace/git_dir.rs` |
 //! | what of a git directory that was an overlay is taken over | `workspace/takeover/` |
-//! | which links in git directories may stay | `workspace/links.rs` |
 //! | how a path is followed over links on the host | `spec/path.rs`, `Follow` |
 //! | how much is looked at before the program starts | `workspace/bounds.rs` |
 //! | who commits in a workspace | `workspace/identity.rs` |

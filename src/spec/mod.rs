@@ -279,10 +279,6 @@ pub struct Settle {
     /// The identity of each file in `held`, in the same order. A different file at the path is not left alone: if its
     /// name is given to another file from outside, the mount on it ends, and the program can write there.
     pub held_as: Vec<FileId>,
-    /// Links in git directories that existed before. Any other link is removed.
-    pub links: Vec<SettleLink>,
-    /// Commands in unfinished rebases that existed before. A rebase with other commands is set aside.
-    pub commands: Vec<SettleCommands>,
     /// Files that git obeys in every work tree that the configuration applies to, including those that the program
     /// makes.
     pub names: Vec<SettleName>,
@@ -332,32 +328,6 @@ pub struct SettleTop {
     pub identity: FileId,
 }
 
-/// A symbolic link in a git directory. It is kept if it is still the same file and leads to the same place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SettleLink {
-    /// An absolute path. Only its last part is a link.
-    pub path: CString,
-    /// The content of the link.
-    pub target: CString,
-    /// Where it finally leads: an absolute path without links.
-    pub leads_to: CString,
-    /// Whether something exists there.
-    pub is_there: bool,
-    /// The identity of the link itself. Another link with the same content does not count as this one.
-    pub identity: FileId,
-    /// When the link itself was last changed (its ctime), in seconds and nanoseconds.
-    pub changed: (i64, i64),
-}
-
-/// Commands that git would execute when it continues a rebase or a cherry-pick.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SettleCommands {
-    /// The git directory: an absolute path without links.
-    pub git_dir: CString,
-    /// The commands, as lines of a todo list. A merge strategy that is a program is listed as `strategy NAME`.
-    pub commands: Vec<Vec<u8>>,
-}
-
 /// Names in a directory of the host that must not appear during the run. They are checked afterwards, because no mount
 /// can protect a name that does not exist.
 ///
@@ -370,17 +340,6 @@ pub struct Watch {
     pub names: Vec<Cow<'static, CStr>>,
     /// Who would obey some of the names, for the report.
     pub reasons: Vec<(CString, String)>,
-    /// What to do about names that appear.
-    pub on_appear: OnAppear,
-}
-
-/// What to do about a name that has appeared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum OnAppear {
-    /// Remove and report it. A directory is only reported.
-    Remove,
-    /// Report it.
-    Report,
 }
 
 /// Who is told about the run.

@@ -49,12 +49,8 @@ impl Before {
             outlast(lifecycle, child);
         }
         let mut found = self.sweep.after(lifecycle);
-        for wish in &lifecycle.settle {
-            let (settled, news) = workspace::settle(wish);
-            found.extend(settled.into_iter().map(Found::Settled));
-            found.extend(Some(news).filter(|news| !news.is_empty()).map(Found::News));
-            workspace::remember(wish);
-        }
+        let mut kept = Vec::new();
+        // Before new repositories are put in order: a new worktree belongs to a repository that is taken over here.
         if let Some(keeping) = keeping {
             // git runs in boxes of its own, which cannot be made for a process that nobody may look into.
             let _looked_into = process::set_dumpable(true).is_ok();
@@ -63,8 +59,17 @@ impl Before {
                 path: OsStr::from_bytes(lifecycle.keep.search.to_bytes()),
                 run_box: run_box.as_ref().map(|run_box| run_box as takeover::RunBox<'_>),
             };
-            found.extend(keeping.end(&with).into_iter().map(Found::Kept));
+            kept = keeping.end(&with);
         }
+        let mut all_news = Vec::new();
+        for wish in &lifecycle.settle {
+            let (settled, news) = workspace::settle(wish);
+            found.extend(settled.into_iter().map(Found::Settled));
+            all_news.extend(Some(news).filter(|news| !news.is_empty()));
+            workspace::remember(wish);
+        }
+        found.extend(kept.into_iter().map(Found::Kept));
+        found.extend(all_news.into_iter().map(Found::News));
         let home = lifecycle.own_home.as_deref().zip(self.own_home.as_ref());
         found.extend(home.and_then(|(path, mount)| lost::look(path, mount.as_fd(), &plan.root.ops)).map(Found::Lost));
         found

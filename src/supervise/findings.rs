@@ -29,7 +29,7 @@ const LARGEST_HOLE: u64 = 1 << 30;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Found {
     /// A watched name has appeared ([`crate::spec::Lifecycle::watch`]).
-    Appeared { path: CString, removed: bool, reason: Option<String> },
+    Appeared { path: CString, reason: Option<String> },
     /// A directory of watched names is gone, has been replaced, or cannot be looked into.
     Unseen { path: CString },
     /// There was no time to look for all watched names. The look ended in this directory after this many seconds.
@@ -48,10 +48,7 @@ impl Found {
     /// The message, in printable characters.
     pub(crate) fn line(&self) -> Vec<u8> {
         let (before, path, after, reason) = match self {
-            Found::Appeared { path, removed: false, reason } => ("", path, " appeared during the run", reason),
-            Found::Appeared { path, removed: true, reason } => {
-                ("", path, " appeared during the run and was removed", reason)
-            }
+            Found::Appeared { path, reason } => ("", path, " appeared during the run", reason),
             Found::Settled(settled) => return settled.line(),
             Found::Kept(line) => return line.clone(),
             Found::News(news) => return news.line(),

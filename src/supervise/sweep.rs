@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 use super::findings::Found;
 use crate::protocol::{Failure, Stage};
 use crate::spec::path::join;
-use crate::spec::{Lifecycle, OnAppear, Watch};
+use crate::spec::{Lifecycle, Watch};
 use crate::sys::dir::Entries;
 use crate::sys::open::{self, For};
 use crate::sys::stat::{self, Stat};
-use crate::sys::{Errno, Result, make};
+use crate::sys::{Errno, Result};
 use crate::workspace::folded_name;
 
 /// A look takes at most this long. A million names take a second, and a program can make more.
@@ -59,7 +59,7 @@ impl Sweep {
         lifecycle.watch.iter().enumerate().map(look).collect::<std::result::Result<_, _>>().map(|dirs| Sweep { dirs })
     }
 
-    /// Looks again, removes the new files that the watch wants removed, and returns what was found.
+    /// Looks again, and returns what was found.
     pub(super) fn after(&self, lifecycle: &Lifecycle) -> Vec<Found> {
         self.after_within(lifecycle, TIME)
     }
@@ -74,15 +74,11 @@ impl Sweep {
                 continue;
             };
             let present = present(open.as_fd(), watch, &dir.absent, end);
-            // If the look fails, this still tries to remove each name that is to be removed.
-            for &index in present.as_ref().unwrap_or(&dir.absent) {
+            for &index in present.as_deref().unwrap_or_default() {
                 let name = &watch.names[index];
-                let removed = watch.on_appear == OnAppear::Remove && make::unlink_at(open.as_fd(), name).is_ok();
-                if removed || present.is_ok() {
-                    let reason = watch.reasons.iter().find(|(known, _)| **known == **name);
-                    let reason = reason.map(|(_, reason)| reason.clone());
-                    found.push(Found::Appeared { path: join(&watch.dir, name), removed, reason });
-                }
+                let reason = watch.reasons.iter().find(|(known, _)| **known == **name);
+                let reason = reason.map(|(_, reason)| reason.clone());
+                found.push(Found::Appeared { path: join(&watch.dir, name), reason });
             }
             match present {
                 Ok(_) => {}
@@ -179,13 +175,13 @@ mod tests {
             fs::create_dir(&path).unwrap();
             let dir = std::ffi::CString::new(path.as_os_str().as_encoded_bytes()).unwrap();
             let names = [c"a", c"b", c"c", c"d", c"e", c"f", c"k", c"\u{e9}"].map(Cow::Borrowed).to_vec();
-            let watch = Watch { dir, names, reasons: Vec::new(), on_appear: OnAppear::Remove };
+            let watch = Watch { dir, names, reasons: Vec::new() };
             Place(path, Lifecycle { watch: vec![watch], ..Spec::new(Vec::new()).lifecycle })
         }
 
         fn appeared(name: &str, path: &std::path::Path) -> Found {
             let path = std::ffi::CString::new(path.join(name).as_os_str().as_encoded_bytes()).unwrap();
-            Found::Appeared { path, removed: true, reason: None }
+            Found::Appeared { path, reason: None }
         }
     }
 
@@ -207,7 +203,7 @@ mod tests {
         assert_eq!(found, ["b", "\u{e9}"].map(|name| Place::appeared(name, &place.0)));
     }
 
-    /// Without any time, what is to be removed is removed all the same, and it is said where the look ended.
+    /// Without any time, it is said where the look ended.
     #[test]
     fn a_look_without_time_says_where_it_ended() {
         let place = Place::new("late");
@@ -215,8 +211,8 @@ mod tests {
         fs::write(place.0.join("b"), "").unwrap();
         let found = sweep.after_within(&place.1, Duration::ZERO);
         let cut = Found::CutShort { path: place.1.watch[0].dir.clone(), seconds: 0 };
-        assert_eq!(found, [Place::appeared("b", &place.0), cut]);
-        let line = String::from_utf8(found[1].line()).unwrap();
+        assert_eq!(found, [cut]);
+        let line = String::from_utf8(found[0].line()).unwrap();
         assert_eq!(line, format!("the look for what appeared ended after 0 seconds in {}", place.0.display()));
     }
 }

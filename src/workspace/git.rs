@@ -333,7 +333,9 @@ pub(super) const TOO_DEEP: &str =
 /// whole.
 fn listed(area: &mut Area, dir: &Path) -> Vec<PathBuf> {
     directories(dir).unwrap_or_else(|error| {
-        if area.close(dir) {
+        if area.is_apart(dir) {
+            // What is changed there is kept apart, whatever it is.
+        } else if area.close(dir) {
             area.tell(dir, "cannot be listed, and is read-only with all that is in it");
         } else {
             area.give_up(
@@ -366,7 +368,7 @@ fn hold_targets(area: &mut Area, git_dir: &Path) {
     let links = fs::read_dir(git_dir).into_iter().flatten().flatten();
     let links = links.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_symlink())).map(|entry| entry.path());
     for link in links.chain([git_dir.join("logs/refs")].into_iter().filter(|path| path.is_symlink())) {
-        area.hold(&link, Missing::Ignore);
+        area.hold(&link, Missing::Make("touch"));
     }
 }
 

@@ -117,11 +117,12 @@ fn fill(
         let failed = |errno| Failed { path: path.clone(), errno };
         let open = open::dir_without_links(&dir.path).map_err(failed)?;
         let id = id_of(stat::look_at_open(open.as_fd()).map_err(failed)?);
-        let base = if dir.is_git { Base::record(open.as_fd()).map_err(failed)? } else { Base::default() };
-        entry.make_overlay(n, &base.to_bytes()).map_err(failed)?;
-        if dir.is_git {
-            bases.insert(n, base);
-        }
+        // A git directory that git itself could not read, or that somebody has prepared, has no base. Then nothing is
+        // taken over.
+        let base = if dir.is_git { Base::record(open.as_fd()).ok() } else { None };
+        let bytes = base.as_ref().map(Base::to_bytes).unwrap_or_default();
+        entry.make_overlay(n, &bytes).map_err(failed)?;
+        bases.extend(base.map(|base| (n, base)));
         record.overlays.push(Overlay { path, id, is_git: dir.is_git });
     }
     for (n, file) in keep.files.iter().enumerate() {
@@ -260,8 +261,12 @@ fn settle_overlay(
     if !overlay.is_git {
         return same::forget(upper.as_fd(), host.as_fd());
     }
-    // Another version has written it. All is kept.
-    let Some(base) = Base::from_bytes(&base) else { return Ok(()) };
+    // It could not be read, or another version has written it. All is kept.
+    let Some(base) = Some(base).filter(|base| !base.is_empty()).and_then(|base| Base::from_bytes(&base)) else {
+        let path = printable(&overlay.path);
+        said.push(format!("{path} could not be read before the run, so nothing is taken over there").into_bytes());
+        return Ok(());
+    };
     let job = Job {
         host: host.as_fd(),
         upper: upper.as_fd(),

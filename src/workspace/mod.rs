@@ -4,10 +4,14 @@
 //! The files of the workspace decide no policy. They are read to find where things are, and they can only make the box
 //! narrower. Nothing is executed, not even git.
 //!
-//! To hold a file means to mount it read-only on itself. Held are, in each repository in reach: `hooks`, `config` and
-//! all that it includes, `core.hooksPath`, files that `config` names as commands, `commondir`, `gitdir`, and the
-//! pointer file `.git` (gitrepository-layout(5), git-config(1)). So is what the user's and the system's configuration
-//! names in the same way ([`scopes`]), and so are the files of the table of [`obeyed`].
+//! Git directories, and directories that somebody obeys (`core.hooksPath`, `.vscode`), are overlays. Their changes are
+//! kept apart ([`keeping`]): of git directories, what is only data is taken over when the run ends ([`takeover`]), and
+//! the rest waits for the user ([`kept`]). So no name in them needs care, whether it exists or not.
+//!
+//! To hold a file means to mount it read-only on itself. Held are, for each repository in reach: what its configuration
+//! includes or names as a command, and the pointer file `.git` (gitrepository-layout(5), git-config(1)). So is what the
+//! user's and the system's configuration names in the same way ([`scopes`]), and so are the files of the table of [`obeyed`].
+//! But files of the table that git tracks are put back after the run, because git must be able to replace them.
 //!
 //! The program must not move a directory that contains a held file either. So each such directory is mounted on itself
 //! too: the kernel does not rename or remove a mount point (rename(2), EBUSY). A link on the way to a held file is held
@@ -15,26 +19,22 @@
 //! the rest (EXDEV).
 //!
 //! A program that works here must be able to write the following, so they are not held: files that a build executes
-//! (`Makefile`, `package.json`, `build.rs`, `node_modules`), scripts that a hook calls, `.gitattributes` and
-//! `info/attributes` (they name drivers, but `config` defines those), and the state of a rebase in progress. The
-//! commands and options in that state are recorded, and new ones are looked for at the end ([`rebase`]).
-//!
-//! A link in a git directory is held together with its target if it leads into the work tree. Other links are recorded
-//! ([`links`]).
+//! (`Makefile`, `package.json`, `build.rs`, `node_modules`), scripts that a hook calls, and `.gitattributes` (it names
+//! drivers, but `config` defines those). What a link in a git directory leads to is held, because an overlay keeps the
+//! link alone.
 //!
 //! A stranger or the program of an earlier box may have written every file that is read here. So only regular files of
 //! at most 1 MiB are read, no read can block, and only held links are followed. An unreadable file never counts as
-//! empty: an unreadable configuration stops the run, an unreadable pointer leads nowhere, and an unreadable directory
-//! of git directories becomes read-only as a whole. The walk uses descriptors, so no path is too long for it. What is
-//! too deep for a mount is reported, and put in order at the end.
+//! empty: an unreadable configuration stops the run, an unreadable pointer leads nowhere, and of an unreadable git
+//! directory nothing is taken over. The walk uses descriptors, so no path is too long for it. What is too deep for a
+//! mount is reported, and put in order at the end.
 //!
 //! What does not exist yet cannot be held. So the end of the run looks for it ([`settle()`]): repositories that the
-//! program made, pointer files, links in git directories, and a new `commondir` in a git directory, which git obeys
-//! (setup.c, `get_common_dir`). Until then, a git that runs outside obeys these files. If SIGKILL ends this tool, they
-//! stay, and the next run takes them for the user's.
+//! program made, and pointer files. Until then, a git that runs outside obeys these files. If SIGKILL ends this tool,
+//! they stay, and the next run takes them for the user's.
 //!
 //! A mount on a file ends when the host replaces the file (rename(2) in another mount namespace; kernel commit
-//! 8ed936b5671b). So after a `git config` outside, the box can write `config` until the box ends.
+//! 8ed936b5671b). So after an editor outside has replaced `.envrc`, the box can write it until the box ends.
 //!
 //! Between the look and the mounts, another process of the same user can replace what was found. So can the program of
 //! another box with the same workspace. That can leave a file unheld. It cannot show the box any other file, because no
@@ -57,7 +57,6 @@ mod identity;
 pub(crate) mod keeping;
 pub(crate) mod kept;
 mod layout;
-mod links;
 mod model;
 mod names;
 mod obeyed;

@@ -235,6 +235,7 @@ mod tests {
             path: None,
             state: None,
             uid: 54321,
+            stores: &[],
             git_config: &GitConfig::default(),
         };
         let limits = Limits::new(&around);
@@ -258,6 +259,7 @@ mod tests {
             path: None,
             state: None,
             uid: 54321,
+            stores: &[],
             git_config: &GitConfig::default(),
         };
         let limits = Limits { system: vec!["/data/disk/tmp".into()], ..Limits::new(&around) };
@@ -282,6 +284,7 @@ mod tests {
             path: None,
             state: None,
             uid: 54321,
+            stores: &[],
             git_config: &GitConfig::default(),
         };
         assert_eq!(Limits::new(&around).refusal(Path::new("/data/x")), None);

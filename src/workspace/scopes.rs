@@ -17,7 +17,7 @@ use super::common::GitConfig;
 use super::config::{self, LONGEST};
 use super::files::{c_path, path_of};
 use super::layout::expand;
-use crate::spec::{OnAppear, SettleName};
+use crate::spec::SettleName;
 
 /// A setting, and the file that it comes from.
 #[derive(Debug, Clone)]
@@ -155,7 +155,7 @@ impl<'a> Scopes<'a> {
                 return true;
             }
             let is_obeyed = whose != For::NoRepository || commands::is_absolute(value);
-            let missing = if is_obeyed { Missing::Make(maker) } else { Missing::Watch(OnAppear::Report) };
+            let missing = if is_obeyed { Missing::Make(maker) } else { Missing::Watch };
             let held = area.hold(&path, missing);
             self.note(key, value, whose, false, held.map(|(place, _)| place));
         } else if let Some(words) = commands::command_words(key, value) {
@@ -193,7 +193,7 @@ impl<'a> Scopes<'a> {
         match fs::metadata(&path) {
             Ok(about) if !about.is_dir() => area.hold(&path, Missing::Ignore).map(|(place, _)| place),
             Err(error) if error.kind() == ErrorKind::NotFound && word.is_path => {
-                area.hold(&path, Missing::Watch(OnAppear::Report));
+                area.hold(&path, Missing::Watch);
                 None
             }
             _ => None,

@@ -59,7 +59,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("error.rs", &[]),
     // Compiled into tests and fuzz targets only.
     ("cli/bwrap/fuzz.rs", &["fuzzing", "spec"]),
-    ("cli/run/fuzz.rs", &["error", "fuzzing", "spec", "workspace"]),
+    ("cli/run/fuzz.rs", &["error", "fuzzing", "workspace"]),
     ("fuzzing.rs", &["cli", "protocol", "seccomp", "workspace"]),
     ("fuzzing/shown.rs", &["error"]),
     ("protocol/fuzz.rs", &[]),

@@ -40,7 +40,7 @@ fn what_appeared_is_reported_on_both_ways() {
         assert_eq!(outcome.ending(), "exit 4", "{outcome}");
         let project = place.project.display();
         let wanted = format!(
-            "pinfold: {project}/.git/commondir appeared during the run and was removed\n\
+            "pinfold: not taken over, kept as k1: .git/commondir (pinfold kept diff k1)\n\
              pinfold: new here, and obeyed later: .envrc (direnv runs it when a shell enters the directory)\n"
         );
         assert_eq!(outcome.stderr_text(), wanted);
@@ -50,8 +50,9 @@ fn what_appeared_is_reported_on_both_ways() {
             "path": format!("{project}/.envrc"), "by": "direnv runs it when a shell enters the directory"
         });
         assert!(lines.contains(&serde_json::json!({ "new": [envrc] })), "{status}");
-        let commondir = format!("{project}/.git/commondir");
-        assert!(lines.contains(&serde_json::json!({ "appeared": commondir, "removed": true })), "{status}");
+        let kept = "not taken over, kept as k1: .git/commondir (pinfold kept diff k1)";
+        assert!(lines.contains(&serde_json::json!({ "kept": kept })), "{status}");
+        assert!(!place.project.join(".git/commondir").exists());
         assert_eq!(place.host("git log --format=%s"), "one\n");
     }
 }
@@ -158,8 +159,9 @@ fn a_workspace_that_is_covered_is_left_alone() {
     }
 }
 
+/// Either it cannot be written, or what is written does not reach the host.
 #[test]
-fn hooks_and_what_runs_later_cannot_be_written() {
+fn hooks_and_what_runs_later_are_as_before() {
     for actor in actors() {
         let place = Place::new("workspace-held", actor);
         if !repository(&place) {
@@ -171,11 +173,22 @@ fn hooks_and_what_runs_later_cannot_be_written() {
             for file in .git/hooks/pre-commit .git/config .envrc .vscode/tasks.json .vscode/new; do echo evil > $file && echo $file; done
             mv .git gone && echo moved; mv .vscode gone && echo moved; rm .envrc && echo removed; git config core.pager evil && echo set
             echo end";
+        let inside = ".git/hooks/pre-commit\n.git/config\n.vscode/tasks.json\n.vscode/new\nset\nend\n";
+        let config = place.host("cat .git/config");
         for options in ["", "--profile build", "--uid 0", "--cap-add CAP_DAC_OVERRIDE", "--landlock off --seccomp off"]
         {
-            assert_eq!(place.sh(options, script).run().done(), "end\n", "{options}");
+            let outcome = place.sh(options, script).run();
+            assert_eq!(outcome.done(), inside, "{options}: {outcome}");
+            let said = outcome.stderr_text();
+            for kept in ["hooks/pre-commit", "config", "tasks.json", "new"] {
+                assert!(
+                    said.contains(&format!("/{kept},")) || said.contains(&format!("/{kept} ")),
+                    "{options}: {said}"
+                );
+            }
+            let host = "cat .git/config; test ! -e .git/hooks/pre-commit; test ! -e .vscode/new; cat .envrc .vscode/*";
+            assert_eq!(place.host(host), format!("{config}x\n{{}}\n"), "{options}: {said}");
         }
-        assert!(!place.project.join(".git/hooks/pre-commit").exists());
     }
 }
 
@@ -187,20 +200,31 @@ fn what_is_held_is_opened_by_name_only() {
         return;
     }
     let hooks = place.project.join(".git/hooks");
-    let script = "echo x > .git/hooks/mine 2>/dev/null && echo written || echo kept";
-    assert_eq!(place.sh("", script).run().done(), "kept\n");
-    assert_eq!(place.sh(&format!("--rw {}", hooks.display()), script).run().done(), "written\n");
-    fs::remove_file(hooks.join("mine")).unwrap();
-    // Something around it is not its name.
-    for options in ["--rw .", "--rw .git", "--rw .:/elsewhere --rw .git"] {
+    let script = "echo x > .git/hooks/mine";
+    let is_live = |options: &str| {
         let outcome = place.sh(options, script).run();
-        assert_eq!(
-            (outcome.ending(), outcome.stdout_text()),
-            ("exit 125".into(), String::new()),
-            "{options}: {outcome}"
-        );
-        assert!(outcome.stderr_text().contains(".git/"), "{outcome}");
+        assert_eq!(outcome.done(), "", "{options}: {outcome}");
+        let is_live = hooks.join("mine").exists();
+        assert_eq!(outcome.stderr_text().contains("/.git/hooks/mine (pinfold kept diff"), !is_live, "{outcome}");
+        let _again = fs::remove_file(hooks.join("mine"));
+        is_live
+    };
+    assert!(!is_live(""));
+    assert!(is_live(&format!("--rw {}", hooks.display())));
+    assert!(is_live("--rw .git"));
+    // Something around it is not its name.
+    for options in ["--rw .", "--rw .:/elsewhere --rw ."] {
+        let outcome = place.sh(options, script).run();
+        assert_eq!((outcome.ending(), hooks.join("mine").exists()), ("exit 125".into(), false), "{options}: {outcome}");
+        assert!(outcome.stderr_text().contains("/.git, which the workspace protects"), "{outcome}");
     }
+    // The same of a file that git tracks and that is put back otherwise.
+    place.host("echo old >.envrc; git add .envrc; git commit -qm envrc");
+    let outcome = place.sh("", "echo new >.envrc").run();
+    assert_eq!(place.host("cat .envrc"), "old\n", "{outcome}");
+    assert!(outcome.stderr_text().contains("/.envrc is as before"), "{outcome}");
+    let outcome = place.sh("--rw .envrc", "echo new >.envrc").run();
+    assert_eq!((outcome.done(), place.host("cat .envrc")), (String::new(), "new\n".into()), "{outcome}");
     // A read-only project, named after it.
     let outcome = place.sh("--ro .git", "git status >/dev/null 2>&1; (: > .git/index) 2>/dev/null || echo kept").run();
     assert_eq!(outcome.done(), "kept\n");
@@ -214,10 +238,10 @@ fn what_cannot_be_protected_is_refused_with_a_remedy() {
     if !repository(&place) {
         return;
     }
-    fs::remove_dir_all(place.project.join(".git/hooks")).unwrap();
+    place.host("git config core.hooksPath hk");
     let outcome = place.sh("", "echo it ran").run();
     assert_eq!((outcome.ending(), outcome.stdout_text()), ("exit 125".into(), String::new()), "{outcome}");
-    let hooks = place.project.join(".git/hooks").display().to_string();
+    let hooks = place.project.join("hk").display().to_string();
     let said = outcome.stderr_text();
     assert!(said.contains(&format!("Can't protect the workspace: {hooks} is missing")), "{said}");
     assert!(said.contains(&format!("\nhint: make it once: mkdir -p {hooks}")), "{said}");
@@ -231,8 +255,7 @@ fn what_cannot_be_protected_is_refused_with_a_remedy() {
     );
     assert!(String::from_utf8_lossy(&outcome.outs[&5]).contains("\"dropped\":"), "{outcome}");
     // The remedy is one.
-    fs::create_dir(place.project.join(".git/hooks")).unwrap();
-    place.own(&place.project.join(".git/hooks"));
+    place.host("mkdir hk");
     assert_eq!(place.sh("", "echo it ran").run().done(), "it ran\n");
 }
 
@@ -339,8 +362,9 @@ fn hooks_that_look_like_a_repository_are_held() {
     place.host(
         "git config core.hooksPath tools/hooks; mkdir -p tools/hooks/objects tools/hooks/refs; touch tools/hooks/HEAD",
     );
-    let said = place.sh("", "(echo x > tools/hooks/pre-commit) 2>/dev/null && echo written || echo kept").run().done();
-    assert_eq!(said, "kept\n");
+    let outcome = place.sh("", "echo x > tools/hooks/pre-commit").run();
+    assert!(outcome.stderr_text().contains("/tools/hooks/pre-commit (pinfold kept diff k1)"), "{outcome}");
+    assert!(!place.project.join("tools/hooks/pre-commit").exists());
 }
 
 /// What a killed run has left is not taken for the host's own.
@@ -373,7 +397,7 @@ fn a_signal_does_not_spare_the_look_afterwards() {
         running.wait();
         let outcome = running.finish();
         assert_eq!(outcome.ending(), format!("signal {signal}"), "{outcome}");
-        assert!(outcome.stderr_text().contains("commondir appeared during the run and was removed"), "{outcome}");
+        assert!(outcome.stderr_text().contains("/.git/commondir (pinfold kept diff k"), "{outcome}");
         assert!(!place.project.join(".git/commondir").exists());
     }
 }

@@ -1,7 +1,10 @@
-//! What the host executes or obeys later can neither be changed nor replaced.
+//! What the host executes or obeys later is as before: it can neither be changed nor replaced, or what the program
+//! changes is kept apart.
+
+use std::time::{Duration, Instant};
 
 use crate::Place;
-use crate::support::Actor;
+use crate::support::{Actor, Outcome};
 
 /// Attacks on the repository of the current directory; `$g` is its common git directory.
 const ON_GIT: &[&str] = &[
@@ -21,23 +24,61 @@ const ON_GIT: &[&str] = &[
 /// rename(2): mv(1) copies and removes where the kernel refuses.
 const RENAME: &str = "ren() { perl -e 'rename($ARGV[0], $ARGV[1]) or exit 1' \"$1\" \"$2\"; }";
 
-/// Makes files below `w`, attacks them from a box with the workspace `dir`, in which every attack must fail and change
-/// nothing, and without one, where it must succeed.
+/// When the host's files must be as before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Promise {
+    /// Always.
+    DuringAndAfter,
+    /// When the run has ended: git must be able to replace the files that it tracks.
+    After,
+}
+
+/// Attacks the files below `w` from a box with the workspace `dir`. On the host every attack must change nothing,
+/// and what was changed in the box must be said. Without a box every attack must succeed.
 fn withstands(place: &Place, dir: &str, attacks: &[&str]) {
+    withstands_as(Promise::DuringAndAfter, place, dir, attacks);
+}
+
+fn withstands_as(promise: Promise, place: &Place, dir: &str, attacks: &[&str]) {
     let dir = format!("w/{dir}");
     place.host(".", "rm -rf pristine; cp -a w pristine");
     for attack in attacks {
         let script = format!("{RENAME}; g=$(git rev-parse --git-common-dir 2>/dev/null) || g=; {attack}");
-        let outcome = place.inside(&dir, &script);
-        assert_ne!(outcome.ending(), "exit 0", "{dir}: {attack}: {outcome}");
+        let outcome = attacked(place, &dir, &script, promise);
         assert_ne!(outcome.ending(), "exit 125", "{dir}: {attack}: {outcome}");
-        let left = place.host(".", "diff -r --no-dereference -x new -x x -x config.lock pristine w; true");
-        assert_eq!(left, "", "{dir}: {attack}");
+        assert_eq!(changed(place), "", "{dir}: {attack}: {outcome}");
+        let said = outcome.stderr_text();
+        // A mode alone is not kept.
+        let is_said = said.contains("kept as k") || said.contains(" as before") || attack.starts_with("chmod");
+        assert!(outcome.ending() != "exit 0" || is_said, "{dir}: {attack}: {outcome}");
         place.host(".", "rm -rf w; cp -a pristine w");
         let outcome = place.on_host(&dir, &script);
         assert_eq!(outcome.ending(), "exit 0", "{attack}: no attack at all: {outcome}");
         place.host(".", "rm -rf w; cp -a pristine w");
     }
+}
+
+/// Runs an attack in a box, which lives on until the host has looked.
+fn attacked(place: &Place, dir: &str, script: &str, promise: Promise) -> Outcome {
+    let script = format!(
+        "code=0; ( {script} ) || code=$?; : >was-attacked; while [ -e was-attacked ]; do sleep 0.01; done; exit $code"
+    );
+    let running = place.launch(&[], dir, &script).start();
+    let (flag, deadline) = (place.path.join(dir).join("was-attacked"), Instant::now() + Duration::from_secs(60));
+    while !flag.exists() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let during = changed(place);
+    let is_attacked = std::fs::remove_file(&flag).is_ok();
+    let outcome = running.finish();
+    assert!(is_attacked, "{script}: {outcome}");
+    assert!(promise == Promise::After || during.is_empty(), "{script}: meanwhile: {during}");
+    outcome
+}
+
+/// What is not as it was on the host.
+fn changed(place: &Place) -> String {
+    place.host(".", "diff -r --no-dereference -x new -x x -x config.lock -x was-attacked pristine w || true")
 }
 
 fn built(name: &str, script: &str) -> Place {
@@ -190,6 +231,9 @@ fn of_shells_editors_and_agents() {
         "echo x >.mcp.json",
     ];
     withstands(&place, "r", &attacks);
+    // What git tracks, it must be able to replace.
+    place.host("w/r", "git add -f .; git commit -qm later");
+    withstands_as(Promise::After, &place, "r", &attacks);
 }
 
 /// What an archive has brought must not make the box write to another repository.
@@ -211,12 +255,12 @@ fn of_a_repository_that_a_forged_pointer_names() {
 
 #[test]
 fn what_cannot_be_held_stops_the_run() {
-    let place = built("hold-not", "rmdir .git/hooks 2>/dev/null || rm -r .git/hooks");
+    let place = built("hold-not", "git config core.hooksPath hk");
     let outcome = place.inside("w/r", "touch ran");
     assert_eq!(outcome.ending(), "exit 125", "{outcome}");
     let said = outcome.stderr_text();
-    assert!(said.contains(".git/hooks is missing") && said.contains("hint: make it once: mkdir -p "), "{said}");
-    place.host("w/r", "test ! -e ran; mkdir -p .git/hooks closed/x; chmod 0 closed");
+    assert!(said.contains("/hk is missing") && said.contains("hint: make it once: mkdir -p "), "{said}");
+    place.host("w/r", "test ! -e ran; mkdir -p hk closed/x; chmod 0 closed");
     let outcome = place.inside("w/r", "true");
     assert!(outcome.stderr_text().contains("closed: Permission denied"), "{outcome}");
     place.host("w/r", "rmdir closed 2>/dev/null || chmod 755 closed");

@@ -1,11 +1,12 @@
-//! A workspace with real repositories: `git commit` works in it, and what the host would execute later cannot be
-//! written.
+//! A workspace with real repositories: git works in it, and what the host would execute later is not changed.
 //!
 //! Every attack is also made without a box, where it must succeed.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test ends at the first surprise
 
 mod commit;
 mod hold;
+mod jobs;
+mod killed;
 mod news;
 mod prepared;
 mod scopes;
@@ -48,7 +49,7 @@ impl Place {
     fn on_host(&self, dir: &str, script: &str) -> Outcome {
         let words = ["-ec", script];
         let launch = Launch::program(Path::new("/bin/sh"), self.actor, &words);
-        as_author(launch).dir(&self.path.join(dir)).run()
+        self.as_author(launch).dir(&self.path.join(dir)).run()
     }
 
     /// Runs a script in a box, with `dir` as the workspace.
@@ -57,9 +58,21 @@ impl Place {
     }
 
     fn inside_with(&self, options: &[&str], dir: &str, script: &str) -> Outcome {
+        self.launch(options, dir, script).run()
+    }
+
+    fn launch(&self, options: &[&str], dir: &str, script: &str) -> Launch {
         let dir = self.path.join(dir);
         let words = [options, &[dir.to_str().unwrap(), "/usr/bin/sh", "-ec", script]].concat();
-        as_author(Launch::program(sandbox(), self.actor, &words)).dir(&dir).run()
+        self.as_author(Launch::program(sandbox(), self.actor, &words)).dir(&dir)
+    }
+
+    /// No configuration but that of the repository. The C library finds no user database in the box. What is kept
+    /// apart lies in this place.
+    fn as_author(&self, launch: Launch) -> Launch {
+        let state = self.path.join("state");
+        let launch = launch.env("GIT_CONFIG_NOSYSTEM", "1").env("HOME", "/nonexistent");
+        launch.env("XDG_STATE_HOME", state.to_str().unwrap())
     }
 
     /// The same with `pinfold run`, as the owner of the home `home` in this place. It gets no more memory than any run
@@ -84,9 +97,9 @@ impl Place {
         env.iter().fold(launch, |launch, (name, value)| launch.env(name, &value.replace("{}", place)))
     }
 
-    /// Every name below this place, but for what a commit makes: objects.
+    /// Every name below this place, but for what a commit makes: objects. And but for what is kept apart.
     fn names(&self) -> String {
-        self.host(".", "find . -path '*/objects/*' -prune -o -printf '%y %m %p %l\\n' | sort")
+        self.host(".", "find . -path ./state -prune -o -path '*/objects/*' -prune -o -printf '%y %m %p %l\\n' | sort")
     }
 
     /// A repository with two files and one commit.
@@ -103,11 +116,6 @@ impl Drop for Place {
     fn drop(&mut self) {
         support::fixture::remove(&self.path);
     }
-}
-
-/// No configuration but that of the repository. The C library finds no user database in the box.
-fn as_author(launch: Launch) -> Launch {
-    launch.env("GIT_CONFIG_NOSYSTEM", "1").env("HOME", "/nonexistent")
 }
 
 fn sandbox() -> &'static Path {

@@ -1,8 +1,10 @@
 //! Trees that somebody has prepared to stop the run before it begins: files without an end, that nobody writes to, that
 //! are larger than memory, and a tree that is deeper than any path.
 
+use std::path::Path;
+
 use crate::Place;
-use crate::support::Actor;
+use crate::support::{Actor, Launch};
 
 /// A place with a repository `w/r`, in which `script` has prepared something.
 fn prepared(name: &str, script: &str) -> Place {
@@ -20,7 +22,7 @@ const BARE: &str = "mkdir -p b.git/objects b.git/refs b.git/hooks; echo ref: ref
 #[test]
 fn a_configuration_that_cannot_be_read_stops_the_run() {
     let cases = [
-        ("fifo", "mkfifo b.git/config", "b.git/config is a fifo"),
+        ("fifo", "mkfifo b.git/config", "b.git/config cannot be read as a configuration of git (it is no regular"),
         (
             "zero",
             "ln -s /dev/zero b.git/config",
@@ -33,7 +35,7 @@ fn a_configuration_that_cannot_be_read_stops_the_run() {
         ),
         ("large", "head -c 1048577 /dev/zero | tr '\\0' '#' >b.git/config", "b.git/config cannot be read"),
         ("directory", "mkdir b.git/config", "b.git/config cannot be read"),
-        ("own-fifo", "rm .git/config; mkfifo .git/config", ".git/config is a fifo"),
+        ("own-fifo", "rm .git/config; mkfifo .git/config", ".git/config cannot be read"),
         ("own-zero", "ln -sf /dev/zero .git/config", ".git/config cannot be read"),
         ("own-sparse", "truncate -s 2G .git/config", ".git/config cannot be read"),
         ("worktree-sparse", "truncate -s 2G b.git/config.worktree", "b.git/config.worktree cannot be read"),
@@ -106,15 +108,25 @@ fn files_that_lead_nowhere_are_not_waited_for() {
 /// A program can write to a fifo that it cannot replace, also where that is read-only. So one is not held in silence.
 #[test]
 fn a_fifo_in_the_place_of_something_held_stops_the_run() {
-    for (number, script) in
-        ["mkfifo .envrc", "mkdir .claude; mkfifo .claude/settings.json", "mkfifo .git/hooks/pre-push"]
-            .into_iter()
-            .enumerate()
-    {
-        let place = prepared(&format!("prepared-held-{number}"), script);
-        let outcome = place.pinfold(&[], "w/r", "true");
-        assert_eq!(outcome.ending(), "exit 125", "{script}: {outcome}");
-        assert!(outcome.stderr_text().contains("is a fifo"), "{script}: {outcome}");
+    let place = prepared("prepared-held", "mkfifo .envrc");
+    let outcome = place.pinfold(&[], "w/r", "true");
+    assert_eq!(outcome.ending(), "exit 125", "{outcome}");
+    assert!(outcome.stderr_text().contains("is a fifo"), "{outcome}");
+}
+
+/// In an overlay it is another fifo.
+#[test]
+fn a_fifo_in_a_directory_that_is_kept_apart_leads_nowhere() {
+    for (number, fifo) in [".claude/settings.json", ".git/hooks/pre-push"].into_iter().enumerate() {
+        let place = prepared(&format!("prepared-apart-{number}"), &format!("mkdir -p .claude; mkfifo {fifo}"));
+        let dir = place.path.join("w/r");
+        let reader = Launch::program(Path::new("/bin/sh"), place.actor, &["-c", &format!("cat {fifo}")]).dir(&dir);
+        let reader = reader.start();
+        let write = format!("timeout 1 sh -c 'echo evil >{fifo}'");
+        let outcome = place.pinfold(&[], "w/r", &write);
+        place.host("w/r", &format!("echo own >{fifo}"));
+        assert_eq!(reader.finish().stdout_text(), "own\n", "{fifo}: {outcome}");
+        assert_eq!(outcome.ending(), "exit 124", "{fifo}: {outcome}");
     }
 }
 
@@ -134,14 +146,14 @@ fn a_tree_that_is_deeper_than_any_path() {
     assert!(outcome.stderr_text().contains("too deep to be protected"), "{outcome}");
 }
 
-/// What cannot be listed is read-only as a whole: the program could open it and make a repository's hooks.
+/// The program can open a directory that its owner has closed. What it makes there is kept apart.
 #[test]
-fn a_closed_directory_of_git_directories_is_held() {
+fn a_closed_directory_of_git_directories_is_kept_apart() {
     let script = "mkdir -p .git/modules/m/objects .git/modules/m/refs .git/modules/m/hooks; echo x >.git/modules/m/HEAD
                   chmod 0 .git/modules";
     let place = prepared("prepared-closed", script);
     let outcome = place.pinfold(&[], "w/r", "chmod 755 .git/modules && echo evil >.git/modules/m/hooks/post-checkout");
     place.host("w/r", "chmod 755 .git/modules; test ! -e .git/modules/m/hooks/post-checkout");
-    assert!(outcome.ending() != "exit 0" && outcome.ending() != "exit 125", "{outcome}");
-    assert!(outcome.stderr_text().contains("is read-only with all that is in it"), "{outcome}");
+    assert_eq!(outcome.ending(), "exit 0", "{outcome}");
+    assert!(outcome.stderr_text().contains("/.git/modules/m/hooks/post-checkout (pinfold kept diff k"), "{outcome}");
 }

@@ -2,7 +2,7 @@
 //! through them. What is honest stays as it is, and nothing is said about it.
 
 use crate::support::{Actor, Launch, Outcome};
-use crate::{Place, as_author, sandbox};
+use crate::{Place, sandbox};
 
 /// What the program does, and what is done outside afterwards. `$M` is a command that leaves a mark, `$V` a file that
 /// nobody may write.
@@ -139,8 +139,6 @@ const IN_TWO_RUNS: &[(&str, Attack<'_>)] = &[
     ("mkdir -p .git/objects/zz; evil e; mv e .git/objects/zz/", Attack("mv .git/objects/zz/e s", "cd s; git x")),
     ("evil x; mv x/HEAD x/h", Attack("mv x s; mv s/h s/HEAD", "cd s; git x")),
     ("mkdir -p s x; hook x/hooks", Attack("git init -q s; rm -r s/.git/hooks; mv x/hooks s/.git", "cd s; commit")),
-    // The user has a link from a git directory to a file that does not exist.
-    ("true", Attack("ln -s $V msg", "commit")),
 ];
 
 #[test]
@@ -150,7 +148,6 @@ fn what_was_ready_before_the_run_comes_to_nothing() {
     place.repository("w/r");
     let path = place.path.display();
     let words = format!("M='touch {path}/mark; false'; V={path}/victim; {EVIL}\ncommit() {{ {COMMIT}; }}\n");
-    place.host("w/r", "ln -sf ../msg .git/COMMIT_EDITMSG");
     place.host(".", "cp -a w pristine");
     for (before, Attack(attack, afterwards)) in IN_TWO_RUNS {
         for in_box in [false, true] {
@@ -158,7 +155,9 @@ fn what_was_ready_before_the_run_comes_to_nothing() {
             let run = |script: &str| {
                 let script = format!("{words}{script}");
                 let outcome = if in_box { place.inside("w/r", &script) } else { place.on_host("w/r", &script) };
-                assert_eq!(outcome.ending(), "exit 0", "{script}: {outcome}");
+                // What the first run has left may be kept apart, so the second one may not find it.
+                let is_good = outcome.ending() == "exit 0" || in_box && outcome.ending() == "exit 1";
+                assert!(is_good, "{script}: {outcome}");
                 outcome
             };
             let said = run(before).stderr_text() + &run(attack).stderr_text();
@@ -291,7 +290,8 @@ fn what_was_there_stays() {
     let before = place.names();
     let outcome = place.inside("r", &format!("{COMMIT}; git -C s add .; ln -s /x .git/new; mkdir s/n; touch s/n/f"));
     let path = place.path.display();
-    assert_eq!(outcome.stderr_text(), format!("pinfold: {path}/r/.git: the link new -> /x is removed\n"), "{outcome}");
+    let kept = format!("pinfold: not taken over, kept as k1: {path}/r/.git/new (pinfold kept diff k1)\n");
+    assert_eq!(outcome.stderr_text(), kept);
     place.host("r", "rm -r s/n");
     let links = |names: &str| -> Vec<String> {
         names.lines().filter(|line| line.starts_with('l') || line.contains("hooks")).map(str::to_owned).collect()
@@ -301,7 +301,7 @@ fn what_was_there_stays() {
 
 /// From a linked worktree the repository is written that lies elsewhere.
 #[test]
-fn the_repository_of_a_worktree_is_settled_too() {
+fn what_is_written_to_the_repository_of_a_worktree_is_kept_apart_too() {
     let place = Place::new("settle-worktree", Actor::User);
     place.repository("r");
     place.host("r", "git worktree add -q ../t");
@@ -311,9 +311,10 @@ fn the_repository_of_a_worktree_is_settled_too() {
     let outcome = place.inside("t", script);
     let path = place.path.display();
     let said = outcome.stderr_text();
-    assert!(said.contains(&format!("{path}/r/.git/modules/m: hooks holds what git would execute")), "{outcome}");
-    assert!(said.contains(&format!("{path}/r/.git: the link COMMIT_EDITMSG -> /x is removed")), "{outcome}");
-    place.host("r", "test -e .git/modules/m/hooks.from-sandbox/x; test ! -L .git/COMMIT_EDITMSG");
+    for kept in [".git/modules/m/hooks/x", ".git/COMMIT_EDITMSG"] {
+        assert!(said.contains(&format!("{path}/r/{kept}")), "{outcome}");
+    }
+    place.host("r", "test ! -e .git/modules; test ! -L .git/COMMIT_EDITMSG");
 }
 
 /// However many there are, the user gets few lines; and names cannot fake one.
@@ -322,13 +323,13 @@ fn what_is_said_is_short_and_plain() {
     let place = Place::new("settle-many", Actor::User);
     place.repository("r");
     let script = "for i in $(seq 50); do mkdir -p m/$i; echo gitdir: /x >m/$i/.git; done
-                  for i in $(seq 50); do ln -s \"$(printf '/x\\n\\033[2J')\" .git/l$i; done";
+                  git init -q s; for i in $(seq 50); do ln -s \"$(printf '/x\\n\\033[2J')\" s/.git/l$i; done";
     let outcome = place.inside("r", script);
     let said = outcome.stderr_text();
     assert_eq!(said.lines().count(), 21, "{said}");
     assert!(said.contains("-> /x\\n\\x1b[2J is removed") && said.contains("and 44 more like this"), "{said}");
     assert!(said.contains("31 more repositories or directories like these"), "{said}");
-    assert_eq!(place.host("r", "find m -name .git; find .git -type l"), "");
+    assert_eq!(place.host("r", "find m -name .git; find s/.git -type l"), "");
 }
 
 /// What is closed as a whole can be opened again by its owner, and was open to the program.
@@ -411,7 +412,7 @@ fn in_little_memory(place: &Place, script: &str) -> Outcome {
     place.host(".", "printf '#!/bin/sh\\nulimit -v 300000; exec \"$@\"\\n' >limited; chmod 755 limited");
     let dir = place.path.join("r");
     let words = [sandbox().to_str().unwrap(), dir.to_str().unwrap(), "/usr/bin/sh", "-ec", script];
-    as_author(Launch::program(&place.path.join("limited"), Actor::User, &words)).dir(&dir).run()
+    place.as_author(Launch::program(&place.path.join("limited"), Actor::User, &words)).dir(&dir).run()
 }
 
 /// One configuration of a megabyte, under the names of many repositories: all are set aside, and it is read once (a
@@ -434,7 +435,7 @@ fn a_configuration_of_many_repositories_is_set_aside_in_all() {
 
 /// Links of the user's in git directories stay where they are and lead where they did.
 #[test]
-fn links_of_the_user_stay_while_they_are_the_same() {
+fn links_of_the_user_stay_as_they_are() {
     let place = Place::new("settle-own-links", Actor::User);
     place.repository("r");
     place.host(
@@ -448,16 +449,15 @@ fn links_of_the_user_stay_while_they_are_the_same() {
     assert_eq!(outcome.stderr_text(), "", "{outcome}");
     assert_eq!(place.host("r", "find . -type l | wc -l"), "6\n", "{before}");
     // What a link leads to in the work tree cannot get links of the program.
-    let outcome = place.inside("r", "! ln -s /x shared/x 2>/dev/null; ! mv shared shared2 2>/dev/null");
-    assert_eq!(outcome.ending(), "exit 0", "{outcome}");
-    // The same path, and the same words in it, but another end.
-    let outcome = place.inside("r", "rm hop/x; ln -s /var hop/x; rm .git/out; ln -s /other .git/out");
-    let path = place.path.display();
+    let outcome = place.inside("r", "ln -s /x shared/x; ! mv shared shared2 2>/dev/null; ! rm hop/x 2>/dev/null");
+    assert!(outcome.ending() == "exit 0" && outcome.stderr_text().contains("/r/shared/x (pinfold kept"), "{outcome}");
+    let outcome = place.inside("r", "rm .git/out; ln -s /other .git/out; rm s/.git/info");
     let said = outcome.stderr_text();
-    assert!(
-        said.contains("the link hop -> ../hop/x is removed") && said.contains("the link out -> /other is removed"),
-        "{said}"
-    );
-    assert_eq!(said.lines().count(), 1, "{path}: {said}");
-    assert_eq!(place.host("r", "find . -type l | wc -l"), "4\n");
+    assert!(outcome.ending() == "exit 0" && said.contains("/r/.git/out") && said.contains("/r/s/.git/info"), "{said}");
+    let links = |names: &str| names.lines().filter(|line| line.starts_with('l')).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(links(&place.names()), links(&before));
+    // One that leads to nothing would lead to what the program makes there.
+    place.host("r", "ln -s ../later .git/later");
+    let outcome = place.inside("r", "true");
+    assert!(outcome.ending() == "exit 125" && outcome.stderr_text().contains("/r/later is missing"), "{outcome}");
 }

@@ -206,17 +206,28 @@ fn an_index_names_no_file_but_those_of_the_work_tree() {
 fn an_index_that_is_set_aside_can_be_made_anew() {
     let place = Place::new("state-reset", Actor::User);
     place.repository("r");
-    let outcome = place.inside("r", "sed -i s,sub/file,sub//ile, .git/index");
-    let git_dir = place.path.join("r/.git").display().to_string();
+    let make = "git init -q s; cd s; mkdir sub; echo 1 >sub/file; git add .; git commit -qm one;";
+    let author = "export GIT_AUTHOR_NAME=N GIT_COMMITTER_NAME=N EMAIL=e@x;";
+    let outcome = place.inside("r", &format!("{author} {make} sed -i s,sub/file,sub//ile, .git/index"));
+    let git_dir = place.path.join("r/s/.git").display().to_string();
     let expected = format!(
         "pinfold: {git_dir}: index names 'sub//ile', which git would write (git reset makes a new one), and is now \
          index.from-sandbox; if you trust it: cd {git_dir} && mv -T index.from-sandbox index\n"
     );
     assert_eq!(outcome.stderr_text(), expected);
-    assert_eq!(place.host("r", "git reset -q; git status --short"), "");
-    let outcome = place.inside("r", "ln .git/index .git/other");
+    assert_eq!(place.host("r/s", "git reset -q; git status --short"), "");
+    // It was there before this run, so it is kept apart.
+    let outcome = place.inside("r", "cd s; sed -i s,sub/file,sub//ile, .git/index");
+    assert!(outcome.stderr_text().contains("/r/s/.git/index (pinfold kept diff k"), "{outcome}");
+    assert_eq!(place.host("r/s", "git status --short"), "");
+    let outcome = place.inside("r", &format!("{author} rm -rf s; {make} ln .git/index .git/other"));
+    assert!(outcome.ending() != "exit 0", "a repository from before the run went away: {outcome}");
+    let outcome = place.inside(
+        "r",
+        &format!("{author} {} ln .git/index .git/other", make.replacen("init -q s; cd s", "init -q t; cd t", 1)),
+    );
     assert!(outcome.stderr_text().contains("index has another name (a hard link)"), "{outcome}");
-    assert_eq!(place.host("r", "stat -c %h .git/index; rm .git/other; git status --short"), "1\n");
+    assert_eq!(place.host("r/t", "stat -c %h .git/index; rm .git/other; git status --short"), "1\n");
 }
 
 /// A later run, in another repository, could write to a file under its other name.
@@ -224,14 +235,15 @@ fn an_index_that_is_set_aside_can_be_made_anew() {
 fn nothing_that_git_obeys_later_has_another_name() {
     let place = Place::new("state-links", Actor::User);
     place.repository("r");
-    let commit = "commit() { git commit --allow-empty -qm x; };";
+    let commit = "export GIT_AUTHOR_NAME=N GIT_COMMITTER_NAME=N EMAIL=e@x; commit() { git commit --allow-empty -qm x; }
+                  git init -q -b main s; cd s; echo 1 >file; git add file; commit;";
     let cases = [
         (
             format!("{commit} {REBASE} rebase; ln .git/rebase-merge/git-rebase-todo .git/todo"),
             "rebase-merge cannot be read",
         ),
         (
-            "git update-index --split-index; for f in .git/sharedindex.*; do ln $f .git/shared; done".into(),
+            format!("{commit} git update-index --split-index; for f in .git/sharedindex.*; do ln $f .git/shared; done"),
             "index is none",
         ),
     ];
@@ -248,7 +260,8 @@ fn nothing_that_git_obeys_later_has_another_name() {
 fn a_file_that_is_not_in_conflict_is_no_matter_of_rerere() {
     let place = Place::new("state-no-conflict", Actor::User);
     place.repository("r");
-    let record = "mkdir .git/rr-cache; printf '%s\\tsub/file\\0' $(printf 'ab%.0s' $(seq 20)) >.git/MERGE_RR";
+    let record = "git init -q s; cd s; mkdir sub .git/rr-cache; : >sub/file
+                  printf '%s\\tsub/file\\0' $(printf 'ab%.0s' $(seq 20)) >.git/MERGE_RR";
     let outcome = place.inside("r", record);
     assert!(outcome.stderr_text().contains("'sub/file', which is not in conflict"), "{outcome}");
 }
@@ -258,13 +271,18 @@ fn a_file_that_is_not_in_conflict_is_no_matter_of_rerere() {
 fn what_git_writes_down_itself_stays() {
     let place = Place::new("state-conflict", Actor::User);
     place.repository("r");
+    let new = "export GIT_AUTHOR_NAME=N; git init -q -b main s; cd s; mkdir sub; echo 1 >sub/file; git add .
+               git -c user.name=N -c user.email=e@x commit -qm one; mkdir .git/rr-cache;";
     let conflict = "export GIT_COMMITTER_NAME=N EMAIL=e@x; git checkout -qb other; echo 2 >sub/file; git commit -qam 2
-                    git checkout -q main; echo 3 >sub/file; git commit -qam 3; mkdir -p .git/rr-cache;";
+                    git checkout -q main; echo 3 >sub/file; git commit -qam 3;";
     for begin in ["git rebase --apply -C1 --whitespace=fix other", "git merge other", "git cherry-pick other"] {
-        place.host(".", "cp -a r w");
-        let outcome = place.inside("w", &format!("{conflict} {begin} >/dev/null 2>&1 || test -s .git/MERGE_RR"));
-        assert_eq!((outcome.ending(), outcome.stderr_text()), ("exit 0".into(), "".into()), "{begin}: {outcome}");
-        place.host(".", "rm -r w");
+        for (made, left) in [("", "git status --short | grep -q ^UU"), (new, "test -s .git/MERGE_RR")] {
+            place.host(".", "cp -a r w");
+            let outcome = place.inside("w", &format!("{made} {conflict} {begin} >/dev/null 2>&1 || {left}"));
+            assert_eq!((outcome.ending(), outcome.stderr_text()), ("exit 0".into(), "".into()), "{begin}: {outcome}");
+            place.host(if made.is_empty() { "w" } else { "w/s" }, left);
+            place.host(".", "rm -rf w");
+        }
     }
 }
 
@@ -291,14 +309,12 @@ fn what_is_the_users_or_harmless_stays() {
     assert_eq!(outcome.ending(), "exit 0", "{outcome}");
     assert_eq!(outcome.stderr_text(), "", "{outcome}");
     assert_ne!(inside("ln -sf /x .gitmodules").ending(), "exit 0");
-    assert_ne!(inside("echo x >.git/remotes/x").ending(), "exit 0");
+    let outcome = inside("echo x >.git/remotes/x");
+    assert!(outcome.stderr_text().contains("/.git/remotes/x (pinfold kept diff k"), "{outcome}");
     place.host("r", "cp -a . ../copy; export GIT_COMMITTER_NAME=N EMAIL=e@x; git rebase --continue; test -e ../own");
-    // One more command, and it is not the same any more; what is said takes it back.
+    // One more command, and it is not the same any more.
     place.host("r", "cd ..; rm -r r own; mv copy r");
     let outcome = inside("echo 'exec touch ../evil' >>.git/rebase-merge/git-rebase-todo");
-    let said = outcome.stderr_text();
-    let git_dir = place.path.join("r/.git");
-    let undo = format!("cd {} && mv -T rebase-merge.from-sandbox rebase-merge", git_dir.display());
-    assert!(said.contains("rebase-merge holds commands that git would execute") && said.contains(&undo), "{said}");
-    place.host("r", &format!("test ! -e .git/rebase-merge; {undo}; grep evil rebase-merge/git-rebase-todo"));
+    assert!(outcome.stderr_text().contains("/.git/rebase-merge/git-rebase-todo (pinfold kept diff k"), "{outcome}");
+    place.host("r", "export GIT_COMMITTER_NAME=N EMAIL=e@x; git rebase --continue; test -e ../own; test ! -e ../evil");
 }

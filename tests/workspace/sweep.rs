@@ -1,20 +1,20 @@
-//! Names that nothing had, and that are there after the run.
+//! Names that nothing had, and that are there after the run: in the work tree they are reported, in a git directory
+//! they are kept apart.
 
 use crate::Place;
 use crate::support::Actor;
 
 #[test]
-fn a_commondir_is_removed_and_the_rest_reported() {
+fn what_appeared_in_a_git_directory_is_kept_apart_and_the_rest_reported() {
     let place = Place::new("sweep", Actor::User);
     place.repository("r");
     let outcome =
         place.inside("r", "echo /evil >.git/commondir; echo x >.git/config.worktree; echo x >.envrc; mkdir .vscode; ln -s /nowhere .mcp.json");
     assert_eq!(outcome.ending(), "exit 0", "{outcome}");
     let path = place.path.display();
-    let expected = [
-        format!("pinfold: {path}/r/.git/commondir appeared during the run and was removed\n"),
-        format!("pinfold: {path}/r/.git/config.worktree appeared during the run and was removed\n"),
-    ];
+    let expected =
+        ["pinfold: not taken over, kept as k1: .git/commondir, .git/config.worktree (pinfold kept diff k1)\n"
+            .to_owned()];
     let said = outcome.stderr_text();
     let news = said.lines().last().unwrap();
     assert!(news.starts_with("pinfold: new here, and obeyed later: "), "{outcome}");
@@ -22,7 +22,11 @@ fn a_commondir_is_removed_and_the_rest_reported() {
         assert!(news.contains(name), "{outcome}");
     }
     assert_eq!(said, format!("{}{news}\n", expected.concat()));
-    assert_eq!(place.host("r", "test ! -e .git/commondir; test -e .envrc; git log --format=%s"), "one\n");
+    assert_eq!(
+        place
+            .host("r", "test ! -e .git/commondir; test ! -e .git/config.worktree; test -e .envrc; git log --format=%s"),
+        "one\n"
+    );
     // What was there at the start is not said again, and can be written by nobody.
     place.host("r", "rm .mcp.json");
     let outcome = place.inside("r", "(echo y >.envrc) 2>/dev/null || true");
@@ -35,12 +39,11 @@ fn neither_a_link_nor_a_directory_in_its_place_leads_anywhere() {
     place.repository("r");
     place.host(".", "echo kept >kept");
     let outcome = place.inside("r", "ln -s ../../kept .git/commondir");
-    assert!(outcome.stderr_text().contains("was removed"), "{outcome}");
+    assert!(outcome.stderr_text().contains("/r/.git/commondir (pinfold kept diff k1)"), "{outcome}");
     assert_eq!(place.host(".", "cat kept; test ! -L r/.git/commondir"), "kept\n");
     let outcome = place.inside("r", "mkdir .git/commondir; echo x >.git/commondir/x");
-    assert!(outcome.stderr_text().contains(".git/commondir appeared during the run\n"), "{outcome}");
-    assert!(outcome.stderr_text().contains("and is now commondir.from-sandbox"), "{outcome}");
-    assert_eq!(place.host("r", "cat .git/commondir.from-sandbox/x"), "x\n");
+    assert!(outcome.stderr_text().contains("/r/.git/commondir/x (pinfold kept diff k2)"), "{outcome}");
+    assert_eq!(place.host(".", "test ! -e r/.git/commondir; cat state/pinfold/kept/k2/*/upper/commondir/x"), "x\n");
 }
 
 /// A process that the program has left behind cannot wait for the sweep to pass.
@@ -52,7 +55,7 @@ fn nothing_lives_inside_any_more_when_it_is_swept() {
                   >/dev/null 2>&1 & while [ ! -e started ] || [ ! -e .git/commondir ]; do :; done";
     for _ in 0..20 {
         let outcome = place.inside("r", script);
-        assert!(outcome.stderr_text().contains("commondir appeared during the run and was removed"), "{outcome}");
+        assert!(outcome.stderr_text().contains("/r/.git/commondir (pinfold kept diff k"), "{outcome}");
         place.host("r", "test ! -e .git/commondir; rm started");
     }
 }
@@ -73,7 +76,7 @@ fn what_was_left_running_alone_is_waited_for() {
     place.repository("r");
     let script = "(sleep 0.3; echo /evil >.git/commondir; : >done) >/dev/null 2>&1 &";
     let outcome = place.inside_with(&["--alone"], "r", script);
-    assert!(outcome.stderr_text().contains("commondir appeared during the run and was removed"), "{outcome}");
+    assert!(outcome.stderr_text().contains("/r/.git/commondir (pinfold kept diff k1)"), "{outcome}");
     place.host("r", "test -e done; test ! -e .git/commondir");
 }
 

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
+use crate::Place;
 use crate::support::{Actor, Fd, Launch, pinfold};
-use crate::{Place, as_author, sandbox};
 
 #[test]
 fn lines_that_nobody_reads_stop_nothing() {
@@ -19,8 +19,7 @@ fn lines_that_nobody_reads_stop_nothing() {
     let script = "git init -q s 2>/dev/null; echo x >s/.git/hooks/pre-commit; echo x >.envrc; ln -s /x .git/l
                   git -C s config core.pager x; echo /evil >.git/commondir";
     let dir = place.path.join("r");
-    let words = [dir.to_str().unwrap(), "/usr/bin/sh", "-ec", script];
-    let launch = as_author(Launch::program(sandbox(), Actor::User, &words)).dir(&dir);
+    let launch = place.launch(&[], "r", script);
     let running = launch.fd(2, Fd::Given(Arc::new(writer.into()))).start();
     // The program makes them at some time, and they are gone at some time after that.
     wait_until(|| {
@@ -42,7 +41,7 @@ fn a_status_that_nobody_reads_stops_nothing() {
     let script = "while [ ! -e go ]; do sleep 0.01; done; mkdir -p s/objects s/refs s/hooks; : >s/HEAD; : >s/hooks/x";
     let dir = place.path.join("r");
     let words = ["run", "--json-status-fd", "3", "--", "/bin/sh", "-ec", script];
-    let launch = as_author(Launch::program(pinfold(), Actor::User, &words)).dir(&dir);
+    let launch = place.as_author(Launch::program(pinfold(), Actor::User, &words)).dir(&dir);
     let running = launch.fd(3, Fd::Given(Arc::new(writer.try_clone().unwrap().into()))).start();
     // The line that comes before the program.
     let mut line = Vec::new();

@@ -11,7 +11,6 @@ use super::read::{self, Outside, Parsed};
 use super::{as_bwrap, messages};
 use crate::error::{Error, ErrorKind};
 use crate::fuzzing::shown::check_shown;
-use crate::spec::Settle;
 use crate::workspace::Workspace;
 
 /// The profiles that come with pinfold. Any path is a profile with the input as its text.
@@ -72,9 +71,7 @@ fn check_lowered(args: RunArgs) {
                 _ => HostEntry::Something,
             })
         },
-        workspace: &|| {
-            Ok(Workspace { identity: vec![], ops: vec![], unheld: vec![], watch: vec![], settle: Settle::default() })
-        },
+        workspace: &|| Ok(Workspace::default()),
         read: &|_| Ok(b"{}".to_vec()),
     };
     let lowered = match lower::lower(args, &context) {

@@ -95,6 +95,7 @@ pub(crate) fn lower(mut args: RunArgs, context: &Context<'_>) -> Result<Lowered,
         return Err(error);
     }
     let settle = writable(settle, &ops);
+    let keep = without_opened(keep, &ops);
     if !is_alone {
         footprint::check(&ops, &args.origins, context.look)?;
     }
@@ -341,6 +342,12 @@ fn writable(mut settle: Vec<Settle>, ops: &[Op]) -> Vec<Settle> {
     }
     settle.retain(|settle| !settle.tops.is_empty());
     settle
+}
+
+/// Keeps only the files that no word opens by name: such a word means that the change is wanted.
+fn without_opened(mut keep: Keep, ops: &[Op]) -> Keep {
+    keep.files.retain(|file| footprint::covers(file, ops).next().is_none_or(|fs| fs.dest() != Some(&**file)));
+    keep
 }
 
 fn with_absolute_dest(mut op: FsOp, context: &Context<'_>) -> Result<FsOp, Error> {

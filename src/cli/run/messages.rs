@@ -92,12 +92,11 @@ impl Frontend for Native {
             }
             findings.say("pinfold", &line);
             let status = match found {
-                Found::Appeared { path, removed, reason: None } => {
-                    serde_json::json!({ "appeared": String::from_utf8_lossy(path.to_bytes()), "removed": removed })
+                Found::Appeared { path, reason: None } => {
+                    serde_json::json!({ "appeared": String::from_utf8_lossy(path.to_bytes()) })
                 }
-                Found::Appeared { path, removed, reason } => serde_json::json!({
+                Found::Appeared { path, reason } => serde_json::json!({
                     "appeared": String::from_utf8_lossy(path.to_bytes()),
-                    "removed": removed,
                     "reason": reason,
                 }),
                 Found::Unseen { path } | Found::CutShort { path, .. } => {

@@ -34,11 +34,13 @@ impl Area {
                 path.parent() != Some(top) && self.tracked.top_of(path).is_none()
             }),
         );
+        self.may_put_back = true;
         for Obeyed { path, .. } in obeyed {
             if self.is_over(path) {
-                return;
+                break;
             }
             let _held = self.hold(path, Missing::Ignore);
         }
+        self.may_put_back = false;
     }
 }

@@ -21,9 +21,10 @@ impl Area {
     pub(in crate::workspace) fn finish(self, settle: Settle) -> io::Result<Workspace> {
         let settle = self.settlement(settle)?;
         let nearest = |path: &Path| path.ancestors().skip(1).find_map(|above| self.mounts.get(above));
-        // A place below one that the program cannot change needs no mount of its own, unless it is to be writable.
+        // A place below one that the program cannot change needs no mount of its own, unless the program may write to it.
         let is_needed = |path: &Path, access: Access| {
-            access == Access::Write || !matches!(nearest(path), Some(Access::Read | Access::Apart { .. }))
+            let is_closed = matches!(nearest(path), Some(Access::Read | Access::Apart { .. }));
+            access == Access::Write || self.is_region(path) || !is_closed
         };
         let (mut ops, mut dirs) = (Vec::with_capacity(self.mounts.len()), Vec::new());
         for (path, access) in self.mounts.iter().filter(|(path, access)| is_needed(path, **access)) {
@@ -41,7 +42,7 @@ impl Area {
         let keep = Keep { dirs, files, writable, ..Keep::default() };
         let watch = self.watch.into_iter();
         let mut all_reasons = self.reasons;
-        let watch = watch.map(|((dir, on_appear), names)| {
+        let watch = watch.map(|(dir, names)| {
             let mut reasons = Vec::new();
             if !all_reasons.is_empty() {
                 let reason = |name: &Cow<'static, CStr>| {
@@ -50,7 +51,7 @@ impl Area {
                 };
                 reasons.extend(names.iter().filter_map(reason));
             }
-            Watch { dir: c_path(&dir), names, reasons, on_appear }
+            Watch { dir: c_path(&dir), names, reasons }
         });
         let unheld = self.unheld.into_values().collect();
         Ok(Workspace { ops, keep, unheld, watch: watch.collect(), settle, ..Workspace::default() })
@@ -86,13 +87,13 @@ impl Area {
     pub(in crate::workspace) fn pin_ways(&mut self) {
         let mut ways = BTreeSet::new();
         for path in self.mounts.keys() {
-            if !self.budget.allows_mounts(self.mounts.len() + ways.len(), || path.clone()) {
-                return;
-            }
             let between = || path.ancestors().skip(1).take_while(|above| !self.mounts.contains_key(*above));
             let above = path.ancestors().skip(1).find_map(|above| self.mounts.get(above));
             if above == Some(&Access::Write) {
                 ways.extend(between().map(Path::to_owned));
+            }
+            if !self.budget.allows_mounts(self.mounts.len() + ways.len(), || path.clone()) {
+                return;
             }
         }
         self.mounts.extend(ways.into_iter().map(|way| (way, Access::Write)));

@@ -144,7 +144,9 @@ impl Store {
         if let Ok(Some(store)) = Store::find(state, uid) {
             return store.can_hold_changes();
         }
-        let there = state.ancestors().find_map(|above| open::path(&c_path(above.as_os_str()), true).ok());
+        let there =
+            state.ancestors().find_map(|above| open::path(&c_path(above.as_os_str()), true).ok().zip(Some(above)));
+        let there = there.filter(|(_, above)| *above != Path::new("/") || *above == state).map(|(there, _)| there);
         let is_writable = |dir: BorrowedFd<'_>| stat::is_writable_at(dir, c".").unwrap_or(false);
         there.is_some_and(|there| is_writable(there.as_fd()) && statfs::lists_inodes(there.as_fd()).unwrap_or(false))
     }
@@ -373,6 +375,10 @@ pub(super) fn make_all(path: &Path) -> SysResult<()> {
     let mut missing: Vec<&Path> = Vec::new();
     let is_missing = |path: &&Path| !path.as_os_str().is_empty() && stat::stat(&c_path(path.as_os_str())).is_err();
     missing.extend(path.ancestors().take_while(is_missing));
+    // A home that does not exist is nobody's, such as /nonexistent.
+    if missing.last().is_some_and(|first| first.parent() == Some(Path::new("/"))) {
+        return Err(Errno::ENOENT);
+    }
     // The XDG Base Directory Specification wants them closed to others.
     missing.iter().rev().try_for_each(|path| make::dir_at(AT_FDCWD, &c_path(path.as_os_str()), CLOSED).or_else(exists))
 }

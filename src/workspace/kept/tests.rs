@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::PathBuf;
 
 use super::put_back::Outcome;
 use super::*;
@@ -64,6 +65,14 @@ fn the_store_is_made_for_its_user_alone() {
     assert_eq!(store.can_hold_changes(), can_list, "an ordinary filesystem holds changes, an overlay does not");
 }
 
+/// Root could make one.
+#[test]
+fn no_store_is_made_in_a_home_that_does_not_exist() {
+    let state = Path::new("/nonexistent-home-of-pinfold/.local/state");
+    assert!(Store::open(state, 0).is_err() && !Store::may_hold_changes(state, 0));
+    assert!(!state.ancestors().nth(2).unwrap().exists());
+}
+
 #[test]
 fn a_store_that_others_may_use_is_refused_and_the_reason_is_said() {
     let place = Place::new("refused");
@@ -118,9 +127,11 @@ fn a_record_is_read_as_it_was_written_and_others_are_not() {
         started: -1,
         command: "sh -c \u{1b}[2J".into(),
         place: odd.clone(),
+        first: Some((2, u64::MAX)),
+        writable: vec!["/w".into(), odd.clone()],
         overlays: vec![
-            Overlay { path: odd.join(".git"), id: id(Some((7, 8))) },
-            Overlay { path: "/a".into(), id: id(None) },
+            Overlay { path: odd.join(".git"), id: id(Some((7, 8))), is_git: true },
+            Overlay { path: "/a".into(), id: id(None), is_git: false },
         ],
         files: vec![Copied { path: odd, mode: 0o644, modified: (3, 4) }],
         is_put_back: true,
@@ -141,7 +152,7 @@ fn a_record_is_read_as_it_was_written_and_others_are_not() {
         assert_eq!(Record::parse(wrong.as_bytes()), None, "{wrong}");
     }
     // A link in place of the record.
-    let path = place.kept().join("k1/record.json");
+    let path = place.kept().join("k1.run/record.json");
     fs::rename(&path, place.0.join("r")).unwrap();
     symlink(place.0.join("r"), &path).unwrap();
     assert_eq!(entry.read(), Err(Errno::ELOOP));
@@ -152,15 +163,15 @@ fn an_entry_is_removed_however_deep_and_closed_it_is() {
     let place = Place::new("remove");
     let store = place.store();
     let entry = store.begin().unwrap();
-    assert_eq!(entry.make_overlay(0, b"base").unwrap(), place.kept().join("k1/0"));
+    entry.make_overlay(0, b"base").unwrap();
     assert_eq!(entry.overlay(0).unwrap().1, b"base");
     let outside = place.0.join("outside");
     fs::create_dir(&outside).unwrap();
     fs::write(outside.join("file"), "").unwrap();
-    let upper = place.kept().join("k1/0/upper");
+    let upper = place.kept().join("k1.run/0/upper");
     symlink(&outside, upper.join("link")).unwrap();
-    fs::create_dir_all(place.kept().join("k1/0/work/work/inside")).unwrap();
-    close(&place.kept().join("k1/0/work/work"), 0);
+    fs::create_dir_all(place.kept().join("k1.run/0/work/work/inside")).unwrap();
+    close(&place.kept().join("k1.run/0/work/work"), 0);
     // Deeper than a path may be long.
     let mut dir = open::path(&c_path(upper.as_os_str()), true).unwrap();
     let name = c_name("d".repeat(200));
@@ -180,7 +191,7 @@ fn a_changed_file_is_put_back_and_both_versions_are_there() {
     let entry = place.store().begin().unwrap();
     let file = place.0.join("dir/.envrc");
     fs::create_dir(place.0.join("dir")).unwrap();
-    let new = place.kept().join("k1/files/0.new");
+    let new = place.kept().join("k1.run/files/0.new");
     let fresh = || {
         let _nothing = fs::remove_dir_all(place.0.join("dir"));
         fs::create_dir(place.0.join("dir")).unwrap();
@@ -257,10 +268,11 @@ fn what_is_no_small_file_is_set_aside_and_no_link_is_followed() {
 /// An entry with an overlay of `place/dir`, in whose upper layer `make` has worked.
 fn changed(place: &Place, make: impl Fn(&Path)) -> (Entry, Record) {
     let entry = place.store().begin().unwrap();
-    let upper = entry.make_overlay(0, b"").unwrap().join("upper");
+    entry.make_overlay(0, b"").unwrap();
+    let upper = place.kept().join(entry.id.clone() + ".run/0/upper");
     fs::create_dir(place.0.join("dir")).unwrap();
     make(&upper);
-    let overlay = Overlay { path: place.0.join("dir"), id: FileId { device: 0, inode: 0, born: None } };
+    let overlay = Overlay { path: place.0.join("dir"), id: FileId { device: 0, inode: 0, born: None }, is_git: false };
     let record = Record { place: place.0.clone(), overlays: vec![overlay], ..Record::default() };
     (entry, record)
 }
@@ -335,7 +347,7 @@ fn nothing_is_taken_through_a_link_or_over_a_directory() {
     assert_eq!(fs::read_to_string(victim.join("file")).unwrap(), "victim");
     assert!(fs::symlink_metadata(place.0.join("dir/link")).unwrap().is_file());
     // The user's link is kept, and nothing was written through it.
-    assert_eq!(fs::read_link(place.kept().join("k1/0/upper/link")).unwrap(), victim.join("file"));
+    assert_eq!(fs::read_link(place.kept().join("k1.run/0/upper/link")).unwrap(), victim.join("file"));
 }
 
 #[test]

@@ -1,25 +1,18 @@
 //! What is known before the walk, and what the walk leaves for later.
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::{CStr, OsStr};
+use std::ffi::CStr;
 use std::os::fd::BorrowedFd;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 
 use super::told::LONGEST_PATH;
-use crate::spec::{FileId, SeenBefore, SeenDir, SettleLink, SettleName, SettleTop};
+use crate::spec::{FileId, SeenBefore, SeenDir, SettleName, SettleTop};
 use crate::sys::stat::{self, Stat};
 use crate::workspace::files::id_of;
-use crate::workspace::links;
 
 /// What is known before the walk.
 pub(super) struct Before<'a> {
     /// The identities of the held files, by path.
     pub(super) held: HashMap<&'a [u8], FileId>,
-    /// Links that existed before the run, by path.
-    pub(super) links: HashMap<&'a [u8], &'a SettleLink>,
-    /// Commands of unfinished rebases from before the run, by git directory.
-    pub(super) commands: HashMap<&'a [u8], Vec<&'a [u8]>>,
     pub(super) tops: &'a [SettleTop],
     /// Names that git obeys in every work tree.
     pub(super) names: &'a [SettleName],
@@ -53,22 +46,6 @@ impl<'a> Before<'a> {
     /// Whether this is one of the directories where the walk starts.
     pub(super) fn is_top(&self, about: Stat) -> bool {
         self.tops.iter().any(|top| (top.identity.device, top.identity.inode) == (about.device, about.inode))
-    }
-
-    /// Whether the link `name` in `dir`, whose path is `path`, existed before the run and still leads to the same
-    /// place.
-    pub(super) fn is_old_link(&self, dir: BorrowedFd<'_>, name: &CStr, path: &[u8], target: &CStr) -> bool {
-        if self.links.is_empty() || path.len() >= LONGEST_PATH {
-            return false;
-        }
-        let whole = [path, b"/", name.to_bytes()].concat();
-        let is_same = |old: &&&SettleLink| {
-            let now = stat::look_at(dir, name).ok().flatten();
-            now.is_some_and(|now| id_of(now) == old.identity && now.changed == old.changed)
-        };
-        let old = self.links.get(&whole[..]).filter(|old| *old.target == *target).filter(is_same);
-        let end = || links::End::of(Path::new(OsStr::from_bytes(&whole)));
-        old.is_some_and(|old| end().is_some_and(|end| end.is_that_of(old)))
     }
 }
 

@@ -1,8 +1,8 @@
 //! Puts git repositories in order that the program has made or completed, once no process lives in the box any more.
 //! git outside must execute nothing from them and write nothing through them.
 //!
-//! This walks once more through everything that the program could write. It leaves alone only what was held, and links
-//! that were recorded before the program started. It ignores all times in the file system: a program can prepare files
+//! Repositories that were there before are overlays in the box, so what is met here is new. This walks once more through
+//! everything that the program could write, and leaves alone only what was held or kept apart. It ignores all times in the file system: a program can prepare files
 //! in an earlier run and move the directory around them into place, which changes no time of the files. The program
 //! made the tree, so this works along descriptors, follows no link, does not recurse, and reports what it cannot look
 //! at.
@@ -33,14 +33,13 @@ mod told;
 mod tree;
 
 use super::files::id_of;
-use crate::spec::{Settle, SettleCommands, SettleTop};
+use crate::spec::{Settle, SettleTop};
 use crate::sys::open;
 use crate::sys::stat::{self};
 use crate::sys::{Errno, process};
 use before::{Before, Deferred};
 use judge::{Judge, LIMITS, Limits};
 pub(crate) use news::News;
-use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
 pub(crate) use told::Settled;
 use told::Told;
@@ -57,8 +56,6 @@ fn settle_within(wish: &Settle, limits: Limits) -> (Vec<Settled>, News) {
     let mut judge = Judge::new(limits);
     let before = Before {
         held: wish.held.iter().map(|path| path.to_bytes()).zip(wish.held_as.iter().copied()).collect(),
-        links: wish.links.iter().map(|link| (link.path.to_bytes(), link)).collect(),
-        commands: commands(&wish.commands),
         tops: &wish.tops,
         names: &wish.names,
         seen: &wish.before,
@@ -84,18 +81,10 @@ fn settle_deferred(before: &Before<'_>, judge: &Judge, deferred: &Deferred, told
         if judge.is_late() {
             return told.cut_short(place, judge.time());
         }
-        if !is_pointer || pointer::settle(place, &deferred.git_dirs, told) {
+        if !is_pointer || pointer::settle(before, place, &deferred.git_dirs, told) {
             names::settle_at(before, judge, place, is_pointer, told);
         }
     }
-}
-
-fn commands(recorded: &[SettleCommands]) -> HashMap<&[u8], Vec<&[u8]>> {
-    let mut known: HashMap<&[u8], Vec<&[u8]>> = HashMap::new();
-    for one in recorded {
-        known.entry(one.git_dir.to_bytes()).or_default().extend(one.commands.iter().map(Vec::as_slice));
-    }
-    known
 }
 
 fn open_top(top: &SettleTop) -> Result<OwnedFd, Errno> {

@@ -3,21 +3,27 @@
 use std::collections::HashSet;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
+use super::before::Before;
 use super::change;
 use super::judge::OTHER_NAME;
 use super::told::{Deeds, Told, shown};
 use crate::sys::stat::{self, Kind};
-use crate::sys::{Errno, Result, content, open};
+use crate::sys::{Errno, Result, content, fd, open};
+use crate::workspace::files::{c_path, id_of, path_of};
+use crate::workspace::git_dir;
 
 const NAME: &CStr = c".git";
 
 /// The longest file to read, in bytes. git reads longer ones (setup.c, `read_gitfile_gently`), but no path is longer.
 const LONGEST: u64 = 8192;
 
-/// Sets the `.git` of the directory `place` aside, unless it leads to one of `git_dirs`. Returns whether it does.
-pub(super) fn settle(place: &[u8], git_dirs: &HashSet<(u64, u64)>, told: &mut Told) -> bool {
-    let done = open(place).and_then(|dir| settle_in(dir.as_fd(), place, git_dirs, told));
+/// Sets the `.git` of the directory `place` aside, unless it leads to one of `git_dirs`, or into a git directory from
+/// before the run. Returns whether it does.
+pub(super) fn settle(before: &Before<'_>, place: &[u8], git_dirs: &HashSet<(u64, u64)>, told: &mut Told) -> bool {
+    let done = open(place).and_then(|dir| settle_in(before, dir.as_fd(), place, git_dirs, told));
     match done {
         // Somebody works here.
         Ok(leads_there) => return leads_there,
@@ -31,7 +37,13 @@ fn open(place: &[u8]) -> Result<std::os::fd::OwnedFd> {
     open::dir_without_links(&CString::new(place).map_err(|_| Errno::EINVAL)?)
 }
 
-fn settle_in(dir: BorrowedFd<'_>, place: &[u8], git_dirs: &HashSet<(u64, u64)>, told: &mut Told) -> Result<bool> {
+fn settle_in(
+    before: &Before<'_>,
+    dir: BorrowedFd<'_>,
+    place: &[u8],
+    git_dirs: &HashSet<(u64, u64)>,
+    told: &mut Told,
+) -> Result<bool> {
     let Some(about) = stat::look_at(dir, NAME)? else { return Ok(false) };
     let has_more_names = about.is_file() && about.has_more_names();
     let target = match about.kind() {
@@ -49,8 +61,12 @@ fn settle_in(dir: BorrowedFd<'_>, place: &[u8], git_dirs: &HashSet<(u64, u64)>, 
         // git ignores it.
         _ => return Ok(false),
     };
-    let leads_to = open::without_links_at(dir, &target).and_then(|end| stat::fstat(end.as_fd()));
-    if !leads_to.is_ok_and(|end| git_dirs.contains(&(end.device, end.inode))) {
+    let is_known = |end: BorrowedFd<'_>| {
+        let about = stat::fstat(end)?;
+        Ok(git_dirs.contains(&(about.device, about.inode)) || lies_in_held_git_dir(before, end)?)
+    };
+    let leads_to = open::without_links_at(dir, &target).and_then(|end| is_known(end.as_fd()));
+    if leads_to != Ok(true) {
         let why = format!("leads to {}, which is no git directory of the workspace", shown(&target));
         set_aside(dir, place, &why, told);
         return Ok(false);
@@ -59,6 +75,21 @@ fn settle_in(dir: BorrowedFd<'_>, place: &[u8], git_dirs: &HashSet<(u64, u64)>, 
         replace_by_copy(dir, place, &target, told);
     }
     Ok(true)
+}
+
+/// Whether an open directory is a git directory from before the run, or lies in one. The box could not write there:
+/// what is new in it was taken over, checked. So that is the entry of a worktree, or the repository of a submodule.
+fn lies_in_held_git_dir(before: &Before<'_>, place: BorrowedFd<'_>) -> Result<bool> {
+    let path = fd::path(place)?;
+    let is_held_git_dir = |above: &Path| {
+        let held = before.held.get(above.as_os_str().as_bytes());
+        let open = || open::dir_without_links(&c_path(above)).ok();
+        held.and_then(|held| Some((held, open()?))).is_some_and(|(held, open)| {
+            let is_it = stat::look_at_open(open.as_fd()).is_ok_and(|now| id_of(now) == *held);
+            is_it && git_dir::is_git_dir_with(|name| stat::has_name(open.as_fd(), name)).unwrap_or(false)
+        })
+    };
+    Ok(path_of(path.to_bytes()).ancestors().any(is_held_git_dir))
 }
 
 /// Replaces a file that has more names by a new file with the same content.

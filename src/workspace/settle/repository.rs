@@ -18,8 +18,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 /// Names that [`Repository::settle`] handles one by one, whatever type of file they are.
 const OWN: [&CStr; 4] = [c"hooks", c"config", c"config.worktree", c"commondir"];
 
-/// A git directory on the walk. It does not matter whether it existed before the run. Files that git obeyed then are
-/// held, and the program could write all others.
+/// A git directory on the walk.
 #[derive(Default)]
 pub(super) struct Repository {
     deeds: Deeds,
@@ -42,7 +41,7 @@ impl Repository {
     ) {
         for name in list.states.iter().filter(|name| !before.is_held_in(dir, name, path)) {
             if rebase::STATES.contains(name) {
-                state::settle_rebase(before, dir, path, name, &mut self.deeds);
+                state::settle_rebase(dir, name, &mut self.deeds);
             } else {
                 state::settle_remotes(judge, dir, name, &mut self.deeds);
             }
@@ -129,11 +128,8 @@ impl Repository {
         }
     }
 
-    /// Removes `links`, which are in the directory `path`, because git follows links when it writes files. Links that
-    /// existed before the run stay ([`links`]). The first `top` bytes of `path` are this git directory. Returns false
-    /// if time ran out.
-    ///
-    /// [`links`]: crate::workspace::links
+    /// Removes `links`, which are in the directory `path`, because git follows links when it writes files. The first
+    /// `top` bytes of `path` are this git directory. Returns false if time ran out.
     pub(super) fn remove_links(
         &mut self,
         before: &Before<'_>,
@@ -154,7 +150,7 @@ impl Repository {
             let Some(target) = target_of(dir, name, &mut self.deeds) else { continue };
             let is_branch = is_top && name.as_c_str() == c"HEAD" && is_below_refs(&target);
             let is_held = before.is_held_in(dir, name, path);
-            if is_branch || is_held || before.is_old_link(dir, name, path, &target) {
+            if is_branch || is_held {
                 continue;
             }
             remove(dir, name, path.get(top + 1..).unwrap_or_default(), &target, &mut self.deeds);

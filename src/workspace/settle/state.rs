@@ -24,12 +24,11 @@ const LONGEST_REMOTE: u64 = 8192;
 /// The longest `gitdir` of a worktree; no path is longer.
 const LONGEST_POINTER: u64 = 8192;
 
-/// Sets aside the state of an unfinished rebase, cherry-pick or `git am` in the git directory `path`, if it contains
-/// commands or options that it did not contain before the run.
-pub(super) fn settle_rebase(before: &Before<'_>, dir: BorrowedFd<'_>, path: &[u8], name: &CStr, deeds: &mut Deeds) {
-    let known = before.commands.get(path);
+/// Sets aside the state of an unfinished rebase, cherry-pick or `git am`, `name` in a git directory, if it contains
+/// commands or options.
+pub(super) fn settle_rebase(dir: BorrowedFd<'_>, name: &CStr, deeds: &mut Deeds) {
     let why = match rebase::commands(dir, name) {
-        Ok(found) if found.iter().all(|command| known.is_some_and(|known| known.contains(&&command[..]))) => return,
+        Ok(found) if found.is_empty() => return,
         Ok(_) if name == c"rebase-apply" => "holds options that git would obey (git am --continue)",
         Ok(_) => "holds commands that git would execute (git rebase --continue)",
         // git ignores what is no directory.

@@ -1,14 +1,15 @@
 //! What the look at the end does, without a box.
 
+use std::collections::HashMap;
 use std::fs;
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::fs::MetadataExt;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::told::{Deeds, MOST_DEEDS, MOST_LINES};
 use super::*;
-use crate::spec::{FileId, SettleLink};
+use crate::spec::FileId;
 use crate::workspace::files::c_path;
 
 #[test]
@@ -190,41 +191,6 @@ fn a_top_without_a_time_of_birth_is_put_in_order_by_its_numbers() {
     assert_eq!(open(FileId { born: None, inode: top.identity.inode ^ 1, ..top.identity }), Err(Errno::ESTALE));
 }
 
-/// Two boxes at the same time could put another link that says the same in its place, and one that leads elsewhere
-/// later.
-#[test]
-fn a_link_of_before_must_be_the_same_still() {
-    let place = Place::new("links");
-    fs::remove_dir_all(place.0.join("s/.git/hooks")).unwrap();
-    fs::remove_file(place.0.join("s/.git/config")).unwrap();
-    let link = place.0.join("s/.git/l");
-    type Change = fn(&mut SettleLink);
-    let changes: [(Change, bool); 5] = [
-        (|_| {}, true),
-        (|old| old.identity.device += 1, false),
-        (|old| old.identity.inode += 1, false),
-        (|old| old.identity.born = old.identity.born.map(|(at, nanos)| (at - 1, nanos)), false),
-        (|old| old.changed.1 -= 1, false),
-    ];
-    for (number, (change, stays)) in changes.into_iter().enumerate() {
-        symlink("/nowhere", &link).unwrap();
-        let about = stat::look_at_path(&link).unwrap();
-        assert!(about.born.is_some(), "the file system of /var/tmp keeps no times of birth");
-        let mut old = SettleLink {
-            path: c_path(&link),
-            target: c"/nowhere".into(),
-            leads_to: c"/nowhere".into(),
-            is_there: false,
-            identity: id_of(about),
-            changed: about.changed,
-        };
-        change(&mut old);
-        let wish = Settle { tops: vec![place.top()], links: vec![old], ..Settle::default() };
-        assert_eq!(settle_within(&wish, LIMITS).0.is_empty(), stays, "{number}");
-        assert_eq!(fs::remove_file(&link).is_ok(), stays, "{number}");
-    }
-}
-
 /// Without any time, it ends at once and says so.
 #[test]
 fn a_walk_without_time_says_where_it_ended() {
@@ -243,8 +209,7 @@ fn what_was_kept_for_later_is_dealt_with_as_long_as_there_is_time() {
     for dir in ["t", "s/deep"] {
         fs::write(place.0.join(dir).join(".git"), "gitdir: /nowhere").unwrap();
     }
-    let (held, links, commands) = (HashMap::new(), HashMap::new(), HashMap::new());
-    let before = Before { held, links, commands, tops: &[], names: &[], seen: &[], user: 0 };
+    let before = Before { held: HashMap::new(), tops: &[], names: &[], seen: &[], user: 0 };
     let pointers = ["t", "s/deep"].map(|dir| c_path(&place.0.join(dir)).into_bytes()).to_vec();
     let deferred = Deferred { pointers, ..Deferred::default() };
     let mut told = Told::default();

@@ -74,6 +74,10 @@ fn take_file(at: &At<'_>, name: &[u8], was: Option<&[u8]>, may_extend: bool, tol
     };
     let host = at.host().read(name, LONGEST_SETTINGS)?.unwrap_or_default();
     let (Some(now), Some(was)) = (read(at, &host), read(at, was.unwrap_or_default())) else { return Ok(false) };
+    if new.is_odd && !was.is_odd {
+        told.keep(path, None, "has lines that git does not write so");
+        return Ok(false);
+    }
     let is_new = !at.job.base.units.contains_key(&at.path);
     let mut left = MOST_WRITTEN;
     let before = told.kept.len();
@@ -105,10 +109,6 @@ fn take_file(at: &At<'_>, name: &[u8], was: Option<&[u8]>, may_extend: bool, tol
             }
             None => told.take(&at.path, What::Setting(key.clone())),
         }
-    }
-    let has_new_lines = new.is_odd && !was.is_odd;
-    if has_new_lines {
-        told.keep(path.clone(), None, "has lines that git does not write so");
     }
     let is_whole = told.kept.len() == before;
     if is_whole && (name == CONFIG || at.host().look(name)?.is_some()) {

@@ -18,10 +18,8 @@ fn a_repository() {
     place.file("r/src/.envrc", "");
     // It counts at any depth, but not in what a package manager fills and must be able to empty.
     place.file("r/node_modules/x/.envrc", "");
-    let of_git = ["w r/.git", "r r/.git/config", "r r/.git/hooks"];
-    let mounts = [&["w r", "r r/.envrc"][..], &of_git, &["w r/src", "r r/src/.envrc"]].concat();
-    assert_eq!(place.mounts("r"), mounts);
-    assert_eq!(place.watched("r"), ["-r/.git/commondir", "-r/.git/config.worktree"]);
+    assert_eq!(place.mounts("r"), ["w r", "r r/.envrc", "a r/.git", "w r/src", "r r/src/.envrc"]);
+    assert_eq!(place.watched("r"), [""; 0]);
 }
 
 #[test]
@@ -35,7 +33,7 @@ fn repositories_in_a_bare_one() {
     }
     place.link("/nowhere", "w/d.git/refs");
     let mounts = place.mounts("w");
-    for held in ["r w/b.git/config", "r w/b.git/main/.git/hooks", "r w/d.git/config"] {
+    for held in ["a w/b.git", "w w/b.git/main", "a w/b.git/main/.git", "a w/d.git"] {
         assert!(mounts.contains(&held.to_owned()), "{held}: {mounts:?}");
     }
     assert!(!mounts.iter().any(|mount| mount.contains("objects")), "{mounts:?}");
@@ -58,7 +56,7 @@ fn a_directory_below_the_top() {
     place.git_dir("r/.git");
     place.file("r/.envrc", "");
     place.dir("r/a/b");
-    let expected = ["r r", "w r/.git", "r r/.git/config", "r r/.git/hooks", "w r/a/b"];
+    let expected = ["r r", "a r/.git", "w r/a/b"];
     assert_eq!(place.mounts("r/a/b"), expected);
 }
 
@@ -75,7 +73,7 @@ fn a_git_directory_that_is_none_yet_is_closed() {
     let place = Place::new("incomplete");
     place.git_dir("r/.git");
     place.dir("r/sub/.git/objects");
-    assert!(place.mounts("r").contains(&"r r/sub/.git".to_owned()));
+    assert!(place.mounts("r").contains(&"a r/sub/.git".to_owned()));
     // As git does, the search goes on above it.
     assert!(place.mounts("r/sub").contains(&"r r".to_owned()));
 }
@@ -87,31 +85,15 @@ fn a_worktree_and_another_one() {
     place.worktree("r/.git", "w");
     place.worktree("r/.git", "other");
     place.dir("w/sub");
-    let git = [
-        "w r/.git",
-        "r r/.git/config",
-        "r r/.git/hooks",
-        "w r/.git/worktrees",
-        "w r/.git/worktrees/other",
-        "r r/.git/worktrees/other/commondir",
-        "r r/.git/worktrees/other/gitdir",
-        "w r/.git/worktrees/w",
-        "r r/.git/worktrees/w/commondir",
-        "r r/.git/worktrees/w/gitdir",
-    ];
-    let with = |before: &[&str], after: &[&str]| -> Vec<String> {
-        before.iter().chain(&git).chain(after).map(|&line| line.to_owned()).collect()
-    };
-    assert_eq!(place.mounts("w"), with(&["r other/.git"], &["w w", "r w/.git"]));
-    assert_eq!(place.mounts("w/sub"), with(&["r other/.git"], &["r w", "w w/sub"]));
+    assert_eq!(place.mounts("w"), ["r other/.git", "a r/.git", "w w", "r w/.git"]);
+    assert_eq!(place.mounts("w/sub"), ["r other/.git", "a r/.git", "r w", "w w/sub"]);
     // A relative pointer is as good (worktree.useRelativePaths).
     place.file("w/.git", "gitdir: ../r/.git/worktrees/w\n");
     place.file("r/.git/worktrees/w/gitdir", "../../../../w/.git\n");
-    assert_eq!(place.mounts("w"), with(&["r other/.git"], &["w w", "r w/.git"]));
-    // The entry of one that is gone is closed.
+    assert_eq!(place.mounts("w"), ["r other/.git", "a r/.git", "w w", "r w/.git"]);
+    // Of one that is gone there is nothing to show.
     std::fs::remove_dir_all(place.path.join("other")).unwrap();
-    let mounts = place.mounts("w");
-    assert!(mounts.contains(&"r r/.git/worktrees/other".to_owned()), "{mounts:?}");
+    assert_eq!(place.mounts("w"), ["a r/.git", "w w", "r w/.git"]);
 }
 
 #[test]
@@ -120,10 +102,7 @@ fn worktrees_within_the_workspace() {
     place.git_dir("r/.git");
     place.worktree("r/.git", "r/trees/w");
     let mounts = place.mounts("r");
-    for mount in ["w r/trees", "w r/trees/w", "r r/trees/w/.git", "w r/.git/worktrees/w", "r r/.git/worktrees/w/gitdir"]
-    {
-        assert!(mounts.contains(&mount.to_owned()), "{mount}: {mounts:?}");
-    }
+    assert_eq!(mounts, ["w r", "a r/.git", "w r/trees", "w r/trees/w", "r r/trees/w/.git"]);
 }
 
 #[test]
@@ -132,14 +111,9 @@ fn a_bare_repository_with_worktrees_in_it() {
     place.git_dir("b.git");
     place.worktree("b.git", "b.git/w");
     place.worktree("b.git", "b.git/o");
-    let mounts = place.mounts("b.git/w");
-    for mount in ["w b.git", "r b.git/config", "r b.git/hooks", "r b.git/o", "w b.git/w", "r b.git/w/.git"] {
-        assert!(mounts.contains(&mount.to_owned()), "{mount}: {mounts:?}");
-    }
-    let mounts = place.mounts("b.git");
-    for mount in ["w b.git", "r b.git/config", "w b.git/o", "w b.git/w", "r b.git/w/.git", "r b.git/o/.git"] {
-        assert!(mounts.contains(&mount.to_owned()), "{mount}: {mounts:?}");
-    }
+    // What is changed in the other one is kept apart with the rest.
+    assert_eq!(place.mounts("b.git/w"), ["a b.git", "w b.git/w", "r b.git/w/.git"]);
+    assert_eq!(place.mounts("b.git"), ["a b.git", "w b.git/o", "r b.git/o/.git", "w b.git/w", "r b.git/w/.git"]);
 }
 
 #[test]
@@ -149,12 +123,8 @@ fn a_submodule_and_what_is_around_it() {
     place.git_dir("r/.git/modules/a/b");
     place.file("r/.git/modules/a/b/config", "[core]\nworktree = ../../../../lib/b\n");
     place.file("r/lib/b/.git", "gitdir: ../../.git/modules/a/b\n");
-    let module = ["w r/.git/modules/a/b", "r r/.git/modules/a/b/config", "r r/.git/modules/a/b/hooks"];
-    let own = [&module[..], &["w r/lib/b", "r r/lib/b/.git"]].concat();
-    assert_eq!(place.mounts("r/lib/b"), own);
-    let git = ["w r", "w r/.git", "r r/.git/config", "r r/.git/hooks", "w r/.git/modules", "w r/.git/modules/a"];
-    let all = [&git[..], &module, &["w r/lib", "w r/lib/b", "r r/lib/b/.git"]].concat();
-    assert_eq!(place.mounts("r"), all);
+    assert_eq!(place.mounts("r/lib/b"), ["a r/.git/modules/a/b", "w r/lib/b", "r r/lib/b/.git"]);
+    assert_eq!(place.mounts("r"), ["w r", "a r/.git", "w r/lib", "w r/lib/b", "r r/lib/b/.git"]);
 }
 
 #[test]
@@ -166,24 +136,8 @@ fn repositories_deeper_down() {
     place.git_dir("r/c/d.git");
     place.git_dir("r/.git/x/.git");
     let mounts = place.mounts("r");
-    let expected = [
-        "w r",
-        "w r/.git",
-        "r r/.git/config",
-        "r r/.git/hooks",
-        "w r/a",
-        "w r/a/b",
-        "r r/a/b/.envrc",
-        "w r/a/b/.git",
-        "r r/a/b/.git/config",
-        "r r/a/b/.git/hooks",
-        "w r/c",
-        "w r/c/d.git",
-        "r r/c/d.git/config",
-        "r r/c/d.git/hooks",
-    ];
+    let expected = ["w r", "a r/.git", "w r/a", "w r/a/b", "r r/a/b/.envrc", "a r/a/b/.git", "w r/c", "a r/c/d.git"];
     assert_eq!(mounts, expected);
-    assert!(place.watched("r").contains(&"-r/a/b/.git/commondir".to_owned()));
 }
 
 #[test]
@@ -203,20 +157,11 @@ fn what_the_configuration_names() {
     place.dir("r/.hooks/_");
     let mounts = place.mounts("r");
     let held: Vec<_> = mounts.iter().filter_map(|mount| mount.strip_prefix("r r/")).collect();
-    let expected = [
-        ".git/config",
-        ".git/hooks",
-        ".hooks/_",
-        "clean.py",
-        "inc",
-        "inc2",
-        "inc3",
-        "tools/alias.sh",
-        "tools/merge",
-        "tools/watch",
-    ];
+    let expected = ["clean.py", "inc", "inc2", "inc3", "tools/alias.sh", "tools/merge", "tools/watch"];
     assert_eq!(held, expected);
-    assert!(mounts.contains(&"w r/tools".to_owned()) && mounts.contains(&"w r/.hooks".to_owned()));
+    for mount in ["w r/tools", "w r/.hooks", "a r/.hooks/_"] {
+        assert!(mounts.contains(&mount.to_owned()), "{mount}: {mounts:?}");
+    }
 }
 
 #[test]

@@ -3,7 +3,6 @@
 mod bounds;
 mod identity;
 mod layouts;
-mod links;
 mod refusals;
 
 use std::borrow::Cow;
@@ -15,7 +14,7 @@ use std::path::{Path, PathBuf};
 use super::bounds::{BOUNDS, Bounds};
 use super::{GitConfig, Surroundings, Workspace, find_within};
 use crate::error::Error;
-use crate::spec::{BindFlags, FsOp, OnAppear, Source, Watch};
+use crate::spec::{BindFlags, FsOp, OverlayKind, Source, Watch};
 
 /// A directory for one test, removed at its end; a home is in it.
 struct Place {
@@ -71,13 +70,22 @@ impl Place {
         let uid = fs::metadata(&self.path).map(|about| std::os::unix::fs::MetadataExt::uid(&about)).unwrap();
         let git_config = &GitConfig::new(Some(&home), None, &|_| None);
         let cwd = &self.path.join(dir);
-        find_within(
-            &Surroundings { cwd, home: Some(&home), runtime_dir: None, path: None, state: None, uid, git_config },
-            bounds,
-        )
+        let stores = &[home.join(".local/state")];
+        let around = Surroundings {
+            cwd,
+            home: Some(&home),
+            is_named: false,
+            runtime_dir: None,
+            path: None,
+            state: None,
+            uid,
+            stores,
+            git_config,
+        };
+        find_within(&around, bounds)
     }
 
-    /// The mounts in order: `w` or `r`, and the path below this place.
+    /// The mounts in order: `w`, `r` or `a` (changes are kept apart), and the path below this place.
     fn mounts(&self, dir: &str) -> Vec<String> {
         let found = self.find(dir).unwrap();
         assert_eq!(found.unheld, [], "{dir}");
@@ -91,6 +99,9 @@ impl Place {
             }
             FsOp::Bind { source: Source::Real(source), dest, flags } if source == dest => {
                 format!("{} {}", if flags.read_only { 'r' } else { 'w' }, self.short(dest))
+            }
+            FsOp::Overlay { layers, kind: OverlayKind::Apart { .. }, dest } if layers == std::slice::from_ref(dest) => {
+                format!("a {}", self.short(dest))
             }
             other => panic!("{other:?}"),
         };
@@ -118,13 +129,12 @@ impl Place {
         found.unheld.iter().map(|unheld| String::from_utf8(unheld.message()).unwrap()).collect()
     }
 
-    /// Watched names, those to be removed with `-`.
+    /// Watched names.
     fn watched(&self, dir: &str) -> Vec<String> {
         let found = self.find(dir).unwrap();
-        let mark = |on_appear| if on_appear == OnAppear::Remove { "-" } else { "" };
         let paths = |watch: &Watch| -> Vec<String> {
             let short = |name: &Cow<CStr>| format!("{}/{}", self.short(&watch.dir), name.to_string_lossy());
-            watch.names.iter().map(|name| format!("{}{}", mark(watch.on_appear), short(name))).collect()
+            watch.names.iter().map(short).collect()
         };
         found.watch.iter().flat_map(paths).collect()
     }

@@ -39,13 +39,14 @@ fn what_is_missing_could_be_made_by_the_program() {
     place.file("r/.git/config", "[extensions]\nworktreeConfig\n[core]\nhooksPath=a/b\n[include]\npath=../inc");
     fs::remove_dir(place.path.join("r/.git/hooks")).unwrap();
     let why = "is missing, and the program could make one that the host obeys";
-    let expected = [".git/config.worktree", ".git/hooks", "a/b", "inc"].map(|name| format!("r/{name} {why}"));
+    // But not in the git directory, where what it makes is kept apart.
+    let expected = ["a/b", "inc"].map(|name| format!("r/{name} {why}"));
     assert_eq!(place.unheld("r"), expected);
     let refusal = place.find("r").unwrap().refusal().unwrap();
-    assert!(refusal.to_string().contains("(3 more like this)\nhint: make it once: touch /"), "{refusal}");
+    assert!(refusal.to_string().contains("(1 more like this)\nhint: make it once: mkdir -p /"), "{refusal}");
     // From below the top, where nothing of it can be made.
     place.dir("r/sub");
-    assert_eq!(place.unheld("r/sub").len(), 2);
+    assert_eq!(place.unheld("r/sub").len(), 0);
 }
 
 /// Whoever reads it must find what to change.
@@ -103,7 +104,7 @@ fn the_home_of_another_user_is_found_or_stops_the_run() {
     place.git_dir("home/r/.git");
     place.dir("home/r/hk");
     place.file("home/r/.git/config", "[core]\nhooksPath = ~home/r/hk\n");
-    assert!(place.mounts("home/r").contains(&"r home/r/hk".to_owned()));
+    assert!(place.mounts("home/r").contains(&"a home/r/hk".to_owned()));
 }
 
 /// A work tree that the program makes would have other hooks there.
@@ -133,8 +134,8 @@ fn a_link_in_the_place_of_something_protected_is_held_with_its_target() {
     place.link("b/env", "r/.envrc");
     place.link("/nonexistent/x", "r/.mcp.json");
     let mounts = place.mounts("r");
-    let links = ["l r/.envrc", "l r/.git/hooks", "l r/.mcp.json", "l r/b"];
-    for held in links.into_iter().chain(["w r/a", "r r/a/env", "w r/tools", "r r/tools/hooks"]) {
+    let links = ["l r/.envrc", "l r/.mcp.json", "l r/b"];
+    for held in links.into_iter().chain(["w r/a", "r r/a/env", "a r/.git", "w r/tools", "a r/tools/hooks"]) {
         assert!(mounts.contains(&held.to_owned()), "{held}: {mounts:?}");
     }
     place.link("loop", "r/.claude");
@@ -151,7 +152,7 @@ fn a_repository_that_is_a_link_stays_in_the_workspace() {
     let place = Place::new("link-git");
     place.git_dir("s/real");
     place.link("real", "s/.git");
-    assert_eq!(place.mounts("s"), ["w s", "l s/.git", "w s/real", "r s/real/config", "r s/real/hooks"]);
+    assert_eq!(place.mounts("s"), ["w s", "l s/.git", "a s/real"]);
     place.dir("t");
     place.link("../s/real", "t/.git");
     assert_eq!(place.mounts_of(&place.find("t").unwrap()), ["w t", "l t/.git"]);

@@ -14,7 +14,7 @@ use super::lower::{self, Context};
 use super::profile::Text;
 use super::read::{self, Outside, Parsed};
 use crate::error::{Error, ErrorKind};
-use crate::spec::{FsOp, Settle, Spec};
+use crate::spec::{FsOp, Spec};
 use crate::workspace::Workspace;
 
 /// Profiles from memory; `workspace` is empty unless it is given.
@@ -57,7 +57,7 @@ fn lower(line: &str, profiles: &[(&'static str, &'static str)]) -> Result<Spec, 
         let ops = vec![FsOp::Tmpfs { dest: c"/work".into(), mode: 0o755, size: None }];
         let identity =
             vec![FsOp::Text { text: b"[user]".to_vec(), dest: c"/home//me/./.gitconfig".into(), mode: 0o600 }];
-        Ok(Workspace { identity, ops, unheld: vec![], watch: vec![], settle: Settle::default() })
+        Ok(Workspace { identity, ops, ..Workspace::default() })
     };
     let context = Context {
         last_cap: 40,
