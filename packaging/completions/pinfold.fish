@@ -164,6 +164,7 @@ complete -c pinfold -n '__pinfold_at run' -l overlay -r -F -d 'Show a directory 
 complete -c pinfold -n '__pinfold_at run' -l overlay-try -r -F -d 'Like --overlay, or nothing if PATH does not exist'
 complete -c pinfold -n '__pinfold_at run' -l mirror -r -F -d 'Show PATH of the host, read-only; of a link make the same link'
 complete -c pinfold -n '__pinfold_at run' -l workspace -d 'Show the current directory, writable, and start there'
+complete -c pinfold -n '__pinfold_at run' -l repo -d 'Take the whole git repository around as the workspace'
 complete -c pinfold -n '__pinfold_at run' -l deny -r -F -d 'Keep PATH closed: nobody inside can open it'
 complete -c pinfold -n '__pinfold_at run' -l deny-try -r -F -d 'Like --deny, or nothing if PATH does not exist'
 complete -c pinfold -n '__pinfold_at run' -l tmpfs -r -F -d 'Make an empty directory in memory, writable'

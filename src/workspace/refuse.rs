@@ -229,6 +229,7 @@ mod tests {
     #[test]
     fn what_is_more_than_a_project_is_refused() {
         let around = Surroundings {
+            is_named: false,
             cwd: Path::new("/x"),
             home: Some(Path::new("/data/people/me")),
             runtime_dir: Some(Path::new("/data/run/me")),
@@ -253,6 +254,7 @@ mod tests {
     #[test]
     fn what_the_systems_links_lead_to_is_refused_with_what_is_above_it() {
         let around = Surroundings {
+            is_named: false,
             cwd: Path::new("/x"),
             home: None,
             runtime_dir: None,
@@ -278,6 +280,7 @@ mod tests {
     #[test]
     fn a_home_of_slash_does_not_refuse_everything() {
         let around = Surroundings {
+            is_named: false,
             cwd: Path::new("/x"),
             home: Some(Path::new("/")),
             runtime_dir: None,

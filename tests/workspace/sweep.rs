@@ -11,7 +11,6 @@ fn what_appeared_in_a_git_directory_is_kept_apart_and_the_rest_reported() {
     let outcome =
         place.inside("r", "echo /evil >.git/commondir; echo x >.git/config.worktree; echo x >.envrc; mkdir .vscode; ln -s /nowhere .mcp.json");
     assert_eq!(outcome.ending(), "exit 0", "{outcome}");
-    let path = place.path.display();
     let expected =
         ["pinfold: not taken over, kept as k1: .git/commondir, .git/config.worktree (pinfold kept diff k1)\n"
             .to_owned()];

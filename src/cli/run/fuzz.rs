@@ -25,6 +25,10 @@ impl Outside for Shelf<'_> {
             None => Err(Error::new(ErrorKind::Invalid, "no profile has this name")),
         }
     }
+
+    fn repository(&mut self) -> Result<CString, Error> {
+        Ok(c"/work".into())
+    }
 }
 
 fn args() -> RunArgs {
@@ -72,6 +76,7 @@ fn check_lowered(args: RunArgs) {
             })
         },
         workspace: &|| Ok(Workspace::default()),
+        place: &|_| Ok(None),
         read: &|_| Ok(b"{}".to_vec()),
     };
     let lowered = match lower::lower(args, &context) {

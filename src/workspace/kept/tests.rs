@@ -360,12 +360,12 @@ fn files_are_put_back_once() {
     let mut record = Record { place: place.0.clone(), files: vec![copied], ..Record::default() };
     entry.write(&record).unwrap();
     fs::write(&file, "new").unwrap();
-    let done = put_back::restore_all(&entry, &mut record).unwrap();
+    let done = put_back::restore_all(&entry, &mut record, &|_, _| false).unwrap();
     assert_eq!(done, [(0, Ok(Outcome::PutBack))]);
     assert_eq!(entry.read().unwrap(), Some(record.clone()));
     let (kept, _) = items(&entry, &record).unwrap();
     assert_eq!(kept.iter().map(|item| (&item.path, item.what)).collect::<Vec<_>>(), [(&file, What::File)]);
     take::take(&entry, &kept[0]).unwrap();
-    assert_eq!(put_back::restore_all(&entry, &mut record).unwrap(), []);
+    assert_eq!(put_back::restore_all(&entry, &mut record, &|_, _| false).unwrap(), []);
     assert_eq!(fs::read_to_string(&file).unwrap(), "new", "what the user has taken was put back");
 }

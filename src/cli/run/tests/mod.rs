@@ -32,6 +32,10 @@ impl Outside for Shelf {
             }
         }
     }
+
+    fn repository(&mut self) -> Result<CString, Error> {
+        Ok(c"/work".into())
+    }
 }
 
 fn words(line: &str) -> Vec<CString> {
@@ -71,6 +75,7 @@ fn lower(line: &str, profiles: &[(&'static str, &'static str)]) -> Result<Spec, 
             })
         },
         workspace: &workspace,
+        place: &|_| Ok(None),
         read: &|_| Ok(b"{}".to_vec()),
     };
     lower::lower(args, &context).map(|lowered| lowered.spec).map_err(|error| error.to_string())
