@@ -111,7 +111,7 @@ impl Desk {
         }
         let with = With { path: &path, run_box: Some(&spawn::run_to_end) };
         let said = keeping::put_dead_in_order(&states, uid, &with);
-        let said = said.iter().flat_map(|line| [line, &b"\n"[..]].concat()).collect();
+        let said = said.iter().flat_map(|line| [line.text.as_bytes(), b"\n"].concat()).collect();
         Ok(Desk { stores, said, path })
     }
 

@@ -14,6 +14,7 @@ use crate::error::push_printable;
 use crate::spec::Lifecycle;
 use crate::sys::stat::{self, Kind};
 use crate::sys::{Errno, Result, content, fd, output, socket};
+use crate::workspace::takeover::Line;
 use crate::workspace::{News, Settled};
 
 /// The exit code of a run whose findings did not all reach standard error.
@@ -37,7 +38,7 @@ pub(crate) enum Found {
     /// Something that the program left was put in order, or could not be ([`crate::spec::Lifecycle::settle`]).
     Settled(Settled),
     /// A line about what was kept apart ([`crate::spec::Lifecycle::keep`]).
-    Kept(Vec<u8>),
+    Kept(Line),
     /// What is new, and obeyed later.
     News(News),
     /// Files that the program wrote to a home that ends with the box ([`crate::spec::Lifecycle::own_home`]).
@@ -50,7 +51,7 @@ impl Found {
         let (before, path, after, reason) = match self {
             Found::Appeared { path, reason } => ("", path, " appeared during the run", reason),
             Found::Settled(settled) => return settled.line(),
-            Found::Kept(line) => return line.clone(),
+            Found::Kept(line) => return line.text.clone().into_bytes(),
             Found::News(news) => return news.line(),
             Found::Lost(lost) => return lost.line(),
             Found::CutShort { path, seconds } => {

@@ -109,6 +109,11 @@ pub(crate) fn any_mount(dir: BorrowedFd<'_>, name: &CStr, what_for: For) -> Resu
     dir_with(dir, name, what_for, ResolveFlag::empty())
 }
 
+/// Opens the directory `path`, relative to `dir`, to be listed. A link in any part of the path is refused (`ELOOP`).
+pub(crate) fn listing_without_links(dir: BorrowedFd<'_>, path: &CStr) -> Result<OwnedFd> {
+    dir_with(dir, path, For::Listing, ResolveFlag::RESOLVE_NO_SYMLINKS)
+}
+
 fn dir_with(dir: BorrowedFd<'_>, name: &CStr, what_for: For, resolve: ResolveFlag) -> Result<OwnedFd> {
     let kind = match what_for {
         For::Names => OFlag::O_PATH,

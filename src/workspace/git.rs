@@ -348,8 +348,8 @@ fn listed(area: &mut Area, dir: &Path) -> Vec<PathBuf> {
     })
 }
 
-/// Keeps the work tree of a worktree outside of the box. Without its pointer file it would seem to be gone, and `git gc`
-/// would prune its entry (git-worktree(1), prune). So the box gets the pointer file, but not the other files.
+/// Keeps the work tree of a worktree outside of the box. Without its pointer file it would seem to be gone, and
+/// `git gc` would prune its entry (git-worktree(1), prune). So the box gets the pointer file, but not the other files.
 ///
 /// The program of an earlier box may have written the entry. So a pointer file is only shown if it names this entry.
 fn keep_elsewhere(area: &mut Area, git_dir: &Path) {
@@ -361,8 +361,8 @@ fn keep_elsewhere(area: &mut Area, git_dir: &Path) {
     }
 }
 
-/// Holds what links in a git directory lead to, as in those of git-new-workdir and of Android's `repo`: an overlay keeps
-/// the link and not its target. No box leaves a link in a git directory, so the user has made them, and people have them
+/// Holds what links in a git directory lead to, as in those of git-new-workdir and of Android's `repo`: an overlay
+/// keeps the link and not its target. No box leaves a link in a git directory, so the user has made them, and people have them
 /// where git itself has a name.
 fn hold_targets(area: &mut Area, git_dir: &Path) {
     let links = fs::read_dir(git_dir).into_iter().flatten().flatten();

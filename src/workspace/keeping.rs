@@ -16,7 +16,7 @@ use super::files::{c_path, id_of, path_of};
 use super::kept::put_back::{self, Outcome};
 use super::kept::take::{contents, take};
 use super::kept::{Entry, Item, Overlay, Record, Store, What, items, same};
-use super::takeover::{self, Base, Bounds, Git, Job, RunBox};
+use super::takeover::{self, Base, Bounds, Git, Job, Line, RunBox};
 use crate::error::printable;
 use crate::spec::{FileId, Keep};
 use crate::sys::{Errno, Result, began, error_text, fd, open, stat};
@@ -95,7 +95,7 @@ impl Keeping {
     }
 
     /// Puts everything in order. No process of the box lives any more. Returns what there is to say.
-    pub(crate) fn end(&self, with: &With<'_>) -> Vec<Vec<u8>> {
+    pub(crate) fn end(&self, with: &With<'_>) -> Vec<Line> {
         self.bases.borrow_mut().clear();
         put_in_order(&self.store, &mut self.entry.borrow_mut(), &mut self.record.borrow_mut(), with)
     }
@@ -144,7 +144,7 @@ pub(crate) struct With<'a> {
 }
 
 /// Puts the entries in order whose runs were killed. Returns what there is to say.
-pub(crate) fn put_dead_in_order(states: &[PathBuf], uid: u32, with: &With<'_>) -> Vec<Vec<u8>> {
+pub(crate) fn put_dead_in_order(states: &[PathBuf], uid: u32, with: &With<'_>) -> Vec<Line> {
     let mut said = Vec::new();
     for state in states {
         let Ok(Some(store)) = Store::find(state, uid) else { continue };
@@ -157,7 +157,7 @@ pub(crate) fn put_dead_in_order(states: &[PathBuf], uid: u32, with: &With<'_>) -
             let lines = put_in_order(&store, &mut entry, &mut record, with);
             if !lines.is_empty() {
                 let (command, place) = (printable(&record.command), printable(&record.place));
-                said.push(format!("the run of {command} in {place} was killed; what it has left:").into_bytes());
+                said.push(finding(format!("the run of {command} in {place} was killed; what it has left:")));
                 said.extend(lines);
             }
         }
@@ -166,7 +166,7 @@ pub(crate) fn put_dead_in_order(states: &[PathBuf], uid: u32, with: &With<'_>) -
 }
 
 /// Puts one entry in order. What could not be done now, the next run tries again.
-pub(crate) fn put_in_order(store: &Store, entry: &mut Entry, record: &mut Record, with: &With<'_>) -> Vec<Vec<u8>> {
+pub(crate) fn put_in_order(store: &Store, entry: &mut Entry, record: &mut Record, with: &With<'_>) -> Vec<Line> {
     let mut said = Vec::new();
     let mut is_done = true;
     let git = with.run_box.and_then(|run_box| Some((Git::find(with.path, &record.writable)?, run_box)));
@@ -176,12 +176,9 @@ pub(crate) fn put_in_order(store: &Store, entry: &mut Entry, record: &mut Record
                 is_done = false;
                 let why = error_text(errno as i32);
                 let path = printable(&overlay.path);
-                said.push(
-                    format!(
-                        "what the box has changed in {path} is not taken over yet ({why}): the next run tries again"
-                    )
-                    .into_bytes(),
-                );
+                said.push(finding(format!(
+                    "what the box has changed in {path} is not taken over yet ({why}): the next run tries again"
+                )));
             }
         }
     }
@@ -201,7 +198,7 @@ pub(crate) fn put_in_order(store: &Store, entry: &mut Entry, record: &mut Record
             let is_gits = |item: &&Item| known.overlays.iter().enumerate().any(|(n, one)| one.is_git && item.is_of(n));
             let others: Vec<&Path> = left.iter().filter(|item| !is_gits(item)).map(|item| &*item.path).collect();
             if !others.is_empty() {
-                said.push(kept_line(&entry.id, &record.place, others.into_iter(), *is_all));
+                said.push(finding(kept_line(&entry.id, &record.place, others.into_iter(), *is_all)));
             }
             if is_done { store.close(entry) } else { Ok(()) }
         }
@@ -209,23 +206,22 @@ pub(crate) fn put_in_order(store: &Store, entry: &mut Entry, record: &mut Record
     };
     if let Err(errno) = closed {
         let id = &entry.id;
-        said.push(format!("cannot close what is kept as {id}: {}", error_text(errno as i32)).into_bytes());
+        said.push(finding(format!("cannot close what is kept as {id}: {}", error_text(errno as i32))));
     }
     said
 }
 
-fn kept_line<'p>(id: &str, place: &Path, paths: impl ExactSizeIterator<Item = &'p Path>, is_all: bool) -> Vec<u8> {
-    let count = paths.len();
-    let mut line = b"not taken over, kept as ".to_vec();
-    line.extend_from_slice(format!("{id}: ").as_bytes());
+fn kept_line<'p>(id: &str, place: &Path, paths: impl ExactSizeIterator<Item = &'p Path>, is_all: bool) -> String {
+    let more = match paths.len().saturating_sub(MOST_NAMED) {
+        0 => String::new(),
+        more => format!(" and {more}{} more", if is_all { "" } else { " or" }),
+    };
     let names: Vec<String> = paths.take(MOST_NAMED).map(|path| shown(path, place)).collect();
-    line.extend_from_slice(names.join(", ").as_bytes());
-    match count.saturating_sub(MOST_NAMED) {
-        0 => {}
-        more => line.extend_from_slice(format!(" and {more}{} more", if is_all { "" } else { " or" }).as_bytes()),
-    }
-    line.extend_from_slice(format!(" (pinfold kept diff {id})").as_bytes());
-    line
+    format!("not taken over, kept as {id}: {}{more} (pinfold kept diff {id})", names.join(", "))
+}
+
+fn finding(text: String) -> Line {
+    Line { text, is_note: false }
 }
 
 /// A path as the user knows it who is in `place`, in printable characters.
@@ -246,7 +242,7 @@ fn settle_overlay(
     (entry, n): (&Entry, usize),
     (overlay, record): (&Overlay, &Record),
     (store, git): (&Store, Option<&(Git, RunBox<'_>)>),
-    said: &mut Vec<Vec<u8>>,
+    said: &mut Vec<Line>,
 ) -> Result<()> {
     let (upper, base) = entry.overlay(n)?;
     if same::is_empty(upper.as_fd())? {
@@ -264,7 +260,7 @@ fn settle_overlay(
     // It could not be read, or another version has written it. All is kept.
     let Some(base) = Some(base).filter(|base| !base.is_empty()).and_then(|base| Base::from_bytes(&base)) else {
         let path = printable(&overlay.path);
-        said.push(format!("{path} could not be read before the run, so nothing is taken over there").into_bytes());
+        said.push(finding(format!("{path} could not be read before the run, so nothing is taken over there")));
         return Ok(());
     };
     let job = Job {
@@ -285,18 +281,16 @@ fn settle_overlay(
                 takeover::What::Ref { new: Some(new), .. } => Some(new.clone()),
                 _ => None,
             });
-            store.add_made(made.filter(|id| !base.has_value(id)))?;
-            said.extend(
-                takeover::lines(overlay.path.strip_prefix(&record.place).unwrap_or(&overlay.path), &entry.id, &taken)
-                    .into_iter()
-                    .map(String::into_bytes),
-            );
+            store.add_made(made.filter(|id| !base.has_value(id)).collect())?;
+            said.extend(takeover::lines(
+                overlay.path.strip_prefix(&record.place).unwrap_or(&overlay.path),
+                &entry.id,
+                &taken,
+            ));
         }
         Err(Errno::E2BIG) => {
             let path = printable(&overlay.path);
-            said.push(
-                format!("the box has left more in {path} than is looked at, so nothing is taken over").into_bytes(),
-            );
+            said.push(finding(format!("the box has left more in {path} than is looked at, so nothing is taken over")));
         }
         Err(errno) => return Err(errno),
     }
@@ -348,13 +342,13 @@ fn put_files_back(
     entry: &Entry,
     record: &mut Record,
     is_own: &dyn Fn(&Path, &[u8]) -> bool,
-    said: &mut Vec<Vec<u8>>,
+    said: &mut Vec<Line>,
 ) -> bool {
     let done = match put_back::restore_all(entry, record, is_own) {
         Ok(done) => done,
         Err(errno) => {
             let id = &entry.id;
-            said.push(format!("cannot put back the files of {id}: {}", error_text(errno as i32)).into_bytes());
+            said.push(finding(format!("cannot put back the files of {id}: {}", error_text(errno as i32))));
             return false;
         }
     };
@@ -367,17 +361,15 @@ fn put_files_back(
             Ok(Outcome::PutBack | Outcome::Restored) => back.push(shown(path, &record.place)),
             Ok(Outcome::SetAside(aside)) => {
                 let aside = printable(path_of(aside.to_bytes()));
-                said.push(
-                    format!("{} is as before; what stood there is {aside} now", shown(path, &record.place))
-                        .into_bytes(),
-                );
+                said.push(finding(format!(
+                    "{} is as before; what stood there is {aside} now",
+                    shown(path, &record.place)
+                )));
             }
             Err(errno) => {
                 is_done = false;
                 let why = error_text(errno as i32);
-                said.push(
-                    format!("cannot put {} back ({why}): the next run tries again", printable(path)).into_bytes(),
-                );
+                said.push(finding(format!("cannot put {} back ({why}): the next run tries again", printable(path))));
             }
         }
     }
@@ -386,9 +378,10 @@ fn put_files_back(
         back.truncate(MOST_NAMED);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let verb = if back.len() == 1 && more.is_empty() { "is" } else { "are" };
-        said.push(
-            format!("{}{more} {verb} as before: the box had changed what the host obeys", back.join(", ")).into_bytes(),
-        );
+        said.push(finding(format!(
+            "{}{more} {verb} as before: the box had changed what the host obeys",
+            back.join(", ")
+        )));
     }
     is_done
 }

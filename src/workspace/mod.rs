@@ -167,9 +167,12 @@ fn find_within(around: &Surroundings<'_>, bounds: Bounds) -> Result<Workspace, E
         found.ops.retain(|op| op.dest() != Some(&place));
     }
     if let Some(dir) = found.keep.dirs.first().map(|dir| &dir.path).or(found.keep.files.first()) {
-        found.keep.stores = around.stores.iter().map(|store| c_path(store)).collect();
         found.keep.search = around.path.map(|path| c_path(Path::new(path))).unwrap_or_default();
-        if !around.stores.iter().any(|store| kept::Store::may_hold_changes(store, around.uid)) {
+        let can_hold = |store: &&PathBuf| kept::Store::may_hold_changes(store, around.uid);
+        // Lazily: the first is the one in nearly all cases.
+        let first = around.stores.iter().find(can_hold);
+        found.keep.stores = first.map(|store| c_path(store)).into_iter().collect();
+        if first.is_none() {
             let note = format!(
                 "{} and the like are read-only: there is no place to keep apart what changes in them, neither in \
                  $XDG_STATE_HOME nor in $XDG_RUNTIME_DIR nor in /dev/shm",

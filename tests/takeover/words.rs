@@ -9,7 +9,7 @@ use crate::place::Place;
 fn said(name: &str, before: &str, script: &str) -> Vec<String> {
     let place = Place::new(name);
     place.host(before);
-    lines(Path::new(".git"), "k1", &place.run(script))
+    lines(Path::new(".git"), "k1", &place.run(script)).into_iter().map(|line| line.text).collect()
 }
 
 #[test]

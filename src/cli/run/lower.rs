@@ -19,6 +19,9 @@ use crate::spec::{
 use crate::suggest::nearest;
 use crate::workspace::{Unheld, Workspace};
 
+/// A place without links, and what it needs.
+pub(crate) type Place = (CString, Workspace);
+
 /// The facts about the caller and the host that decide what the words mean.
 pub(crate) struct Context<'a> {
     /// Highest capability number of this kernel.
@@ -33,7 +36,7 @@ pub(crate) struct Context<'a> {
     pub workspace: &'a dyn Fn() -> Result<Workspace, Error>,
     /// Finds out what a place needs that a word makes writable, and where it is without links. `None` if it needs
     /// nothing.
-    pub place: &'a dyn Fn(&CStr) -> Result<Option<(CString, Workspace)>, Error>,
+    pub place: &'a dyn Fn(&CStr) -> Result<Option<Place>, Error>,
     /// Reads the file of a seccomp profile.
     pub read: &'a dyn Fn(&CStr) -> Result<Vec<u8>, Error>,
 }

@@ -102,7 +102,7 @@ impl Frontend for Native {
                 Found::Unseen { path } | Found::CutShort { path, .. } => {
                     serde_json::json!({ "unseen": String::from_utf8_lossy(path.to_bytes()) })
                 }
-                Found::Kept(line) => serde_json::json!({ "kept": String::from_utf8_lossy(line) }),
+                Found::Kept(line) => serde_json::json!({ "kept": line.text }),
                 Found::News(news) => by_kind(news.all(), news.more()),
                 Found::Lost(lost) => serde_json::json!({
                     "lost": lost.count,

@@ -92,7 +92,7 @@ fn prepare(line: &CommandLine, status: &mut Option<FdNumber>) -> Result<Prepared
     let (dry_run, print_bwrap, verbose, is_quiet) = (args.dry_run, args.print_bwrap, args.verbose, args.quiet);
     let is_run = dry_run.is_none() && !print_bwrap;
     if is_run {
-        world.put_dead_in_order(&spawn::run_to_end).iter().for_each(|line| messages::say(line));
+        world.put_dead_in_order(&spawn::run_to_end).iter().for_each(|line| messages::say(line.text.as_bytes()));
     }
     let Lowered { mut spec, origins, seen, unheld, notes, above } =
         world.lowered(args, &environment, &|| world.workspace())?;

@@ -20,7 +20,7 @@ use crate::host::Caller;
 use crate::spec::{FsOp, Op, ProfileText, Seccomp, Source, Spec};
 use crate::sys::{Errno, content, cwd, error_text, stat};
 use crate::workspace::keeping::{self, With};
-use crate::workspace::takeover::RunBox;
+use crate::workspace::takeover::{Line, RunBox};
 use crate::workspace::{self, GitConfig, Surroundings, Workspace};
 
 /// The home directory inside when the caller has none.
@@ -168,7 +168,7 @@ impl World {
     }
 
     /// Puts in order what runs have left that were killed. Returns what there is to say.
-    pub(super) fn put_dead_in_order(&self, run_box: RunBox<'_>) -> Vec<Vec<u8>> {
+    pub(super) fn put_dead_in_order(&self, run_box: RunBox<'_>) -> Vec<Line> {
         let with = With { path: self.path.as_deref().unwrap_or_default(), run_box: Some(run_box) };
         keeping::put_dead_in_order(&self.stores(), self.caller.uid, &with)
     }

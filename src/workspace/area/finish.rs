@@ -21,7 +21,7 @@ impl Area {
     pub(in crate::workspace) fn finish(self, settle: Settle) -> io::Result<Workspace> {
         let settle = self.settlement(settle)?;
         let nearest = |path: &Path| path.ancestors().skip(1).find_map(|above| self.mounts.get(above));
-        // A place below one that the program cannot change needs no mount of its own, unless the program may write to it.
+        // A place below one that the program cannot change needs no mount of its own, unless it is to be writable.
         let is_needed = |path: &Path, access: Access| {
             let is_closed = matches!(nearest(path), Some(Access::Read | Access::Apart { .. }));
             access == Access::Write || self.is_region(path) || !is_closed

@@ -32,7 +32,7 @@ use std::collections::BTreeSet;
 use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -60,6 +60,8 @@ const OPEN: &str = ".run";
 #[derive(Debug)]
 pub(crate) struct Store {
     dir: OwnedFd,
+    /// Its directories, the deepest first.
+    paths: Vec<PathBuf>,
 }
 
 /// An entry whose lock this process has.
@@ -119,10 +121,10 @@ impl Store {
                 Err(why) => return Err(refused(&path, &why)),
             };
         }
-        Ok(Some(Store { dir }))
+        Ok(Some(Store { paths: path.ancestors().take(3).map(Path::to_owned).collect(), dir }))
     }
 
-    /// Opens the first of these stores that can hold changes. Makes what is missing.
+    /// Opens the first of these stores that can be opened. Makes what is missing.
     ///
     /// # Errors
     /// That of the last one.
@@ -130,8 +132,7 @@ impl Store {
         let mut refused = refused(Path::new(""), "there is no directory for it");
         for state in states {
             match Store::open(state, uid) {
-                Ok(store) if store.can_hold_changes() => return Ok(store),
-                Ok(_) => refused = self::refused(state, "its filesystem cannot hold the changes of an overlay"),
+                Ok(store) => return Ok(store),
                 Err(error) => refused = error,
             }
         }
@@ -260,9 +261,9 @@ impl Store {
     }
 
     /// Adds to them.
-    pub(crate) fn add_made(&self, ids: impl Iterator<Item = Vec<u8>>) -> SysResult<()> {
+    pub(crate) fn add_made(&self, ids: Vec<Vec<u8>>) -> SysResult<()> {
         let known = self.made();
-        let new: BTreeSet<Vec<u8>> = ids.filter(|id| !known.contains(id)).collect();
+        let new: BTreeSet<Vec<u8>> = ids.into_iter().filter(|id| !known.contains(id)).collect();
         if new.is_empty() {
             return Ok(());
         }
@@ -272,7 +273,13 @@ impl Store {
 
     /// Removes an entry with all that it holds.
     pub(crate) fn remove(&self, entry: &Entry) -> SysResult<()> {
-        remove::tree(self.dir.as_fd(), &entry.name().ok_or(Errno::EINVAL)?)
+        remove::tree(self.dir.as_fd(), &entry.name().ok_or(Errno::EINVAL)?)?;
+        // In memory nobody expects a directory of ours. Where something is in one, it stays.
+        if self.paths.last().is_some_and(|state| state.starts_with("/dev/shm")) {
+            let remove = |path: &PathBuf| make::remove_dir_at(AT_FDCWD, &c_path(path.as_os_str())).is_ok();
+            let _all = self.paths.iter().all(remove);
+        }
+        Ok(())
     }
 
     /// Its directory.
@@ -340,8 +347,11 @@ impl Entry {
 /// Writes the file `name` of `dir`: first under another name, so that nobody ever reads a part of it.
 fn write(dir: BorrowedFd<'_>, name: &CStr, bytes: &[u8]) -> SysResult<()> {
     let other = CString::new([name.to_bytes(), b".part"].concat()).map_err(|_| Errno::EINVAL)?;
-    make::unlink_at(dir, &other).or_else(|errno| if errno == Errno::ENOENT { Ok(()) } else { Err(errno) })?;
-    let file = make::new_file_at(dir, &other, 0o600)?;
+    let file = match make::new_file_at(dir, &other, 0o600) {
+        // Of a run that was killed here.
+        Err(Errno::EEXIST) => make::unlink_at(dir, &other).and_then(|()| make::new_file_at(dir, &other, 0o600)),
+        made => made,
+    }?;
     content::write_all(file.as_fd(), bytes)?;
     make::rename_over(dir, &other, dir, name)
 }

@@ -143,8 +143,8 @@ impl Base {
 
 impl Unit {
     fn record(side: Side<'_>, path: &[u8]) -> Result<Unit> {
-        let dir = side.dir(path)?;
-        let side = Side(std::os::fd::AsFd::as_fd(&dir));
+        let below = if path.is_empty() { None } else { Some(side.dir(path)?) };
+        let side = below.as_ref().map_or(side, |dir| Side(std::os::fd::AsFd::as_fd(dir)));
         let mut unit = Unit::default();
         for (name, kind) in side.names(b"")? {
             match &name[..] {

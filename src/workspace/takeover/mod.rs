@@ -58,7 +58,7 @@ pub use job::{Bounds, Job, RunBox};
 pub(crate) use own::is_own;
 pub(crate) use settings::{Setting, is_config, kept_apart, take_kept};
 pub use told::{Kept, Moved, Taken, TakenOver, What};
-pub use words::lines;
+pub use words::{Line, lines};
 
 /// Takes over what the box has left. What is not taken stays in the upper layer.
 ///

@@ -6,7 +6,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use crate::sys::dir::Entries;
-use crate::sys::open::{self, For};
+use crate::sys::open;
 use crate::sys::stat::{self, Kind, Stat};
 use crate::sys::{Errno, Result, content, make};
 
@@ -89,8 +89,8 @@ impl<'a> Side<'a> {
 
     /// The names in the directory `path`, with their types. None if there is no such directory.
     pub(super) fn names(self, path: &[u8]) -> Result<Vec<(Vec<u8>, Option<Kind>)>> {
-        let Some(place) = absent(self.dir(path))? else { return Ok(Vec::new()) };
-        let dir = open::any_mount(place.as_fd(), c".", For::Listing)?;
+        let path = text(if path.is_empty() { b"." } else { path })?;
+        let Some(dir) = absent(open::listing_without_links(self.0, &path))? else { return Ok(Vec::new()) };
         let (mut entries, mut names) = (Entries::new(), Vec::new());
         while entries.read(dir.as_fd())? {
             for (name, kind) in entries.iter() {

@@ -18,15 +18,25 @@ const MOST_MOVED: usize = 4;
 /// The longest name, in letters. Of a longer one the middle is left out.
 const LONGEST: usize = 80;
 
+/// A line about a git directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Its text.
+    pub text: String,
+    /// Whether it says only that what was wanted was done.
+    pub is_note: bool,
+}
+
 /// Lines about the git directory `path`, as it is to be shown. What was kept apart is called `id`.
-pub fn lines(path: &Path, id: &str, told: &TakenOver) -> Vec<String> {
+pub fn lines(path: &Path, id: &str, told: &TakenOver) -> Vec<Line> {
     if told.is_git_missing {
         let path = quoted(path);
-        return vec![format!("there is no git here, so nothing of {path} was taken over: all of it is kept as {id}")];
+        let text = format!("there is no git here, so nothing of {path} was taken over: all of it is kept as {id}");
+        return vec![Line { text, is_note: false }];
     }
-    let mut lines = kept(path, id, told);
-    lines.extend(moved(id, &told.moved));
-    lines.extend(taken(path, &told.taken));
+    let findings = kept(path, id, told).into_iter().chain(moved(id, &told.moved));
+    let mut lines: Vec<Line> = findings.map(|text| Line { text, is_note: false }).collect();
+    lines.extend(taken(path, &told.taken).into_iter().map(|text| Line { text, is_note: true }));
     lines.truncate(MOST_LINES);
     lines
 }
@@ -210,7 +220,7 @@ mod tests {
     const OUTSIDE: &str = "has changed on the host too";
 
     fn said(path: &str, told: &TakenOver) -> Vec<String> {
-        lines(Path::new(path), "k3", told)
+        lines(Path::new(path), "k3", told).into_iter().map(|line| line.text).collect()
     }
 
     fn taken_of(what: Vec<What>) -> TakenOver {
