@@ -362,8 +362,8 @@ fn keep_elsewhere(area: &mut Area, git_dir: &Path) {
 }
 
 /// Holds what links in a git directory lead to, as in those of git-new-workdir and of Android's `repo`: an overlay
-/// keeps the link and not its target. No box leaves a link in a git directory, so the user has made them, and people have them
-/// where git itself has a name.
+/// keeps the link and not its target. No box leaves a link in a git directory, so the user has made them, and people
+/// have them where git itself has a name.
 fn hold_targets(area: &mut Area, git_dir: &Path) {
     let links = fs::read_dir(git_dir).into_iter().flatten().flatten();
     let links = links.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_symlink())).map(|entry| entry.path());
