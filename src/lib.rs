@@ -117,7 +117,7 @@ pub use sandbox::Sandbox;
 pub use spawn::{Child, Event, Stdio, spawn, spawn_with};
 #[doc(hidden)] // for the binary: a library does not choose the allocator
 pub use sys::Arena;
-#[doc(hidden)] // for the end of a run, which does not call it yet, and for tests
+#[doc(hidden)] // for tests
 pub use workspace::takeover;
 
 /// Runs the program that `spec` asks for and waits until it has ended. Returns its exit code, 128 + n where signal n

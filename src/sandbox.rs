@@ -67,9 +67,10 @@ impl Sandbox {
         self.op(FsOp::Bind { source, dest, flags })
     }
 
-    /// Mounts a directory that somebody works in, so that it can be written to, at its own path. In a repository `git
-    /// commit` works, and what the host would execute or obey later is read-only: hooks, the configuration of git, and
-    /// that of shells, editors and agents (`.envrc`, `.vscode` and the like).
+    /// Mounts a directory that somebody works in, so that it can be written to, at its own path. In a repository git
+    /// works; what changes in git directories, and in directories that programs obey (`.vscode`), reaches the host only
+    /// when the run has ended, as far as it is git's data, and the rest is kept apart ([`crate::spec::Keep`]). Single
+    /// files that shells, editors and agents obey (`.envrc`) are read-only, or put back if git tracks them.
     ///
     /// Names of that kind that are new after the run are said on standard error; and of git repositories that the
     /// program has made, what git would execute is set aside ([`crate::spec::Settle`]). To that end everything that the

@@ -1,8 +1,9 @@
-//! The workspace: the directory that the user works in. The box gets it writable at its own path, with the parts of the
-//! repository around it that `git commit` needs. Files that the host would execute or obey later stay protected.
+//! The workspace: the directory that the user works in, which the box gets writable at its own path; and each other
+//! directory of the host that a word makes writable. What the host would execute or obey later stays protected there.
 //!
-//! The files of the workspace decide no policy. They are read to find where things are, and they can only make the box
-//! narrower. Nothing is executed, not even git.
+//! The files of such a directory decide no policy. They are read to find where things are, and they can only make the
+//! box narrower. Nothing is executed before the run; afterwards git is, in a box of its own or where only the host's
+//! files decide what it does.
 //!
 //! Git directories, and directories that somebody obeys (`core.hooksPath`, `.vscode`), are overlays. Their changes are
 //! kept apart ([`keeping`]): of git directories, what is only data is taken over when the run ends ([`takeover`]), and
@@ -10,8 +11,8 @@
 //!
 //! To hold a file means to mount it read-only on itself. Held are, for each repository in reach: what its configuration
 //! includes or names as a command, and the pointer file `.git` (gitrepository-layout(5), git-config(1)). So is what the
-//! user's and the system's configuration names in the same way ([`scopes`]), and so are the files of the table of [`obeyed`].
-//! But files of the table that git tracks are put back after the run, because git must be able to replace them.
+//! user's and the system's configuration names in the same way ([`scopes`]), and so are the files of the table of
+//! [`obeyed`]. But those that git tracks are put back after the run, because git must be able to replace them.
 //!
 //! The program must not move a directory that contains a held file either. So each such directory is mounted on itself
 //! too: the kernel does not rename or remove a mount point (rename(2), EBUSY). A link on the way to a held file is held

@@ -4,8 +4,6 @@
 //! host's repository, checked. Everything else stays in the upper layer, which is how it is kept apart: hooks, settings
 //! that are not on the list, links, names that nobody knows. So a name that git invents tomorrow is kept apart.
 //!
-//! The end of a run does not call this yet: tests do.
-//!
 //! The order, for the git directory itself and then for each of its modules and worktrees:
 //!
 //! 1. Objects (`objects`). git computes their names anew from their content, in a box of its own.
