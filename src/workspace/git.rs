@@ -230,6 +230,7 @@ impl<'a> Repositories<'a> {
     /// Holds what must be held of each repository, and what the user's configuration names in `cwd`.
     pub(super) fn protect(&mut self, area: &mut Area, cwd: &Path) {
         self.scopes.read_common(area, self.around.git_config, cwd);
+        self.protect_named_above(area);
         let mut done = BTreeSet::new();
         loop {
             // Each repository may lead to more.
@@ -245,6 +246,19 @@ impl<'a> Repositories<'a> {
             }
             done.extend(ahead);
         }
+    }
+
+    /// Holds what the repository around the workspace names in it: git outside executes `core.hooksPath = web/hooks`
+    /// also where only `web` is writable.
+    fn protect_named_above(&mut self, area: &mut Area) {
+        let Some(top) = self.above.clone() else { return };
+        let dot_git = top.join(".git");
+        let pointer = || Some(top.join(path_of(first_line(&dot_git)?.strip_prefix(b"gitdir: ")?)));
+        let git_dir = if dot_git.is_dir() { Some(dot_git.clone()) } else { pointer() };
+        let Some((git_dir, common)) = git_dir.and_then(|dir| Some((dir.clone(), common_dir(&dir)?))) else { return };
+        let mut settings = self.scopes.read(area, &common.join("config"), Missing::Ignore);
+        settings.extend(self.scopes.read(area, &git_dir.join("config.worktree"), Missing::Ignore));
+        self.scopes.hold_named(area, &settings, &top);
     }
 
     fn protect_one(&mut self, area: &mut Area, git_dir: &Path) {

@@ -50,14 +50,30 @@ fn a_file_in_a_directory() {
     assert_eq!(place.mounts("b"), ["w b"]);
 }
 
+/// Nothing of the repository around it is shown. What that names in it is held all the same.
 #[test]
 fn a_directory_below_the_top() {
     let place = Place::new("below");
     place.git_dir("r/.git");
     place.file("r/.envrc", "");
-    place.dir("r/a/b");
-    let expected = ["r r", "a r/.git", "w r/a/b"];
-    assert_eq!(place.mounts("r/a/b"), expected);
+    place.dir("r/a/b/hooks");
+    place.file("r/a/b/clean", "");
+    assert_eq!(place.mounts("r/a/b"), ["w r/a/b"]);
+    assert_eq!(place.above("r/a/b"), Some("r".into()));
+    place.worktree("r/.git", "w");
+    place.dir("w/a/b/hooks");
+    place.file("w/a/b/clean", "");
+    place.file("r/.git/config", "[core]\nhooksPath = a/b/hooks\n[filter \"x\"]\nclean = a/b/clean %f\n");
+    for top in ["r", "w"] {
+        let held = [format!("w {top}/a/b"), format!("r {top}/a/b/clean"), format!("a {top}/a/b/hooks")];
+        assert_eq!(place.mounts(&format!("{top}/a/b")), held);
+        assert_eq!(place.mounts(&format!("{top}/a/b/hooks/..")), held);
+    }
+    // The program could make them.
+    std::fs::remove_dir(place.path.join("r/a/b/hooks")).unwrap();
+    assert_eq!(place.unheld("r/a/b"), ["r/a/b/hooks is missing, and the program could make one that the host obeys"]);
+    place.file("r/.git/config", "[core]\nhooksPath = a/b\n");
+    assert!(place.unheld("r/a/b")[0].starts_with("r/a/b is writable as a whole"));
 }
 
 #[test]
@@ -75,7 +91,8 @@ fn a_git_directory_that_is_none_yet_is_closed() {
     place.dir("r/sub/.git/objects");
     assert!(place.mounts("r").contains(&"a r/sub/.git".to_owned()));
     // As git does, the search goes on above it.
-    assert!(place.mounts("r/sub").contains(&"r r".to_owned()));
+    assert_eq!(place.mounts("r/sub"), ["w r/sub", "a r/sub/.git"]);
+    assert_eq!(place.above("r/sub"), Some("r".into()));
 }
 
 #[test]
@@ -86,7 +103,8 @@ fn a_worktree_and_another_one() {
     place.worktree("r/.git", "other");
     place.dir("w/sub");
     assert_eq!(place.mounts("w"), ["r other/.git", "a r/.git", "w w", "r w/.git"]);
-    assert_eq!(place.mounts("w/sub"), ["r other/.git", "a r/.git", "r w", "w w/sub"]);
+    assert_eq!(place.mounts("w/sub"), ["w w/sub"]);
+    assert_eq!(place.above("w/sub"), Some("w".into()));
     // A relative pointer is as good (worktree.useRelativePaths).
     place.file("w/.git", "gitdir: ../r/.git/worktrees/w\n");
     place.file("r/.git/worktrees/w/gitdir", "../../../../w/.git\n");

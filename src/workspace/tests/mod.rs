@@ -108,6 +108,12 @@ impl Place {
         found.ops.iter().map(mount).collect()
     }
 
+    /// The top of the repository around `dir`.
+    fn above(&self, dir: &str) -> Option<String> {
+        let above = self.find(dir).unwrap().above?;
+        Some(above.strip_prefix(&self.path).unwrap().to_str().unwrap().to_owned())
+    }
+
     fn short(&self, path: &CStr) -> String {
         let path = Path::new(std::ffi::OsStr::from_bytes(path.to_bytes()));
         path.strip_prefix(&self.path).unwrap().to_str().unwrap().to_owned()
