@@ -33,6 +33,15 @@ pub(super) struct Row {
     pub(super) by: &'static str,
 }
 
+impl Row {
+    /// The directory in which the program must be started or look to obey `path`, which has this row: the one above
+    /// the names that the row asks for.
+    pub(super) fn place_of<'p>(&self, path: &'p Path) -> Option<&'p Path> {
+        let names_above = if self.above.is_empty() { 0 } else { self.above.split('/').count() };
+        path.ancestors().nth(names_above + 1)
+    }
+}
+
 /// The longest name in [`NAMES`], in bytes.
 const LONGEST: usize = 32;
 

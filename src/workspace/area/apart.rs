@@ -29,11 +29,9 @@ impl Area {
     /// Holds the existing names that programs obey: at `top`, and in work trees of repositories. Elsewhere they are
     /// only told, as below directories that tools fill: a cache of sources has thousands of them. Those move to `told`.
     pub(in crate::workspace) fn protect_later(&mut self, top: &Path, obeyed: &mut Vec<Obeyed>, told: &mut Vec<Obeyed>) {
-        told.extend(
-            obeyed.extract_if(.., |Obeyed { path, .. }| {
-                path.parent() != Some(top) && self.tracked.top_of(path).is_none()
-            }),
-        );
+        told.extend(obeyed.extract_if(.., |Obeyed { path, row, .. }| {
+            row.place_of(path) != Some(top) && self.tracked.top_of(path).is_none()
+        }));
         self.may_put_back = true;
         for Obeyed { path, .. } in obeyed {
             if self.is_over(path) {
