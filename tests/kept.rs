@@ -7,7 +7,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A state directory with an entry of a run that has ended, and the directory that the run worked in.
+/// A state directory with an entry of a run that was killed, and the directory that the run worked in.
 struct Place(PathBuf);
 
 impl Place {
@@ -26,8 +26,8 @@ impl Place {
         fs::write(place.0.join("work/.envrc"), "new\n").unwrap();
         let work = place.0.join("work").display().to_string();
         let record = format!(
-            r#"{{"version":1,"started":0,"command":"make \u001b[2J","place":"{work}","put_back":false,
-            "overlays":[{{"path":"{work}/.vscode","device":1,"inode":2,"born":null}}],
+            r#"{{"version":1,"started":0,"command":"make \u001b[2J","place":"{work}","first":null,"writable":["{work}"],
+            "put_back":false,"overlays":[{{"path":"{work}/.vscode","device":1,"inode":2,"born":null,"git":false}}],
             "files":[{{"path":"{work}/.envrc","mode":420,"modified":[1,0]}}]}}"#
         );
         fs::write(place.entry().join("record.json"), record).unwrap();
@@ -61,8 +61,8 @@ impl Place {
         let record = read(&place.entry().join("record.json"));
         let work = place.0.join("work").display().to_string();
         let overlay = format!(
-            r#""overlays":[{{"path":"{work}/.vscode","device":1,"inode":2,"born":null}},
-            {{"path":"{work}/.git","device":1,"inode":2,"born":null}}],"files""#
+            r#""overlays":[{{"path":"{work}/.vscode","device":1,"inode":2,"born":null,"git":false}},
+            {{"path":"{work}/.git","device":1,"inode":2,"born":null,"git":true}}],"files""#
         );
         let start = record.find(r#""overlays""#).unwrap();
         let end = record.find(r#""files""#).unwrap() + 7;
@@ -77,8 +77,10 @@ impl Place {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// Where the entry is now: it gets its name once its run was put in order.
     fn entry(&self) -> PathBuf {
-        self.0.join("state/pinfold/kept/k7")
+        let kept = self.0.join("state/pinfold/kept");
+        Some(kept.join("k7")).filter(|closed| closed.exists()).unwrap_or(kept.join("k7.run"))
     }
 
     fn work(&self, name: &str) -> PathBuf {
@@ -114,10 +116,18 @@ fn a_list_puts_the_files_of_a_killed_run_back_and_names_what_is_kept() {
     let place = Place::new("list");
     for words in [&[][..], &["list"]] {
         let (code, out, said) = place.kept(words);
-        assert!(code == 0 && said.is_empty(), "{out}{said}");
-        assert!(out.starts_with("k7  ") && out.contains("days ago, in "), "{out}");
+        assert!(code == 0 && out.starts_with("k7  ") && out.contains("days ago, in "), "{out}{said}");
         assert!(out.contains("/work/.envrc\n") && out.contains("/work/.vscode/tasks.json\n"), "{out}");
-        assert_eq!(out.contains("put back: "), words.is_empty(), "{out}");
+        // The first command has put it in order, and says so.
+        let said: Vec<&str> = said.lines().collect();
+        if let [killed, back, kept] = said[..] {
+            assert!(words.is_empty() && killed.starts_with("pinfold: the run of make "), "{said:?}");
+            assert!(killed.ends_with("/work was killed; what it has left:"), "{said:?}");
+            assert_eq!(back, "pinfold: .envrc is as before: the box had changed what the host obeys");
+            assert!(kept.contains("kept as k7: ") && kept.contains(".vscode/tasks.json"), "{said:?}");
+        } else {
+            assert!(said.is_empty() && !words.is_empty(), "{said:?}");
+        }
         assert_eq!(read(&place.work(".envrc")), "old\n");
     }
 }

@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::commands::{self, KEPT, Subcommand};
-use super::{exit_code, render};
+use super::{console, exit_code, render};
 use crate::error::{Error, ErrorKind, push_printable};
 use crate::host::Caller;
 use crate::spawn;
@@ -71,8 +71,6 @@ fn wrong_count(sub: &Subcommand, words: &[&CStr]) -> Error {
 /// What is needed to work on entries.
 struct Desk {
     stores: Vec<Store>,
-    /// What was said while runs that were killed were put in order.
-    said: Vec<u8>,
     /// Where programs are looked for.
     path: OsString,
 }
@@ -110,13 +108,15 @@ impl Desk {
             stores.extend(Store::find(state, uid)?);
         }
         let with = With { path: &path, run_box: Some(&spawn::run_to_end) };
-        let said = keeping::put_dead_in_order(&states, uid, &with);
-        let said = said.iter().flat_map(|line| [line.text.as_bytes(), b"\n"].concat()).collect();
-        Ok(Desk { stores, said, path })
+        // Said at once, as a run does: the command may fail yet, and its output is what was asked for.
+        for line in keeping::put_dead_in_order(&states, uid, &with) {
+            console::tell(&[b"pinfold: ", line.text.as_bytes(), b"\n"].concat());
+        }
+        Ok(Desk { stores, path })
     }
 
     fn list(&self) -> Result<Output, Error> {
-        let mut out = self.said.clone();
+        let mut out = Vec::new();
         for store in &self.stores {
             for id in store.ids().map_err(|errno| failed("Can't list what is kept", errno))? {
                 match store.lock(&id).map_err(|errno| failed(&format!("Can't open {id}"), errno))? {
@@ -137,7 +137,7 @@ impl Desk {
 
     fn diff(&self, id: &CStr, paths: &[&CStr]) -> Result<Output, Error> {
         let opened = self.entry(id)?;
-        let mut out = self.said.clone();
+        let mut out = Vec::new();
         let chosen = opened.chosen(paths)?;
         for item in chosen.items {
             out.extend_from_slice(match item.what {
@@ -161,7 +161,7 @@ impl Desk {
 
     fn take(&self, id: &CStr, paths: &[&CStr]) -> Result<Output, Error> {
         let opened = self.entry(id)?;
-        let mut out = self.said.clone();
+        let mut out = Vec::new();
         let mut is_done = true;
         let chosen = opened.chosen(paths)?;
         for setting in chosen.settings {
@@ -195,7 +195,7 @@ impl Desk {
             Err(failed) => failed.0,
         };
         store.remove(&entry).map_err(|errno| failed("Can't remove all of it", errno))?;
-        Ok((self.said.clone(), 0))
+        Ok((Vec::new(), 0))
     }
 
     fn locked(&self, id: &CStr) -> Result<Option<(&Store, Entry)>, Error> {
