@@ -21,6 +21,11 @@ impl Lineage {
         path.push(number);
         Lineage(path)
     }
+
+    /// How many processes there are from the tool to this one, both counted.
+    pub(crate) fn depth(&self) -> usize {
+        self.0.len()
+    }
 }
 
 impl fmt::Display for Lineage {

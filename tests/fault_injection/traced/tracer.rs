@@ -319,8 +319,14 @@ impl Tracer<'_> {
         };
         if self.hit.is_some() || at.call.nr != call.nr || at.nth != nth || at.process != tracee.lineage {
             // The first message of the setup process says that everything is set up; nothing can stop the payload after
-            // it. The supervisor may have read it before the tracer hears of the end of this call.
-            self.ready |= call.nr == libc::SYS_sendto && tracee.lineage != Lineage::tool();
+            // it. The supervisor may have read it before the tracer hears of the end of this call. With `pinfold run`
+            // the process that becomes the payload sends it, and its home with it. The first process of the box sends a
+            // descriptor too, but long before.
+            self.ready |= match call.nr {
+                libc::SYS_sendto => tracee.lineage != Lineage::tool(),
+                libc::SYS_sendmsg => tracee.lineage.depth() > 2,
+                _ => false,
+            };
             return;
         }
         self.hit = Some(Hit { call, after_ready: self.ready, after_start: self.started });
