@@ -164,7 +164,8 @@ fn an_entry_is_dropped_and_its_old_files_are_not_lost() {
     let place = Place::new("drop-not");
     fs::remove_file(place.entry().join("files/0")).unwrap();
     let (code, _, said) = place.kept(&["drop", "k7"]);
-    assert!(code == 125 && said.contains("could not be put back") && place.entry().exists(), "{said}");
+    assert!(code == 125 && said.contains("cannot put ") && said.contains("could not be put in order yet"), "{said}");
+    assert!(place.entry().ends_with("k7.run") && place.entry().exists(), "{said}");
 }
 
 #[test]
@@ -208,7 +209,7 @@ fn a_store_that_is_not_the_users_alone_is_refused() {
     symlink(place.0.join("moved"), &kept).unwrap();
     let (code, _, said) = place.kept(&["drop", "k7"]);
     assert!(code == 125 && said.contains("it is a link"), "{said}");
-    assert!(place.0.join("moved/k7").exists());
+    assert!(place.0.join("moved/k7.run").exists());
 }
 
 #[test]
@@ -278,8 +279,14 @@ fn what_cannot_be_put_in_order_is_not_dropped() {
     fs::remove_dir_all(place.entry().join("0/upper")).unwrap();
     let (code, _, said) = place.kept(&["drop", "k7"]);
     assert!(code == 125 && place.entry().exists(), "{said}");
-    // Without a record there is nothing to put in order.
-    fs::remove_file(place.entry().join("record.json")).unwrap();
-    assert_eq!(place.kept(&["drop", "k7"]).0, 0);
+    // A newer version knows what to do with its own.
+    let record = place.entry().join("record.json");
+    fs::write(&record, read(&record).replace(r#""version":1"#, r#""version":2"#)).unwrap();
+    let (code, out, _) = place.kept(&[]);
+    assert_eq!((code, &*out), (0, "k7  it has no record that this version understands\n"));
+    assert!(place.kept(&["drop", "k7"]).0 == 125 && place.entry().join("files/0").exists());
+    // Without a record its program has not run, and there is nothing to put in order.
+    fs::remove_file(record).unwrap();
+    assert_eq!(place.kept(&[]), (0, String::new(), String::new()));
     assert!(!place.entry().exists());
 }

@@ -234,11 +234,14 @@ impl Store {
         Ok(if is_alive { Locked::Alive } else { Locked::Dead(entry) })
     }
 
-    /// The entries whose run has ended and was not put in order, locked: the next run does that.
+    /// The entries whose run has ended and was not put in order, locked: the next run does that. Those of a newer
+    /// version are left to that.
     pub(crate) fn dead(&self) -> SysResult<Vec<Entry>> {
         let mut dead = Vec::new();
         for name in self.listed()?.into_iter().filter(|name| name.is_open) {
-            if let Locked::Dead(entry) = self.lock_name(name)? {
+            if let Locked::Dead(entry) = self.lock_name(name)?
+                && entry.is_ours().unwrap_or(false)
+            {
                 dead.push(entry);
             }
         }
@@ -337,6 +340,11 @@ impl Entry {
             Err(Errno::ENOENT) => Ok(None),
             Err(errno) => Err(errno),
         }
+    }
+
+    /// Whether this version can put it in order: it understands the record, or there is none.
+    fn is_ours(&self) -> SysResult<bool> {
+        Ok(!stat::has_name(self.dir.as_fd(), RECORD)? || self.read()?.is_some())
     }
 
     fn files(&self) -> SysResult<OwnedFd> {
