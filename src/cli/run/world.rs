@@ -136,12 +136,16 @@ impl World {
     }
 
     /// Finds out what the directory `source` needs that a word makes writable. `None` if it does not exist.
-    fn place(&self, source: &CStr) -> Result<Option<(CString, Workspace)>, Error> {
+    fn place(&self, source: &CStr, best_effort: bool) -> Result<Option<(CString, Workspace)>, Error> {
         let place = self.absolute(&path_of(source));
         // Whoever opens it says why it cannot be.
         let Ok(place) = place.canonicalize() else { return Ok(None) };
-        let found = self.place_at(&place, true)?;
-        Ok(Some((CString::new(place.into_os_string().into_vec()).unwrap_or_default(), found)))
+        let found = self.place_at(&place, true);
+        if !best_effort && found.as_ref().map_or(true, |found| found.refusal().is_some()) {
+            // That pinfold's own rules lie there is the better reason: nothing else that is done about the place helps.
+            self.guard_rules(&[(place.clone(), own::OURS)], None, &[])?;
+        }
+        Ok(Some((CString::new(place.into_os_string().into_vec()).unwrap_or_default(), found?)))
     }
 
     fn place_at(&self, cwd: &Path, is_named: bool) -> Result<Workspace, Error> {
@@ -181,13 +185,14 @@ impl World {
         environment: &[&CStr],
         workspace: &dyn Fn() -> Result<Workspace, Error>,
     ) -> Result<Lowered, Error> {
+        let best_effort = args.best_effort;
         let context = Context {
             last_cap: if args.caps.is_empty() { 0 } else { Caller::last_capability() },
             cwd: self.cwd.as_deref(),
             environment,
             look: &look,
             workspace,
-            place: &|source| self.place(source),
+            place: &|source| self.place(source, best_effort),
             read: &read_file,
         };
         let mut lowered = lower::lower(args, &context)?;
@@ -260,6 +265,17 @@ impl World {
             Seccomp::Profile { text: ProfileText::File { name, .. }, .. } => Some(path_of(name)),
             _ => None,
         };
+        self.guard_rules(&writable, filter, origins)
+    }
+
+    /// Refuses these writable directories, each with the index of its word in `origins`, if one of them meets a place
+    /// of pinfold's own, or the file `filter`.
+    fn guard_rules(
+        &self,
+        writable: &[(PathBuf, usize)],
+        filter: Option<PathBuf>,
+        origins: &[Origin],
+    ) -> Result<(), Error> {
         for place in self.library.places().map(Path::to_owned).chain(filter).chain(self.own("XDG_STATE_HOME")) {
             let mut way = Vec::new();
             let named = self.absolute(&place);
