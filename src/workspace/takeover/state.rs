@@ -31,13 +31,17 @@ const STAGING: &[u8] = b"state.pinfold";
 /// Takes over `HEAD`. Returns whether the host's is what the box's was, with its branch: only then index and state fit.
 pub(super) fn is_anchored(at: &At<'_>, told: &mut TakenOver) -> Result<bool> {
     let was = at.base.head.as_deref().map_or_else(|| Some(FIRST_HEAD.to_vec()), form::value);
-    let new = match at.upper.view(&at.up(HEAD)) {
+    let view = at.upper.view(&at.up(HEAD));
+    let new = match view {
         View::Same => was.clone(),
         View::File => at.upper.read(&at.up(HEAD), LONGEST_REF).ok().and_then(|text| form::value(&text)),
         _ => None,
     };
     let Some(new) = new.filter(|new| form::is_head(new)) else {
-        told.keep(at.up(HEAD), None, "says what git does not write");
+        // One that was so before is nothing of the box's.
+        if view != View::Same {
+            told.keep(at.up(HEAD), None, "says what git does not write");
+        }
         return Ok(false);
     };
     let now = || Ok(at.host().read(HEAD, LONGEST_REF)?.and_then(|text| form::value(&text)));
