@@ -44,7 +44,8 @@ fn the_plan_has_all_its_members() {
     assert_eq!(plan["directory"], place.project.to_str().unwrap());
     assert!(plan["environment"].as_array().unwrap().contains(&"A=1".into()));
     for mount in plan["mounts"].as_array().unwrap() {
-        assert_eq!(members(mount), ["from", "skipped", "what"]);
+        assert_eq!(members(mount), ["from", "live", "skipped", "what"]);
+        assert_eq!(mount["live"], false, "{mount}");
         assert!(mount["what"].is_string() && (mount["from"].is_string() || mount["from"].is_null()), "{mount}");
     }
     let froms: Vec<&str> =

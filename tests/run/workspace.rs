@@ -41,6 +41,7 @@ fn what_appeared_is_reported_on_both_ways() {
         let project = place.project.display();
         let wanted = format!(
             "pinfold: not taken over, kept as k1: .git/commondir (pinfold kept diff k1)\n\
+             pinfold: git: branch main new, taken over from the box\n\
              pinfold: new here, and obeyed later: .envrc (direnv runs it when a shell enters the directory)\n"
         );
         assert_eq!(outcome.stderr_text(), wanted);
@@ -205,7 +206,7 @@ fn what_is_held_is_opened_by_name_only() {
         let outcome = place.sh(options, script).run();
         assert_eq!(outcome.done(), "", "{options}: {outcome}");
         let is_live = hooks.join("mine").exists();
-        assert_eq!(outcome.stderr_text().contains("/.git/hooks/mine (pinfold kept diff"), !is_live, "{outcome}");
+        assert_eq!(outcome.stderr_text().contains(": .git/hooks/mine (pinfold kept diff"), !is_live, "{outcome}");
         let _again = fs::remove_file(hooks.join("mine"));
         is_live
     };
@@ -222,7 +223,7 @@ fn what_is_held_is_opened_by_name_only() {
     place.host("echo old >.envrc; git add .envrc; git commit -qm envrc");
     let outcome = place.sh("", "echo new >.envrc").run();
     assert_eq!(place.host("cat .envrc"), "old\n", "{outcome}");
-    assert!(outcome.stderr_text().contains("/.envrc is as before"), "{outcome}");
+    assert!(outcome.stderr_text().contains("pinfold: .envrc is as before"), "{outcome}");
     let outcome = place.sh("--rw .envrc", "echo new >.envrc").run();
     assert_eq!((outcome.done(), place.host("cat .envrc")), (String::new(), "new\n".into()), "{outcome}");
     // A read-only project, named after it.
@@ -363,7 +364,7 @@ fn hooks_that_look_like_a_repository_are_held() {
         "git config core.hooksPath tools/hooks; mkdir -p tools/hooks/objects tools/hooks/refs; touch tools/hooks/HEAD",
     );
     let outcome = place.sh("", "echo x > tools/hooks/pre-commit").run();
-    assert!(outcome.stderr_text().contains("/tools/hooks/pre-commit (pinfold kept diff k1)"), "{outcome}");
+    assert!(outcome.stderr_text().contains(": tools/hooks/pre-commit (pinfold kept diff k1)"), "{outcome}");
     assert!(!place.project.join("tools/hooks/pre-commit").exists());
 }
 
@@ -397,7 +398,7 @@ fn a_signal_does_not_spare_the_look_afterwards() {
         running.wait();
         let outcome = running.finish();
         assert_eq!(outcome.ending(), format!("signal {signal}"), "{outcome}");
-        assert!(outcome.stderr_text().contains("/.git/commondir (pinfold kept diff k"), "{outcome}");
+        assert!(outcome.stderr_text().contains(": .git/commondir (pinfold kept diff k"), "{outcome}");
         assert!(!place.project.join(".git/commondir").exists());
     }
 }
