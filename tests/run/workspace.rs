@@ -39,11 +39,9 @@ fn what_appeared_is_reported_on_both_ways() {
         let outcome = place.sh("--json-status-fd 5", script).fd(5, Fd::Out).run();
         assert_eq!(outcome.ending(), "exit 4", "{outcome}");
         let project = place.project.display();
-        let wanted = format!(
-            "pinfold: not taken over, kept as k1: .git/commondir (pinfold kept diff k1)\n\
+        let wanted = "pinfold: not taken over, kept as k1: .git/commondir (pinfold kept diff k1)\n\
              pinfold: git: branch main new, taken over from the box\n\
-             pinfold: new here, and obeyed later: .envrc (direnv runs it when a shell enters the directory)\n"
-        );
+             pinfold: new here, and obeyed later: .envrc (direnv runs it when a shell enters the directory)\n";
         assert_eq!(outcome.stderr_text(), wanted);
         let status = String::from_utf8_lossy(&outcome.outs[&5]).into_owned();
         let lines: Vec<serde_json::Value> = status.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
