@@ -315,6 +315,6 @@ fn what_is_the_users_or_harmless_stays() {
     // One more command, and it is not the same any more.
     place.host("r", "cd ..; rm -r r own; mv copy r");
     let outcome = inside("echo 'exec touch ../evil' >>.git/rebase-merge/git-rebase-todo");
-    assert!(outcome.stderr_text().contains(".git/rebase-merge/git-rebase-todo (pinfold kept diff k"), "{outcome}");
+    assert!(outcome.stderr_text().contains(": .git/rebase-merge (pinfold kept diff k"), "{outcome}");
     place.host("r", "export GIT_COMMITTER_NAME=N EMAIL=e@x; git rebase --continue; test -e ../own; test ! -e ../evil");
 }
