@@ -269,3 +269,21 @@ fn what_cannot_be_held_stops_the_run() {
     place.host("w/r", "rmdir closed 2>/dev/null || chmod 755 closed");
     assert_eq!(place.inside("w/r", "true").ending(), "exit 0");
 }
+
+/// A git directory that the host has replaced meanwhile gets nothing of the box's. What is kept of it is named.
+#[test]
+fn of_a_repository_that_was_replaced_meanwhile() {
+    let place = built("hold-replaced", "true");
+    let script = "echo x >.git/hooks/pre-push; git commit -q --allow-empty -m inside; : >ready
+                  while [ ! -e go ]; do sleep 0.01; done";
+    let running = place.launch(&[], "w/r", script).start();
+    let (ready, deadline) = (place.path.join("w/r/ready"), Instant::now() + Duration::from_secs(60));
+    while !ready.exists() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    place.host("w/r", "mv .git ../git; cp -a ../git .git; : >go");
+    let outcome = running.finish();
+    let said = outcome.stderr_text();
+    assert!(said.contains("not taken over, kept as k1: ") && said.contains(".git/COMMIT_EDITMSG"), "{outcome}");
+    assert_eq!(place.host("w/r", "git log --format=%s; test ! -e .git/hooks/pre-push"), "one\n", "{outcome}");
+}
