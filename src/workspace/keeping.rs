@@ -1,8 +1,8 @@
 //! What a run keeps apart: the entry of the store is made before the program starts, and put in order when nothing
 //! lives in the box any more. The next run does that for a run that was killed.
 //!
-//! Of git directories what is only git's data is taken over ([`takeover`]). Files that git tracks and the host obeys are
-//! put back ([`put_back`]). What is left, the user may look at, take over or drop: `pinfold kept`.
+//! Of git directories what is only git's data is taken over ([`takeover`]). Files that git tracks and the host obeys
+//! are put back ([`put_back`]). What is left, the user may look at, take over or drop: `pinfold kept`.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
