@@ -1,8 +1,8 @@
 //! What a run keeps apart: the entry of the store is made before the program starts, and put in order when nothing
 //! lives in the box any more. The next run does that for a run that was killed.
 //!
-//! Of git directories what is only git's data is taken over ([`takeover`]). Files that git tracks and the host obeys are
-//! put back ([`put_back`]). What is left, the user may look at, take over or drop: `pinfold kept`.
+//! Of git directories what is only git's data is taken over ([`takeover`]). Files that git tracks and the host obeys
+//! are put back ([`put_back`]). What is left, the user may look at, take over or drop: `pinfold kept`.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -169,16 +169,23 @@ pub(crate) fn put_dead_in_order(states: &[PathBuf], uid: u32, with: &With<'_>) -
 pub(crate) fn put_in_order(store: &Store, entry: &mut Entry, record: &mut Record, with: &With<'_>) -> Vec<Line> {
     let mut said = Vec::new();
     let mut is_done = true;
+    // The overlays of which everything that stays was named already, the settings by their keys.
+    let mut named = BTreeSet::new();
     let git = with.run_box.and_then(|run_box| Some((Git::find(with.path, &record.writable)?, run_box)));
     if entry.is_open() {
         for (n, overlay) in record.overlays.iter().enumerate() {
-            if let Err(errno) = settle_overlay((entry, n), (overlay, record), (store, git.as_ref()), &mut said) {
-                is_done = false;
-                let why = error_text(errno as i32);
-                let path = printable(&overlay.path);
-                said.push(finding(format!(
-                    "what the box has changed in {path} is not taken over yet ({why}): the next run tries again"
-                )));
+            match settle_overlay((entry, n), (overlay, record), (store, git.as_ref()), &mut said) {
+                Ok(false) => {}
+                Ok(true) => {
+                    named.insert(n);
+                }
+                Err(errno) => {
+                    is_done = false;
+                    named.insert(n);
+                    let (why, path) = (error_text(errno as i32), printable(&overlay.path));
+                    let what = format!("what the box has changed in {path} is not taken over yet ({why})");
+                    said.push(finding(format!("{what}: the next run tries again")));
+                }
             }
         }
     }
@@ -194,9 +201,8 @@ pub(crate) fn put_in_order(store: &Store, entry: &mut Entry, record: &mut Record
     let closed = match &left {
         Ok((left, _)) if left.is_empty() && is_done => store.remove(entry),
         Ok((left, is_all)) => {
-            // Those of git directories are named already, the settings by their keys.
-            let is_gits = |item: &&Item| known.overlays.iter().enumerate().any(|(n, one)| one.is_git && item.is_of(n));
-            let others: Vec<&Path> = left.iter().filter(|item| !is_gits(item)).map(|item| &*item.path).collect();
+            let is_named = |item: &&Item| named.iter().any(|n| item.is_of(*n));
+            let others: Vec<&Path> = left.iter().filter(|item| !is_named(item)).map(|item| &*item.path).collect();
             if !others.is_empty() {
                 said.push(finding(kept_line(&entry.id, &record.place, others.into_iter(), *is_all)));
             }
@@ -238,30 +244,31 @@ fn opened(overlay: &Overlay) -> Result<OwnedFd> {
     if is_it { Ok(open) } else { Err(Errno::ESTALE) }
 }
 
+/// Takes over what may be taken of one overlay. Returns whether what stays in it is named by what it said.
 fn settle_overlay(
     (entry, n): (&Entry, usize),
     (overlay, record): (&Overlay, &Record),
     (store, git): (&Store, Option<&(Git, RunBox<'_>)>),
     said: &mut Vec<Line>,
-) -> Result<()> {
+) -> Result<bool> {
     let (upper, base) = entry.overlay(n)?;
     if same::is_empty(upper.as_fd())? {
-        return Ok(());
+        return Ok(false);
     }
     let host = match opened(overlay) {
         Ok(host) => host,
         // Somebody has moved or replaced it. So nothing is taken over, and all is kept.
-        Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP | Errno::ESTALE) => return Ok(()),
+        Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP | Errno::ESTALE) => return Ok(false),
         Err(errno) => return Err(errno),
     };
     if !overlay.is_git {
-        return same::forget(upper.as_fd(), host.as_fd());
+        return same::forget(upper.as_fd(), host.as_fd()).map(|()| false);
     }
     // It could not be read, or another version has written it. All is kept.
     let Some(base) = Some(base).filter(|base| !base.is_empty()).and_then(|base| Base::from_bytes(&base)) else {
         let path = printable(&overlay.path);
         said.push(finding(format!("{path} could not be read before the run, so nothing is taken over there")));
-        return Ok(());
+        return Ok(false);
     };
     let job = Job {
         host: host.as_fd(),
@@ -287,14 +294,15 @@ fn settle_overlay(
                 &entry.id,
                 &taken,
             ));
+            Ok(true)
         }
         Err(Errno::E2BIG) => {
             let path = printable(&overlay.path);
             said.push(finding(format!("the box has left more in {path} than is looked at, so nothing is taken over")));
+            Ok(false)
         }
-        Err(errno) => return Err(errno),
+        Err(errno) => Err(errno),
     }
-    Ok(())
 }
 
 /// Whether `now` is the user's own content of the file `path`. Asks only in repositories whose git directory was kept

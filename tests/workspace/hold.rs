@@ -36,15 +36,16 @@ enum Promise {
 /// Attacks the files below `w` from a box with the workspace `dir`. On the host every attack must change nothing,
 /// and what was changed in the box must be said. Without a box every attack must succeed.
 fn withstands(place: &Place, dir: &str, attacks: &[&str]) {
-    withstands_as(Promise::DuringAndAfter, place, dir, attacks);
+    withstands_as(Promise::DuringAndAfter, place, (dir, dir), attacks);
 }
 
-fn withstands_as(promise: Promise, place: &Place, dir: &str, attacks: &[&str]) {
-    let dir = format!("w/{dir}");
+/// The same, with `top` as the workspace and `dir` in it as the current directory.
+fn withstands_as(promise: Promise, place: &Place, (top, dir): (&str, &str), attacks: &[&str]) {
+    let (top, dir) = (format!("w/{top}"), format!("w/{dir}"));
     place.host(".", "rm -rf pristine; cp -a w pristine");
     for attack in attacks {
         let script = format!("{RENAME}; g=$(git rev-parse --git-common-dir 2>/dev/null) || g=; {attack}");
-        let outcome = attacked(place, &dir, &script, promise);
+        let outcome = attacked(place, (&top, &dir), &script, promise);
         assert_ne!(outcome.ending(), "exit 125", "{dir}: {attack}: {outcome}");
         assert_eq!(changed(place), "", "{dir}: {attack}: {outcome}");
         let said = outcome.stderr_text();
@@ -59,11 +60,11 @@ fn withstands_as(promise: Promise, place: &Place, dir: &str, attacks: &[&str]) {
 }
 
 /// Runs an attack in a box, which lives on until the host has looked.
-fn attacked(place: &Place, dir: &str, script: &str, promise: Promise) -> Outcome {
+fn attacked(place: &Place, (top, dir): (&str, &str), script: &str, promise: Promise) -> Outcome {
     let script = format!(
         "code=0; ( {script} ) || code=$?; : >was-attacked; while [ -e was-attacked ]; do sleep 0.01; done; exit $code"
     );
-    let running = place.launch(&[], dir, &script).start();
+    let running = place.launch_below(&[], (top, dir), &script).start();
     let (flag, deadline) = (place.path.join(dir).join("was-attacked"), Instant::now() + Duration::from_secs(60));
     while !flag.exists() && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(5));
@@ -101,9 +102,11 @@ fn of_a_repository() {
 
 #[test]
 fn of_a_repository_from_below_its_top() {
-    let place = built("hold-below", "true");
-    withstands(&place, "r/sub", ON_GIT);
-    withstands(&place, "r/sub", &["ren ../.git ../x", "ren ../sub ../x", "echo x >../.envrc"]);
+    let place = built("hold-below", "echo e >.envrc");
+    let attacks = [ON_GIT, &["ren ../.git ../x", "echo x >../.envrc"]].concat();
+    withstands_as(Promise::DuringAndAfter, &place, ("r", "r/sub"), &attacks);
+    // Alone, it has nothing above that could be changed.
+    withstands(&place, "r/sub", &["echo x >>../.git/config", "ren ../.git ../x", "ren ../sub ../x"]);
 }
 
 #[test]
@@ -233,7 +236,7 @@ fn of_shells_editors_and_agents() {
     withstands(&place, "r", &attacks);
     // What git tracks, it must be able to replace.
     place.host("w/r", "git add -f .; git commit -qm later");
-    withstands_as(Promise::After, &place, "r", &attacks);
+    withstands_as(Promise::After, &place, ("r", "r"), &attacks);
 }
 
 /// What an archive has brought must not make the box write to another repository.
@@ -265,4 +268,22 @@ fn what_cannot_be_held_stops_the_run() {
     assert!(outcome.stderr_text().contains("closed: Permission denied"), "{outcome}");
     place.host("w/r", "rmdir closed 2>/dev/null || chmod 755 closed");
     assert_eq!(place.inside("w/r", "true").ending(), "exit 0");
+}
+
+/// A git directory that the host has replaced meanwhile gets nothing of the box's. What is kept of it is named.
+#[test]
+fn of_a_repository_that_was_replaced_meanwhile() {
+    let place = built("hold-replaced", "true");
+    let script = "echo x >.git/hooks/pre-push; git commit -q --allow-empty -m inside; : >ready
+                  while [ ! -e go ]; do sleep 0.01; done";
+    let running = place.launch(&[], "w/r", script).start();
+    let (ready, deadline) = (place.path.join("w/r/ready"), Instant::now() + Duration::from_secs(60));
+    while !ready.exists() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    place.host("w/r", "mv .git ../git; cp -a ../git .git; : >go");
+    let outcome = running.finish();
+    let said = outcome.stderr_text();
+    assert!(said.contains("not taken over, kept as k1: ") && said.contains(".git/COMMIT_EDITMSG"), "{outcome}");
+    assert_eq!(place.host("w/r", "git log --format=%s; test ! -e .git/hooks/pre-push"), "one\n", "{outcome}");
 }

@@ -1,5 +1,7 @@
 //! What people and agents do with git: in a box it ends as it does without one. Only what the host obeys later is as it
-//! was before.
+//! was before, or as it is in a branch that the user has made.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Place;
 use crate::support::{Actor, Launch, Outcome, stage};
@@ -101,9 +103,35 @@ impl Place {
     }
 
     /// The content of the held files.
-    fn held(&self) -> String {
-        self.host("r", "for f in .vscode .husky .envrc .mcp.json rust-toolchain.toml; do find $f -type f; done | xargs grep . || true")
+    fn held(&self) -> BTreeMap<String, String> {
+        let script = format!("find {} -type f 2>/dev/null | xargs -r grep -H . || true", HELD.join(" "));
+        by_file(&self.host("r", &script))
     }
+
+    /// The last commits of the branches.
+    fn tips(&self) -> BTreeSet<String> {
+        let said = self.host("r", "git for-each-ref --format='%(objectname) %(refname)' refs/heads");
+        said.lines().map(str::to_owned).collect()
+    }
+
+    /// What the held files are in one of `tips`.
+    fn contents(&self, tips: &BTreeSet<String>) -> BTreeSet<(String, String)> {
+        let of_tip = |tip: &String| {
+            let (commit, _) = tip.split_once(' ').unwrap();
+            let script = format!("git grep . {commit} -- {} | sed s/^{commit}:// || true", HELD.join(" "));
+            by_file(&self.host("r", &script))
+        };
+        tips.iter().flat_map(of_tip).collect()
+    }
+}
+
+/// Takes lines of grep(1) apart: the lines of each file.
+fn by_file(said: &str) -> BTreeMap<String, String> {
+    let mut files = BTreeMap::<String, String>::new();
+    for (name, line) in said.lines().map(|line| line.split_once(':').unwrap()) {
+        *files.entry(name.to_owned()).or_default() += &format!("{line}\n");
+    }
+    files
 }
 
 /// A place with the repository, and a copy of all that is in it.
@@ -121,9 +149,12 @@ fn same_as_on_host((name, before, job): &(&str, &str, &str)) {
     place.host_at_home(&[], "r", &format!("{SAME_TIME}{before}")).done();
     place.host(".", "mkdir pristine; cp -a r remote.git pristine");
     let script = format!("{SAME_TIME}{job}");
-    let (held, unchanged) = (place.held(), place.state());
+    let (mut held, unchanged, tips) = (place.held(), place.state(), place.tips());
     let plain = place.host_at_home(&[], "r", &script);
     let expected = place.state();
+    // Of held files, the box brings what they are in a branch that was there before, and that it has not changed.
+    let own = place.contents(&(&tips & &place.tips()));
+    held.extend(place.held().into_iter().filter(|file| own.contains(file)));
     let shows = !["stash-pop", "gc", "reflog-expire"].contains(name);
     assert!(expected != unchanged || !shows, "{name} does nothing: {plain}");
     place.host(".", "rm -rf r remote.git; cp -a pristine/r pristine/remote.git .");
@@ -144,13 +175,9 @@ fn same_as_on_host((name, before, job): &(&str, &str, &str)) {
     let said = boxed.stderr_text();
     for line in said.lines().filter_map(|line| line.strip_prefix("pinfold: not taken over, kept as k1: ")) {
         let names = line.rsplit_once(" (pinfold").unwrap().0.split(", ");
-        let repository = format!("{}/r/", place.path.display());
-        let is_held = |name: &str| {
-            let name = name.strip_prefix(&repository).unwrap_or(name);
-            HELD.iter().any(|held| name.starts_with(held)) || name.starts_with(".git/config")
-        };
+        let is_hook = |kept: &str| *name == "husky" && kept == "core.hookspath=.husky/_";
+        let is_held = |kept: &str| HELD.iter().any(|held| kept.starts_with(held)) || is_hook(kept);
         assert!(names.clone().all(is_held), "{name}: {said}");
-        assert!(*name == "husky" || !line.contains("/.git/config"), "{name}: {said}");
     }
 }
 
@@ -177,9 +204,12 @@ quarters! {
 #[test]
 fn what_is_held_can_be_taken_from_the_history() {
     let place = place("restore");
-    let outcome = place.job("git merge -q feat");
+    let held = place.held();
+    let change = "for f in .vscode/settings.json .husky/pre-commit .envrc .mcp.json rust-toolchain.toml; do echo boxed >$f; done";
+    let outcome = place.job(&format!("{change}; git commit -qam boxed"));
     let said = outcome.stderr_text();
-    assert!(said.contains("/.envrc") && said.contains("as before"), "{outcome}");
+    assert!(said.contains(".envrc") && said.contains("as before"), "{outcome}");
+    assert_eq!(place.held(), held, "{outcome}");
     let script = "git status --porcelain | grep -c '^ M'; git restore .; git status --porcelain; cat .envrc .vscode/*";
-    assert_eq!(place.host_at_home(&[], "r", script).done(), "5\ntwo\ntwo\n", "{outcome}");
+    assert_eq!(place.host_at_home(&[], "r", script).done(), "5\nboxed\nboxed\n", "{outcome}");
 }

@@ -59,8 +59,9 @@ fn is_in_order(place: &Place, said: &str) -> String {
     let script = "git config core.fsmonitor || echo none; test ! -e .git/hooks/pre-commit; cat .envrc; ls .vscode";
     assert_eq!(place.host("r", script), "none\nold\nold\n", "{said}");
     let kept = place.path.join("home/.local/state/pinfold/kept");
-    let names: Vec<_> = std::fs::read_dir(&kept).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(names, ["k1"], "{said}");
+    // Beside the entries there is a list of the commits that boxes have made.
+    let names = std::fs::read_dir(&kept).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(names.filter(|name| name != "made").collect::<Vec<_>>(), ["k1"], "{said}");
     for name in ["upper/hooks/pre-commit", "upper/config", "upper/new"] {
         let found = (0..2).any(|n| kept.join("k1").join(n.to_string()).join(name).exists());
         assert!(found, "{name} is lost: {said}");
@@ -84,7 +85,7 @@ fn next_run(place: &Place, expected: &str) {
     let outcome = place.pinfold(&[], "r", "true");
     let said = outcome.stderr_text();
     assert_eq!(outcome.ending(), "exit 0", "{outcome}");
-    for part in ["was killed", "kept as k1", "/.git/hooks/pre-commit", "/.envrc is as before"] {
+    for part in ["was killed", "kept as k1", ".git/hooks/pre-commit", ".envrc is as before"] {
         assert!(said.contains(part), "{part}: {said}");
     }
     assert_eq!(is_in_order(place, &said), expected, "{said}");

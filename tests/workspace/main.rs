@@ -62,9 +62,14 @@ impl Place {
     }
 
     fn launch(&self, options: &[&str], dir: &str, script: &str) -> Launch {
+        self.launch_below(options, (dir, dir), script)
+    }
+
+    /// The same, with `top` as the workspace and `dir` in it as the directory in which the script starts.
+    fn launch_below(&self, options: &[&str], (top, dir): (&str, &str), script: &str) -> Launch {
         let dir = self.path.join(dir);
         let words = [options, &[dir.to_str().unwrap(), "/usr/bin/sh", "-ec", script]].concat();
-        self.as_author(Launch::program(sandbox(), self.actor, &words)).dir(&dir)
+        self.as_author(Launch::program(sandbox(), self.actor, &words)).dir(&self.path.join(top))
     }
 
     /// No configuration but that of the repository. The C library finds no user database in the box. What is kept
@@ -110,6 +115,13 @@ impl Place {
         );
         self.host(".", &script);
     }
+}
+
+/// What a run has said, but for the lines about what was taken over into git directories.
+fn beside_taken_over(outcome: &Outcome) -> String {
+    let said = outcome.stderr_text();
+    let others = said.lines().filter(|line| !line.ends_with(", taken over from the box"));
+    others.map(|line| format!("{line}\n")).collect()
 }
 
 impl Drop for Place {

@@ -43,12 +43,16 @@ fn names_at_any_depth_are_told_in_one_line() {
     assert_eq!(said(&place, &[], "true"), "");
 }
 
-/// What lies below a directory of dependencies can be removed, and what else is obeyed cannot be changed.
+/// What lies below a directory of dependencies can be removed, and what else a repository has that is obeyed is not
+/// changed.
 #[test]
 fn a_package_manager_can_empty_its_directory() {
-    let place = place("news-remove", "mkdir -p node_modules/x/.vscode src/.vscode; touch src/.vscode/settings.json");
-    assert_eq!(said(&place, &[], "rm -r node_modules; ! { echo x >src/.vscode/settings.json; } 2>/dev/null"), "");
-    place.host("r", "test ! -e node_modules; test ! -s src/.vscode/settings.json");
+    let script = "git init -q; mkdir -p node_modules/x/.vscode src/.vscode; touch src/.vscode/settings.json src/.envrc";
+    let place = place("news-remove", script);
+    let script = "rm -r node_modules; ! { echo x >src/.envrc; } 2>/dev/null; echo x >src/.vscode/settings.json";
+    let kept = "pinfold: not taken over, kept as k1: src/.vscode/settings.json (pinfold kept diff k1)\n";
+    assert_eq!(said(&place, &[], script), kept);
+    place.host("r", "test ! -e node_modules; test ! -s src/.vscode/settings.json; test ! -s src/.envrc");
 }
 
 #[test]
@@ -72,7 +76,8 @@ fn programs_in_the_path_are_told() {
 /// In a tree that has a record, what did not change is not read. All that is new is found all the same.
 #[test]
 fn a_record_hides_nothing() {
-    let place = place("news-record", "for n in $(seq 100); do mkdir -p d/$n/in/deep; touch d/$n/in/file; done");
+    let place =
+        place("news-record", "git init -q; for n in $(seq 100); do mkdir -p d/$n/in/deep; touch d/$n/in/file; done");
     place.host(".", "sleep 2.1");
     assert_eq!(said(&place, &[], "true"), "");
     let stored = place.host(".", "ls home/.local/state/pinfold/trees | wc -l");

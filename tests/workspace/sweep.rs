@@ -12,7 +12,7 @@ fn what_appeared_in_a_git_directory_is_kept_apart_and_the_rest_reported() {
         place.inside("r", "echo /evil >.git/commondir; echo x >.git/config.worktree; echo x >.envrc; mkdir .vscode; ln -s /nowhere .mcp.json");
     assert_eq!(outcome.ending(), "exit 0", "{outcome}");
     let expected =
-        ["pinfold: not taken over, kept as k1: .git/commondir, .git/config.worktree (pinfold kept diff k1)\n"
+        ["pinfold: not taken over, kept as k1: .git/config.worktree, .git/commondir (pinfold kept diff k1)\n"
             .to_owned()];
     let said = outcome.stderr_text();
     let news = said.lines().last().unwrap();
@@ -38,10 +38,10 @@ fn neither_a_link_nor_a_directory_in_its_place_leads_anywhere() {
     place.repository("r");
     place.host(".", "echo kept >kept");
     let outcome = place.inside("r", "ln -s ../../kept .git/commondir");
-    assert!(outcome.stderr_text().contains("/r/.git/commondir (pinfold kept diff k1)"), "{outcome}");
+    assert!(outcome.stderr_text().contains(": .git/commondir (pinfold kept diff k1)"), "{outcome}");
     assert_eq!(place.host(".", "cat kept; test ! -L r/.git/commondir"), "kept\n");
     let outcome = place.inside("r", "mkdir .git/commondir; echo x >.git/commondir/x");
-    assert!(outcome.stderr_text().contains("/r/.git/commondir/x (pinfold kept diff k2)"), "{outcome}");
+    assert!(outcome.stderr_text().contains(": .git/commondir/x (pinfold kept diff k2)"), "{outcome}");
     assert_eq!(place.host(".", "test ! -e r/.git/commondir; cat state/pinfold/kept/k2/*/upper/commondir/x"), "x\n");
 }
 
@@ -54,7 +54,7 @@ fn nothing_lives_inside_any_more_when_it_is_swept() {
                   >/dev/null 2>&1 & while [ ! -e started ] || [ ! -e .git/commondir ]; do :; done";
     for _ in 0..20 {
         let outcome = place.inside("r", script);
-        assert!(outcome.stderr_text().contains("/r/.git/commondir (pinfold kept diff k"), "{outcome}");
+        assert!(outcome.stderr_text().contains(": .git/commondir (pinfold kept diff k"), "{outcome}");
         place.host("r", "test ! -e .git/commondir; rm started");
     }
 }
@@ -75,7 +75,7 @@ fn what_was_left_running_alone_is_waited_for() {
     place.repository("r");
     let script = "(sleep 0.3; echo /evil >.git/commondir; : >done) >/dev/null 2>&1 &";
     let outcome = place.inside_with(&["--alone"], "r", script);
-    assert!(outcome.stderr_text().contains("/r/.git/commondir (pinfold kept diff k1)"), "{outcome}");
+    assert!(outcome.stderr_text().contains(": .git/commondir (pinfold kept diff k1)"), "{outcome}");
     place.host("r", "test -e done; test ! -e .git/commondir");
 }
 

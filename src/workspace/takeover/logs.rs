@@ -64,17 +64,22 @@ fn take_one(at: &At<'_>, name: &[u8], path: &[u8], told: &TakenOver) -> Result<O
     let ids = new.iter().filter(|line| !known.contains(*line)).flat_map(|line| ids(line));
     let there = types(at, &ids.map(<[u8]>::to_vec).collect())?;
     let is_there = |id: &[u8]| id.iter().all(|&byte| byte == b'0') || there.contains_key(id);
+    let all = new.len();
     let good: Vec<&[u8]> = new
         .into_iter()
         .filter(|line| known.contains(line) || ids_of(line).is_some_and(|(old, new)| is_there(old) && is_there(new)))
         .collect();
+    // The log of `HEAD` has lines of branches. What these need may be taken later, and the lines with it.
+    let around = at.common_path();
+    let is_kept = |kept: &Kept| around.is_empty() || kept.path.starts_with(&join(around, b""));
+    let has_more = good.len() < all && told.kept.iter().any(is_kept);
     let good = good.concat();
     if good != old_text {
         at.go()?;
         at.host().make_dirs(&own[..own.iter().rposition(|&byte| byte == b'/').unwrap_or(0)])?;
         at.host().write(&own, &good)?;
     }
-    Ok(None)
+    Ok(has_more.then_some(OF_KEPT))
 }
 
 /// The log of the host with what is new in that of the box, which has lost lines: they were expired there, or the ref
