@@ -138,7 +138,7 @@ impl Desk {
     fn diff(&self, id: &CStr, paths: &[&CStr]) -> Result<Output, Error> {
         let opened = self.entry(id)?;
         let mut out = Vec::new();
-        let chosen = opened.chosen(paths)?;
+        let chosen = opened.chosen(paths, true)?;
         for item in chosen.items {
             out.extend_from_slice(match item.what {
                 What::Removal => b"removed: ",
@@ -163,7 +163,7 @@ impl Desk {
         let opened = self.entry(id)?;
         let mut out = Vec::new();
         let mut is_done = true;
-        let chosen = opened.chosen(paths)?;
+        let chosen = opened.chosen(paths, false)?;
         for setting in chosen.settings {
             is_done &= settings::take(&mut out, setting, &self.path, &opened.record);
         }
@@ -194,7 +194,7 @@ impl Desk {
             // Without a record that can be read there is nothing to be lost.
             Err(failed) => failed.0,
         };
-        store.remove(&entry).map_err(|errno| failed("Can't remove all of it", errno))?;
+        store.retire(&entry).map_err(|errno| failed("Can't remove all of it", errno))?;
         Ok((Vec::new(), 0))
     }
 
@@ -262,9 +262,33 @@ impl Opened {
     }
 
     /// What `words` name, or all files if there are none: a file has its settings in it.
-    fn chosen(&self, words: &[&CStr]) -> Result<Chosen<'_>, Error> {
-        if words.is_empty() {
+    /// Whether it is data of git and not something that git obeys.
+    fn is_data(&self, item: &Item) -> bool {
+        const OBEYED: [&str; 2] = ["hooks", "info"];
+        let of = |n: usize| &self.record.overlays[n];
+        let git_dir = (0..self.record.overlays.len()).find(|&n| of(n).is_git && item.is_of(n)).map(of);
+        let rest = git_dir.and_then(|dir| item.path.strip_prefix(&dir.path).ok());
+        rest.is_some_and(|rest| {
+            item.what == What::Removal || !rest.iter().any(|part| OBEYED.iter().any(|name| part == *name))
+        })
+    }
+
+    /// `is_all`: without words everything is meant, and not only what can be taken without a second thought.
+    fn chosen(&self, words: &[&CStr], is_all: bool) -> Result<Chosen<'_>, Error> {
+        if words.is_empty() && is_all {
             return Ok(Chosen { items: self.items.iter().collect(), settings: Vec::new() });
+        }
+        if words.is_empty() {
+            // A configuration by its settings: the host's may have got others meanwhile. And of git's own data nothing:
+            // it says nothing without the rest.
+            let is_whole = |item: &&Item| {
+                let has_settings = self.settings.iter().any(|setting| setting.path == item.path);
+                !has_settings && !self.is_data(item)
+            };
+            return Ok(Chosen {
+                items: self.items.iter().filter(is_whole).collect(),
+                settings: self.settings.iter().collect(),
+            });
         }
         let here = cwd::getcwd().map_err(|errno| failed("Can't find the current directory", errno))?;
         let here = |path: &Path| absolute(Path::new(to_os(&here)), path);

@@ -199,6 +199,8 @@ pub(crate) fn put_in_order(store: &Store, entry: &mut Entry, record: &mut Record
     is_done &= put_files_back(entry, record, &is_own, &mut said);
     let left = items(entry, record);
     let closed = match &left {
+        // What was said may have its name.
+        Ok((left, _)) if left.is_empty() && is_done && said.iter().any(|line| !line.is_note) => store.retire(entry),
         Ok((left, _)) if left.is_empty() && is_done => store.remove(entry),
         Ok((left, is_all)) => {
             let is_named = |item: &&Item| named.iter().any(|n| item.is_of(*n));
@@ -206,7 +208,7 @@ pub(crate) fn put_in_order(store: &Store, entry: &mut Entry, record: &mut Record
             if !others.is_empty() {
                 said.push(finding(kept_line(&entry.id, &record.place, others.into_iter(), *is_all)));
             }
-            if is_done { store.close(entry) } else { Ok(()) }
+            if is_done { entry.drop_work(record).and_then(|()| store.close(entry)) } else { Ok(()) }
         }
         Err(errno) => Err(*errno),
     };
@@ -387,7 +389,7 @@ fn put_files_back(
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let verb = if back.len() == 1 && more.is_empty() { "is" } else { "are" };
         said.push(finding(format!(
-            "{}{more} {verb} as before: the box had changed what the host obeys",
+            "{}{more} {verb} as before: what the host obeys had changed during the run, by the box or outside",
             back.join(", ")
         )));
     }

@@ -53,6 +53,10 @@ const RECORD: &CStr = c"record.json";
 const MADE: &CStr = c"made";
 /// So long does the last process of a box take to end after its supervisor was killed, at most.
 const DYING: Duration = Duration::from_secs(2);
+/// The letters of stores: that in the state directory, one in memory, one of the session.
+const LETTERS: [char; 3] = ['k', 'm', 'r'];
+/// The end of an empty file that keeps the last number from being used again: its user may have read it.
+const PAST: &str = ".past";
 /// The end of the name of an entry whose run was not put in order yet.
 const OPEN: &str = ".run";
 
@@ -60,6 +64,7 @@ const OPEN: &str = ".run";
 #[derive(Debug)]
 pub(crate) struct Store {
     dir: OwnedFd,
+    letter: char,
     /// Its directories, the deepest first.
     paths: Vec<PathBuf>,
 }
@@ -121,7 +126,12 @@ impl Store {
                 Err(why) => return Err(refused(&path, &why)),
             };
         }
-        Ok(Some(Store { paths: path.ancestors().take(3).map(Path::to_owned).collect(), dir }))
+        let letter = match state {
+            _ if state.starts_with("/dev/shm") => LETTERS[1],
+            _ if state.starts_with("/run") => LETTERS[2],
+            _ => LETTERS[0],
+        };
+        Ok(Some(Store { letter, paths: path.ancestors().take(3).map(Path::to_owned).collect(), dir }))
     }
 
     /// Opens the first of these stores that can be opened. Makes what is missing.
@@ -175,9 +185,10 @@ impl Store {
             return Err(Errno::EBUSY);
         }
         make::dir_at(dir.as_fd(), c"files", CLOSED).or_else(exists)?;
-        let mut next = self.listed()?.last().map_or(0, |name| name.number) + 1;
+        let (names, past) = self.listed()?;
+        let mut next = names.iter().chain(&past).map(|name| name.number).max().unwrap_or(0) + 1;
         loop {
-            let name = Name { number: next, is_open: true };
+            let name = Name { letter: self.letter, number: next, is_open: true };
             // The number must be free in both forms.
             let is_free = !stat::has_name(self.dir.as_fd(), &Name { is_open: false, ..name }.of_dir())?;
             match make::rename_new(self.dir.as_fd(), &born, &name.of_dir()) {
@@ -192,18 +203,22 @@ impl Store {
 
     /// The names of all entries, in the order of their numbers.
     pub(crate) fn ids(&self) -> SysResult<Vec<String>> {
-        Ok(self.listed()?.into_iter().map(Name::id).collect())
+        Ok(self.listed()?.0.into_iter().map(Name::id).collect())
     }
 
-    fn listed(&self) -> SysResult<Vec<Name>> {
+    /// The names of the entries in their order, and those that are past.
+    fn listed(&self) -> SysResult<(Vec<Name>, Vec<Name>)> {
         let listing = open::same_mount(self.dir.as_fd(), c".", For::Listing)?;
-        let mut names = Vec::new();
+        let (mut names, mut past) = (Vec::new(), Vec::new());
         let mut entries = Entries::new();
         while entries.read(listing.as_fd())? {
-            names.extend(entries.iter().filter_map(|(name, _)| Name::read(name.to_str().ok()?)));
+            for name in entries.iter().filter_map(|(name, _)| name.to_str().ok()) {
+                names.extend(Name::read(name));
+                past.extend(Name::of_past(name));
+            }
         }
         names.sort_unstable();
-        Ok(names)
+        Ok((names, past))
     }
 
     /// Takes the lock of the entry `id`, if its run has ended.
@@ -238,7 +253,7 @@ impl Store {
     /// version are left to that.
     pub(crate) fn dead(&self) -> SysResult<Vec<Entry>> {
         let mut dead = Vec::new();
-        for name in self.listed()?.into_iter().filter(|name| name.is_open) {
+        for name in self.listed()?.0.into_iter().filter(|name| name.is_open) {
             if let Locked::Dead(entry) = self.lock_name(name)?
                 && entry.is_ours().unwrap_or(false)
             {
@@ -272,6 +287,22 @@ impl Store {
         }
         let lines: Vec<&[u8]> = known.iter().chain(&new).map(Vec::as_slice).collect();
         write(self.dir.as_fd(), MADE, &lines.join(&b'\n'))
+    }
+
+    /// Removes an entry whose name its user may have read, so that no other one gets it.
+    pub(crate) fn retire(&self, entry: &Entry) -> SysResult<()> {
+        let of_file = |name: Name| c_name(format!("{}{PAST}", name.id()));
+        let name = Name::read(&entry.id).ok_or(Errno::EINVAL)?;
+        let (_, past) = self.listed()?;
+        match make::new_file_at(self.dir.as_fd(), &of_file(name), 0o600) {
+            Ok(_) | Err(Errno::EEXIST) => {}
+            Err(errno) => return Err(errno),
+        }
+        // One is enough, the last.
+        for old in past.into_iter().filter(|old| old.number < name.number) {
+            let _removed = make::unlink_at(self.dir.as_fd(), &of_file(old)).is_ok();
+        }
+        self.remove(entry)
     }
 
     /// Removes an entry with all that it holds.
@@ -347,6 +378,17 @@ impl Entry {
         Ok(!stat::has_name(self.dir.as_fd(), RECORD)? || self.read()?.is_some())
     }
 
+    /// Removes what the kernel has used for making the changes, and nobody can look at.
+    pub(crate) fn drop_work(&self, record: &Record) -> SysResult<()> {
+        for n in 0..record.overlays.len() {
+            let dir = open::dir_at(self.dir.as_fd(), &c_name(n.to_string()))?;
+            if stat::has_name(dir.as_fd(), c"work")? {
+                remove::tree(dir.as_fd(), c"work")?;
+            }
+        }
+        Ok(())
+    }
+
     fn files(&self) -> SysResult<OwnedFd> {
         open::dir_at(self.dir.as_fd(), c"files")
     }
@@ -404,6 +446,8 @@ pub(super) fn make_all(path: &Path) -> SysResult<()> {
 /// The name of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Name {
+    /// That of the store: no two stores of a user have an entry of the same name.
+    letter: char,
     number: u64,
     /// Whether its run has not been put in order yet.
     is_open: bool,
@@ -412,17 +456,23 @@ struct Name {
 impl Name {
     fn read(name: &str) -> Option<Name> {
         let is_open = name.ends_with(OPEN);
-        let number = name.strip_suffix(OPEN).unwrap_or(name).strip_prefix('k')?.parse().ok()?;
-        let read = Name { number, is_open };
+        let letter = name.chars().next().filter(|letter| LETTERS.contains(letter))?;
+        let number = name.strip_suffix(OPEN).unwrap_or(name).strip_prefix(letter)?.parse().ok()?;
+        let read = Name { letter, number, is_open };
         (read.of_dir().to_bytes() == name.as_bytes()).then_some(read)
     }
 
+    /// The number of an entry that was there once.
+    fn of_past(name: &str) -> Option<Name> {
+        Name::read(name.strip_suffix(PAST)?).filter(|name| !name.is_open)
+    }
+
     fn id(self) -> String {
-        format!("k{}", self.number)
+        format!("{}{}", self.letter, self.number)
     }
 
     fn of_dir(self) -> CString {
-        c_name(format!("k{}{}", self.number, if self.is_open { OPEN } else { "" }))
+        c_name(format!("{}{}", self.id(), if self.is_open { OPEN } else { "" }))
     }
 }
 

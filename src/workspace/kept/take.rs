@@ -31,7 +31,8 @@ pub(crate) fn contents(entry: &Entry, item: &Item) -> Result<(Content, Content)>
         Err(Errno::ENOENT | Errno::ENOTDIR) => None,
         Err(errno) => return Err(errno),
     };
-    Ok((read(kept.as_fd(), &kept_name)?, present))
+    let kept = if item.what == What::File { read(kept.as_fd(), &kept_name)? } else { None };
+    Ok((kept, present))
 }
 
 /// Takes `item` over. A directory or a device is never taken, and none is replaced (ENOTSUP).

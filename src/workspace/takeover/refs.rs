@@ -4,13 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::at::At;
-use super::base::LONGEST_PACKED;
+use super::base::{LONGEST_PACKED, Unit};
 use super::connected::connected;
 use super::form::{LONGEST_REF, Value, is_id, is_name, parse_packed, value};
 use super::index;
 use super::side::{Side, join};
 use super::told::{Moved, TakenOver, What};
-use super::upper::{Entry, View};
+use super::upper::{Entry, Upper, View};
 use crate::sys::{Errno, Result};
 
 const PACKED: &[u8] = b"packed-refs";
@@ -24,6 +24,22 @@ struct Change {
     name: Vec<u8>,
     old: Option<Value>,
     new: Option<Value>,
+}
+
+/// Whether the ref `name` of the git directory `path`, which was `unit`, is gone in the box.
+pub(super) fn is_removed(unit: &Unit, upper: &Upper<'_>, path: &[u8], name: &[u8]) -> bool {
+    let has = |packed: &[u8]| parse_packed(packed).contains_key(name);
+    let was_packed = unit.packed.as_deref().is_some_and(has);
+    let is_packed = match upper.view(&join(path, PACKED)) {
+        View::Same => was_packed,
+        View::File => upper.read(&join(path, PACKED), LONGEST_PACKED).is_ok_and(|packed| has(&packed)),
+        _ => false,
+    };
+    let is_loose = match upper.view(&join(path, name)) {
+        View::Same => unit.loose.contains_key(name),
+        view => view == View::File,
+    };
+    (was_packed || unit.loose.contains_key(name)) && !is_packed && !is_loose
 }
 
 /// Refs that the box may not make: git takes one object for another, or they are our own.

@@ -51,6 +51,25 @@ fn has_head(job: &Job<'_>, upper: &Upper<'_>, path: &[u8]) -> Result<bool> {
     })
 }
 
+/// Whether the box has removed what every git directory has, or a branch that is checked out, which git itself does
+/// not. Then what is gone was not meant branch by branch: `rm -rf .git` must not remove what the host has.
+fn is_replaced(job: &Job<'_>, upper: &Upper<'_>, path: &[u8]) -> Result<bool> {
+    let known = job.base.units.get(path);
+    let Some(known) = known.filter(|known| known.head.is_some()) else { return Ok(false) };
+    let is_gone = |name: &[u8]| {
+        let path = join(path, name);
+        Side(job.host).look(&path).is_ok_and(|about| about.is_some()) && upper.is_replaced(&path)
+    };
+    if upper.view(&join(path, b"HEAD")) == View::Gone || is_gone(b"objects") || is_gone(b"refs") {
+        return Ok(true);
+    }
+    // `refs/heads/x` of `ref: refs/heads/x`, where HEAD is as it was.
+    let head = known.head.as_deref().and_then(form::value);
+    let branch = head.as_deref().and_then(|head| head.strip_prefix(b"ref: "));
+    let is_same_head = upper.view(&join(path, b"HEAD")) == View::Same;
+    Ok(is_same_head && branch.is_some_and(|branch| refs::is_removed(known, upper, path, branch)))
+}
+
 fn take(
     job: &Job<'_>,
     git: &Git,
@@ -60,6 +79,10 @@ fn take(
     told: &mut TakenOver,
 ) -> Result<()> {
     let nothing = Unit::default();
+    if is_replaced(job, upper, path)? {
+        told.keep(path.to_vec(), None, "was removed or made anew, so nothing of it is taken over");
+        return Ok(());
+    }
     if Side(job.host).look(&join(path, b"HEAD"))?.is_none() {
         let made = if is_worktree { make_worktree(job, upper, path)? } else { make_module(job, upper, path)? };
         if let Err(why) = made {

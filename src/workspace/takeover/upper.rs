@@ -100,6 +100,12 @@ impl<'a> Upper<'a> {
         if ends.into_iter().any(hides) { View::Gone } else { View::Same }
     }
 
+    /// Whether the box has removed the directory `path`, and perhaps made another one.
+    pub(super) fn is_replaced(&self, path: &[u8]) -> bool {
+        let is_opaque = matches!(self.entries.borrow().get(path), Some(Entry::Dir { is_opaque: true }));
+        is_opaque || !matches!(self.view(path), View::Same | View::Dir)
+    }
+
     /// The entries below the directory `path`, with their paths.
     pub(super) fn below(&self, path: &[u8]) -> Vec<(Vec<u8>, Entry)> {
         let start = if path.is_empty() { Vec::new() } else { [path, b"/"].concat() };

@@ -15,6 +15,8 @@ const MOST_LINES: usize = 10;
 const MOST_NAMES: usize = 6;
 /// So many lines are about refs that have moved on both sides.
 const MOST_MOVED: usize = 4;
+/// So many digits of an object's name are shown.
+const SHORT: usize = 10;
 /// The longest name, in letters. Of a longer one the middle is left out.
 const LONGEST: usize = 80;
 
@@ -111,7 +113,10 @@ fn taken(path: &Path, taken: &[Taken]) -> Vec<String> {
             }
             What::Ref { name, old, new } => {
                 let verb = if old.is_none() { "new" } else { new.as_ref().map_or("gone", |_| "moved") };
-                names.push(format!("{}{} {verb}", ref_name(name, verb), of_unit(dir)));
+                // As git says when it removes a branch: by its value it can be made again.
+                let was = old.as_ref().filter(|_| new.is_none()).and_then(|old| old.get(..SHORT));
+                let was = was.map_or_else(String::new, |was| format!(" (was {})", word(was)));
+                names.push(format!("{}{} {verb}{was}", ref_name(name, verb), of_unit(dir)));
             }
             What::Head(value) => names.push(match value.strip_prefix(b"ref: refs/heads/") {
                 Some(branch) => format!("now on {}{}", word(branch), of_unit(dir)),
