@@ -17,7 +17,8 @@ use crate::sys::{Errno, Result, content, fd, output, socket};
 use crate::workspace::takeover::Line;
 use crate::workspace::{News, Settled};
 
-/// The exit code of a run whose findings did not all reach standard error.
+/// The exit code of a run whose findings did not all reach standard error, or that could not do all that is to be done
+/// afterwards.
 pub(super) const UNSAID: u8 = 125;
 
 /// How long to wait for a reader that takes nothing. All other work is done by then, so only the messages are lost.

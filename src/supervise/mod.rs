@@ -194,7 +194,9 @@ fn tell(
         // same.
         process::ignore_signals_of_writing().stage(Stage::Signals)?;
         let found = before.look_again(plan, (keeping, frontend), child, outcome);
-        before.tell(descriptors.proc(), outcome, &frontend.findings(&found))
+        let is_undone = found.iter().any(|found| matches!(found, Found::Kept(line) if line.is_undone));
+        let is_told = before.tell(descriptors.proc(), outcome, &frontend.findings(&found))?;
+        Ok(is_told && !is_undone)
     } else if let Ok(Ended { end, is_own: true, .. }) = outcome {
         let said = status::exit_code(&plan.launch, descriptors, end.exit_code());
         said.map(|()| true).inspect_err(|_| abandon(child)).stage(Stage::Report)

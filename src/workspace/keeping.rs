@@ -184,7 +184,7 @@ pub(crate) fn put_in_order(store: &Store, entry: &mut Entry, record: &mut Record
                     named.insert(n);
                     let (why, path) = (error_text(errno as i32), printable(&overlay.path));
                     let what = format!("what the box has changed in {path} is not taken over yet ({why})");
-                    said.push(finding(format!("{what}: the next run tries again")));
+                    said.push(failure(format!("{what}: the next run tries again")));
                 }
             }
         }
@@ -214,7 +214,7 @@ pub(crate) fn put_in_order(store: &Store, entry: &mut Entry, record: &mut Record
     };
     if let Err(errno) = closed {
         let id = &entry.id;
-        said.push(finding(format!("cannot close what is kept as {id}: {}", error_text(errno as i32))));
+        said.push(failure(format!("cannot close what is kept as {id}: {}", error_text(errno as i32))));
     }
     said
 }
@@ -229,7 +229,11 @@ fn kept_line<'p>(id: &str, place: &Path, paths: impl ExactSizeIterator<Item = &'
 }
 
 fn finding(text: String) -> Line {
-    Line { text, is_note: false }
+    Line { text, is_note: false, is_undone: false }
+}
+
+fn failure(text: String) -> Line {
+    Line { text, is_note: false, is_undone: true }
 }
 
 /// A path as the user knows it who is in `place`, in printable characters.
@@ -300,7 +304,7 @@ fn settle_overlay(
         }
         Err(Errno::E2BIG) => {
             let path = printable(&overlay.path);
-            said.push(finding(format!("the box has left more in {path} than is looked at, so nothing is taken over")));
+            said.push(failure(format!("the box has left more in {path} than is looked at, so nothing is taken over")));
             Ok(false)
         }
         Err(errno) => Err(errno),
@@ -358,7 +362,7 @@ fn put_files_back(
         Ok(done) => done,
         Err(errno) => {
             let id = &entry.id;
-            said.push(finding(format!("cannot put back the files of {id}: {}", error_text(errno as i32))));
+            said.push(failure(format!("cannot put back the files of {id}: {}", error_text(errno as i32))));
             return false;
         }
     };
@@ -379,7 +383,7 @@ fn put_files_back(
             Err(errno) => {
                 is_done = false;
                 let why = error_text(errno as i32);
-                said.push(finding(format!("cannot put {} back ({why}): the next run tries again", printable(path))));
+                said.push(failure(format!("cannot put {} back ({why}): the next run tries again", printable(path))));
             }
         }
     }

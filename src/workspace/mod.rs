@@ -89,7 +89,7 @@ pub(crate) use git_dir::top_of;
 pub(crate) use identity::{identity, is_unsigned};
 pub(crate) use model::{Surroundings, Unheld, Workspace};
 pub(crate) use names::folded as folded_name;
-pub(crate) use refuse::is_obeyed;
+pub(crate) use refuse::{is_obeyed, is_protected_name};
 pub(crate) use settle::{News, Settled, settle};
 use tree::Record;
 use walk::Walked;

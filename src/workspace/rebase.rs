@@ -56,6 +56,11 @@ const APPLY_OPTIONS: &[&str] = &["--whitespace=", "--exclude=", "--include="];
 /// Harmless options without a value.
 const APPLY_SWITCHES: &[&str] = &["-3", "--3way", "--reject", "--ignore-whitespace", "--ignore-space-change"];
 
+/// A ref that git would write or remove in the end, unless it is one of those that begin with `usual`.
+fn other_ref(name: &[u8], usual: &[u8]) -> Option<Vec<u8>> {
+    (!name.is_empty() && !name.starts_with(usual)).then(|| [b"ref ", name].concat())
+}
+
 /// Returns the commands and options in the directory `state` of a git directory, as lines.
 ///
 /// # Errors
@@ -78,6 +83,18 @@ pub(super) fn commands(git_dir: BorrowedFd<'_>, state: &CStr) -> Result<Vec<Vec<
     if state == c"rebase-merge" {
         commands.extend(read(c"git-rebase-todo")?.split(|&byte| byte == b'\n').filter_map(command).map(<[u8]>::to_vec));
         commands.extend(strategy(read(c"strategy")?.trim_ascii()));
+        // When it is done, git writes and removes these refs: three lines for each, and one.
+        let updates = read(c"update-refs")?;
+        let updates = updates.split(|&byte| byte == b'\n').step_by(3);
+        commands.extend(updates.filter_map(|name| other_ref(name, b"refs/heads/")));
+        let removals = read(c"refs-to-delete")?;
+        let removals = removals.split(|&byte| byte == b'\n');
+        commands.extend(removals.filter_map(|name| other_ref(name, b"refs/rewritten/")));
+    }
+    if state != c"sequencer" {
+        let head = read(c"head-name")?;
+        let head = head.trim_ascii();
+        commands.extend(other_ref(head, b"refs/heads/").filter(|_| head != b"detached HEAD"));
     }
     if state == c"rebase-apply" {
         commands.extend(apply_options(&read(c"apply-opt")?));

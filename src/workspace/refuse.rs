@@ -200,6 +200,11 @@ pub(crate) fn is_obeyed(dir: &Path) -> bool {
     dir.iter().any(is_gits) || dir.ancestors().any(git_dir::is_git_dir) || obeyed_around(dir).is_some()
 }
 
+/// Whether `path` names something that the host obeys, a file of the table too, or lies in such a directory.
+pub(crate) fn is_protected_name(path: &Path) -> bool {
+    is_obeyed(path) || obeyed::row(path).is_some()
+}
+
 /// The nearest directory of the table that `dir` is or lies in, with no repository between them.
 fn obeyed_around(dir: &Path) -> Option<&Path> {
     for place in dir.ancestors() {

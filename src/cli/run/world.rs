@@ -15,7 +15,7 @@ use super::profile::{Library, Text};
 use super::read::Outside;
 use super::{messages, own, profile, value};
 use crate::cli::seccomp::LONGEST;
-use crate::error::{Error, ErrorKind, push_printable};
+use crate::error::{Error, ErrorKind, printable, push_printable};
 use crate::host::Caller;
 use crate::spec::{FsOp, Op, ProfileText, Seccomp, Source, Spec};
 use crate::sys::{Errno, content, cwd, error_text, stat};
@@ -137,10 +137,24 @@ impl World {
 
     /// Finds out what the directory `source` needs that a word makes writable. `None` if it does not exist.
     fn place(&self, source: &CStr, best_effort: bool) -> Result<Option<(CString, Workspace)>, Error> {
-        let place = self.absolute(&path_of(source));
+        let named = normal(&self.absolute(&path_of(source)));
         // Whoever opens it says why it cannot be.
-        let Ok(place) = place.canonicalize() else { return Ok(None) };
-        let found = self.place_at(&place, true);
+        let Ok(place) = named.canonicalize() else { return Ok(None) };
+        // An earlier box may have made a link on the way. So a word lifts a protection only if it names the thing.
+        if place != named && workspace::is_protected_name(&place) && !workspace::is_protected_name(&named) {
+            let mut message = b"this leads through a link to ".to_vec();
+            push_printable(&mut message, &place);
+            message.extend_from_slice(b", which programs of the host obey");
+            let hint = "if the program is to change that, name it as it is";
+            return Err(Error::new(ErrorKind::Unsafe, message).with_hint(Some(hint.into())));
+        }
+        let mut found = self.place_at(&place, true);
+        if let Ok(found) = &mut found
+            && place.file_name() != named.file_name()
+        {
+            let (named, place) = (printable(&*named), printable(&*place));
+            found.notes.push(format!("{named} leads through a link to {place}, which the program can write"));
+        }
         if !best_effort && found.as_ref().map_or(true, |found| found.refusal().is_some()) {
             // That pinfold's own rules lie there is the better reason: nothing else that is done about the place helps.
             self.guard_rules(&[(place.clone(), own::OURS)], None, &[])?;
@@ -223,7 +237,7 @@ impl World {
             return;
         }
         // Profiles, and what is kept about runs.
-        for own in ["XDG_CONFIG_HOME", "XDG_STATE_HOME"].into_iter().filter_map(|name| self.own(name)) {
+        for own in self.own("XDG_CONFIG_HOME").into_iter().chain(self.own_stores()) {
             let place = links::real(&own, &mut |_, _| {});
             if shown.iter().any(|shown| place.starts_with(shown) && place != *shown) && place.exists() {
                 // Of an absolute path from the environment, so there is no NUL.
@@ -232,6 +246,11 @@ impl World {
                 spec.ops.push(Op::new(deny, own::OURS));
             }
         }
+    }
+
+    /// The directories in which pinfold keeps what it knows about runs.
+    fn own_stores(&self) -> impl Iterator<Item = PathBuf> {
+        self.stores().into_iter().map(|store| store.join("pinfold"))
     }
 
     fn absolute(&self, path: &Path) -> PathBuf {
@@ -248,7 +267,7 @@ impl World {
         let home = self.variables.iter().find(|(name, _)| *name == "HOME").map(|(_, home)| path_of(home));
         let is_project = |cwd: &&PathBuf| !home.is_some_and(|home| home.starts_with(cwd));
         let project = top.as_ref().filter(is_project).map(|top| Place { path: top.clone(), op: None });
-        let place = |(index, op)| writable_source(op).map(|path| Place { path, op: Some(index) });
+        let place = |(index, op)| self.writable_source(op).map(|path| Place { path, op: Some(index) });
         let places: Vec<Place> = project.into_iter().chain(spec.ops.iter().enumerate().filter_map(place)).collect();
         links::guard(&mut spec.ops, origins, cwd.as_deref(), &places)
     }
@@ -256,7 +275,7 @@ impl World {
     /// Refuses a sandbox that could write to the places where pinfold reads its profiles or keeps what it knows about
     /// runs: the program could decide about the next sandbox.
     pub(super) fn guard_profiles(&self, spec: &Spec, origins: &[Origin]) -> Result<(), Error> {
-        let writable = |op: &Op| Some((writable_source(op)?, op.word));
+        let writable = |op: &Op| Some((self.writable_source(op)?, op.word));
         let writable: Vec<(PathBuf, usize)> = spec.ops.iter().filter_map(writable).collect();
         if writable.is_empty() {
             return Ok(());
@@ -268,6 +287,19 @@ impl World {
         self.guard_rules(&writable, filter, origins)
     }
 
+    /// The source of a writable bind on the host, without links.
+    fn writable_source(&self, op: &Op) -> Option<PathBuf> {
+        match (&op.fs, op.real.first()) {
+            (FsOp::Bind { flags, .. }, _) if flags.read_only => None,
+            (FsOp::Bind { source: Source::Path(_), .. }, Some(real))
+            | (FsOp::Bind { source: Source::Real(real), .. }, _) => Some(path_of(real)),
+            (FsOp::Bind { source: Source::Path(source), .. }, None) => {
+                Some(real(&self.absolute(&path_of(source)), false, &mut |_, _| {}))
+            }
+            _ => None,
+        }
+    }
+
     /// Refuses these writable directories, each with the index of its word in `origins`, if one of them meets a place
     /// of pinfold's own, or the file `filter`.
     fn guard_rules(
@@ -276,7 +308,7 @@ impl World {
         filter: Option<PathBuf>,
         origins: &[Origin],
     ) -> Result<(), Error> {
-        for place in self.library.places().map(Path::to_owned).chain(filter).chain(self.own("XDG_STATE_HOME")) {
+        for place in self.library.places().map(Path::to_owned).chain(filter).chain(self.own_stores()) {
             let mut way = Vec::new();
             let named = self.absolute(&place);
             let is_missing = self.library.is_missing(&place);
@@ -346,15 +378,17 @@ fn real(path: &Path, is_missing: bool, see: &mut dyn FnMut(&Path, bool)) -> Path
     if goes_down && (is_missing || is_plain()) { path.to_owned() } else { links::real(path, see) }
 }
 
-/// The source of a writable bind on the host.
-fn writable_source(op: &Op) -> Option<PathBuf> {
-    match (&op.fs, op.real.first()) {
-        (FsOp::Bind { flags, .. }, _) if flags.read_only => None,
-        (FsOp::Bind { source: Source::Path(_), .. }, Some(real))
-        | (FsOp::Bind { source: Source::Real(real), .. }, _) => Some(path_of(real)),
-        (FsOp::Bind { source: Source::Path(source), .. }, None) => Some(real(&path_of(source), false, &mut |_, _| {})),
-        _ => None,
+/// An absolute path without `.` and `..`.
+fn normal(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => drop(out.pop()),
+            part => out.push(part),
+        }
     }
+    out
 }
 
 /// What is at a path of the host. If that cannot be found out, this is an error: guessing is not safe.

@@ -249,11 +249,18 @@ impl Setting {
         match rule {
             Value::Any => true,
             Value::Url => value.is_some_and(is_plain_url),
+            Value::Refspec => value.is_some_and(is_usual_refspec),
             Value::One(words) => value.is_some_and(|value| words.split(' ').any(|word| word.as_bytes() == value)),
             Value::Word => value.is_some_and(|value| value.iter().all(u8::is_ascii_alphanumeric)),
             Value::WorkTree => value.is_some_and(is_tree),
         }
     }
+}
+
+/// Whether a refspec writes to nothing but remote-tracking branches and tags (git-fetch(1), "<refspec>").
+fn is_usual_refspec(refspec: &[u8]) -> bool {
+    let mut parts = refspec.splitn(2, |&byte| byte == b':').skip(1);
+    parts.next().is_none_or(|to| to.is_empty() || to.starts_with(b"refs/remotes/") || to.starts_with(b"refs/tags/"))
 }
 
 /// Whether a URL makes git start nothing but what it speaks HTTP, ssh and its own protocol with (gitremote-helpers(7):

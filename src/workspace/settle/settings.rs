@@ -11,6 +11,8 @@
 //! - Options without saying so: `remotes.*`, `showBranch.default`, `push.pushOption`.
 //! - Names of files, whatever they are for: `blame.ignoreRevsFile`, `commit.template`, `user.signingKey` (with ssh),
 //!   and `fsck.skipList`, thus all of `fsck.*`.
+//! - What makes git overlook a file that has changed: `core.trustctime`, `core.checkStat`,
+//!   `sparse.expectFilesOutsideOfPatterns`, `status.showUntrackedFiles`, `diff.ignoreSubmodules`, `submodule.*.ignore`.
 //! - What takes a protection or a check away: `core.protectNTFS`, `clean.requireForce`, `core.sharedRepository` and
 //!   `tar.umask` (others may write), `core.fsync`, `merge.verifySignatures`.
 //! - What has no bound on memory, threads or time: `core.bigFileThreshold`, `grep.threads`, `pack.window`,
@@ -18,7 +20,7 @@
 //! - What takes in what somebody else has prepared: `rerere.autoUpdate` stages resolutions from `rr-cache`.
 //! - All that `git gui` keeps: it is written in a language that takes text for commands.
 
-use Value::{Any, One, Url, Word, WorkTree};
+use Value::{Any, One, Refspec, Url, Word, WorkTree};
 
 /// What is asked of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +33,9 @@ pub(super) enum Value {
     One(&'static str),
     /// A name without a path or a scheme in it.
     Word,
+    /// It fetches to `refs/remotes/` or `refs/tags/` alone. Elsewhere it could put one object in the place of another
+    /// (`refs/replace/`).
+    Refspec,
     /// A directory of the workspace that is the work tree already.
     WorkTree,
 }
@@ -85,9 +90,9 @@ const HARMLESS: &[(&str, &str, Value)] = &[
     ("committer", "email name", Any),
     (
         "core",
-        "abbrev autocrlf bare checkstat commitgraph compression eol filemode ignorecase logallrefupdates loosecompression \
+        "abbrev autocrlf bare commitgraph compression eol filemode ignorecase logallrefupdates loosecompression \
          multipackindex precomposeunicode preloadindex quotepath repositoryformatversion safecrlf sparsecheckout \
-         sparsecheckoutcone splitindex symlinks trustctime untrackedcache whitespace",
+         sparsecheckoutcone splitindex symlinks untrackedcache whitespace",
         Any,
     ),
     ("core", "commentchar commentstring", COMMENT),
@@ -96,7 +101,7 @@ const HARMLESS: &[(&str, &str, Value)] = &[
     ("core", "worktree", WorkTree),
     (
         "diff",
-        "algorithm autorefreshindex colormoved colormovedws context dirstat ignoresubmodules indentheuristic \
+        "algorithm autorefreshindex colormoved colormovedws context dirstat indentheuristic \
          interhunkcontext mnemonicprefix noprefix relative renames statgraphwidth statnamewidth submodule \
          suppressblankempty wserrorhighlight",
         Any,
@@ -157,25 +162,20 @@ const HARMLESS: &[(&str, &str, Value)] = &[
     ("receive", "denycurrentbranch", One("refuse updateInstead")),
     ("receive", "denydeletecurrent denydeletes denynonfastforwards fsckobjects", ON),
     ("remote", "pushdefault", Url),
-    ("remote.*", "fetch followremotehead gh-resolved mirror prune prunetags push skipdefaultupdate skipfetchall", Any),
+    ("remote.*", "fetch", Refspec),
+    ("remote.*", "followremotehead gh-resolved prune prunetags push skipdefaultupdate skipfetchall", Any),
     ("remote.*", "pushurl url", Url),
     ("remote.*", "tagopt", One("--tags --no-tags")),
     ("repack", "packkeptobjects updateserverinfo usedeltabaseoffset usedeltaislands writebitmaps", Any),
     ("rerere", "enabled", Any),
     ("revert", "reference", Any),
-    ("sparse", "expectfilesoutsideofpatterns", Any),
     ("splitindex", "maxpercentchange", Any),
     ("stash", "showincludeuntracked showpatch showstat", Any),
-    (
-        "status",
-        "aheadbehind branch displaycommentprefix relativepaths renames short showstash showuntrackedfiles \
-         submodulesummary",
-        Any,
-    ),
+    ("status", "aheadbehind branch displaycommentprefix relativepaths renames short showstash submodulesummary", Any),
     ("submodule", "active fetchjobs propagatebranches recurse", Any),
     ("submodule", "alternateerrorstrategy", One("die info ignore")),
     ("submodule", "alternatelocation", One("no superproject")),
-    ("submodule.*", "active branch fetchrecursesubmodules ignore", Any),
+    ("submodule.*", "active branch fetchrecursesubmodules", Any),
     // `!COMMAND` is executed.
     ("submodule.*", "update", One("checkout rebase merge none")),
     ("submodule.*", "url", Url),

@@ -39,7 +39,13 @@ impl Git {
     pub fn find(path: &OsStr, writable: &[PathBuf]) -> Option<Git> {
         let dirs = path.as_bytes().split(|&byte| byte == b':').filter(|dir| dir.starts_with(b"/"));
         for dir in dirs {
-            let Ok(program) = Path::new(OsStr::from_bytes(dir)).join("git").canonicalize() else { continue };
+            let named = Path::new(OsStr::from_bytes(dir));
+            let Ok(program) = named.join("git").canonicalize() else { continue };
+            // A link in such a place may lead anywhere.
+            let real = named.canonicalize().unwrap_or_default();
+            if writable.iter().any(|place| named.starts_with(place) || real.starts_with(place)) {
+                continue;
+            }
             let is_program =
                 stat::look_at_path(&program).is_ok_and(|about| about.is_file() && about.permissions() & 0o111 != 0);
             if is_program && !writable.iter().any(|place| program.starts_with(place)) {

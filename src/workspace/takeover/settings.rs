@@ -26,7 +26,7 @@ const MOST: usize = 100_000;
 const MOST_WRITTEN: usize = 200;
 
 /// Keys that may be in a new repository, and change what an old one is.
-const OF_FORMAT: [&[u8]; 2] = [b"core.worktree", b"core.repositoryformatversion"];
+const OF_FORMAT: [&[u8]; 4] = [b"core.worktree", b"core.repositoryformatversion", b"core.bare", b"core.filemode"];
 const WITH_WORKTREES: &[u8] = b"extensions.worktreeconfig";
 
 /// The values of each key, in order.

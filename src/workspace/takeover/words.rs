@@ -27,6 +27,8 @@ pub struct Line {
     pub text: String,
     /// Whether it says only that what was wanted was done.
     pub is_note: bool,
+    /// Whether it says that something could not be done.
+    pub is_undone: bool,
 }
 
 /// Lines about the git directory `path`, as it is to be shown. What was kept apart is called `id`.
@@ -34,11 +36,11 @@ pub fn lines(path: &Path, id: &str, told: &TakenOver) -> Vec<Line> {
     if told.is_git_missing {
         let path = quoted(path);
         let text = format!("there is no git here, so nothing of {path} was taken over: all of it is kept as {id}");
-        return vec![Line { text, is_note: false }];
+        return vec![Line { text, is_note: false, is_undone: false }];
     }
     let findings = kept(path, id, told).into_iter().chain(moved(id, &told.moved));
-    let mut lines: Vec<Line> = findings.map(|text| Line { text, is_note: false }).collect();
-    lines.extend(taken(path, &told.taken).into_iter().map(|text| Line { text, is_note: true }));
+    let mut lines: Vec<Line> = findings.map(|text| Line { text, is_note: false, is_undone: false }).collect();
+    lines.extend(taken(path, &told.taken).into_iter().map(|text| Line { text, is_note: true, is_undone: false }));
     lines.truncate(MOST_LINES);
     lines
 }
