@@ -123,7 +123,10 @@ fn a_list_puts_the_files_of_a_killed_run_back_and_names_what_is_kept() {
         if let [killed, back, kept] = said[..] {
             assert!(words.is_empty() && killed.starts_with("pinfold: the run of make "), "{said:?}");
             assert!(killed.ends_with("/work was killed; what it has left:"), "{said:?}");
-            assert_eq!(back, "pinfold: .envrc is as before: the box had changed what the host obeys");
+            assert_eq!(
+                back,
+                "pinfold: .envrc is as before: what the host obeys had changed during the run, by the box or outside"
+            );
             assert!(kept.contains("kept as k7: ") && kept.contains(".vscode/tasks.json"), "{said:?}");
         } else {
             assert!(said.is_empty() && !words.is_empty(), "{said:?}");

@@ -178,3 +178,39 @@ fn profiles_of_somebody_else_are_passed_over() {
     assert!(outcome.stderr_text().starts_with(&note), "{outcome}");
     assert_eq!(outcome.stderr_text().matches("not used").count(), 1, "{outcome}");
 }
+
+/// What pinfold keeps about runs decides what the next one does. It lies in memory where no other place can have it.
+#[test]
+fn no_word_makes_a_store_writable() {
+    for actor in actors() {
+        let place = Place::new("store", actor);
+        let state = place.file(".local/state/pinfold/kept/x", "").parent().unwrap().to_owned();
+        place.host("mkdir -p ../other && ln -s ../.local/state/pinfold/kept ../other/out");
+        let led = place.home.join("other/out");
+        for word in [state.to_str().unwrap(), led.to_str().unwrap(), "../other/out", "/dev/shm"] {
+            let outcome = place.sh(&format!("--rw {word}"), "touch ran").run();
+            assert_eq!(outcome.ending(), "exit 125", "{word}: {outcome}");
+            assert!(outcome.stderr_text().contains("pinfold reads its rules from "), "{word}: {outcome}");
+        }
+        assert!(!place.project.join("ran").exists());
+    }
+}
+
+/// An earlier box may have made the link.
+#[test]
+fn a_link_lifts_no_protection() {
+    for actor in actors() {
+        let place = Place::new("led-to-hooks", actor);
+        place.host(
+            "mkdir -p ../other/.vscode && cd ../other && git init -q . && ln -s .git/hooks out && ln -s .vscode v",
+        );
+        for name in ["out", "v"] {
+            let outcome = place.sh(&format!("--rw ../other/{name}"), "touch ran").run();
+            assert_eq!(outcome.ending(), "exit 125", "{outcome}");
+            assert!(outcome.stderr_text().contains("leads through a link to "), "{outcome}");
+        }
+        assert!(!place.project.join("ran").exists());
+        place.sh("--rw ../other/.vscode", "touch ../other/.vscode/x").run().done();
+        assert!(place.home.join("other/.vscode/x").exists());
+    }
+}

@@ -11,7 +11,7 @@ use crate::{Place, actors};
 
 impl Place {
     /// Runs a script on the host, in the project.
-    fn host(&self, script: &str) -> String {
+    pub(crate) fn host(&self, script: &str) -> String {
         let launch = Launch::program(Path::new("/bin/sh"), self.actor, &["-ec", script]).dir(&self.project);
         launch.env("HOME", "/nonexistent").env("GIT_CONFIG_NOSYSTEM", "1").run().done()
     }

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use pinfold::takeover::Git;
+
 use crate::place::{Place, SETUP, kept};
 
 /// Commands of the user that would set off what the box has left. Their result does not matter.
@@ -240,4 +242,81 @@ fn refs_to_nothing() {
         assert!(said.contains(&format!("refs/heads/{name}: refs/heads/{name}")), "{said:?}");
     }
     assert_eq!(place.git("fsck --connectivity-only --no-dangling"), "");
+}
+
+/// What no git does as a whole is not taken ref by ref.
+#[test]
+fn a_repository_that_is_removed_stays_on_the_host() {
+    for (name, script) in [
+        ("all", "rm -rf .git/*"),
+        ("anew", "rm -rf .git/*; git init -q -b main .; git add .; git commit -qm other"),
+        ("refs", "rm -f .git/packed-refs; rm -rf .git/refs/heads/*"),
+        ("packed", "git pack-refs --all; rm -f .git/packed-refs; rm -rf .git/refs/heads/*"),
+    ] {
+        let place = Place::with(&format!("removed-{name}"), &format!("{SETUP}; git tag v1; git stash list"));
+        let before = place.git("for-each-ref");
+        let told = place.run(script);
+        assert_eq!(place.git("for-each-ref"), before, "{name}: {told:?}");
+        assert_eq!(place.git("status --porcelain"), "", "{name}");
+        assert!(told.kept.iter().any(|kept| kept.why.contains("removed or made anew")), "{name}: {told:?}");
+    }
+}
+
+/// Refs that git writes or removes when the user goes on.
+#[test]
+fn refs_of_a_rebase_that_waits() {
+    for (name, file, text) in [
+        ("update", "update-refs", "refs/replace/$(git rev-parse main)\\n$(printf %040d 0)\\n$(git rev-parse side)\\n"),
+        ("delete", "refs-to-delete", "refs/heads/main\\n"),
+        ("head", "head-name", "refs/replace/x\\n"),
+    ] {
+        let script = format!(
+            "git checkout -q side; GIT_SEQUENCE_EDITOR='sed -i s/pick/edit/' git rebase -qi main 2>/dev/null || true
+             test -d .git/rebase-merge; printf \"{text}\" >.git/rebase-merge/{file}"
+        );
+        let place = Place::new(&format!("rebase-{name}"));
+        let told = place.run(&script);
+        assert!(!place.repo.join(".git/rebase-merge").exists(), "{name}: {told:?}");
+    }
+}
+
+/// With these the user would not see what has changed, or could not see anything.
+#[test]
+fn settings_that_hide_a_change() {
+    let place = Place::new("settings-hide");
+    let keys = [
+        "core.trustctime=false",
+        "core.checkStat=minimal",
+        "core.fileMode=false",
+        "core.bare=true",
+        "sparse.expectFilesOutsideOfPatterns=true",
+        "status.showUntrackedFiles=no",
+        "diff.ignoreSubmodules=all",
+        "submodule.x.ignore=all",
+        "remote.origin.fetch=+refs/heads/*:refs/replace/*",
+        "remote.origin.mirror=true",
+    ];
+    let before = place.git("config --list --local");
+    let set = keys.map(|setting| format!("git config {}", setting.replacen('=', " '", 1) + "'")).join("; ");
+    let told = place.run(&set);
+    assert_eq!(place.git("config --list --local"), before);
+    assert_eq!(kept(&told).len(), keys.len(), "{told:?}");
+    let place = Place::new("fetches-all");
+    let told = place.run("git config remote.origin.fetch '+refs/*:refs/*'");
+    assert_eq!(kept(&told).len(), 1, "{told:?}");
+}
+
+/// A link in a place that the box can write may lead to a program anywhere.
+#[test]
+fn a_git_that_a_link_leads_to() {
+    let place = Place::new("git-link");
+    let bin = place.repo.join("bin");
+    fs::create_dir(&bin).unwrap();
+    std::os::unix::fs::symlink("/usr/bin/tee", bin.join("git")).unwrap();
+    let path = format!("{}:/usr/bin:/bin", bin.display());
+    let found = |path: &str| Git::find(path.as_ref(), std::slice::from_ref(&place.repo));
+    assert!(found(bin.to_str().unwrap()).is_none());
+    std::os::unix::fs::symlink(&bin, place.path.join("led")).unwrap();
+    assert!(found(place.path.join("led").to_str().unwrap()).is_none());
+    assert!(found(&path).is_some());
 }

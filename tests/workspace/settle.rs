@@ -252,7 +252,7 @@ fn the_new_configuration_says_the_rest() {
     place.repository("r");
     let script =
         "git init -q s; cd s; git config user.name 'A \"B\\C\" #;  D '; git config remote.'x \"y\\z'.url ' a;b'
-                  git config --add remote.'x \"y\\z'.fetch +a:b; git config --add remote.'x \"y\\z'.fetch +c:d
+                  git config --add remote.'x \"y\\z'.fetch +a:refs/tags/b; git config --add remote.'x \"y\\z'.fetch +c:refs/tags/d
                   printf '[branch \"m\"]\\n\\trebase\\n\\tremote = ext::sh -c x\\n' >>.git/config
                   git config core.pager x; cp .git/config ../before";
     let outcome = place.inside("r", script);

@@ -257,8 +257,15 @@ impl Setting {
     }
 }
 
-/// Whether a refspec writes to nothing but remote-tracking branches and tags (git-fetch(1), "<refspec>").
+/// What `git clone --mirror` fetches: all.
+pub(in crate::workspace) const MIRROR: &[u8] = b"+refs/*:refs/*";
+
+/// Whether a refspec writes to nothing but remote-tracking branches and tags (git-fetch(1), "<refspec>"), or is that of
+/// a mirror.
 fn is_usual_refspec(refspec: &[u8]) -> bool {
+    if refspec == MIRROR {
+        return true;
+    }
     let mut parts = refspec.splitn(2, |&byte| byte == b':').skip(1);
     parts.next().is_none_or(|to| to.is_empty() || to.starts_with(b"refs/remotes/") || to.starts_with(b"refs/tags/"))
 }

@@ -1,11 +1,11 @@
 //! Puts git repositories in order that the program has made or completed, once no process lives in the box any more.
 //! git outside must execute nothing from them and write nothing through them.
 //!
-//! Repositories that were there before are overlays in the box, so what is met here is new. This walks once more through
-//! everything that the program could write, and leaves alone only what was held or kept apart. It ignores all times in the file system: a program can prepare files
-//! in an earlier run and move the directory around them into place, which changes no time of the files. The program
-//! made the tree, so this works along descriptors, follows no link, does not recurse, and reports what it cannot look
-//! at.
+//! Repositories that were there before are overlays in the box, so what is met here is new. This walks once more
+//! through everything that the program could write, and leaves alone only what was held or kept apart. It ignores all
+//! times of files: a program can prepare files in an earlier run and move the directory around them into place, which
+//! changes no time of the files. The program made the tree, so this works along descriptors, follows no link, does not
+//! recurse, and reports what it cannot look at.
 //!
 //! Nothing is lost: what git would obey is renamed within its directory. Only links are removed, and their targets are
 //! reported.

@@ -12,7 +12,7 @@
 //! - Names of files, whatever they are for: `blame.ignoreRevsFile`, `commit.template`, `user.signingKey` (with ssh),
 //!   and `fsck.skipList`, thus all of `fsck.*`.
 //! - What makes git overlook a file that has changed: `core.trustctime`, `core.checkStat`,
-//!   `sparse.expectFilesOutsideOfPatterns`, `status.showUntrackedFiles`, `diff.ignoreSubmodules`, `submodule.*.ignore`.
+//!   `sparse.expectFilesOutsideOfPatterns`, `status.showUntrackedFiles=no`, `diff.ignoreSubmodules`, `submodule.*.ignore`.
 //! - What takes a protection or a check away: `core.protectNTFS`, `clean.requireForce`, `core.sharedRepository` and
 //!   `tar.umask` (others may write), `core.fsync`, `merge.verifySignatures`.
 //! - What has no bound on memory, threads or time: `core.bigFileThreshold`, `grep.threads`, `pack.window`,
@@ -33,8 +33,8 @@ pub(super) enum Value {
     One(&'static str),
     /// A name without a path or a scheme in it.
     Word,
-    /// It fetches to `refs/remotes/` or `refs/tags/` alone. Elsewhere it could put one object in the place of another
-    /// (`refs/replace/`).
+    /// It fetches to `refs/remotes/` or `refs/tags/` alone, or is that of a mirror. Another one could put one object in
+    /// the place of another (`refs/replace/`).
     Refspec,
     /// A directory of the workspace that is the work tree already.
     WorkTree,
@@ -163,7 +163,7 @@ const HARMLESS: &[(&str, &str, Value)] = &[
     ("receive", "denydeletecurrent denydeletes denynonfastforwards fsckobjects", ON),
     ("remote", "pushdefault", Url),
     ("remote.*", "fetch", Refspec),
-    ("remote.*", "followremotehead gh-resolved prune prunetags push skipdefaultupdate skipfetchall", Any),
+    ("remote.*", "followremotehead gh-resolved mirror prune prunetags push skipdefaultupdate skipfetchall", Any),
     ("remote.*", "pushurl url", Url),
     ("remote.*", "tagopt", One("--tags --no-tags")),
     ("repack", "packkeptobjects updateserverinfo usedeltabaseoffset usedeltaislands writebitmaps", Any),
@@ -172,6 +172,7 @@ const HARMLESS: &[(&str, &str, Value)] = &[
     ("splitindex", "maxpercentchange", Any),
     ("stash", "showincludeuntracked showpatch showstat", Any),
     ("status", "aheadbehind branch displaycommentprefix relativepaths renames short showstash submodulesummary", Any),
+    ("status", "showuntrackedfiles", One("all normal true yes on 1")),
     ("submodule", "active fetchjobs propagatebranches recurse", Any),
     ("submodule", "alternateerrorstrategy", One("die info ignore")),
     ("submodule", "alternatelocation", One("no superproject")),

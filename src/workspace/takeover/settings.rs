@@ -15,7 +15,7 @@ use super::told::{Kept, TakenOver, What};
 use super::upper::View;
 use crate::sys::Result;
 use crate::workspace::config::is_true;
-use crate::workspace::settle::harmless::{self, Named};
+use crate::workspace::settle::harmless::{self, MIRROR, Named};
 
 const CONFIG: &[u8] = b"config";
 const OF_WORKTREE: &[u8] = b"config.worktree";
@@ -89,6 +89,9 @@ fn take_file(at: &At<'_>, name: &[u8], was: Option<&[u8]>, may_extend: bool, tol
             continue;
         }
         let is_format = !is_new && (OF_FORMAT.contains(&&key[..]) || key.starts_with(b"extensions."));
+        let is_mirror = key.starts_with(b"remote.")
+            && (key.ends_with(b".mirror") || new_values.iter().flatten().any(|value| value == MIRROR));
+        let is_format = is_format || !is_new && is_mirror;
         let is_extension = key == WITH_WORKTREES || key == OF_FORMAT[1];
         let why = if new.harmful.contains(key) || was.harmful.contains(key) {
             Some("is not on the list of settings that are taken over")
