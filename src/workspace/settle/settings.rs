@@ -12,7 +12,8 @@
 //! - Names of files, whatever they are for: `blame.ignoreRevsFile`, `commit.template`, `user.signingKey` (with ssh),
 //!   and `fsck.skipList`, thus all of `fsck.*`.
 //! - What makes git overlook a file that has changed: `core.trustctime`, `core.checkStat`,
-//!   `sparse.expectFilesOutsideOfPatterns`, `status.showUntrackedFiles=no`, `diff.ignoreSubmodules`, `submodule.*.ignore`.
+//!   `sparse.expectFilesOutsideOfPatterns`, `status.showUntrackedFiles=no`, `diff.ignoreSubmodules` and
+//!   `submodule.*.ignore`.
 //! - What takes a protection or a check away: `core.protectNTFS`, `clean.requireForce`, `core.sharedRepository` and
 //!   `tar.umask` (others may write), `core.fsync`, `merge.verifySignatures`.
 //! - What has no bound on memory, threads or time: `core.bigFileThreshold`, `grep.threads`, `pack.window`,
