@@ -24,9 +24,10 @@ use crate::workspace::kept::{Entry, Item, Locked, Record, Store, What, items};
 
 const HELP: &str = "
 What a program has changed and the host would obey unseen is kept apart, with one
-entry for each run. `take` puts it where it belongs; what was there takes its place
-in the entry, so that the same command undoes it. Without a PATH everything of the
-entry is meant. A PATH can be a directory. A KEY is a setting of a git configuration
+entry for each run. `take` puts it where it belongs; a file that was there takes its
+place in the entry, so that the same command undoes it. Without a PATH everything of the
+entry is meant, but `take` leaves out git's own data, which says nothing without the
+rest. A PATH can be a directory. A KEY is a setting of a git configuration
 (core.hooksPath, or FILE:KEY if several files have it): `take` writes it into the
 host's configuration, and says what it was.
 ";
