@@ -47,7 +47,7 @@ pub fn lines(path: &Path, id: &str, told: &TakenOver) -> Vec<Line> {
 
 /// What stays, in two lines: what the host does not obey unseen, and what the user has changed meanwhile.
 fn kept(path: &Path, id: &str, told: &TakenOver) -> Vec<String> {
-    let is_outside = |kept: &&Kept| kept.why.contains("on the host") || kept.why.contains("locked");
+    let is_outside = |kept: &&Kept| kept.why.contains("changed on the host") || kept.why.contains("locked");
     let has_outside = !told.moved.is_empty() || told.kept.iter().any(|kept| is_outside(&kept));
     // What belongs to something else that stays goes with it.
     let follows = |kept: &&Kept| has_outside && kept.why.starts_with("belongs to");
