@@ -29,10 +29,13 @@ const REMOVE: &[&[u8]] = &[b"rm", b"rmdir", b"mv"];
 pub(super) fn notes(plan: &Plan, origins: &[Origin]) -> Vec<Vec<u8>> {
     let words: Vec<&[u8]> = plan.program.exec.arguments.iter().map(|word| word.to_bytes()).collect();
     let start = plan.program.cwd.first().to_bytes();
-    let note = |op: &Op| {
+    let ops = &plan.root.ops;
+    let note = |(index, op): (usize, &Op)| {
         let FsOp::Bind { source, dest, flags } = &op.fs else { return None };
+        // A word may have opened it since.
+        let is_last = || !ops[index + 1..].iter().any(|later| later.fs.is_mount() && later.fs.dest() == Some(dest));
         match source {
-            Source::Real(_) if flags.read_only && is_named(&words, start, dest) => Some(held(dest)),
+            Source::Real(_) if flags.read_only && is_named(&words, start, dest) && is_last() => Some(held(dest)),
             Source::Path(source) if !flags.read_only => {
                 let origin = origins.get(op.word).filter(|origin| origin.profile.is_none())?;
                 (is_named(&words, start, dest) && is_file(source)).then(|| alone(origin))
@@ -40,7 +43,7 @@ pub(super) fn notes(plan: &Plan, origins: &[Origin]) -> Vec<Vec<u8>> {
             _ => None,
         }
     };
-    plan.root.ops.iter().filter_map(note).take(MOST).collect()
+    ops.iter().enumerate().filter_map(note).take(MOST).collect()
 }
 
 /// The note for commits that were made in the box since `start` and that the user wants to be signed.
