@@ -15,8 +15,8 @@ const MOST: usize = 200;
 #[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
 const MOST_OF_RUN: usize = 424;
 
-/// The same in a git repository of ordinary size, with a dozen directories and its objects packed. Some 130 of them note
-/// what the repository is, and make the place for the changes of the overlay over its git directory.
+/// The same in a git repository of ordinary size, with a dozen directories and its objects packed. Some 130 of them
+/// note what the repository is, and make the place for the changes of the overlay over its git directory.
 #[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
 const MOST_IN_REPOSITORY: usize = 640;
 
