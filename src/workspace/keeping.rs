@@ -149,10 +149,15 @@ pub(crate) fn put_dead_in_order(states: &[PathBuf], uid: u32, with: &With<'_>) -
     for state in states {
         let Ok(Some(store)) = Store::find(state, uid) else { continue };
         for mut entry in store.dead().unwrap_or_default() {
-            let Ok(Some(mut record)) = entry.read() else {
-                // It was killed before it had written what it is about. So its program has not run.
-                let _removed = store.remove(&entry).is_ok();
-                continue;
+            let mut record = match entry.read() {
+                Ok(Some(record)) => record,
+                Ok(None) => {
+                    // It was killed before it had written what it is about. So its program has not run.
+                    let _removed = store.remove(&entry).is_ok();
+                    continue;
+                }
+                // Perhaps the next run can read it.
+                Err(_) => continue,
             };
             let lines = put_in_order(&store, &mut entry, &mut record, with);
             if !lines.is_empty() {
