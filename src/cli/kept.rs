@@ -6,7 +6,7 @@ mod settings;
 
 use std::ffi::{CStr, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::commands::{self, KEPT, Subcommand};
@@ -14,7 +14,7 @@ use super::{console, exit_code, render};
 use crate::error::{Error, ErrorKind, push_printable};
 use crate::host::Caller;
 use crate::spawn;
-use crate::spec::path::to_os;
+use crate::spec::path::{to_os, without_dots};
 use crate::sys::{Errno, cwd, error_text};
 use crate::workspace;
 use crate::workspace::keeping::{self, With};
@@ -262,7 +262,6 @@ impl Opened {
         }
     }
 
-    /// What `words` name, or all files if there are none: a file has its settings in it.
     /// Whether it is data of git and not something that git obeys.
     fn is_data(&self, item: &Item) -> bool {
         const OBEYED: [&str; 2] = ["hooks", "info"];
@@ -274,7 +273,8 @@ impl Opened {
         })
     }
 
-    /// `is_all`: without words everything is meant, and not only what can be taken without a second thought.
+    /// What `words` name. `is_all`: without words everything is meant, and not only what can be taken without a second
+    /// thought.
     fn chosen(&self, words: &[&CStr], is_all: bool) -> Result<Chosen<'_>, Error> {
         if words.is_empty() && is_all {
             return Ok(Chosen { items: self.items.iter().collect(), settings: Vec::new() });
@@ -292,7 +292,8 @@ impl Opened {
             });
         }
         let here = cwd::getcwd().map_err(|errno| failed("Can't find the current directory", errno))?;
-        let here = |path: &Path| absolute(Path::new(to_os(&here)), path);
+        // Links are not looked at: the paths of items have none.
+        let here = |path: &Path| without_dots(&Path::new(to_os(&here)).join(path));
         let (mut wanted, mut settings) = (Vec::new(), Vec::new());
         for word in words {
             let named: Vec<&Setting> =
@@ -312,19 +313,6 @@ impl Opened {
         let is_wanted = |item: &&Item| wanted.iter().any(|path| item.path.starts_with(path));
         Ok(Chosen { items: self.items.iter().filter(is_wanted).collect(), settings })
     }
-}
-
-/// `path` from the root, without `.` and `..`. Links are not looked at: the paths of items have none.
-fn absolute(here: &Path, path: &Path) -> PathBuf {
-    let mut whole = PathBuf::new();
-    for part in here.join(path).components() {
-        match part {
-            Component::ParentDir => drop(whole.pop()),
-            Component::CurDir => {}
-            part => whole.push(part),
-        }
-    }
-    whole
 }
 
 /// How long ago `time` is, in the largest unit that fits.

@@ -43,6 +43,19 @@ pub(crate) fn to_os(path: &CStr) -> &OsStr {
     OsStr::from_bytes(path.to_bytes())
 }
 
+/// An absolute path without `.`, `..` and doubled slashes. No link is looked at.
+pub(crate) fn without_dots(path: &Path) -> PathBuf {
+    let mut whole = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => drop(whole.pop()),
+            part => whole.push(part),
+        }
+    }
+    whole
+}
+
 /// The parent and the last part of a path, without the slashes between and after them. `None` for the root.
 ///
 /// The last part may be `.` or `..`. Then the missing parents are created, and the path itself exists already, as in

@@ -96,17 +96,17 @@ pub(crate) fn carry_out(
     let job = if frontend.orders().is_some() { None } else { Job::of(&plan.program) };
     let made = make::make(plan, descriptors, job.as_ref(), line, thread);
     // The program has not run yet, and may never run.
-    let cancelled = |()| keeping.iter().for_each(Keeping::cancel);
-    let (control, child) = made.inspect_err(|_| cancelled(()))?;
+    let cancel = || keeping.iter().for_each(Keeping::cancel);
+    let (control, child) = made.inspect_err(|_| cancel())?;
     let held = make::hold(plan, descriptors, &child, masters);
     // If this fails or the box must end, the program has not run. So there is nothing to look for afterwards.
     let is_to_begin = held.inspect_err(|_| {
         abandon(&child);
-        cancelled(());
+        cancel();
     })?;
     if !is_to_begin {
         abandon(&child);
-        cancelled(());
+        cancel();
         return Ok(Ended::killed().end.exit_code());
     }
     let (before, outcome) = attend(
@@ -119,7 +119,7 @@ pub(crate) fn carry_out(
     )
     .inspect_err(|_| {
         abandon(&child);
-        cancelled(());
+        cancel();
     })?;
     let interrupted = match (&job, &outcome) {
         (Some(job), Ok(Ended { end, signal: None, .. })) => job.ended(*end),

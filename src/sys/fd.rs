@@ -151,6 +151,7 @@ pub(crate) fn own(number: RawFd) -> OwnedFd {
 pub(crate) fn number(fd: BorrowedFd<'_>) -> RawFd {
     fd.as_raw_fd()
 }
+
 /// The path of what is open, as the kernel knows it: without links (proc_pid_fd(5)).
 pub(crate) fn path(fd: BorrowedFd<'_>) -> Result<CString> {
     let link = CString::new(format!("/proc/self/fd/{}", number(fd))).map_err(|_| Errno::EINVAL)?;

@@ -4,9 +4,10 @@
 //! Of git directories what is only git's data is taken over ([`takeover`]). Files that git tracks and the host obeys
 //! are put back ([`put_back`]). What is left, the user may look at, take over or drop: `pinfold kept`.
 
-use std::cell::RefCell;
+use std::cell::{LazyCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{CStr, CString, OsStr};
+use std::ops::Deref;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -170,16 +171,23 @@ pub(crate) fn put_dead_in_order(states: &[PathBuf], uid: u32, with: &With<'_>) -
     said
 }
 
+/// The git of the host, and what runs it in a box, if there are both.
+type Found<'r> = Option<(Git, RunBox<'r>)>;
+
 /// Puts one entry in order. What could not be done now, the next run tries again.
 pub(crate) fn put_in_order(store: &Store, entry: &mut Entry, record: &mut Record, with: &With<'_>) -> Vec<Line> {
     let mut said = Vec::new();
     let mut is_done = true;
     // The overlays of which everything that stays was named already, the settings by their keys.
     let mut named = BTreeSet::new();
-    let git = with.run_box.and_then(|run_box| Some((Git::find(with.path, &record.writable)?, run_box)));
+    let known = record.clone();
+    // Most runs change nothing that git is asked about.
+    let git =
+        LazyCell::new(|| with.run_box.and_then(|run_box| Some((Git::find(with.path, &known.writable)?, run_box))));
+    let made = LazyCell::new(|| store.made());
     if entry.is_open() {
         for (n, overlay) in record.overlays.iter().enumerate() {
-            match settle_overlay((entry, n), (overlay, record), (store, git.as_ref()), &mut said) {
+            match settle_overlay((entry, n), (overlay, record), (store, &git), &mut said) {
                 Ok(false) => {}
                 Ok(true) => {
                     named.insert(n);
@@ -194,10 +202,7 @@ pub(crate) fn put_in_order(store: &Store, entry: &mut Entry, record: &mut Record
             }
         }
     }
-    let (made, known) = (store.made(), record.clone());
-    let is_own = |path: &Path, now: &[u8]| {
-        is_own((entry, &known), git.as_ref().map(|(git, _)| git), &made, (path, now)).unwrap_or(false)
-    };
+    let is_own = |path: &Path, now: &[u8]| is_own((entry, &known), &git, &made, (path, now)).unwrap_or(false);
     if entry.is_open() {
         take_own(entry, record, &is_own);
     }
@@ -256,13 +261,13 @@ fn opened(overlay: &Overlay) -> Result<OwnedFd> {
 }
 
 /// Takes over what may be taken of one overlay. Returns whether what stays in it is named by what it said.
-fn settle_overlay(
+fn settle_overlay<'r>(
     (entry, n): (&Entry, usize),
     (overlay, record): (&Overlay, &Record),
-    (store, git): (&Store, Option<&(Git, RunBox<'_>)>),
+    (store, git): (&Store, &impl Deref<Target = Found<'r>>),
     said: &mut Vec<Line>,
 ) -> Result<bool> {
-    let (upper, base) = entry.overlay(n)?;
+    let upper = entry.upper(n)?;
     if same::is_empty(upper.as_fd())? {
         return Ok(false);
     }
@@ -276,11 +281,13 @@ fn settle_overlay(
         return same::forget(upper.as_fd(), host.as_fd()).map(|()| false);
     }
     // It could not be read, or another version has written it. All is kept.
+    let base = entry.base(n)?;
     let Some(base) = Some(base).filter(|base| !base.is_empty()).and_then(|base| Base::from_bytes(&base)) else {
         let path = printable(&overlay.path);
         said.push(finding(format!("{path} could not be read before the run, so nothing is taken over there")));
         return Ok(false);
     };
+    let git = git.as_ref();
     let job = Job {
         host: host.as_fd(),
         upper: upper.as_fd(),
@@ -318,10 +325,10 @@ fn settle_overlay(
 
 /// Whether `now` is the user's own content of the file `path`. Asks only in repositories whose git directory was kept
 /// apart.
-fn is_own(
+fn is_own<'r>(
     (entry, record): (&Entry, &Record),
-    git: Option<&Git>,
-    made: &BTreeSet<Vec<u8>>,
+    git: &impl Deref<Target = Found<'r>>,
+    made: &impl Deref<Target = BTreeSet<Vec<u8>>>,
     (path, now): (&Path, &[u8]),
 ) -> Result<bool> {
     let of_top = |top: &Path| {
@@ -332,9 +339,9 @@ fn is_own(
             .position(|overlay| overlay.is_git && overlay.path == git_dir)
             .map(|n| (top.to_owned(), n))
     };
-    let (Some(git), Some((top, n))) = (git, path.ancestors().skip(1).find_map(of_top)) else { return Ok(false) };
-    let (_, base) = entry.overlay(n)?;
-    let (Some(base), Ok(rest)) = (Base::from_bytes(&base), path.strip_prefix(&top)) else { return Ok(false) };
+    let Some((top, n)) = path.ancestors().skip(1).find_map(of_top) else { return Ok(false) };
+    let Some((git, _)) = &**git else { return Ok(false) };
+    let (Some(base), Ok(rest)) = (Base::from_bytes(&entry.base(n)?), path.strip_prefix(&top)) else { return Ok(false) };
     let dir = opened(&record.overlays[n])?;
     takeover::is_own((git, dir.as_fd()), &base, made, (rest.as_os_str().as_bytes(), now))
 }

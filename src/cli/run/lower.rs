@@ -2,7 +2,8 @@
 //! of the host comes in [`Context`].
 
 use std::ffi::{CStr, CString};
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
 
 use super::args::{EnvRequest, Request, RunArgs, overlay};
 use super::footprint::{self, HostEntry};
@@ -11,7 +12,7 @@ use super::origin::{self, Origin, refuse};
 use super::own::{self, OURS};
 use super::value;
 use crate::error::{Error, ErrorKind};
-use crate::spec::path::without_wildcards;
+use crate::spec::path::{to_os, without_dots, without_wildcards};
 use crate::spec::{
     BindFlags, CapSet, DieWith, EnvOp, Fds, FsOp, Keep, Landlock, LandlockTier, Lifecycle, Lockdown, Namespaces,
     NestedUserNs, Op, Process, ProfileText, Report, Seccomp, Settle, Source, Spec, Unshare, UserNs, Watch,
@@ -373,25 +374,14 @@ fn absolute_from(path: CString, cwd: Option<&CStr>) -> Result<CString, Error> {
     if text.strip_prefix(b"/").is_some_and(|rest| rest.split(|&byte| byte == b'/').all(is_name)) {
         return Ok(path);
     }
-    let mut whole = Vec::new();
-    if !text.starts_with(b"/") {
-        match cwd {
-            Some(cwd) => whole.extend_from_slice(cwd.to_bytes()),
-            None => return value::about("", &path, ": the current directory, from which this path counts, is gone"),
-        }
-        whole.push(b'/');
-    }
-    whole.extend_from_slice(text);
-    let mut parts: Vec<&[u8]> = Vec::new();
-    for part in whole.split(|&byte| byte == b'/') {
-        match part {
-            b".." => drop(parts.pop()),
-            _ if is_name(part) => parts.push(part),
-            _ => {}
-        }
-    }
-    // All parts come from C strings, so there is no NUL.
-    Ok(CString::new([b"/", &*parts.join(&b'/')].concat()).unwrap_or_default())
+    let named = Path::new(to_os(&path));
+    let whole = match cwd {
+        Some(cwd) => without_dots(&Path::new(to_os(cwd)).join(named)),
+        None if named.is_absolute() => without_dots(named),
+        None => return value::about("", &path, ": the current directory, from which this path counts, is gone"),
+    };
+    // Both come from C strings, so there is no NUL.
+    Ok(CString::new(whole.into_os_string().into_vec()).unwrap_or_default())
 }
 
 /// Whether a part of a path is a real name, not empty, `.` or `..`.

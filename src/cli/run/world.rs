@@ -17,6 +17,7 @@ use super::{messages, own, profile, value};
 use crate::cli::seccomp::LONGEST;
 use crate::error::{Error, ErrorKind, printable, push_printable};
 use crate::host::Caller;
+use crate::spec::path::without_dots;
 use crate::spec::{FsOp, Op, ProfileText, Seccomp, Source, Spec};
 use crate::sys::{Errno, content, cwd, error_text, stat};
 use crate::workspace::keeping::{self, With};
@@ -122,22 +123,25 @@ impl World {
         self.library.names()
     }
 
+    /// The place that a variable of profiles stands for, if that is known.
+    fn known(&self, name: &str) -> Option<PathBuf> {
+        self.variables.iter().find(|(known, _)| *known == name).map(|(_, value)| path_of(value))
+    }
+
     /// Finds out what the current directory needs as a workspace.
     pub(super) fn workspace(&self) -> Result<Workspace, Error> {
         let Some(place) = self.top.as_ref().or(self.cwd.as_ref()) else {
             return Err(Error::new(ErrorKind::Failed, "the current directory is gone, and so is the workspace"));
         };
         let found = self.place_at(&path_of(place), false)?;
-        let known =
-            |name: &str| self.variables.iter().find(|(known, _)| *known == name).map(|(_, value)| path_of(value));
-        let [home, config] = ["HOME", "XDG_CONFIG_HOME"].map(known);
+        let [home, config] = ["HOME", "XDG_CONFIG_HOME"].map(|name| self.known(name));
         let identity = home.zip(config).map(|(home, config)| workspace::identity(&home, &config));
         Ok(Workspace { identity: identity.unwrap_or_default(), ..found })
     }
 
     /// Finds out what the directory `source` needs that a word makes writable. `None` if it does not exist.
     fn place(&self, source: &CStr, best_effort: bool) -> Result<Option<(CString, Workspace)>, Error> {
-        let named = normal(&self.absolute(&path_of(source)));
+        let named = without_dots(&self.absolute(&path_of(source)));
         // Whoever opens it says why it cannot be.
         let Ok(place) = named.canonicalize() else { return Ok(None) };
         // An earlier box may have made a link on the way. So a word lifts a protection only if it names the thing.
@@ -163,15 +167,13 @@ impl World {
     }
 
     fn place_at(&self, cwd: &Path, is_named: bool) -> Result<Workspace, Error> {
-        let known =
-            |name: &str| self.variables.iter().find(|(known, _)| *known == name).map(|(_, value)| path_of(value));
         workspace::find(&Surroundings {
             cwd,
-            home: known("HOME").as_deref(),
+            home: self.known("HOME").as_deref(),
             is_named,
             path: self.path.as_deref(),
-            state: known("XDG_STATE_HOME").as_deref(),
-            runtime_dir: known("XDG_RUNTIME_DIR").as_deref(),
+            state: self.known("XDG_STATE_HOME").as_deref(),
+            runtime_dir: self.known("XDG_RUNTIME_DIR").as_deref(),
             uid: self.caller.uid,
             stores: &self.stores(),
             git_config: &self.git_config,
@@ -180,8 +182,7 @@ impl World {
 
     /// The directories in which changes may be kept apart.
     fn stores(&self) -> Vec<PathBuf> {
-        let known = |name: &str| self.variables.iter().find(|(known, _)| *known == name);
-        let [state, runtime] = ["XDG_STATE_HOME", "XDG_RUNTIME_DIR"].map(|name| known(name).map(|(_, at)| path_of(at)));
+        let [state, runtime] = ["XDG_STATE_HOME", "XDG_RUNTIME_DIR"].map(|name| self.known(name));
         workspace::stores(state, runtime, self.caller.uid)
     }
 
@@ -218,8 +219,8 @@ impl World {
 
     /// The directory of pinfold itself below the one that the variable `name` stands for, if that is known.
     fn own(&self, name: &str) -> Option<PathBuf> {
-        let (_, parent) = self.variables.iter().find(|(known, value)| *known == name && !value.is_empty())?;
-        Some(path_of(parent).join("pinfold"))
+        let parent = self.known(name).filter(|parent| !parent.as_os_str().is_empty())?;
+        Some(parent.join("pinfold"))
     }
 
     /// Denies the directories of pinfold itself where a word shows a directory above one: the program need not know
@@ -264,7 +265,7 @@ impl World {
     pub(super) fn guard_links(&self, spec: &mut Spec, origins: &[Origin]) -> Result<(), Error> {
         let cwd = self.cwd.as_deref().map(path_of);
         let top = self.top.as_deref().map(path_of).or_else(|| cwd.clone());
-        let home = self.variables.iter().find(|(name, _)| *name == "HOME").map(|(_, home)| path_of(home));
+        let home = self.known("HOME");
         let is_project = |cwd: &&PathBuf| !home.is_some_and(|home| home.starts_with(cwd));
         let project = top.as_ref().filter(is_project).map(|top| Place { path: top.clone(), op: None });
         let place = |(index, op)| self.writable_source(op).map(|path| Place { path, op: Some(index) });
@@ -376,19 +377,6 @@ fn real(path: &Path, is_missing: bool, see: &mut dyn FnMut(&Path, bool)) -> Path
     let goes_down = path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
     let is_plain = || stat::is_plain(&CString::new(path.as_os_str().as_bytes()).unwrap_or_default());
     if goes_down && (is_missing || is_plain()) { path.to_owned() } else { links::real(path, see) }
-}
-
-/// An absolute path without `.` and `..`.
-fn normal(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => drop(out.pop()),
-            part => out.push(part),
-        }
-    }
-    out
 }
 
 /// What is at a path of the host. If that cannot be found out, this is an error: guessing is not safe.

@@ -51,7 +51,7 @@ pub(crate) fn items(entry: &Entry, record: &Record) -> Result<(Vec<Item>, bool)>
     let mut found = Vec::new();
     let mut is_all = true;
     for (n, overlay) in record.overlays.iter().enumerate() {
-        let (upper, _) = entry.overlay(n)?;
+        let upper = entry.upper(n)?;
         is_all &= walk(upper.as_fd(), |rel, what| {
             found.push(Item { path: overlay.path.join(rel), what, at: At::Upper(n, rel.to_owned()) });
             found.len() < MOST
@@ -95,7 +95,7 @@ impl Item {
         match &self.at {
             At::New(n) => Ok((entry.files()?, of_new(*n))),
             At::Upper(n, rel) => {
-                let (upper, _) = entry.overlay(*n)?;
+                let upper = entry.upper(*n)?;
                 let (above, name) = rel.parent().zip(rel.file_name()).ok_or(Errno::EINVAL)?;
                 Ok((below(upper.as_fd(), above)?, c_path(name)))
             }

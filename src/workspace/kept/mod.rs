@@ -350,13 +350,21 @@ impl Entry {
 
     /// Writes the base of overlay number `n` anew.
     pub(crate) fn write_base(&self, n: usize, base: &[u8]) -> SysResult<()> {
-        write(open::dir_at(self.dir.as_fd(), &c_name(n.to_string()))?.as_fd(), c"base", base)
+        write(self.overlay(n)?.as_fd(), c"base", base)
     }
 
-    /// The changes of overlay number `n`, and its base.
-    pub(crate) fn overlay(&self, n: usize) -> SysResult<(OwnedFd, Vec<u8>)> {
-        let dir = open::dir_at(self.dir.as_fd(), &c_name(n.to_string()))?;
-        Ok((open::same_mount(dir.as_fd(), c"upper", For::Listing)?, content::read_at(dir.as_fd(), c"base", MOST)?))
+    /// The changes of overlay number `n`.
+    pub(crate) fn upper(&self, n: usize) -> SysResult<OwnedFd> {
+        open::same_mount(self.overlay(n)?.as_fd(), c"upper", For::Listing)
+    }
+
+    /// What was there before, for overlay number `n`.
+    pub(crate) fn base(&self, n: usize) -> SysResult<Vec<u8>> {
+        content::read_at(self.overlay(n)?.as_fd(), c"base", MOST)
+    }
+
+    fn overlay(&self, n: usize) -> SysResult<OwnedFd> {
+        open::dir_at(self.dir.as_fd(), &c_name(n.to_string()))
     }
 
     /// Writes the record. The old one stays until the new one is complete.
@@ -381,7 +389,7 @@ impl Entry {
     /// Removes what the kernel has used for making the changes, and nobody can look at.
     pub(crate) fn drop_work(&self, record: &Record) -> SysResult<()> {
         for n in 0..record.overlays.len() {
-            let dir = open::dir_at(self.dir.as_fd(), &c_name(n.to_string()))?;
+            let dir = self.overlay(n)?;
             if stat::has_name(dir.as_fd(), c"work")? {
                 remove::tree(dir.as_fd(), c"work")?;
             }

@@ -28,7 +28,7 @@ pub(crate) fn settings(entry: &Entry, items: &[Item]) -> Result<Vec<Setting>> {
         let Some((n, rel)) = item.in_overlay() else { continue };
         let rel = rel.as_os_str().as_bytes();
         // Other directories than those of git have no base.
-        let base = if takeover::is_config(rel) { Base::from_bytes(&entry.overlay(n)?.1) } else { None };
+        let base = if takeover::is_config(rel) { Base::from_bytes(&entry.base(n)?) } else { None };
         let Some(base) = base.filter(|base| !base.is_empty()) else { continue };
         let (Some(kept), host) = contents(entry, item)? else { continue };
         let all = takeover::kept_apart(&base, rel, &kept, &host.unwrap_or_default());

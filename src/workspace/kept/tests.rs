@@ -164,7 +164,7 @@ fn an_entry_is_removed_however_deep_and_closed_it_is() {
     let store = place.store();
     let entry = store.begin().unwrap();
     entry.make_overlay(0, b"base").unwrap();
-    assert_eq!(entry.overlay(0).unwrap().1, b"base");
+    assert_eq!(entry.base(0).unwrap(), b"base");
     let outside = place.0.join("outside");
     fs::create_dir(&outside).unwrap();
     fs::write(outside.join("file"), "").unwrap();

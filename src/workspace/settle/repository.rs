@@ -193,8 +193,7 @@ fn is_work_tree(before: &Before<'_>, git_dir: BorrowedFd<'_>, tree: &[u8]) -> Re
     let text = content::read_at(tree.as_fd(), c".git", LIMITS.file_bytes)?;
     let back = pointer::target(&text).ok_or(Errno::EINVAL)?;
     let back = open::without_links_at(tree.as_fd(), &back)?;
-    let link = CString::new(format!("/proc/self/fd/{}", fd::number(tree.as_fd()))).map_err(|_| Errno::EINVAL)?;
-    let path = content::read_link(&link)?;
+    let path = fd::path(tree.as_fd())?;
     let is_in = |top: &[u8]| is_at_or_below(path.to_bytes(), top);
     let is_inside = before.tops.iter().any(|top| is_in(top.path.to_bytes()));
     let is_gits = path.to_bytes().split(|&byte| byte == b'/').any(|part| part.eq_ignore_ascii_case(b".git"));

@@ -152,9 +152,7 @@ fn way(before: &Before<'_>, dir: BorrowedFd<'_>, path: &[u8], text: &[u8]) -> Wa
 
 /// Whether an open directory lies in the workspace, by the path that the kernel knows.
 fn is_inside(before: &Before<'_>, place: BorrowedFd<'_>) -> bool {
-    let link = CString::new(format!("/proc/self/fd/{}", fd::number(place)));
-    let path = link.map_err(|_| Errno::EINVAL).and_then(|link| content::read_link(&link));
-    path.is_ok_and(|path| before.tops.iter().any(|top| is_below(path.to_bytes(), top.path.to_bytes())))
+    fd::path(place).is_ok_and(|path| before.tops.iter().any(|top| is_below(path.to_bytes(), top.path.to_bytes())))
 }
 
 fn is_below(path: &[u8], top: &[u8]) -> bool {

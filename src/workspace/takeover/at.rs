@@ -98,7 +98,6 @@ pub(super) fn is_work_tree(job: &Job<'_>, git_dir: BorrowedFd<'_>, tree: &[u8]) 
 
 /// The path of an open directory, as the kernel knows it.
 pub(super) fn path_of(dir: BorrowedFd<'_>) -> Result<PathBuf> {
-    let link = CString::new(format!("/proc/self/fd/{}", fd::number(dir))).map_err(|_| Errno::EINVAL)?;
-    let path = content::read_link(&link)?;
+    let path = fd::path(dir)?;
     Ok(Path::new(OsStr::from_bytes(path.to_bytes())).to_owned())
 }
