@@ -276,6 +276,21 @@ fn git_is_not_taken_from_where_the_run_could_write() {
     assert!(out.contains("not taken (there is no git in PATH)") && !place.work("mark").exists(), "{out}");
 }
 
+/// A run does not keep anything in a place that is no place for it, and so looks in the next one.
+#[test]
+fn what_is_kept_is_looked_for_where_a_run_keeps_it() {
+    let place = Place::new("where");
+    let home = place.0.join("home");
+    fs::create_dir_all(home.join(".local")).unwrap();
+    fs::rename(place.0.join("state"), home.join(".local/state")).unwrap();
+    for state in ["/", "relative", ""] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pinfold"));
+        let output = command.arg("kept").env("HOME", &home).env("XDG_STATE_HOME", state).output().unwrap();
+        let out = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && out.starts_with("k7"), "{state}: {out}");
+    }
+}
+
 #[test]
 fn what_cannot_be_put_in_order_is_not_dropped() {
     let place = Place::new("unordered");

@@ -5,19 +5,16 @@ mod diff;
 mod settings;
 
 use std::ffi::{CStr, OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::commands::{self, KEPT, Subcommand};
+use super::run::World;
 use super::{console, exit_code, render};
 use crate::error::{Error, ErrorKind, push_printable};
-use crate::host::Caller;
 use crate::spawn;
 use crate::spec::path::{to_os, without_dots};
 use crate::sys::{Errno, cwd, error_text};
-use crate::workspace;
-use crate::workspace::keeping::{self, With};
 use crate::workspace::kept::settings::{Setting, settings as kept_settings};
 use crate::workspace::kept::take::{contents, take};
 use crate::workspace::kept::{Entry, Item, Locked, Record, Store, What, items};
@@ -92,28 +89,18 @@ struct Chosen<'a> {
 }
 
 impl Desk {
+    /// Looks where a run keeps its changes.
     fn open(environment: &[&CStr]) -> Result<Desk, Error> {
-        let value = |name: &[u8]| {
-            let entry = environment.iter().find_map(|entry| entry.to_bytes().strip_prefix(name));
-            entry.map(OsStr::from_bytes)
-        };
-        // The XDG Base Directory Specification wants relative paths ignored.
-        let dir = |name| value(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let uid = Caller::probe().uid;
-        let state = dir(b"XDG_STATE_HOME=").or_else(|| dir(b"HOME=").map(|home| home.join(".local/state")));
-        let runtime = dir(b"XDG_RUNTIME_DIR=").or_else(|| Some(format!("/run/user/{uid}").into()));
-        let states = workspace::stores(state, runtime, uid);
-        let path = value(b"PATH=").unwrap_or_default().to_owned();
+        let world = World::probe(environment);
         let mut stores = Vec::new();
-        for state in &states {
-            stores.extend(Store::find(state, uid)?);
+        for state in &world.stores() {
+            stores.extend(Store::find(state, world.caller.uid)?);
         }
-        let with = With { path: &path, run_box: Some(&spawn::run_to_end) };
         // Said at once, as a run does: the command may fail yet, and its output is what was asked for.
-        for line in keeping::put_dead_in_order(&states, uid, &with) {
+        for line in world.put_dead_in_order(&spawn::run_to_end) {
             console::tell(&[b"pinfold: ", line.text.as_bytes(), b"\n"].concat());
         }
-        Ok(Desk { stores, path })
+        Ok(Desk { stores, path: world.path.unwrap_or_default() })
     }
 
     fn list(&self) -> Result<Output, Error> {

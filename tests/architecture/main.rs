@@ -49,7 +49,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // Compiled into tests only.
     ("cli/render/files", &["seccomp", "spec"]),
     ("cli/seccomp.rs", &["error", "plan", "seccomp", "seccompiler_json", "spec", "suggest", "sys"]),
-    ("cli/kept.rs", &["error", "host", "spawn", "spec", "sys", "workspace"]),
+    ("cli/kept.rs", &["error", "spawn", "spec", "sys", "workspace"]),
     ("cli/kept", &["error"]),
     ("cli/kept/settings.rs", &["error", "sys", "workspace"]),
     ("cli/doctor.rs", &["doctor", "error"]),

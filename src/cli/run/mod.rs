@@ -45,7 +45,7 @@ use args::{Format, RunArgs};
 use lower::Lowered;
 use messages::Native;
 use read::Parsed;
-use world::World;
+pub(super) use world::World;
 
 /// Runs the command line after `pinfold run` and returns the exit code.
 pub(super) fn run(line: CommandLine) -> Result<u8, Error> {

@@ -49,7 +49,7 @@ fn socket_name(directory: &[u8], name: &[u8]) -> Vec<u8> {
 }
 
 /// The caller's surroundings.
-pub(super) struct World {
+pub(in crate::cli) struct World {
     /// The current directory, without links.
     pub(super) cwd: Option<CString>,
     /// The top of the repository, if that is to be the workspace (`--repo`).
@@ -60,14 +60,14 @@ pub(super) struct World {
     /// The git configuration of the caller and of the system, which holds for every repository.
     pub(super) git_config: GitConfig,
     /// The caller's `PATH`.
-    pub(super) path: Option<OsString>,
+    pub(in crate::cli) path: Option<OsString>,
     /// The caller's identity.
-    pub(super) caller: Caller,
+    pub(in crate::cli) caller: Caller,
 }
 
 impl World {
     /// Reads the surroundings from the process and from `environment`.
-    pub(super) fn probe(environment: &[&CStr]) -> World {
+    pub(in crate::cli) fn probe(environment: &[&CStr]) -> World {
         let caller = Caller::probe();
         let variable = |name: &str| {
             environment.iter().find_map(|entry| entry.to_bytes().strip_prefix(name.as_bytes())?.strip_prefix(b"="))
@@ -181,13 +181,13 @@ impl World {
     }
 
     /// The directories in which changes may be kept apart.
-    fn stores(&self) -> Vec<PathBuf> {
+    pub(in crate::cli) fn stores(&self) -> Vec<PathBuf> {
         let [state, runtime] = ["XDG_STATE_HOME", "XDG_RUNTIME_DIR"].map(|name| self.known(name));
         workspace::stores(state, runtime, self.caller.uid)
     }
 
     /// Puts in order what runs have left that were killed. Returns what there is to say.
-    pub(super) fn put_dead_in_order(&self, run_box: RunBox<'_>) -> Vec<Line> {
+    pub(in crate::cli) fn put_dead_in_order(&self, run_box: RunBox<'_>) -> Vec<Line> {
         let with = With { path: self.path.as_deref().unwrap_or_default(), run_box: Some(run_box) };
         keeping::put_dead_in_order(&self.stores(), self.caller.uid, &with)
     }
