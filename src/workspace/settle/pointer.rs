@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -17,8 +17,9 @@ use crate::workspace::git_dir;
 
 const NAME: &CStr = c".git";
 
-/// The longest file to read, in bytes. git reads longer ones (setup.c, `read_gitfile_gently`), but no path is longer.
-const LONGEST: u64 = 8192;
+/// The longest file with a path to read, in bytes. git reads longer ones (setup.c, `read_gitfile_gently`), but no
+/// path is longer.
+pub(in crate::workspace) const LONGEST: u64 = 8192;
 
 /// Sets the `.git` of the directory `place` aside, unless it leads to one of `git_dirs`, or into a git directory from
 /// before the run. Returns whether it does.
@@ -33,7 +34,7 @@ pub(super) fn settle(before: &Before<'_>, place: &[u8], git_dirs: &HashSet<(u64,
     false
 }
 
-fn open(place: &[u8]) -> Result<std::os::fd::OwnedFd> {
+fn open(place: &[u8]) -> Result<OwnedFd> {
     open::dir_without_links(&CString::new(place).map_err(|_| Errno::EINVAL)?)
 }
 
@@ -109,6 +110,22 @@ pub(super) fn set_aside(dir: BorrowedFd<'_>, place: &[u8], why: &str, told: &mut
     let mut deeds = Deeds::default();
     change::set_aside(dir, NAME, why, &mut deeds);
     deeds.tell(place, told);
+}
+
+/// The work tree `tree`, relative to the git directory `git_dir`, and its path as the kernel knows it. No link is
+/// followed.
+///
+/// `None` if its own `.git` does not lead back to that git directory, as that of a submodule does, or if it lies below
+/// a `.git`: there, `git checkout` could write hooks and configuration, which the program itself could not.
+pub(in crate::workspace) fn work_tree(git_dir: BorrowedFd<'_>, tree: &[u8]) -> Result<Option<(OwnedFd, CString)>> {
+    let tree = CString::new(tree).map_err(|_| Errno::EINVAL)?;
+    let tree = open::without_links_at(git_dir, &tree)?;
+    let back = target(&content::read_at(tree.as_fd(), NAME, LONGEST)?).ok_or(Errno::EINVAL)?;
+    let back = open::without_links_at(tree.as_fd(), &back)?;
+    let path = fd::path(tree.as_fd())?;
+    let is_gits = path.to_bytes().split(|&byte| byte == b'/').any(|part| part.eq_ignore_ascii_case(NAME.to_bytes()));
+    let leads_back = stat::fstat(back.as_fd())?.is_same_file(stat::fstat(git_dir)?);
+    Ok((leads_back && !is_gits).then_some((tree, path)))
 }
 
 /// The path in the text of a pointer file.

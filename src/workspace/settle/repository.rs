@@ -2,7 +2,7 @@
 
 use super::before::Before;
 use super::change::{remove, set_aside, target_of, with_write, write_new};
-use super::judge::{Judge, LIMITS, OTHER_NAME, Verdict};
+use super::judge::{Judge, OTHER_NAME, Verdict};
 use super::list::List;
 use super::told::{Deeds, Told};
 use super::{index, pointer, rerere, state};
@@ -10,7 +10,7 @@ use crate::spec::path::is_at_or_below;
 use crate::sys::dir::Entries;
 use crate::sys::open::{self, For};
 use crate::sys::stat::{self, Stat};
-use crate::sys::{Errno, Result, content, fd, make};
+use crate::sys::{Result, content, make};
 use crate::workspace::{git_dir, rebase};
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -184,21 +184,12 @@ fn is_below_refs(target: &CStr) -> bool {
     target.starts_with(b"refs/") && !target.split(|&byte| byte == b'/').any(|part| part == b"..")
 }
 
-/// Whether `tree`, relative to a git directory, is a work tree in the workspace whose own `.git` leads back to that git
-/// directory, as in a submodule. No link is followed. The tree must not lie in a git directory: there, `git checkout`
-/// could write hooks and configuration, which the program itself could not.
+/// Whether `tree`, relative to a git directory, is a work tree in the workspace that leads back to it
+/// ([`pointer::work_tree`]), and does not lie in any git directory.
 fn is_work_tree(before: &Before<'_>, git_dir: BorrowedFd<'_>, tree: &[u8]) -> Result<bool> {
-    let tree = CString::new(tree).map_err(|_| Errno::EINVAL)?;
-    let tree = open::without_links_at(git_dir, &tree)?;
-    let text = content::read_at(tree.as_fd(), c".git", LIMITS.file_bytes)?;
-    let back = pointer::target(&text).ok_or(Errno::EINVAL)?;
-    let back = open::without_links_at(tree.as_fd(), &back)?;
-    let path = fd::path(tree.as_fd())?;
-    let is_in = |top: &[u8]| is_at_or_below(path.to_bytes(), top);
-    let is_inside = before.tops.iter().any(|top| is_in(top.path.to_bytes()));
-    let is_gits = path.to_bytes().split(|&byte| byte == b'/').any(|part| part.eq_ignore_ascii_case(b".git"));
-    let leads_back = stat::fstat(back.as_fd())?.is_same_file(stat::fstat(git_dir)?);
-    Ok(is_inside && !is_gits && leads_back && !lies_in_git_dir(before, tree)?)
+    let Some((tree, path)) = pointer::work_tree(git_dir, tree)? else { return Ok(false) };
+    let is_inside = before.tops.iter().any(|top| is_at_or_below(path.to_bytes(), top.path.to_bytes()));
+    Ok(is_inside && !lies_in_git_dir(before, tree)?)
 }
 
 /// Whether `dir`, or a directory above it in the workspace, is a git directory.

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use super::before::Before;
 use super::change;
 use super::judge::{Judge, OTHER_NAME};
+use super::pointer;
 use super::told::{Deeds, Told};
 use crate::spec::path::is_at_or_below;
 use crate::sys::dir::Entries;
@@ -20,9 +21,6 @@ const MOST_REMOTES: usize = 100;
 
 /// The longest file of a remote, in bytes.
 const LONGEST_REMOTE: u64 = 8192;
-
-/// The longest `gitdir` of a worktree; no path is longer.
-const LONGEST_POINTER: u64 = 8192;
 
 /// Sets aside the state of an unfinished rebase, cherry-pick or `git am`, `name` in a git directory, if it contains
 /// commands or options.
@@ -95,7 +93,7 @@ pub(super) fn settle_worktree(before: &Before<'_>, dir: BorrowedFd<'_>, path: &[
         return;
     }
     let is_held = is_held || before.is_held_in(dir, NAME, path);
-    let text = content::read_at(dir, NAME, LONGEST_POINTER).ok();
+    let text = content::read_at(dir, NAME, pointer::LONGEST).ok();
     let way = text.as_ref().map_or(Way::Out, |text| way(before, dir, path, text));
     let mut deeds = Deeds::default();
     if way == Way::Astray || matches!(way, Way::Out | Way::Nowhere) && !is_held {

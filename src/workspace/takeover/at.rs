@@ -1,21 +1,19 @@
 //! One git directory that is being taken over.
 
 use std::cell::RefCell;
-use std::ffi::{CString, OsStr};
+use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::base::Unit;
 use super::git::{Catalogue, Git};
 use super::job::Job;
 use super::side::{Side, join};
 use super::upper::Upper;
-use crate::sys::{Errno, Result, content, fd, open, stat};
+use crate::sys::{Errno, Result, fd};
+use crate::workspace::files;
 use crate::workspace::settle::pointer;
-
-/// The longest path in a file that holds one.
-pub(super) const LONGEST_POINTER: u64 = 8192;
 
 /// A git directory that is being taken over.
 pub(super) struct At<'a> {
@@ -85,19 +83,12 @@ impl At<'_> {
 /// Whether `tree`, relative to the git directory `git_dir`, is a directory that the box could write, and whose `.git`
 /// leads back. No link is followed on the way there.
 pub(super) fn is_work_tree(job: &Job<'_>, git_dir: BorrowedFd<'_>, tree: &[u8]) -> Result<bool> {
-    let tree = CString::new(tree).map_err(|_| Errno::EINVAL)?;
-    let tree = open::without_links_at(git_dir, &tree)?;
-    let text = content::read_at(tree.as_fd(), c".git", LONGEST_POINTER)?;
-    let back = pointer::target(&text).ok_or(Errno::EINVAL)?;
-    let back = open::without_links_at(tree.as_fd(), &back)?;
-    let path = path_of(tree.as_fd())?;
-    let is_inside = job.writable.iter().any(|place| path.starts_with(place));
-    let is_gits = path.iter().any(|part| part.eq_ignore_ascii_case(".git"));
-    Ok(is_inside && !is_gits && stat::fstat(back.as_fd())?.is_same_file(stat::fstat(git_dir)?))
+    let Some((_, path)) = pointer::work_tree(git_dir, tree)? else { return Ok(false) };
+    Ok(job.writable.iter().any(|place| files::path_of(path.to_bytes()).starts_with(place)))
 }
 
 /// The path of an open directory, as the kernel knows it.
 pub(super) fn path_of(dir: BorrowedFd<'_>) -> Result<PathBuf> {
     let path = fd::path(dir)?;
-    Ok(Path::new(OsStr::from_bytes(path.to_bytes())).to_owned())
+    Ok(files::path_of(path.to_bytes()).to_owned())
 }

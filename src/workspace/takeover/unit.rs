@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::os::fd::AsFd;
 
-use super::at::{At, LONGEST_POINTER, is_work_tree};
+use super::at::{At, is_work_tree};
 use super::base::Unit;
 use super::form::{self, FIRST_HEAD, LONGEST_SETTINGS};
 use super::git::Git;
@@ -13,6 +13,7 @@ use super::told::{TakenOver, What};
 use super::upper::{Entry, Upper, View};
 use super::{index, logs, objects, refs, reftable, settings, state};
 use crate::sys::{Errno, Result};
+use crate::workspace::settle::pointer;
 
 /// Takes over the git directory and all that belong to it.
 pub(super) fn take_all(job: &Job<'_>, git: &Git, upper: &Upper<'_>, told: &mut TakenOver) -> Result<()> {
@@ -118,8 +119,8 @@ fn take(
 /// Forgets where a worktree is, if that is on the host already.
 fn forget_same_pointers(at: &At<'_>) -> Result<()> {
     for name in [&b"gitdir"[..], b"commondir"] {
-        let new = at.upper.read(&at.up(name), LONGEST_POINTER);
-        let host = at.host().read(name, LONGEST_POINTER)?;
+        let new = at.upper.read(&at.up(name), pointer::LONGEST);
+        let host = at.host().read(name, pointer::LONGEST)?;
         if at.is_worktree && new.is_ok_and(|new| host.is_some_and(|host| host == new)) {
             at.forget(name)?;
         }
@@ -164,8 +165,8 @@ fn make_worktree(job: &Job<'_>, upper: &Upper<'_>, path: &[u8]) -> Result<Made> 
     if upper.view(path) != View::Dir || upper.view(&join(path, b"HEAD")) != View::File {
         return Ok(Err("is not whole"));
     }
-    let pointer = upper.read(&join(path, b"gitdir"), LONGEST_POINTER).unwrap_or_default();
-    let common = upper.read(&join(path, b"commondir"), LONGEST_POINTER).unwrap_or_default();
+    let pointer = upper.read(&join(path, b"gitdir"), pointer::LONGEST).unwrap_or_default();
+    let common = upper.read(&join(path, b"commondir"), pointer::LONGEST).unwrap_or_default();
     if common.trim_ascii_end() != b"../.." {
         return Ok(Err("makes git obey another directory"));
     }
@@ -181,7 +182,7 @@ fn make_worktree(job: &Job<'_>, upper: &Upper<'_>, path: &[u8]) -> Result<Made> 
     }
     host.write(&join(path, b"gitdir"), &pointer)?;
     host.write(&join(path, b"commondir"), b"../..\n")?;
-    let head = upper.read(&join(path, b"HEAD"), LONGEST_POINTER)?;
+    let head = upper.read(&join(path, b"HEAD"), pointer::LONGEST)?;
     let Some(head) = form::value(&head).filter(|head| form::is_head(head)) else {
         return Ok(Err("has a HEAD that git does not write"));
     };
