@@ -89,6 +89,17 @@ jobs! {
     nothing: "", "git log >/dev/null; git diff >/dev/null";
 }
 
+/// A worktree that a box has made has no directory of its own for refs on the host.
+#[test]
+fn worktree_of_a_box_remade() {
+    let (plain, boxed) = (Place::new("worktree-again-plain"), Place::new("worktree-again"));
+    for script in ["git worktree add -q wt side", "git worktree remove wt; git worktree add -q --detach wt main"] {
+        plain.host(script);
+        let told = boxed.run(script);
+        assert_eq!(boxed.state(), plain.state(), "{told:?}");
+    }
+}
+
 #[test]
 fn sha256() {
     let setup = SETUP.replace("git init", "git init --object-format=sha256");

@@ -68,7 +68,7 @@ impl Base {
         for (path, unit) in &mut self.units {
             let Ok(dir) = Side(git_dir).dir(path) else { continue };
             let side = Side(std::os::fd::AsFd::as_fd(&dir));
-            let entries = entries::hash(side, form::hash_length(side));
+            let entries = form::format(side).ok().and_then(|format| entries::hash(side, format.hash));
             let is_same = side.identity(b"index").is_ok_and(|now| now.is_some() && now == unit.index);
             unit.entries = entries.filter(|_| is_same);
         }

@@ -22,13 +22,22 @@ const DEEPEST: usize = 40;
 /// A value: hexadecimal, or `ref: NAME`.
 pub(super) type Value = Vec<u8>;
 
-/// Length of a hash in bytes, as the configuration of a git directory tells.
-pub(super) fn hash_length(dir: Side<'_>) -> usize {
-    let common =
-        if dir.look(b"commondir").is_ok_and(|about| about.is_some()) { &b"../../config"[..] } else { b"config" };
+/// What the configuration of a git directory says of its form.
+#[derive(Clone, Copy)]
+pub(super) struct Format {
+    /// Length of a hash in bytes.
+    pub(super) hash: usize,
+    /// Whether refs are in tables.
+    pub(super) has_tables: bool,
+}
+
+/// Reads the format of the git directory `dir`. A worktree has that of the repository that it belongs to.
+pub(super) fn format(dir: Side<'_>) -> Result<Format> {
+    let common = if dir.look(b"commondir")?.is_some() { &b"../../config"[..] } else { b"config" };
     let text = dir.read(common, LONGEST_SETTINGS).ok().flatten().unwrap_or_default();
-    let format = config::parse(&text).into_iter().rev().find(|(key, _)| key == "extensions.objectformat");
-    if format.is_some_and(|(_, value)| value == b"sha256") { 32 } else { 20 }
+    let settings = config::parse(&text);
+    let hash = if config::last(&settings, "extensions.objectformat") == Some(b"sha256") { 32 } else { 20 };
+    Ok(Format { hash, has_tables: config::last(&settings, "extensions.refstorage") == Some(b"reftable") })
 }
 
 /// The value in the file of a ref.

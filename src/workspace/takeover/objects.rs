@@ -60,7 +60,7 @@ pub(super) fn take(at: &At<'_>, told: &mut TakenOver) -> Result<()> {
         }
     }
     let packs: Vec<_> = packs.into_iter().filter(|path| is_within(at, path, told)).collect();
-    if loose.is_empty() && packs.is_empty() || !at.host().is_dir(b"objects") {
+    if loose.is_empty() && packs.is_empty() || !at.host().is_dir(b"objects")? {
         return forget_derived(at);
     }
     at.go()?;

@@ -77,8 +77,8 @@ impl<'a> Side<'a> {
         std::fs::File::from(file).metadata().map(|about| about.len()).map_err(|_| Errno::EIO)
     }
 
-    pub(super) fn is_dir(self, path: &[u8]) -> bool {
-        self.look(path).is_ok_and(|about| about.is_some_and(Stat::is_dir))
+    pub(super) fn is_dir(self, path: &[u8]) -> Result<bool> {
+        Ok(self.look(path)?.is_some_and(Stat::is_dir))
     }
 
     /// Opens the directory `path` as a location. An empty path is the directory itself.

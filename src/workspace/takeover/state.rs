@@ -204,7 +204,7 @@ fn take_dir(at: &At<'_>, name: &[u8], is_anchored: bool, told: &mut TakenOver) -
 /// Puts the new directory in the place of the old one, which goes.
 fn swap(at: &At<'_>, name: &[u8], has_new: bool) -> Result<()> {
     let old = join(STAGING, b"old");
-    if at.host().is_dir(name) {
+    if at.host().is_dir(name)? {
         at.host().make_dirs(STAGING)?;
         at.host().rename(name, at.host(), &old)?;
     }
@@ -219,14 +219,14 @@ fn swap(at: &At<'_>, name: &[u8], has_new: bool) -> Result<()> {
 /// Of a run that was killed: the old directory comes back if it was away.
 fn put_back(at: &At<'_>, name: &[u8]) -> Result<()> {
     let old = join(STAGING, b"old");
-    if !at.host().is_dir(STAGING) {
+    if !at.host().is_dir(STAGING)? {
         return Ok(());
     }
-    if at.host().is_dir(&old) && !at.host().is_dir(name) && at.host().is_dir(&join(STAGING, name)) {
+    if at.host().is_dir(&old)? && !at.host().is_dir(name)? && at.host().is_dir(&join(STAGING, name))? {
         // The new one was looked through before the old one went.
         at.host().rename(&join(STAGING, name), at.host(), name)?;
     }
-    if at.host().is_dir(name) {
+    if at.host().is_dir(name)? {
         at.host().remove_flat(&old)?;
     }
     at.host().remove_flat(&join(STAGING, name))?;

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 
 use super::at::{At, is_work_tree};
 use super::base::Unit;
-use super::form::{self, FIRST_HEAD, LONGEST_SETTINGS};
+use super::form::{self, FIRST_HEAD, Format, LONGEST_SETTINGS};
 use super::git::Git;
 use super::job::Job;
 use super::side::{Side, join};
@@ -57,11 +57,11 @@ fn has_head(job: &Job<'_>, upper: &Upper<'_>, path: &[u8]) -> Result<bool> {
 fn is_replaced(job: &Job<'_>, upper: &Upper<'_>, path: &[u8]) -> Result<bool> {
     let known = job.base.units.get(path);
     let Some(known) = known.filter(|known| known.head.is_some()) else { return Ok(false) };
-    let is_gone = |name: &[u8]| {
+    let is_gone = |name: &[u8]| -> Result<bool> {
         let path = join(path, name);
-        Side(job.host).look(&path).is_ok_and(|about| about.is_some()) && upper.is_replaced(&path)
+        Ok(Side(job.host).look(&path)?.is_some() && upper.is_replaced(&path))
     };
-    if upper.view(&join(path, b"HEAD")) == View::Gone || is_gone(b"objects") || is_gone(b"refs") {
+    if upper.view(&join(path, b"HEAD")) == View::Gone || is_gone(b"objects")? || is_gone(b"refs")? {
         return Ok(true);
     }
     // `refs/heads/x` of `ref: refs/heads/x`, where HEAD is as it was.
@@ -93,14 +93,14 @@ fn take(
         told.take(path, What::Directory);
     }
     let dir = Side(job.host).dir(path)?;
-    let hash = form::hash_length(Side(dir.as_fd()));
+    let Format { hash, has_tables } = form::format(Side(dir.as_fd()))?;
     let base = job.base.units.get(path).unwrap_or(&nothing);
     let at = At { job, git, upper, path: path.to_vec(), dir, base, is_worktree, hash, catalogue: RefCell::default() };
     if !is_worktree {
         objects::take(&at, told)?;
     }
     forget_same_pointers(&at)?;
-    if is_reftable(&at) {
+    if has_tables {
         let is_anchored = reftable::take(&at, told)?;
         settings::take(&at, told)?;
         index::take(&at, is_anchored, told)?;
@@ -126,10 +126,6 @@ fn forget_same_pointers(at: &At<'_>) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn is_reftable(at: &At<'_>) -> bool {
-    at.host().is_dir(b"reftable") || at.upper.view(&at.up(b"reftable")) != View::Same && !at.host().is_dir(b"refs")
 }
 
 type Made = std::result::Result<(), &'static str>;
