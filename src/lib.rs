@@ -68,6 +68,7 @@
 //! | what is kept apart of a run, from its start to its end | `workspace/keeping.rs`; the store: `workspace/kept/`; the command: `cli/kept.rs` |
 //! | which files git tracks | `workspace/tracked.rs` |
 //! | which names are obeyed later, and by what | `workspace/obeyed.rs`; which of them are new: `workspace/settle/news.rs` |
+//! | who may use pinfold's own directories | `state.rs` |
 //! | which directories need not be read again | `workspace/tree.rs`; where that is kept: `workspace/stored.rs` |
 //! | how git's configuration is read and written; which settings name code | `workspace/config.rs`; `workspace/commands.rs`; of a stranger: `workspace/settle/harmless.rs` |
 //! | what a git directory is | `workspace/git_dir.rs` |
@@ -107,6 +108,7 @@ mod seccomp;
 mod seccompiler_json;
 mod spawn;
 pub mod spec;
+mod state;
 mod suggest;
 mod supervise;
 mod sys;

@@ -168,7 +168,7 @@ _pinfold() {
         verb=${words[1]} i=2
     fi
     case $verb in
-    profile) choices='list show check diff' ;;
+    profile) choices='list show check diff trust' ;;
     seccomp) choices='list show compile check explain' ;;
     kept) choices='list diff take drop' ;;
     esac
@@ -222,6 +222,7 @@ _pinfold_operands() {
     'profile show') kinds=n options='' ;;
     'profile check') kinds=nc options='' ;;
     'profile diff') kinds=nn options='' ;;
+    'profile trust') kinds=p options='' ;;
     'seccomp list') kinds= options='' ;;
     'seccomp show') kinds=w choices='default build desktop strict @io @file @memory @process @signal @time @sched @identity @socket @ipc @aio @io_uring @sandbox @mount @namespace @ptrace @keyring @bpf @perf @userfaultfd @fanotify @handle @numa @module @boot @clock @admin @rawio @emulation @obsolete' options='' ;;
     'seccomp compile') kinds=f choices='default build desktop strict' options='--arch --cap --kernel -o' ;;

@@ -142,6 +142,7 @@ complete -c pinfold -n '__pinfold_count 2 profile' -f -a list -d 'Print the prof
 complete -c pinfold -n '__pinfold_count 2 profile' -f -a show -d 'Print the text of a profile'
 complete -c pinfold -n '__pinfold_count 2 profile' -f -a check -d 'Say what in a profile is probably not meant, and whether COMMAND could start'
 complete -c pinfold -n '__pinfold_count 2 profile' -f -a diff -d 'Compare what two profiles say'
+complete -c pinfold -n '__pinfold_count 2 profile' -f -a trust -d 'Let a file of this project decide about boxes, as it is now'
 complete -c pinfold -n '__pinfold_count 1' -f -a seccomp -d 'list, show, check, explain and compile seccomp profiles'
 complete -c pinfold -n '__pinfold_count 2 seccomp' -f -a list -d 'Print the profiles that come with pinfold, and the groups'
 complete -c pinfold -n '__pinfold_count 2 seccomp' -f -a show -d 'Print the text of a profile, or the members of a group'
@@ -273,6 +274,7 @@ complete -c pinfold -n '__pinfold_operand 0 profile show' -f -a '(__pinfold_prof
 complete -c pinfold -n '__pinfold_operand 0 profile check' -f -a '(__pinfold_profiles) (__pinfold_slash)'
 complete -c pinfold -n '__pinfold_operand 0 profile diff' -f -a '(__pinfold_profiles) (__pinfold_slash)'
 complete -c pinfold -n '__pinfold_operand 1 profile diff' -f -a '(__pinfold_profiles) (__pinfold_slash)'
+complete -c pinfold -n '__pinfold_operand 0 profile trust' -F
 complete -c pinfold -n '__pinfold_operand 0 seccomp show' -f -a 'default build desktop strict @io @file @memory @process @signal @time @sched @identity @socket @ipc @aio @io_uring @sandbox @mount @namespace @ptrace @keyring @bpf @perf @userfaultfd @fanotify @handle @numa @module @boot @clock @admin @rawio @emulation @obsolete'
 complete -c pinfold -n '__pinfold_at seccomp compile' -l arch -x -a 'x86_64 aarch64 riscv64' -d 'ARCH'
 complete -c pinfold -n '__pinfold_at seccomp compile' -l cap -x -a 'CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_KILL CAP_SETGID CAP_SETUID CAP_SETPCAP CAP_LINUX_IMMUTABLE CAP_NET_BIND_SERVICE CAP_NET_BROADCAST CAP_NET_ADMIN CAP_NET_RAW CAP_IPC_LOCK CAP_IPC_OWNER CAP_SYS_MODULE CAP_SYS_RAWIO CAP_SYS_CHROOT CAP_SYS_PTRACE CAP_SYS_PACCT CAP_SYS_ADMIN CAP_SYS_BOOT CAP_SYS_NICE CAP_SYS_RESOURCE CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_MKNOD CAP_LEASE CAP_AUDIT_WRITE CAP_AUDIT_CONTROL CAP_SETFCAP CAP_MAC_OVERRIDE CAP_MAC_ADMIN CAP_SYSLOG CAP_WAKE_ALARM CAP_BLOCK_SUSPEND CAP_AUDIT_READ CAP_PERFMON CAP_BPF CAP_CHECKPOINT_RESTORE' -d 'CAP'

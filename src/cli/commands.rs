@@ -108,6 +108,7 @@ pub(crate) const PROFILE: &[Subcommand] = &[
         brief: "Say what in a profile is probably not meant, and whether COMMAND could start",
     },
     Subcommand { name: "diff", form: "NAME|FILE NAME|FILE", brief: "Compare what two profiles say" },
+    Subcommand { name: "trust", form: "FILE", brief: "Let a file of this project decide about boxes, as it is now" },
 ];
 
 /// The subcommands of `pinfold kept`.

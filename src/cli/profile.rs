@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::cli::commands::{self, PROFILE};
 use crate::cli::render;
 use crate::cli::run::look::Desk;
-use crate::error::{Error, push_printable};
+use crate::error::{Error, ErrorKind, printable, push_printable};
 use crate::spec::path::to_os;
 
 const HELP: &str = "
@@ -16,6 +16,9 @@ A profile is a file of options of `pinfold run`, one a line. `check` with a comm
 says whether that, its interpreter and its loader are visible inside, and whether it
 would start in the current directory. `diff` compares what the two say with all that
 they build on.
+
+A profile, or a filter of system calls, that lies in the project where the run starts is
+used only after `trust`, and until it changes: an earlier box may have written it.
 
 pinfold-profile(5) describes profiles.
 ";
@@ -50,6 +53,7 @@ pub(super) fn run(words: &[&CStr], environment: &[&CStr]) -> Result<Output, Erro
         ("list", []) => Ok((list(&mut desk), 0)),
         ("show", [name]) => Ok((shown(desk.text(name)?, io::stdout().is_terminal()), 0)),
         ("diff", [old, new]) => diff(&mut desk, old, new),
+        ("trust", [file]) => trust(&mut desk, file),
         ("check", [name, command @ ..]) => {
             let command = command.strip_prefix(&[c"--"]).unwrap_or(command);
             check(&mut desk, name, command.iter().map(|&word| word.to_owned()).collect())
@@ -127,6 +131,19 @@ fn diff(desk: &mut Desk<'_>, old: &CStr, new: &CStr) -> Result<Output, Error> {
     }
     let code = u8::from(!out.is_empty());
     Ok((out, code))
+}
+
+/// Has the text of a profile, or of a seccomp profile, used from now on, also where earlier boxes may have written it.
+fn trust(desk: &mut Desk<'_>, file: &CStr) -> Result<Output, Error> {
+    if !file.to_bytes().contains(&b'/') {
+        let shown = printable(to_os(file));
+        let hint = format!("a file is written with its directory: ./{shown}; profiles that have a name need no trust");
+        return Err(Error::new(ErrorKind::Invalid, format!("{shown}: this is no path")).with_hint(Some(hint)));
+    }
+    let mut out = Vec::new();
+    push_printable(&mut out, desk.trust(file)?);
+    out.extend_from_slice(b" is used as it is now; when it changes, this is to be said again\n");
+    Ok((out, 0))
 }
 
 fn usage() -> String {

@@ -148,7 +148,10 @@ fn find_within(around: &Surroundings<'_>, bounds: Bounds) -> Result<Workspace, E
     let mut area = Area::new(&cwd, id_of(about), around.uid, Budget::new(bounds));
     let mut repositories = git::Repositories::new(around, &limits);
     repositories.find_own(&mut area, &cwd)?;
-    let known = around.state.map_or_else(Record::default, |state| Record::load(state, around.uid, &cwd));
+    // A record only saves time.
+    let known = around.state.map_or_else(|| Ok(Record::default()), |state| Record::load(state, around.uid, &cwd));
+    let unused = known.as_ref().err().map(ToString::to_string);
+    let known = known.unwrap_or_default();
     let mut found = walk::walk(&cwd, around.uid, &mut area.budget, &known)?;
     repositories.add_nested(&mut area, &found);
     repositories.protect(&mut area, &cwd);
@@ -162,6 +165,7 @@ fn find_within(around: &Surroundings<'_>, bounds: Bounds) -> Result<Workspace, E
     let above = repositories.take_above();
     let mut found = area.finish(Settle { names, before, ..Settle::default() }).map_err(failed)?;
     found.above = above;
+    found.notes.extend(unused);
     if around.is_named {
         // The user's word shows it already.
         let place = c_path(&cwd);
@@ -179,7 +183,8 @@ fn find_within(around: &Surroundings<'_>, bounds: Bounds) -> Result<Workspace, E
                  $XDG_STATE_HOME nor in $XDG_RUNTIME_DIR nor in /dev/shm",
                 printable(path_of(dir.to_bytes()))
             );
-            return Ok(Workspace { notes: vec![note], ..found.read_only_instead() });
+            found.notes.push(note);
+            return Ok(found.read_only_instead());
         }
     }
     Ok(found)

@@ -1,21 +1,22 @@
 //! Keeps the record of directories between runs: `pinfold/trees/NAME` in the user's state directory, one file for each
 //! workspace.
 //!
-//! Whoever can write here decides what the next run does not look at. So each directory must belong to the user and be
-//! closed to others, as must the file, and no link is followed. A record that does not fit is no error: the walk then
-//! reads all directories.
+//! Whoever can write here decides what the next run does not look at. So the file must belong to the user and be closed
+//! to others, as its directories must ([`crate::state`]). Otherwise the walk reads all directories.
 
-use std::ffi::{CStr, CString};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::CStr;
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use super::files::c_path;
-use super::kept;
-use super::tree::{Record, file_name};
-use crate::sys::open;
-use crate::sys::stat::{self, Kind};
-use crate::sys::{Errno, Result, content, make};
+use super::tree::Record;
+use crate::error::{Error, ErrorKind, push_printable};
+use crate::state;
+use crate::sys::stat::{self, Kind, Stat};
+use crate::sys::{content, error_text, make};
+
+/// The directory of the records, in that of pinfold.
+const NAME: &CStr = c"trees";
 
 /// The longest record, in bytes. That of 30,000 directories has about 2 MiB.
 const MOST: usize = 16 << 20;
@@ -29,63 +30,46 @@ pub(super) fn is_worth_it(directories: usize) -> bool {
 }
 
 impl Record {
-    /// The record of the directory `top` of the user `uid`, from the state directory. Empty if there is none that may
-    /// be used.
-    pub(super) fn load(state: &Path, uid: u32, top: &Path) -> Record {
-        let name = file_name(top);
+    /// The record of the directory `top` of the user `uid`, from the state directory. Empty if there is none, or none
+    /// that fits.
+    ///
+    /// # Errors
+    /// It is there, but somebody else could have written it.
+    pub(super) fn load(state: &Path, uid: u32, top: &Path) -> Result<Record, Error> {
+        let name = state::file_for(top);
         // Most workspaces are small and have none. One call finds that out.
         let whole = state.join("pinfold/trees").join(name.to_str().unwrap_or_default());
         if stat::stat(&c_path(&whole)).is_err() {
-            return Record::default();
+            return Ok(Record::default());
         }
-        let read = || {
-            let dir = trees(state, uid, false)?;
-            let about = stat::look_at(dir.as_fd(), &name)?.ok_or(Errno::ENOENT)?;
-            let is_own = about.kind() == Some(Kind::File) && about.owner == uid && about.permissions() & 0o077 == 0;
-            if is_own { content::read_at(dir.as_fd(), &name, MOST as u64) } else { Err(Errno::EPERM) }
-        };
-        read().ok().and_then(|bytes| Record::decode(&bytes, top)).unwrap_or_default()
+        let Some(dir) = state::find(state, NAME, uid)? else { return Ok(Record::default()) };
+        let about = stat::look_at(dir.as_fd(), &name).ok().flatten();
+        if about.is_some_and(|about| !is_own(about, uid)) {
+            let mut message = b"cannot use ".to_vec();
+            push_printable(&mut message, &whole);
+            message.extend_from_slice(b": it must be a file of your own that is closed to others");
+            return Err(Error::new(ErrorKind::Unsafe, message));
+        }
+        let bytes = content::read_at(dir.as_fd(), &name, MOST as u64).ok();
+        Ok(bytes.and_then(|bytes| Record::decode(&bytes, top)).unwrap_or_default())
     }
 
     /// Stores the record of `top`. The old one stays until the new one is complete. A record that is too large is
     /// removed.
-    pub(super) fn save(&self, state: &Path, uid: u32, top: &Path) -> Result<()> {
-        let (dir, name) = (trees(state, uid, true)?, file_name(top));
+    pub(super) fn save(&self, state: &Path, uid: u32, top: &Path) -> Result<(), Error> {
+        let (dir, name) = (state::open(state, NAME, uid)?, state::file_for(top));
         let bytes = self.encode(top);
-        if bytes.len() > MOST {
-            return make::unlink_at(dir.as_fd(), &name).or_else(|errno| gone(errno, ()));
-        }
-        // Two runs in one workspace may end at the same time.
-        let part = CString::new(format!("{}.{}", name.to_string_lossy(), std::process::id())).unwrap_or_default();
-        make::unlink_at(dir.as_fd(), &part).or_else(|errno| gone(errno, ()))?;
-        let file = make::new_file_at(dir.as_fd(), &part, 0o600)?;
-        let written = content::write_all(file.as_fd(), &bytes)
-            .and_then(|()| make::rename_over(dir.as_fd(), &part, dir.as_fd(), &name));
-        if written.is_err() {
-            let _removed = make::unlink_at(dir.as_fd(), &part).is_ok();
-        }
-        written
+        let stored = if bytes.len() > MOST {
+            make::unlink_at(dir.as_fd(), &name)
+        } else {
+            state::replace(dir.as_fd(), &name, &bytes)
+        };
+        stored.map_err(|errno| Error::new(ErrorKind::Failed, error_text(errno as i32)))
     }
 }
 
-fn gone<T>(errno: Errno, instead: T) -> Result<T> {
-    if errno == Errno::ENOENT { Ok(instead) } else { Err(errno) }
-}
-
-/// The directory of the records. `makes` says whether to make what is missing.
-fn trees(state: &Path, uid: u32, makes: bool) -> Result<OwnedFd> {
-    const BELOW: [&CStr; 2] = [c"pinfold", c"trees"];
-    if makes {
-        kept::make_all(state)?;
-    }
-    let mut dir = open::path(&c_path(state), true)?;
-    if stat::fstat(dir.as_fd())?.owner != uid || state.as_os_str().as_bytes().is_empty() {
-        return Err(Errno::EPERM);
-    }
-    for name in BELOW {
-        dir = kept::own_dir(dir.as_fd(), name, uid, makes).map_err(|_| Errno::EPERM)?.ok_or(Errno::ENOENT)?;
-    }
-    Ok(dir)
+fn is_own(about: Stat, uid: u32) -> bool {
+    about.kind() == Some(Kind::File) && about.owner == uid && about.permissions() & 0o077 == 0
 }
 
 #[cfg(test)]
@@ -109,7 +93,11 @@ mod tests {
         }
 
         fn load(&self) -> Record {
-            Record::load(&self.0.join("state"), self.1, Path::new("/top"))
+            Record::load(&self.0.join("state"), self.1, Path::new("/top")).unwrap()
+        }
+
+        fn refused(&self) -> bool {
+            Record::load(&self.0.join("state"), self.1, Path::new("/top")).is_err()
         }
 
         fn save(&self) -> Record {
@@ -120,7 +108,7 @@ mod tests {
         }
 
         fn file(&self) -> PathBuf {
-            let name = file_name(Path::new("/top"));
+            let name = state::file_for(Path::new("/top"));
             self.0.join("state/pinfold/trees").join(name.to_str().unwrap())
         }
     }
@@ -140,7 +128,7 @@ mod tests {
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         let trees = place.file().parent().unwrap().to_owned();
         assert_eq!((mode(&place.file()), mode(&trees), fs::read_dir(&trees).unwrap().count()), (0o600, 0o700, 1));
-        assert_eq!(Record::load(&place.0.join("state"), place.1, Path::new("/other")), Record::default());
+        assert_eq!(Record::load(&place.0.join("state"), place.1, Path::new("/other")).unwrap(), Record::default());
     }
 
     #[test]
@@ -151,16 +139,16 @@ mod tests {
             let record = place.save();
             let path = if part.is_empty() { place.file() } else { place.0.join(part) };
             open(&path, 0o755);
-            assert_eq!(place.load(), Record::default(), "{part}");
+            assert!(place.refused(), "{part}");
             open(&path, if part.is_empty() { 0o600 } else { 0o700 });
             assert_eq!(place.load(), record, "{part}");
             let (uid, state) = (place.1 + 1, place.0.join("state"));
-            assert_eq!(Record::load(&state, uid, Path::new("/top")), Record::default());
-            assert_eq!(record.save(&state, uid, Path::new("/top")), Err(Errno::EPERM));
+            assert!(Record::load(&state, uid, Path::new("/top")).is_err());
+            assert!(record.save(&state, uid, Path::new("/top")).is_err());
             // A link in its place, to the same.
             fs::rename(&path, place.0.join("moved")).unwrap();
             symlink(place.0.join("moved"), &path).unwrap();
-            assert_eq!(place.load(), Record::default(), "{part}");
+            assert!(place.refused(), "{part}");
         }
     }
 }

@@ -14,7 +14,7 @@
 //!
 //! [`statfs::promises`]: crate::sys::statfs::promises
 
-use std::ffi::{CStr, CString, OsStr};
+use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -149,14 +149,6 @@ pub(super) fn known_names() -> impl Iterator<Item = &'static CStr> {
     [c".git", c".gitmodules", c"CACHEDIR.TAG", c"pyvenv.cfg"].into_iter().chain(git_dir::NAMES)
 }
 
-/// A name for a file of `top`, made of its path.
-pub(super) fn file_name(top: &Path) -> CString {
-    // FNV-1a. Two paths with one name only take the record from each other, because the path is in it too.
-    let add = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-    let hash = top.as_os_str().as_bytes().iter().fold(0xcbf2_9ce4_8422_2325, add);
-    CString::new(format!("{hash:016x}")).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,7 +173,6 @@ mod tests {
         assert_eq!(Record::decode(&record.encode(top), Path::new("/a/c")), None);
         assert_eq!(Record::decode(&record.encode(top), Path::new("/a")), None);
         assert_eq!(record.dirs[&(7, 2)].dirs.iter().count(), 2);
-        assert_ne!(file_name(top), file_name(Path::new("/a/c")));
     }
 
     #[test]

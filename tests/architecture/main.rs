@@ -35,8 +35,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cli/run/footprint.rs", &["error", "spec"]),
     ("cli/run/links.rs", &["error", "spec"]),
     ("cli/run/look.rs", &["error", "host", "plan", "spec", "supervise", "workspace"]),
-    ("cli/run/profile.rs", &["error", "host", "suggest", "sys"]),
-    ("cli/run/trust.rs", &["error", "host", "sys"]),
+    ("cli/run/profile.rs", &["error", "suggest", "sys"]),
+    ("cli/run/trust.rs", &["error", "host", "state", "sys"]),
     ("cli/run/read.rs", &["error"]),
     ("cli/run/guess.rs", &["suggest"]),
     ("cli/run/advice.rs", &["error", "spec", "suggest"]),
@@ -85,7 +85,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("seccompiler_json", &["error", "seccomp", "suggest"]),
     ("seccomp", &["error", "suggest"]),
     // Files of the host in, binds out.
-    ("workspace", &["error", "spec", "sys"]),
+    ("workspace", &["error", "spec", "state", "sys"]),
+    ("state.rs", &["error", "sys"]),
     ("suggest.rs", &[]),
     ("sys", &[]),
 ];

@@ -101,12 +101,15 @@ fn a_profile_that_others_can_write_is_not_used() {
         // The same condition, by the same words, of a box that could write to it.
         fs::write(&file, "profile base\nrw ${WORKSPACE}\n").unwrap();
         let here = place.file("project/mine.profile", "profile base\nrw ${WORKSPACE}\n");
+        let trust = || place.pinfold(&["profile", "trust", "./mine.profile"]).run().done();
+        assert!(trust().starts_with(here.to_str().unwrap()));
         for words in [vec!["run", "--profile", "./mine.profile", "env"], vec!["profile", "check", "./mine.profile"]] {
             let refused = place.pinfold(&words).run();
             assert!(refused.stderr_text().contains("reads its rules from"), "{refused}");
         }
         // The workspace is such a box too.
         fs::write(&here, "profile workspace\n").unwrap();
+        trust();
         for words in [vec!["run", "--profile", "./mine.profile", "env"], vec!["profile", "check", "./mine.profile"]] {
             let refused = place.pinfold(&words).run();
             assert_eq!((refused.ending(), refused.stdout_text()), ("exit 125".into(), String::new()), "{refused}");
@@ -114,8 +117,55 @@ fn a_profile_that_others_can_write_is_not_used() {
         }
         // Where nothing inside can write to it, one in the project is used.
         fs::write(&here, "profile base\nro ${WORKSPACE}\nenv MINE=1\n").unwrap();
+        trust();
         let words = ["run", "--profile", "./mine.profile", "env"];
         assert!(place.pinfold(&words).run().done().contains("MINE=1\n"));
+    }
+}
+
+/// Nothing in a project shows what an earlier box has written there. So its user says which files are as he wants them.
+#[test]
+fn a_profile_of_the_project_is_used_as_it_was_trusted() {
+    for actor in actors() {
+        let place = Place::new("trusted", actor);
+        place.file("project/.git/HEAD", "");
+        place.file("project/in/x", "");
+        place.file("project/mine.profile", "profile base\nenv MINE=1\n");
+        place.file("project/weak.json", "{\"defaultAction\": \"SCMP_ACT_ALLOW\"}");
+        let refused = |words: &[&str], why: &str| {
+            let refused = place.pinfold(words).run();
+            assert_eq!((refused.ending(), refused.stdout_text()), ("exit 125".into(), String::new()), "{refused}");
+            assert!(refused.stderr_text().contains(why), "{refused}");
+        };
+        let (run, check) = (["run", "--profile", "./mine.profile", "env"], ["profile", "check", "./mine.profile"]);
+        let filtered = ["run", "--profile", "base", "--seccomp", "./weak.json", "true"];
+        for words in [&run[..], &check, &filtered, &["profile", "diff", "./mine.profile", "base"]] {
+            refused(words, "where an earlier box may have written it\nhint: keep it elsewhere");
+        }
+        // Also where a box has only a part of the repository, and where the way leads through a link elsewhere.
+        std::os::unix::fs::symlink(place.project.join("mine.profile"), place.home.join("led.profile")).unwrap();
+        refused(&["run", "--profile", "../led.profile", "env"], "may have written it");
+        let below = ["run", "--profile", "../mine.profile", "env"];
+        let of_part = place.pinfold(&below).dir(&place.project.join("in")).run();
+        assert_eq!(of_part.ending(), "exit 125", "{of_part}");
+
+        assert_eq!(place.pinfold(&["profile", "show", "./mine.profile"]).run().done(), "profile base\nenv MINE=1\n");
+        for file in ["./mine.profile", "./weak.json"] {
+            place.pinfold(&["profile", "trust", file]).run().done();
+        }
+        assert!(place.pinfold(&run).run().done().contains("MINE=1\n"));
+        place.pinfold(&check).run().done();
+        place.pinfold(&filtered).run().done();
+        // A box changes it.
+        place.sh("", "echo 'rw /' >>mine.profile").run().done();
+        refused(&run, "it has changed since you trusted it");
+        refused(&check, "it has changed since you trusted it");
+
+        refused(&["profile", "trust", "mine.profile"], "a file is written with its directory: ./mine.profile");
+        refused(&["profile", "trust", "./none.profile"], "there is no such file");
+        // Nobody inside says it.
+        let said = place.sh("", "pinfold profile trust ./mine.profile || exit 3").run();
+        assert_ne!(said.ending(), "exit 0", "{said}");
     }
 }
 

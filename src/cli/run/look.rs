@@ -1,6 +1,7 @@
 //! `pinfold profile`: inspects profiles without running anything.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::args::RunArgs;
@@ -9,7 +10,7 @@ use super::lint::Subject;
 use super::lower::Lowered;
 use super::messages::Native;
 use super::origin::{self, Origin};
-use super::profile::Library;
+use super::profile::{Library, Text};
 use super::read::{self, Outside as _};
 use super::world::World;
 use crate::error::Error;
@@ -44,7 +45,24 @@ impl<'a> Desk<'a> {
 
     /// The text of the profile `name`.
     pub(in crate::cli) fn text(&mut self, name: &CStr) -> Result<Vec<u8>, Error> {
-        Ok(self.world.profile(name, &[])?.text.to_vec())
+        Ok(self.shown(name)?.text.to_vec())
+    }
+
+    /// Notes that the file `name` may be used as it is, also in a project. Returns its path without links.
+    pub(in crate::cli) fn trust(&mut self, name: &CStr) -> Result<PathBuf, Error> {
+        let found = self.shown(name)?;
+        let path = PathBuf::from(OsStr::from_bytes(&found.name));
+        if let Some(trust) = &self.world.library.trust {
+            trust.trust(&path, &found.text)?;
+        }
+        Ok(path)
+    }
+
+    fn shown(&mut self, name: &CStr) -> Result<Text, Error> {
+        let before = std::mem::replace(&mut self.world.library.only_shows, true);
+        let found = self.world.profile(name, &[]);
+        self.world.library.only_shows = before;
+        found
     }
 
     /// The options of the profile, with those of the profiles that it builds on in their place.

@@ -299,7 +299,9 @@ impl Lowering {
         }
         let found = if self.is_alone { found.read_only_instead() } else { found };
         let Workspace { identity, mut ops, keep, unheld, notes, above: _, watch, settle } = found;
+        // Two places may have the same one.
         self.notes.extend(notes);
+        self.notes.dedup();
         self.keep.add(keep, &mut ops);
         // Only where the sandbox has a tmpfs. Anywhere else this would write to the host.
         for fs in identity {

@@ -8,9 +8,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::trust::{self, Distrust};
+use super::trust::{self, Distrust, Trust};
 use crate::error::{Error, ErrorKind, MORE_FILES, printable, push_printable, quoted};
-use crate::host::Caller;
 use crate::suggest::nearest;
 use crate::sys::{Errno, content, error_text, stat};
 
@@ -54,18 +53,20 @@ pub(crate) struct Library {
     missing: Option<Vec<PathBuf>>,
     /// Files that have been read.
     pub used: Vec<PathBuf>,
-    /// The current directory, and who reads.
-    reader: Option<(Option<PathBuf>, Caller)>,
+    /// `None`: for nobody.
+    pub(super) trust: Option<Trust>,
+    /// Whether texts are only shown: they decide about nothing.
+    pub(super) only_shows: bool,
     /// What was passed over, for a note.
     pub passed_over: Vec<Vec<u8>>,
 }
 
 impl Library {
-    /// The library of a `caller` in the directory `cwd`, whose configuration lies in `config`.
-    pub(crate) fn new(config: Option<&Path>, cwd: Option<PathBuf>, caller: Caller) -> Library {
+    /// The library of a caller, whose configuration lies in `config`.
+    pub(super) fn new(config: Option<&Path>, trust: Trust) -> Library {
         let own = config.map(|config| config.join("pinfold/profiles"));
         let directories = own.into_iter().chain(SYSTEM.iter().map(PathBuf::from)).collect();
-        Library { directories, reader: Some((cwd, caller)), ..Library::default() }
+        Library { directories, trust: Some(trust), ..Library::default() }
     }
 
     /// Every directory that is searched, and every file that was read.
@@ -84,15 +85,21 @@ impl Library {
         let bytes = name.to_bytes();
         if bytes.contains(&b'/') {
             let path = Path::new(OsStr::from_bytes(bytes));
-            if let Some((cwd, _)) = &self.reader {
-                let whole = cwd.as_ref().map_or_else(|| path.to_owned(), |cwd| cwd.join(path));
+            if let Some(trust) = &self.trust {
+                let whole = trust.cwd.as_ref().map_or_else(|| path.to_owned(), |cwd| cwd.join(path));
                 // Without `.`, so that the names can be compared.
                 let whole: PathBuf = whole.components().collect();
-                if let Some(distrust) = trust::of_link(&whole, cwd.as_deref()) {
+                if let Some(distrust) = trust.of_link(&whole) {
                     return Err(unused(path, distrust));
                 }
             }
-            return self.read(path)?.ok_or_else(|| missing(name, "there is no such file"));
+            let found = self.read(path)?.ok_or_else(|| missing(name, "there is no such file"))?;
+            if let Some(trust) = self.trust.as_ref().filter(|_| !self.only_shows)
+                && let Some(distrust) = trust.of_text(Path::new(OsStr::from_bytes(&found.name)), &found.text)?
+            {
+                return Err(unused(path, distrust));
+            }
+            return Ok(found);
         }
         let is_name = !bytes.is_empty()
             && !bytes.starts_with(b".")
@@ -143,8 +150,8 @@ impl Library {
             }
             // With links on the way, what they lead to counts.
             let about = found.ok().flatten().or_else(|| stat::stat(&path).ok());
-            let distrust = about.zip(self.reader.as_ref());
-            let distrust = distrust.and_then(|(about, (_, caller))| trust::of_owner(about, directory, *caller));
+            let distrust = about.zip(self.trust.as_ref());
+            let distrust = distrust.and_then(|(about, trust)| trust::of_owner(about, directory, trust.caller));
             if let Some(distrust) = distrust {
                 let mut note = b"profiles in ".to_vec();
                 push_printable(&mut note, directory);
@@ -214,8 +221,8 @@ impl Library {
                 return Err(failed(&unreadable(errno, LONGEST)).with_hint(hint));
             }
         };
-        if let Some((_, caller)) = &self.reader
-            && let Some(distrust) = trust::of_owner(about, path, *caller)
+        if let Some(trust) = &self.trust
+            && let Some(distrust) = trust::of_owner(about, path, trust.caller)
         {
             return Err(unused(path, distrust));
         }
@@ -231,7 +238,7 @@ impl Library {
 }
 
 /// The error for a profile that may not decide about a box.
-fn unused(path: &Path, Distrust { why, hint }: Distrust) -> Error {
+pub(super) fn unused(path: &Path, Distrust { why, hint }: Distrust) -> Error {
     let mut message = b"profile ".to_vec();
     push_printable(&mut message, path);
     message.extend_from_slice(format!(" is not used: {why}").as_bytes());

@@ -13,6 +13,7 @@ use super::lower::{self, Context, Lowered};
 use super::origin::{self, Origin};
 use super::profile::{Library, Text};
 use super::read::Outside;
+use super::trust::Trust;
 use super::{messages, own, profile, value};
 use crate::cli::seccomp::LONGEST;
 use crate::error::{Error, ErrorKind, printable, push_printable};
@@ -92,6 +93,7 @@ impl World {
         let git_home = has_home.map(as_path);
         let variable = |name: &str| variable(name).map(<[u8]>::to_vec);
         let path = variable("PATH").map(OsString::from_vec);
+        let state = git_home.is_some().then(|| as_path(below_home("XDG_STATE_HOME", b"/.local/state")));
         let git_config = GitConfig::new(git_home.as_deref(), library.as_deref(), &variable);
         let cwd = cwd::getcwd().ok();
         let variables = [
@@ -111,7 +113,7 @@ impl World {
             top: None,
             // The values come from C strings, so there is no NUL.
             variables: variables.map(|(name, value)| (name, CString::new(value).unwrap_or_default())).to_vec(),
-            library: Library::new(library.as_deref(), directory, caller),
+            library: Library::new(library.as_deref(), Trust { cwd: directory, home: git_home, state, caller }),
             git_config,
             path,
             caller,
@@ -208,13 +210,26 @@ impl World {
             look: &look,
             workspace,
             place: &|source| self.place(source, best_effort),
-            read: &read_file,
+            read: &|path| self.rules(path),
         };
         let mut lowered = lower::lower(args, &context)?;
         self.hide_own(&mut lowered.spec, &lowered.origins);
         let done = lowered.spec.check(self.caller.uid, self.caller.gid);
         done.map_err(|conflict| messages::conflict(conflict, &lowered.seen))?;
         Ok(lowered)
+    }
+
+    /// Reads a seccomp profile.
+    fn rules(&self, path: &CStr) -> Result<Vec<u8>, Error> {
+        let text = content::read_regular(path, LONGEST)
+            .or_else(|errno| failed("cannot read the seccomp profile ", path, &profile::unreadable(errno, LONGEST)))?;
+        let real = self.absolute(&path_of(path)).canonicalize();
+        if let (Some(trust), Ok(real)) = (&self.library.trust, real)
+            && let Some(distrust) = trust.of_text(&real, &text)?
+        {
+            return Err(profile::unused(&path_of(path), distrust));
+        }
+        Ok(text)
     }
 
     /// The directory of pinfold itself below the one that the variable `name` stands for, if that is known.
@@ -407,12 +422,6 @@ pub(super) fn is_live(op: &FsOp) -> bool {
         }
         _ => false,
     }
-}
-
-/// Reads a seccomp profile.
-pub(super) fn read_file(path: &CStr) -> Result<Vec<u8>, Error> {
-    content::read_regular(path, LONGEST)
-        .or_else(|errno| failed("cannot read the seccomp profile ", path, &profile::unreadable(errno, LONGEST)))
 }
 
 /// The error for a failed call on `path`.

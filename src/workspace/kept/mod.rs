@@ -29,25 +29,27 @@ pub(crate) mod take;
 mod tests;
 
 use std::collections::BTreeSet;
-use std::ffi::{CStr, CString, OsStr};
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::error::{Error, ErrorKind, push_printable};
+use crate::error::{Error, ErrorKind};
+use crate::state;
 use crate::sys::dir::Entries;
 use crate::sys::mount::AT_FDCWD;
 use crate::sys::open::{self, For};
-use crate::sys::stat::{self, Kind};
-use crate::sys::{Errno, Result as SysResult, content, error_text, fd, make, statfs};
+use crate::sys::stat;
+use crate::sys::{Errno, Result as SysResult, content, fd, make, statfs};
 pub(crate) use items::{Item, What, items};
 use names::{CLOSED, c_name, c_path, exists};
 pub(crate) use record::{Copied, Overlay, Record};
 
 /// The largest record and the largest base, in bytes.
 const MOST: u64 = 16 << 20;
+/// The directory of all entries, in that of pinfold.
+const NAME: &CStr = c"kept";
 const RECORD: &CStr = c"record.json";
 /// The commits that boxes have made: lines of hexadecimal digits. 16 MiB of them are 400,000.
 const MADE: &CStr = c"made";
@@ -92,46 +94,22 @@ pub(crate) enum Locked {
 impl Store {
     /// Opens the store in the state directory `state` of the user `uid`. Makes what is missing.
     pub(crate) fn open(state: &Path, uid: u32) -> Result<Store, Error> {
-        let failed = |errno: Errno| refused(state, error_text(errno as i32));
-        let top = match open::path(&c_path(state.as_os_str()), true) {
-            Err(Errno::ENOENT) => {
-                make_all(state).map_err(failed)?;
-                open::path(&c_path(state.as_os_str()), true)
-            }
-            opened => opened,
-        };
-        let top = top.map_err(failed)?;
-        if stat::fstat(top.as_fd()).map_err(failed)?.owner != uid {
-            return Err(refused(state, "it belongs to somebody else"));
-        }
-        Store::below(top, state, uid, true)?.ok_or_else(|| failed(Errno::ENOENT))
+        Ok(Store::of(state::open(state, NAME, uid)?, state))
     }
 
     /// Opens the store if there is one. Makes nothing.
     pub(crate) fn find(state: &Path, uid: u32) -> Result<Option<Store>, Error> {
-        match open::path(&c_path(state.as_os_str()), true) {
-            Ok(top) => Store::below(top, state, uid, false),
-            Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
-            Err(errno) => Err(refused(state, error_text(errno as i32))),
-        }
+        Ok(state::find(state, NAME, uid)?.map(|dir| Store::of(dir, state)))
     }
 
-    fn below(top: OwnedFd, state: &Path, uid: u32, makes: bool) -> Result<Option<Store>, Error> {
-        let (mut dir, mut path) = (top, state.to_owned());
-        for name in [c"pinfold", c"kept"] {
-            path.push(OsStr::from_bytes(name.to_bytes()));
-            dir = match own_dir(dir.as_fd(), name, uid, makes) {
-                Ok(Some(dir)) => dir,
-                Ok(None) => return Ok(None),
-                Err(why) => return Err(refused(&path, &why)),
-            };
-        }
+    fn of(dir: OwnedFd, state: &Path) -> Store {
         let letter = match state {
             _ if state.starts_with("/dev/shm") => LETTERS[1],
             _ if state.starts_with("/run") => LETTERS[2],
             _ => LETTERS[0],
         };
-        Ok(Some(Store { letter, paths: path.ancestors().take(3).map(Path::to_owned).collect(), dir }))
+        let path = state.join("pinfold/kept");
+        Store { letter, paths: path.ancestors().take(3).map(Path::to_owned).collect(), dir }
     }
 
     /// Opens the first of these stores that can be opened. Makes what is missing.
@@ -139,7 +117,7 @@ impl Store {
     /// # Errors
     /// That of the last one.
     pub(crate) fn first(states: &[&Path], uid: u32) -> Result<Store, Error> {
-        let mut refused = refused(Path::new(""), "there is no directory for it");
+        let mut refused = Error::new(ErrorKind::Unsafe, "there is no directory for what changes");
         for state in states {
             match Store::open(state, uid) {
                 Ok(store) => return Ok(store),
@@ -286,7 +264,7 @@ impl Store {
             return Ok(());
         }
         let lines: Vec<&[u8]> = known.iter().chain(&new).map(Vec::as_slice).collect();
-        write(self.dir.as_fd(), MADE, &lines.join(&b'\n'))
+        state::replace(self.dir.as_fd(), MADE, &lines.join(&b'\n'))
     }
 
     /// Removes an entry whose name its user may have read, so that no other one gets it.
@@ -345,12 +323,12 @@ impl Entry {
         let dir = open::dir_at(self.dir.as_fd(), &name)?;
         make::dir_at(dir.as_fd(), c"upper", CLOSED)?;
         make::dir_at(dir.as_fd(), c"work", CLOSED)?;
-        write(dir.as_fd(), c"base", base)
+        state::replace(dir.as_fd(), c"base", base)
     }
 
     /// Writes the base of overlay number `n` anew.
     pub(crate) fn write_base(&self, n: usize, base: &[u8]) -> SysResult<()> {
-        write(self.overlay(n)?.as_fd(), c"base", base)
+        state::replace(self.overlay(n)?.as_fd(), c"base", base)
     }
 
     /// The changes of overlay number `n`.
@@ -369,7 +347,7 @@ impl Entry {
 
     /// Writes the record. The old one stays until the new one is complete.
     pub(crate) fn write(&self, record: &Record) -> SysResult<()> {
-        write(self.dir.as_fd(), RECORD, record.json().as_bytes())
+        state::replace(self.dir.as_fd(), RECORD, record.json().as_bytes())
     }
 
     /// Reads the record. `None` if there is none that this version understands.
@@ -400,55 +378,6 @@ impl Entry {
     fn files(&self) -> SysResult<OwnedFd> {
         open::dir_at(self.dir.as_fd(), c"files")
     }
-}
-
-/// Writes the file `name` of `dir`: first under another name, so that nobody ever reads a part of it.
-fn write(dir: BorrowedFd<'_>, name: &CStr, bytes: &[u8]) -> SysResult<()> {
-    let other = CString::new([name.to_bytes(), b".part"].concat()).map_err(|_| Errno::EINVAL)?;
-    let file = match make::new_file_at(dir, &other, 0o600) {
-        // Of a run that was killed here.
-        Err(Errno::EEXIST) => make::unlink_at(dir, &other).and_then(|()| make::new_file_at(dir, &other, 0o600)),
-        made => made,
-    }?;
-    content::write_all(file.as_fd(), bytes)?;
-    make::rename_over(dir, &other, dir, name)
-}
-
-/// Opens the directory `name` of `dir`, which must belong to the user alone, or makes it.
-pub(super) fn own_dir(dir: BorrowedFd<'_>, name: &CStr, uid: u32, makes: bool) -> Result<Option<OwnedFd>, String> {
-    let failed = |errno: Errno| error_text(errno as i32).to_owned();
-    if makes {
-        make::dir_at(dir, name, CLOSED).or_else(exists).map_err(failed)?;
-    }
-    let own = match open::dir_at(dir, name) {
-        Ok(own) => own,
-        Err(Errno::ENOENT) if !makes => return Ok(None),
-        Err(Errno::ENOTDIR | Errno::ELOOP) if stat::kind_at(dir, name) == Ok(Some(Kind::Link)) => {
-            return Err("it is a link, and links are not followed here".into());
-        }
-        Err(errno) => return Err(failed(errno)),
-    };
-    let about = stat::fstat(own.as_fd()).map_err(failed)?;
-    if about.owner != uid {
-        return Err("it belongs to somebody else".into());
-    }
-    if about.permissions() & 0o077 != 0 {
-        return Err(format!("others may use it (mode {:o}): chmod 700 closes it", about.permissions()));
-    }
-    Ok(Some(own))
-}
-
-/// Makes `path` and the directories above it.
-pub(super) fn make_all(path: &Path) -> SysResult<()> {
-    let mut missing: Vec<&Path> = Vec::new();
-    let is_missing = |path: &&Path| !path.as_os_str().is_empty() && stat::stat(&c_path(path.as_os_str())).is_err();
-    missing.extend(path.ancestors().take_while(is_missing));
-    // A home that does not exist is nobody's, such as /nonexistent.
-    if missing.last().is_some_and(|first| first.parent() == Some(Path::new("/"))) {
-        return Err(Errno::ENOENT);
-    }
-    // The XDG Base Directory Specification wants them closed to others.
-    missing.iter().rev().try_for_each(|path| make::dir_at(AT_FDCWD, &c_path(path.as_os_str()), CLOSED).or_else(exists))
 }
 
 /// The name of an entry.
@@ -482,12 +411,4 @@ impl Name {
     fn of_dir(self) -> CString {
         c_name(format!("{}{}", self.id(), if self.is_open { OPEN } else { "" }))
     }
-}
-
-fn refused(path: &Path, why: &str) -> Error {
-    let mut message = b"Can't keep changes in ".to_vec();
-    push_printable(&mut message, path);
-    message.extend_from_slice(b": ");
-    message.extend_from_slice(why.as_bytes());
-    Error::new(ErrorKind::Unsafe, message)
 }

@@ -12,7 +12,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::names::{c_name, c_path, exists};
-use super::{Copied, Entry, Record, write};
+use super::{Copied, Entry, Record};
+use crate::state;
 use crate::sys::{Errno, Result, content, make, open, stat};
 
 /// The largest file that is copied, in bytes. A larger one cannot be put back, and so is to be held.
@@ -45,7 +46,7 @@ pub(crate) fn copy(entry: &Entry, n: usize, path: &Path) -> Result<Option<Copied
         Err(Errno::EFBIG) => return Ok(None),
         bytes => bytes?,
     };
-    write(entry.files()?.as_fd(), &c_name(n.to_string()), &bytes)?;
+    state::replace(entry.files()?.as_fd(), &c_name(n.to_string()), &bytes)?;
     Ok(Some(Copied { path: path.to_owned(), mode: about.permissions(), modified: about.modified }))
 }
 
@@ -72,7 +73,7 @@ pub(crate) fn restore(entry: &Entry, n: usize, file: &Copied, is_own: impl Fn(&[
         }
         Ok(bytes) if is_own(&bytes) => return Ok(Outcome::Own),
         Ok(bytes) => {
-            write(files.as_fd(), &new, &bytes)?;
+            state::replace(files.as_fd(), &new, &bytes)?;
             Some(bytes)
         }
         Err(Errno::ENOENT) => {
