@@ -71,8 +71,12 @@ pub struct SeenBefore {
     pub(crate) obeyed: HashMap<PathBuf, Option<Stamp>>,
     /// The names at the top that begin with a dot.
     pub(crate) dots: Vec<CString>,
-    /// Directories of the caller's `PATH` that the program can write, with what is in them.
-    pub(crate) programs: Vec<(PathBuf, Vec<CString>)>,
+    /// Directories of the caller's `PATH` that the program can write, each with its device and inode.
+    pub(crate) programs: Vec<(PathBuf, (u64, u64))>,
+    /// Directories of the home whose links may lead to what the program can write.
+    pub(crate) links: Vec<PathBuf>,
+    /// When the look began, in seconds and nanoseconds since 1970.
+    pub(crate) began: (i64, i64),
 }
 
 /// Which file has a name, and when it was last changed.

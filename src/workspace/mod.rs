@@ -80,7 +80,7 @@ use std::sync::Arc;
 use crate::error::{Error, ErrorKind, printable, push_printable};
 use crate::spec::{SeenBefore, Settle};
 use crate::sys::stat::{self, Stat};
-use crate::sys::{io_error_text, process};
+use crate::sys::{clock, io_error_text, process};
 use area::Area;
 use bounds::{BOUNDS, Bounds, Budget};
 pub(crate) use common::GitConfig;
@@ -195,17 +195,16 @@ fn seen_before(around: &Surroundings<'_>, top: &Path, found: Walked, known: &Rec
     let held = found.obeyed.into_iter().map(|name| (name.path, None));
     let stamped = found.removable.into_iter().map(|name| (settle::news::stamp(&name.path), name.path));
     let is_news = found.read > 0 || found.record.dirs.len() != known.dirs.len();
-    let dirs = around.path.map(|path| std::env::split_paths(path).collect::<Vec<_>>()).unwrap_or_default();
-    let programs = dirs.into_iter().filter(|dir| dir.starts_with(top) && dir != top).filter_map(|dir| {
-        let names = settle::news::listed(&dir).ok()?;
-        Some((dir, names))
-    });
+    let (programs, links) = settle::elsewhere::places(top, around.path, around.home);
     SeenBefore {
         top: top.to_owned(),
         state: around.state.filter(|_| is_news && !found.record.dirs.is_empty()).map(Path::to_owned),
         obeyed: held.chain(stamped.map(|(stamp, path)| (path, stamp))).collect(),
         dots: found.dots,
-        programs: programs.collect(),
+        programs,
+        links,
+        // Without a clock everything may have changed since.
+        began: clock::of_files().unwrap_or_default(),
         dirs: Arc::new(found.record),
     }
 }

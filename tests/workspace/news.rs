@@ -65,12 +65,64 @@ fn ten_names_are_told_and_the_rest_is_counted() {
     assert!(told.matches('\n').count() == 1 && !told.contains('\u{1b}') && told.contains(".code-workspace"), "{told}");
 }
 
+/// Waits until files that are changed from now on are newer than those of the place.
+fn wait_for_a_tick(place: &Place) {
+    place.host(".", "touch old; until touch new; test new -nt old; do :; done; rm old new");
+}
+
 #[test]
 fn programs_in_the_path_are_told() {
-    let place = place("news-path", "mkdir -p venv/bin; touch venv/bin/old venv/pyvenv.cfg");
-    let path = [("PATH", "{}/r/venv/bin:/usr/bin:/bin")];
-    let told = said(&place, &path, "touch venv/bin/git venv/other; true");
-    assert_eq!(told, "pinfold: new programs in your PATH: venv/bin/git\n");
+    let place = place("news-path", "mkdir -p venv/bin; touch venv/bin/old venv/bin/quiet venv/pyvenv.cfg; mkdir bin");
+    let path = [("PATH", "{}/r/venv/bin:{}/r/bin:/usr/bin:/bin")];
+    wait_for_a_tick(&place);
+    let told = said(&place, &path, "touch venv/bin/git venv/other; echo x >>venv/bin/old");
+    assert_eq!(told, "pinfold: new or changed programs in your PATH: venv/bin/git, venv/bin/old\n");
+    // Another directory in its place, with files that are older than the run.
+    assert_eq!(said(&place, &path, "mkdir later; touch later/ls"), "");
+    wait_for_a_tick(&place);
+    let told = said(&place, &path, "rmdir bin; mv later bin");
+    assert_eq!(told, "pinfold: new or changed programs in your PATH: bin\n");
+    assert_eq!(said(&place, &path, "true"), "");
+}
+
+/// Dot files of the home are often links into a repository.
+#[test]
+fn what_links_of_the_home_lead_to_is_told() {
+    let place = place(
+        "news-links",
+        "touch bashrc zshrc tool; mkdir -p nvim/lua; touch nvim/lua/init.lua; mkdir -p ../home/.config ../home/bin
+         ln -s ../r/bashrc ../home/.bashrc; ln -s ../r/zshrc ../home/.zshrc; ln -s /etc/passwd ../home/.other
+         ln -s ../../r/nvim ../home/.config/nvim; ln -s ../../r/tool ../home/bin/tool",
+    );
+    let path = [("PATH", "{}/home/bin:/usr/bin:/bin")];
+    wait_for_a_tick(&place);
+    assert_eq!(said(&place, &path, "cat bashrc nvim/lua/init.lua; touch other"), "");
+    let told = said(&place, &path, "echo x >>bashrc; echo x >nvim/lua/init.lua; echo x >t; chmod +x t; mv t tool");
+    let shown = |name: &str| format!("{}/home/{name}", place.path.display());
+    let expected = format!(
+        "pinfold: changed here, and used by way of a link: bashrc ({} leads to it), nvim ({} leads to it), tool ({} leads \
+         to it)\n",
+        shown(".bashrc"),
+        shown(".config/nvim"),
+        shown("bin/tool")
+    );
+    assert_eq!(told, expected);
+}
+
+/// The next run would be by what the program has put in its place.
+#[test]
+fn another_file_in_the_place_of_pinfold_is_told() {
+    let place = place("news-own", "mkdir bin");
+    let own = place.path.join("r/bin/pinfold");
+    std::fs::copy(crate::support::pinfold(), &own).unwrap();
+    wait_for_a_tick(&place);
+    let run = |script: &str| {
+        let command = format!("./bin/pinfold run sh -c '{script}' 2>&1");
+        place.host("r", &command)
+    };
+    assert_eq!(run("true"), "");
+    let told = run("rm bin/pinfold; echo x >bin/pinfold");
+    assert_eq!(told, "pinfold: changed here, and obeyed later: bin/pinfold (the program that has made this box)\n");
 }
 
 /// In a tree that has a record, what did not change is not read. All that is new is found all the same.

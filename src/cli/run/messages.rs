@@ -124,7 +124,7 @@ impl Frontend for Native {
 
 /// Names that are new as one object: a list for each kind, and the number of those that are in no list.
 fn by_kind<'n>(
-    names: impl Iterator<Item = (&'static str, &'n Path, Option<&'static str>)>,
+    names: impl Iterator<Item = (&'static str, &'n Path, Option<&'n str>)>,
     more: usize,
 ) -> serde_json::Value {
     let mut lists: BTreeMap<&str, Vec<serde_json::Value>> = BTreeMap::new();

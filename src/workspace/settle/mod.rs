@@ -16,6 +16,7 @@
 
 mod before;
 mod change;
+pub(in crate::workspace) mod elsewhere;
 pub(super) mod harmless;
 pub(super) mod index;
 mod judge;

@@ -1,19 +1,17 @@
 //! What is new in a place and obeyed by some program later. It is reported and left alone: nothing tells who has made a
 //! name in a directory that the host and the box share.
 
-use std::collections::{BTreeSet, HashSet};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::ffi::{CStr, CString, OsStr};
-use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::elsewhere;
 use crate::error::printable;
 use crate::spec::{SeenBefore, Stamp};
-use crate::sys::dir::Entries;
-use crate::sys::open::{self, For};
 use crate::sys::stat;
-use crate::sys::{Errno, Result};
-use crate::workspace::files::{c_path, path_of};
+use crate::workspace::files::path_of;
 use crate::workspace::obeyed;
 
 /// At most this many names are reported, because a program can make any number.
@@ -24,18 +22,22 @@ const MOST_NOTED: usize = 100;
 
 /// What happened to the names. The order is that of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Event {
+pub(super) enum Event {
     New,
     Changed,
+    /// In a directory of the caller's `PATH`.
     Program,
+    /// A link of the home leads to it.
+    Led,
     NewDot,
     GoneDot,
 }
 
-const EVENTS: [(Event, &str, &str); 5] = [
+const EVENTS: [(Event, &str, &str); 6] = [
     (Event::New, "new here, and obeyed later: ", "new"),
     (Event::Changed, "changed here, and obeyed later: ", "changed"),
-    (Event::Program, "new programs in your PATH: ", "programs"),
+    (Event::Program, "new or changed programs in your PATH: ", "programs"),
+    (Event::Led, "changed here, and used by way of a link: ", "linked"),
     (Event::NewDot, "new names with a dot: ", "dot_names"),
     (Event::GoneDot, "gone names with a dot: ", "dot_names_gone"),
 ];
@@ -45,7 +47,7 @@ const EVENTS: [(Event, &str, &str); 5] = [
 struct Name {
     event: Event,
     path: PathBuf,
-    by: Option<&'static str>,
+    by: Option<Cow<'static, str>>,
 }
 
 /// What is new, and obeyed later.
@@ -72,7 +74,7 @@ impl News {
             if !seen.obeyed.contains_key(&path)
                 && let Some(row) = obeyed::row(&path)
             {
-                self.note(Event::New, path, Some(row.by));
+                self.note(Event::New, path, Some(row.by.into()));
             }
         }
     }
@@ -87,21 +89,9 @@ impl News {
                 .collect();
             changed.sort_unstable();
             for path in changed {
-                self.note(Event::Changed, path.to_owned(), obeyed::row(path).map(|row| row.by));
+                self.note(Event::Changed, path.to_owned(), obeyed::row(path).map(|row| row.by.into()));
             }
-            for (dir, known) in &seen.programs {
-                let known: HashSet<&CStr> = known.iter().map(CString::as_c_str).collect();
-                match listed(dir) {
-                    Ok(names) => {
-                        for name in names.iter().filter(|name| !known.contains(name.as_c_str())) {
-                            self.note(Event::Program, dir.join(OsStr::from_bytes(name.to_bytes())), None);
-                        }
-                    }
-                    Err(Errno::ENOENT) => {}
-                    // Anything may be in it.
-                    Err(_) => self.note(Event::Program, dir.clone(), None),
-                }
-            }
+            elsewhere::look(self, seen);
         }
     }
 
@@ -122,7 +112,7 @@ impl News {
         }
     }
 
-    fn note(&mut self, event: Event, path: PathBuf, by: Option<&'static str>) {
+    pub(super) fn note(&mut self, event: Event, path: PathBuf, by: Option<Cow<'static, str>>) {
         // What lies in a directory that is reported itself adds nothing.
         let is_in = |known: &Name| known.event == event && path.starts_with(&known.path);
         if self.names.iter().any(is_in) {
@@ -156,9 +146,9 @@ impl News {
     }
 
     /// All names that were noted: the kind of each as the key of a report in JSON, its path, and who obeys it.
-    pub(crate) fn all(&self) -> impl Iterator<Item = (&'static str, &Path, Option<&'static str>)> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&'static str, &Path, Option<&str>)> {
         let kinds = EVENTS.iter();
-        kinds.flat_map(|(event, _, key)| self.of(*event).map(|name| (*key, &*name.path, name.by)))
+        kinds.flat_map(|(event, _, key)| self.of(*event).map(|name| (*key, &*name.path, name.by.as_deref())))
     }
 
     /// How many more there are.
@@ -172,7 +162,7 @@ impl News {
 
     fn shown(&self, Name { path, by, .. }: &Name) -> String {
         let path = printable(path.strip_prefix(&self.top).unwrap_or(path));
-        by.map_or_else(|| path.clone(), |by| format!("{path} ({by})"))
+        by.as_ref().map_or_else(|| path.clone(), |by| format!("{path} ({by})"))
     }
 }
 
@@ -180,21 +170,6 @@ impl News {
 pub(in crate::workspace) fn stamp(path: &Path) -> Option<Stamp> {
     let about = stat::look_at_path(path).ok()?;
     Some(Stamp { file: (about.device, about.inode), changed: about.changed })
-}
-
-/// The names in `dir`, sorted; at most some 10,000 of them. A link to it is not followed.
-pub(in crate::workspace) fn listed(dir: &Path) -> Result<Vec<CString>> {
-    const MOST: usize = 10_000;
-    let place = open::dir_without_links(&c_path(dir))?;
-    let open = open::any_mount(place.as_fd(), c".", For::Listing)?;
-    let mut entries = Entries::new();
-    let mut names = Vec::new();
-    while names.len() < MOST && entries.read(open.as_fd())? {
-        names.extend(entries.iter().map(|(name, _)| name.to_owned()));
-    }
-    names.sort_unstable();
-    names.dedup();
-    Ok(names)
 }
 
 pub(super) fn is_dot(name: &CStr) -> bool {
