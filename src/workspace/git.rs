@@ -52,6 +52,8 @@ const BROKEN: Astray = (
     "leads to no git directory",
     "mend it (git worktree repair, git submodule update --init), or remove it if it is not yours",
 );
+const LINKED: &str =
+    "is a link that leads out of the box, so git does not work inside; it does in a directory that has both";
 const FORGED: Astray = (
     "leads to a git directory outside that does not lead back here: anybody could have put it there",
     "mend it (git worktree repair), or remove it if it is not yours",
@@ -117,7 +119,12 @@ impl<'a> Repositories<'a> {
             area.tracked.add(top, &dot_git);
             self.admit(area, &dot_git, top);
         } else if let Err((why, remedy)) = self.add(area, &dot_git) {
-            area.give_up(&dot_git, why, remedy.into());
+            // A link is held itself, and what it leads to is not in the box (Android's repo, git-new-workdir).
+            if dot_git.is_symlink() {
+                area.tell(&dot_git, LINKED);
+            } else {
+                area.give_up(&dot_git, why, remedy.into());
+            }
         }
         self.own = Some(dot_git);
     }
@@ -156,7 +163,7 @@ impl<'a> Repositories<'a> {
         {
             // No pointer: git refuses it. Caches have such files (uv), and programs clean caches. If a program writes
             // something into it, that is a new pointer, which is put in order at the end.
-            return Err(BROKEN);
+            return Ok(());
         }
         self.add_top(area, top);
         let (place, about) = match followed {

@@ -7,7 +7,8 @@
 //!
 //! A filter (gitattributes(5), "filter") that the box did not know would be skipped in silence: git would commit the
 //! large files themselves where Git LFS commits pointers. So each filter is passed on. Its command is executed inside,
-//! where the program could execute it anyway. If the box lacks the program of a required filter, git fails and says so.
+//! where the program could execute it anyway. If the box lacks the program of a required filter, git fails and says so;
+//! a filter whose command is not passed on is made a required one.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -80,11 +81,12 @@ pub(crate) fn is_unsigned(home: &Path, dir: &Path, since: (i64, i64)) -> bool {
     let mut new = lines
         .filter_map(|line| Some(line.split_at(line.iter().position(|&byte| byte == b'\t')?)))
         .take_while(|(who, _)| is_new(who));
-    new.any(|(_, what)| what.starts_with(b"\tcommit")) && wants_signatures(home)
+    new.any(|(_, what)| what.starts_with(b"\tcommit")) && wants_signatures(home, dir)
 }
 
-fn wants_signatures(home: &Path) -> bool {
-    let files = [".config/git/config", ".gitconfig"].map(|name| content::read_regular(&home.join(name), LONGEST));
+fn wants_signatures(home: &Path, dir: &Path) -> bool {
+    let files = [home.join(".config/git/config"), home.join(".gitconfig"), dir.join(".git/config")];
+    let files = files.map(|path| content::read_regular(&path, LONGEST));
     let mut settings = files.iter().rev().flatten().flat_map(|text| config::parse_with_headers(text).into_iter().rev());
     let last = settings.find(|(_, (key, _))| key == "commit.gpgsign");
     last.is_some_and(|(_, (_, value))| config::is_true(&value))
@@ -145,9 +147,16 @@ impl Files<'_> {
                 let Some(named) = self.patterns(&value) else { continue };
                 config::write_setting(&mut out, header, name, c_path(&named).as_bytes());
             } else if section == "filter" {
-                match name {
-                    "required" => config::write_setting(&mut out, header, name, &value),
-                    _ if COMMANDS.contains(&name) => config::write_setting(&mut out, header, name, command(&value)),
+                match (name, command(&value)) {
+                    ("required", _) if config::is_true(&value) => config::write_setting(&mut out, header, name, &value),
+                    (name, Some(value)) if COMMANDS.contains(&name) => {
+                        config::write_setting(&mut out, header, name, value);
+                    }
+                    // Without `required`, git would commit the content as it is.
+                    (name, None) if COMMANDS.contains(&name) => {
+                        config::write_setting(&mut out, header, name, NOT_PASSED_ON);
+                        config::write_setting(&mut out, header, "required", b"true");
+                    }
                     _ => {}
                 }
             } else if is_whole && KEPT.contains(&key.as_str()) {
@@ -158,14 +167,13 @@ impl Files<'_> {
     }
 }
 
-/// The command of a filter for the box: `value`, or what stands for it. A command can contain a password (`openssl enc
-/// -k`), so it is passed on only if it consists of a program that is found by its name and of words that every filter
-/// has.
-fn command(value: &[u8]) -> &[u8] {
+/// The command of a filter, if it may be passed on. A command can contain a password (`openssl enc -k`), so it must
+/// consist of a program that is found by its name and of words that every filter has.
+fn command(value: &[u8]) -> Option<&[u8]> {
     const WORDS: &[&[u8]] = &[b"--", b"%f", b"clean", b"smudge", b"process", b"filter-process", b"--skip"];
     let mut words = value.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     let is_name = |word: &[u8]| word.iter().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(byte));
     // An empty command means that there is none (convert.c).
     let is_program = words.next().is_none_or(is_name);
-    if is_program && words.all(|word| WORDS.contains(&word)) { value } else { NOT_PASSED_ON }
+    (is_program && words.all(|word| WORDS.contains(&word))).then_some(value)
 }

@@ -173,10 +173,20 @@ fn find_within(around: &Surroundings<'_>, bounds: Bounds) -> Result<Workspace, E
     }
     if let Some(dir) = found.keep.dirs.first().map(|dir| &dir.path).or(found.keep.files.first()) {
         found.keep.search = around.path.map(|path| c_path(Path::new(path))).unwrap_or_default();
-        let can_hold = |store: &&PathBuf| kept::Store::may_hold_changes(store, around.uid);
+        let mut refused = None;
         // Lazily: the first is the one in nearly all cases.
-        let first = around.stores.iter().find(can_hold);
+        let first = around.stores.iter().find(|store| {
+            let can_hold = kept::Store::may_hold_changes(store, around.uid);
+            can_hold.unwrap_or_else(|error| {
+                refused.get_or_insert(error);
+                false
+            })
+        });
         found.keep.stores = first.map(|store| c_path(store)).into_iter().collect();
+        if let (Some(error), Some(store)) = (refused, first) {
+            let store = printable(&**store);
+            found.notes.push(format!("{error}; what changes is kept apart in {store}, and gone with the next restart"));
+        }
         if first.is_none() {
             let note = format!(
                 "{} and the like are read-only: there is no place to keep apart what changes in them, neither in \

@@ -310,3 +310,25 @@ fn notes_are_silent_when_asked() {
     let made = place.sh("-q", "echo x >.envrc").run();
     assert!(made.stderr_text().contains(".envrc"), "what was found at the end: {made}");
 }
+
+/// A run with `--repo` has more than the directory where it starts.
+#[test]
+fn what_is_denied_at_any_depth_is_denied_in_the_whole_workspace() {
+    let place = Place::new("deny-repo", Actor::User);
+    for file in [".env", "sub/.env", "sub/deep/.env"] {
+        place.file(&format!("project/{file}"), "secret\n");
+    }
+    place.file("project/.git/HEAD", "ref: refs/heads/main\n");
+    for dir in ["objects", "refs"] {
+        place.file(&format!("project/.git/{dir}/x"), "");
+    }
+    place.file("own.profile", "profile workspace\ndeny-try **/.env\n");
+    let profile = format!("--profile {}/own.profile", place.home.display());
+    for options in ["--repo --deny **/.env", "--repo --deny-try **/.env", &format!("--repo {profile}")] {
+        let said = place.sh(options, "cat .env ../.env deep/.env").dir(&place.project.join("sub")).run();
+        assert_eq!((said.stdout_text(), said.stderr_text().matches("denied").count()), (String::new(), 3), "{said}");
+    }
+    // Without it, the workspace is the directory where the run starts.
+    let said = place.sh("--deny **/.env", "cat .env deep/.env").dir(&place.project.join("sub")).run();
+    assert_eq!((said.stdout_text(), said.stderr_text().matches("denied").count()), (String::new(), 2), "{said}");
+}

@@ -183,6 +183,23 @@ fn git_without_a_required_filter_fails_and_with_it_uses_it() {
     assert!(said.ending() == "exit 0" && !said.stderr_text().contains("note: "), "{said}");
 }
 
+/// The repository's own configuration counts inside, but there is no key.
+#[test]
+fn a_repository_that_wants_signatures_gets_commits_without_and_a_note() {
+    let place = Place::new("gpg", Actor::User);
+    place.file(".gitconfig", "[user]\n\tname = T\n\temail = t@x\n[filter \"up\"]\n\tclean = tr a-z A-Z\n");
+    let script = "git init -q -b main; git config commit.gpgSign true; git config tag.gpgSign true";
+    Launch::program(Path::new("/bin/sh"), place.actor, &["-ec", script]).dir(&place.project).run().done();
+    let said = place.sh("", "git commit -q --allow-empty -m one; git tag -a v1 -m v1").run();
+    let note = "pinfold: note: commits made in the box are not signed, though commit.gpgSign is on: it has no key\n";
+    assert!(said.ending() == "exit 0" && said.stderr_text().ends_with(note), "{said}");
+    // A filter that is not passed on makes git fail: it would commit the content as it is.
+    place.file("project/.gitattributes", "*.txt filter=up\n");
+    place.file("project/a.txt", "abc\n");
+    let said = place.sh("", "git add a.txt").run();
+    assert!(said.ending() != "exit 0" && said.stderr_text().contains("does-not-pass-this-filter-on"), "{said}");
+}
+
 /// The words of the command name a file that the box holds, and the command failed.
 #[test]
 fn a_failed_command_about_a_held_file_is_told_why() {

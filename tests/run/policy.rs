@@ -2,6 +2,7 @@
 //! profiles decide.
 
 use std::fs;
+use std::path::Path;
 
 use crate::support::Actor;
 use crate::{Place, actors};
@@ -167,6 +168,27 @@ fn a_profile_of_the_project_is_used_as_it_was_trusted() {
         let said = place.sh("", "pinfold profile trust ./mine.profile || exit 3").run();
         assert_ne!(said.ending(), "exit 0", "{said}");
     }
+}
+
+/// What others may use is not used, and the run goes on without it.
+#[test]
+fn a_state_directory_that_is_not_the_users_alone_is_said_and_not_used() {
+    let place = Place::new("open-state", Actor::User);
+    place.sh("", "git init -q . && touch kept").run().done();
+    let state = place.file(".local/state/pinfold/kept/x", "").parent().unwrap().to_owned();
+    let mode =
+        |path: &Path, mode| fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    mode(state.parent().unwrap(), 0o700);
+    mode(&state, 0o777);
+    // The next place would be in memory, for all tests.
+    let runtime = place.file("runtime/x", "").parent().unwrap().to_owned();
+    let said = place.sh("", "git config core.hooksPath /x; echo ran");
+    let said = said.env("XDG_RUNTIME_DIR", runtime.to_str().unwrap()).run();
+    assert_eq!((said.ending(), said.stdout_text()), ("exit 0".into(), "ran\n".into()), "{said}");
+    let note =
+        format!("pinfold: note: cannot use {}: others may use it (mode 777): chmod 700 closes it", state.display());
+    assert_eq!(said.stderr_text().matches(&note).count(), 1, "{said}");
+    assert!(!fs::read_to_string(place.project.join(".git/config")).unwrap().contains("hooksPath"));
 }
 
 /// What pinfold keeps for itself is closed where a word shows a directory above it, by whatever path.

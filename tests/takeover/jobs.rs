@@ -82,6 +82,7 @@ jobs! {
         "rm -rf .git/refs/heads/x; mkdir .git/refs/heads/x; git branch x/c";
     worktree_remade: "git worktree add -q wt side; cd wt; git commit -q --allow-empty -m w",
         "git worktree remove wt; git worktree add -q --detach wt main; cd wt; echo w >w; git add w";
+    worktree_collected: "git config gc.reflogExpire never; git worktree add -q wt", "git gc -q";
     rebase_remade: "git checkout -q -b c main~1; echo c >a; git commit -qam c; git rebase -q main || true",
         "git rebase --abort; git commit -q --allow-empty -m d; git rebase -q --keep-empty main || true";
     branch_made_anew: "", "git branch -D side; git branch side main; git tag t side";

@@ -256,6 +256,26 @@ fn of_a_repository_that_a_forged_pointer_names() {
     assert_ne!(place.inside("good", "echo x >evil/.git").ending(), "exit 0");
 }
 
+/// Android's repo and git-new-workdir have a link in the place of `.git`, uv's cache an empty file.
+#[test]
+fn of_a_dot_git_that_is_a_link_or_empty() {
+    let place = Place::new("hold-linked", Actor::User);
+    place.repository("real");
+    place.host(".", "mkdir home work empty; ln -s ../real/.git work/.git; : >empty/.git");
+    let outcome = place.pinfold(&[], "work", "touch made; ! rm .git 2>/dev/null; ! git status 2>/dev/null");
+    assert_eq!(outcome.ending(), "exit 0", "{outcome}");
+    assert!(outcome.stderr_text().contains("/work/.git is a link that leads out of the box, so git"), "{outcome}");
+    place.host(".", "test -e work/made; test -L work/.git; git -C work status");
+    let outcome = place.pinfold(&[], "empty", "rm .git; touch made");
+    assert_eq!((outcome.ending(), outcome.stderr_text()), ("exit 0".into(), String::new()));
+    place.host("empty", "test -e made; test ! -e .git; : >.git");
+    // A pointer that the program makes of it leads nowhere afterwards.
+    let script = "git init -q x; echo x >x/.git/hooks/pre-commit; echo gitdir: x/.git >.git";
+    let outcome = place.pinfold(&[], "empty", script);
+    assert_eq!(outcome.ending(), "exit 0", "{outcome}");
+    place.host("empty", "test ! -e x/.git/hooks/pre-commit");
+}
+
 #[test]
 fn what_cannot_be_held_stops_the_run() {
     let place = built("hold-not", "git config core.hooksPath hk");

@@ -217,10 +217,17 @@ impl RunArgs {
         let text = value.to_bytes();
         // What the user wrote decides, and not the name of a directory that a variable stands for.
         let is_pattern = first_wildcard(text).is_some();
-        let from_workspace = [b"${WORKSPACE}/", text].concat();
-        // Elsewhere a relative path would show something else in each directory. A denial only closes.
         let is_relative = self.here.profile.is_some() && !text.is_empty() && !value::is_rooted(text);
-        let text = if is_relative { &from_workspace } else { text };
+        let from_workspace = if is_relative {
+            // Elsewhere a relative path would show something else in each directory. A denial only closes.
+            Some([b"${WORKSPACE}/", text].concat())
+        } else {
+            // What is meant at any depth is meant in the whole workspace: a run with `--repo` may start in a part.
+            let top = self.variables.iter().find(|(name, top)| *name == value::WORKSPACE && !top.is_empty());
+            let top = top.filter(|_| text.starts_with(b"**/")).map(|(_, top)| without_wildcards(top));
+            top.map(|top| [top.to_bytes(), b"/", text].concat())
+        };
+        let text = from_workspace.as_deref().unwrap_or(text);
         let path = if is_pattern {
             let plain = std::mem::take(&mut self.variables);
             self.variables = plain.iter().map(|(name, value)| (*name, without_wildcards(value))).collect();

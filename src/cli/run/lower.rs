@@ -397,7 +397,8 @@ fn is_name(part: &[u8]) -> bool {
 ///
 /// In a git directory that `is_apart` git must not tidy up by itself, which would write all of it anew into the
 /// overlay; and it must look for the repository beyond a mount point, which an overlay is (git(1),
-/// `GIT_DISCOVERY_ACROSS_FILESYSTEM`).
+/// `GIT_DISCOVERY_ACROSS_FILESYSTEM`). And it has no key to sign with, where the repository's own configuration asks
+/// for that.
 fn environment(requests: &[EnvRequest], inherited: &[&CStr], is_apart: bool) -> Vec<EnvOp> {
     let mut ops = vec![EnvOp::Clear];
     for request in requests {
@@ -412,7 +413,12 @@ fn environment(requests: &[EnvRequest], inherited: &[&CStr], is_apart: bool) -> 
             ops.iter().any(|op| matches!(op, EnvOp::Set(set, _) if set.as_c_str() == name))
         };
         if !is_set(&ops, c"GIT_CONFIG_COUNT") {
-            let settings = [(c"gc.auto", c"0"), (c"maintenance.auto", c"false")];
+            let settings = [
+                (c"gc.auto", c"0"),
+                (c"maintenance.auto", c"false"),
+                (c"commit.gpgsign", c"false"),
+                (c"tag.gpgsign", c"false"),
+            ];
             let number = |text: String| CString::new(text).unwrap_or_default();
             ops.push(EnvOp::Set(c"GIT_CONFIG_COUNT".into(), number(settings.len().to_string())));
             for (n, (key, value)) in settings.into_iter().enumerate() {

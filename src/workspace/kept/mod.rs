@@ -129,15 +129,19 @@ impl Store {
 
     /// Whether a store in the state directory `state` could be opened and hold changes, as far as a look tells. Makes
     /// nothing.
-    pub(crate) fn may_hold_changes(state: &Path, uid: u32) -> bool {
-        if let Ok(Some(store)) = Store::find(state, uid) {
-            return store.can_hold_changes();
+    ///
+    /// # Errors
+    /// It is there, but is not the user's alone.
+    pub(crate) fn may_hold_changes(state: &Path, uid: u32) -> Result<bool, Error> {
+        if let Some(store) = Store::find(state, uid)? {
+            return Ok(store.can_hold_changes());
         }
         let there =
             state.ancestors().find_map(|above| open::path(&c_path(above.as_os_str()), true).ok().zip(Some(above)));
         let there = there.filter(|(_, above)| *above != Path::new("/") || *above == state).map(|(there, _)| there);
         let is_writable = |dir: BorrowedFd<'_>| stat::is_writable_at(dir, c".").unwrap_or(false);
-        there.is_some_and(|there| is_writable(there.as_fd()) && statfs::lists_inodes(there.as_fd()).unwrap_or(false))
+        Ok(there
+            .is_some_and(|there| is_writable(there.as_fd()) && statfs::lists_inodes(there.as_fd()).unwrap_or(false)))
     }
 
     /// Whether the kernel can make overlays whose changes lie here. On another overlay or a network filesystem it

@@ -49,14 +49,14 @@ fn take_one(at: &At<'_>, name: &[u8], path: &[u8], told: &TakenOver) -> Result<O
     if !is_known || told.kept.iter().any(is_kept) || told.moved.iter().any(is_moved) {
         return Ok(Some(OF_KEPT));
     }
-    let Ok(text) = at.upper.read(path, LONGEST) else { return Ok(Some("cannot be read")) };
+    let Ok(text) = at.upper.read(path, LONGEST).map(plain) else { return Ok(Some("cannot be read")) };
     let Some(new) = lines(&text) else { return Ok(Some("has lines that git does not write")) };
     let own = join(b"logs", name);
-    let old_text = at.host().read(&own, LONGEST)?.unwrap_or_default();
+    let old_text = plain(at.host().read(&own, LONGEST)?.unwrap_or_default());
     let old = old_text.split_inclusive(|&byte| byte == b'\n');
     let is_ours = |line: &&[u8]| line.ends_with(format!("\t{}\n", at.marker()).as_bytes());
     let old: Vec<&[u8]> = old.filter(|line| !is_ours(line)).collect();
-    let was_stash = at.base.stash.as_ref().is_some_and(|was| *was == old.concat());
+    let was_stash = at.base.stash.as_ref().is_some_and(|was| plain(was.clone()) == old.concat());
     let is_grown = new.starts_with(&old) || name == STASH && was_stash;
     let known: BTreeSet<&[u8]> = old.iter().copied().collect();
     let new = if is_grown { Some(new) } else { joined(name, &old, &known, &new) };
@@ -92,6 +92,12 @@ fn joined<'l>(name: &[u8], old: &[&'l [u8]], known: &BTreeSet<&[u8]>, new: &[&'l
     let goes_on = Some(first) == last || first.iter().all(|&byte| byte == b'0');
     let is_new = !added.iter().any(|line| known.contains(line));
     (goes_on && is_new && name != STASH).then(|| [old, added].concat())
+}
+
+/// A log in which no line ends with a tab: `git worktree add` writes none before an empty message, and `git gc` one.
+fn plain(text: Vec<u8>) -> Vec<u8> {
+    let lines = text.split_inclusive(|&byte| byte == b'\n');
+    lines.flat_map(|line| line.strip_suffix(b"\t\n").map_or([line, b""], |line| [line, b"\n"]).concat()).collect()
 }
 
 /// The lines of a log, each with its line feed. `None` if git does not write one of them.

@@ -65,7 +65,9 @@ fn what_decides_about_the_content_of_commits_is_passed_on_without_secrets() {
          [filter \"lfs\"]\n\tclean = \"git-lfs clean -- %f\"\n\
          [filter \"lfs\"]\n\tprocess = \"git-lfs filter-process\"\n[filter \"lfs\"]\n\trequired = \"true\"\n\
          [filter \"crypt\"]\n\tsmudge = \"pinfold-does-not-pass-this-filter-on\"\n\
-         [filter \"home\"]\n\tclean = \"pinfold-does-not-pass-this-filter-on\"\n"
+         [filter \"crypt\"]\n\trequired = \"true\"\n\
+         [filter \"home\"]\n\tclean = \"pinfold-does-not-pass-this-filter-on\"\n\
+         [filter \"home\"]\n\trequired = \"true\"\n"
     );
     let expected = [("home/ignored".to_owned(), "*.log\n".to_owned()), ("home/.gitconfig".to_owned(), wanted)];
     assert_eq!(said(&place), expected);
