@@ -50,7 +50,13 @@ pub(crate) struct Lost {
 
 /// Looks into the home at the path `path`, whose mount is `home`. Returns `None` if nothing is lost.
 pub(super) fn look(path: &CStr, home: BorrowedFd<'_>, ops: &[Op]) -> Option<Lost> {
-    let made = ops.iter().filter(|op| !matches!(op.fs, FsOp::Dir { .. } | FsOp::Chmod { .. }));
+    // What may be missing (`--rw-try`) is another mount, or the program has made it.
+    let is_made = |op: &&Op| match &op.fs {
+        FsOp::Dir { .. } | FsOp::Chmod { .. } => false,
+        FsOp::Bind { flags, .. } => !flags.optional,
+        _ => true,
+    };
+    let made = ops.iter().filter(is_made);
     let below = |dest: &'_ CStr| dest.to_bytes().strip_prefix(path.to_bytes())?.strip_prefix(b"/").map(<[u8]>::to_vec);
     let passed_over = made.filter_map(|op| op.fs.dest().and_then(below)).chain(CACHES.iter().map(|path| path.to_vec()));
     let mut look = Look {

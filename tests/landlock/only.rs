@@ -43,6 +43,20 @@ fn what_is_granted_works_and_the_rest_of_the_host_is_shut() {
     }
 }
 
+/// Most programs end without these.
+#[test]
+fn harmless_devices_are_there_and_no_other() {
+    for actor in actors() {
+        let script = "echo x >/dev/null && head -c 4 /dev/urandom | wc -c; ! ls /dev 2>/dev/null; ! cat /dev/tty";
+        let said = alone(actor, "dev /dev", &["/bin/sh", "-c", script]);
+        assert_eq!((said.ending(), said.stdout_text()), ("exit 0".into(), "4\n".into()), "{said}");
+        assert!(said.stderr_text().contains("/dev/tty: Permission denied"), "{said}");
+        // At another place it would be something else of the host's.
+        let said = alone(actor, "dev /other", &["/bin/sh", "-c", ": </dev/null"]);
+        assert_ne!(said.ending(), "exit 0", "{said}");
+    }
+}
+
 #[test]
 fn no_namespace_is_made_and_no_capability_stays() {
     for actor in actors() {

@@ -183,6 +183,19 @@ fn git_without_a_required_filter_fails_and_with_it_uses_it() {
     assert!(said.ending() == "exit 0" && !said.stderr_text().contains("note: "), "{said}");
 }
 
+/// To name an output that is not there yet saves nothing.
+#[test]
+fn an_output_that_is_only_tried_is_counted_among_what_is_lost() {
+    let place = Place::new("tried", Actor::User);
+    let output = place.home.join("report.txt");
+    let said = place.sh(&format!("--rw-try {}", output.display()), "echo important >~/report.txt").run();
+    assert!(said.ending() == "exit 0" && !output.exists(), "{said}");
+    assert!(said.stderr_text().starts_with("pinfold: 1 file (10 bytes, "), "{said}");
+    place.file("report.txt", "");
+    let said = place.sh(&format!("--rw-try {}", output.display()), "echo important >~/report.txt").run();
+    assert_eq!((said.ending(), said.stderr_text()), ("exit 0".into(), String::new()), "{said}");
+}
+
 /// The repository's own configuration counts inside, but there is no key.
 #[test]
 fn a_repository_that_wants_signatures_gets_commits_without_and_a_note() {

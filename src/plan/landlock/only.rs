@@ -4,6 +4,8 @@
 //! [`crate::spec::Spec::best_effort`] never gives more access here. If something cannot be hidden or made read-only,
 //! the bind that would show it is not granted, or not for writing.
 
+use std::ffi::CStr;
+
 use super::{
     NO_PORTS, Rules, SCOPES_SINCE, SINCE, TCP_SINCE, clean, descriptors, mounted, of_bind, path_of, ports_field,
     rights_of, too_old,
@@ -13,12 +15,15 @@ use crate::host::Caller;
 use crate::plan::landlock::{FileRule, Object, READ};
 use crate::plan::unenforced::{Unenforced, printable};
 use crate::spec::path::{first_wildcard, is_at_or_below};
-use crate::spec::{CapSet, FsOp, Namespaces, NestedUserNs, Op, Source, Spec, Unshare, UserNs};
+use crate::spec::{BindFlags, CapSet, FsOp, Namespaces, NestedUserNs, Op, Source, Spec, Unshare, UserNs};
 use crate::sys::landlock::{Handled, Rights};
 
 const NO_NAMESPACE: &str = "it takes a namespace, and there is none with Landlock alone";
 const NO_MOUNT: &str = "it takes a mount, and there is none with Landlock alone";
 const NO_CHANGE: &str = "it would change the host itself";
+
+/// Devices of the host that every program may use: they hold no state. Not `tty`, which would be the caller's.
+const DEVICES: [&CStr; 5] = [c"/dev/null", c"/dev/zero", c"/dev/full", c"/dev/random", c"/dev/urandom"];
 
 /// The rules for the host's own files, and what of `spec` they cannot express. `abi` is 1 or more.
 pub(crate) fn only(spec: &Spec, caller: Caller, abi: u32) -> (Rules, Vec<Unenforced>) {
@@ -148,9 +153,19 @@ fn grant(granted: &mut Vec<FileRule>, index: usize, op: &Op) -> Result<(), Strin
             let why = "rules add up: nothing can be denied below what is allowed";
             Err(hide(granted, clean(&path_of(top)), why))
         }
+        FsOp::Dev { dest } => {
+            let why = hide(granted, clean(dest), NO_MOUNT);
+            if dest.as_c_str() != c"/dev" {
+                return Err(why);
+            }
+            let flags = BindFlags { read_only: false, devices: true, optional: false };
+            for device in DEVICES {
+                allow(granted, index, device.to_bytes().to_vec(), of_bind(flags))?;
+            }
+            Err(format!("{why}; of the host's devices it has null, zero, full, random and urandom"))
+        }
         FsOp::Overlay { .. }
         | FsOp::Proc { .. }
-        | FsOp::Dev { .. }
         | FsOp::Tmpfs { .. }
         | FsOp::Mqueue { .. }
         | FsOp::CopyFile { .. } => Err(hide(granted, mounted(&op.fs).and_then(|(dest, _)| clean(dest)), NO_MOUNT)),
