@@ -183,6 +183,33 @@ fn git_without_a_required_filter_fails_and_with_it_uses_it() {
     assert!(said.ending() == "exit 0" && !said.stderr_text().contains("note: "), "{said}");
 }
 
+/// As on systems where `/home` leads to `/var/home`.
+#[test]
+fn a_home_by_the_name_of_a_link_has_both_names_inside() {
+    for actor in actors() {
+        let place = Place::new("linked", actor);
+        let link = place.home.with_file_name(format!("link-to-{actor:?}"));
+        std::os::unix::fs::symlink(&place.home, &link).unwrap();
+        let shown = link.display();
+        let tool = place.file("project/tool", &format!("#!{shown}/project/interp\n"));
+        fs::copy("/bin/true", place.project.join("interp")).unwrap();
+        for file in [&tool, &place.project.join("interp")] {
+            fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        place.file("data/x", "of the host\n");
+        let run = |options: &str, script: &str| place.sh(options, script).env("HOME", link.to_str().unwrap()).run();
+        let said = run("", "./tool && cd ~/project && ls && echo lost >~/made && readlink ~ || pwd");
+        assert!(said.done().starts_with("interp\ntool\n"), "{said}");
+        assert!(said.stderr_text().contains("1 file (5 bytes, "), "{said}");
+        assert_eq!(
+            run(&format!("--ro {shown}/data"), &format!("cat {shown}/data/x ~/data/x")).done(),
+            "of the host\n".repeat(2)
+        );
+        assert_eq!(run(&format!("--symlink /x:{shown}/other"), &format!("readlink {shown}/other")).done(), "/x\n");
+        fs::remove_file(link).unwrap();
+    }
+}
+
 /// To name an output that is not there yet saves nothing.
 #[test]
 fn an_output_that_is_only_tried_is_counted_among_what_is_lost() {

@@ -19,7 +19,7 @@ use crate::cli::seccomp::LONGEST;
 use crate::error::{Error, ErrorKind, printable, push_printable};
 use crate::host::Caller;
 use crate::spec::path::without_dots;
-use crate::spec::{FsOp, Op, ProfileText, Seccomp, Source, Spec};
+use crate::spec::{FsOp, LandlockTier, Op, ProfileText, Seccomp, Source, Spec};
 use crate::sys::{Errno, content, cwd, error_text, stat};
 use crate::workspace::keeping::{self, With};
 use crate::workspace::takeover::{Line, RunBox};
@@ -34,6 +34,22 @@ fn is_of_the_system(home: &[u8]) -> bool {
         &["/bin", "/dev", "/etc", "/gnu", "/lib", "/lib64", "/nix", "/proc", "/run", "/sbin", "/sys", "/usr"];
     let home = Path::new(OsStr::from_bytes(home));
     SYSTEM.iter().any(|system| home.starts_with(system))
+}
+
+/// The home without links, which are added to `links`. The way to a home that `cwd` lies in has none: the kernel tells
+/// `cwd` without.
+fn without_links(home: Vec<u8>, cwd: Option<&CStr>, links: &mut Vec<(CString, CString)>) -> Vec<u8> {
+    let path = PathBuf::from(OsString::from_vec(home));
+    if cwd.is_some_and(|cwd| path_of(cwd).starts_with(&path)) {
+        return path.into_os_string().into_vec();
+    }
+    let real = links::real(&path, &mut |part, is_link| {
+        if is_link && let Ok(target) = part.read_link() {
+            let text = |path: &Path| CString::new(path.as_os_str().as_bytes()).unwrap_or_default();
+            links.push((text(part), text(&target)));
+        }
+    });
+    real.into_os_string().into_vec()
 }
 
 /// Returns `name` if it is a socket in `directory` or does not exist there, and an empty name otherwise. A profile that
@@ -55,6 +71,8 @@ pub(in crate::cli) struct World {
     pub(super) cwd: Option<CString>,
     /// The top of the repository, if that is to be the workspace (`--repo`).
     pub(super) top: Option<CString>,
+    /// The links on the way to the home, each with its target: `/home` may lead to `/var/home`.
+    pub(super) home_links: Vec<(CString, CString)>,
     /// The values of `${…}` in profiles.
     pub(super) variables: Vec<(&'static str, CString)>,
     pub(super) library: Library,
@@ -78,9 +96,18 @@ impl World {
         let is_root = |path: &[u8]| path.split(|&byte| byte == b'/').all(|part| part.is_empty() || part == b".");
         let is_place = |path: &&[u8]| path.starts_with(b"/") && !is_root(path);
         let absolute = |name: &str| variable(name).filter(is_place).map(<[u8]>::to_vec);
-        let has_home = absolute("HOME").filter(|home| !is_of_the_system(home));
+        let cwd = cwd::getcwd().ok();
+        let mut home_links = Vec::new();
+        let resolve = |home| without_links(home, cwd.as_deref(), &mut home_links);
+        let has_home = absolute("HOME").map(resolve).filter(|home| !is_of_the_system(home));
         let home = has_home.clone().unwrap_or_else(|| NO_HOME.to_bytes().to_vec());
-        let below_home = |name: &str, rest: &[u8]| absolute(name).unwrap_or_else(|| [&home, rest].concat());
+        // A place in the home by the name of the home that the caller has is the same place.
+        let named = absolute("HOME").unwrap_or_default();
+        let in_home = |path: Vec<u8>| match path.strip_prefix(&named[..]) {
+            Some(rest) if !named.is_empty() && rest.starts_with(b"/") => [&home, rest].concat(),
+            _ => path,
+        };
+        let below_home = |name: &str, rest: &[u8]| absolute(name).map_or_else(|| [&home, rest].concat(), in_home);
         let runtime = format!("/run/user/{}", caller.uid).into_bytes();
         let runtime = absolute("XDG_RUNTIME_DIR").unwrap_or(runtime);
         // A name in the runtime directory. WAYLAND_DISPLAY may also be a path, which needs nothing from here.
@@ -95,7 +122,6 @@ impl World {
         let path = variable("PATH").map(OsString::from_vec);
         let state = git_home.is_some().then(|| as_path(below_home("XDG_STATE_HOME", b"/.local/state")));
         let git_config = GitConfig::new(git_home.as_deref(), library.as_deref(), &variable);
-        let cwd = cwd::getcwd().ok();
         let variables = [
             ("HOME", home.clone()),
             ("UID", caller.uid.to_string().into_bytes()),
@@ -111,6 +137,7 @@ impl World {
         World {
             cwd,
             top: None,
+            home_links,
             // The values come from C strings, so there is no NUL.
             variables: variables.map(|(name, value)| (name, CString::new(value).unwrap_or_default())).to_vec(),
             library: Library::new(library.as_deref(), Trust { cwd: directory, home: git_home, state, caller }),
@@ -214,9 +241,33 @@ impl World {
         };
         let mut lowered = lower::lower(args, &context)?;
         self.hide_own(&mut lowered.spec, &lowered.origins);
+        self.link_home(&mut lowered.spec);
         let done = lowered.spec.check(self.caller.uid, self.caller.gid);
         done.map_err(|conflict| messages::conflict(conflict, &lowered.seen))?;
         Ok(lowered)
+    }
+
+    /// Has the home at the path that the caller knows too: interpreters of scripts and settings are named by it.
+    fn link_home(&self, spec: &mut Spec) {
+        if spec.lockdown.landlock.tier == LandlockTier::Only {
+            return;
+        }
+        for (path, target) in &self.home_links {
+            let place = path_of(path);
+            let is_dest =
+                |op: &Op, is_it: &dyn Fn(PathBuf) -> bool| op.fs.dest().is_some_and(|dest| is_it(path_of(dest)));
+            // The user may have made links there himself.
+            let is_own =
+                |op: &Op| matches!(op.fs, FsOp::Symlink { .. }) && is_dest(op, &|dest| dest.starts_with(&place));
+            // What is mounted above it would cover it. Anything else than an empty directory has what the host has.
+            let above = |op: &Op| op.fs.is_mount() && is_dest(op, &|dest| place.starts_with(dest));
+            let at = spec.ops.iter().rposition(above);
+            let is_free = at.is_none_or(|at| matches!(spec.ops[at].fs, FsOp::Tmpfs { .. }));
+            if is_free && !spec.ops.iter().any(is_own) {
+                let link = FsOp::Symlink { target: target.clone(), dest: path.clone() };
+                spec.ops.insert(at.map_or(0, |at| at + 1), Op::new(link, own::OURS));
+            }
+        }
     }
 
     /// Reads a seccomp profile.

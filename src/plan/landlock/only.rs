@@ -164,11 +164,9 @@ fn grant(granted: &mut Vec<FileRule>, index: usize, op: &Op) -> Result<(), Strin
             }
             Err(format!("{why}; of the host's devices it has null, zero, full, random and urandom"))
         }
-        FsOp::Overlay { .. }
-        | FsOp::Proc { .. }
-        | FsOp::Tmpfs { .. }
-        | FsOp::Mqueue { .. }
-        | FsOp::CopyFile { .. } => Err(hide(granted, mounted(&op.fs).and_then(|(dest, _)| clean(dest)), NO_MOUNT)),
+        FsOp::Overlay { .. } | FsOp::Proc { .. } | FsOp::Tmpfs { .. } | FsOp::Mqueue { .. } | FsOp::CopyFile { .. } => {
+            Err(hide(granted, mounted(&op.fs).and_then(|(dest, _)| clean(dest)), NO_MOUNT))
+        }
         FsOp::Data { dest, .. } | FsOp::Text { dest, .. } => Err(hide(granted, clean(dest), NO_MOUNT)),
         // Without these the program sees less, and nothing is shown that should be hidden.
         FsOp::Dir { .. } | FsOp::Symlink { .. } | FsOp::Chmod { .. } => Err(NO_CHANGE.into()),
