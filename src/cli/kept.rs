@@ -5,6 +5,7 @@ mod diff;
 mod settings;
 
 use std::ffi::{CStr, OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -14,17 +15,18 @@ use super::{console, exit_code, render};
 use crate::error::{Error, ErrorKind, push_printable};
 use crate::spawn;
 use crate::spec::path::{to_os, without_dots};
-use crate::sys::{Errno, cwd, error_text};
+use crate::sys::{Errno, Result as SysResult, cwd, error_text};
 use crate::workspace::kept::settings::{Setting, settings as kept_settings};
-use crate::workspace::kept::take::{contents, take};
+use crate::workspace::kept::take::{check, contents, take};
 use crate::workspace::kept::{Entry, Item, Locked, Record, Store, What, items};
 
 const HELP: &str = "
 What a program has changed and the host would obey unseen is kept apart, with one
-entry for each run. `take` puts it where it belongs; a file that was there takes its
-place in the entry, so that the same command undoes it. Without a PATH everything of the
-entry is meant, but `take` leaves out git's own data, which says nothing without the
-rest. A PATH can be a directory. A KEY is a setting of a git configuration
+entry for each run. `take` puts it where it belongs, all of what is named or nothing. A
+file that was there takes its place in the entry, so that the same command undoes it; a
+new one leaves the entry, and an entry with nothing left goes. Without a PATH everything
+of the entry is meant, but `take` leaves out git's own data, which says nothing without
+the rest. A PATH can be a directory. A KEY is a setting of a git configuration
 (core.hooksPath, or FILE:KEY if several files have it): `take` writes it into the
 host's configuration, and says what it was.
 ";
@@ -86,6 +88,8 @@ struct Opened {
 struct Chosen<'a> {
     items: Vec<&'a Item>,
     settings: Vec<&'a Setting>,
+    /// Whether git's own data was left out.
+    is_less: bool,
 }
 
 impl Desk {
@@ -124,7 +128,7 @@ impl Desk {
     }
 
     fn diff(&self, id: &CStr, paths: &[&CStr]) -> Result<Output, Error> {
-        let opened = self.entry(id)?;
+        let (_, opened) = self.entry(id)?;
         let mut out = Vec::new();
         let chosen = opened.chosen(paths, true)?;
         for item in chosen.items {
@@ -148,27 +152,39 @@ impl Desk {
     }
 
     fn take(&self, id: &CStr, paths: &[&CStr]) -> Result<Output, Error> {
-        let opened = self.entry(id)?;
+        let (store, opened) = self.entry(id)?;
         let mut out = Vec::new();
-        let mut is_done = true;
         let chosen = opened.chosen(paths, false)?;
+        // Half of a git directory is none. So what can be refused is refused before the first change.
+        for item in &chosen.items {
+            if let Err(errno) = check(&opened.entry, item) {
+                not_taken(&mut out, item, errno);
+            }
+        }
+        if !out.is_empty() {
+            out.extend_from_slice(b"so nothing was taken; a PATH takes what it names\n");
+            return Ok((out, exit_code::NO));
+        }
+        let mut is_done = !(chosen.items.is_empty() && chosen.settings.is_empty());
         for setting in chosen.settings {
             is_done &= settings::take(&mut out, setting, &self.path, &opened.record);
         }
         for item in chosen.items {
-            match take(&opened.entry, item) {
-                Ok(()) => out.extend_from_slice(b"taken: "),
-                Err(errno) => {
-                    is_done = false;
-                    let why = match errno {
-                        Errno::ENOTSUP => "it is neither a file nor a link, or would replace what is neither",
-                        errno => error_text(errno as i32),
-                    };
-                    out.extend_from_slice(format!("not taken ({why}): ").as_bytes());
-                }
+            if let Err(errno) = take(&opened.entry, item) {
+                is_done = false;
+                not_taken(&mut out, item, errno);
+                continue;
             }
+            out.extend_from_slice(b"taken: ");
             push_printable(&mut out, &item.path);
             out.push(b'\n');
+        }
+        if chosen.is_less {
+            out.extend_from_slice(b"left out: git's own data; name a path\n");
+        }
+        if is_done && opened.has_nothing_left().map_err(|errno| failed("Can't look at what is left", errno))? {
+            store.retire(&opened.entry).map_err(|errno| failed("Can't remove all of it", errno))?;
+            out.extend_from_slice(format!("nothing is left of {}, so it is dropped\n", opened.entry.id).as_bytes());
         }
         Ok((out, if is_done { 0 } else { exit_code::NO }))
     }
@@ -201,8 +217,9 @@ impl Desk {
         Ok(None)
     }
 
-    fn entry(&self, id: &CStr) -> Result<Opened, Error> {
-        self.locked(id)?.map_or_else(|| Err(unknown(id)), |(_, entry)| opened(entry).map_err(|failed| failed.1))
+    fn entry(&self, id: &CStr) -> Result<(&Store, Opened), Error> {
+        let (store, entry) = self.locked(id)?.ok_or_else(|| unknown(id))?;
+        Ok((store, opened(entry).map_err(|failed| failed.1)?))
     }
 }
 
@@ -260,23 +277,32 @@ impl Opened {
         })
     }
 
+    /// Whether nothing is left to be taken. Drops configurations whose last setting was taken.
+    fn has_nothing_left(&self) -> SysResult<bool> {
+        let (items, is_all) = items(&self.entry, &self.record)?;
+        let settings = kept_settings(&self.entry, &items)?;
+        let is_of = |settings: &[Setting], item: &Item| settings.iter().any(|setting| setting.path == item.path);
+        let mut is_empty = is_all;
+        for item in &items {
+            if is_of(&self.settings, item) && !is_of(&settings, item) {
+                item.drop(&self.entry)?;
+            } else {
+                is_empty = false;
+            }
+        }
+        Ok(is_empty)
+    }
+
     /// What `words` name. `is_all`: without words everything is meant, and not only what can be taken without a second
     /// thought.
     fn chosen(&self, words: &[&CStr], is_all: bool) -> Result<Chosen<'_>, Error> {
-        if words.is_empty() && is_all {
-            return Ok(Chosen { items: self.items.iter().collect(), settings: Vec::new() });
-        }
         if words.is_empty() {
-            // A configuration by its settings: the host's may have got others meanwhile. And of git's own data nothing:
-            // it says nothing without the rest.
-            let is_whole = |item: &&Item| {
-                let has_settings = self.settings.iter().any(|setting| setting.path == item.path);
-                !has_settings && !self.is_data(item)
-            };
-            return Ok(Chosen {
-                items: self.items.iter().filter(is_whole).collect(),
-                settings: self.settings.iter().collect(),
-            });
+            // A configuration by its settings: the host's may have got others meanwhile. And of git's own data nothing
+            // is taken: it says nothing without the rest.
+            let has_settings = |item: &Item| self.settings.iter().any(|setting| setting.path == item.path);
+            let others = self.items.iter().filter(|item| !has_settings(item));
+            let (data, items): (Vec<_>, Vec<_>) = others.partition(|item| !is_all && self.is_data(item));
+            return Ok(Chosen { items, settings: self.settings.iter().collect(), is_less: !data.is_empty() });
         }
         let here = cwd::getcwd().map_err(|errno| failed("Can't find the current directory", errno))?;
         // Links are not looked at: the paths of items have none.
@@ -290,16 +316,39 @@ impl Opened {
                 [setting] => settings.push(*setting),
                 [one, ..] => return Err(settings::ambiguous(&self.entry.id, to_os(word), one)),
                 [] if self.items.iter().any(|item| item.path.starts_with(&path)) => wanted.push(path),
-                [] => {
-                    let mut message = format!("{} keeps nothing of ", self.entry.id).into_bytes();
-                    push_printable(&mut message, &path);
-                    return Err(Error::new(ErrorKind::Invalid, message));
-                }
+                [] => return Err(self.keeps_none(to_os(word), &path)),
             }
         }
         let is_wanted = |item: &&Item| wanted.iter().any(|path| item.path.starts_with(path));
-        Ok(Chosen { items: self.items.iter().filter(is_wanted).collect(), settings })
+        Ok(Chosen { items: self.items.iter().filter(is_wanted).collect(), settings, is_less: false })
     }
+
+    /// The error for a word that names nothing of the entry. `path` is what it would be as a path.
+    fn keeps_none(&self, word: &OsStr, path: &Path) -> Error {
+        let mut message = format!("{} keeps ", self.entry.id).into_bytes();
+        let bytes = word.as_bytes();
+        // What could be a key is most often one.
+        let is_key = bytes.contains(&b'.') && !bytes.starts_with(b".") && !bytes.contains(&b'/');
+        if is_key {
+            message.extend_from_slice(b"no setting ");
+            push_printable(&mut message, word);
+            message.extend_from_slice(b" (one that was taken is not kept any more), and ");
+        }
+        message.extend_from_slice(b"nothing of ");
+        push_printable(&mut message, path);
+        Error::new(ErrorKind::Invalid, message)
+    }
+}
+
+/// Appends a line about an item that was refused.
+fn not_taken(out: &mut Vec<u8>, item: &Item, errno: Errno) {
+    let why = match errno {
+        Errno::ENOTSUP => "it is neither a file nor a link, or would replace what is neither",
+        errno => error_text(errno as i32),
+    };
+    out.extend_from_slice(format!("not taken ({why}): ").as_bytes());
+    push_printable(out, &item.path);
+    out.push(b'\n');
 }
 
 /// How long ago `time` is, in the largest unit that fits.
