@@ -208,6 +208,37 @@ fn a_failed_command_about_a_held_file_is_told_why() {
     }
 }
 
+/// The same of a directory that cannot be moved or removed, because it is a mount.
+#[test]
+fn a_failed_command_that_moves_a_held_directory_is_told_why() {
+    let place = Place::new("after-moved", Actor::User);
+    place.file("project/.vscode/tasks.json", "{}\n");
+    let note = format!("pinfold: note: {}/.vscode is a mount in the box, because", place.project.display());
+    for words in [&["mv", ".vscode", "vs"][..], &["rm", "-r", "./.vscode/"], &["sh", "-c", "mv .vscode vs"]] {
+        let said = place.run("", words).run();
+        assert!(said.ending() != "exit 0" && said.stderr_text().contains(&note), "{words:?}: {said}");
+        place.file("project/.vscode/tasks.json", "{}\n");
+    }
+    for words in [&["grep", "nothing", ".vscode/tasks.json"][..], &["rm", "nothing"]] {
+        let said = place.run("", words).run();
+        assert!(said.ending() != "exit 0" && !said.stderr_text().contains("note: "), "{words:?}: {said}");
+    }
+    if !Path::new("/usr/bin/git").exists() {
+        return crate::support::skip("no /usr/bin/git on this machine");
+    }
+    let project = place.project.clone();
+    let script =
+        "git init -q && git -c user.name=n -c user.email=e commit -q --allow-empty -m x && git worktree add -q wt";
+    let made = Launch::program(Path::new("/bin/sh"), Actor::User, &["-ec", script]).dir(&project);
+    made.env("HOME", "/nonexistent").run().done();
+    let said = place.run("", &["git", "worktree", "remove", "wt"]).run();
+    let note = format!("pinfold: note: {}/wt/.git is read-only in the box, because", project.display());
+    assert!(said.ending() != "exit 0" && said.stderr_text().contains(&note), "{said}");
+    let said = place.run("", &["mv", ".git", "g"]).run();
+    let note = format!("pinfold: note: {}/.git is a mount in the box, because", project.display());
+    assert!(said.ending() != "exit 0" && said.stderr_text().contains(&note), "{said}");
+}
+
 /// uv keeps such files in its cache. An empty one leads nowhere, so it need not be held.
 #[test]
 fn a_cache_with_an_empty_git_file_can_be_cleaned() {
