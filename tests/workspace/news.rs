@@ -65,6 +65,20 @@ fn ten_names_are_told_and_the_rest_is_counted() {
     assert!(told.matches('\n').count() == 1 && !told.contains('\u{1b}') && told.contains(".code-workspace"), "{told}");
 }
 
+/// A name in a place beside the workspace is not one of the workspace.
+#[test]
+fn names_in_another_writable_directory_are_told_with_their_path() {
+    let place = place("news-beside", "mkdir ../lib");
+    let lib = place.path.join("lib").display().to_string();
+    let words =
+        ["run", "--rw", &lib, "--", "/bin/sh", "-ec", "touch .envrc; mkdir -p $0/sub; touch $0/sub/.mcp.json", &lib];
+    let launch = crate::support::Launch::program(crate::support::stage::pinfold(), Actor::User, &words);
+    let outcome = place.at_home(launch.dir(&place.path.join("r")), &[]).run();
+    let told = outcome.stderr_text();
+    assert!(told.contains(&format!("obeyed later: {lib}/sub/.mcp.json (")), "{outcome}");
+    assert!(told.contains("obeyed later: .envrc ("), "{outcome}");
+}
+
 #[test]
 fn programs_in_the_path_are_told() {
     let place = place("news-path", "mkdir -p venv/bin; touch venv/bin/old venv/pyvenv.cfg");

@@ -51,16 +51,17 @@ struct Name {
 /// What is new, and obeyed later.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct News {
-    /// Paths below it are shown relative to it.
-    top: PathBuf,
+    /// The directory that the program started in. Paths below it are shown relative to it.
+    start: PathBuf,
     names: Vec<Name>,
     /// How many more there are.
     more: usize,
 }
 
 impl News {
-    pub(super) fn new(seen: &[SeenBefore]) -> News {
-        News { top: seen.first().map(|seen| seen.top.clone()).unwrap_or_default(), ..News::default() }
+    /// `start` is the directory that the program started in.
+    pub(super) fn seen_from(self, start: &CStr) -> News {
+        News { start: path_of(start.to_bytes()).to_owned(), ..self }
     }
 
     /// Notes those of `names`, in the directory `dir`, that some program obeys and that were not there before.
@@ -171,7 +172,7 @@ impl News {
     }
 
     fn shown(&self, Name { path, by, .. }: &Name) -> String {
-        let path = printable(path.strip_prefix(&self.top).unwrap_or(path));
+        let path = printable(path.strip_prefix(&self.start).unwrap_or(path));
         by.map_or_else(|| path.clone(), |by| format!("{path} ({by})"))
     }
 }
