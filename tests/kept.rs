@@ -182,6 +182,31 @@ fn an_entry_is_dropped_and_its_old_files_are_not_lost() {
     assert!(place.entry().ends_with("k7.run") && place.entry().exists(), "{said}");
 }
 
+/// What is of a directory and of no other; several entries at once, or all.
+#[test]
+fn entries_are_listed_by_their_place_and_dropped_together() {
+    let place = Place::new("several");
+    let work = place.0.join("work").display().to_string();
+    for path in [&work[..], ".", "../work", ".vscode"] {
+        assert!(place.kept(&["list", path]).1.starts_with("k7  "), "{path}");
+    }
+    for path in ["/usr", "../state", "nothing"] {
+        assert_eq!(place.kept(&["list", path]).1, "", "{path}");
+    }
+    let copy = |name: &str| {
+        let kept = place.0.join("state/pinfold/kept");
+        assert!(Command::new("cp").arg("-r").arg(kept.join("k7")).arg(kept.join(name)).status().unwrap().success());
+    };
+    let left = || place.kept(&["-q"]).1.lines().filter(|line| line.starts_with('k')).count();
+    copy("k8");
+    copy("k9");
+    assert_eq!((place.kept(&["drop", "k7", "k6"]).0, left()), (125, 3), "a slip drops nothing");
+    assert_eq!((place.kept(&["drop", "k7", "k9", "k7", "--quiet"]).0, left()), (0, 1));
+    let (code, out, _) = place.kept(&["drop", "--all"]);
+    assert_eq!((code, &*out), (0, ""));
+    assert_eq!(left(), 0);
+}
+
 #[test]
 fn a_run_that_lives_is_left_alone() {
     let place = Place::new("alive");
@@ -192,8 +217,9 @@ fn a_run_that_lives_is_left_alone() {
         let (code, _, said) = place.kept(words);
         assert!(code == 125 && said.contains("has not ended"), "{said}");
     }
+    assert_eq!(place.kept(&["drop", "--all"]).1, "k7  its run has not ended\n");
     assert_eq!(read(&place.work(".envrc")), "new\n");
-    assert!(lock.as_raw_fd() > 2);
+    assert!(place.entry().exists() && lock.as_raw_fd() > 2);
 }
 
 #[test]
@@ -202,11 +228,13 @@ fn wrong_words_are_told() {
     for (words, wanted) in [
         (&["lst"][..], "unknown command lst\nhint: did you mean list?"),
         (&["diff"], "a word is missing\nhint: pinfold kept diff ID [PATH|KEY]"),
-        (&["drop", "k7", "x"], "one word too many: x"),
+        (&["drop"], "a word is missing\nhint: pinfold kept drop [ID...] [--all]"),
+        (&["drop", "k7", "x"], "nothing is kept as x"),
+        (&["drop", "k7", "--all"], "one word too many: k7"),
         (&["drop", "k8"], "nothing is kept as k8"),
         (&["drop", "../kept"], "nothing is kept as ../kept"),
         (&["take", "k7", "nothing"], "k7 keeps nothing of "),
-        (&["take", "--all"], "unknown option --all"),
+        (&["take", "--all"], "unknown option --all\nhint: did you mean --all? It is for drop"),
     ] {
         let (code, out, said) = place.kept(words);
         assert!(code == 125 && out.is_empty() && said.contains(wanted), "{words:?}: {said}");

@@ -4,9 +4,10 @@
 mod diff;
 mod settings;
 
+use std::collections::BTreeSet;
 use std::ffi::{CStr, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::commands::{self, KEPT, Subcommand};
@@ -29,6 +30,8 @@ of the entry is meant, but `take` leaves out git's own data, which says nothing 
 the rest. A PATH can be a directory. A KEY is a setting of a git configuration
 (core.hooksPath, or FILE:KEY if several files have it): `take` writes it into the
 host's configuration, and says what it was.
+
+  -q, --quiet  print no notes about a run that was killed and is put in order
 ";
 
 /// The text to print, and the exit code.
@@ -36,7 +39,10 @@ type Output = (Vec<u8>, u8);
 
 /// Runs the command line after `pinfold kept`. `environment` is the caller's.
 pub(super) fn run(words: &[&CStr], environment: &[&CStr]) -> Result<Output, Error> {
-    let (word, rest) = words.split_first().map_or((c"list", &[][..]), |(&word, rest)| (word, rest));
+    let (word, rest) = match words.split_first() {
+        Some((&word, rest)) if word != c"-q" && word != c"--quiet" => (word, rest),
+        _ => (c"list", words),
+    };
     if [word].iter().chain(rest.first()).any(|&word| word == c"--help" || word == c"-h") || word == c"help" {
         let usage = render::sub_usage("kept", KEPT);
         return Ok((format!("{usage}\n{}{HELP}", render::sub_briefs(KEPT)).into_bytes(), 0));
@@ -49,17 +55,19 @@ pub(super) fn run(words: &[&CStr], environment: &[&CStr]) -> Result<Output, Erro
             commands::unknown_command("kept", KEPT, to_os(word))
         });
     };
-    if let Some(option) = rest.iter().copied().find(is_option) {
-        return Err(commands::unknown_option("kept", Some(sub), to_os(option)));
-    }
-    let desk = || Desk::open(environment);
-    match (sub.name, rest) {
-        ("list", []) => desk()?.list(),
+    let (rest, given) = commands::split("kept", sub, rest)?;
+    let (is_quiet, is_all) = (given.contains(&"--quiet"), given.contains(&"--all"));
+    let desk = || Desk::open(environment, is_quiet);
+    match (sub.name, &rest[..]) {
+        ("list", []) => desk()?.list(None),
+        ("list", [path]) => desk()?.list(Some(path)),
         ("diff", [id]) => desk()?.diff(id, &[]),
         ("diff", [id, path]) => desk()?.diff(id, &[path]),
         ("take", [id, paths @ ..]) => desk()?.take(id, paths),
-        ("drop", [id]) => desk()?.drop(id),
-        _ => Err(wrong_count(sub, rest)),
+        ("drop", []) if is_all => desk()?.drop_all(),
+        ("drop", ids @ [_, ..]) if !is_all => desk()?.drop(ids),
+        ("drop", []) => Err(commands::misused("kept", Some(sub), "a word is missing")),
+        _ => Err(wrong_count(sub, &rest)),
     }
 }
 
@@ -94,33 +102,40 @@ struct Chosen<'a> {
 
 impl Desk {
     /// Looks where a run keeps its changes.
-    fn open(environment: &[&CStr]) -> Result<Desk, Error> {
+    fn open(environment: &[&CStr], is_quiet: bool) -> Result<Desk, Error> {
         let world = World::probe(environment);
         let mut stores = Vec::new();
         for state in &world.stores() {
             stores.extend(Store::find(state, world.caller.uid)?);
         }
         // Said at once, as a run does: the command may fail yet, and its output is what was asked for.
-        for line in world.put_dead_in_order(&spawn::run_to_end) {
+        for line in world.put_dead_in_order(&spawn::run_to_end).iter().filter(|line| !(is_quiet && line.is_note)) {
             console::tell(&[b"pinfold: ", line.text.as_bytes(), b"\n"].concat());
         }
         Ok(Desk { stores, path: world.path.unwrap_or_default() })
     }
 
-    fn list(&self) -> Result<Output, Error> {
+    /// `of`: only what is of runs that began in this directory or below, or lies there.
+    fn list(&self, of: Option<&CStr>) -> Result<Output, Error> {
         let mut out = Vec::new();
+        // The paths of an entry have no links.
+        let of = of.map(|path| Path::new(to_os(path)));
+        let of = of.map(|path| path.canonicalize().or_else(|_| here().map(|here| without_dots(&here.join(path)))));
+        let of = of.transpose()?;
+        let of = of.as_deref();
         for store in &self.stores {
             for id in store.ids().map_err(|errno| failed("Can't list what is kept", errno))? {
                 match store.lock(&id).map_err(|errno| failed(&format!("Can't open {id}"), errno))? {
                     Locked::Missing => {}
+                    Locked::Alive if of.is_some() => {}
                     Locked::Alive => out.extend_from_slice(format!("{id}  its run has not ended\n").as_bytes()),
-                    Locked::Dead(entry) => {
-                        out.extend_from_slice(id.as_bytes());
-                        match opened(entry) {
-                            Ok(opened) => opened.describe(&mut out),
-                            Err(failed) => out.extend_from_slice(&[b"  ", &failed.1.text()[..], b"\n"].concat()),
+                    Locked::Dead(entry) => match opened(entry) {
+                        Ok(opened) if of.is_some_and(|path| !opened.is_of(path)) => {}
+                        Ok(opened) => opened.describe(&mut out),
+                        Err(failed) => {
+                            out.extend_from_slice(&[id.as_bytes(), b"  ", &failed.1.text()[..], b"\n"].concat());
                         }
-                    }
+                    },
                 }
             }
         }
@@ -183,23 +198,45 @@ impl Desk {
             out.extend_from_slice(b"left out: git's own data; name a path\n");
         }
         if is_done && opened.has_nothing_left().map_err(|errno| failed("Can't look at what is left", errno))? {
-            store.retire(&opened.entry).map_err(|errno| failed("Can't remove all of it", errno))?;
+            retire(store, &opened.entry)?;
             out.extend_from_slice(format!("nothing is left of {}, so it is dropped\n", opened.entry.id).as_bytes());
         }
         Ok((out, if is_done { 0 } else { exit_code::NO }))
     }
 
-    fn drop(&self, id: &CStr) -> Result<Output, Error> {
-        let Some((store, entry)) = self.locked(id)? else { return Err(unknown(id)) };
-        let entry = match opened(entry) {
-            Ok(opened) => opened.entry,
-            // Something of it may still have to be taken over.
-            Err(failed) if failed.0.is_open() => return Err(failed.1),
-            // Without a record that can be read there is nothing to be lost.
-            Err(failed) => failed.0,
+    fn drop(&self, ids: &[&CStr]) -> Result<Output, Error> {
+        let ids: BTreeSet<&CStr> = ids.iter().copied().collect();
+        // A slip in one of them shall not cost the others.
+        let found = |id: &CStr| {
+            let (store, entry) = self.locked(id)?.ok_or_else(|| unknown(id))?;
+            Ok((store, droppable(entry)?))
         };
-        store.retire(&entry).map_err(|errno| failed("Can't remove all of it", errno))?;
+        let all: Vec<(&Store, Entry)> = ids.into_iter().map(found).collect::<Result<_, Error>>()?;
+        for (store, entry) in all {
+            retire(store, &entry)?;
+        }
         Ok((Vec::new(), 0))
+    }
+
+    /// Drops what can be dropped, and says what cannot.
+    fn drop_all(&self) -> Result<Output, Error> {
+        let (mut out, mut is_done) = (Vec::new(), true);
+        for store in &self.stores {
+            for id in store.ids().map_err(|errno| failed("Can't list what is kept", errno))? {
+                match store.lock(&id).map_err(|errno| failed(&format!("Can't open {id}"), errno))? {
+                    Locked::Missing => {}
+                    Locked::Alive => out.extend_from_slice(format!("{id}  its run has not ended\n").as_bytes()),
+                    Locked::Dead(entry) => match droppable(entry) {
+                        Ok(entry) => retire(store, &entry)?,
+                        Err(error) => {
+                            is_done = false;
+                            out.extend_from_slice(&[id.as_bytes(), b"  ", &error.text()[..], b"\n"].concat());
+                        }
+                    },
+                }
+            }
+        }
+        Ok((out, if is_done { 0 } else { exit_code::NO }))
     }
 
     fn locked(&self, id: &CStr) -> Result<Option<(&Store, Entry)>, Error> {
@@ -221,6 +258,26 @@ impl Desk {
         let (store, entry) = self.locked(id)?.ok_or_else(|| unknown(id))?;
         Ok((store, opened(entry).map_err(|failed| failed.1)?))
     }
+}
+
+/// Refuses an entry of which something may still have to be taken over.
+fn droppable(entry: Entry) -> Result<Entry, Error> {
+    match opened(entry) {
+        Ok(opened) => Ok(opened.entry),
+        Err(failed) if failed.0.is_open() => Err(failed.1),
+        // Without a record that can be read there is nothing to be lost.
+        Err(failed) => Ok(failed.0),
+    }
+}
+
+fn retire(store: &Store, entry: &Entry) -> Result<(), Error> {
+    store.retire(entry).map_err(|errno| failed("Can't remove all of it", errno))
+}
+
+/// The current directory.
+fn here() -> Result<PathBuf, Error> {
+    let here = cwd::getcwd().map_err(|errno| failed("Can't find the current directory", errno))?;
+    Ok(PathBuf::from(to_os(&here)))
 }
 
 /// Reads an entry. What was to be put in order is ([`Desk::open`]), so an entry that is not yet could not be.
@@ -248,7 +305,7 @@ fn read(entry: &Entry) -> Result<Content, Error> {
 impl Opened {
     /// Appends one line about the run and one for each item.
     fn describe(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(format!("  {} ago, in ", age(self.record.started)).as_bytes());
+        out.extend_from_slice(format!("{}  {} ago, in ", self.entry.id, age(self.record.started)).as_bytes());
         push_printable(out, &self.record.place);
         out.extend_from_slice(b": ");
         push_printable(out, &self.record.command);
@@ -264,6 +321,11 @@ impl Opened {
         if !self.is_all {
             out.extend_from_slice(b"    and more\n");
         }
+    }
+
+    /// Whether its run began in `path` or below, or something that it keeps lies there.
+    fn is_of(&self, path: &Path) -> bool {
+        self.record.place.starts_with(path) || self.items.iter().any(|item| item.path.starts_with(path))
     }
 
     /// Whether it is data of git and not something that git obeys.
@@ -304,9 +366,9 @@ impl Opened {
             let (data, items): (Vec<_>, Vec<_>) = others.partition(|item| !is_all && self.is_data(item));
             return Ok(Chosen { items, settings: self.settings.iter().collect(), is_less: !data.is_empty() });
         }
-        let here = cwd::getcwd().map_err(|errno| failed("Can't find the current directory", errno))?;
+        let here = here()?;
         // Links are not looked at: the paths of items have none.
-        let here = |path: &Path| without_dots(&Path::new(to_os(&here)).join(path));
+        let here = |path: &Path| without_dots(&here.join(path));
         let (mut wanted, mut settings) = (Vec::new(), Vec::new());
         for word in words {
             let named: Vec<&Setting> =
@@ -344,6 +406,7 @@ impl Opened {
 fn not_taken(out: &mut Vec<u8>, item: &Item, errno: Errno) {
     let why = match errno {
         Errno::ENOTSUP => "it is neither a file nor a link, or would replace what is neither",
+        Errno::ELOOP => "a link lies on the way to it",
         errno => error_text(errno as i32),
     };
     out.extend_from_slice(format!("not taken ({why}): ").as_bytes());
