@@ -196,6 +196,14 @@ fn a_failed_command_about_a_held_file_is_told_why() {
     let said = place.run(&format!("--rw {shown}"), &["sed", "-i", "s/a/b/", notes.to_str().unwrap()]).run();
     let alone = format!("pinfold: note: {shown} is mounted by itself: a program can write to it, but not replace it");
     assert!(said.ending() != "exit 0" && said.stderr_text().contains(&alone), "{said}");
+    // Where its directory is writable, and where the file is not the caller's.
+    place.file("project/out.txt", "a\n");
+    let said = place.run("--rw out.txt", &["sed", "-i", "s/a/b/", "out.txt"]).run();
+    assert!(said.stderr_text().contains("out.txt is mounted by itself, and so cannot be replaced"), "{said}");
+    assert!(said.stderr_text().contains("its directory is writable already: leave --rw out"), "{said}");
+    let said = place.sh("--rw /etc/hosts", "echo x >>/etc/hosts").run();
+    let wanted = "note: /etc/hosts is not writable for you outside, and so not in the box\n";
+    assert!(said.ending() != "exit 0" && said.stderr_text().contains(wanted), "{said}");
     for (options, script) in [
         ("", "cat .envrc"),
         ("", "exit 3"),

@@ -19,8 +19,8 @@ fn place(name: &str, script: &str) -> Place {
 
 #[test]
 fn names_at_any_depth_are_told_in_one_line() {
-    let place = place("news", "mkdir -p a/b node_modules/x/.vscode; touch .env.old a/.envrc");
-    let script = "mkdir -p a/b/c/.vscode node_modules/y .cache; touch a/b/c/.vscode/.envrc a/b/.mcp.json \
+    let place = place("news", "mkdir -p a/b node_modules/x/.vscode .venv .mypy_cache; touch .env.old a/.envrc");
+    let script = "mkdir -p a/b/c/.vscode node_modules/y .cache; rmdir .venv .mypy_cache; touch a/b/c/.vscode/.envrc a/b/.mcp.json \
                   node_modules/y/.envrc node_modules/x/.vscode/tasks.json a/b/c/plain; rm .env.old";
     let line = "pinfold: new here, and obeyed later: a/b/.mcp.json (commands that an agent starts as servers), \
                 a/b/c/.vscode (tasks that run when the folder is opened, programs that settings name), \

@@ -11,12 +11,15 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::SystemTime;
 
+use super::footprint;
 use super::origin::Origin;
 use crate::error::{push_printable, quoted};
 use crate::plan::Plan;
 use crate::spec::path::{is_at_or_below, to_os};
 use crate::spec::{FsOp, Op, OverlayKind, Source};
 use crate::supervise::Lost;
+use crate::sys::mount::AT_FDCWD;
+use crate::sys::stat;
 use crate::workspace;
 
 /// At most this many notes.
@@ -44,7 +47,7 @@ pub(super) fn notes(plan: &Plan, origins: &[Origin]) -> Vec<Vec<u8>> {
             Source::Real(_) if flags.read_only && is_named(&words, start, dest) && is_last(dest) => Some(held(dest)),
             Source::Path(source) if !flags.read_only => {
                 let origin = origins.get(op.word).filter(|origin| origin.profile.is_none())?;
-                (is_named(&words, start, dest) && is_file(source)).then(|| alone(origin))
+                (is_named(&words, start, dest) && is_file(source)).then(|| alone(origin, (source, dest), &ops[..index]))
             }
             _ => None,
         }
@@ -102,14 +105,24 @@ fn in_its_place(dest: &CStr) -> Vec<u8> {
     out
 }
 
-/// The note for a file that was made writable by itself.
-fn alone(origin: &Origin) -> Vec<u8> {
+/// The note for a file that was made writable by itself, on top of `before`.
+fn alone(origin: &Origin, (source, dest): (&CStr, &CStr), before: &[Op]) -> Vec<u8> {
     let mut out = Vec::new();
     push_printable(&mut out, OsStr::from_bytes(origin.value()));
-    out.extend_from_slice(
-        b" is mounted by itself: a program can write to it, but not replace it, as sed -i and some editors do; --rw and \
-          its directory allow both",
-    );
+    let below = footprint::covers(dest, before).next();
+    let is_writable_already = matches!(below, Some(FsOp::Bind { flags, .. }) if !flags.read_only);
+    let words: &[u8] = match stat::is_writable_at(AT_FDCWD, source) {
+        Ok(false) => b" is not writable for you outside, and so not in the box",
+        _ if is_writable_already => {
+            b" is mounted by itself, and so cannot be replaced, as sed -i and some editors do; its directory is writable \
+              already: leave --rw out"
+        }
+        _ => {
+            b" is mounted by itself: a program can write to it, but not replace it, as sed -i and some editors do; --rw \
+              and its directory allow both"
+        }
+    };
+    out.extend_from_slice(words);
     out
 }
 

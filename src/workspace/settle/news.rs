@@ -118,7 +118,7 @@ impl News {
                 self.note(Event::NewDot, path(name), None);
             }
         }
-        for name in was.difference(&now).filter(|name| !is_usual(name)) {
+        for name in was.difference(&now).filter(|name| !is_usual(name) && !is_made_anew(name)) {
             self.note(Event::GoneDot, path(name), None);
         }
     }
@@ -200,6 +200,14 @@ pub(in crate::workspace) fn listed(dir: &Path) -> Result<Vec<CString>> {
 
 pub(super) fn is_dot(name: &CStr) -> bool {
     name.to_bytes().first() == Some(&b'.')
+}
+
+/// Whether it is a cache or the like, which tools make again: that it is gone tells nothing. A name that is missing
+/// here is told.
+fn is_made_anew(name: &CStr) -> bool {
+    const NAMES: [&CStr; 9] =
+        [c".venv", c".tox", c".nox", c".eggs", c".next", c".nuxt", c".turbo", c".gradle", c".coverage"];
+    name.to_bytes().ends_with(b"cache") || NAMES.contains(&name)
 }
 
 /// Whether a dot name comes and goes without meaning.
