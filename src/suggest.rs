@@ -1,8 +1,13 @@
 //! Suggestions for a word that nothing is called.
 
-/// The one of `known` that is nearest to `word`, where it takes at most a third of its letters to get there.
+/// The one of `known` that is nearest to `word`, where it takes few steps to get there: one for a short word, and one
+/// for each four letters of a longer one. A word of one letter is near to every other, and so to none.
 pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let most = (word.len() / 3).max(1);
+    let most = match word.len() {
+        ..=1 => 0,
+        2..=7 => 1,
+        length => length / 4,
+    };
     known.map(|name| (distance(word, name), name)).filter(|(steps, _)| *steps <= most).min().map(|(_, name)| name)
 }
 
@@ -33,4 +38,21 @@ pub(crate) fn distance(from: &str, to: &str) -> usize {
         rows.push(row);
     }
     rows[from.len()][to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_suggestion_is_a_slip_and_no_other_word() {
+        let near = |word: &str| nearest(word, ["[", "touch", "ls", "git", "python3", "cargo-clippy"].into_iter());
+        for word in ["x", "nosuch", "l", "gh", "pyhton"] {
+            assert_eq!(near(word), None, "{word}");
+        }
+        for (word, meant) in [("toch", "touch"), ("gti", "git"), ("pyton3", "python3"), ("cargo-cilpy", "cargo-clippy")]
+        {
+            assert_eq!(near(word), Some(meant), "{word}");
+        }
+    }
 }

@@ -71,6 +71,17 @@ impl Place {
         place
     }
 
+    /// The same with what `make` does in the upper layer of `.git` instead.
+    fn of_git(name: &str, make: impl Fn(&Path)) -> Place {
+        let place = Place::with_settings(name);
+        fs::write(place.work(".envrc"), "old\n").unwrap();
+        for name in ["0/upper/tasks.json", "1/upper/config", "1/upper/modules/m/config"] {
+            fs::remove_file(place.entry().join(name)).unwrap();
+        }
+        make(&place.entry().join("1/upper"));
+        place
+    }
+
     fn config(&self, key: &str) -> String {
         let file = self.work(".git/config");
         let output = Command::new("git").args(["config", "--get-all", "-f"]).arg(file).arg(key).output().unwrap();
@@ -171,6 +182,31 @@ fn an_entry_is_dropped_and_its_old_files_are_not_lost() {
     assert!(place.entry().ends_with("k7.run") && place.entry().exists(), "{said}");
 }
 
+/// What is of a directory and of no other; several entries at once, or all.
+#[test]
+fn entries_are_listed_by_their_place_and_dropped_together() {
+    let place = Place::new("several");
+    let work = place.0.join("work").display().to_string();
+    for path in [&work[..], ".", "../work", ".vscode"] {
+        assert!(place.kept(&["list", path]).1.starts_with("k7  "), "{path}");
+    }
+    for path in ["/usr", "../state", "nothing"] {
+        assert_eq!(place.kept(&["list", path]).1, "", "{path}");
+    }
+    let copy = |name: &str| {
+        let kept = place.0.join("state/pinfold/kept");
+        assert!(Command::new("cp").arg("-r").arg(kept.join("k7")).arg(kept.join(name)).status().unwrap().success());
+    };
+    let left = || place.kept(&["-q"]).1.lines().filter(|line| line.starts_with('k')).count();
+    copy("k8");
+    copy("k9");
+    assert_eq!((place.kept(&["drop", "k7", "k6"]).0, left()), (125, 3), "a slip drops nothing");
+    assert_eq!((place.kept(&["drop", "k7", "k9", "k7", "--quiet"]).0, left()), (0, 1));
+    let (code, out, _) = place.kept(&["drop", "--all"]);
+    assert_eq!((code, &*out), (0, ""));
+    assert_eq!(left(), 0);
+}
+
 #[test]
 fn a_run_that_lives_is_left_alone() {
     let place = Place::new("alive");
@@ -181,8 +217,9 @@ fn a_run_that_lives_is_left_alone() {
         let (code, _, said) = place.kept(words);
         assert!(code == 125 && said.contains("has not ended"), "{said}");
     }
+    assert_eq!(place.kept(&["drop", "--all"]).1, "k7  its run has not ended\n");
     assert_eq!(read(&place.work(".envrc")), "new\n");
-    assert!(lock.as_raw_fd() > 2);
+    assert!(place.entry().exists() && lock.as_raw_fd() > 2);
 }
 
 #[test]
@@ -191,11 +228,13 @@ fn wrong_words_are_told() {
     for (words, wanted) in [
         (&["lst"][..], "unknown command lst\nhint: did you mean list?"),
         (&["diff"], "a word is missing\nhint: pinfold kept diff ID [PATH|KEY]"),
-        (&["drop", "k7", "x"], "one word too many: x"),
+        (&["drop"], "a word is missing\nhint: pinfold kept drop [ID...] [--all]"),
+        (&["drop", "k7", "x"], "nothing is kept as x"),
+        (&["drop", "k7", "--all"], "one word too many: k7"),
         (&["drop", "k8"], "nothing is kept as k8"),
         (&["drop", "../kept"], "nothing is kept as ../kept"),
         (&["take", "k7", "nothing"], "k7 keeps nothing of "),
-        (&["take", "--all"], "unknown option --all"),
+        (&["take", "--all"], "unknown option --all\nhint: did you mean --all? It is for drop"),
     ] {
         let (code, out, said) = place.kept(words);
         assert!(code == 125 && out.is_empty() && said.contains(wanted), "{words:?}: {said}");
@@ -235,9 +274,56 @@ fn a_setting_is_listed_shown_and_taken_by_its_key() {
     // The rest of the file is as it was, and what was taken is not kept any more.
     assert_eq!((place.config("core.hooksPath"), place.config("pull.rebase")), (String::new(), "true\n".into()));
     assert!(!place.kept(&[]).1.contains("alias.list"));
+    let (code, _, said) = place.kept(&["take", "k7", "alias.list"]);
+    assert!(code == 125 && said.contains("no setting alias.list (one that was taken is not kept any more)"), "{said}");
     // A file is still a file.
     assert_eq!(place.kept(&["take", "k7", ".git/config"]).0, 0);
     assert_eq!(place.config("core.hooksPath"), ".husky/_\n");
+}
+
+/// The host's configuration may have got other settings since, which `take` leaves there.
+#[test]
+fn a_difference_of_settings_is_what_taking_them_would_change() {
+    let place = Place::with_settings("settings-diff");
+    let config = read(&place.work(".git/config")) + "[remote \"new\"]\n\turl = x\n";
+    fs::write(place.work(".git/config"), config).unwrap();
+    let (code, out, said) = place.kept(&["diff", "k7"]);
+    assert!(code == 0 && out.contains("/.git/config:\n-alias.st = status\n+alias.st = !sh"), "{out}{said}");
+    assert!(!out.contains("remote") && !out.contains("rebase"), "{out}");
+    assert_eq!(place.kept(&["take", "k7"]).0, 0);
+    assert_eq!((place.config("remote.new.url"), place.config("core.hooksPath")), ("x\n".into(), ".husky/_\n".into()));
+    // What stays is what the user had of `.envrc`; the configurations have nothing left.
+    let (_, out, _) = place.kept(&[]);
+    assert!(out.contains("/.envrc\n") && !out.contains("config"), "{out}");
+}
+
+#[test]
+fn data_of_git_is_taken_by_its_path_alone_and_an_entry_with_nothing_left_goes() {
+    let place = Place::of_git("data", |upper| fs::write(upper.join("ORIG_HEAD"), "x\n").unwrap());
+    assert_eq!(place.kept(&["take", "k7"]).1, "left out: git's own data; name a path\n");
+    assert!(!place.work(".git/ORIG_HEAD").exists());
+    let (code, out, said) = place.kept(&["take", "k7", ".git"]);
+    assert!(code == 0 && out.ends_with("\nnothing is left of k7, so it is dropped\n"), "{out}{said}");
+    assert_eq!(read(&place.work(".git/ORIG_HEAD")), "x\n");
+    assert_eq!(place.kept(&[]), (0, String::new(), String::new()));
+}
+
+/// A box has removed all that is in `.git`: its files could be removed outside too, but not its directories.
+#[test]
+fn half_of_a_git_directory_is_not_taken() {
+    let place = Place::of_git("half", |upper| {
+        for name in ["HEAD", "objects"] {
+            // As overlayfs notes a removal. Any user may make such a node (mknod(2)).
+            assert!(Command::new("mknod").arg(upper.join(name)).args(["c", "0", "0"]).status().unwrap().success());
+        }
+    });
+    let (code, out, _) = place.kept(&["take", "k7", ".git"]);
+    assert!(code == 1 && out.contains("/.git/objects\nso nothing was taken"), "{out}");
+    assert!(place.work(".git/HEAD").exists());
+    assert_eq!(place.kept(&["take", "k7", ".git/HEAD"]).0, 0);
+    assert!(!place.work(".git/HEAD").exists());
+    assert_eq!(place.kept(&["take", "k7", ".git/HEAD"]).0, 0);
+    assert!(place.work(".git/HEAD").exists());
 }
 
 #[test]

@@ -218,20 +218,20 @@ _pinfold_operands() {
     case $1 in
     'run') kinds=c options='--ro --ro-try --rw --rw-try --dev --dev-try --overlay --overlay-try --mirror --workspace --repo --deny --deny-try --tmpfs --file --symlink --proc --basic-dev --env --workdir --hostname --uid --gid --keep-fd --new-session --die-with-parent --net --share --allow-userns --seccomp --syscall-deny --syscall-allow --landlock --tcp-connect --tcp-bind --cap-add --profile --best-effort --dry-run --print-bwrap --json-status-fd --verbose --quiet --version --help' ;;
     'bwrap') kinds=c options='--help --version --args --argv0 --level-prefix --not-a-security-boundary --unshare-all --share-net --unshare-user --unshare-user-try --unshare-ipc --unshare-pid --unshare-net --unshare-uts --unshare-cgroup --unshare-cgroup-try --userns --userns2 --disable-userns --assert-userns-disabled --pidns --uid --gid --hostname --bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --bind-fd --ro-bind-fd --remount-ro --overlay-src --overlay --tmp-overlay --ro-overlay --proc --dev --tmpfs --mqueue --dir --file --bind-data --ro-bind-data --symlink --perms --size --chmod --chdir --clearenv --setenv --unsetenv --seccomp --add-seccomp-fd --cap-add --cap-drop --exec-label --file-label --new-session --die-with-parent --as-pid-1 --lock-file --sync-fd --block-fd --userns-block-fd --info-fd --json-status-fd' ;;
-    'profile list') kinds= options='' ;;
-    'profile show') kinds=n options='' ;;
-    'profile check') kinds=nc options='' ;;
-    'profile diff') kinds=nn options='' ;;
-    'profile trust') kinds=p options='' ;;
+    'profile list') kinds= options='--quiet' ;;
+    'profile show') kinds=n options='--quiet' ;;
+    'profile check') kinds=nc options='--quiet' ;;
+    'profile diff') kinds=nn options='--quiet' ;;
+    'profile trust') kinds=p options='--quiet' ;;
     'seccomp list') kinds= options='' ;;
     'seccomp show') kinds=w choices='default build desktop strict @io @file @memory @process @signal @time @sched @identity @socket @ipc @aio @io_uring @sandbox @mount @namespace @ptrace @keyring @bpf @perf @userfaultfd @fanotify @handle @numa @module @boot @clock @admin @rawio @emulation @obsolete' options='' ;;
     'seccomp compile') kinds=f choices='default build desktop strict' options='--arch --cap --kernel -o' ;;
     'seccomp check') kinds=f choices='default build desktop strict' options='--arch --cap --kernel --quiet' ;;
     'seccomp explain') kinds=- options='--profile --arch --cap --kernel' ;;
-    'kept list') kinds= options='' ;;
-    'kept diff') kinds=-- options='' ;;
-    'kept take') kinds=-- options='' ;;
-    'kept drop') kinds=- options='' ;;
+    'kept list') kinds=- options='--quiet' ;;
+    'kept diff') kinds=-- options='--quiet' ;;
+    'kept take') kinds=-- options='--quiet' ;;
+    'kept drop') kinds=- options='--all --quiet' ;;
     'doctor') kinds= options='--json --quiet' ;;
     esac
 }

@@ -150,7 +150,7 @@ complete -c pinfold -n '__pinfold_count 2 seccomp' -f -a compile -d 'Write the f
 complete -c pinfold -n '__pinfold_count 2 seccomp' -f -a check -d 'Find mistakes in a profile, and prove its filters'
 complete -c pinfold -n '__pinfold_count 2 seccomp' -f -a explain -d 'Say what becomes of a system call, and why'
 complete -c pinfold -n '__pinfold_count 1' -f -a kept -d 'list, show, take over and drop what earlier runs have kept apart'
-complete -c pinfold -n '__pinfold_count 2 kept' -f -a list -d 'Print what is kept, by run'
+complete -c pinfold -n '__pinfold_count 2 kept' -f -a list -d 'Print what is kept, by run, or only what is of PATH'
 complete -c pinfold -n '__pinfold_count 2 kept' -f -a diff -d 'Compare what is kept with what is there now'
 complete -c pinfold -n '__pinfold_count 2 kept' -f -a take -d 'Put what is kept where it belongs, and keep what was there'
 complete -c pinfold -n '__pinfold_count 2 kept' -f -a drop -d 'Remove what is kept'
@@ -270,10 +270,15 @@ complete -c pinfold -n '__pinfold_at bwrap' -l block-fd -x -d 'Start the command
 complete -c pinfold -n '__pinfold_at bwrap' -l userns-block-fd -x -d 'Leave the id maps to you, and wait on FD until they are written'
 complete -c pinfold -n '__pinfold_at bwrap' -l info-fd -x -d 'Describe the sandbox on FD, in JSON'
 complete -c pinfold -n '__pinfold_at bwrap' -l json-status-fd -x -d 'Report start and exit code on FD, in lines of JSON'
+complete -c pinfold -n '__pinfold_at profile list' -l quiet -d ''
+complete -c pinfold -n '__pinfold_at profile show' -l quiet -d ''
 complete -c pinfold -n '__pinfold_operand 0 profile show' -f -a '(__pinfold_profiles) (__pinfold_slash)'
+complete -c pinfold -n '__pinfold_at profile check' -l quiet -d ''
 complete -c pinfold -n '__pinfold_operand 0 profile check' -f -a '(__pinfold_profiles) (__pinfold_slash)'
+complete -c pinfold -n '__pinfold_at profile diff' -l quiet -d ''
 complete -c pinfold -n '__pinfold_operand 0 profile diff' -f -a '(__pinfold_profiles) (__pinfold_slash)'
 complete -c pinfold -n '__pinfold_operand 1 profile diff' -f -a '(__pinfold_profiles) (__pinfold_slash)'
+complete -c pinfold -n '__pinfold_at profile trust' -l quiet -d ''
 complete -c pinfold -n '__pinfold_operand 0 profile trust' -F
 complete -c pinfold -n '__pinfold_operand 0 seccomp show' -f -a 'default build desktop strict @io @file @memory @process @signal @time @sched @identity @socket @ipc @aio @io_uring @sandbox @mount @namespace @ptrace @keyring @bpf @perf @userfaultfd @fanotify @handle @numa @module @boot @clock @admin @rawio @emulation @obsolete'
 complete -c pinfold -n '__pinfold_at seccomp compile' -l arch -x -a 'x86_64 aarch64 riscv64' -d 'ARCH'
@@ -291,10 +296,16 @@ complete -c pinfold -n '__pinfold_at seccomp explain' -l arch -x -a 'x86_64 aarc
 complete -c pinfold -n '__pinfold_at seccomp explain' -l cap -x -a 'CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_KILL CAP_SETGID CAP_SETUID CAP_SETPCAP CAP_LINUX_IMMUTABLE CAP_NET_BIND_SERVICE CAP_NET_BROADCAST CAP_NET_ADMIN CAP_NET_RAW CAP_IPC_LOCK CAP_IPC_OWNER CAP_SYS_MODULE CAP_SYS_RAWIO CAP_SYS_CHROOT CAP_SYS_PTRACE CAP_SYS_PACCT CAP_SYS_ADMIN CAP_SYS_BOOT CAP_SYS_NICE CAP_SYS_RESOURCE CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_MKNOD CAP_LEASE CAP_AUDIT_WRITE CAP_AUDIT_CONTROL CAP_SETFCAP CAP_MAC_OVERRIDE CAP_MAC_ADMIN CAP_SYSLOG CAP_WAKE_ALARM CAP_BLOCK_SUSPEND CAP_AUDIT_READ CAP_PERFMON CAP_BPF CAP_CHECKPOINT_RESTORE' -d 'CAP'
 complete -c pinfold -n '__pinfold_at seccomp explain' -l kernel -x -d 'X.Y'
 complete -c pinfold -n '__pinfold_operand 0 seccomp explain' -f
+complete -c pinfold -n '__pinfold_at kept list' -l quiet -d ''
+complete -c pinfold -n '__pinfold_operand 0 kept list' -f
+complete -c pinfold -n '__pinfold_at kept diff' -l quiet -d ''
 complete -c pinfold -n '__pinfold_operand 0 kept diff' -f
 complete -c pinfold -n '__pinfold_operand 1 kept diff' -f
+complete -c pinfold -n '__pinfold_at kept take' -l quiet -d ''
 complete -c pinfold -n '__pinfold_operand 0 kept take' -f
 complete -c pinfold -n '__pinfold_operand 1 kept take' -f
+complete -c pinfold -n '__pinfold_at kept drop' -l all -d ''
+complete -c pinfold -n '__pinfold_at kept drop' -l quiet -d ''
 complete -c pinfold -n '__pinfold_operand 0 kept drop' -f
 complete -c pinfold -n '__pinfold_at doctor' -l json -d ''
 complete -c pinfold -n '__pinfold_at doctor' -l quiet -d ''

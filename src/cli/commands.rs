@@ -1,6 +1,7 @@
 //! The commands of `pinfold`, in one table for the front end, `pinfold --help`, the manual page and the completions.
 
-use std::ffi::OsStr;
+use std::ffi::{CStr, OsStr};
+use std::os::unix::ffi::OsStrExt;
 
 use crate::error::{Error, ErrorKind, printable};
 use crate::suggest::nearest;
@@ -12,7 +13,8 @@ pub(crate) struct Command {
     pub id: Id,
     /// As typed.
     pub name: &'static str,
-    /// The words that may follow. Capitals are placeholders, and brackets mark what is optional.
+    /// The words that may follow. Capitals are placeholders, and brackets mark what is optional. Of a command with
+    /// subcommands, the options that all of them have.
     pub form: &'static str,
     /// What it does, in a sentence or two for `pinfold --help`. Text in backquotes is to be typed.
     pub brief: &'static str,
@@ -71,7 +73,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     Command {
         id: Id::Profile,
         name: "profile",
-        form: "",
+        form: "[--quiet]",
         brief: "list, show, check and compare profiles of `run`",
         subs: PROFILE,
     },
@@ -85,7 +87,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     Command {
         id: Id::Kept,
         name: "kept",
-        form: "",
+        form: "[--quiet]",
         brief: "list, show, take over and drop what earlier runs have kept apart",
         subs: KEPT,
     },
@@ -113,14 +115,14 @@ pub(crate) const PROFILE: &[Subcommand] = &[
 
 /// The subcommands of `pinfold kept`.
 pub(crate) const KEPT: &[Subcommand] = &[
-    Subcommand { name: "list", form: "", brief: "Print what is kept, by run" },
+    Subcommand { name: "list", form: "[PATH]", brief: "Print what is kept, by run, or only what is of PATH" },
     Subcommand { name: "diff", form: "ID [PATH|KEY]", brief: "Compare what is kept with what is there now" },
     Subcommand {
         name: "take",
         form: "ID [PATH|KEY]...",
         brief: "Put what is kept where it belongs, and keep what was there",
     },
-    Subcommand { name: "drop", form: "ID", brief: "Remove what is kept" },
+    Subcommand { name: "drop", form: "[ID...] [--all]", brief: "Remove what is kept" },
 ];
 
 /// The subcommands of `pinfold seccomp`.
@@ -162,6 +164,29 @@ impl Subcommand {
 /// The options in a form.
 fn options(form: &'static str) -> impl Iterator<Item = &'static str> {
     form.split([' ', '[', ']', '|']).filter(|word| word.starts_with('-') && *word != "--")
+}
+
+/// Takes the options out of the words after a subcommand. Returns the other words and the names of the options, none of
+/// which takes a value.
+pub(crate) fn split<'w>(
+    command: &str,
+    sub: &Subcommand,
+    words: &[&'w CStr],
+) -> Result<(Vec<&'w CStr>, Vec<&'static str>), Error> {
+    let form = COMMANDS.iter().find(|known| known.name == command).map_or("", |command| command.form);
+    let (mut others, mut given) = (Vec::new(), Vec::new());
+    for word in words {
+        if !word.to_bytes().starts_with(b"-") {
+            others.push(*word);
+            continue;
+        }
+        let name = if *word == c"-q" { b"--quiet" } else { word.to_bytes() };
+        match sub.options().chain(options(form)).find(|known| known.as_bytes() == name) {
+            Some(known) => given.push(known),
+            None => return Err(unknown_option(command, Some(sub), OsStr::from_bytes(word.to_bytes()))),
+        }
+    }
+    Ok((others, given))
 }
 
 /// The error for wrong words after a command, with its usage. `sub` is the subcommand, if it is known.

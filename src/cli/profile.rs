@@ -5,7 +5,8 @@ use std::io::{self, IsTerminal};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::cli::commands::{self, PROFILE};
+use crate::cli::commands::{self, PROFILE, Subcommand};
+use crate::cli::console;
 use crate::cli::render;
 use crate::cli::run::look::Desk;
 use crate::error::{Error, ErrorKind, printable, push_printable};
@@ -19,6 +20,8 @@ they build on.
 
 A profile, or a filter of system calls, that lies in the project where the run starts is
 used only after `trust`, and until it changes: an earlier box may have written it.
+
+  -q, --quiet  print no notes; the exit code of `check` is the same
 
 pinfold-profile(5) describes profiles.
 ";
@@ -44,19 +47,28 @@ pub(super) fn run(words: &[&CStr], environment: &[&CStr]) -> Result<Output, Erro
         });
     };
     // After the profile of `check` comes a command, whose options are its own.
-    let own = if sub.name == "check" { rest.get(..1).unwrap_or_default() } else { rest };
-    if let Some(option) = own.iter().copied().find(is_option) {
-        return Err(commands::unknown_option("profile", Some(sub), to_os(option)));
-    }
+    let end = if sub.name == "check" { rest.iter().take_while(|word| is_option(word)).count() } else { rest.len() };
+    let (own, command) = rest.split_at(end);
+    let (mut rest, given) = commands::split("profile", sub, own)?;
+    let is_quiet = given.contains(&"--quiet");
+    rest.extend(command);
     let mut desk = Desk::new(environment);
+    let done = carry_out(&mut desk, sub, &rest, is_quiet);
+    if !is_quiet {
+        desk.notes().for_each(|note| console::tell(&[b"pinfold profile: note: ", note, b"\n"].concat()));
+    }
+    done
+}
+
+fn carry_out(desk: &mut Desk<'_>, sub: &Subcommand, rest: &[&CStr], is_quiet: bool) -> Result<Output, Error> {
     match (sub.name, rest) {
-        ("list", []) => Ok((list(&mut desk), 0)),
+        ("list", []) => Ok((list(desk), 0)),
         ("show", [name]) => Ok((shown(desk.text(name)?, io::stdout().is_terminal()), 0)),
-        ("diff", [old, new]) => diff(&mut desk, old, new),
-        ("trust", [file]) => trust(&mut desk, file),
+        ("diff", [old, new]) => diff(desk, old, new),
+        ("trust", [file]) => trust(desk, file),
         ("check", [name, command @ ..]) => {
             let command = command.strip_prefix(&[c"--"]).unwrap_or(command);
-            check(&mut desk, name, command.iter().map(|&word| word.to_owned()).collect())
+            check(desk, name, command.iter().map(|&word| word.to_owned()).collect(), is_quiet)
         }
         _ => {
             let words: Vec<&OsStr> = rest.iter().map(|word| to_os(word)).collect();
@@ -104,13 +116,10 @@ fn list(desk: &mut Desk<'_>) -> Vec<u8> {
     out
 }
 
-/// Checks a profile and prints its probable mistakes. The exit code is 1 if there are any.
-fn check(desk: &mut Desk<'_>, name: &CStr, command: Vec<CString>) -> Result<Output, Error> {
+/// Checks a profile and prints its probable mistakes, unless `is_quiet`. The exit code is 1 if there are any.
+fn check(desk: &mut Desk<'_>, name: &CStr, command: Vec<CString>, is_quiet: bool) -> Result<Output, Error> {
     let notes = desk.lint(name, command)?;
-    let mut out = notes.join(&b'\n');
-    if !notes.is_empty() {
-        out.push(b'\n');
-    }
+    let out = notes.iter().filter(|_| !is_quiet).flat_map(|note| [&note[..], b"\n"].concat()).collect();
     Ok((out, u8::from(!notes.is_empty())))
 }
 

@@ -360,6 +360,9 @@ fn check(words: &Words, name: &OsStr) -> Result<String, Error> {
     if words.quiet {
         return Ok(out);
     }
+    for note in profile.rules.iter().flat_map(|rule| &rule.notes) {
+        write_line(&mut out, format_args!("note: {note}"));
+    }
     for note in notes {
         write_line(&mut out, format_args!("{note}"));
     }

@@ -92,7 +92,8 @@ impl<'de> Visitor<'de> for Unique<'_> {
     }
 }
 
-/// An object in which every field is known.
+/// An object in which every field is known, but for those that begin with `_`: such a field (`"_comment"`) is a remark,
+/// and Docker and Podman pass it over as any that they do not know.
 pub(crate) struct Object<'a> {
     map: &'a Map<String, Value>,
     /// Where it stands: `FILE`, `FILE: syscalls[3] (clone).args[0]`.
@@ -102,12 +103,12 @@ pub(crate) struct Object<'a> {
 }
 
 impl<'a> Object<'a> {
-    /// `value` as an object with no fields but `known`.
+    /// `value` as an object with no fields but `known` and remarks.
     ///
     /// An unknown field is an error: it may be the misspelt field that makes a rule strict.
     pub(crate) fn new(value: &'a Value, place: String, known: &[&str]) -> Result<Object<'a>, Error> {
         let Value::Object(map) = value else { return refuse(&place, "an object is wanted here") };
-        if let Some(name) = map.keys().find(|name| !known.contains(&name.as_str())) {
+        if let Some(name) = map.keys().find(|name| !name.starts_with('_') && !known.contains(&name.as_str())) {
             let near = did_you_mean(nearest(name, known.iter().copied()));
             return refuse(&place, format!("unknown field {name:?}{near}"));
         }

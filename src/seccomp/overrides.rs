@@ -61,6 +61,7 @@ fn rule(field: Field, name: &str, verdict: Verdict) -> Rule {
         includes: Scope::default(),
         excludes: Scope::default(),
         comment: String::new(),
+        notes: Vec::new(),
     }
 }
 

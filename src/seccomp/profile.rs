@@ -69,6 +69,8 @@ pub(crate) struct Rule {
     pub(crate) includes: Scope,
     pub(crate) excludes: Scope,
     pub(crate) comment: String,
+    /// What is odd about it and counts all the same.
+    pub(crate) notes: Vec<String>,
 }
 
 impl Profile {
@@ -225,10 +227,12 @@ impl Reader<'_> {
             return refuse(&rule.at("action"), "this field is missing");
         };
         let conditions = rule.list("args")?.into_iter().map(|(place, value)| condition(place, value));
+        let (conditions, notes): (Vec<_>, Vec<_>) = conditions.collect::<Result<Vec<_>, Error>>()?.into_iter().unzip();
         Ok(Rule {
             names: names.iter().map(|(_, name)| (*name).to_owned()).collect(),
             verdict,
-            conditions: conditions.collect::<Result<_, _>>()?,
+            conditions,
+            notes: notes.into_iter().flatten().collect(),
             includes: self.scope(&rule, "includes")?,
             excludes: self.scope(&rule, "excludes")?,
             comment: rule.text("comment")?.unwrap_or_default().to_owned(),
@@ -300,7 +304,8 @@ fn verdict(object: &Object<'_>, action: &str, number: &str, name: &str) -> Resul
     Ok(verdict)
 }
 
-fn condition(place: String, value: &Value) -> Result<Condition, Error> {
+/// A condition, and what is odd about it.
+fn condition(place: String, value: &Value) -> Result<(Condition, Option<String>), Error> {
     let object = Object::new(value, place, &["index", "value", "valueTwo", "op"])?;
     let Some(index) = object.number("index", 5)? else {
         return refuse(&object.at("index"), "this field is missing");
@@ -315,13 +320,15 @@ fn condition(place: String, value: &Value) -> Result<Condition, Error> {
         "SCMP_CMP_LE" => Test::LessOrEqual(value),
         "SCMP_CMP_GT" => Test::Greater(value),
         "SCMP_CMP_GE" => Test::GreaterOrEqual(value),
-        "SCMP_CMP_MASKED_EQ" if two & !value != 0 => {
-            return refuse(&object.at("valueTwo"), "it has bits that the mask in value has not, and can never match");
-        }
-        "SCMP_CMP_MASKED_EQ" => Test::Masked { mask: value, value: two },
+        // libseccomp cuts the value down to the mask (`_db_rule_gen_*` in src/db.c), and so do those who use it.
+        "SCMP_CMP_MASKED_EQ" => Test::Masked { mask: value, value: two & value },
         _ => Test::Equal(value),
     };
-    Ok(Condition { index: index as u8, test })
+    let note = (op == "SCMP_CMP_MASKED_EQ" && two & !value != 0).then(|| {
+        let (place, cut) = (object.at("valueTwo"), two & value);
+        format!("{place}: {two:#x} has bits that the mask {value:#x} in value has not: {cut:#x} counts")
+    });
+    Ok((Condition { index: index as u8, test }, note))
 }
 
 fn arches(top: &Object<'_>) -> Result<Arches, Error> {

@@ -19,8 +19,10 @@ pub(crate) fn text(name: &str) -> Option<&'static str> {
 /// The text of the shipped profile `name`, or an error that suggests a similar name.
 pub(crate) fn find(name: &str) -> Result<&'static str, Error> {
     text(name).ok_or_else(|| {
-        let near = did_you_mean(nearest(name, names()));
-        Error::new(ErrorKind::Invalid, format!("no seccomp profile is called {name:?}{near}"))
+        let near = nearest(name, names());
+        let hint = near.is_none().then(|| "pinfold seccomp list shows the names".to_owned());
+        let near = did_you_mean(near);
+        Error::new(ErrorKind::Invalid, format!("no seccomp profile is called {name:?}{near}")).with_hint(hint)
     })
 }
 

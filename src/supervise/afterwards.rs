@@ -63,7 +63,7 @@ impl Before {
         }
         let mut all_news = Vec::new();
         for wish in &lifecycle.settle {
-            let (settled, news) = workspace::settle(wish);
+            let (settled, news) = workspace::settle(wish, plan.program.cwd.first());
             found.extend(settled.into_iter().map(Found::Settled));
             all_news.extend(Some(news).filter(|news| !news.is_empty()));
             workspace::remember(wish);

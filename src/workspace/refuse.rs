@@ -164,11 +164,11 @@ impl Links {
 
 /// Directories of the home that programs of the host obey as a whole, and why.
 const OF_HOME: [(&str, &str); 5] = [
-    (".ssh", "ssh obeys what is in it"),
-    (".gnupg", "gpg obeys what is in it"),
+    (".ssh", "ssh reads it"),
+    (".gnupg", "gpg reads it"),
     (".local/bin", "shells take programs from it"),
-    (".config/autostart", "what is in it is started when you log in"),
-    (".config/systemd", "systemd starts what is in it"),
+    (".config/autostart", "it is started when you log in"),
+    (".config/systemd", "systemd starts it"),
 ];
 
 /// Returns the error for a directory that the host obeys, or that lies in one. A repository in one is a project of its

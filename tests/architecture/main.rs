@@ -40,7 +40,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cli/run/read.rs", &["error"]),
     ("cli/run/guess.rs", &["suggest"]),
     ("cli/run/advice.rs", &["error", "spec", "suggest"]),
-    ("cli/run/after.rs", &["error", "plan", "spec", "supervise", "workspace"]),
+    ("cli/run/after.rs", &["error", "plan", "spec", "supervise", "sys", "workspace"]),
     ("cli/run/value.rs", &["error", "spec"]),
     ("cli/run/messages.rs", &["error", "plan", "protocol", "report", "spec", "supervise", "sys"]),
     ("cli/run/tests", &["error", "cli", "spec", "workspace"]),

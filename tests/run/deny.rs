@@ -224,6 +224,15 @@ fn a_denied_path_that_is_nowhere_is_told() {
             "pinfold: note: mounts: deny {home}/.netrd: nothing is there, inside or outside (--deny {home}/.netrd)\n"
         );
         assert_eq!(said(&format!("--deny {home}/.netrd")), wanted, "{actor:?}");
+        // In a home that is shown read-only, where it has the same effect.
+        assert_eq!(said(&format!("--ro {home} --deny {home}/.netrd")), wanted, "{actor:?}");
+        assert_eq!(said(&format!("--ro {home} --deny-try {home}/.netrd")), "", "{actor:?}");
+        for options in ["", &format!("ro {home}\n")] {
+            let file = place.file("check.profile", &format!("profile base\n{options}deny {home}/.netrd\n"));
+            let check = place.pinfold(&["profile", "check", file.to_str().unwrap()]).run();
+            let line = format!("deny {home}/.netrd: nothing is there, inside or outside\n");
+            assert!(check.stdout_text().contains(&line), "{options}: {check}");
+        }
         fs::write(place.home.join(".netrc"), "machine").unwrap();
         assert_eq!(said(&format!("--deny {home}/.netrc")), "", "{actor:?}");
         let file = place.file("nowhere.profile", &format!("profile workspace\ndeny {home}/.netrd\n"));

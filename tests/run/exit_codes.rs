@@ -134,13 +134,21 @@ fn what_is_missing_everywhere_is_said_to_be() {
             .find_map(|line| line.strip_prefix("hint: ").map(str::to_owned))
             .unwrap_or_default()
     };
-    for option in ["--ro", "--rw", "--overlay"] {
-        let named = format!("{data}/inptus/file");
-        let wanted = format!("did you mean {data}/inputs/file?");
+    let named = format!("{data}/inptus/file");
+    let wanted = format!("did you mean {data}/inputs/file?");
+    for option in ["--ro", "--overlay"] {
         assert_eq!(hint(&["run", option, &named, "true"]), wanted, "{option}");
     }
+    // An output often has nearly the name of another.
+    for value in [named.clone(), format!("{named}:/tmp/x")] {
+        let said = hint(&["run", "--rw", &value, "true"]);
+        assert!(said.starts_with(&format!("make it first: touch {named} for a file")), "{said}");
+        assert!(said.contains(&format!("(or {wanted})")), "{said}");
+    }
     assert!(hint(&["run", "--ro", &format!("{data}/other"), "true"]).contains("--ro-try"));
-    assert_eq!(hint(&["run", "no-such-program"]), "it is missing outside too, in all directories of PATH");
+    for program in ["no-such-program", "nosuch", "x", "qz"] {
+        assert_eq!(hint(&["run", program]), "it is missing outside too, in all directories of PATH");
+    }
     assert_eq!(
         hint(&["run", "./tolo"]),
         format!("it is missing outside too; did you mean {}/tool?", place.project.display())

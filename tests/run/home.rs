@@ -253,6 +253,14 @@ fn a_failed_command_about_a_held_file_is_told_why() {
     let said = place.run(&format!("--rw {shown}"), &["sed", "-i", "s/a/b/", notes.to_str().unwrap()]).run();
     let alone = format!("pinfold: note: {shown} is mounted by itself: a program can write to it, but not replace it");
     assert!(said.ending() != "exit 0" && said.stderr_text().contains(&alone), "{said}");
+    // Where its directory is writable, and where the file is not the caller's.
+    place.file("project/out.txt", "a\n");
+    let said = place.run("--rw out.txt", &["sed", "-i", "s/a/b/", "out.txt"]).run();
+    assert!(said.stderr_text().contains("out.txt is mounted by itself, and so cannot be replaced"), "{said}");
+    assert!(said.stderr_text().contains("its directory is writable already: leave --rw out"), "{said}");
+    let said = place.sh("--rw /etc/hosts", "echo x >>/etc/hosts").run();
+    let wanted = "note: /etc/hosts is not writable for you outside, and so not in the box\n";
+    assert!(said.ending() != "exit 0" && said.stderr_text().contains(wanted), "{said}");
     for (options, script) in [
         ("", "cat .envrc"),
         ("", "exit 3"),
@@ -263,6 +271,37 @@ fn a_failed_command_about_a_held_file_is_told_why() {
         let said = place.sh(options, script).run();
         assert!(!said.stderr_text().contains("note: "), "{options} {script}: {said}");
     }
+}
+
+/// The same of a directory that cannot be moved or removed, because it is a mount.
+#[test]
+fn a_failed_command_that_moves_a_held_directory_is_told_why() {
+    let place = Place::new("after-moved", Actor::User);
+    place.file("project/.vscode/tasks.json", "{}\n");
+    let note = format!("pinfold: note: {}/.vscode is a mount in the box, because", place.project.display());
+    for words in [&["mv", ".vscode", "vs"][..], &["rm", "-r", "./.vscode/"], &["sh", "-c", "mv .vscode vs"]] {
+        let said = place.run("", words).run();
+        assert!(said.ending() != "exit 0" && said.stderr_text().contains(&note), "{words:?}: {said}");
+        place.file("project/.vscode/tasks.json", "{}\n");
+    }
+    for words in [&["grep", "nothing", ".vscode/tasks.json"][..], &["rm", "nothing"]] {
+        let said = place.run("", words).run();
+        assert!(said.ending() != "exit 0" && !said.stderr_text().contains("note: "), "{words:?}: {said}");
+    }
+    if !Path::new("/usr/bin/git").exists() {
+        return crate::support::skip("no /usr/bin/git on this machine");
+    }
+    let project = place.project.clone();
+    let script =
+        "git init -q && git -c user.name=n -c user.email=e commit -q --allow-empty -m x && git worktree add -q wt";
+    let made = Launch::program(Path::new("/bin/sh"), Actor::User, &["-ec", script]).dir(&project);
+    made.env("HOME", "/nonexistent").run().done();
+    let said = place.run("", &["git", "worktree", "remove", "wt"]).run();
+    let note = format!("pinfold: note: {}/wt/.git is read-only in the box, because", project.display());
+    assert!(said.ending() != "exit 0" && said.stderr_text().contains(&note), "{said}");
+    let said = place.run("", &["mv", ".git", "g"]).run();
+    let note = format!("pinfold: note: {}/.git is a mount in the box, because", project.display());
+    assert!(said.ending() != "exit 0" && said.stderr_text().contains(&note), "{said}");
 }
 
 /// uv keeps such files in its cache. An empty one leads nowhere, so it need not be held.

@@ -286,3 +286,38 @@ fn a_link_lifts_no_protection() {
         assert!(place.home.join("other/.vscode/x").exists());
     }
 }
+
+/// A name that nothing is near to has a hint too, and paths in messages are as one would write them.
+#[test]
+fn a_name_that_nothing_has_leads_to_the_list() {
+    let place = Place::new("no-name", Actor::User);
+    let said = |options: &str| place.sh(options, "echo it ran").run().stderr_text();
+    let list = "no seccomp profile is called \"foo\"\nhint: pinfold seccomp list shows the names\n";
+    assert!(said("--seccomp foo").contains(list), "{}", said("--seccomp foo"));
+    let shown = place.pinfold(&["profile", "show", "nosuch"]).run().stderr_text();
+    assert!(shown.ends_with("no profile has this name\nhint: `pinfold profile list` shows them\n"), "{shown}");
+    place.file("project/own.profile", "profile base\nrw .\n");
+    let refused = said("--profile ./own.profile");
+    assert!(refused.contains("/project/own.profile") && !refused.contains("/./"), "{refused}");
+}
+
+/// What a message says is true of the word that it is about, and the hint too.
+#[test]
+fn a_refusal_is_about_the_word_that_was_written() {
+    let place = Place::new("hints", Actor::User);
+    let said = |options: &str| place.sh(options, "true").run().stderr_text();
+    for (options, wanted) in [
+        ("--rw /dev/shm", "make a smaller directory writable\n"),
+        ("--dev /dev", "hint: name the device that is needed: --dev /dev/DEVICE\n"),
+    ] {
+        let refused = said(options);
+        assert!(refused.contains(wanted) && !refused.contains("of your own"), "{options}: {refused}");
+    }
+    let link = place.home.join("names");
+    std::os::unix::fs::symlink("/etc/hosts", &link).unwrap();
+    let note = said(&format!("--rw {}", link.display()));
+    assert!(note.contains("leads through a link to /etc/hosts\n"), "{note}");
+    let ssh = place.file(".ssh/config", "");
+    let refused = place.sh("", "true").dir(ssh.parent().unwrap()).run().stderr_text();
+    assert_eq!(refused.matches("obeys what is in").count(), 1, "{refused}");
+}

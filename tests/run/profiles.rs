@@ -134,12 +134,15 @@ fn what_is_probably_not_meant_is_said() {
     let said = outcome.stdout_text();
     for wanted in [
         "odd.profile:2: ro-try /etc/hostname: hidden by a later one: tmpfs on /etc",
-        "odd.profile:4: deny /no/such: can never match",
+        "odd.profile:4: deny /no/such: nothing is there, inside or outside",
         "odd.profile:5: tcp-connect 80: no run can start: there is no network",
     ] {
         assert!(said.contains(wanted), "{wanted}: {said}");
     }
-    assert!(!said.contains("odd.profile:3"), "{said}");
+    let hides = "odd.profile:3: tmpfs /etc: hides base:";
+    assert!(said.contains(hides) && !said.lines().any(|line| line.starts_with("base:")), "{said}");
+    let quiet = place.pinfold(&["profile", "check", "-q", file.to_str().unwrap()]).run();
+    assert_eq!((quiet.ending(), quiet.stdout_text()), ("exit 1".into(), String::new()));
     for (profile, command, wanted) in [
         ("none", "/bin/sh", "program /bin/sh is not visible inside"),
         ("base", "no-such-program", "program no-such-program is not visible inside"),

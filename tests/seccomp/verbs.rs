@@ -84,6 +84,23 @@ fn check_says_that_a_profile_is_of_no_use() {
     assert!(!said(&["check", "strict"]).contains("no program could be started"));
 }
 
+/// Profiles of Docker and Podman have remarks, and values wider than their mask, which libseccomp cuts down.
+#[test]
+fn what_other_readers_pass_over_is_no_error() {
+    let path = stage::stage().join("remarks.json");
+    let text = r#"{"_comment": "what this is for", "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["socket"],
+        "_why": [1], "action": "SCMP_ACT_ERRNO",
+        "args": [{"index": 0, "value": 1, "valueTwo": 3, "op": "SCMP_CMP_MASKED_EQ"}]}]}"#;
+    fs::write(&path, text).unwrap();
+    let path = path.to_str().unwrap();
+    let lines = said(&["check", path]);
+    let note = ": syscalls[0] (socket).args[0].valueTwo: 0x3 has bits that the mask 0x1 in value has not: 0x1 counts\n";
+    assert!(lines.contains("\nnote: ") && lines.contains(note), "{lines}");
+    assert!(!said(&["check", path, "-q"]).contains("note"));
+    let lines = said(&["explain", "socket", "--profile", path]);
+    assert!(lines.contains("argument 0 & 0x1 is 0x1"), "{lines}");
+}
+
 /// Which of the two counts is a matter of the reader; a person may have looked at the other one.
 #[test]
 fn a_field_that_is_there_twice_is_refused() {

@@ -19,8 +19,8 @@ fn place(name: &str, script: &str) -> Place {
 
 #[test]
 fn names_at_any_depth_are_told_in_one_line() {
-    let place = place("news", "mkdir -p a/b node_modules/x/.vscode; touch .env.old a/.envrc");
-    let script = "mkdir -p a/b/c/.vscode node_modules/y .cache; touch a/b/c/.vscode/.envrc a/b/.mcp.json \
+    let place = place("news", "mkdir -p a/b node_modules/x/.vscode .venv .mypy_cache; touch .env.old a/.envrc");
+    let script = "mkdir -p a/b/c/.vscode node_modules/y .cache; rmdir .venv .mypy_cache; touch a/b/c/.vscode/.envrc a/b/.mcp.json \
                   node_modules/y/.envrc node_modules/x/.vscode/tasks.json a/b/c/plain; rm .env.old";
     let line = "pinfold: new here, and obeyed later: a/b/.mcp.json (commands that an agent starts as servers), \
                 a/b/c/.vscode (tasks that run when the folder is opened, programs that settings name), \
@@ -68,6 +68,20 @@ fn ten_names_are_told_and_the_rest_is_counted() {
 /// Waits until files that are changed from now on are newer than those of the place.
 fn wait_for_a_tick(place: &Place) {
     place.host(".", "touch old; until touch new; test new -nt old; do :; done; rm old new");
+}
+
+/// A name in a place beside the workspace is not one of the workspace.
+#[test]
+fn names_in_another_writable_directory_are_told_with_their_path() {
+    let place = place("news-beside", "mkdir ../lib");
+    let lib = place.path.join("lib").display().to_string();
+    let words =
+        ["run", "--rw", &lib, "--", "/bin/sh", "-ec", "touch .envrc; mkdir -p $0/sub; touch $0/sub/.mcp.json", &lib];
+    let launch = crate::support::Launch::program(crate::support::stage::pinfold(), Actor::User, &words);
+    let outcome = place.at_home(launch.dir(&place.path.join("r")), &[]).run();
+    let told = outcome.stderr_text();
+    assert!(told.contains(&format!("obeyed later: {lib}/sub/.mcp.json (")), "{outcome}");
+    assert!(told.contains("obeyed later: .envrc ("), "{outcome}");
 }
 
 #[test]

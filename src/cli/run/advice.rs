@@ -21,19 +21,22 @@ pub(super) fn of_missing(origin: &Origin, source: &CStr, is_link: bool) -> Strin
     if is_link {
         return "there is a symbolic link, and nothing where it leads to (ls -l shows it)".into();
     }
-    if let Some(near) = misspelt(Path::new(to_os(source))) {
-        return format!("did you mean {}?", quoted(near));
+    let meant = misspelt(Path::new(to_os(source))).map(|near| format!("did you mean {}?", quoted(near)));
+    if let Some(meant) = meant.as_ref().filter(|_| *option != "--rw") {
+        return meant.clone();
     }
-    if value.contains(&b':') && *option != "--file" {
+    if value.contains(&b':') && *option != "--file" && meant.is_none() {
         return "what stands behind a colon is the place inside; a colon that belongs to a path is written \\:".into();
     }
     match *option {
         // With --rw-try the output would be written to the sandbox's own files, and be lost.
         "--rw" => {
             let path = quoted(to_os(source));
+            // What is to be written is often beside what has nearly the same name.
+            let or = meant.map_or_else(String::new, |meant| format!(" (or {meant})"));
             format!(
-                "make it first: touch {path} for a file, mkdir {path} for a directory; --rw-try skips what is missing, \
-                 and what is written there then is lost"
+                "make it first: touch {path} for a file, mkdir {path} for a directory{or}; --rw-try skips what is \
+                 missing, and what is written there then is lost"
             )
         }
         "--ro" | "--dev" | "--overlay" => {
@@ -83,7 +86,9 @@ pub(super) fn nowhere(command: &CStr, files: &[CString], start: &CStr) -> Option
     let directories: Vec<PathBuf> =
         files.iter().filter_map(|file| Some(start.join(to_os(file)).parent()?.into())).collect();
     let names: Vec<String> = directories.iter().flat_map(|directory| names_in(directory)).collect();
-    let near = name.to_str().and_then(|name| nearest(name, names.iter().map(String::as_str)));
+    // A name of two letters is a slip of one of many.
+    let near =
+        name.to_str().filter(|name| name.len() > 2).and_then(|name| nearest(name, names.iter().map(String::as_str)));
     let meant = near.map_or_else(String::new, |near| format!("; did you mean {}?", quoted(near)));
     Some(format!("it is missing outside too, in all directories of PATH{meant}"))
 }

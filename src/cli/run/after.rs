@@ -11,19 +11,24 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::SystemTime;
 
+use super::footprint;
 use super::origin::Origin;
 use crate::error::{push_printable, quoted};
 use crate::plan::Plan;
 use crate::spec::path::{is_at_or_below, to_os};
-use crate::spec::{FsOp, Op, Source};
+use crate::spec::{FsOp, Op, OverlayKind, Source};
 use crate::supervise::Lost;
+use crate::sys::mount::AT_FDCWD;
+use crate::sys::stat;
 use crate::workspace;
 
 /// At most this many notes.
 const MOST: usize = 3;
 
-/// Programs that remove or move a directory with all that is in it.
+/// Programs and commands of git that remove or move a directory with all that is in it.
 const REMOVE: &[&[u8]] = &[b"rm", b"rmdir", b"mv"];
+/// The same of git alone.
+const REMOVE_BY_GIT: &[&[u8]] = &[b"worktree", b"submodule", b"clean"];
 
 /// The notes for a command that ended with an error.
 pub(super) fn notes(plan: &Plan, origins: &[Origin]) -> Vec<Vec<u8>> {
@@ -31,14 +36,18 @@ pub(super) fn notes(plan: &Plan, origins: &[Origin]) -> Vec<Vec<u8>> {
     let start = plan.program.cwd.first().to_bytes();
     let ops = &plan.root.ops;
     let note = |(index, op): (usize, &Op)| {
-        let FsOp::Bind { source, dest, flags } = &op.fs else { return None };
         // A word may have opened it since.
-        let is_last = || !ops[index + 1..].iter().any(|later| later.fs.is_mount() && later.fs.dest() == Some(dest));
+        let is_last =
+            |dest: &CStr| !ops[index + 1..].iter().any(|later| later.fs.is_mount() && later.fs.dest() == Some(dest));
+        if let FsOp::Overlay { dest, kind: OverlayKind::Apart { .. }, .. } = &op.fs {
+            return (is_removed(&words, start, dest) && is_last(dest)).then(|| in_its_place(dest));
+        }
+        let FsOp::Bind { source, dest, flags } = &op.fs else { return None };
         match source {
-            Source::Real(_) if flags.read_only && is_named(&words, start, dest) && is_last() => Some(held(dest)),
+            Source::Real(_) if flags.read_only && is_named(&words, start, dest) && is_last(dest) => Some(held(dest)),
             Source::Path(source) if !flags.read_only => {
                 let origin = origins.get(op.word).filter(|origin| origin.profile.is_none())?;
-                (is_named(&words, start, dest) && is_file(source)).then(|| alone(origin))
+                (is_named(&words, start, dest) && is_file(source)).then(|| alone(origin, (source, dest), &ops[..index]))
             }
             _ => None,
         }
@@ -85,14 +94,35 @@ fn held(dest: &CStr) -> Vec<u8> {
     out
 }
 
-/// The note for a file that was made writable by itself.
-fn alone(origin: &Origin) -> Vec<u8> {
+/// The note for a directory whose changes are kept apart, or for a git directory.
+fn in_its_place(dest: &CStr) -> Vec<u8> {
+    let mut out = Vec::new();
+    push_printable(&mut out, to_os(dest));
+    out.extend_from_slice(
+        b" is a mount in the box, because programs outside obey what is in it: a program can change that, but the \
+          directory can be moved, replaced and removed outside only",
+    );
+    out
+}
+
+/// The note for a file that was made writable by itself, on top of `before`.
+fn alone(origin: &Origin, (source, dest): (&CStr, &CStr), before: &[Op]) -> Vec<u8> {
     let mut out = Vec::new();
     push_printable(&mut out, OsStr::from_bytes(origin.value()));
-    out.extend_from_slice(
-        b" is mounted by itself: a program can write to it, but not replace it, as sed -i and some editors do; --rw and \
-          its directory allow both",
-    );
+    let below = footprint::covers(dest, before).next();
+    let is_writable_already = matches!(below, Some(FsOp::Bind { flags, .. }) if !flags.read_only);
+    let words: &[u8] = match stat::is_writable_at(AT_FDCWD, source) {
+        Ok(false) => b" is not writable for you outside, and so not in the box",
+        _ if is_writable_already => {
+            b" is mounted by itself, and so cannot be replaced, as sed -i and some editors do; its directory is writable \
+              already: leave --rw out"
+        }
+        _ => {
+            b" is mounted by itself: a program can write to it, but not replace it, as sed -i and some editors do; --rw \
+              and its directory allow both"
+        }
+    };
+    out.extend_from_slice(words);
     out
 }
 
@@ -103,17 +133,32 @@ fn is_file(source: &CStr) -> bool {
 /// Whether a word names `path`, something below it, or a directory with it that is removed. `start` is the directory
 /// from which paths count.
 fn is_named(words: &[&[u8]], start: &[u8], path: &CStr) -> bool {
+    let arguments = words.get(1..).unwrap_or_default();
+    arguments.iter().any(|word| both_forms(start, path).any(|path| contains(word, path)))
+        || is_removed(words, start, path)
+}
+
+/// Whether the words remove or move `path`, or a directory with it: its name stands beside that of a program which does
+/// so, perhaps in a line for a shell.
+fn is_removed(words: &[&[u8]], start: &[u8], path: &CStr) -> bool {
+    let is_end = |byte: &u8| byte.is_ascii_whitespace() || b";&|()<>'\"`".contains(byte);
+    let parts = || words.iter().flat_map(|word| word.split(is_end)).filter(|part| !part.is_empty());
+    let has = |names: &[&[u8]]| {
+        parts().any(|part| names.contains(&part.rsplit(|&byte| byte == b'/').next().unwrap_or_default()))
+    };
+    let names = |part: &[u8]| {
+        let part = part.strip_suffix(b"/").unwrap_or(part);
+        let part = part.strip_prefix(b"./").unwrap_or(part);
+        !part.is_empty() && both_forms(start, path).any(|path| is_at_or_below(path, part))
+    };
+    (has(REMOVE) || has(&[b"git"]) && has(REMOVE_BY_GIT)) && parts().any(names)
+}
+
+/// `path` as a whole, and as it is called from `start`, if it lies below that.
+fn both_forms<'p>(start: &[u8], path: &'p CStr) -> impl Iterator<Item = &'p [u8]> {
     let path = path.to_bytes();
     let relative = path.strip_prefix(start).and_then(|rest| rest.strip_prefix(b"/"));
-    let arguments = words.get(1..).unwrap_or_default();
-    let program = words.first().and_then(|word| word.rsplit(|&byte| byte == b'/').next()).unwrap_or_default();
-    let removes = |word: &&[u8]| {
-        let word = word.strip_suffix(b"/").unwrap_or(word);
-        let is_above = |path| !word.is_empty() && is_at_or_below(path, word);
-        REMOVE.contains(&program) && (is_above(path) || relative.is_some_and(is_above))
-    };
-    arguments.iter().any(|word| [Some(path), relative].into_iter().flatten().any(|path| contains(word, path)))
-        || arguments.iter().any(removes)
+    [Some(path), relative].into_iter().flatten()
 }
 
 /// Whether `path` stands in `word` as a whole, and not as a part of another name.
@@ -158,5 +203,27 @@ mod tests {
         assert!(named(&["/bin/rm", "-r", "cache/"], c"/w/cache/x/.git"));
         assert!(!named(&["pytest", "cache"], c"/w/cache/x/.git"));
         assert!(!named(&["rm", "ca"], c"/w/cache/x/.git"));
+    }
+
+    #[test]
+    fn a_command_that_moves_or_removes_a_directory_is_known() {
+        let removed = |words: &[&str]| {
+            let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+            is_removed(&words, b"/w", c"/w/wt/.git")
+        };
+        for words in [
+            &["mv", "wt/.git", "g"][..],
+            &["git", "mv", "./wt", "x"],
+            &["git", "rm", "-qf", "wt"],
+            &["git", "-C", ".", "worktree", "remove", "wt/"],
+            &["git", "submodule", "deinit", "-f", "wt"],
+            &["sh", "-c", "cd . && rm -rf wt;true"],
+            &["rm", "-r", "/w/wt"],
+        ] {
+            assert!(removed(words), "{words:?}");
+        }
+        for words in [&["grep", "-r", "x", "wt"][..], &["git", "add", "wt"], &["rm", "wt2"], &["git", "clean", "-fd"]] {
+            assert!(!removed(words), "{words:?}");
+        }
     }
 }

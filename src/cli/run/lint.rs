@@ -36,13 +36,21 @@ pub(in crate::cli) struct Subject<'a> {
 pub(in crate::cli) fn lint(subject: &Subject<'_>) -> Vec<Vec<u8>> {
     let Subject { spec, origins, seen, .. } = subject;
     let mut notes = Vec::new();
+    let mut hides = Vec::new();
     let mut note = |origin: Option<&Origin>, text: &[u8]| {
         notes.push(origin.map_or_else(|| text.to_vec(), |origin| origin.before(text)));
     };
     for (index, op) in spec.ops.iter().enumerate() {
         let origin = origins.get(op.word);
         if let Some(later) = shadow(op, &spec.ops[index + 1..]) {
-            note(origin, &[b"hidden by a later one: ", &later.fs.in_words()[..]].concat());
+            match (origin, origins.get(later.word)) {
+                // The line of the profile that was built on is not what is wrong.
+                (Some(hidden), Some(by)) if file_of(hidden) != file_of(by) => hides.push((by, hidden)),
+                _ => note(origin, &[b"hidden by a later one: ", &later.fs.in_words()[..]].concat()),
+            }
+        }
+        if is_nowhere(op, subject) {
+            note(origin, b"nothing is there, inside or outside");
         }
         if never_matches(op, subject) {
             note(origin, b"can never match: nothing is there inside");
@@ -51,6 +59,15 @@ pub(in crate::cli) fn lint(subject: &Subject<'_>) -> Vec<Vec<u8>> {
             let skip = if matches!(op.fs, FsOp::CopyFile { .. }) { "" } else { " (the -try form skips it then)" };
             note(origin, format!("no run can start: it does not exist on the host{skip}").as_bytes());
         }
+    }
+    for lines in hides.chunk_by(|(by, _), (other, _)| by == other) {
+        let [(by, first), more @ ..] = lines else { continue };
+        let mut text = b"hides ".to_vec();
+        first.push(&mut text);
+        if !more.is_empty() {
+            text.extend_from_slice(format!(", and {} more", more.len()).as_bytes());
+        }
+        note(Some(by), &text);
     }
     if let Some(dir) = spec.process.chdir.as_deref().map(to_os).map(Path::new)
         && View::new(&spec.ops).at(dir) == Seen::Nothing
@@ -73,21 +90,44 @@ pub(in crate::cli) fn lint(subject: &Subject<'_>) -> Vec<Vec<u8>> {
     notes
 }
 
-/// Whether `op` denies something that does not exist when the sandbox starts, which is when patterns are matched.
-fn never_matches(op: &Op, Subject { spec, origins, is_anywhere, .. }: &Subject<'_>) -> bool {
-    let FsOp::Deny { path, is_pattern, optional } = &op.fs else { return false };
-    // What is in the workspace depends on the directory where the run starts.
+/// The file of a line; `None` for the command line.
+fn file_of(origin: &Origin) -> Option<&[u8]> {
+    origin.profile.as_ref().map(|(file, _)| &file[..])
+}
+
+/// Whether what is in the workspace decides about `op`, which depends on the directory where the run starts.
+fn is_of_anywhere(op: &Op, Subject { origins, is_anywhere, .. }: &Subject<'_>) -> bool {
     let is_of_workspace = |origin: &Origin| {
         let value = origin.value();
         !value::is_rooted(value) || value.starts_with(b"${WORKSPACE}")
     };
-    if *optional || *is_anywhere && origins.get(op.word).is_some_and(is_of_workspace) {
+    *is_anywhere && origins.get(op.word).is_some_and(is_of_workspace)
+}
+
+/// Whether `op` denies a path at which there is nothing, on the host or inside. A run has a note of this too.
+fn is_nowhere(op: &Op, subject: &Subject<'_>) -> bool {
+    let FsOp::Deny { path, is_pattern: false, optional: false } = &op.fs else { return false };
+    let path = Path::new(to_os(path));
+    let is_made = |op: &Op| {
+        !matches!(op.fs, FsOp::Deny { .. }) && op.fs.dest().is_some_and(|dest| Path::new(to_os(dest)).starts_with(path))
+    };
+    let is_inside = || match View::new(&subject.spec.ops).at(path) {
+        Seen::Host(_) => true,
+        // Of a directory of the sandbox only what it makes is known.
+        Seen::Own => subject.spec.ops.iter().any(is_made),
+        Seen::Nothing => false,
+    };
+    !is_of_anywhere(op, subject) && path.symlink_metadata().is_err() && !is_inside()
+}
+
+/// Whether `op` denies by a pattern what does not exist when the sandbox starts, which is when patterns are matched.
+fn never_matches(op: &Op, subject: &Subject<'_>) -> bool {
+    let Subject { spec, origins, is_anywhere, .. } = subject;
+    let FsOp::Deny { path, is_pattern: true, optional: false } = &op.fs else { return false };
+    if is_of_anywhere(op, subject) {
         return false;
     }
     let path = Path::new(to_os(path));
-    if !is_pattern {
-        return View::new(&spec.ops).at(path) == Seen::Nothing;
-    }
     // The directory where the pattern starts, then the uppermost operation that affects it.
     let above = |path: &Path| first_wildcard(path.as_os_str().as_bytes()).is_some();
     let Some(start) = path.ancestors().find(|ancestor| !above(ancestor)) else { return false };

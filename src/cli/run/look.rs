@@ -38,6 +38,11 @@ impl<'a> Desk<'a> {
         Desk { world: World { library: Library::default(), ..World::probe(&[]) }, environment: &[] }
     }
 
+    /// What was passed over.
+    pub(in crate::cli) fn notes(&self) -> impl Iterator<Item = &[u8]> {
+        self.world.library.passed_over.iter().map(Vec::as_slice)
+    }
+
     /// The names of all profiles, with their files; `None` for those that come with pinfold.
     pub(in crate::cli) fn names(&self) -> Vec<(String, Option<PathBuf>)> {
         self.world.names()

@@ -109,8 +109,8 @@ pub(super) fn placed(seen: &[Origin], origins: &[Origin], mut error: Error) -> E
         part.place = of_field(part.field).map(|origin| origin.text().into());
     }
     let origin = of_field(error.field);
-    if error.field == Some(Field::Seccomp) && error.hint.is_none() {
-        error.hint = file_meant(origin).map(Hint::Text);
+    if error.field == Some(Field::Seccomp) {
+        error.hint = file_meant(origin).map(Hint::Text).or(error.hint);
     }
     at(origin, error)
 }

@@ -84,7 +84,8 @@ impl Library {
     pub(crate) fn find(&mut self, name: &CStr, open: &[Rc<[u8]>]) -> Result<Text, Error> {
         let bytes = name.to_bytes();
         if bytes.contains(&b'/') {
-            let path = Path::new(OsStr::from_bytes(bytes));
+            // Without `.`, for messages.
+            let path = &Path::new(OsStr::from_bytes(bytes)).components().collect::<PathBuf>();
             if let Some(trust) = &self.trust {
                 let whole = trust.cwd.as_ref().map_or_else(|| path.to_owned(), |cwd| cwd.join(path));
                 // Without `.`, so that the names can be compared.
@@ -131,8 +132,9 @@ impl Library {
             None => {
                 let names = self.names();
                 let near = nearest(&name.to_string_lossy(), names.iter().map(|(name, _)| name.as_str()));
-                let hint = near.map(|near| format!("did you mean {near}? `pinfold profile list` shows them"));
-                Err(missing(name, "no profile has this name").with_hint(file_meant(bytes).or(hint)))
+                let list = "`pinfold profile list` shows them";
+                let hint = near.map_or_else(|| list.to_owned(), |near| format!("did you mean {near}? {list}"));
+                Err(missing(name, "no profile has this name").with_hint(file_meant(bytes).or(Some(hint))))
             }
         }
     }

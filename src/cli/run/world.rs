@@ -20,6 +20,7 @@ use crate::error::{Error, ErrorKind, printable, push_printable};
 use crate::host::Caller;
 use crate::spec::path::without_dots;
 use crate::spec::{FsOp, LandlockTier, Op, ProfileText, Seccomp, Source, Spec};
+use crate::sys::mount::AT_FDCWD;
 use crate::sys::{Errno, content, cwd, error_text, stat};
 use crate::workspace::keeping::{self, With};
 use crate::workspace::takeover::{Line, RunBox};
@@ -185,8 +186,10 @@ impl World {
         if let Ok(found) = &mut found
             && place.file_name() != named.file_name()
         {
+            let is_writable = stat::is_writable_at(AT_FDCWD, source).unwrap_or(true);
             let (named, place) = (printable(&*named), printable(&*place));
-            found.notes.push(format!("{named} leads through a link to {place}, which the program can write"));
+            let end = if is_writable { ", which the program can write" } else { "" };
+            found.notes.push(format!("{named} leads through a link to {place}{end}"));
         }
         if !best_effort && found.as_ref().map_or(true, |found| found.refusal().is_some()) {
             // That pinfold's own rules lie there is the better reason: nothing else that is done about the place helps.
@@ -321,7 +324,9 @@ impl World {
     }
 
     fn absolute(&self, path: &Path) -> PathBuf {
-        self.cwd.as_deref().map_or_else(|| path.to_owned(), |cwd| path_of(cwd).join(path))
+        let whole = self.cwd.as_deref().map_or_else(|| path.to_owned(), |cwd| path_of(cwd).join(path));
+        // Without `.`, for messages.
+        whole.components().collect()
     }
 
     /// Refuses sources that lead out of a writable place through a link in it, since an earlier sandbox may have made
@@ -394,7 +399,10 @@ impl World {
                 push_printable(&mut message, if is_written { &place } else { &named });
                 let is_anothers =
                     source.metadata().is_ok_and(|about| about.uid() != self.caller.uid && self.caller.uid != 0);
-                let hint = if is_anothers {
+                let option = origins.get(*word).map(|origin| origin.option);
+                let hint = if option.is_some_and(|option| option.starts_with("--dev")) {
+                    "name the device that is needed: --dev /dev/DEVICE"
+                } else if is_anothers && matches!(option, Some("--workspace" | "--repo")) {
                     "that directory belongs to somebody else: start in a directory of your own, or name one to be writable"
                 } else {
                     "what the program writes there would decide about the next sandbox: keep profiles outside of what it \

@@ -127,7 +127,13 @@ fn find(denied: &mut Denied<'_, '_>, index: usize) -> Outcome<Option<(OwnedFd, C
     if *optional {
         return Ok(None);
     }
+    let remark = |inside: &mut Inside<'_, '_>| {
+        if is_nowhere {
+            inside.remark(Failure { act: Act::Nowhere, ..Failure::nth(Stage::Op, index, 0) });
+        }
+    };
     if grounds.iter().all(|ground| *ground == Ground::ReadOnly) {
+        remark(&mut denied.inside);
         return Ok(None);
     }
     match grounds.last() {
@@ -139,13 +145,11 @@ fn find(denied: &mut Denied<'_, '_>, index: usize) -> Outcome<Option<(OwnedFd, C
             denied.pinned.trace_links(path, index, &denied.inside).op(index, Act::Whole)?;
         }
     }
+    remark(&mut denied.inside);
     if grounds.last() == Some(&Ground::ReadOnly) {
         return Ok(None);
     }
     let inside = &mut denied.inside;
-    if is_nowhere {
-        inside.remark(Failure { act: Act::Nowhere, ..Failure::nth(Stage::Op, index, 0) });
-    }
     let place = inside.root.file_for_mount(path, mode::CLOSED, index)?;
     let cover = inside.cover_for_missing().op(index, Act::Attach)?;
     inside.root.attach(cover, place, index).map(|_| None)

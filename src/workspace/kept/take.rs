@@ -1,5 +1,5 @@
 //! Takes a kept file over to the host, because its user wants it. What the host has there takes its place in the entry.
-//! So nothing is lost, and the same again undoes it.
+//! So nothing is lost, and the same again undoes it; what is new leaves the entry.
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -8,7 +8,8 @@ use super::Entry;
 use super::items::{Item, What, what};
 use super::names::c_name;
 use super::put_back::{discard, opened, remade};
-use crate::sys::{Errno, Result, content, make, stat};
+use crate::sys::stat::{self, Kind};
+use crate::sys::{Errno, Result, content, make};
 
 /// The largest file that is taken or shown, in bytes.
 pub(crate) const MOST: u64 = 256 << 20;
@@ -35,16 +36,47 @@ pub(crate) fn contents(entry: &Entry, item: &Item) -> Result<(Content, Content)>
     Ok((kept, present))
 }
 
+/// Whether [`take`] would take `item`, as far as a look tells. Changes nothing.
+///
+/// # Errors
+/// Those of [`take`].
+pub(crate) fn check(entry: &Entry, item: &Item) -> Result<()> {
+    let (kept, kept_name) = item.kept(entry)?;
+    let (dir, name) = match opened(&item.path) {
+        // The directory is made then.
+        Err(Errno::ENOENT) => return allowed(item, None),
+        opened => opened?,
+    };
+    let present = what(dir.as_fd(), &name)?;
+    allowed(item, present)?;
+    for (dir, name) in [(kept.as_fd(), &kept_name), (dir.as_fd(), &name)] {
+        if stat::look_at(dir, name)?.is_some_and(|about| about.kind() == Some(Kind::File) && about.size > MOST) {
+            return Err(Errno::EFBIG);
+        }
+    }
+    let is_needless = item.what == What::Removal && present.is_none();
+    if is_needless || stat::is_writable_at(dir.as_fd(), c".")? { Ok(()) } else { Err(Errno::EACCES) }
+}
+
+/// A directory or a device is never taken, and none is replaced.
+fn allowed(item: &Item, present: Option<What>) -> Result<()> {
+    let is_plain = item.what != What::Other && matches!(present, None | Some(What::File | What::Link));
+    if is_plain { Ok(()) } else { Err(Errno::ENOTSUP) }
+}
+
 /// Takes `item` over. A directory or a device is never taken, and none is replaced (ENOTSUP).
 pub(crate) fn take(entry: &Entry, item: &Item) -> Result<()> {
     let (kept, kept_name) = item.kept(entry)?;
-    let (dir, name) = if item.what == What::Removal { opened(&item.path)? } else { remade(&item.path)? };
+    let (dir, name) = match opened(&item.path) {
+        // Nothing is there to be removed.
+        Err(Errno::ENOENT) if item.what == What::Removal => return make::unlink_at(kept.as_fd(), &kept_name),
+        Err(Errno::ENOENT) => remade(&item.path)?,
+        opened => opened?,
+    };
     let (dir, kept) = (dir.as_fd(), kept.as_fd());
     let files = entry.files()?;
     let present = what(dir, &name)?;
-    if item.what == What::Other || !matches!(present, None | Some(What::File | What::Link)) {
-        return Err(Errno::ENOTSUP);
-    }
+    allowed(item, present)?;
     let part = c_name(format!(".pinfold-{}-take", entry.id));
     let save = |name: &CStr| discard(files.as_fd(), PART).and_then(|()| copy((dir, name), (files.as_fd(), PART)));
     if present.is_some() {

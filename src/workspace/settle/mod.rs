@@ -41,15 +41,17 @@ use crate::sys::{Errno, process};
 use before::{Before, Deferred};
 use judge::{Judge, LIMITS, Limits};
 pub(crate) use news::News;
+use std::ffi::CStr;
 use std::os::fd::{AsFd, OwnedFd};
 pub(crate) use told::Settled;
 use told::Told;
 use tree::Tree;
 
 /// Puts in order what the program has left. Returns each repository where something was done or could not be done, and
-/// what is new and obeyed later.
-pub(crate) fn settle(wish: &Settle) -> (Vec<Settled>, News) {
-    settle_within(wish, LIMITS)
+/// what is new and obeyed later. `start` is the directory that the program started in.
+pub(crate) fn settle(wish: &Settle, start: &CStr) -> (Vec<Settled>, News) {
+    let (settled, news) = settle_within(wish, LIMITS);
+    (settled, news.seen_from(start))
 }
 
 fn settle_within(wish: &Settle, limits: Limits) -> (Vec<Settled>, News) {
@@ -63,7 +65,7 @@ fn settle_within(wish: &Settle, limits: Limits) -> (Vec<Settled>, News) {
         user: process::real_ids().0,
     };
     let mut deferred = Deferred::default();
-    let mut news = News::new(&wish.before);
+    let mut news = News::default();
     for top in &wish.tops {
         match open_top(top) {
             Ok(open) => Tree::new(&before, &mut judge, &mut deferred, (&mut told, &mut news)).walk(open, &top.path),

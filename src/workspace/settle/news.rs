@@ -53,16 +53,17 @@ struct Name {
 /// What is new, and obeyed later.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct News {
-    /// Paths below it are shown relative to it.
-    top: PathBuf,
+    /// The directory that the program started in. Paths below it are shown relative to it.
+    start: PathBuf,
     names: Vec<Name>,
     /// How many more there are.
     more: usize,
 }
 
 impl News {
-    pub(super) fn new(seen: &[SeenBefore]) -> News {
-        News { top: seen.first().map(|seen| seen.top.clone()).unwrap_or_default(), ..News::default() }
+    /// `start` is the directory that the program started in.
+    pub(super) fn seen_from(self, start: &CStr) -> News {
+        News { start: path_of(start.to_bytes()).to_owned(), ..self }
     }
 
     /// Notes those of `names`, in the directory `dir`, that some program obeys and that were not there before.
@@ -107,7 +108,7 @@ impl News {
                 self.note(Event::NewDot, path(name), None);
             }
         }
-        for name in was.difference(&now).filter(|name| !is_usual(name)) {
+        for name in was.difference(&now).filter(|name| !is_usual(name) && !is_made_anew(name)) {
             self.note(Event::GoneDot, path(name), None);
         }
     }
@@ -161,7 +162,7 @@ impl News {
     }
 
     fn shown(&self, Name { path, by, .. }: &Name) -> String {
-        let path = printable(path.strip_prefix(&self.top).unwrap_or(path));
+        let path = printable(path.strip_prefix(&self.start).unwrap_or(path));
         by.as_ref().map_or_else(|| path.clone(), |by| format!("{path} ({by})"))
     }
 }
@@ -174,6 +175,14 @@ pub(in crate::workspace) fn stamp(path: &Path) -> Option<Stamp> {
 
 pub(super) fn is_dot(name: &CStr) -> bool {
     name.to_bytes().first() == Some(&b'.')
+}
+
+/// Whether it is a cache or the like, which tools make again: that it is gone tells nothing. A name that is missing
+/// here is told.
+fn is_made_anew(name: &CStr) -> bool {
+    const NAMES: [&CStr; 9] =
+        [c".venv", c".tox", c".nox", c".eggs", c".next", c".nuxt", c".turbo", c".gradle", c".coverage"];
+    name.to_bytes().ends_with(b"cache") || NAMES.contains(&name)
 }
 
 /// Whether a dot name comes and goes without meaning.

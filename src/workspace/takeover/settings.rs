@@ -110,7 +110,7 @@ fn take_file(at: &At<'_>, name: &[u8], was: Option<&[u8]>, may_extend: bool, tol
                 let value = new_values.last().cloned().flatten();
                 told.keep_all_of(Kept { path: path.clone(), name: Some(key.clone()), value, why });
             }
-            None => told.take(&at.path, What::Setting(key.clone())),
+            None => told.take(&at.path, What::Setting { key: key.clone(), is_there: !new_values.is_empty() }),
         }
     }
     let is_whole = told.kept.len() == before;

@@ -49,8 +49,13 @@ pub enum What {
     },
     /// So many paths of the index.
     Index(usize),
-    /// A setting, by its key.
-    Setting(Vec<u8>),
+    /// A setting.
+    Setting {
+        /// Its key.
+        key: Vec<u8>,
+        /// Whether it is set now.
+        is_there: bool,
+    },
 }
 
 /// Something that was not taken over.

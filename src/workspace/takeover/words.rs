@@ -127,7 +127,10 @@ fn taken(path: &Path, taken: &[Taken]) -> Vec<String> {
             What::State { name, is_there: true } => {
                 names.extend(in_progress(name).map(|what| format!("{what} in progress{}", of_unit(dir))));
             }
-            What::Setting(key) => settings.push(format!("{}{}", word(key), of_unit(dir))),
+            What::Setting { key, is_there } => {
+                let end = if *is_there { "" } else { " removed" };
+                settings.push(format!("{}{}{end}", word(key), of_unit(dir)));
+            }
             What::State { .. } | What::Objects(_) | What::Index(_) => {}
         }
     }
@@ -249,8 +252,9 @@ mod tests {
     fn what_was_taken() {
         let state = |name: &str| What::State { name: name.into(), is_there: true };
         let main = || change("refs/heads/main", true, true);
-        let setting = |name: &str| What::Setting(name.into());
-        let table: [(Vec<What>, &[&str]); 9] = [
+        let setting = |name: &str| What::Setting { key: name.into(), is_there: true };
+        let removed = |name: &str| What::Setting { key: name.into(), is_there: false };
+        let table: [(Vec<What>, &[&str]); 10] = [
             (vec![], &[]),
             (vec![What::Objects(3), What::Index(1), state("COMMIT_EDITMSG")], &[]),
             (vec![What::Objects(3), main(), What::Index(1), state("COMMIT_EDITMSG")], &["main"]),
@@ -269,6 +273,7 @@ mod tests {
             (vec![What::Head(vec![b'0'; 40]), state("MERGE_HEAD")], &["HEAD detached, a merge in progress"]),
             (vec![main(), setting("a.b"), setting("c.d")], &["main moved, settings a.b, c.d"]),
             (vec![setting("a.b")], &["setting a.b"]),
+            (vec![setting("a.b"), removed("c.d")], &["settings a.b, c.d removed"]),
             (
                 (0..3).map(|n| change(&format!("refs/remotes/o/{n}"), true, true)).collect(),
                 &["3 remote-tracking branches"],
@@ -357,7 +362,7 @@ mod tests {
             stays(&long, None, None, "is not known"),
             stays("config", Some("a.b"), Some(evil), "is not on the list"),
         ];
-        let taken = vec![Taken { dir: Vec::new(), what: What::Setting(evil.into()) }];
+        let taken = vec![Taken { dir: Vec::new(), what: What::Setting { key: evil.into(), is_there: true } }];
         let told = TakenOver { taken, kept, ..TakenOver::default() };
         for line in said(".git", &told) {
             assert!(

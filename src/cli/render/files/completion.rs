@@ -1,6 +1,6 @@
 //! The words that can follow each command, from the tables. The completions of all shells use this.
 
-use crate::cli::commands::COMMANDS;
+use crate::cli::commands::{COMMANDS, Subcommand};
 use crate::cli::run::{KINDS, table as run};
 use crate::cli::table::{Action, Opt, Table, opts};
 use crate::cli::{bwrap, render};
@@ -58,7 +58,8 @@ pub(super) fn contexts() -> Vec<Context> {
             ("bwrap", _) => out.push(of_table(command.name, bwrap::TABLE)),
             (name, []) => out.push(of_form(name, name, command.form)),
             (name, subs) => {
-                out.extend(subs.iter().map(|sub| of_form(&format!("{name} {}", sub.name), name, sub.form)));
+                let form = |sub: &Subcommand| format!("{} {}", sub.form, command.form);
+                out.extend(subs.iter().map(|sub| of_form(&format!("{name} {}", sub.name), name, &form(sub))));
             }
         }
     }

@@ -67,6 +67,9 @@ fn commands() -> String {
         brief[..1].make_ascii_uppercase();
         let end = if brief.ends_with('.') { "" } else { "." };
         writeln!(out, ".TP\n.B {}\n{}{end}", command.name, roff(&brief, &[])).unwrap();
+        if !command.subs.is_empty() && !command.form.is_empty() {
+            writeln!(out, "All of its commands take {}.", shape(command.form)).unwrap();
+        }
         for sub in command.subs {
             let form = if sub.form.is_empty() { String::new() } else { format!(" {}", shape(sub.form)) };
             writeln!(out, ".RS\n.TP\n\\fB{}\\fR{form}\n{}.\n.RE", sub.name, roff(sub.brief, &[])).unwrap();
