@@ -46,7 +46,7 @@
 //! | Landlock: what the rules are, when they are made | `plan/landlock.rs`, `plan/landlock/only.rs`, `plan/landlock/tcp.rs`; `exec/landlock.rs` |
 //! | what the processes of a launch say to each other | `protocol/`; how those inside say it: `exec/tell.rs` |
 //! | what a host cannot enforce, by name | `plan/unenforced.rs` |
-//! | signals to the tool | `sys/signals.rs`, `supervise/mod.rs` |
+//! | signals to the tool | `sys/signals.rs`; what each means: `supervise/forwarding.rs`; how the program gets it: `exec/reap.rs` |
 //! | the program at a terminal: ^C, ^Z, `fg` | `supervise/job.rs`, `sys/terminal.rs` |
 //! | what stays inside and reaps | `exec/pid1.rs`, `exec/reap.rs`; its copy in memory: `exec/sealed.rs` |
 //! | what the supervisor listens to, and what ends a box | `supervise/attend.rs`; the event loop: `supervise/events.rs` |

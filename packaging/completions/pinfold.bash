@@ -30,6 +30,7 @@ _pinfold_values() {
     'run --uid') kinds=- ;;
     'run --gid') kinds=- ;;
     'run --keep-fd') kinds=- ;;
+    'run --kill-after') kinds=- ;;
     'run --net') kinds=w choices='none host' ;;
     'run --share') kinds=l choices='net ipc pid uts cgroup' ;;
     'run --seccomp') kinds=f choices='default build desktop strict off' ;;
@@ -216,7 +217,7 @@ _pinfold() {
 _pinfold_operands() {
     kinds= choices= options=
     case $1 in
-    'run') kinds=c options='--ro --ro-try --rw --rw-try --dev --dev-try --overlay --overlay-try --mirror --workspace --repo --deny --deny-try --tmpfs --file --symlink --proc --basic-dev --env --workdir --hostname --uid --gid --keep-fd --new-session --die-with-parent --net --share --allow-userns --seccomp --syscall-deny --syscall-allow --landlock --tcp-connect --tcp-bind --cap-add --profile --best-effort --dry-run --print-bwrap --json-status-fd --verbose --quiet --version --help' ;;
+    'run') kinds=c options='--ro --ro-try --rw --rw-try --dev --dev-try --overlay --overlay-try --mirror --workspace --repo --deny --deny-try --tmpfs --file --symlink --proc --basic-dev --env --workdir --hostname --uid --gid --keep-fd --new-session --die-with-parent --kill-after --wait-all --net --share --allow-userns --seccomp --syscall-deny --syscall-allow --landlock --tcp-connect --tcp-bind --cap-add --profile --best-effort --dry-run --print-bwrap --json-status-fd --verbose --quiet --version --help' ;;
     'bwrap') kinds=c options='--help --version --args --argv0 --level-prefix --not-a-security-boundary --unshare-all --share-net --unshare-user --unshare-user-try --unshare-ipc --unshare-pid --unshare-net --unshare-uts --unshare-cgroup --unshare-cgroup-try --userns --userns2 --disable-userns --assert-userns-disabled --pidns --uid --gid --hostname --bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --bind-fd --ro-bind-fd --remount-ro --overlay-src --overlay --tmp-overlay --ro-overlay --proc --dev --tmpfs --mqueue --dir --file --bind-data --ro-bind-data --symlink --perms --size --chmod --chdir --clearenv --setenv --unsetenv --seccomp --add-seccomp-fd --cap-add --cap-drop --exec-label --file-label --new-session --die-with-parent --as-pid-1 --lock-file --sync-fd --block-fd --userns-block-fd --info-fd --json-status-fd' ;;
     'profile list') kinds= options='--quiet' ;;
     'profile show') kinds=n options='--quiet' ;;

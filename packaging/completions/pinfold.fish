@@ -8,11 +8,11 @@ function __pinfold_values
             echo 1
         case 'run --mirror' 'run --deny' 'run --deny-try' 'run --tmpfs' 'run --file' 'run --symlink' 'run --proc' 'run --basic-dev'
             echo 1
-        case 'run --env' 'run --workdir' 'run --hostname' 'run --uid' 'run --gid' 'run --keep-fd' 'run --net' 'run --share'
+        case 'run --env' 'run --workdir' 'run --hostname' 'run --uid' 'run --gid' 'run --keep-fd' 'run --kill-after' 'run --net'
             echo 1
-        case 'run --seccomp' 'run --syscall-deny' 'run --syscall-allow' 'run --landlock' 'run --tcp-connect' 'run --tcp-bind' 'run --cap-add' 'run --profile'
+        case 'run --share' 'run --seccomp' 'run --syscall-deny' 'run --syscall-allow' 'run --landlock' 'run --tcp-connect' 'run --tcp-bind' 'run --cap-add'
             echo 1
-        case 'run --json-status-fd'
+        case 'run --profile' 'run --json-status-fd'
             echo 1
         case 'bwrap --args' 'bwrap --argv0' 'bwrap --userns' 'bwrap --userns2' 'bwrap --pidns' 'bwrap --uid' 'bwrap --gid' 'bwrap --hostname'
             echo 1
@@ -181,6 +181,8 @@ complete -c pinfold -n '__pinfold_at run' -l gid -x -d 'Be group GID inside; you
 complete -c pinfold -n '__pinfold_at run' -l keep-fd -x -d 'Let the program have the open file descriptor FD'
 complete -c pinfold -n '__pinfold_at run' -l new-session -d 'Start without a controlling terminal'
 complete -c pinfold -n '__pinfold_at run' -l die-with-parent -d 'Kill the whole sandbox when the calling process ends'
+complete -c pinfold -n '__pinfold_at run' -l kill-after -x -d 'Kill the sandbox if the program runs on TIME after TERM'
+complete -c pinfold -n '__pinfold_at run' -l wait-all -d 'Wait for everything that the program has started'
 complete -c pinfold -n '__pinfold_at run' -l net -x -a 'none host' -d 'Have no network but a loopback device, or the host'\''s'
 complete -c pinfold -n '__pinfold_at run' -l share -x -a '(__fish_append , net ipc pid uts cgroup)' -d 'Share namespaces of the host: net, ipc, pid, uts, cgroup'
 complete -c pinfold -n '__pinfold_at run' -l allow-userns -d 'Let the program make user namespaces'

@@ -12,6 +12,23 @@ use crate::spec::{DieWith, Lifecycle};
 use crate::sys::process::{self, CStrArray};
 use crate::sys::{Errno, caps, content, cwd, poll, signals, socket, terminal};
 
+/// The session in which the program runs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Session<'a> {
+    /// The caller's. If the terminal is given, the program's process group becomes its foreground group.
+    Callers(Option<BorrowedFd<'a>>),
+    /// One that PID 1 leads, which no terminal controls. The kernel stops a program by TSTP and the like only if its
+    /// parent is in another process group of the same session (kernel/signal.c, `is_current_pgrp_orphaned`).
+    Own,
+}
+
+impl<'a> Session<'a> {
+    /// The terminal, if the program's process group becomes its foreground group.
+    pub(super) fn terminal(self) -> Option<BorrowedFd<'a>> {
+        if let Session::Callers(terminal) = self { terminal } else { None }
+    }
+}
+
 /// A process that has lost everything the program must not have, except for what the filters take away.
 pub(super) struct Locked<'a> {
     /// Which of the candidates became the working directory.
@@ -33,6 +50,7 @@ pub(super) fn lock<'a>(
     plan: &Plan,
     descriptors: &Descriptors,
     control: &OwnedFd,
+    session: Session<'a>,
     fence: Fence<'_>,
 ) -> Outcome<Locked<'a>> {
     let Lock { bounding, caps: set, ambient: _, seccomp, limit_userns: _, assert_no_userns: _, exec_label } =
@@ -58,7 +76,7 @@ pub(super) fn lock<'a>(
         Filters::Programs(_) | Filters::HandedOn(_) => None,
     };
     let cwd = enter_cwd(&plan.program.cwd)?;
-    if plan.program.new_session {
+    if plan.program.new_session || matches!(session, Session::Own) {
         process::setsid().stage(Stage::NewSession)?;
     }
     if plan.lifecycle.die_with != DieWith::Nobody {
@@ -68,7 +86,7 @@ pub(super) fn lock<'a>(
     // domains made from the same rules are strangers: neither may signal or trace the other. From here on nothing of
     // the host is opened by path, and nothing is mounted.
     fence.close()?;
-    Ok(Locked { cwd, locks: Vec::new(), copy: None, terminal: None, own_home: None, late_filter })
+    Ok(Locked { cwd, locks: Vec::new(), copy: None, terminal: session.terminal(), own_home: None, late_filter })
 }
 
 /// Reads back what was set: a filter or a debugger may have answered a call without carrying it out.
@@ -160,12 +178,23 @@ impl Locked<'_> {
     }
 
     /// Installs the filters for this process and everything it starts.
-    pub(super) fn install_filters(&self, restrictions: &Restrictions) -> Outcome<()> {
+    fn install_filters(&self, restrictions: &Restrictions) -> Outcome<()> {
         filters::install(self.filters(restrictions))
     }
 
+    /// Installs the filters of PID 1.
+    pub(super) fn install_filters_of_init(&self, plan: &Plan) -> Outcome<()> {
+        filters::install(self.filters_of_init(plan))
+    }
+
+    /// The filters of PID 1 that are not in force yet, in their order: those of the program, unless they refuse what
+    /// PID 1 has to do.
+    pub(super) fn filters_of_init<'a>(&'a self, plan: &'a Plan) -> impl Iterator<Item = &'a [u8]> {
+        self.filters(&plan.restrictions).filter(|_| plan.init.is_filtered)
+    }
+
     /// The filters that are not in force yet, in their order.
-    pub(super) fn filters<'a>(&'a self, restrictions: &'a Restrictions) -> impl Iterator<Item = &'a [u8]> {
+    fn filters<'a>(&'a self, restrictions: &'a Restrictions) -> impl Iterator<Item = &'a [u8]> {
         let programs = match &restrictions.lock.seccomp {
             Filters::Programs(programs) => programs.as_slice(),
             // A filter that was handed on is in force already, and comes with no other.

@@ -23,10 +23,11 @@ mod tell;
 mod userns;
 
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use landlock::Fence;
 use lockdown::Locked;
+pub(crate) use lockdown::Session;
 pub(crate) use sealed::{STARTING, resume};
 use tell::{Remarks, tell};
 
@@ -40,19 +41,18 @@ use crate::sys::process::{self, SingleThread};
 use crate::sys::socket::Received;
 use crate::sys::{Spent, content, fd, net, socket};
 
-/// Runs the plan in the process that `clone(2)` has just made, and never returns. If there is a `terminal`, the
-/// program's process group becomes its foreground group.
+/// Runs the plan in the process that `clone(2)` has just made, and never returns. The program runs in `session`.
 pub(crate) fn run(
     plan: &Plan,
     descriptors: &mut Descriptors,
     control: OwnedFd,
-    terminal: Option<BorrowedFd<'_>>,
+    session: Session<'_>,
     words: Option<CommandLine>,
     thread: SingleThread,
 ) -> ! {
     // A panic ends this process, also where the caller's program unwinds: it must not go on as a copy of that.
     let ends = Ends::here();
-    let failure = match set_up(plan, descriptors, &control, (terminal, words.is_some()), thread) {
+    let failure = match set_up(plan, descriptors, &control, (session, words.is_some()), thread) {
         Ok(locked) if plan.init.stays => pid1::run(plan, &control, &locked, words, thread),
         Ok(locked) => locked.exec(plan, &control),
         Err(failure) => failure,
@@ -67,7 +67,7 @@ fn set_up<'a>(
     plan: &Plan,
     descriptors: &mut Descriptors,
     control: &OwnedFd,
-    (terminal, is_tool): (Option<BorrowedFd<'a>>, bool),
+    (session, is_tool): (Session<'a>, bool),
     thread: SingleThread,
 ) -> Outcome<Locked<'a>> {
     if plan.launch.joins.are_first() {
@@ -118,7 +118,7 @@ fn set_up<'a>(
     userns::leave_behind(plan, descriptors, &remarks)?;
     // What else the supervisor has sent was read before.
     remarks.wait_until_said()?;
-    let mut locked = lockdown::lock(plan, descriptors, control, fence)?;
+    let mut locked = lockdown::lock(plan, descriptors, control, session, fence)?;
     let kept = if let Fds::Only(kept) = &plan.program.fds { kept.as_slice() } else { &[] };
     descriptors.close_all_but(|fd| plan.lifecycle.sync_fd == Some(fd) || kept.contains(&fd));
     locked.copy = sealed::copy(plan, descriptors.proc(), is_tool)?;
@@ -130,7 +130,7 @@ fn set_up<'a>(
             keep.push(fd::number(control.as_fd()));
             keep.extend(plan.lifecycle.sync_fd);
             keep.extend(locked.copy.as_ref().map(AsRawFd::as_raw_fd));
-            keep.extend(terminal.map(fd::number));
+            keep.extend(session.terminal().map(fd::number));
             keep.extend(own_home.as_ref().map(AsRawFd::as_raw_fd));
             keep.sort_unstable();
             fd::close_all_but(&keep).stage(Stage::Control)?;
@@ -143,7 +143,6 @@ fn set_up<'a>(
     } else {
         fd::close_numbers(plan.lifecycle.sync_fd);
     }
-    locked.terminal = terminal;
     locked.own_home = own_home.map(ManuallyDrop::new);
     Ok(locked)
 }

@@ -14,6 +14,7 @@ use super::tell::tell;
 use crate::plan::{Filters, Plan};
 use crate::protocol::{At, Failure, Message, Outcome, Stage, Watch};
 use crate::spec::{CapSet, DieWith, Lifecycle};
+use crate::sys::children::Changes;
 use crate::sys::cmdline::CommandLine;
 use crate::sys::ns::NsSet;
 use crate::sys::process::{self, Cloned, SingleThread};
@@ -49,6 +50,11 @@ pub(super) fn run(
     if let Some(copy) = &locked.copy {
         return run_copied(plan, control, locked, (copy, init), thread);
     }
+    // Before the program can run without being noticed, and before a filter may refuse the calls.
+    let changes = match listen(plan) {
+        Ok(changes) => changes,
+        Err(failure) => return failure,
+    };
     if let Filters::HandedOn(filter) = &plan.restrictions.lock.seccomp
         && let Err(errno) = process::install_filter(filter)
     {
@@ -57,13 +63,13 @@ pub(super) fn run(
     // The system calls from here to `reap` are listed in plan/filter.rs too.
     let program = process::spawn_on_own_stack(thread, || become_program(plan, control, locked, init));
     let stays = |program| {
-        stay(plan, control, locked, &[])?;
+        stay(plan, control, locked, changes.as_ref().map(AsRawFd::as_raw_fd).as_slice())?;
         // The system calls that `reap` makes under the filters are listed in plan/filter.rs, which tries profiles with
         // them.
-        locked.install_filters(&plan.restrictions).map(|()| program)
+        locked.install_filters_of_init(plan).map(|()| program)
     };
     match program.stage(Stage::Spawn).and_then(stays) {
-        Ok(program) => reap(watch(plan, program), control),
+        Ok(program) => reap(watch(plan, program), control, changes.as_ref()),
         Err(failure) => failure,
     }
 }
@@ -100,11 +106,19 @@ fn run_copied(
     let watch = watch(plan, program);
     // If it fails, this process carries on as it is: non-dumpable, so that nobody can look into it.
     let _closed_still = sealed::become_copy(plan, control, locked, (copy, &release), watch).is_err();
-    let goes_on = let_start(release.as_fd()).stage(Stage::Control);
-    match goes_on.and_then(|()| locked.install_filters(&plan.restrictions)) {
-        Ok(()) => reap(watch, control),
+    let goes_on = listen(plan).and_then(|changes| {
+        let_start(release.as_fd()).stage(Stage::Control)?;
+        locked.install_filters_of_init(plan).map(|()| changes)
+    });
+    match goes_on {
+        Ok(changes) => reap(watch, control, changes.as_ref()),
         Err(failure) => failure,
     }
+}
+
+/// Begins to listen for changes of children, if this process is also to carry out commands.
+fn listen(plan: &Plan) -> Outcome<Option<Changes>> {
+    plan.init.obeys.then(Changes::watch).transpose().stage(Stage::Signals)
 }
 
 /// Becomes the program. Returns only after a failure, which it has reported.
@@ -152,5 +166,5 @@ fn watch(plan: &Plan, program: i32) -> Watch {
     // Every orphan becomes a child of the init of its PID namespace, and of no other process. So only init can tell
     // whether anything is left.
     let tells_more = plan.lifecycle.looks_afterwards() && plan.launch.clone.has(NsSet::PID);
-    Watch { program, tells_more, tells_stops: plan.program.new_group }
+    Watch { program, tells_more, tells_stops: plan.program.new_group, obeys: plan.init.obeys }
 }

@@ -17,6 +17,7 @@ use super::tell::tell;
 use crate::plan::Plan;
 use crate::protocol::{At, Message, Orders, Outcome, Stage, Watch};
 use crate::spec::CapSet;
+use crate::sys::children::Changes;
 use crate::sys::cmdline::CommandLine;
 use crate::sys::process::{self, CStrArray};
 use crate::sys::signals::FileLimitFails;
@@ -57,7 +58,7 @@ pub(super) fn become_copy(
     for &fd in keep.iter().chain([&release.as_raw_fd()]) {
         sealed::keep_open(fd::callers_fd(fd)?)?;
     }
-    let filters = locked.filters(&plan.restrictions).map(<[u8]>::to_vec).collect();
+    let filters = locked.filters_of_init(plan).map(<[u8]>::to_vec).collect();
     let orders = Orders { watch, control: control.as_raw_fd(), release: release.as_raw_fd(), keep, filters };
     let orders = sealed::holding(&orders.encode())?;
     sealed::keep_open(orders.as_fd())?;
@@ -79,7 +80,7 @@ pub(crate) fn resume(line: CommandLine) -> ! {
     line.wipe(&name);
     let control = fd::own(orders.control);
     let failure = match settle(&orders, &name) {
-        Ok(()) => reap(orders.watch, &control),
+        Ok(changes) => reap(orders.watch, &control, changes.as_ref()),
         Err(failure) => failure,
     };
     tell(&control, &Message::Failed(failure));
@@ -87,7 +88,7 @@ pub(crate) fn resume(line: CommandLine) -> ! {
 }
 
 /// Brings the copy to the state in which `pid1::stay` leaves PID 1 otherwise, and lets the program start.
-fn settle(orders: &Orders, name: &CStr) -> Outcome<()> {
+fn settle(orders: &Orders, name: &CStr) -> Outcome<Option<Changes>> {
     // The name is for people only. A failure does not matter.
     let _named = sealed::set_name(name).is_ok();
     caps::set(caps::Caps::same(0)).stage(Stage::SetCaps)?;
@@ -96,7 +97,8 @@ fn settle(orders: &Orders, name: &CStr) -> Outcome<()> {
     keep.push(orders.release);
     keep.sort_unstable();
     fd::close_all_but(&keep).stage(Stage::Control)?;
+    let changes = orders.watch.obeys.then(Changes::watch).transpose().stage(Stage::Signals)?;
     fd::callers_fd(orders.release).and_then(let_start).stage(Stage::Control)?;
     fd::close_numbers([orders.release]);
-    super::filters::install(orders.filters.iter().map(Vec::as_slice))
+    super::filters::install(orders.filters.iter().map(Vec::as_slice)).map(|()| changes)
 }

@@ -12,7 +12,7 @@ use crate::seccomp::verdict::Verdict;
 use crate::seccomp::{Program, compile, compile_before, shipped, with_overrides};
 use crate::seccompiler_json;
 use crate::spec::{CapSet, FdNumber, ProfileText, Seccomp};
-use crate::sys::{Call, content, fd, process, signals, socket, terminal};
+use crate::sys::{Call, children, content, fd, poll, process, signals, socket, terminal};
 
 /// The filters that the setup process installs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,11 +39,17 @@ const OF_PROGRAM: &[(Call, &str)] = &[
 
 /// The calls that init makes under the filter (exec/pid1.rs, `reap`).
 const OF_INIT: &[(Call, &str)] = &[
-    (process::WAIT_FOR_ANY, "waiting for the program inside the sandbox"),
-    (process::LOOK_FOR_ANY, "looking whether the sandbox is empty"),
+    (children::WAIT_FOR_ANY, "waiting for the program inside the sandbox"),
+    (children::LOOK_FOR_ANY, "looking whether the sandbox is empty"),
     (content::WRITE, "reporting how the program ended"),
     (process::EXIT, "ending the sandbox"),
 ];
+
+/// The calls that init also makes under the filter to pass signals on (exec/reap.rs, `obey`). Where a filter refuses
+/// one, init stays without a filter. It can be reached only by the supervisor, and by signals, which it does not
+/// handle.
+const OF_FORWARDING: &[Call] =
+    &[poll::POLL, content::READ, children::LOOK_FOR_CHANGE, terminal::SIGNAL_GROUP, terminal::WHO_AM_I];
 
 /// The calls that both make before that, if the filter is installed for them together (exec/pid1.rs, `run` and `stay`;
 /// exec/lockdown.rs, `shed`). This is the case without capabilities, in a PID namespace of its own, and without
@@ -74,6 +80,8 @@ pub(super) struct FilterContext<'a> {
     pub(super) init: bool,
     /// Whether it makes only the calls of [`ON_THE_WAY`] before the program starts.
     pub(super) is_plain: bool,
+    /// Whether it makes those of [`OF_FORWARDING`] afterwards.
+    pub(super) forwards: bool,
 }
 
 /// The filters that `wish` asks for.
@@ -87,18 +95,29 @@ pub(super) fn filters(wish: Seccomp, around: FilterContext<'_>) -> Result<Filter
         Seccomp::Profile { text, deny, allow } => of_profile(&text, &deny, &allow, around),
     };
     let program = program.map_err(|error| Error { field: error.field.or(Some(Field::Seccomp)), ..error })?;
-    let is_handed_on = around.init && around.is_plain && lets_us_on_the_way(&program);
+    let calls = ON_THE_WAY.iter().chain(if around.forwards { OF_FORWARDING } else { &[] });
+    let is_handed_on = around.init && around.is_plain && lets_through_in_silence(&program, calls);
     Ok(if is_handed_on { Filters::HandedOn(program) } else { Filters::Programs(vec![program]) })
 }
 
-/// Whether a filter allows the calls of [`ON_THE_WAY`] without logging them.
-fn lets_us_on_the_way(program: &[u8]) -> bool {
+/// Whether init, if it passes signals on, can do so under these filters.
+pub(super) fn let_init_forward(filters: &Filters) -> bool {
+    match filters {
+        Filters::HandedOn(_) => true,
+        Filters::Programs(programs) => programs.iter().all(|one| lets_through_in_silence(one, OF_FORWARDING.iter())),
+        // Nobody knows it yet.
+        Filters::ReadLate(_) => false,
+    }
+}
+
+/// Whether a filter allows `calls` without logging them.
+fn lets_through_in_silence<'a>(program: &[u8], mut calls: impl Iterator<Item = &'a Call>) -> bool {
     let (Some(arch), program) = (Arch::here(), Program::of_bytes(program)) else { return false };
     let is_allowed = |call: &Call| {
         let answers = program.answers(arch.audit(), call.number, call.args);
         answers.is_some_and(|answers| answers.iter().all(|&code| code == Verdict::Allow.code()))
     };
-    ON_THE_WAY.iter().all(is_allowed)
+    calls.all(is_allowed)
 }
 
 fn of_profile(
@@ -235,7 +254,7 @@ mod tests {
     }
 
     fn around(init: bool) -> FilterContext<'static> {
-        FilterContext { caps: CapSet::EMPTY, kernel: Some(c"6.18.44-generic"), init, is_plain: false }
+        FilterContext { caps: CapSet::EMPTY, kernel: Some(c"6.18.44-generic"), init, is_plain: false, forwards: true }
     }
 
     fn planned(text: ProfileText, deny: &[&str], around: FilterContext<'_>) -> Result<Filters, String> {
@@ -401,7 +420,8 @@ mod tests {
             ))
         };
         let holds = |scope: &str, around| planned(rule(scope), &[], around).is_err();
-        let with = |caps, kernel| FilterContext { caps, kernel: Some(kernel), init: false, is_plain: false };
+        let with =
+            |caps, kernel| FilterContext { caps, kernel: Some(kernel), init: false, is_plain: false, forwards: false };
         let admin = CapSet::parse(b"CAP_SYS_ADMIN", 40).unwrap();
         assert!(holds(r#""caps": ["CAP_SYS_ADMIN"]"#, with(admin, c"6.1")));
         assert!(!holds(r#""caps": ["CAP_SYS_ADMIN"]"#, with(CapSet::all(40).without(admin), c"6.1")));

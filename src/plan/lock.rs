@@ -36,6 +36,8 @@ pub(super) struct Own<'a> {
     pub(super) init: bool,
     /// Whether it does nothing special before the program starts, except for capabilities.
     pub(super) is_plain: bool,
+    /// Whether it passes signals on to the program.
+    pub(super) forwards: bool,
 }
 
 pub(super) fn lock(
@@ -44,7 +46,7 @@ pub(super) fn lock(
     own: Own<'_>,
     exec_label: Option<CString>,
 ) -> Result<Lock, Error> {
-    let Own { userns, caps: own, kernel, init, is_plain } = own;
+    let Own { userns, caps: own, kernel, init, is_plain, forwards } = own;
     let limit_userns = lockdown.nested_userns == NestedUserNs::Limit && !second_userns(&lockdown);
     let Lockdown { caps, seccomp, landlock: _, settings_covered: _, nested_userns, assert_userns_disabled } = lockdown;
     let (bounding, caps) = match caps {
@@ -55,7 +57,7 @@ pub(super) fn lock(
         Some(set) => (Some(set), Some(set)),
     };
     let is_plain = is_plain && caps == Some(CapSet::EMPTY);
-    let around = FilterContext { caps: caps.unwrap_or(CapSet(own)), kernel, init, is_plain };
+    let around = FilterContext { caps: caps.unwrap_or(CapSet(own)), kernel, init, is_plain, forwards };
     Ok(Lock {
         bounding,
         ambient: caps.unwrap_or_default(),
@@ -73,12 +75,12 @@ pub(super) fn lock_on_host(lockdown: Lockdown, own: Own<'_>, exec_label: Option<
     const SETPCAP: CapSet = CapSet(1 << 8);
     let Lockdown { caps, seccomp, landlock: _, settings_covered: _, nested_userns: _, assert_userns_disabled } =
         lockdown;
-    let Own { userns: _, caps: own, kernel, init, is_plain } = own;
+    let Own { userns: _, caps: own, kernel, init, is_plain, forwards } = own;
     // Only capabilities that the caller has can be kept: an ordinary user has none.
     let caps = CapSet(caps.unwrap_or(CapSet::EMPTY).0 & own);
     let seccomp = {
         let is_plain = is_plain && caps == CapSet::EMPTY;
-        filter::filters(seccomp, FilterContext { caps, kernel, init, is_plain })?
+        filter::filters(seccomp, FilterContext { caps, kernel, init, is_plain, forwards })?
     };
     Ok(Lock {
         // Reducing the bounding set takes CAP_SETPCAP. Without it, no_new_privs has the same effect: exec never grants

@@ -22,8 +22,8 @@ use std::ffi::{CStr, CString};
 use crate::error::{Error, ErrorKind, Field};
 use crate::host::{Caller, Host};
 use crate::spec::{
-    CapSet, Conflict, Fds, FsOp, LandlockTier, Lifecycle, Namespaces, NestedUserNs, Op, Process, ProfileText, Seccomp,
-    Spec, Unshare, env,
+    CapSet, Conflict, Fds, FsOp, LandlockTier, Lifecycle, Namespaces, NestedUserNs, OnSignal, Op, Process, ProfileText,
+    Seccomp, Spec, Unshare, env,
 };
 use crate::sys::ns::NsSet;
 
@@ -91,6 +91,8 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
         None => Cwd::FirstOf(default_cwd(&environment, cwd, pwd_is_cwd)),
     };
     let init = !lifecycle.as_pid_1 && (pid || lifecycle.sync_fd.is_some() || !lifecycle.lock_files.is_empty());
+    let forwards = lifecycle.on_signal == OnSignal::Forward;
+    let new_group = new_group || forwards;
     let userns = new_user || joined_user.is_some();
     let wants_open = report.is_wanted() && report.is_open;
     // Root's tools may inspect any process.
@@ -103,9 +105,10 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
     let lock = {
         // The filter for ports is one more filter that would have to allow our own calls.
         let is_plain = clone.has(NsSet::PID) && lifecycle.sync_fd.is_none() && tcp_filter.is_none() && !init_is_sealed;
-        let own = Own { userns, caps: host.capabilities, kernel: kernel.as_deref(), init, is_plain };
+        let own = Own { userns, caps: host.capabilities, kernel: kernel.as_deref(), init, is_plain, forwards };
         if new_root { lock(lockdown, caller, own, exec_label)? } else { lock_on_host(lockdown, own, exec_label)? }
     };
+    let is_filtered = !(init && forwards) || filter::let_init_forward(&lock.seccomp);
     let has_rule =
         |op| landlock.as_ref().is_some_and(|rules| rules.files.iter().any(|rule| rule.object == Object::Mount(op)));
     let is_own_home = |op: &Op| matches!(&op.fs, FsOp::Tmpfs { dest, .. } if Some(dest) == lifecycle.own_home.as_ref());
@@ -151,10 +154,13 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
             cwd,
             fds,
             new_session,
-            new_group: new_group && !new_session,
+            // Whoever starts a session also leads a group.
+            new_group: new_group && (!new_session || init),
         },
         init: Init {
             stays: init,
+            obeys: init && forwards,
+            is_filtered,
             // Whoever can inspect the setup process can open its program, through /proc/1/exe on the host's mount. If
             // the file belongs to the caller, they can write to it once it no longer runs (CVE-2019-5736). Otherwise, a
             // caller that asks for the process id may want to enter the sandbox with it (nsenter, flatpak enter), which
@@ -172,14 +178,14 @@ pub fn plan(mut spec: Spec, host: Host) -> Result<Plan, Error> {
 /// running kernel.
 pub(crate) fn look_over(spec: &Spec, kernel: Option<&CStr>) -> Result<(), Error> {
     let caps = spec.lockdown.caps.unwrap_or_default();
-    let around = filter::FilterContext { caps, kernel, init: spec.namespaces.pid, is_plain: false };
+    let around = filter::FilterContext { caps, kernel, init: spec.namespaces.pid, is_plain: false, forwards: false };
     filter::filters(spec.lockdown.seccomp.clone(), around)?;
     Denials::of(&spec.ops).map(drop)
 }
 
 /// Checks that programs can start under a seccomp profile on this architecture.
 pub(crate) fn look_over_profile(text: ProfileText, caps: CapSet, kernel: &CStr) -> Result<(), Error> {
-    let around = filter::FilterContext { caps, kernel: Some(kernel), init: true, is_plain: false };
+    let around = filter::FilterContext { caps, kernel: Some(kernel), init: true, is_plain: false, forwards: false };
     let wish = Seccomp::Profile { text, deny: Vec::new(), allow: Vec::new() };
     filter::filters(wish, around).map(drop)
 }

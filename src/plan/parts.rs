@@ -134,6 +134,10 @@ pub struct Program {
 pub struct Init {
     /// It stays as init: it reaps, holds lock files and `sync_fd`, and reports the program's end.
     pub(crate) stays: bool,
+    /// It stays, and sends the program the signals that the supervisor gets.
+    pub(crate) obeys: bool,
+    /// The filters of the program are in force in it too. They are not if they refuse what it has to do.
+    pub(crate) is_filtered: bool,
     /// The caller's tools may inspect this process.
     pub(crate) is_open: bool,
     /// The caller's tools may inspect it only after it has executed a copy of itself that nobody can change, because

@@ -4,6 +4,7 @@
 //! * `failure.rs`: one failure
 //! * `message.rs`: what the processes in the sandbox tell the supervisor, and the byte that lets a waiting process
 //!   continue
+//! * `command.rs`: what the supervisor tells PID 1 while the program runs
 //! * `orders.rs`: what PID 1 tells the copy of this program that it executes
 //! * `rehearsal.rs`: what a trial launch tells `pinfold doctor`
 //! * `told.rs`: what the supervisor tells the process of a library user that runs beside it
@@ -14,6 +15,7 @@
 //! versions.
 #![forbid(unsafe_code)]
 
+mod command;
 mod descriptors;
 mod failure;
 #[cfg(any(test, fuzzing))]
@@ -25,6 +27,7 @@ mod stage;
 mod told;
 mod wire;
 
+pub(crate) use command::Command;
 pub(crate) use descriptors::Descriptors;
 pub(crate) use failure::{At, Failure, Outcome};
 pub(crate) use message::{GO, Message};

@@ -10,6 +10,8 @@ pub(crate) struct Watch {
     pub(crate) tells_more: bool,
     /// Whether it reports that the program has stopped.
     pub(crate) tells_stops: bool,
+    /// Whether it also carries out commands of the supervisor.
+    pub(crate) obeys: bool,
 }
 
 /// What the copy must do.
@@ -29,9 +31,9 @@ pub(crate) struct Orders {
 impl Orders {
     /// The bytes that [`Orders::decode`] reads.
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let Watch { program, tells_more, tells_stops } = self.watch;
+        let Watch { program, tells_more, tells_stops, obeys } = self.watch;
         let mut bytes = Vec::new();
-        let flags = i32::from(tells_more) | i32::from(tells_stops) << 1;
+        let flags = i32::from(tells_more) | i32::from(tells_stops) << 1 | i32::from(obeys) << 2;
         for number in [program, flags, self.control, self.release, self.keep.len() as i32] {
             bytes.extend(number.to_ne_bytes());
         }
@@ -47,7 +49,8 @@ impl Orders {
     pub(crate) fn decode(mut bytes: &[u8]) -> Option<Orders> {
         let bytes = &mut bytes;
         let (program, flags) = (number(bytes)?, number(bytes)?);
-        let watch = Watch { program, tells_more: flags & 1 != 0, tells_stops: flags & 2 != 0 };
+        let (tells_more, tells_stops, obeys) = (flags & 1 != 0, flags & 2 != 0, flags & 4 != 0);
+        let watch = Watch { program, tells_more, tells_stops, obeys };
         let (control, release, count) = (number(bytes)?, number(bytes)?, number(bytes)?);
         let keep: Option<Vec<i32>> = (0..count).map(|_| number(bytes)).collect();
         let mut filters = Vec::new();
@@ -75,7 +78,7 @@ mod tests {
     #[test]
     fn orders_are_read_as_they_were_given_and_nothing_else_is() {
         for (filters, flag) in [(vec![], true), (vec![vec![1; 8]], false), (vec![vec![], vec![7; 32_768]], true)] {
-            let watch = Watch { program: 2, tells_more: flag, tells_stops: !flag };
+            let watch = Watch { program: 2, tells_more: flag, tells_stops: !flag, obeys: flag };
             let orders = Orders { watch, control: 5, release: 9, keep: vec![5, 8], filters };
             let bytes = orders.encode();
             assert_eq!(Orders::decode(&bytes), Some(orders));

@@ -1,6 +1,6 @@
 //! All rules that concern more than one field of a [`Spec`], in the order in which bubblewrap checks them.
 
-use super::{FsOp, NestedUserNs, Spec, UserNs};
+use super::{FsOp, LandlockTier, NestedUserNs, Spec, UserNs};
 use crate::error::{Error, ErrorKind, Field};
 
 /// Two requests that exclude each other, or one that lacks another that it needs. Front ends use their own words for
@@ -27,6 +27,8 @@ pub enum Conflict {
     Pid1NeedsPid,
     /// `as_pid_1` with lock files: no process would be left to hold them.
     Pid1WithLock,
+    /// `wait_all` without a new PID namespace: nobody would know what is still running.
+    WaitAllNeedsPid,
 }
 
 impl Conflict {
@@ -39,6 +41,7 @@ impl Conflict {
             Conflict::UidNeedsUser => Field::Uid,
             Conflict::GidNeedsUser => Field::Gid,
             Conflict::HostnameNeedsUts => Field::UtsNs,
+            Conflict::WaitAllNeedsPid => Field::PidNs,
             Conflict::Pid1NeedsPid | Conflict::Pid1WithLock => Field::AsPid1,
         }
     }
@@ -59,6 +62,7 @@ impl From<Conflict> for Error {
             Conflict::GidNeedsUser => "another group id than the caller's takes a user namespace",
             Conflict::HostnameNeedsUts => "a host name takes a new UTS namespace",
             Conflict::Pid1NeedsPid => "to be PID 1 takes a new PID namespace",
+            Conflict::WaitAllNeedsPid => "to wait for everything inside takes a new PID namespace",
             Conflict::Pid1WithLock => "there is nobody to hold lock files where the program is PID 1",
         };
         Error::new(ErrorKind::Invalid, message).about(conflict.field())
@@ -75,6 +79,7 @@ impl Spec {
         let no_user = namespaces.user == UserNs::Auto && uid == 0;
         let closed = lockdown.nested_userns != NestedUserNs::Allow;
         let maps_from = namespaces.user_maps_from.is_some();
+        let own_pids = namespaces.pid && lockdown.landlock.tier != LandlockTier::Only;
         let names_host = || ops.iter().any(|op| matches!(op.fs, FsOp::Hostname { .. }));
         let broken = [
             (maps_from && !new_user, Conflict::MapsFromNeedsNewUser),
@@ -87,6 +92,7 @@ impl Spec {
             (!namespaces.uts && names_host(), Conflict::HostnameNeedsUts),
             (lifecycle.as_pid_1 && !namespaces.pid, Conflict::Pid1NeedsPid),
             (lifecycle.as_pid_1 && !lifecycle.lock_files.is_empty(), Conflict::Pid1WithLock),
+            (lifecycle.wait_all && (!own_pids || lifecycle.as_pid_1), Conflict::WaitAllNeedsPid),
         ];
         broken.iter().find(|(is_broken, _)| *is_broken).map_or(Ok(()), |&(_, conflict)| Err(conflict))
     }
@@ -113,6 +119,20 @@ mod tests {
             (spec.namespaces.user_maps_from, spec.report.info_fd) = (Some(4), Some(5));
             assert_eq!(spec.check(1000, 1000).is_ok(), user == UserNs::New, "{user:?}");
         }
+    }
+
+    #[test]
+    fn everything_can_be_waited_for_by_an_init_of_its_own_only() {
+        let mut spec = Spec::new(vec![c"true".into()]);
+        spec.lifecycle.wait_all = true;
+        assert_eq!(spec.check(0, 0), Err(Conflict::WaitAllNeedsPid));
+        spec.namespaces.pid = true;
+        assert_eq!(spec.check(0, 0), Ok(()));
+        spec.lifecycle.as_pid_1 = true;
+        assert_eq!(spec.check(0, 0), Err(Conflict::WaitAllNeedsPid));
+        spec.lifecycle.as_pid_1 = false;
+        spec.lockdown.landlock.tier = LandlockTier::Only;
+        assert_eq!(spec.check(0, 0), Err(Conflict::WaitAllNeedsPid));
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod words;
 
 use std::borrow::Cow;
 use std::ffi::{CStr, CString};
+use std::time::Duration;
 
 pub use caps::{CapSet, LAST_KNOWN_CAP};
 pub use check::Conflict;
@@ -168,6 +169,24 @@ pub enum DieWith {
     Caller,
 }
 
+/// What a signal to this tool does that would end or stop it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OnSignal {
+    /// What it does to any process.
+    Default,
+    /// It ends the sandbox, and then this tool. INT and QUIT from a terminal are left to the program, which gets them
+    /// too.
+    EndSandbox,
+    /// TERM, HUP, INT, QUIT, USR1, USR2, TSTP, CONT and WINCH are sent to the program's process group, which is its
+    /// own. The program's exit code says what became of it. A second TERM ends the sandbox, and then this tool, unless
+    /// the same process has sent it within 0.1 s of the first: timeout(1) signals its child and then the child's group.
+    /// What else would end this tool also ends the sandbox first.
+    ///
+    /// What the caller ignores stays ignored. Before the program starts, a signal that would end this tool ends the
+    /// sandbox.
+    Forward,
+}
+
 /// When the sandbox starts and ends, and what it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lifecycle {
@@ -177,9 +196,14 @@ pub struct Lifecycle {
     pub as_pid_1: bool,
     /// Files (paths inside) on which a read lock is held until all processes inside have ended.
     pub lock_files: Vec<CString>,
-    /// Signals that would end this tool first end the sandbox. INT and QUIT from a terminal are left to the program,
-    /// which gets them too.
-    pub orderly: bool,
+    /// What signals to this tool do.
+    pub on_signal: OnSignal,
+    /// Everything inside is killed this long after a TERM has been sent on ([`OnSignal::Forward`]), if the program has
+    /// not ended by then. The exit code is 137. `None`: it may take as long as it wants.
+    pub kill_after: Option<Duration>,
+    /// The run lasts until every process inside has ended, and not only the program. It takes a PID namespace of the
+    /// sandbox's own. Once the program has ended, signals that are sent on go to every process inside.
+    pub wait_all: bool,
     /// A descriptor that stays open until all processes inside have ended. The program does not get it.
     pub sync_fd: Option<FdNumber>,
     /// The program starts when this descriptor delivers a byte or end of file.
@@ -420,7 +444,9 @@ impl Spec {
                 die_with: DieWith::Nobody,
                 as_pid_1: false,
                 lock_files: Vec::new(),
-                orderly: false,
+                on_signal: OnSignal::Default,
+                kill_after: None,
+                wait_all: false,
                 sync_fd: None,
                 block_fd: None,
                 spent_fds: Vec::new(),

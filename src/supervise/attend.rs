@@ -1,9 +1,11 @@
 //! Looks after a box until it ends by itself or is killed from outside.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::time::Instant;
 
 use super::child::{SuperviseError, abandon, let_go_on};
 use super::events::Sources;
+use super::forwarding::{self, Forwarding, Meaning};
 use super::frontend::{Frontend, Note};
 use super::job::Job;
 use crate::plan::Plan;
@@ -62,6 +64,8 @@ enum Event {
     Gone,
     /// A signal to this process.
     Signalled,
+    /// The program has had its time after TERM.
+    Overdue,
 }
 
 /// The supervisor, while the box sets itself up and runs.
@@ -73,9 +77,12 @@ pub(super) struct Attendant<'a> {
     child: &'a Child,
     signals: Option<&'a Signals>,
     job: Option<&'a Job>,
+    forwarding: Forwarding,
     sources: Sources<'a, Event>,
     /// Whether everything is set up.
     is_ready: bool,
+    /// How the program has ended, while something else still runs that is waited for.
+    ended: Option<End>,
     /// The program's standard input, if it is not the caller's.
     input: Option<OwnedFd>,
     /// The program's home, if it is to be looked at in the end.
@@ -102,8 +109,10 @@ impl<'a> Attendant<'a> {
             child,
             signals,
             job,
+            forwarding: Forwarding::new(plan.lifecycle.on_signal),
             sources,
             is_ready: false,
+            ended: None,
             input: None,
             own_home: None,
         }
@@ -139,6 +148,7 @@ impl<'a> Attendant<'a> {
                 Event::Said => self.listen()?,
                 Event::Gone => Some(self.bury()?),
                 Event::Signalled => self.take_signal()?,
+                Event::Overdue => Some(Ended { is_own: true, ..self.kill() }),
             };
             if let Some(ended) = ended {
                 return Ok(ended);
@@ -185,6 +195,9 @@ impl<'a> Attendant<'a> {
                 self.keeping.iter().for_each(|keeping| keeping.started(self.child.pid));
             }
             Some(Message::Stopped(signal)) => self.stopped(signal),
+            Some(Message::Ended { end, is_empty: false }) if self.is_ready && self.plan.lifecycle.wait_all => {
+                self.ended = Some(end);
+            }
             Some(Message::Ended { end, is_empty }) if self.is_ready => {
                 return Ok(Some(Ended { end, is_own: true, is_empty, signal: None }));
             }
@@ -209,33 +222,57 @@ impl<'a> Attendant<'a> {
     fn bury(&self) -> Result<Ended, SuperviseError> {
         let end = process::wait(self.child.as_fd()).stage(Stage::Reap)?;
         if self.is_ready {
-            Ok(Ended { end, is_own: true, is_empty: true, signal: None })
+            Ok(Ended { end: self.ended.unwrap_or(end), is_own: true, is_empty: true, signal: None })
         } else {
             Err(SuperviseError::Silent(end))
         }
     }
 
-    fn take_signal(&self) -> Result<Option<Ended>, SuperviseError> {
+    fn take_signal(&mut self) -> Result<Option<Ended>, SuperviseError> {
         let Some(signals) = self.signals else { return Ok(None) };
         let Some(arrived) = signals.next().stage(Stage::Signals)? else { return Ok(None) };
         let signal = arrived.signal;
         match self.job {
-            Some(_) if i32::from(signal) == signals::CHILD => {
+            _ if i32::from(signal) == signals::CHILD => {
                 let stopped = terminal::stopped(self.child.as_fd()).stage(Stage::Signals)?;
                 stopped.into_iter().for_each(|signal| self.stopped(signal));
+                return Ok(None);
             }
-            Some(job) if job.takes(arrived) => {}
-            _ => {
+            Some(job) if job.takes(arrived) => return Ok(None),
+            _ => {}
+        }
+        if !self.is_ready && forwarding::is_harmless(signal) {
+            return Ok(None);
+        }
+        if !self.is_ready && i32::from(signal) == signals::STOP_TYPED {
+            signals::stop(signal, false);
+            return Ok(None);
+        }
+        let now = Instant::now();
+        match if self.is_ready { self.forwarding.judge(arrived, now) } else { Meaning::End } {
+            Meaning::Nothing => Ok(None),
+            Meaning::End => {
                 abandon(self.child);
                 let end = End::Signal(signal);
-                return Ok(Some(Ended { end, is_own: false, is_empty: false, signal: Some(signal) }));
+                Ok(Some(Ended { end, is_own: false, is_empty: false, signal: Some(signal) }))
+            }
+            meaning @ (Meaning::Forward | Meaning::ForwardAndWait) => {
+                let grace = self.plan.lifecycle.kill_after.filter(|_| meaning == Meaning::ForwardAndWait);
+                // A time that no clock reaches is none.
+                let end = grace.and_then(|grace| now.checked_add(grace));
+                end.into_iter().for_each(|end| self.sources.at(end, Event::Overdue));
+                forwarding::forward(self.plan, self.control, self.child, signal);
+                Ok(None)
             }
         }
-        Ok(None)
     }
 
-    fn stopped(&self, signal: u8) {
-        self.job.iter().for_each(|job| job.stopped(signal));
+    fn stopped(&mut self, signal: u8) {
+        match self.job {
+            Some(job) => job.stopped(signal),
+            None if self.forwarding.stopped() => signals::stop(signal, false),
+            None => {}
+        }
         self.frontend.stopped(signal);
     }
 }

@@ -1,13 +1,14 @@
 //! The event loop of the supervisor: which descriptors it listens to, and which event each of them means.
 //!
-//! To add a source, add a value to the listener's event type, call [`Sources::register`], and handle the event.
-//! Everything to wait for is a descriptor: a socket, a process (`pidfd_open(2)`), signals (`signalfd(2)`), time
-//! (`timerfd_create(2)`), the notifications of a system call filter (`seccomp_unotify(2)`).
+//! To add a source, add a value to the listener's event type, call [`Sources::register`], and handle the event. What to
+//! wait for is a descriptor: a socket, a process (`pidfd_open(2)`), signals (`signalfd(2)`), the notifications of a
+//! system call filter (`seccomp_unotify(2)`). Or it is a point in time, see [`Sources::at`].
 //!
 //! This uses poll(2) and not epoll(7), because a launch waits only two or three times for a handful of descriptors.
 //! poll(2) needs one system call. epoll(7) needs two, and one more for each source.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::time::Instant;
 
 use crate::sys::Result;
 use crate::sys::poll::{self, Awaited};
@@ -16,11 +17,13 @@ use crate::sys::poll::{self, Awaited};
 pub(super) struct Sources<'a, E> {
     awaited: Vec<Awaited<'a>>,
     events: Vec<E>,
+    /// The events that happen at a point in time.
+    deadlines: Vec<(Instant, E)>,
 }
 
 impl<'a, E: Copy + PartialEq> Sources<'a, E> {
     pub(super) fn new() -> Sources<'a, E> {
-        Sources { awaited: Vec::new(), events: Vec::new() }
+        Sources { awaited: Vec::new(), events: Vec::new(), deadlines: Vec::new() }
     }
 
     /// From now on `event` happens when `fd` can be read or its other end is gone.
@@ -34,7 +37,14 @@ impl<'a, E: Copy + PartialEq> Sources<'a, E> {
         fd.into_iter().for_each(|fd| self.register(fd, event));
     }
 
-    /// Stops listening for `event`.
+    /// `event` happens once, at `when` or as soon afterwards as it is waited for, and before any event of a descriptor:
+    /// otherwise a descriptor that is always ready could put it off for ever. It takes no descriptor and no system
+    /// call.
+    pub(super) fn at(&mut self, when: Instant, event: E) {
+        self.deadlines.push((when, event));
+    }
+
+    /// Stops listening for `event` of a descriptor.
     pub(super) fn remove(&mut self, event: E) {
         if let Some(place) = self.events.iter().position(|known| *known == event) {
             self.events.remove(place);
@@ -57,8 +67,20 @@ impl<'a, E: Copy + PartialEq> Sources<'a, E> {
     /// If there is only one source, this returns without a wait. The reader then waits in its read, which saves a
     /// system call.
     pub(super) fn next(&mut self) -> Result<E> {
-        let place = if self.awaited.len() == 1 { 0 } else { poll::first_ready(&mut self.awaited)? };
-        Ok(self.events[place])
+        if self.deadlines.is_empty() && self.awaited.len() == 1 {
+            return Ok(self.events[0]);
+        }
+        loop {
+            let first = self.deadlines.iter().enumerate().min_by_key(|(_, (when, _))| *when);
+            let first = first.map(|(place, (when, _))| (place, *when));
+            if let Some((place, _)) = first.filter(|(_, when)| *when <= Instant::now()) {
+                return Ok(self.deadlines.remove(place).1);
+            }
+            let until = first.map(|(_, when)| when);
+            if let Some(place) = poll::first_ready_before(&mut self.awaited, until)? {
+                return Ok(self.events[place]);
+            }
+        }
     }
 
     /// The descriptors that are listened to.
@@ -69,6 +91,8 @@ impl<'a, E: Copy + PartialEq> Sources<'a, E> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::sys::content;
     use crate::sys::socket;
@@ -96,6 +120,22 @@ mod tests {
         sources.remove('t');
         assert_eq!(sources.next(), Ok('2'));
         assert_eq!(sources.numbers().count(), 2);
+    }
+
+    #[test]
+    fn a_point_in_time_is_an_event_once_and_comes_before_descriptors() {
+        let (one, to_one) = socket::pair().unwrap();
+        let mut sources = Sources::new();
+        sources.register(one.as_fd(), '1');
+        let now = Instant::now();
+        // Even where there is only one descriptor, and nothing to read from it.
+        sources.at(now + Duration::from_millis(20), 'b');
+        sources.at(now + Duration::from_millis(10), 'a');
+        assert_eq!(sources.next(), Ok('a'));
+        content::write_all(to_one.as_fd(), b"x").unwrap();
+        while sources.next() == Ok('1') {}
+        assert!(now.elapsed() >= Duration::from_millis(20));
+        assert_eq!(sources.next(), Ok('1'));
     }
 
     #[test]

@@ -82,7 +82,7 @@ impl Job {
     }
 
     /// Does what a signal to this process means for the job. Returns false if the signal ends the box instead.
-    pub(super) fn takes(&self, Arrived { signal, is_typed }: Arrived) -> bool {
+    pub(super) fn takes(&self, Arrived { signal, is_typed, sender: _ }: Arrived) -> bool {
         match (i32::from(signal), self.programs.get()) {
             (signals::CONTINUE, Some(group)) => self.resume(group),
             // The set-up goes on by itself.

@@ -11,10 +11,11 @@ use super::{network, status};
 use crate::exec;
 use crate::plan::{Maps, Plan, Start};
 use crate::protocol::{At, Descriptors, Failure, Message, Packet, Stage};
-use crate::spec::FdNumber;
+use crate::spec::{FdNumber, OnSignal};
 use crate::sys::cmdline::CommandLine;
 use crate::sys::ns::NsSet;
 use crate::sys::process::{self, Child, Cloned, SingleThread};
+use crate::sys::signals::Signals;
 use crate::sys::{content, fd, socket};
 use crate::workspace::keeping::Keeping;
 
@@ -22,7 +23,7 @@ use crate::workspace::keeping::Keeping;
 pub(super) fn make(
     plan: &Plan,
     descriptors: &mut Descriptors,
-    job: Option<&Job>,
+    (job, signals): (Option<&Job>, Option<&Signals>),
     line: Option<CommandLine>,
     thread: SingleThread,
 ) -> Result<(OwnedFd, Child), SuperviseError> {
@@ -41,7 +42,10 @@ pub(super) fn make(
     let mut child = match process::clone(thread, namespaces, false).stage(Stage::Clone)? {
         Cloned::Child => {
             drop(control);
-            exec::run(plan, descriptors, inside, job.and_then(Job::for_program), line, thread)
+            if signals.is_some_and(|signals| signals.unwatch().is_err()) {
+                process::exit_now(1);
+            }
+            exec::run(plan, descriptors, inside, session(plan, job), line, thread)
         }
         Cloned::Parent(child) => child,
     };
@@ -56,6 +60,14 @@ pub(super) fn make(
         child = next_below(&control, child)?;
     }
     Ok((control, child))
+}
+
+/// The session for the program. It shares the caller's session only where it shares its terminal.
+fn session<'a>(plan: &Plan, job: Option<&'a Job>) -> exec::Session<'a> {
+    match job {
+        None if plan.init.obeys && !plan.program.new_session => exec::Session::Own,
+        job => exec::Session::Callers(job.and_then(Job::for_program)),
+    }
 }
 
 /// Returns the child that `between` made to replace itself. The child sends a hello, and the kernel adds its process
@@ -141,7 +153,7 @@ pub(super) fn hold(
     if plan.launch.start != Start::Held {
         return Ok(true);
     }
-    if plan.lifecycle.orderly {
+    if plan.lifecycle.on_signal != OnSignal::Default {
         // If the reader of the report is gone, that is an error to report. bubblewrap dies of SIGPIPE instead, and so
         // does its front end here.
         process::ignore_sigpipe().stage(Stage::Report)?;

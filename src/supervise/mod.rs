@@ -9,6 +9,7 @@ mod attend;
 mod child;
 mod events;
 mod findings;
+mod forwarding;
 mod frontend;
 mod job;
 mod lost;
@@ -26,7 +27,7 @@ use crate::error::{Error, ErrorKind, quoted};
 use crate::plan::{Plan, Start};
 use crate::protocol::{At, Descriptors, Failure, Stage};
 use crate::spec::path::to_os;
-use crate::spec::{DieWith, Lifecycle};
+use crate::spec::{DieWith, Lifecycle, OnSignal};
 use crate::sys::cmdline::CommandLine;
 use crate::sys::process::{self, Child, End, SingleThread};
 use crate::sys::signals::{Signals, Wanted};
@@ -92,9 +93,11 @@ pub(crate) fn carry_out(
     // With `NetworkBeside` the supervisor has time for this later, while the setup process mounts.
     let is_later = plan.launch.start == Start::NetworkBeside;
     let before = if is_later { None } else { Some(Before::look(plan, descriptors.proc())?) };
-    let keeping = keep_apart(plan, descriptors)?;
     let job = if frontend.orders().is_some() { None } else { Job::of(&plan.program) };
-    let made = make::make(plan, descriptors, job.as_ref(), line, thread);
+    // A setup process that waits for nothing may have started the program before this process goes on.
+    let early = if plan.launch.start == Start::AtOnce { listen(plan, job.is_some())? } else { None };
+    let keeping = keep_apart(plan, descriptors)?;
+    let made = make::make(plan, descriptors, (job.as_ref(), early.as_ref()), line, thread);
     // The program has not run yet, and may never run.
     let cancel = || keeping.iter().for_each(Keeping::cancel);
     let (control, child) = made.inspect_err(|_| cancel())?;
@@ -115,7 +118,7 @@ pub(crate) fn carry_out(
         (&control, &child),
         masters,
         job.as_ref(),
-        (before, thread),
+        (before, early, thread),
     )
     .inspect_err(|_| {
         abandon(&child);
@@ -152,6 +155,20 @@ pub(crate) fn carry_out(
     Ok(if told { ended.end.exit_code() } else { UNSAID })
 }
 
+/// Begins to read the signals that the plan wants to be read.
+fn listen(plan: &Plan, jobs: bool) -> Result<Option<Signals>, Failure> {
+    let forwards = plan.lifecycle.on_signal == OnSignal::Forward;
+    let wanted = Wanted {
+        typed: plan.program.new_session || plan.program.new_group,
+        jobs,
+        forwards,
+        // A program without init is a child of this process.
+        child: (jobs || forwards) && !plan.init.stays,
+    };
+    let is_read = plan.lifecycle.on_signal != OnSignal::Default;
+    is_read.then(|| Signals::watch(wanted)).transpose().stage(Stage::Signals)
+}
+
 /// Lets the setup process begin and looks after the box until it has ended. The outer result is an error if something
 /// failed before the program could run.
 fn attend<'a>(
@@ -160,14 +177,14 @@ fn attend<'a>(
     (control, child): (&'a OwnedFd, &'a Child),
     masters: Masters<'a>,
     job: Option<&'a Job>,
-    (before, thread): (Option<Before>, SingleThread),
+    (before, early, thread): (Option<Before>, Option<Signals>, SingleThread),
 ) -> Result<(Before, Result<Ended, SuperviseError>), SuperviseError> {
-    let jobs = job.is_some();
-    let wanted =
-        Wanted { typed: plan.program.new_session || plan.program.new_group, jobs, child: jobs && !plan.init.stays };
     // Before the program can run: from then on a signal must not kill this process before it has looked at what the
     // program left.
-    let signals = plan.lifecycle.orderly.then(|| Signals::watch(wanted)).transpose().stage(Stage::Signals)?;
+    let signals = match early {
+        Some(signals) => Some(signals),
+        None => listen(plan, job.is_some())?,
+    };
     let mut attendant = Attendant::new((plan, frontend, keeping), (control, child), masters, signals.as_ref(), job);
     let mut before = make::let_begin(plan, descriptors, &mut attendant, (control, child), before, thread)?;
     let given_up = make::give_up(&attendant, descriptors, plan.launch.report.json_status_fd);

@@ -24,6 +24,9 @@ pub(crate) fn read_link(path: &CStr) -> Result<CString> {
     read_link_at(crate::sys::mount::AT_FDCWD, path)
 }
 
+/// The system call of [`read`].
+pub(crate) const READ: Call = Call::new("read", libc::SYS_read);
+
 /// Reads once; repeats an interrupted read.
 pub(crate) fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize> {
     loop {
@@ -80,16 +83,16 @@ pub(crate) fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<()> {
 
 /// Flags for opening a file that somebody else may have put there: the open does not block, and a terminal does not
 /// become the controlling terminal.
-const READ: OFlag = OFlag::O_RDONLY.union(OFlag::O_NONBLOCK).union(OFlag::O_NOCTTY).union(OFlag::O_CLOEXEC);
+const FOR_READING: OFlag = OFlag::O_RDONLY.union(OFlag::O_NONBLOCK).union(OFlag::O_NOCTTY).union(OFlag::O_CLOEXEC);
 
 /// Reads the regular file `name` in `dir`, of `most` bytes at most: see [`read_open`]. A link is refused (ELOOP).
 pub(crate) fn read_at(dir: BorrowedFd<'_>, name: &CStr, most: u64) -> Result<Vec<u8>> {
-    read_open(nix::fcntl::openat(dir, name, READ | OFlag::O_NOFOLLOW, Mode::empty())?, most)
+    read_open(nix::fcntl::openat(dir, name, FOR_READING | OFlag::O_NOFOLLOW, Mode::empty())?, most)
 }
 
 /// Opens the regular file `name` in `dir` for reading. A link is refused (ELOOP), and so is anything else (EINVAL).
 pub(crate) fn open_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd> {
-    let open = nix::fcntl::openat(dir, name, READ | OFlag::O_NOFOLLOW, Mode::empty())?;
+    let open = nix::fcntl::openat(dir, name, FOR_READING | OFlag::O_NOFOLLOW, Mode::empty())?;
     match Stat::from(nix::sys::stat::fstat(&open)?).kind() {
         Some(Kind::File) => Ok(open),
         _ => Err(Errno::EINVAL),
@@ -99,19 +102,19 @@ pub(crate) fn open_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd> {
 /// Reads the regular file `path`, of `most` bytes at most: see [`read_open`]. A link in any part of the path is refused
 /// (ELOOP).
 pub(crate) fn read_without_links(path: &CStr, most: u64) -> Result<Vec<u8>> {
-    let how = OpenHow::new().flags(READ).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
+    let how = OpenHow::new().flags(FOR_READING).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
     read_open(nix::fcntl::openat2(nix::fcntl::AT_FDCWD, path, how)?, most)
 }
 
 /// Reads the regular file `path`, of `most` bytes at most: see [`read_open`]. Follows links: for names that the user
 /// has typed.
 pub(crate) fn read_regular<P: ?Sized + NixPath>(path: &P, most: u64) -> Result<Vec<u8>> {
-    read_open(nix::fcntl::open(path, READ, Mode::empty())?, most)
+    read_open(nix::fcntl::open(path, FOR_READING, Mode::empty())?, most)
 }
 
 /// Like [`read_regular`], with the attributes of the file that was read.
 pub(crate) fn read_with_attributes<P: ?Sized + NixPath>(path: &P, most: u64) -> Result<(Vec<u8>, Stat)> {
-    let file = nix::fcntl::open(path, READ, Mode::empty())?;
+    let file = nix::fcntl::open(path, FOR_READING, Mode::empty())?;
     let about = super::stat::fstat(file.as_fd())?;
     Ok((read_open(file, most)?, about))
 }

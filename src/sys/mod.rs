@@ -7,6 +7,7 @@ mod arena;
 pub(crate) mod began;
 pub(crate) mod callers;
 pub(crate) mod caps;
+pub(crate) mod children;
 pub(crate) mod clock;
 pub(crate) mod cmdline;
 pub(crate) mod content;

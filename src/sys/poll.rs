@@ -2,13 +2,20 @@
 
 use nix::poll::{PollFlags, PollTimeout, poll};
 
-use super::{Errno, Result};
+use super::{Call, Errno, Result};
 
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 /// A descriptor to wait for.
 pub(crate) use nix::poll::PollFd as Awaited;
+
+/// The system call that waits: poll(2), or ppoll(2) where there is no poll(2).
+#[cfg(target_arch = "x86_64")]
+pub(crate) const POLL: Call = Call::new("poll", libc::SYS_poll);
+/// The system call that waits: poll(2), or ppoll(2) where there is no poll(2).
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) const POLL: Call = Call::new("ppoll", libc::SYS_ppoll);
 
 /// Waits until `fd` can be read or its other end is closed.
 pub(crate) fn readable(fd: BorrowedFd<'_>) -> Awaited<'_> {
@@ -37,15 +44,46 @@ pub(crate) fn is_ready_within(fd: BorrowedFd<'_>, patience: Duration) -> Result<
     }
 }
 
-/// Waits until one of `all` is ready, and returns the index of the first that is.
-pub(crate) fn first_ready(all: &mut [Awaited<'_>]) -> Result<usize> {
+/// Whether `one` was ready when [`wait`] returned.
+pub(crate) fn was_ready(one: &Awaited<'_>) -> bool {
+    // A flag that nix does not know counts as ready too.
+    one.any().unwrap_or(true)
+}
+
+/// Waits until one of `all` is ready, or not at all if `is_busy`.
+pub(crate) fn wait(all: &mut [Awaited<'_>], is_busy: bool) -> Result<()> {
+    let timeout = if is_busy { PollTimeout::ZERO } else { PollTimeout::NONE };
     loop {
-        match poll(all, PollTimeout::NONE) {
+        match poll(all, timeout) {
+            Err(Errno::EINTR) => {}
+            result => return result.map(drop),
+        }
+    }
+}
+
+/// Waits until one of `all` is ready, and returns the index of the first that is. `None`: none was before `end`.
+pub(crate) fn first_ready_before(all: &mut [Awaited<'_>], end: Option<Instant>) -> Result<Option<usize>> {
+    loop {
+        // Rounded up: a timeout that ends early would be one more turn.
+        let left = end.map(|end| end.saturating_duration_since(Instant::now()) + Duration::from_micros(999));
+        let timeout = left.map_or(PollTimeout::NONE, |left| PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX));
+        match poll(all, timeout) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno),
         }
-        // A flag that nix does not know counts as ready too.
-        if let Some(first) = all.iter().position(|one| one.any().unwrap_or(true)) {
+        if let Some(first) = all.iter().position(was_ready) {
+            return Ok(Some(first));
+        }
+        if end.is_some_and(|end| Instant::now() >= end) {
+            return Ok(None);
+        }
+    }
+}
+
+/// Waits until one of `all` is ready, and returns the index of the first that is.
+pub(crate) fn first_ready(all: &mut [Awaited<'_>]) -> Result<usize> {
+    loop {
+        if let Some(first) = first_ready_before(all, None)? {
             return Ok(first);
         }
     }

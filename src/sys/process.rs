@@ -122,7 +122,7 @@ impl End {
     }
 
     /// Decodes a status of `wait(2)`.
-    fn of_status(status: c_int) -> End {
+    pub(super) fn of_status(status: c_int) -> End {
         if libc::WIFSIGNALED(status) {
             End::Signal(libc::WTERMSIG(status) as u8)
         } else {
@@ -165,62 +165,6 @@ pub(crate) fn wait_for(pid: i32) -> Result<End> {
         match Errno::result(unsafe { libc::waitpid(pid, &raw mut status, libc::__WALL) }) {
             Err(Errno::EINTR) => {}
             result => return result.map(|_| End::of_status(status)),
-        }
-    }
-}
-
-/// The system call of [`wait_for_any`].
-pub(crate) const WAIT_FOR_ANY: Call =
-    // The id is an `int`, so the compiler decides what the upper half of its register holds.
-    Call {
-        args: [None, None, Some(libc::WUNTRACED as u64), Some(0), None, None],
-        ..Call::new("wait4", libc::SYS_wait4)
-    };
-
-/// A change in the state of a child.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Change {
-    /// It has ended and was reaped.
-    Ended(End),
-    /// A signal has stopped it.
-    Stopped(u8),
-}
-
-/// Waits until any child ends or stops. Fails with `ECHILD` if there is none.
-pub(crate) fn wait_for_any() -> Result<(i32, Change)> {
-    loop {
-        // wait4(2) and no newer call: the init of a sandbox runs under the caller's filter, which may not know newer
-        // ones.
-        let mut status: c_int = 0;
-        // SAFETY: `status` lives through the call.
-        let pid = unsafe { libc::wait4(-1, &raw mut status, libc::WUNTRACED, std::ptr::null_mut()) };
-        let change = |status| match () {
-            () if libc::WIFSTOPPED(status) => Change::Stopped(libc::WSTOPSIG(status) as u8),
-            () => Change::Ended(End::of_status(status)),
-        };
-        match Errno::result(pid) {
-            Err(Errno::EINTR) => {}
-            result => return result.map(|pid| (pid, change(status))),
-        }
-    }
-}
-
-/// The system call of [`has_no_child`].
-pub(crate) const LOOK_FOR_ANY: Call = Call {
-    args: [None, None, Some((libc::WNOHANG | libc::__WALL) as u32 as u64), Some(0), None, None],
-    ..Call::new("wait4", libc::SYS_wait4)
-};
-
-/// Whether this process has no child. Reaps those that have ended.
-pub(crate) fn has_no_child() -> bool {
-    loop {
-        // `__WALL`: children of every kind, whatever signal they send at their end.
-        // SAFETY: the kernel does not write to our memory.
-        let pid = unsafe { libc::wait4(-1, std::ptr::null_mut(), libc::WNOHANG | libc::__WALL, std::ptr::null_mut()) };
-        match Errno::result(pid) {
-            Ok(0) => return false,
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return errno == Errno::ECHILD,
         }
     }
 }

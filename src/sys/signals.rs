@@ -31,6 +31,18 @@ const ENDING: [Signal; 15] = [
 /// Those of them that ask a program to end.
 const ASK_TO_END: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
 
+/// Signals that the program gets in place of this process, where signals are forwarded, besides [`STOP_TYPED`] and
+/// [`CONTINUE`].
+const FORWARDED: [Signal; 7] = [
+    Signal::SIGHUP,
+    Signal::SIGINT,
+    Signal::SIGQUIT,
+    Signal::SIGTERM,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGWINCH,
+];
+
 /// Signals that stop and continue a job (`credentials(7)`).
 const OF_JOBS: [Signal; 2] = [Signal::SIGTSTP, Signal::SIGCONT];
 
@@ -38,6 +50,10 @@ const OF_JOBS: [Signal; 2] = [Signal::SIGTSTP, Signal::SIGCONT];
 pub(crate) const CONTINUE: i32 = libc::SIGCONT;
 /// ^Z.
 pub(crate) const STOP_TYPED: i32 = libc::SIGTSTP;
+/// Asks a program to end.
+pub(crate) const TERMINATE: i32 = libc::SIGTERM;
+/// The size of the terminal has changed.
+pub(crate) const RESIZED: i32 = libc::SIGWINCH;
 /// A child has stopped, or ended.
 pub(crate) const CHILD: i32 = libc::SIGCHLD;
 
@@ -49,6 +65,8 @@ pub(crate) struct Wanted {
     pub(crate) typed: bool,
     /// Job control signals.
     pub(crate) jobs: bool,
+    /// Those that the program gets instead ([`is_forwarded`]), and job control signals.
+    pub(crate) forwards: bool,
     /// SIGCHLD.
     pub(crate) child: bool,
 }
@@ -57,6 +75,8 @@ pub(crate) struct Wanted {
 pub(crate) struct Signals {
     read: SignalFd,
     wanted: Wanted,
+    /// What was blocked before.
+    before: SigSet,
 }
 
 /// A signal that was read.
@@ -65,19 +85,27 @@ pub(crate) struct Arrived {
     pub(crate) signal: u8,
     /// It is INT or QUIT, and the terminal has sent it to the whole process group.
     pub(crate) is_typed: bool,
+    /// The process that sent it. 0: the kernel, or a process that this process's PID namespace does not show.
+    pub(crate) sender: u32,
 }
 
 impl Signals {
     /// Blocks the signals that would end this process and the `wanted` ones. They are read instead.
     pub(crate) fn watch(wanted: Wanted) -> Result<Signals> {
-        let jobs = if wanted.jobs { &OF_JOBS[..] } else { &[] };
+        let jobs = if wanted.jobs || wanted.forwards { &OF_JOBS[..] } else { &[] };
+        let forwarded = if wanted.forwards { &FORWARDED[..] } else { &[] };
         let child = if wanted.child { &[Signal::SIGCHLD][..] } else { &[] };
-        let all = with_real_time(ENDING.iter().chain(jobs).chain(child).copied().collect());
+        let all = with_real_time(ENDING.iter().chain(jobs).chain(forwarded).chain(child).copied().collect());
         let mut before = SigSet::empty();
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&all), Some(&mut before))?;
-        let set = without_blocked(all, before);
+        let set = without_blocked(all, before, wanted.forwards);
         let read = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-        Ok(Signals { read, wanted })
+        Ok(Signals { read, wanted, before })
+    }
+
+    /// Blocks what was blocked before: for a process that this one has made, and that reads no signals.
+    pub(crate) fn unwatch(&self) -> Result<()> {
+        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&self.before), None)
     }
 
     /// The next signal, or `None` if none is pending.
@@ -88,7 +116,7 @@ impl Signals {
             if is_typed && !self.wanted.typed || !is_for_us(signal.into())? {
                 continue;
             }
-            return Ok(Some(Arrived { signal, is_typed }));
+            return Ok(Some(Arrived { signal, is_typed, sender: info.ssi_pid }));
         }
         Ok(None)
     }
@@ -106,10 +134,12 @@ fn with_real_time(set: SigSet) -> SigSet {
 }
 
 /// `set` without what the caller has blocked already: that would not end this process, and may wait for somebody else
-/// to read it. What asks to end, and what is for the job, is read all the same.
-fn without_blocked(set: SigSet, blocked: SigSet) -> SigSet {
+/// to read it. What asks to end, and what is for the job, is read all the same. So is what the program gets instead: it
+/// inherits what is blocked, and may wait for it.
+fn without_blocked(set: SigSet, blocked: SigSet, forwards: bool) -> SigSet {
     let mut raw = *set.as_ref();
-    let others = (1..=libc::SIGRTMAX()).filter(|&signal| !is_always_read(signal));
+    let is_read = |signal| is_always_read(signal) || forwards && is_forwarded(signal);
+    let others = (1..=libc::SIGRTMAX()).filter(|&signal| !is_read(signal));
     // SAFETY: both sets live through the calls, which leave the first one valid and refuse what is no signal.
     unsafe {
         for signal in others {
@@ -119,6 +149,16 @@ fn without_blocked(set: SigSet, blocked: SigSet) -> SigSet {
         }
         SigSet::from_sigset_t_unchecked(raw)
     }
+}
+
+/// Whether the program gets this signal in place of this process, where signals are forwarded.
+pub(crate) fn is_forwarded(signal: i32) -> bool {
+    [STOP_TYPED, CONTINUE].contains(&signal) || FORWARDED.iter().any(|&forwarded| forwarded as i32 == signal)
+}
+
+/// Whether this signal asks a program to end.
+pub(crate) fn asks_to_end(signal: i32) -> bool {
+    ASK_TO_END.contains(&signal)
 }
 
 fn is_always_read(signal: i32) -> bool {

@@ -72,6 +72,21 @@ pub(crate) fn start_group() -> Result<()> {
     nix::unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0))
 }
 
+/// The system call of [`signal_group`] and [`signal_all_inside`].
+pub(crate) const SIGNAL_GROUP: Call = Call::new("kill", libc::SYS_kill);
+
+/// The system call of [`signal_all_inside`] besides [`SIGNAL_GROUP`].
+pub(crate) const WHO_AM_I: Call = Call::new("getpid", libc::SYS_getpid);
+
+/// Sends `signal` to every process of the PID namespace whose init this process is, but not to this one (kill(2), -1).
+/// In any other process this does nothing.
+pub(crate) fn signal_all_inside(signal: u8) {
+    if nix::unistd::getpid().as_raw() == 1 {
+        // SAFETY: plain numbers. It fails if there is no other process.
+        let _sent = unsafe { libc::kill(-1, signal.into()) };
+    }
+}
+
 /// Sends `signal` to every process of `group`. It is no error if the group has no process any longer.
 pub(crate) fn signal_group(group: i32, signal: u8) -> Result<()> {
     // SAFETY: plain numbers.

@@ -8,6 +8,7 @@
 mod acts;
 mod filter;
 mod hold;
+mod kills;
 mod mounts;
 mod reach;
 mod spoil;
@@ -49,6 +50,7 @@ const COMMANDS: &[Row] = &[
     ("zombies", "N", hold::zombies),
     ("pause", "[FD]", hold::pause),
     ("hold", "user|user2|pid", hold::hold),
+    ("kills", "N PROGRAM [WORD...]", kills::kills),
     ("tamper", "PATH OWN", tamper::tamper),
     ("umount", "PATH [nested]", mounts::umount),
     ("remount-rw", "PATH [nested]", mounts::remount_rw),

@@ -122,7 +122,7 @@ fn one_after_another() {
     assert_eq!(before.0, 1);
     for code in [3, 4] {
         let mut spec = shell(&format!("exit {code}")).spec().unwrap();
-        spec.lifecycle.orderly = true;
+        spec.lifecycle.on_signal = pinfold::spec::OnSignal::EndSandbox;
         assert_eq!(pinfold::run(spec), Ok(code));
         assert_eq!(settings(), before);
     }

@@ -26,6 +26,7 @@ mod report;
 mod seccomp;
 mod set_id;
 mod shapes;
+mod signals;
 mod workspace;
 
 use support::{Actor, Place};

@@ -179,3 +179,11 @@ fn an_interrupt_from_the_terminal_is_the_programs() {
     running.read_until(6, |said| said.contains("lives"));
     assert_eq!(running.finish().ending(), "exit 0");
 }
+
+#[test]
+fn pid_1_reaps_whatever_ends_in_the_box() {
+    let place = Place::new("reaps", Actor::User);
+    for options in ["", "--syscall-deny kill", "--new-session"] {
+        assert_eq!(place.run(options, &["/probe", "zombies", "10000"]).run().done(), "zombies 0\n", "{options}");
+    }
+}

@@ -4,8 +4,8 @@ use super::args::{Args, CapChange, refuse, unknown_cap};
 use super::messages;
 use crate::error::Error;
 use crate::spec::{
-    CapSet, Conflict, DieWith, Fds, Ids, Keep, Landlock, Lifecycle, Lockdown, Namespaces, NestedUserNs, Process,
-    Report, Seccomp, Spec, Unshare, UserNs,
+    CapSet, Conflict, DieWith, Fds, Ids, Keep, Landlock, Lifecycle, Lockdown, Namespaces, NestedUserNs, OnSignal,
+    Process, Report, Seccomp, Spec, Unshare, UserNs,
 };
 
 /// The facts about the caller and the host that decide what the words mean.
@@ -96,7 +96,9 @@ fn spec(args: Args, context: &Context) -> Result<Spec, Error> {
             die_with: if args.die_with_parent { DieWith::Caller } else { DieWith::Nobody },
             as_pid_1: args.as_pid_1,
             lock_files: args.lock_files,
-            orderly: false,
+            on_signal: OnSignal::Default,
+            kill_after: None,
+            wait_all: false,
             sync_fd: args.sync_fd,
             block_fd: args.block_fd,
             spent_fds: args.spent_fds,

@@ -123,6 +123,8 @@ pub(super) fn conflict(conflict: Conflict) -> &'static str {
         Conflict::GidNeedsUser => "Specifying --gid requires --unshare-user or --userns",
         Conflict::HostnameNeedsUts => "Specifying --hostname requires --unshare-uts",
         Conflict::Pid1NeedsPid => "Specifying --as-pid-1 requires --unshare-pid",
+        // bubblewrap has no option that asks for this.
+        Conflict::WaitAllNeedsPid => "to wait for all requires --unshare-pid",
         Conflict::Pid1WithLock => "Specifying --as-pid-1 and --lock-file is not permitted",
     }
 }

@@ -2,6 +2,7 @@
 //! with each other yet.
 
 use std::ffi::{CStr, CString};
+use std::time::Duration;
 
 use super::origin::{Origin, refuse};
 use super::value;
@@ -54,6 +55,10 @@ pub(crate) struct RunArgs {
     pub new_session: bool,
     /// End with the caller.
     pub die_with_parent: bool,
+    /// How long the program may take to end after TERM.
+    pub kill_after: Option<Duration>,
+    /// Wait for every process inside.
+    pub wait_all: bool,
     /// Go on without restrictions that cannot be enforced, and report them.
     pub best_effort: bool,
     /// Print the plan and stop.

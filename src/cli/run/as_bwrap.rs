@@ -35,7 +35,9 @@ pub(super) fn line(spec: &Spec) -> Result<Line, Error> {
         die_with,
         as_pid_1: _,
         lock_files: _,
-        orderly: _,
+        on_signal: _,
+        kill_after,
+        wait_all,
         sync_fd: _,
         block_fd: _,
         spent_fds: _,
@@ -44,6 +46,12 @@ pub(super) fn line(spec: &Spec) -> Result<Line, Error> {
         keep,
         own_home: _,
     } = lifecycle;
+    if kill_after.is_some() {
+        return none("--kill-after", None);
+    }
+    if *wait_all {
+        return none("--wait-all", None);
+    }
     if !watch.is_empty() {
         notes.push("bubblewrap does not look afterwards for names that the workspace had not before");
     }

@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind};
 use crate::spec::path::{to_os, without_dots, without_wildcards};
 use crate::spec::{
     BindFlags, CapSet, DieWith, EnvOp, Fds, FsOp, Keep, Landlock, LandlockTier, Lifecycle, Lockdown, Namespaces,
-    NestedUserNs, Op, Process, ProfileText, Report, Seccomp, Settle, Source, Spec, Unshare, UserNs, Watch,
+    NestedUserNs, OnSignal, Op, Process, ProfileText, Report, Seccomp, Settle, Source, Spec, Unshare, UserNs, Watch,
 };
 use crate::suggest::nearest;
 use crate::workspace::{Unheld, Workspace};
@@ -157,7 +157,9 @@ pub(crate) fn lower(mut args: RunArgs, context: &Context<'_>) -> Result<Lowered,
             die_with: if args.die_with_parent { DieWith::Caller } else { DieWith::Tool },
             as_pid_1: false,
             lock_files: Vec::new(),
-            orderly: true,
+            on_signal: OnSignal::Forward,
+            kill_after: args.kill_after,
+            wait_all: args.wait_all,
             sync_fd: None,
             block_fd: None,
             spent_fds: Vec::new(),

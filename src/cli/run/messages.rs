@@ -243,6 +243,7 @@ pub(super) fn conflict(conflict: Conflict, seen: &[Origin]) -> Error {
             return Error::new(ErrorKind::Invalid, "no command is given: pinfold run [OPTIONS] [--] COMMAND [ARGS...]");
         }
         Conflict::HostnameNeedsUts => ("--hostname", "a UTS"),
+        Conflict::WaitAllNeedsPid => ("--wait-all", "a PID"),
         Conflict::UidNeedsUser => ("--uid", "a user"),
         Conflict::GidNeedsUser => ("--gid", "a user"),
         // No option of `pinfold run` asks for these.
@@ -256,7 +257,10 @@ pub(super) fn conflict(conflict: Conflict, seen: &[Origin]) -> Error {
     let mut message = format!("this takes {takes} namespace of its own, which is not made by ").into_bytes();
     let shares = |origin: &&Origin| match origin.option {
         "--landlock" => origin.value() == b"only",
-        "--share" => option == "--hostname" && origin.values().any(|kind| kind == b"uts"),
+        "--share" => {
+            let kind = if option == "--wait-all" { "pid" } else { "uts" };
+            ["--hostname", "--wait-all"].contains(&option) && origin.values().any(|shared| shared == kind.as_bytes())
+        }
         _ => false,
     };
     match seen.iter().rev().find(shares) {

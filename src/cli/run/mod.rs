@@ -120,6 +120,7 @@ fn prepare(line: &CommandLine, status: &mut Option<FdNumber>) -> Result<Prepared
         Native { origins, seen, status: spec.report.json_status_fd, is_quiet, run_box: Some(spawn::run_to_end), above };
     let (host, descriptors) = Host::probe(world.caller, &spec, &program, &environment)?;
     frontend.status = frontend.status.filter(|fd| host.descriptors.contains(fd));
+    let outlives = !spec.namespaces.pid;
     let mut plan = plan::plan(spec, host).map_err(|error| frontend.refusal(error))?;
     plan.unenforced.extend(unguarded);
     plan.unenforced.extend(unheld.into_iter().map(|unheld| unprotected(&unheld)));
@@ -131,8 +132,16 @@ fn prepare(line: &CommandLine, status: &mut Option<FdNumber>) -> Result<Prepared
     if verbose {
         console::tell(dry_run::text(&plan, &frontend.origins, &world::is_skipped).as_bytes());
     }
+    if outlives && !is_quiet {
+        messages::say(OUTLIVES);
+    }
     Ok(Prepared::Box(Box::new((plan, descriptors, frontend))))
 }
+
+/// The note where nothing ends what the program leaves running: the kernel does that at the end of a PID namespace.
+const OUTLIVES: &[u8] =
+    b"note: what the program leaves running may outlive the run: the sandbox has no PID namespace of \
+                          its own, which would end it";
 
 /// The first paragraph of the help.
 const ABOUT: &str = "\

@@ -1,5 +1,7 @@
 //! The options of `pinfold run`. They are also the lines of profiles.
 
+mod ending;
+
 use super::args::{self, Format, Request, RunArgs};
 use super::origin::refuse;
 use super::value;
@@ -7,6 +9,7 @@ use crate::cli::table;
 use crate::cli::table::Action::{Flag, Help, Maybe, One, Splice, Version};
 use crate::cli::table::Reach;
 use crate::spec::{BindFlags, FsOp, LandlockTier};
+use ending::ENDING;
 
 type Opt = table::Opt<RunArgs>;
 type Group = table::Group<RunArgs>;
@@ -16,6 +19,7 @@ pub(crate) const TABLE: &[Group] = &[
     Group { title: "Files of the host", opts: HOST },
     Group { title: "Files of the sandbox", opts: FILES },
     Group { title: "Program", opts: PROGRAM },
+    Group { title: "Signals and end", opts: ENDING },
     Group { title: "Namespaces", opts: NAMESPACES },
     Group { title: "Restrictions", opts: RESTRICTIONS },
     Group { title: "Profiles and reports", opts: GENERAL },

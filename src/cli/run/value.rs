@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 
 use super::origin::refuse;
 use crate::error::{Error, ErrorKind, push_printable, quoted};
@@ -10,6 +11,27 @@ use crate::spec::FdNumber;
 
 /// The variable for the current directory.
 pub(super) const WORKSPACE: &str = "WORKSPACE";
+
+/// A length of time: a number of seconds with or without decimals, or of another unit that stands behind it: s, m, h or
+/// d, as for timeout(1). More than 0, and at least a microsecond.
+pub(super) fn time(text: &CStr) -> Result<Duration, Error> {
+    let bytes = text.to_bytes();
+    let (number, unit) = match bytes.split_last() {
+        Some((b's', number)) => (number, 1.0),
+        Some((b'm', number)) => (number, 60.0),
+        Some((b'h', number)) => (number, 3600.0),
+        Some((b'd', number)) => (number, 86400.0),
+        _ => (bytes, 1.0),
+    };
+    // Digits with one point at most: no sign, no exponent, no infinity.
+    let is_plain = number.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
+    let number = std::str::from_utf8(number).ok().filter(|_| is_plain).and_then(|number| number.parse::<f64>().ok());
+    let time = number.and_then(|number| Duration::try_from_secs_f64(number * unit).ok());
+    time.filter(|time| time.as_micros() > 0).map_or_else(
+        || refuse("a time is wanted: seconds, such as 1.5, or a number with s, m, h or d behind it, and more than 0"),
+        Ok,
+    )
+}
 
 /// The two halves of a value.
 pub(super) type Pair<'a> = (Cow<'a, [u8]>, Option<Vec<u8>>);
@@ -264,6 +286,22 @@ mod tests {
         assert!(!text(from_profile(b"~/../x", &odd)).contains("HOME"));
         assert!(text(path("${HOEM}/x")).contains("${HOEM} (known: HOME, UID)"));
         assert!(text(path("/${HOME")).contains("no }"));
+    }
+
+    #[test]
+    fn times_are_those_of_timeout_and_never_0() {
+        for (text, millis) in [(c"1", 1000), (c"1.5", 1500), (c"2s", 2000), (c"0.5m", 30_000), (c".1", 100)] {
+            assert_eq!(time(text), Ok(Duration::from_millis(millis)));
+        }
+        assert_eq!(time(c"1h"), Ok(Duration::from_secs(3600)));
+        assert_eq!(time(c"2d"), Ok(Duration::from_secs(2 * 86400)));
+        for wrong in
+            [c"", c"0", c"0.0000001", c"-1", c"+1", c"1e3", c"inf", c"NaN", c"1.2.3", c"s", c".", c"1 s", c"1ms"]
+        {
+            assert!(time(wrong).is_err(), "{wrong:?}");
+        }
+        let huge = std::ffi::CString::new("9".repeat(300)).unwrap();
+        assert!(time(&huge).is_err());
     }
 
     #[test]

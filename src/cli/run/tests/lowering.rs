@@ -9,8 +9,8 @@ use crate::cli::bwrap::lower::{Context, Lowered, lower as lower_bwrap};
 use crate::cli::bwrap::parse::{Outside, parse};
 use crate::cli::run::as_bwrap;
 use crate::spec::{
-    BindFlags, CapSet, DieWith, EnvOp, FdNumber, Fds, FsOp, Landlock, LandlockTier, NestedUserNs, ProfileText, Seccomp,
-    Source, Spec, Unshare, UserNs,
+    BindFlags, CapSet, DieWith, EnvOp, FdNumber, Fds, FsOp, Landlock, LandlockTier, NestedUserNs, OnSignal,
+    ProfileText, Seccomp, Source, Spec, Unshare, UserNs,
 };
 
 fn spec(line: &str) -> Spec {
@@ -156,7 +156,7 @@ fn a_bubblewrap_line_and_its_native_twin_are_equal_specs() {
         // What bubblewrap has no words for, and does in its own way.
         assert!(native.lifecycle.die_with == DieWith::Tool && twin.lifecycle.die_with == DieWith::Caller);
         (native.lifecycle.die_with, twin.lifecycle.die_with) = (DieWith::Nobody, DieWith::Nobody);
-        (native.lifecycle.orderly, native.report.is_open) = (false, true);
+        (native.lifecycle.on_signal, native.report.is_open) = (OnSignal::Default, true);
         (native.lockdown.settings_covered, native.one_tmpfs) = (false, false);
         (native.process.fds, native.process.new_group) = (Fds::Inherit, false);
         if native.lockdown.nested_userns == NestedUserNs::Limit {
