@@ -120,7 +120,7 @@ impl<'a> Repositories<'a> {
             self.admit(area, &dot_git, top);
         } else if let Err((why, remedy)) = self.add(area, &dot_git) {
             // A link is held itself, and what it leads to is not in the box (Android's repo, git-new-workdir).
-            if dot_git.is_symlink() {
+            if dot_git.is_symlink() && dot_git.is_dir() {
                 area.tell(&dot_git, LINKED);
             } else {
                 area.give_up(&dot_git, why, remedy.into());

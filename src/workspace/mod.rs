@@ -205,7 +205,7 @@ fn seen_before(around: &Surroundings<'_>, top: &Path, found: Walked, known: &Rec
     let held = found.obeyed.into_iter().map(|name| (name.path, None));
     let stamped = found.removable.into_iter().map(|name| (settle::news::stamp(&name.path), name.path));
     let is_news = found.read > 0 || found.record.dirs.len() != known.dirs.len();
-    let (programs, links) = settle::elsewhere::places(top, around.path, around.home);
+    let settle::elsewhere::Places { programs, links } = settle::elsewhere::places(top, around.path, around.home);
     SeenBefore {
         top: top.to_owned(),
         state: around.state.filter(|_| is_news && !found.record.dirs.is_empty()).map(Path::to_owned),

@@ -26,12 +26,17 @@ const MOST_NAMES: usize = 10_000;
 /// The file of the running process.
 const OWN: &str = "/proc/self/exe";
 
-/// Directories of the caller's `PATH` in `top`, each with the file it is; and those whose links are looked at later.
-pub(in crate::workspace) fn places(
-    top: &Path,
-    path: Option<&OsStr>,
-    home: Option<&Path>,
-) -> (Vec<(PathBuf, (u64, u64))>, Vec<PathBuf>) {
+/// What is looked at when the run ends.
+#[derive(Default)]
+pub(in crate::workspace) struct Places {
+    /// Directories of the caller's `PATH` in the place, each with its device and inode.
+    pub(in crate::workspace) programs: Vec<(PathBuf, (u64, u64))>,
+    /// Directories of the home whose links may lead to the place.
+    pub(in crate::workspace) links: Vec<PathBuf>,
+}
+
+/// What of `top` its user may obey from elsewhere.
+pub(in crate::workspace) fn places(top: &Path, path: Option<&OsStr>, home: Option<&Path>) -> Places {
     let dirs: BTreeSet<PathBuf> = path.map(|path| std::env::split_paths(path).collect()).unwrap_or_default();
     let (inside, outside): (Vec<PathBuf>, Vec<PathBuf>) = dirs.into_iter().partition(|dir| dir.starts_with(top));
     let known = |dir: PathBuf| {
@@ -39,9 +44,9 @@ pub(in crate::workspace) fn places(
         Some((dir, (about.device, about.inode)))
     };
     let programs = inside.into_iter().filter(|dir| dir != top).filter_map(known).collect();
-    let Some(home) = home else { return (programs, Vec::new()) };
+    let Some(home) = home else { return Places { programs, ..Places::default() } };
     let of_home = outside.into_iter().filter(|dir| dir.starts_with(home) && dir != home);
-    (programs, [home.to_owned(), home.join(".config")].into_iter().chain(of_home).collect())
+    Places { programs, links: [home.to_owned(), home.join(".config")].into_iter().chain(of_home).collect() }
 }
 
 /// Notes what of `seen` has changed.
