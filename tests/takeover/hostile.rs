@@ -26,6 +26,30 @@ fn files_that_are_none() {
     assert_eq!(kept(&told).len(), 7, "{told:?}");
 }
 
+/// A box that makes a repository writes all of its git directory. What it puts where taking over puts things together
+/// is neither believed nor in the way, in any later run.
+#[test]
+fn a_staging_that_a_box_has_made() {
+    let place = Place::new("staging");
+    place.host(
+        "todo=git-rebase-todo; mkdir -p .git/state.pinfold/old .git/state.pinfold/rebase-merge/q/r
+         cd .git/state.pinfold/rebase-merge; echo refs/heads/main >head-name; git rev-parse main >onto
+         git rev-parse side >orig-head; echo 1 >msgnum; echo 1 >end; : >done; : >interactive
+         printf 'exec touch %s/mark\\n' $P >git-rebase-todo; cd ../../..
+         mkdir -p .git/objects/tmp_objdir-pinfold-k1/objects/a/b/c; echo x >.git/objects/tmp_objdir-pinfold-k1/objects/a/b/c/d
+         ln -s / .git/objects/tmp_objdir-pinfold-k1/objects/pack; mkdir -p .git/ORIG_HEAD.pinfold/x
+         chmod 0 .git/objects/tmp_objdir-pinfold-k1/objects/a/b; echo x >.git/.gone-state.pinfold
+         mkdir -p .git/objects/.gone-tmp_objdir-pinfold-k1/5; echo x >.git/objects/.gone-tmp_objdir-pinfold-k1/6",
+    );
+    let told = place.run("git commit -q --allow-empty -m x; git reset -q --hard HEAD");
+    assert_eq!(kept(&told), Vec::<String>::new());
+    assert_eq!(place.git("log -1 --format=%s"), "x\n");
+    let left = "find .git -name '*pinfold*' -o -name 'rebase-*' | sort";
+    assert_eq!(place.host(left), "", "{told:?}");
+    place.command("git", &["rebase", "--continue"]);
+    assert!(!place.path.join("mark").exists());
+}
+
 #[test]
 fn files_without_end() {
     let place = Place::new("sparse-files");

@@ -131,8 +131,8 @@ pub(super) struct Staging<'a> {
 impl<'a> Staging<'a> {
     pub(super) fn make(at: &'a At<'a>) -> Result<Staging<'a>> {
         let name = [b"objects/tmp_objdir-pinfold-", at.job.id.as_bytes()].concat();
-        // Of a run that was killed.
-        clear(at.host(), &name)?;
+        // Of a run that was killed, or what a box has put there.
+        at.host().remove_all(&name)?;
         for dir in [&b"objects/pack"[..], b"objects/info", b"refs"] {
             at.host().make_dirs(&join(&name, dir))?;
         }
@@ -208,7 +208,7 @@ impl<'a> Staging<'a> {
 
     /// Removes it.
     pub(super) fn clear(self) -> Result<()> {
-        clear(self.at.host(), &self.name)
+        self.at.host().remove_all(&self.name)
     }
 
     /// Puts the packs among the host's, the index last: without it a pack is none. Returns how many there are.
@@ -233,23 +233,6 @@ impl<'a> Staging<'a> {
         self.clear()?;
         Ok(packs)
     }
-}
-
-/// Removes a staging repository.
-fn clear(host: Side<'_>, name: &[u8]) -> Result<()> {
-    for dir in [&b"objects/pack"[..], b"objects/info", b"objects", b"refs", b""] {
-        let dir = if dir.is_empty() { name.to_vec() } else { join(name, dir) };
-        for (file, kind) in host.names(&dir)? {
-            if kind == Some(crate::sys::stat::Kind::Dir) {
-                // Objects that index-pack may write by themselves.
-                host.remove_flat(&join(&dir, &file))?;
-            } else {
-                host.remove(&join(&dir, &file))?;
-            }
-        }
-        host.remove_empty(&dir)?;
-    }
-    Ok(())
 }
 
 fn bind(source: CString, dest: &CStr, read_only: bool, optional: bool) -> Op {
