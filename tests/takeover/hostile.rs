@@ -50,6 +50,32 @@ fn a_staging_that_a_box_has_made() {
     assert!(!place.path.join("mark").exists());
 }
 
+/// A box that takes `HEAD` away from the git directory of a submodule makes nothing in it a module.
+#[test]
+fn a_module_in_a_module() {
+    let setup = format!(
+        "{SETUP}; git init -q -b main ../lib; git -C ../lib commit -q --allow-empty -m lib
+         git -c protocol.file.allow=always submodule --quiet add ../lib sm; git commit -qm sm"
+    );
+    let place = Place::with("module-in-module", &setup);
+    let names = "cd .git/modules/sm; find . -not -path './objects/*' | sort; cat config; git for-each-ref";
+    let before = place.host(names);
+    let told = place.run(
+        "cd .git/modules/sm; mv HEAD ../h; id=$(cat refs/heads/main)
+         for x in refs/replace/$id refs/heads/x hooks info logs/refs x/y/refs/z; do
+             git init -q --bare $x; echo $id >$x/HEAD; git -C $x config core.worktree ../../../../../..
+         done; rm ../h",
+    );
+    assert_eq!(place.host(names), before, "{told:?}");
+    assert!(told.taken.iter().all(|taken| taken.dir.is_empty()), "{told:?}");
+    let is_kept = |kept: &pinfold::takeover::Kept| kept.path == b"modules/sm" && kept.why.contains("was removed");
+    assert!(told.kept.iter().any(is_kept), "{told:?}");
+    // Nor does what is called as git's own directories are.
+    let told = place.run("git init -q --bare .git/modules/a/refs/b; git init -q --bare .git/modules/Hooks");
+    assert!(told.taken.is_empty() && !place.repo.join(".git/modules/a").exists(), "{told:?}");
+    assert!(!place.repo.join(".git/modules/Hooks").exists());
+}
+
 #[test]
 fn files_without_end() {
     let place = Place::new("sparse-files");

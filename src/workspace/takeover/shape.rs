@@ -163,6 +163,7 @@ mod tests {
         assert_eq!(split("worktrees/x/gitdir"), ("worktrees/x", "gitdir"));
         assert_eq!(split("modules/a/b/hooks/x"), ("modules/a/b", "hooks/x"));
         assert_eq!(split("modules/a/modules/b/hooks/x"), ("modules/a/modules/b", "hooks/x"));
+        assert_eq!(split("worktrees/w/modules/a/hooks/x"), ("worktrees/w/modules/a", "hooks/x"));
         assert_eq!(split("refs/heads/modules/x"), ("", "refs/heads/modules/x"));
     }
 }

@@ -15,53 +15,73 @@ use super::{index, logs, objects, refs, reftable, settings, state};
 use crate::sys::{Errno, Result};
 use crate::workspace::settle::pointer;
 
+/// Names in a git directory that no part of the name of a new module may be: git takes what lies there for its own.
+const OF_GIT: [&[u8]; 6] = [b"refs", b"objects", b"hooks", b"info", b"logs", b"worktrees"];
+
 /// Takes over the git directory and all that belong to it.
 pub(super) fn take_all(job: &Job<'_>, git: &Git, upper: &Upper<'_>, told: &mut TakenOver) -> Result<()> {
-    take(job, git, upper, b"", false, told)?;
-    take_below(job, git, upper, b"", told)
-}
-
-/// Takes over the modules and worktrees of the git directory `path`.
-fn take_below(job: &Job<'_>, git: &Git, upper: &Upper<'_>, path: &[u8], told: &mut TakenOver) -> Result<()> {
-    let mut dirs = vec![join(path, b"modules")];
-    while let Some(dir) = dirs.pop() {
-        for (name, _) in upper.names(&dir).into_iter().filter(|(_, entry)| matches!(entry, Entry::Dir { .. })) {
-            let below = join(&dir, &name);
-            if has_head(job, upper, &below)? {
-                take(job, git, upper, &below, false, told)?;
-                take_below(job, git, upper, &below, told)?;
-            } else {
-                dirs.push(below);
-            }
-        }
-    }
-    for (name, entry) in upper.names(&join(path, b"worktrees")) {
-        if matches!(entry, Entry::Dir { .. }) {
-            take(job, git, upper, &join(&join(path, b"worktrees"), &name), true, told)?;
+    let mut ahead = vec![(Vec::new(), false)];
+    while let Some((path, is_worktree)) = ahead.pop() {
+        if take(job, git, upper, &path, is_worktree, told)? {
+            let mut below = below(job, upper, &path, told)?;
+            below.reverse();
+            ahead.extend(below);
         }
     }
     Ok(())
 }
 
-fn has_head(job: &Job<'_>, upper: &Upper<'_>, path: &[u8]) -> Result<bool> {
-    let head = join(path, b"HEAD");
-    Ok(match upper.view(&head) {
-        View::File => true,
-        View::Same => Side(job.host).look(&head)?.is_some(),
-        _ => false,
-    })
+/// The modules and worktrees of the git directory `path`, and whether each is a worktree. The name of a module can have
+/// slashes; but what the host knows as a git directory is one, whatever the box has removed from it, and nothing in it
+/// is a module of another one.
+fn below(job: &Job<'_>, upper: &Upper<'_>, path: &[u8], told: &mut TakenOver) -> Result<Vec<(Vec<u8>, bool)>> {
+    let mut found = Vec::new();
+    let mut dirs = vec![join(path, b"modules")];
+    while let Some(dir) = dirs.pop() {
+        for (name, _) in upper.names(&dir).into_iter().filter(|(_, entry)| matches!(entry, Entry::Dir { .. })) {
+            let below = join(&dir, &name);
+            if is_known(job, &below)? {
+                found.push((below, false));
+            } else if OF_GIT.iter().any(|own| own.eq_ignore_ascii_case(&name)) {
+                told.keep(below, None, "has a name that no module may have");
+            } else if upper.view(&join(&below, b"HEAD")) == View::File {
+                found.push((below, false));
+            } else {
+                dirs.push(below);
+            }
+        }
+    }
+    let worktrees = join(path, b"worktrees");
+    for (name, entry) in upper.names(&worktrees) {
+        if matches!(entry, Entry::Dir { .. }) {
+            found.push((join(&worktrees, &name), true));
+        }
+    }
+    Ok(found)
+}
+
+/// Whether `path` is a git directory on the host, or was one when the box began.
+fn is_known(job: &Job<'_>, path: &[u8]) -> Result<bool> {
+    Ok(job.base.units.contains_key(path) || has_head(job, path)?)
+}
+
+fn has_head(job: &Job<'_>, path: &[u8]) -> Result<bool> {
+    Ok(Side(job.host).look(&join(path, b"HEAD"))?.is_some())
 }
 
 /// Whether the box has removed what every git directory has, or a branch that is checked out, which git itself does
 /// not. Then what is gone was not meant branch by branch: `rm -rf .git` must not remove what the host has.
 fn is_replaced(job: &Job<'_>, upper: &Upper<'_>, path: &[u8]) -> Result<bool> {
+    if upper.view(&join(path, b"HEAD")) == View::Gone && is_known(job, path)? {
+        return Ok(true);
+    }
     let known = job.base.units.get(path);
     let Some(known) = known.filter(|known| known.head.is_some()) else { return Ok(false) };
     let is_gone = |name: &[u8]| -> Result<bool> {
         let path = join(path, name);
         Ok(Side(job.host).look(&path)?.is_some() && upper.is_replaced(&path))
     };
-    if upper.view(&join(path, b"HEAD")) == View::Gone || is_gone(b"objects")? || is_gone(b"refs")? {
+    if is_gone(b"objects")? || is_gone(b"refs")? {
         return Ok(true);
     }
     // `refs/heads/x` of `ref: refs/heads/x`, where HEAD is as it was.
@@ -71,6 +91,7 @@ fn is_replaced(job: &Job<'_>, upper: &Upper<'_>, path: &[u8]) -> Result<bool> {
     Ok(is_same_head && branch.is_some_and(|branch| refs::is_removed(known, upper, path, branch)))
 }
 
+/// Takes over the git directory `path`. Returns whether those that belong to it may be taken over too.
 fn take(
     job: &Job<'_>,
     git: &Git,
@@ -78,17 +99,21 @@ fn take(
     path: &[u8],
     is_worktree: bool,
     told: &mut TakenOver,
-) -> Result<()> {
+) -> Result<bool> {
     let nothing = Unit::default();
     if is_replaced(job, upper, path)? {
         told.keep(path.to_vec(), None, "was removed or made anew, so nothing of it is taken over");
-        return Ok(());
+        return Ok(false);
     }
-    if Side(job.host).look(&join(path, b"HEAD"))?.is_none() {
+    if !has_head(job, path)? {
+        if job.base.units.contains_key(path) {
+            told.keep(path.to_vec(), None, "was removed on the host");
+            return Ok(false);
+        }
         let made = if is_worktree { make_worktree(job, upper, path)? } else { make_module(job, upper, path)? };
         if let Err(why) = made {
             told.keep(path.to_vec(), None, why);
-            return Ok(());
+            return Ok(false);
         }
         told.take(path, What::Directory);
     }
@@ -105,7 +130,7 @@ fn take(
         settings::take(&at, told)?;
         index::take(&at, is_anchored, told)?;
         state::take(&at, is_anchored, told)?;
-        return reftable::forget(&at, told);
+        return reftable::forget(&at, told).map(|()| true);
     }
     refs::take(&at, told)?;
     logs::take(&at, told)?;
@@ -113,7 +138,7 @@ fn take(
     let is_anchored = state::is_anchored(&at, told)?;
     index::take(&at, is_anchored, told)?;
     state::take(&at, is_anchored, told)?;
-    refs::forget(&at, told)
+    refs::forget(&at, told).map(|()| true)
 }
 
 /// Forgets where a worktree is, if that is on the host already.
