@@ -198,7 +198,11 @@ fn units(side: Side<'_>, path: &[u8]) -> Result<Vec<Vec<u8>>> {
     for (name, _) in side.names(&join(path, b"worktrees"))? {
         let worktree = join(&join(path, b"worktrees"), &name);
         if side.look(&join(&worktree, b"HEAD"))?.is_some() {
-            found.push(worktree);
+            // The submodules of a worktree have their git directories in its entry.
+            found.extend(units(side, &worktree)?);
+        }
+        if found.len() > MOST_UNITS {
+            return Err(Errno::E2BIG);
         }
     }
     let mut dirs = vec![join(path, b"modules")];
