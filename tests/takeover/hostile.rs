@@ -76,6 +76,31 @@ fn a_module_in_a_module() {
     assert!(!place.repo.join(".git/modules/Hooks").exists());
 }
 
+/// Too many repositories would have every later run refused.
+#[test]
+fn modules_without_a_work_tree() {
+    let place = Place::new("modules-many");
+    let made = "i=0; while [ $i -lt 60 ]; do git init -q --bare --template= .git/modules/$i; i=$((i + 1)); done";
+    let told = place.run(made);
+    assert!(told.taken.is_empty() && !place.repo.join(".git/modules").exists(), "{told:?}");
+    // Each with one that leads back.
+    let place = Place::new("modules-real");
+    let told = place.run(&format!(
+        "{made}; i=0; while [ $i -lt 60 ]; do mkdir $i; echo gitdir: ../.git/modules/$i >$i/.git
+         git -C .git/modules/$i config core.bare false
+         git -C .git/modules/$i config core.worktree ../../../$i; i=$((i + 1)); done"
+    ));
+    assert_eq!(place.host("ls .git/modules | wc -l").trim(), "50", "{told:?}");
+    // One that leads to that of another module, or out.
+    let place = Place::new("module-of-other");
+    let told = place.run(
+        "git init -q --bare .git/modules/a; mkdir a; echo gitdir: ../.git/modules/b >a/.git
+         git -C .git/modules/a config core.worktree ../../../a; git init -q --bare .git/modules/c
+         git -C .git/modules/c config core.worktree ../../../..",
+    );
+    assert!(told.taken.is_empty() && !place.repo.join(".git/modules").exists(), "{told:?}");
+}
+
 #[test]
 fn files_without_end() {
     let place = Place::new("sparse-files");

@@ -1,7 +1,7 @@
 //! One git directory at a time: the repository itself, its modules, its worktrees.
 
 use std::cell::RefCell;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use super::at::{At, is_work_tree};
 use super::base::Unit;
@@ -13,7 +13,11 @@ use super::told::{TakenOver, What};
 use super::upper::{Entry, Upper, View};
 use super::{index, logs, objects, refs, reftable, settings, state};
 use crate::sys::{Errno, Result};
+use crate::workspace::config;
 use crate::workspace::settle::pointer;
+
+/// So many new modules and worktrees are taken over of one run.
+const MOST_NEW: usize = 50;
 
 /// Names in a git directory that no part of the name of a new module may be: git takes what lies there for its own.
 const OF_GIT: [&[u8]; 6] = [b"refs", b"objects", b"hooks", b"info", b"logs", b"worktrees"];
@@ -110,6 +114,11 @@ fn take(
             told.keep(path.to_vec(), None, "was removed on the host");
             return Ok(false);
         }
+        let new = told.taken.iter().filter(|taken| taken.what == What::Directory).count();
+        if new >= MOST_NEW {
+            told.keep(path.to_vec(), None, "is one of too many new ones");
+            return Ok(false);
+        }
         let made = if is_worktree { make_worktree(job, upper, path)? } else { make_module(job, upper, path)? };
         if let Err(why) = made {
             told.keep(path.to_vec(), None, why);
@@ -153,6 +162,26 @@ fn forget_same_pointers(at: &At<'_>) -> Result<()> {
     Ok(())
 }
 
+const ELSEWHERE: &str = "leads out of what the box could write, or to no worktree";
+
+/// Makes the directory of a new module or worktree, if `tree` is its work tree: one that is where the box could write,
+/// and says itself whose it is. A box can make any number of git directories, but each of these is one that it works in.
+fn made_for(job: &Job<'_>, path: &[u8], tree: &[u8]) -> Result<Option<OwnedFd>> {
+    let host = Side(job.host);
+    // The work tree leads to this path, so it must be there.
+    host.make_dirs(path)?;
+    let dir = host.dir(path)?;
+    if is_work_tree(job, dir.as_fd(), tree).unwrap_or(false) {
+        return Ok(Some(dir));
+    }
+    let mut path = path;
+    while host.remove_empty(path)? {
+        let Some(slash) = path.iter().rposition(|&byte| byte == b'/') else { break };
+        path = &path[..slash];
+    }
+    Ok(None)
+}
+
 type Made = std::result::Result<(), &'static str>;
 
 /// Makes the git directory of a new module, with nothing in it but what its configuration may say.
@@ -161,16 +190,18 @@ fn make_module(job: &Job<'_>, upper: &Upper<'_>, path: &[u8]) -> Result<Made> {
     let Ok(config) = upper.read(&join(path, b"config"), LONGEST_SETTINGS) else {
         return Ok(Err("has no configuration that can be read"));
     };
+    let settings = config::parse(&config);
+    let Some(tree) = config::last(&settings, "core.worktree") else { return Ok(Err("is the module of no work tree")) };
     if upper.view(&join(path, b"reftable")) == View::Dir {
         return Ok(Err("is a store of refs that is not taken over"));
     }
     if !(job.go_on)() {
         return Err(Errno::EINTR);
     }
+    let Some(dir) = made_for(job, path, tree)? else { return Ok(Err(ELSEWHERE)) };
     for name in [&b"objects/pack"[..], b"objects/info", b"refs/heads", b"refs/tags"] {
         host.make_dirs(&join(path, name))?;
     }
-    let dir = host.dir(path)?;
     let is_tree = |tree: &[u8]| is_work_tree(job, dir.as_fd(), tree).unwrap_or(false);
     let Some(config) = settings::of_new(&config, &is_tree) else { return Ok(Err("has too many settings")) };
     host.write(&join(path, b"config"), &config)?;
@@ -181,7 +212,6 @@ fn make_module(job: &Job<'_>, upper: &Upper<'_>, path: &[u8]) -> Result<Made> {
 
 /// Makes the entry of a new worktree, if the worktree is where the box could write, and says itself that it is one.
 fn make_worktree(job: &Job<'_>, upper: &Upper<'_>, path: &[u8]) -> Result<Made> {
-    const ELSEWHERE: &str = "leads out of what the box could write, or to no worktree";
     let host = Side(job.host);
     if upper.view(path) != View::Dir || upper.view(&join(path, b"HEAD")) != View::File {
         return Ok(Err("is not whole"));
@@ -195,10 +225,7 @@ fn make_worktree(job: &Job<'_>, upper: &Upper<'_>, path: &[u8]) -> Result<Made> 
     if !(job.go_on)() {
         return Err(Errno::EINTR);
     }
-    host.make_dirs(path)?;
-    let dir = host.dir(path)?;
-    if !is_work_tree(job, dir.as_fd(), tree).unwrap_or(false) {
-        host.remove_empty(path)?;
+    if made_for(job, path, tree)?.is_none() {
         return Ok(Err(ELSEWHERE));
     }
     host.write(&join(path, b"gitdir"), &pointer)?;
