@@ -236,6 +236,11 @@ impl Opened {
         out.extend_from_slice(b": ");
         push_printable(out, &self.record.command);
         out.push(b'\n');
+        if let Some(why) = &self.record.left {
+            out.extend_from_slice(b"    not taken over: ");
+            push_printable(out, why);
+            out.push(b'\n');
+        }
         for item in &self.items {
             out.extend_from_slice(if item.what == What::Removal { b"    removed: " } else { b"    " });
             push_printable(out, &item.path);

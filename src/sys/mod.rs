@@ -8,6 +8,7 @@ pub(crate) mod began;
 pub(crate) mod callers;
 pub(crate) mod caps;
 pub(crate) mod cmdline;
+pub(crate) mod command;
 pub(crate) mod content;
 pub(crate) mod cwd;
 pub(crate) mod dir;

@@ -11,7 +11,7 @@ use std::ops::Deref;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::files::{c_path, id_of, path_of};
 use super::kept::put_back::{self, Outcome};
@@ -27,6 +27,15 @@ const MOST_NAMED: usize = 6;
 
 /// So many files are asked about whether they are the user's own. Each takes a few milliseconds.
 const MOST_OWN: usize = 50;
+
+/// So long does putting an entry in order take at most. Naming the objects of a large fetch takes most of it.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// So often is it tried after the run itself. What a box has left may be what lets it fail.
+const MOST_ATTEMPTS: u32 = 2;
+
+/// So many letters of a command are shown.
+const LONGEST_COMMAND: usize = 40;
 
 /// What a run keeps apart while it lasts. Its process has the lock of the entry.
 #[derive(Debug)]
@@ -98,6 +107,7 @@ impl Keeping {
     /// Puts everything in order. No process of the box lives any more. Returns what there is to say.
     pub(crate) fn end(&self, with: &With<'_>) -> Vec<Line> {
         self.bases.borrow_mut().clear();
+        self.record.borrow_mut().is_ended = true;
         put_in_order(&self.store, &mut self.entry.borrow_mut(), &mut self.record.borrow_mut(), with)
     }
 
@@ -142,9 +152,11 @@ pub(crate) struct With<'a> {
     pub(crate) path: &'a OsStr,
     /// Runs a box. Without that nothing is taken over.
     pub(crate) run_box: Option<RunBox<'a>>,
+    /// Asked again and again. False: the user does not want to wait any longer.
+    pub(crate) go_on: &'a dyn Fn() -> bool,
 }
 
-/// Puts the entries in order whose runs were killed. Returns what there is to say.
+/// Puts the entries in order whose runs were killed, or could not do it. Returns what there is to say.
 pub(crate) fn put_dead_in_order(states: &[PathBuf], uid: u32, with: &With<'_>) -> Vec<Line> {
     let mut said = Vec::new();
     for state in states {
@@ -160,10 +172,14 @@ pub(crate) fn put_dead_in_order(states: &[PathBuf], uid: u32, with: &With<'_>) -
                 // Perhaps the next run can read it.
                 Err(_) => continue,
             };
+            // Counted before: this process may not outlive it.
+            record.attempts += 1;
+            let _counted = entry.write(&record).is_ok();
             let lines = put_in_order(&store, &mut entry, &mut record, with);
             if !lines.is_empty() {
-                let (command, place) = (printable(&record.command), printable(&record.place));
-                said.push(finding(format!("the run of {command} in {place} was killed; what it has left:")));
+                let (command, place) = (shortened(&record.command), printable(&record.place));
+                let end = if record.is_ended { "has left things undone:" } else { "was killed; what it has left:" };
+                said.push(finding(format!("the run of {command} in {place} {end}")));
                 said.extend(lines);
             }
         }
@@ -174,10 +190,21 @@ pub(crate) fn put_dead_in_order(states: &[PathBuf], uid: u32, with: &With<'_>) -
 /// The git of the host, and what runs it in a box, if there are both.
 type Found<'r> = Option<(Git, RunBox<'r>)>;
 
-/// Puts one entry in order. What could not be done now, the next run tries again.
+/// A command in short: the whole of it is in the entry.
+fn shortened(command: &str) -> String {
+    let mut letters = command.chars();
+    let start: String = letters.by_ref().take(LONGEST_COMMAND).collect();
+    printable(if letters.next().is_some() { format!("{start}...") } else { start })
+}
+
+/// Puts one entry in order. What could not be done now, the next run tries again, but not for ever: what still cannot
+/// be taken over then stays as it is.
 pub(crate) fn put_in_order(store: &Store, entry: &mut Entry, record: &mut Record, with: &With<'_>) -> Vec<Line> {
     let mut said = Vec::new();
     let mut is_done = true;
+    let is_last = record.attempts >= MOST_ATTEMPTS;
+    let end = Instant::now() + LONGEST;
+    let go_on = || Instant::now() < end && (with.go_on)();
     // The overlays of which everything that stays was named already, the settings by their keys.
     let mut named = BTreeSet::new();
     let known = record.clone();
@@ -185,28 +212,50 @@ pub(crate) fn put_in_order(store: &Store, entry: &mut Entry, record: &mut Record
     let git =
         LazyCell::new(|| with.run_box.and_then(|run_box| Some((Git::find(with.path, &known.writable)?, run_box))));
     let made = LazyCell::new(|| store.made());
-    if entry.is_open() {
+    if entry.is_open() && record.attempts > MOST_ATTEMPTS {
+        let why = "two runs have tried to, and neither came to an end".to_owned();
+        said.push(failure(format!("nothing more of {} is taken over: {why}", entry.id)));
+        record.left = Some(why);
+    } else if entry.is_open() {
+        let mut left = None;
         for (n, overlay) in record.overlays.iter().enumerate() {
-            match settle_overlay((entry, n), (overlay, record), (store, &git), &mut said) {
+            match settle_overlay((entry, n), (overlay, record), (store, &git, &go_on), &mut said) {
                 Ok(false) => {}
                 Ok(true) => {
                     named.insert(n);
                 }
+                Err(Errno::EINTR) => {
+                    let why = if Instant::now() < end { "it was to end" } else { "it takes too long" };
+                    let (path, id) = (printable(&overlay.path), &entry.id);
+                    said.push(failure(format!(
+                        "{path} is not taken over any further, because {why}: the rest is {id}"
+                    )));
+                    left = Some(why.to_owned());
+                }
                 Err(errno) => {
-                    is_done = false;
                     named.insert(n);
                     let (why, path) = (error_text(errno as i32), printable(&overlay.path));
-                    let what = format!("what the box has changed in {path} is not taken over yet ({why})");
-                    said.push(failure(format!("{what}: the next run tries again")));
+                    let what = format!("what the box has changed in {path} is not taken over");
+                    if is_last {
+                        said.push(failure(format!("{what} ({why}): it stays kept as {}", entry.id)));
+                        left = Some(why.to_owned());
+                    } else {
+                        is_done = false;
+                        said.push(failure(format!("{what} yet ({why}): the next run tries again")));
+                    }
                 }
             }
         }
+        record.left = left;
     }
     let is_own = |path: &Path, now: &[u8]| is_own((entry, &known), &git, &made, (path, now)).unwrap_or(false);
     if entry.is_open() {
         take_own(entry, record, &is_own);
     }
     is_done &= put_files_back(entry, record, &is_own, &mut said);
+    if !is_done || record.left.is_some() {
+        let _noted = entry.write(record).is_ok();
+    }
     let left = items(entry, record);
     let closed = match &left {
         // What was said may have its name.
@@ -264,7 +313,7 @@ fn opened(overlay: &Overlay) -> Result<OwnedFd> {
 fn settle_overlay<'r>(
     (entry, n): (&Entry, usize),
     (overlay, record): (&Overlay, &Record),
-    (store, git): (&Store, &impl Deref<Target = Found<'r>>),
+    (store, git, go_on): (&Store, &impl Deref<Target = Found<'r>>, &dyn Fn() -> bool),
     said: &mut Vec<Line>,
 ) -> Result<bool> {
     let upper = entry.upper(n)?;
@@ -295,8 +344,8 @@ fn settle_overlay<'r>(
         id: &entry.id,
         writable: &record.writable,
         git: git.map(|(git, _)| git),
-        run_box: git.map_or(&|_, _| Ok(1), |(_, run_box)| *run_box),
-        go_on: &|| true,
+        run_box: git.map_or(&|_, _, _| Ok(1), |(_, run_box)| *run_box),
+        go_on,
         bounds: Bounds::default(),
     };
     match takeover::take_over(&job) {

@@ -94,11 +94,64 @@ fn modules_without_a_work_tree() {
     // One that leads to that of another module, or out.
     let place = Place::new("module-of-other");
     let told = place.run(
-        "git init -q --bare .git/modules/a; mkdir a; echo gitdir: ../.git/modules/b >a/.git
-         git -C .git/modules/a config core.worktree ../../../a; git init -q --bare .git/modules/c
+        "git init -q --bare .git/modules/m; mkdir m; echo gitdir: ../.git/modules/b >m/.git
+         git -C .git/modules/m config core.worktree ../../../m; git init -q --bare .git/modules/c
          git -C .git/modules/c config core.worktree ../../../..",
     );
     assert!(told.taken.is_empty() && !place.repo.join(".git/modules").exists(), "{told:?}");
+}
+
+/// A few trees that name each other several times over have files without end, or directories without a file.
+#[test]
+fn a_sparse_index_without_end() {
+    let setup = "git init -q -b main .; mkdir d x; echo d >d/d; echo x >x/x; git add .; git commit -qm one
+                 git sparse-checkout set --cone --sparse-index x";
+    for (name, leaf) in
+        [("files", "printf \"100644 blob $(echo e | git hash-object -w --stdin)\\tf\n\""), ("time", "true")]
+    {
+        let place = Place::with(&format!("bomb-{name}"), setup);
+        let left = place.inside(&format!(
+            "t=$({leaf} | git mktree)
+             for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
+                 t=$(for n in 0 1 2 3 4 5 6 7 8 9; do printf \"040000 tree $t\\t$n\n\"; done | git mktree)
+             done
+             root=$( (printf \"040000 tree $t\\td\n\"; git ls-tree HEAD x) | git mktree)
+             c=$(git commit-tree -p HEAD -m bomb $root); git read-tree -m HEAD $c; git update-ref refs/heads/main $c"
+        ));
+        // What is to end while git works ends at once.
+        let begun = Instant::now();
+        if name == "time" {
+            let none = left.take_while(&|| begun.elapsed() < Duration::from_secs(2));
+            assert!(none.is_none() && begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+        }
+        let begun = Instant::now();
+        let told = left.take();
+        assert!(begun.elapsed() < Duration::from_secs(40), "{:?}", begun.elapsed());
+        assert_eq!(kept(&told), ["index"], "{name}");
+        assert_eq!(place.git("ls-files --sparse").lines().count(), 2, "{name}");
+        assert_eq!(place.git("log -1 --format=%s"), "bomb\n");
+    }
+}
+
+/// The box in which objects are looked through ends when it is to.
+#[test]
+fn objects_that_take_too_long() {
+    let place = Place::new("long-objects");
+    let before = place.state();
+    let left = place.inside("git commit -q --allow-empty -m x");
+    let git = pinfold::takeover::Git::find(&std::env::var_os("PATH").unwrap(), &[]);
+    let begun = Instant::now();
+    let go_on = || begun.elapsed() < Duration::from_secs(1);
+    let slow = |mut spec: pinfold::spec::Spec, files: [std::os::fd::OwnedFd; 3], go_on: &dyn Fn() -> bool| {
+        spec.process.command = vec![c"/bin/sleep".into(), c"1000".into()];
+        crate::place::run_box(spec, files, go_on)
+    };
+    assert_eq!(left.take_by(git.as_ref(), Bounds::default(), &go_on, &slow), None);
+    assert!(begun.elapsed() < Duration::from_secs(60));
+    assert_eq!(place.host("ls .git/objects | grep tmp_ || true"), "");
+    assert_eq!(place.state(), before);
+    left.take();
+    assert_eq!(place.git("log -1 --format=%s"), "x\n");
 }
 
 #[test]

@@ -133,6 +133,9 @@ fn a_record_is_read_as_it_was_written_and_others_are_not() {
         ],
         files: vec![Copied { path: odd, mode: 0o644, modified: (3, 4) }],
         is_put_back: true,
+        is_ended: true,
+        attempts: 2,
+        left: Some("why".into()),
     };
     entry.write(&record).unwrap();
     entry.write(&record).unwrap();

@@ -28,8 +28,9 @@ impl Default for Bounds {
     }
 }
 
-/// Runs a box and waits for it: what it is, and its standard input, output and error. Returns the exit code.
-pub type RunBox<'a> = &'a dyn Fn(Spec, [OwnedFd; 3]) -> Result<u8, Error>;
+/// Runs a box and waits for it: what it is, its standard input, output and error, and what is asked meanwhile: false
+/// ends the box. Returns the exit code.
+pub type RunBox<'a> = &'a dyn Fn(Spec, [OwnedFd; 3], &dyn Fn() -> bool) -> Result<u8, Error>;
 
 /// One git directory to take over.
 #[derive(Clone, Copy)]
@@ -49,7 +50,8 @@ pub struct Job<'a> {
     pub git: Option<&'a Git>,
     /// Runs a box.
     pub run_box: RunBox<'a>,
-    /// Is asked before each change. False: stop here, and a later call goes on.
+    /// Is asked before each change, and again and again while git or a box runs. False: stop here, and a later call
+    /// goes on.
     pub go_on: &'a dyn Fn() -> bool,
     /// How much is looked at.
     pub bounds: Bounds,

@@ -76,6 +76,7 @@ pub(super) fn take(at: &At<'_>, told: &mut TakenOver) -> Result<()> {
         }
     }
     for path in packs {
+        at.go()?;
         let is_good = match at.upper.side.open(&path) {
             Ok(pack) => staging.index(pack)?,
             Err(_) => false,
@@ -173,7 +174,11 @@ impl<'a> Staging<'a> {
 
     pub(super) fn run_into(&self, spec: Spec, input: OwnedFd, output: OwnedFd) -> Result<bool> {
         // What it complains about is not shown: the box chose it.
-        let code = (self.at.job.run_box)(spec, [input, output, sealed::holding(b"")?]);
+        let code = (self.at.job.run_box)(spec, [input, output, sealed::holding(b"")?], self.at.job.go_on);
+        if code != Ok(0) {
+            // It may have been ended.
+            self.at.go()?;
+        }
         Ok(code == Ok(0))
     }
 
@@ -232,6 +237,13 @@ impl<'a> Staging<'a> {
         }
         self.clear()?;
         Ok(packs)
+    }
+}
+
+impl Drop for Staging<'_> {
+    fn drop(&mut self) {
+        // Also where something has failed, or is to stop.
+        let _removed = self.at.host().remove_all(&self.name).is_ok();
     }
 }
 

@@ -7,7 +7,7 @@ use std::os::fd::BorrowedFd;
 
 use super::base::Base;
 use super::form::parse_packed;
-use super::git::Git;
+use super::git::{Git, Within};
 use crate::sys::Result;
 
 /// So many branches are asked.
@@ -23,7 +23,7 @@ pub(crate) fn is_own(
 ) -> Result<bool> {
     let run = |words: &[&str], input: &[u8]| {
         let words: Vec<&OsStr> = words.iter().map(OsStr::new).collect();
-        git.run(dir, &words, input)
+        git.run(dir, &words, input, Within::new(&|| true))
     };
     let Some(unit) = base.units.get(&b""[..]) else { return Ok(false) };
     let packed = parse_packed(unit.packed.as_deref().unwrap_or_default());

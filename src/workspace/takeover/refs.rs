@@ -116,6 +116,7 @@ fn changes(at: &At<'_>, told: &mut TakenOver) -> Result<Vec<Change>> {
         if new == was {
             continue;
         }
+        at.go()?;
         let now = host_value(at, &name)?.or_else(|| packed(&host_packed));
         if new == now {
             continue;

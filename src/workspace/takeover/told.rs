@@ -54,7 +54,7 @@ pub enum What {
 }
 
 /// Something that was not taken over.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Kept {
     /// Its path in the upper layer.
     pub path: Vec<u8>,
