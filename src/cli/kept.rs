@@ -177,8 +177,8 @@ impl Desk {
         let Some((store, entry)) = self.locked(id)? else { return Err(unknown(id)) };
         let entry = match opened(entry) {
             Ok(opened) => opened.entry,
-            // Something of it may still have to be taken over.
-            Err(failed) if failed.0.is_open() => return Err(failed.1),
+            // A newer version has written it, and knows what has still to be put back.
+            Err(failed) if failed.0.is_open() && !failed.0.is_ours().unwrap_or(false) => return Err(failed.1),
             // Without a record that can be read there is nothing to be lost.
             Err(failed) => failed.0,
         };

@@ -187,6 +187,9 @@ pub(crate) fn put_dead_in_order(states: &[PathBuf], uid: u32, with: &With<'_>) -
     said
 }
 
+/// Says of a path and a content whether it is the user's own.
+type IsOwn<'o> = &'o dyn Fn(&Path, &[u8]) -> bool;
+
 /// The git of the host, and what runs it in a box, if there are both.
 type Found<'r> = Option<(Git, RunBox<'r>)>;
 
@@ -252,7 +255,7 @@ pub(crate) fn put_in_order(store: &Store, entry: &mut Entry, record: &mut Record
     if entry.is_open() {
         take_own(entry, record, &is_own);
     }
-    is_done &= put_files_back(entry, record, &is_own, &mut said);
+    is_done &= put_files_back(entry, record, (&is_own, is_last), &mut said);
     if !is_done || record.left.is_some() {
         let _noted = entry.write(record).is_ok();
     }
@@ -416,10 +419,10 @@ fn take_own(entry: &Entry, record: &Record, is_own: &dyn Fn(&Path, &[u8]) -> boo
 fn put_files_back(
     entry: &Entry,
     record: &mut Record,
-    is_own: &dyn Fn(&Path, &[u8]) -> bool,
+    (is_own, is_last): (IsOwn<'_>, bool),
     said: &mut Vec<Line>,
 ) -> bool {
-    let done = match put_back::restore_all(entry, record, is_own) {
+    let done = match put_back::restore_all(entry, record, is_own, is_last) {
         Ok(done) => done,
         Err(errno) => {
             let id = &entry.id;
@@ -440,6 +443,13 @@ fn put_files_back(
                     "{} is as before; what stood there is {aside} now",
                     shown(path, &record.place)
                 )));
+            }
+            Ok(Outcome::Away(errno)) => {
+                let (path, why, id) = (shown(path, &record.place), error_text(errno as i32), &entry.id);
+                let text = format!("{path} cannot be put back ({why}): its old content is kept as {id}");
+                // Its directory is something else now, as after `git switch`.
+                let is_gone = matches!(errno, Errno::ENOTDIR | Errno::ELOOP);
+                said.push(if is_gone { finding(text) } else { failure(text) });
             }
             Err(errno) => {
                 is_done = false;

@@ -360,7 +360,7 @@ impl Entry {
     }
 
     /// Whether this version can put it in order: it understands the record, or there is none.
-    fn is_ours(&self) -> SysResult<bool> {
+    pub(crate) fn is_ours(&self) -> SysResult<bool> {
         Ok(!stat::has_name(self.dir.as_fd(), RECORD)? || self.read()?.is_some())
     }
 
