@@ -154,6 +154,26 @@ fn objects_that_take_too_long() {
     assert_eq!(place.git("log -1 --format=%s"), "x\n");
 }
 
+/// What is kept costs no more the more there is of it.
+#[test]
+fn many_names_that_are_kept() {
+    let place = Place::new("names-many");
+    let left = place.inside("true");
+    place.host(&format!(
+        "cd {0}; mkdir -p new/deep/er logs/refs/heads; seq -f x%g 1 20000 | xargs touch
+         cd new/deep/er; seq -f y%g 1 10000 | xargs touch; cd {0}/logs/refs/heads; seq -f z%g 1 10000 | xargs touch",
+        left.upper.display()
+    ));
+    let begun = Instant::now();
+    let told = left.take();
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    // A directory that the host has not is one thing.
+    let kept = kept(&told);
+    assert!(kept.len() > 20_000 && kept.contains(&"new/".into()) && !kept.iter().any(|kept| kept.ends_with("y1")));
+    let lines = pinfold::takeover::lines(std::path::Path::new(".git"), "k1", &told);
+    assert!(begun.elapsed() < Duration::from_secs(30) && lines[0].text.contains(".git/new"), "{lines:?}");
+}
+
 #[test]
 fn files_without_end() {
     let place = Place::new("sparse-files");

@@ -2,6 +2,7 @@
 //!
 //! An ordinary commit is one short line. Objects, the index and logs are not worth words when they were taken.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -67,10 +68,11 @@ fn kept(path: &Path, id: &str, told: &TakenOver) -> Vec<String> {
 
 fn kept_names(path: &Path, kept: &[&Kept]) -> Vec<String> {
     let (mut names, mut objects, mut large) = (Vec::new(), 0, 0);
+    let whole: BTreeSet<&[u8]> = kept.iter().filter(|kept| kept.name.is_none()).map(|kept| &kept.path[..]).collect();
     for Kept { path: below, name, value, .. } in kept {
-        let is_in = |other: &&Kept| {
-            let rest = below.strip_prefix(&other.path[..]);
-            other.name.is_none() && rest.is_some_and(|rest| rest.starts_with(b"/"))
+        let is_in_other = || {
+            let mut ends = below.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+            ends.any(|end| whole.contains(&below[..end]) || end + 1 < below.len() && whole.contains(&below[..=end]))
         };
         let (unit, rest) = shape::split(below);
         if rest.starts_with(b"objects/") && shape::is_object(&rest[b"objects/".len()..]) {
@@ -80,7 +82,7 @@ fn kept_names(path: &Path, kept: &[&Kept]) -> Vec<String> {
         } else if let Some(name) = name {
             let value = value.as_ref().map_or_else(String::new, |value| format!("={}", word(value)));
             names.push(format!("{}{value}{}", word(name), of_unit(unit)));
-        } else if !kept.iter().any(is_in) {
+        } else if !is_in_other() {
             names.push(word(path.join(OsStr::from_bytes(below)).as_os_str().as_bytes()));
         }
     }
@@ -103,13 +105,14 @@ fn moved(id: &str, moved: &[Moved]) -> Vec<String> {
 }
 
 fn taken(path: &Path, taken: &[Taken]) -> Vec<String> {
-    let is_new = |dir: &[u8]| taken.iter().any(|taken| taken.dir == dir && taken.what == What::Directory);
+    let made = taken.iter().filter(|taken| taken.what == What::Directory);
+    let made: BTreeSet<&[u8]> = made.map(|taken| &taken.dir[..]).collect();
     let (mut names, mut tracking, mut settings) = (Vec::new(), Vec::new(), Vec::new());
     for Taken { dir, what } in taken {
         match what {
             What::Directory => names.push(format!("{} new", unit(dir))),
             // All of it is new.
-            _ if is_new(dir) => {}
+            _ if made.contains(&dir[..]) => {}
             What::Ref { name, .. } if name.starts_with(b"refs/remotes/") => {
                 tracking.push(format!("{}{}", word(&name[b"refs/remotes/".len()..]), of_unit(dir)));
             }
