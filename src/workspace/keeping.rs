@@ -251,11 +251,27 @@ pub(crate) fn put_in_order(store: &Store, entry: &mut Entry, record: &mut Record
         }
         record.left = left;
     }
-    let is_own = |path: &Path, now: &[u8]| is_own((entry, &known), &git, &made, (path, now)).unwrap_or(false);
+    // By the branch.
+    let own = RefCell::new(BTreeMap::<Vec<u8>, BTreeSet<String>>::new());
+    let is_own = |path: &Path, now: &[u8]| {
+        let owner = owner((entry, &known), (&git, &go_on), &made, (path, now)).ok().flatten();
+        let is_own = owner.is_some();
+        let mut own = own.borrow_mut();
+        if let Some(branch) = owner {
+            own.entry(branch).or_default().insert(shown(path, &known.place));
+        }
+        is_own
+    };
     if entry.is_open() {
         take_own(entry, record, &is_own);
     }
     is_done &= put_files_back(entry, record, (&is_own, is_last), &mut said);
+    for (branch, paths) in own.borrow().iter() {
+        let branch = printable(path_of(branch));
+        let verb = if paths.len() == 1 { "is that" } else { "are those" };
+        let text = format!("{} {verb} of branch {branch} now", listed(paths.iter().cloned().collect()));
+        said.push(Line { text, is_note: true, is_undone: false });
+    }
     if !is_done || record.left.is_some() {
         let _noted = entry.write(record).is_ok();
     }
@@ -375,14 +391,14 @@ fn settle_overlay<'r>(
     }
 }
 
-/// Whether `now` is the user's own content of the file `path`. Asks only in repositories whose git directory was kept
-/// apart.
-fn is_own<'r>(
+/// The branch by which `now` is the user's own content of the file `path`. Asks only in repositories whose git
+/// directory was kept apart.
+fn owner<'r>(
     (entry, record): (&Entry, &Record),
-    git: &impl Deref<Target = Found<'r>>,
+    (git, go_on): (&impl Deref<Target = Found<'r>>, &dyn Fn() -> bool),
     made: &impl Deref<Target = BTreeSet<Vec<u8>>>,
     (path, now): (&Path, &[u8]),
-) -> Result<bool> {
+) -> Result<Option<Vec<u8>>> {
     let of_top = |top: &Path| {
         let git_dir = top.join(".git");
         record
@@ -391,11 +407,11 @@ fn is_own<'r>(
             .position(|overlay| overlay.is_git && overlay.path == git_dir)
             .map(|n| (top.to_owned(), n))
     };
-    let Some((top, n)) = path.ancestors().skip(1).find_map(of_top) else { return Ok(false) };
-    let Some((git, _)) = &**git else { return Ok(false) };
-    let (Some(base), Ok(rest)) = (Base::from_bytes(&entry.base(n)?), path.strip_prefix(&top)) else { return Ok(false) };
+    let Some((top, n)) = path.ancestors().skip(1).find_map(of_top) else { return Ok(None) };
+    let Some((git, _)) = &**git else { return Ok(None) };
+    let (Some(base), Ok(rest)) = (Base::from_bytes(&entry.base(n)?), path.strip_prefix(&top)) else { return Ok(None) };
     let dir = opened(&record.overlays[n])?;
-    takeover::is_own((git, dir.as_fd()), &base, made, (rest.as_os_str().as_bytes(), now))
+    takeover::owner((git, dir.as_fd()), &base, made, (rest.as_os_str().as_bytes(), now), go_on)
 }
 
 /// Takes over what is the user's own in directories that are obeyed. What cannot be taken stays.
@@ -459,14 +475,19 @@ fn put_files_back(
         }
     }
     if !back.is_empty() {
-        let more = back.len().saturating_sub(MOST_NAMED);
-        back.truncate(MOST_NAMED);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let verb = if back.len() == 1 && more.is_empty() { "is" } else { "are" };
+        let verb = if back.len() == 1 { "is" } else { "are" };
         said.push(finding(format!(
-            "{}{more} {verb} as before: what the host obeys had changed during the run, by the box or outside",
-            back.join(", ")
+            "{} {verb} as before: what the host obeys had changed during the run, by the box or outside",
+            listed(back)
         )));
     }
     is_done
+}
+
+/// The first of these names, and how many more there are.
+fn listed(mut names: Vec<String>) -> String {
+    let more = names.len().saturating_sub(MOST_NAMED);
+    names.truncate(MOST_NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", names.join(", "))
 }

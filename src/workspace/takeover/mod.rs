@@ -53,7 +53,7 @@ use crate::sys::Errno;
 pub use base::Base;
 pub use git::Git;
 pub use job::{Bounds, Job, RunBox};
-pub(crate) use own::is_own;
+pub(crate) use own::owner;
 pub(crate) use settings::{Setting, is_config, kept_apart, take_kept};
 pub use told::{Kept, Moved, Taken, TakenOver, What};
 pub use words::{Line, lines};
