@@ -17,7 +17,7 @@ use super::files::{c_path, id_of, path_of};
 use super::kept::put_back::{self, Outcome};
 use super::kept::take::{contents, take};
 use super::kept::{Entry, Item, Overlay, Record, Store, What, items, same};
-use super::takeover::{self, Base, Bounds, Git, Job, Line, RunBox};
+use super::takeover::{self, Base, Bounds, Git, Job, Line, RunBox, TakenOver};
 use crate::error::printable;
 use crate::spec::{FileId, Keep};
 use crate::sys::{Errno, Result, began, error_text, fd, open, stat};
@@ -365,23 +365,21 @@ fn settle_overlay<'r>(
         git: git.map(|(git, _)| git),
         run_box: git.map_or(&|_, _, _| Ok(1), |(_, run_box)| *run_box),
         go_on,
+        note_made: &|ids| {
+            if ids.is_empty() {
+                return Ok(());
+            }
+            let known = base.values();
+            store.add_made(ids.iter().filter(|id| !known.contains(*id)).cloned().collect())
+        },
         bounds: Bounds::default(),
     };
-    match takeover::take_over(&job) {
-        Ok(taken) => {
-            // Before anything else can say that these are the user's.
-            let made = taken.taken.iter().filter_map(|taken| match &taken.what {
-                takeover::What::Ref { new: Some(new), .. } => Some(new.clone()),
-                _ => None,
-            });
-            store.add_made(made.filter(|id| !base.has_value(id)).collect())?;
-            said.extend(takeover::lines(
-                overlay.path.strip_prefix(&record.place).unwrap_or(&overlay.path),
-                &entry.id,
-                &taken,
-            ));
-            Ok(true)
-        }
+    let mut taken = TakenOver::default();
+    let done = takeover::take_over_into(&job, &mut taken);
+    let path = overlay.path.strip_prefix(&record.place).unwrap_or(&overlay.path);
+    said.extend(takeover::lines(path, &entry.id, &taken));
+    match done {
+        Ok(()) => Ok(true),
         Err(Errno::E2BIG) => {
             let path = printable(&overlay.path);
             said.push(failure(format!("the box has left more in {path} than is looked at, so nothing is taken over")));

@@ -170,6 +170,7 @@ impl Left {
             git,
             run_box,
             go_on,
+            note_made: &|_| Ok(()),
             bounds,
         })
         .ok()

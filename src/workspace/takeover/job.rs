@@ -1,5 +1,6 @@
 //! What is asked: one git directory to take over, and what it takes.
 
+use std::collections::BTreeSet;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use super::base::Base;
 use super::git::Git;
 use crate::error::Error;
 use crate::spec::Spec;
+use crate::sys::Errno;
 
 /// How much of an upper layer is looked at. The box chose how much there is.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +34,9 @@ impl Default for Bounds {
 /// ends the box. Returns the exit code.
 pub type RunBox<'a> = &'a dyn Fn(Spec, [OwnedFd; 3], &dyn Fn() -> bool) -> Result<u8, Error>;
 
+/// Notes commits, in hexadecimal.
+pub type NoteMade<'a> = &'a dyn Fn(&BTreeSet<Vec<u8>>) -> Result<(), Errno>;
+
 /// One git directory to take over.
 #[derive(Clone, Copy)]
 pub struct Job<'a> {
@@ -53,6 +58,9 @@ pub struct Job<'a> {
     /// Is asked before each change, and again and again while git or a box runs. False: stop here, and a later call
     /// goes on.
     pub go_on: &'a dyn Fn() -> bool,
+    /// Notes commits that the box has made, in hexadecimal. Called before a ref of the host names them, so that nothing
+    /// that ends this process leaves one that nobody knows of.
+    pub note_made: NoteMade<'a>,
     /// How much is looked at.
     pub bounds: Bounds,
 }

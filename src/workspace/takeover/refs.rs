@@ -203,6 +203,7 @@ fn keep(at: &At<'_>, told: &mut TakenOver, name: &[u8], why: &'static str) {
 
 /// Writes refs. What goes is removed first: `a` must be gone before there can be an `a/b`.
 fn write(at: &At<'_>, changes: Vec<Change>, told: &mut TakenOver) -> Result<()> {
+    (at.job.note_made)(&changes.iter().filter_map(|change| change.new.clone()).filter(|new| is_id(new)).collect())?;
     let (links, values): (Vec<_>, Vec<_>) =
         changes.into_iter().partition(|change| change.new.as_ref().is_some_and(|new| new.starts_with(b"ref: ")));
     let (gone, there): (Vec<_>, Vec<_>) = values.into_iter().partition(|change| change.new.is_none());
