@@ -9,8 +9,8 @@ use super::at::At;
 use super::connected::types;
 use super::form::{self, is_id};
 use super::side::join;
-use super::told::{Kept, TakenOver};
-use super::upper::Entry;
+use super::told::{Kept, TakenOver, What};
+use super::upper::{Entry, View};
 use crate::sys::Result;
 
 /// The longest log.
@@ -30,6 +30,7 @@ pub(super) fn take(at: &At<'_>, told: &mut TakenOver) -> Result<()> {
     let mut names: BTreeSet<Vec<u8>> =
         told.kept.iter().filter(|kept| at.owns(&kept.path)).filter_map(|kept| kept.name.clone()).collect();
     names.extend(told.moved.iter().filter(|moved| moved.dir == at.path).map(|moved| moved.name.clone()));
+    let dropped = dropped(at);
     let others = Others { names, has_any: told.kept.iter().any(|kept| is_around(&kept)) };
     for (path, entry) in at.upper.below(&at.up(b"logs")) {
         let name = &path[start..];
@@ -44,7 +45,32 @@ pub(super) fn take(at: &At<'_>, told: &mut TakenOver) -> Result<()> {
             _ => {}
         }
     }
+    if !dropped.is_empty() {
+        let now = at.host().read(b"logs/refs/stash", LONGEST)?.unwrap_or_default();
+        let now = stashes(&now);
+        // What is still there stays, for a reason that was told.
+        for id in dropped.into_iter().filter(|id| !now.contains(&id[..])) {
+            told.take(&at.path, What::Dropped(id));
+        }
+    }
     Ok(())
+}
+
+/// The stashes that were there when the box began, and that it has dropped.
+fn dropped(at: &At<'_>) -> Vec<Vec<u8>> {
+    let path = at.up(b"logs/refs/stash");
+    let text = match at.upper.view(&path) {
+        View::File => at.upper.read(&path, LONGEST).unwrap_or_default(),
+        View::Gone => Vec::new(),
+        _ => return Vec::new(),
+    };
+    let (was, new) = (stashes(at.base.stash.as_deref().unwrap_or_default()), stashes(&text));
+    was.difference(&new).map(|id| id.to_vec()).collect()
+}
+
+/// The commits of a list of stashes.
+fn stashes(log: &[u8]) -> BTreeSet<&[u8]> {
+    log.split_inclusive(|&byte| byte == b'\n').filter_map(ids_of).map(|(_, new)| new).collect()
 }
 
 /// What was not taken over of the refs.

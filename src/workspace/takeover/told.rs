@@ -56,6 +56,8 @@ pub enum What {
     },
     /// So many paths of the index.
     Index(usize),
+    /// A stash of the user's that is on the list no more, by the commit that has it.
+    Dropped(Vec<u8>),
     /// A setting, by its key.
     Setting(Vec<u8>),
 }

@@ -16,6 +16,8 @@ const MOST_LINES: usize = 10;
 const MOST_NAMES: usize = 6;
 /// So many lines are about refs that have moved on both sides.
 const MOST_MOVED: usize = 4;
+/// So many dropped stashes are named.
+const MOST_DROPPED: usize = 10;
 /// So many digits of an object's name are shown.
 const SHORT: usize = 10;
 /// The longest name, in letters. Of a longer one the middle is left out.
@@ -108,6 +110,7 @@ fn taken(path: &Path, taken: &[Taken]) -> Vec<String> {
     let made = taken.iter().filter(|taken| taken.what == What::Directory);
     let made: BTreeSet<&[u8]> = made.map(|taken| &taken.dir[..]).collect();
     let (mut names, mut tracking, mut settings) = (Vec::new(), Vec::new(), Vec::new());
+    let mut dropped = Vec::new();
     for Taken { dir, what } in taken {
         match what {
             What::Directory => names.push(format!("{} new", unit(dir))),
@@ -130,6 +133,7 @@ fn taken(path: &Path, taken: &[Taken]) -> Vec<String> {
             What::State { name, is_there: true } => {
                 names.extend(in_progress(name).map(|what| format!("{what} in progress{}", of_unit(dir))));
             }
+            What::Dropped(id) => dropped.push(word(id.get(..SHORT).unwrap_or(id))),
             What::Setting(key) => settings.push(format!("{}{}", word(key), of_unit(dir))),
             What::State { .. } | What::Objects(_) | What::Index(_) => {}
         }
@@ -147,7 +151,7 @@ fn taken(path: &Path, taken: &[Taken]) -> Vec<String> {
         _ => quoted(path),
     };
     let line = |what: String| format!("{start}: {what}, taken over from the box");
-    match (names.is_empty(), settings.is_empty()) {
+    let mut lines = match (names.is_empty(), settings.is_empty()) {
         (true, true) => Vec::new(),
         (false, true) => vec![line(list(&names))],
         (true, false) => vec![line(settings_line())],
@@ -156,7 +160,15 @@ fn taken(path: &Path, taken: &[Taken]) -> Vec<String> {
             vec![line(names.join(", "))]
         }
         _ => vec![line(list(&names)), line(settings_line())],
+    };
+    if !dropped.is_empty() {
+        // By its name each can be put on the list again (git-stash(1), `store`).
+        let more = dropped.len().saturating_sub(MOST_DROPPED);
+        dropped.truncate(MOST_DROPPED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        lines.push(line(format!("stashes dropped: {}{more}", dropped.join(", "))));
     }
+    lines
 }
 
 /// A branch that has only moved is what everybody has: its name is enough.
@@ -253,7 +265,9 @@ mod tests {
         let state = |name: &str| What::State { name: name.into(), is_there: true };
         let main = || change("refs/heads/main", true, true);
         let setting = |name: &str| What::Setting(name.into());
-        let table: [(Vec<What>, &[&str]); 9] = [
+        const DROPPED: &str = "stashes dropped: 7777777777, 7777777777, 7777777777, 7777777777, 7777777777, 7777777777, 7777777777, \
+             7777777777, 7777777777, 7777777777 and 2 more";
+        let table: [(Vec<What>, &[&str]); 10] = [
             (vec![], &[]),
             (vec![What::Objects(3), What::Index(1), state("COMMIT_EDITMSG")], &[]),
             (vec![What::Objects(3), main(), What::Index(1), state("COMMIT_EDITMSG")], &["main"]),
@@ -272,6 +286,7 @@ mod tests {
             (vec![What::Head(vec![b'0'; 40]), state("MERGE_HEAD")], &["HEAD detached, a merge in progress"]),
             (vec![main(), setting("a.b"), setting("c.d")], &["main moved, settings a.b, c.d"]),
             (vec![setting("a.b")], &["setting a.b"]),
+            ((0..12).map(|_| What::Dropped(vec![b'7'; 40])).collect(), &[DROPPED]),
             (
                 (0..3).map(|n| change(&format!("refs/remotes/o/{n}"), true, true)).collect(),
                 &["3 remote-tracking branches"],
