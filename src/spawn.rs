@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use crate::error::{Error, ErrorKind};
 use crate::plan::Plan;
@@ -108,9 +109,25 @@ pub fn spawn_with(spec: Spec, stdio: Stdio) -> Result<Child, Error> {
     }
 }
 
-/// Starts the program that `spec` asks for with these standard descriptors, and waits for it.
-pub(crate) fn run_to_end(spec: Spec, [input, output, error]: [OwnedFd; 3]) -> Result<u8, Error> {
-    spawn_with(spec, Stdio { input: Some(input), output: Some(output), error: Some(error) })?.wait()
+/// Starts the program that `spec` asks for with these standard descriptors, and waits for it. When `go_on` says no, the
+/// box is killed.
+pub(crate) fn run_to_end(
+    spec: Spec,
+    [input, output, error]: [OwnedFd; 3],
+    go_on: &dyn Fn() -> bool,
+) -> Result<u8, Error> {
+    /// So often is asked.
+    const PAUSE: Duration = Duration::from_millis(50);
+    let mut child = spawn_with(spec, Stdio { input: Some(input), output: Some(output), error: Some(error) })?;
+    while child.end.is_none() {
+        if poll::is_ready_within(child.channel.as_fd(), PAUSE).unwrap_or(true) {
+            child.listen();
+        } else if !go_on() {
+            child.kill();
+            break;
+        }
+    }
+    child.wait()
 }
 
 fn begin(spec: Spec, stdio: Stdio) -> Result<Child, Error> {

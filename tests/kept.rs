@@ -174,12 +174,70 @@ fn an_entry_is_dropped_and_its_old_files_are_not_lost() {
     assert!(!place.entry().exists());
     assert_eq!(read(&place.work(".envrc")), "old\n");
     assert_eq!(place.kept(&[]), (0, String::new(), String::new()));
-    // What cannot be put back is not dropped either.
-    let place = Place::new("drop-not");
+    // What cannot be put in order can be dropped too.
+    let place = Place::new("drop-unfinished");
     fs::remove_file(place.entry().join("files/0")).unwrap();
     let (code, _, said) = place.kept(&["drop", "k7"]);
-    assert!(code == 125 && said.contains("cannot put ") && said.contains("could not be put in order yet"), "{said}");
-    assert!(place.entry().ends_with("k7.run") && place.entry().exists(), "{said}");
+    assert!(code == 0 && said.contains("cannot put ") && said.contains("the next run tries again"), "{said}");
+    assert!(!place.entry().exists(), "{said}");
+}
+
+/// What cannot be put in order is not tried for ever, and is listed with the reason.
+#[test]
+fn after_two_attempts_an_entry_stays_as_it_is() {
+    let place = Place::new("attempts");
+    fs::remove_file(place.entry().join("files/0")).unwrap();
+    let (_, out, said) = place.kept(&[]);
+    assert!(out.contains("could not be put in order yet") && said.contains("was killed"), "{out}{said}");
+    let (_, out, said) = place.kept(&[]);
+    assert!(out.contains("tasks.json") && said.contains("cannot be put back"), "{out}{said}");
+    let (_, out, said) = place.kept(&[]);
+    assert!(out.contains("tasks.json") && said.is_empty(), "{out}{said}");
+    // Of an attempt that did not come to its end nobody has heard.
+    let place = Place::new("attempts-killed");
+    let record = place.entry().join("record.json");
+    fs::write(&record, read(&record).replace(r#""put_back""#, r#""attempts":2,"ended":true,"put_back""#)).unwrap();
+    let (_, out, said) = place.kept(&[]);
+    assert!(out.contains("not taken over: two runs have tried to") && !said.contains("was killed"), "{out}{said}");
+    assert_eq!(read(&place.work(".envrc")), "old\n");
+}
+
+/// A box can make anything of the directory of a file that is put back.
+#[test]
+fn what_has_no_directory_any_more_is_kept_and_all_is_done() {
+    type Make = fn(&Path);
+    let makes: [(&str, Make); 4] = [
+        ("file", |dir| fs::write(dir, "").unwrap()),
+        ("link", |dir| symlink("/etc", dir).unwrap()),
+        ("closed", |dir| {
+            fs::create_dir(dir).unwrap();
+            fs::write(dir.join(".envrc"), "new\n").unwrap();
+            fs::set_permissions(dir, Permissions::from_mode(0o000)).unwrap();
+        }),
+        ("in-the-way", |dir| {
+            fs::create_dir_all(dir.join(".pinfold-k7-0/a/b")).unwrap();
+            fs::create_dir(dir.join(".envrc")).unwrap();
+            let names = (2..2000).map(|n| format!(".envrc.from-sandbox.{n}")).chain([".envrc.from-sandbox".into()]);
+            names.for_each(|name| fs::write(dir.join(name), "").unwrap());
+        }),
+    ];
+    for (name, make) in makes {
+        let place = Place::new(&format!("way-{name}"));
+        let record = place.entry().join("record.json");
+        fs::write(&record, read(&record).replace("/.envrc", "/sub/.envrc")).unwrap();
+        make(&place.work("sub"));
+        let (code, out, said) = place.kept(&[]);
+        assert!(code == 0 && place.entry().ends_with("k7"), "{name}: {out}{said}");
+        if ["closed", "in-the-way"].contains(&name) {
+            assert_eq!(read(&place.work("sub/.envrc")), "old\n", "{name}: {out}{said}");
+        } else {
+            assert!(said.contains("sub/.envrc cannot be put back") && out.contains("sub/.envrc\n"), "{name}: {said}");
+            assert_eq!(read(&place.entry().join("files/0.new")), "old\n");
+        }
+        let (_, _, said) = place.kept(&[]);
+        assert_eq!(said, "", "{name}");
+        assert_eq!(place.kept(&["drop", "k7"]).0, 0);
+    }
 }
 
 /// What is of a directory and of no other; several entries at once, or all.
@@ -378,12 +436,9 @@ fn what_is_kept_is_looked_for_where_a_run_keeps_it() {
 }
 
 #[test]
-fn what_cannot_be_put_in_order_is_not_dropped() {
+fn what_a_newer_version_has_left_is_not_dropped() {
     let place = Place::new("unordered");
-    fs::remove_dir_all(place.entry().join("0/upper")).unwrap();
-    let (code, _, said) = place.kept(&["drop", "k7"]);
-    assert!(code == 125 && place.entry().exists(), "{said}");
-    // A newer version knows what to do with its own.
+    // It knows what to do with its own.
     let record = place.entry().join("record.json");
     fs::write(&record, read(&record).replace(r#""version":1"#, r#""version":2"#)).unwrap();
     let (code, out, _) = place.kept(&[]);

@@ -264,7 +264,8 @@ impl Desk {
 fn droppable(entry: Entry) -> Result<Entry, Error> {
     match opened(entry) {
         Ok(opened) => Ok(opened.entry),
-        Err(failed) if failed.0.is_open() => Err(failed.1),
+        // A newer version has written it, and knows what has still to be put back.
+        Err(failed) if failed.0.is_open() && !failed.0.is_ours().unwrap_or(false) => Err(failed.1),
         // Without a record that can be read there is nothing to be lost.
         Err(failed) => Ok(failed.0),
     }
@@ -310,6 +311,11 @@ impl Opened {
         out.extend_from_slice(b": ");
         push_printable(out, &self.record.command);
         out.push(b'\n');
+        if let Some(why) = &self.record.left {
+            out.extend_from_slice(b"    not taken over: ");
+            push_printable(out, why);
+            out.push(b'\n');
+        }
         for item in &self.items {
             out.extend_from_slice(if item.what == What::Removal { b"    removed: " } else { b"    " });
             push_printable(out, &item.path);

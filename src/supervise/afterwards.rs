@@ -1,6 +1,7 @@
 //! The look at what the program has left on the host: what must be noted before it runs, what is done when no process
 //! lives inside any more, and how the findings are reported.
 
+use std::cell::Cell;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -14,6 +15,7 @@ use super::{lost, status};
 use crate::plan::Plan;
 use crate::protocol::{At, Failure, Stage};
 use crate::sys::process::{self, Child};
+use crate::sys::signals;
 use crate::workspace;
 use crate::workspace::keeping::{Keeping, With};
 use crate::workspace::takeover;
@@ -55,9 +57,20 @@ impl Before {
             // git runs in boxes of its own, which cannot be made for a process that nobody may look into.
             let _looked_into = process::set_dumpable(true).is_ok();
             let run_box = frontend.run_box();
+            // One signal waits for the end. With the one that has ended the box, or another one, nobody wants to wait.
+            // One that has come before the first look meant the program.
+            let was_asked = usize::from(matches!(outcome, Ok(Ended { signal: Some(_), .. })));
+            let asked = Cell::new(None);
+            let go_on = || {
+                let now = signals::take_asking();
+                let all = asked.get().map_or(was_asked, |before| before + now);
+                asked.set(Some(all));
+                all < 2
+            };
             let with = With {
                 path: OsStr::from_bytes(lifecycle.keep.search.to_bytes()),
                 run_box: run_box.as_ref().map(|run_box| run_box as takeover::RunBox<'_>),
+                go_on: &go_on,
             };
             kept = keeping.end(&with);
         }

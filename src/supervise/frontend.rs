@@ -9,7 +9,7 @@ use crate::protocol::Failure;
 use crate::spec::Spec;
 
 /// Runs a box and waits for it. Returns its exit code.
-pub(crate) type RunBox = fn(Spec, [OwnedFd; 3]) -> Result<u8, Error>;
+pub(crate) type RunBox = fn(Spec, [OwnedFd; 3], &dyn Fn() -> bool) -> Result<u8, Error>;
 
 /// The front end in use. It turns what happens into messages in its own style.
 pub(crate) trait Frontend {

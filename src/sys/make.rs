@@ -73,12 +73,15 @@ pub(crate) fn rename_over(from_dir: BorrowedFd<'_>, from: &CStr, to_dir: Borrowe
     nix::fcntl::renameat(from_dir, from, to_dir, to)
 }
 
-/// Exchanges two names of `dir` (`RENAME_EXCHANGE`, rename(2)).
-pub(crate) fn exchange(dir: BorrowedFd<'_>, one: &CStr, other: &CStr) -> Result<()> {
-    let dir = dir.as_raw_fd();
+/// Exchanges two names, each in its directory (`RENAME_EXCHANGE`, rename(2)). Not all filesystems can (EINVAL).
+pub(crate) fn exchange(
+    (one_dir, one): (BorrowedFd<'_>, &CStr),
+    (other_dir, other): (BorrowedFd<'_>, &CStr),
+) -> Result<()> {
+    let (one_dir, other_dir) = (one_dir.as_raw_fd(), other_dir.as_raw_fd());
     // SAFETY: both names live through the call; the kernel only reads them.
     let done = check(unsafe {
-        libc::syscall(libc::SYS_renameat2, dir, one.as_ptr(), dir, other.as_ptr(), libc::RENAME_EXCHANGE)
+        libc::syscall(libc::SYS_renameat2, one_dir, one.as_ptr(), other_dir, other.as_ptr(), libc::RENAME_EXCHANGE)
     });
     done.map(drop)
 }

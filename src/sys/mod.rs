@@ -10,6 +10,7 @@ pub(crate) mod caps;
 pub(crate) mod children;
 pub(crate) mod clock;
 pub(crate) mod cmdline;
+pub(crate) mod command;
 pub(crate) mod content;
 pub(crate) mod cwd;
 pub(crate) mod dir;

@@ -232,6 +232,22 @@ pub(crate) fn is_pending(signal: i32) -> bool {
     }
 }
 
+/// Takes the pending signals that ask this process to end, and returns how many there were. They must be blocked. Those
+/// that the caller has ignored (`nohup(1)`) ask for nothing.
+pub(crate) fn take_asking() -> usize {
+    let asking: SigSet = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM].into_iter().collect();
+    let now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut count = 0;
+    loop {
+        // SAFETY: the set and the time live through the call; nothing is written to.
+        let signal = unsafe { libc::sigtimedwait(asking.as_ref(), std::ptr::null_mut(), &raw const now) };
+        if signal < 0 {
+            return count;
+        }
+        count += usize::from(action(signal).is_ok_and(|action| action != libc::SIG_IGN));
+    }
+}
+
 /// Stops this process as `signal` has stopped the program, with its whole process group or alone. Returns when it
 /// continues. Returns at once if nobody could continue it: the kernel ignores the signal in an orphaned process group
 /// (`_exit(2)`).

@@ -11,13 +11,13 @@ use std::ops::Deref;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::files::{c_path, id_of, path_of};
 use super::kept::put_back::{self, Outcome};
 use super::kept::take::{contents, take};
 use super::kept::{Entry, Item, Overlay, Record, Store, What, items, same};
-use super::takeover::{self, Base, Bounds, Git, Job, Line, RunBox};
+use super::takeover::{self, Base, Bounds, Git, Job, Line, RunBox, TakenOver};
 use crate::error::printable;
 use crate::spec::{FileId, Keep};
 use crate::sys::{Errno, Result, began, error_text, fd, open, stat};
@@ -27,6 +27,15 @@ const MOST_NAMED: usize = 6;
 
 /// So many files are asked about whether they are the user's own. Each takes a few milliseconds.
 const MOST_OWN: usize = 50;
+
+/// So long does putting an entry in order take at most. Naming the objects of a large fetch takes most of it.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// So often is it tried after the run itself. What a box has left may be what lets it fail.
+const MOST_ATTEMPTS: u32 = 2;
+
+/// So many letters of a command are shown.
+const LONGEST_COMMAND: usize = 40;
 
 /// What a run keeps apart while it lasts. Its process has the lock of the entry.
 #[derive(Debug)]
@@ -98,6 +107,7 @@ impl Keeping {
     /// Puts everything in order. No process of the box lives any more. Returns what there is to say.
     pub(crate) fn end(&self, with: &With<'_>) -> Vec<Line> {
         self.bases.borrow_mut().clear();
+        self.record.borrow_mut().is_ended = true;
         put_in_order(&self.store, &mut self.entry.borrow_mut(), &mut self.record.borrow_mut(), with)
     }
 
@@ -142,9 +152,11 @@ pub(crate) struct With<'a> {
     pub(crate) path: &'a OsStr,
     /// Runs a box. Without that nothing is taken over.
     pub(crate) run_box: Option<RunBox<'a>>,
+    /// Asked again and again. False: the user does not want to wait any longer.
+    pub(crate) go_on: &'a dyn Fn() -> bool,
 }
 
-/// Puts the entries in order whose runs were killed. Returns what there is to say.
+/// Puts the entries in order whose runs were killed, or could not do it. Returns what there is to say.
 pub(crate) fn put_dead_in_order(states: &[PathBuf], uid: u32, with: &With<'_>) -> Vec<Line> {
     let mut said = Vec::new();
     for state in states {
@@ -160,10 +172,14 @@ pub(crate) fn put_dead_in_order(states: &[PathBuf], uid: u32, with: &With<'_>) -
                 // Perhaps the next run can read it.
                 Err(_) => continue,
             };
+            // Counted before: this process may not outlive it.
+            record.attempts += 1;
+            let _counted = entry.write(&record).is_ok();
             let lines = put_in_order(&store, &mut entry, &mut record, with);
             if !lines.is_empty() {
-                let (command, place) = (printable(&record.command), printable(&record.place));
-                said.push(finding(format!("the run of {command} in {place} was killed; what it has left:")));
+                let (command, place) = (shortened(&record.command), printable(&record.place));
+                let end = if record.is_ended { "has left things undone:" } else { "was killed; what it has left:" };
+                said.push(finding(format!("the run of {command} in {place} {end}")));
                 said.extend(lines);
             }
         }
@@ -171,13 +187,27 @@ pub(crate) fn put_dead_in_order(states: &[PathBuf], uid: u32, with: &With<'_>) -
     said
 }
 
+/// Says of a path and a content whether it is the user's own.
+type IsOwn<'o> = &'o dyn Fn(&Path, &[u8]) -> bool;
+
 /// The git of the host, and what runs it in a box, if there are both.
 type Found<'r> = Option<(Git, RunBox<'r>)>;
 
-/// Puts one entry in order. What could not be done now, the next run tries again.
+/// A command in short: the whole of it is in the entry.
+fn shortened(command: &str) -> String {
+    let mut letters = command.chars();
+    let start: String = letters.by_ref().take(LONGEST_COMMAND).collect();
+    printable(if letters.next().is_some() { format!("{start}...") } else { start })
+}
+
+/// Puts one entry in order. What could not be done now, the next run tries again, but not for ever: what still cannot
+/// be taken over then stays as it is.
 pub(crate) fn put_in_order(store: &Store, entry: &mut Entry, record: &mut Record, with: &With<'_>) -> Vec<Line> {
     let mut said = Vec::new();
     let mut is_done = true;
+    let is_last = record.attempts >= MOST_ATTEMPTS;
+    let end = Instant::now() + LONGEST;
+    let go_on = || Instant::now() < end && (with.go_on)();
     // The overlays of which everything that stays was named already, the settings by their keys.
     let mut named = BTreeSet::new();
     let known = record.clone();
@@ -185,28 +215,66 @@ pub(crate) fn put_in_order(store: &Store, entry: &mut Entry, record: &mut Record
     let git =
         LazyCell::new(|| with.run_box.and_then(|run_box| Some((Git::find(with.path, &known.writable)?, run_box))));
     let made = LazyCell::new(|| store.made());
-    if entry.is_open() {
+    if entry.is_open() && record.attempts > MOST_ATTEMPTS {
+        let why = "two runs have tried to, and neither came to an end".to_owned();
+        said.push(failure(format!("nothing more of {} is taken over: {why}", entry.id)));
+        record.left = Some(why);
+    } else if entry.is_open() {
+        let mut left = None;
         for (n, overlay) in record.overlays.iter().enumerate() {
-            match settle_overlay((entry, n), (overlay, record), (store, &git), &mut said) {
+            match settle_overlay((entry, n), (overlay, record), (store, &git, &go_on), &mut said) {
                 Ok(false) => {}
                 Ok(true) => {
                     named.insert(n);
                 }
+                Err(Errno::EINTR) => {
+                    let why = if Instant::now() < end { "it was to end" } else { "it takes too long" };
+                    let (path, id) = (printable(&overlay.path), &entry.id);
+                    said.push(failure(format!(
+                        "{path} is not taken over any further, because {why}: the rest is {id}"
+                    )));
+                    left = Some(why.to_owned());
+                }
                 Err(errno) => {
-                    is_done = false;
                     named.insert(n);
                     let (why, path) = (error_text(errno as i32), printable(&overlay.path));
-                    let what = format!("what the box has changed in {path} is not taken over yet ({why})");
-                    said.push(failure(format!("{what}: the next run tries again")));
+                    let what = format!("what the box has changed in {path} is not taken over");
+                    if is_last {
+                        said.push(failure(format!("{what} ({why}): it stays kept as {}", entry.id)));
+                        left = Some(why.to_owned());
+                    } else {
+                        is_done = false;
+                        said.push(failure(format!("{what} yet ({why}): the next run tries again")));
+                    }
                 }
             }
         }
+        record.left = left;
     }
-    let is_own = |path: &Path, now: &[u8]| is_own((entry, &known), &git, &made, (path, now)).unwrap_or(false);
+    // By the branch.
+    let own = RefCell::new(BTreeMap::<Vec<u8>, BTreeSet<String>>::new());
+    let is_own = |path: &Path, now: &[u8]| {
+        let owner = owner((entry, &known), (&git, &go_on), &made, (path, now)).ok().flatten();
+        let is_own = owner.is_some();
+        let mut own = own.borrow_mut();
+        if let Some(branch) = owner {
+            own.entry(branch).or_default().insert(shown(path, &known.place));
+        }
+        is_own
+    };
     if entry.is_open() {
         take_own(entry, record, &is_own);
     }
-    is_done &= put_files_back(entry, record, &is_own, &mut said);
+    is_done &= put_files_back(entry, record, (&is_own, is_last), &mut said);
+    for (branch, paths) in own.borrow().iter() {
+        let branch = printable(path_of(branch));
+        let verb = if paths.len() == 1 { "is that" } else { "are those" };
+        let text = format!("{} {verb} of branch {branch} now", listed(paths.iter().cloned().collect()));
+        said.push(Line { text, is_note: true, is_undone: false });
+    }
+    if !is_done || record.left.is_some() {
+        let _noted = entry.write(record).is_ok();
+    }
     let left = items(entry, record);
     let closed = match &left {
         // What was said may have its name.
@@ -264,7 +332,7 @@ fn opened(overlay: &Overlay) -> Result<OwnedFd> {
 fn settle_overlay<'r>(
     (entry, n): (&Entry, usize),
     (overlay, record): (&Overlay, &Record),
-    (store, git): (&Store, &impl Deref<Target = Found<'r>>),
+    (store, git, go_on): (&Store, &impl Deref<Target = Found<'r>>, &dyn Fn() -> bool),
     said: &mut Vec<Line>,
 ) -> Result<bool> {
     let upper = entry.upper(n)?;
@@ -295,25 +363,23 @@ fn settle_overlay<'r>(
         id: &entry.id,
         writable: &record.writable,
         git: git.map(|(git, _)| git),
-        run_box: git.map_or(&|_, _| Ok(1), |(_, run_box)| *run_box),
-        go_on: &|| true,
+        run_box: git.map_or(&|_, _, _| Ok(1), |(_, run_box)| *run_box),
+        go_on,
+        note_made: &|ids| {
+            if ids.is_empty() {
+                return Ok(());
+            }
+            let known = base.values();
+            store.add_made(ids.iter().filter(|id| !known.contains(*id)).cloned().collect())
+        },
         bounds: Bounds::default(),
     };
-    match takeover::take_over(&job) {
-        Ok(taken) => {
-            // Before anything else can say that these are the user's.
-            let made = taken.taken.iter().filter_map(|taken| match &taken.what {
-                takeover::What::Ref { new: Some(new), .. } => Some(new.clone()),
-                _ => None,
-            });
-            store.add_made(made.filter(|id| !base.has_value(id)).collect())?;
-            said.extend(takeover::lines(
-                overlay.path.strip_prefix(&record.place).unwrap_or(&overlay.path),
-                &entry.id,
-                &taken,
-            ));
-            Ok(true)
-        }
+    let mut taken = TakenOver::default();
+    let done = takeover::take_over_into(&job, &mut taken);
+    let path = overlay.path.strip_prefix(&record.place).unwrap_or(&overlay.path);
+    said.extend(takeover::lines(path, &entry.id, &taken));
+    match done {
+        Ok(()) => Ok(true),
         Err(Errno::E2BIG) => {
             let path = printable(&overlay.path);
             said.push(failure(format!("the box has left more in {path} than is looked at, so nothing is taken over")));
@@ -323,14 +389,14 @@ fn settle_overlay<'r>(
     }
 }
 
-/// Whether `now` is the user's own content of the file `path`. Asks only in repositories whose git directory was kept
-/// apart.
-fn is_own<'r>(
+/// The branch by which `now` is the user's own content of the file `path`. Asks only in repositories whose git
+/// directory was kept apart.
+fn owner<'r>(
     (entry, record): (&Entry, &Record),
-    git: &impl Deref<Target = Found<'r>>,
+    (git, go_on): (&impl Deref<Target = Found<'r>>, &dyn Fn() -> bool),
     made: &impl Deref<Target = BTreeSet<Vec<u8>>>,
     (path, now): (&Path, &[u8]),
-) -> Result<bool> {
+) -> Result<Option<Vec<u8>>> {
     let of_top = |top: &Path| {
         let git_dir = top.join(".git");
         record
@@ -339,11 +405,11 @@ fn is_own<'r>(
             .position(|overlay| overlay.is_git && overlay.path == git_dir)
             .map(|n| (top.to_owned(), n))
     };
-    let Some((top, n)) = path.ancestors().skip(1).find_map(of_top) else { return Ok(false) };
-    let Some((git, _)) = &**git else { return Ok(false) };
-    let (Some(base), Ok(rest)) = (Base::from_bytes(&entry.base(n)?), path.strip_prefix(&top)) else { return Ok(false) };
+    let Some((top, n)) = path.ancestors().skip(1).find_map(of_top) else { return Ok(None) };
+    let Some((git, _)) = &**git else { return Ok(None) };
+    let (Some(base), Ok(rest)) = (Base::from_bytes(&entry.base(n)?), path.strip_prefix(&top)) else { return Ok(None) };
     let dir = opened(&record.overlays[n])?;
-    takeover::is_own((git, dir.as_fd()), &base, made, (rest.as_os_str().as_bytes(), now))
+    takeover::owner((git, dir.as_fd()), &base, made, (rest.as_os_str().as_bytes(), now), go_on)
 }
 
 /// Takes over what is the user's own in directories that are obeyed. What cannot be taken stays.
@@ -367,10 +433,10 @@ fn take_own(entry: &Entry, record: &Record, is_own: &dyn Fn(&Path, &[u8]) -> boo
 fn put_files_back(
     entry: &Entry,
     record: &mut Record,
-    is_own: &dyn Fn(&Path, &[u8]) -> bool,
+    (is_own, is_last): (IsOwn<'_>, bool),
     said: &mut Vec<Line>,
 ) -> bool {
-    let done = match put_back::restore_all(entry, record, is_own) {
+    let done = match put_back::restore_all(entry, record, is_own, is_last) {
         Ok(done) => done,
         Err(errno) => {
             let id = &entry.id;
@@ -392,6 +458,13 @@ fn put_files_back(
                     shown(path, &record.place)
                 )));
             }
+            Ok(Outcome::Away(errno)) => {
+                let (path, why, id) = (shown(path, &record.place), error_text(errno as i32), &entry.id);
+                let text = format!("{path} cannot be put back ({why}): its old content is kept as {id}");
+                // Its directory is something else now, as after `git switch`.
+                let is_gone = matches!(errno, Errno::ENOTDIR | Errno::ELOOP);
+                said.push(if is_gone { finding(text) } else { failure(text) });
+            }
             Err(errno) => {
                 is_done = false;
                 let why = error_text(errno as i32);
@@ -400,14 +473,19 @@ fn put_files_back(
         }
     }
     if !back.is_empty() {
-        let more = back.len().saturating_sub(MOST_NAMED);
-        back.truncate(MOST_NAMED);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let verb = if back.len() == 1 && more.is_empty() { "is" } else { "are" };
+        let verb = if back.len() == 1 { "is" } else { "are" };
         said.push(finding(format!(
-            "{}{more} {verb} as before: what the host obeys had changed during the run, by the box or outside",
-            back.join(", ")
+            "{} {verb} as before: what the host obeys had changed during the run, by the box or outside",
+            listed(back)
         )));
     }
     is_done
+}
+
+/// The first of these names, and how many more there are.
+fn listed(mut names: Vec<String>) -> String {
+    let more = names.len().saturating_sub(MOST_NAMED);
+    names.truncate(MOST_NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", names.join(", "))
 }

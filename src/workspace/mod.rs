@@ -63,6 +63,7 @@ mod names;
 mod obeyed;
 mod rebase;
 mod refuse;
+mod remove;
 mod scopes;
 mod settle;
 mod stored;

@@ -301,6 +301,15 @@ fn settings_that_hide_a_change() {
     let told = place.run(&set);
     assert_eq!(place.git("config --list --local"), before);
     assert_eq!(kept(&told).len(), keys.len(), "{told:?}");
+    // Pushing would overwrite or remove what others have.
+    for refspec in ["+refs/heads/*:refs/heads/*", ":refs/heads/main", ":"] {
+        let place = Place::new("pushes");
+        let told = place.run(&format!("git config remote.origin.push '{refspec}'"));
+        assert_eq!(kept(&told), ["config: remote.origin.push"]);
+    }
+    let place = Place::new("pushes-some");
+    let told = place.run("git config remote.origin.push refs/heads/main:refs/heads/x");
+    assert_eq!(kept(&told), Vec::<String>::new());
     let place = Place::new("fetches-all");
     let told = place.run("git config remote.origin.fetch '+refs/*:refs/*'");
     assert_eq!(kept(&told).len(), 1, "{told:?}");

@@ -19,10 +19,10 @@ fn counted(name: &str, setup: &str, script: &str) -> (usize, usize) {
     let left = place.inside(script);
     let git = Git::find(bin.as_os_str(), &[]).unwrap();
     let boxes = Cell::new(0);
-    let told = left.take_by(Some(&git), Bounds::default(), &|| true, &|mut spec, files| {
+    let told = left.take_by(Some(&git), Bounds::default(), &|| true, &|mut spec, files, go_on| {
         boxes.set(boxes.get() + 1);
         spec.ops.push(shown(&bin));
-        run_box(spec, files)
+        run_box(spec, files, go_on)
     });
     assert_eq!(kept(&told.unwrap()), Vec::<String>::new(), "{name}");
     let gits = fs::read(log).map_or(0, |log| log.len() / 2);

@@ -205,6 +205,26 @@ fn a_job_in_a_worktree_is_there() {
     );
 }
 
+/// The git directory of such a submodule lies in the entry of the worktree.
+#[test]
+fn a_job_in_a_submodule_of_a_worktree() {
+    let setup = format!(
+        "git init -q ../lib; (cd ../lib; echo l >l; git add l; git commit -qm l); {SETUP}
+         git submodule --quiet add $P/lib sm; git commit -qm sub; git worktree add -q wt; git worktree add -q two
+         cd wt; git submodule --quiet update --init"
+    );
+    let place = Place::with("submodule-of-worktree", &setup);
+    let left = place.inside(
+        "cd wt/sm; git switch -qc topic; echo m >m; git add m; git commit -qm inside; git config core.pager evil
+         cd ../../two; git submodule --quiet update --init; cd sm; git commit -q --allow-empty -m two",
+    );
+    let told = left.take();
+    assert_eq!(place.host("cd wt/sm; git log -1 --format='%s %D'; git status --porcelain"), "inside HEAD -> topic\n");
+    assert_eq!(place.host("cd two/sm; git log -1 --format=%s; git status --porcelain; git fsck"), "two\n");
+    assert_eq!(kept(&told), ["worktrees/wt/modules/sm/config: core.pager"]);
+    assert_eq!(left.rest(), ["worktrees/wt/modules/sm/config"]);
+}
+
 #[test]
 fn what_was_left_by_a_run_is_no_obstacle() {
     same("twice", "echo x >x; git add x; git commit -qm x; git stash list; touch .git/index.lock; rm .git/index.lock");

@@ -36,3 +36,35 @@ fn at_each_step() {
     }
     assert!(steps > 20, "{steps}");
 }
+
+/// A directory of the state takes the place of another in one step.
+#[test]
+fn a_rebase_that_goes_on() {
+    let setup = format!(
+        "{SETUP}; git checkout -q side; git commit -q --allow-empty -m s2; git commit -q --allow-empty -m s3
+         GIT_SEQUENCE_EDITOR='sed -i s/pick/edit/' git rebase -qi main 2>/dev/null || true; test -d .git/rebase-merge"
+    );
+    let script =
+        "git commit -q --amend -m changed; git rebase --continue >/dev/null 2>&1 || true; test -d .git/rebase-merge";
+    let whole = Place::with("rebase", &setup);
+    whole.inside(script).take();
+    let (expected, number) = (whole.state(), whole.host("cat .git/rebase-merge/msgnum"));
+    assert_eq!(number, "2\n");
+    for steps in 1.. {
+        let place = Place::with(&format!("rebase-{steps}"), &setup);
+        let left = place.inside(script);
+        let count = Cell::new(0);
+        let go_on = || {
+            count.set(count.get() + 1);
+            count.get() <= steps * 4
+        };
+        let first = left.take_while(&go_on);
+        assert!(place.repo.join(".git/rebase-merge/msgnum").exists(), "stopped after {steps}");
+        let told = left.take();
+        assert_eq!((place.state(), told.kept), (expected.clone(), vec![]), "stopped after {steps}");
+        assert!(!place.repo.join(".git/state.pinfold").exists());
+        if first.is_some() {
+            break;
+        }
+    }
+}

@@ -170,6 +170,7 @@ impl Left {
             git,
             run_box,
             go_on,
+            note_made: &|_| Ok(()),
             bounds,
         })
         .ok()
@@ -194,8 +195,15 @@ fn list(top: &Path, dir: &Path, found: &mut Vec<String>) {
     }
 }
 
-pub(crate) fn run_box(spec: Spec, [input, output, error]: [OwnedFd; 3]) -> Result<u8, Error> {
-    spawn_with(spec, Stdio { input: Some(input), output: Some(output), error: Some(error) })?.wait()
+pub(crate) fn run_box(spec: Spec, [input, output, error]: [OwnedFd; 3], go_on: &dyn Fn() -> bool) -> Result<u8, Error> {
+    let mut child = spawn_with(spec, Stdio { input: Some(input), output: Some(output), error: Some(error) })?;
+    loop {
+        match child.try_wait()? {
+            Some(code) => return Ok(code),
+            None if go_on() => std::thread::sleep(std::time::Duration::from_millis(5)),
+            None => child.kill(),
+        }
+    }
 }
 
 /// What was kept, as `PATH` or `PATH: NAME`.

@@ -4,12 +4,31 @@ use std::path::Path;
 
 use pinfold::takeover::lines;
 
-use crate::place::Place;
+use crate::place::{Place, SETUP};
 
 fn said(name: &str, before: &str, script: &str) -> Vec<String> {
     let place = Place::new(name);
     place.host(before);
     lines(Path::new(".git"), "k1", &place.run(script)).into_iter().map(|line| line.text).collect()
+}
+
+/// Each of them is lost but for its name.
+#[test]
+fn stashes_that_are_dropped() {
+    let setup = format!("{SETUP}; for n in 1 2 3; do echo $n >a; git stash -q; done");
+    for (name, script, gone) in [
+        ("one", "git stash drop -q stash@{1}", &["stash@{1}"][..]),
+        ("clear", "git stash clear", &["stash@{0}", "stash@{1}", "stash@{2}"]),
+        ("none", "git stash pop -q", &["stash@{0}"]),
+    ] {
+        let place = Place::with(&format!("stash-{name}"), &setup);
+        let ids: Vec<String> = gone.iter().map(|name| place.git(&format!("rev-parse '{name}'"))).collect();
+        let told = place.run(script);
+        let said = lines(std::path::Path::new(".git"), "k1", &told);
+        let line = said.iter().find(|line| line.text.starts_with("git: stashes dropped: ")).map(|line| &line.text);
+        assert!(ids.iter().all(|id| line.is_some_and(|line| line.contains(&id[..10]))), "{name}: {said:?}");
+        assert_eq!(line.map(|line| line.matches(',').count()), Some(gone.len()), "{name}: {said:?}");
+    }
 }
 
 #[test]

@@ -152,8 +152,10 @@ fn same_as_on_host((name, before, job): &(&str, &str, &str)) {
     let (mut held, unchanged, tips) = (place.held(), place.state(), place.tips());
     let plain = place.host_at_home(&[], "r", &script);
     let expected = place.state();
-    // Of held files, the box brings what they are in a branch that was there before, and that it has not changed.
-    let own = place.contents(&(&tips & &place.tips()));
+    // Of held files, the box brings what they are in the branch that it ends on, if that was there before, and has not
+    // moved.
+    let head = format!(" {}", place.host("r", "git symbolic-ref -q HEAD || echo none").trim());
+    let own = place.contents(&tips.intersection(&place.tips()).filter(|tip| tip.ends_with(&head)).cloned().collect());
     held.extend(place.held().into_iter().filter(|file| own.contains(file)));
     let shows = !["stash-pop", "gc", "reflog-expire"].contains(name);
     assert!(expected != unchanged || !shows, "{name} does nothing: {plain}");
@@ -198,6 +200,23 @@ quarters! {
     a_job_ends_as_on_the_host_2: 1;
     a_job_ends_as_on_the_host_3: 2;
     a_job_ends_as_on_the_host_4: 3;
+}
+
+/// A branch that somebody else has written may be there, and nobody has switched to it.
+#[test]
+fn only_the_branch_that_git_is_on_is_the_users_own() {
+    let place = place("own");
+    let held = place.held();
+    let outcome =
+        place.job("for f in .envrc .vscode/settings.json; do git show feat:$f >$f; done; git diff --quiet feat .envrc");
+    assert_eq!(place.held(), held, "{outcome}");
+    let said = outcome.stderr_text();
+    assert!(said.contains(".envrc is as before") && said.contains(".vscode/settings.json"), "{outcome}");
+    let outcome = place.job("git switch -q feat");
+    let said = outcome.stderr_text();
+    assert!(said.contains(".envrc, ") && said.contains(" are those of branch feat now"), "{outcome}");
+    assert!(!said.contains("as before") && !said.contains("kept as"), "{outcome}");
+    assert_eq!(place.host("r", "git status --porcelain; git show feat:.envrc | cmp - .envrc"), "", "{outcome}");
 }
 
 /// What is kept apart is in the history, and git takes it.

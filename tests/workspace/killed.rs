@@ -119,6 +119,44 @@ fn in_the_middle_of_putting_in_order() {
     }
 }
 
+/// The first signal waits until all is in order. With the second one the rest is kept as it is.
+#[test]
+fn a_second_signal_ends_putting_in_order() {
+    let place = place("signals");
+    let bin = place.path.join("bin");
+    let slow = format!("#!/bin/sh\n: >{0}/new; mv {0}/new {0}/slow; exec sleep 1000\n", bin.display());
+    std::fs::write(bin.join("git"), slow).unwrap();
+    std::fs::set_permissions(bin.join("git"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let running =
+        start(&place, &[("PATH", "{}/bin:/usr/bin:/bin")], &format!("export PATH=/usr/bin:/bin; {REFS}{EVIL}"));
+    wait_for(&bin.join("slow"));
+    let pid = Pid::from_raw(running.pid());
+    kill(pid, Signal::SIGTERM).unwrap();
+    // Until it is taken, a second one would be the same.
+    let status = || std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let is_pending = || {
+        let status = status();
+        let pending = status.lines().find_map(|line| line.strip_prefix("ShdPnd:\t"));
+        pending.is_some_and(|set| u64::from_str_radix(set, 16).unwrap() >> (Signal::SIGTERM as u32 - 1) & 1 == 1)
+    };
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while is_pending() {
+        assert!(Instant::now() < deadline, "nobody asks for signals");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(!has_ended(running.pid()));
+    kill(pid, Signal::SIGTERM).unwrap();
+    let outcome = running.finish();
+    let said = outcome.stderr_text();
+    assert!(said.contains("not taken over any further, because it was to end: the rest is k1"), "{outcome}");
+    assert_eq!(place.host("r", "cat .envrc; git config core.fsmonitor || echo none"), "old\nnone\n", "{outcome}");
+    // It stays kept, and no later run says anything of it.
+    let outcome = place.pinfold(&[], "r", "true");
+    assert_eq!((outcome.ending(), outcome.stderr_text()), ("exit 0".into(), String::new()), "{outcome}");
+    let kept = place.host_at_home(&[], "r", &format!("{} kept", stage::pinfold().display())).done();
+    assert!(kept.contains("not taken over: it was to end") && kept.contains(".git/refs/heads/made"), "{kept}");
+}
+
 /// Kills the tool when it has started git so many times. Returns false if it does not do that so often.
 fn is_killed_at(name: &str, work: &str, calls: usize, expected: &str) -> bool {
     let place = place(name);
@@ -145,8 +183,13 @@ fn is_killed_at(name: &str, work: &str, calls: usize, expected: &str) -> bool {
         std::thread::sleep(Duration::from_millis(5));
     }
     kill_tool(running);
+    // It ends with the tool, whatever it is doing.
     let slow: i32 = std::fs::read_to_string(bin.join("slow")).unwrap().trim().parse().unwrap();
-    let _killed = kill(Pid::from_raw(slow), Signal::SIGKILL).is_ok();
+    let is_gone = || !Path::new(&format!("/proc/{slow}")).exists() || has_ended(slow);
+    while !is_gone() {
+        assert!(Instant::now() < deadline, "git outlives the tool");
+        std::thread::sleep(Duration::from_millis(5));
+    }
     next_run(&place, expected);
     true
 }

@@ -318,3 +318,20 @@ fn what_is_the_users_or_harmless_stays() {
     assert!(outcome.stderr_text().contains(": .git/rebase-merge (pinfold kept diff k"), "{outcome}");
     place.host("r", "export GIT_COMMITTER_NAME=N EMAIL=e@x; git rebase --continue; test -e ../own; test ! -e ../evil");
 }
+
+/// What taking over makes in a git directory for a moment. A branch may be called so.
+#[test]
+fn names_of_pinfolds_own_are_set_aside() {
+    let place = Place::new("state-ours", Actor::User);
+    place.host(".", "mkdir w");
+    let names = ".git/state.pinfold .git/objects/tmp_objdir-pinfold-k1 .git/HEAD.pinfold";
+    let made = format!(
+        "git init -q r; cd r; mkdir -p {names}; git -c user.name=N -c user.email=e commit -q --allow-empty -m x
+         git branch x.pinfold"
+    );
+    let outcome = place.inside("w", &made);
+    let left =
+        place.host("w/r", &format!("for x in {names}; do test ! -e $x; done; git rev-parse --abbrev-ref x.pinfold"));
+    assert_eq!(left, "x.pinfold\n", "{outcome}");
+    assert!(outcome.stderr_text().contains("has a name that only pinfold gives"), "{outcome}");
+}

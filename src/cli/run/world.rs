@@ -222,7 +222,7 @@ impl World {
 
     /// Puts in order what runs have left that were killed. Returns what there is to say.
     pub(in crate::cli) fn put_dead_in_order(&self, run_box: RunBox<'_>) -> Vec<Line> {
-        let with = With { path: self.path.as_deref().unwrap_or_default(), run_box: Some(run_box) };
+        let with = With { path: self.path.as_deref().unwrap_or_default(), run_box: Some(run_box), go_on: &|| true };
         keeping::put_dead_in_order(&self.stores(), self.caller.uid, &with)
     }
 

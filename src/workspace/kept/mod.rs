@@ -21,7 +21,6 @@ mod items;
 mod names;
 pub(crate) mod put_back;
 mod record;
-mod remove;
 pub(crate) mod same;
 pub(crate) mod settings;
 pub(crate) mod take;
@@ -42,6 +41,7 @@ use crate::sys::mount::AT_FDCWD;
 use crate::sys::open::{self, For};
 use crate::sys::stat;
 use crate::sys::{Errno, Result as SysResult, content, fd, make, statfs};
+use crate::workspace::remove;
 pub(crate) use items::{Item, What, items};
 use names::{CLOSED, c_name, c_path, exists};
 pub(crate) use record::{Copied, Overlay, Record};
@@ -364,7 +364,7 @@ impl Entry {
     }
 
     /// Whether this version can put it in order: it understands the record, or there is none.
-    fn is_ours(&self) -> SysResult<bool> {
+    pub(crate) fn is_ours(&self) -> SysResult<bool> {
         Ok(!stat::has_name(self.dir.as_fd(), RECORD)? || self.read()?.is_some())
     }
 

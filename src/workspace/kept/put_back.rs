@@ -14,14 +14,15 @@ use std::path::Path;
 use super::names::{c_name, c_path, exists};
 use super::{Copied, Entry, Record};
 use crate::state;
-use crate::sys::{Errno, Result, content, make, open, stat};
+use crate::sys::{Errno, Result, content, kernel, make, open, stat};
+use crate::workspace::remove;
 
 /// The largest file that is copied, in bytes. A larger one cannot be put back, and so is to be held.
 pub(crate) const MOST: u64 = 1 << 20;
 /// Appended to the name of what cannot be kept in the entry and was set aside beside the file.
 pub(crate) const ASIDE: &str = "from-sandbox";
-/// How many names are tried for it.
-const MOST_ASIDE: u32 = 1000;
+/// How many short names are tried for it, and as many random ones, which no box can have taken.
+const MOST_ASIDE: u32 = 10;
 
 /// What became of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub(crate) enum Outcome {
     Restored,
     /// The old content is back. What was there, a link or something else that is no small file, has this name now.
     SetAside(CString),
+    /// The old content cannot be put back, and is in the entry: there is no such directory any more, or no way to it.
+    Away(Errno),
 }
 
 /// Copies a file as number `n` of `entry`. `None` if it is larger than [`MOST`].
@@ -51,15 +54,37 @@ pub(crate) fn copy(entry: &Entry, n: usize, path: &Path) -> Result<Option<Copied
 }
 
 /// Puts file number `n` back, if it has changed. `is_own` says whether a content is the user's own, in a version that
-/// the run did not make.
-pub(crate) fn restore(entry: &Entry, n: usize, file: &Copied, is_own: impl Fn(&[u8]) -> bool) -> Result<Outcome> {
+/// the run did not make. Where that cannot be because of what the box has made of the way there, or nobody will try it
+/// again (`is_last`), the old content is kept instead.
+pub(crate) fn restore(
+    entry: &Entry,
+    n: usize,
+    file: &Copied,
+    is_own: impl Fn(&[u8]) -> bool,
+    is_last: bool,
+) -> Result<Outcome> {
+    match put_back(entry, n, file, is_own) {
+        Err(errno) if is_last || matches!(errno, Errno::ENOTDIR | Errno::ELOOP | Errno::EACCES | Errno::EPERM) => {
+            let files = entry.files()?;
+            if let Ok(old) = content::read_at(files.as_fd(), &c_name(n.to_string()), MOST) {
+                state::replace(files.as_fd(), &c_name(format!("{n}.new")), &old)?;
+            }
+            Ok(Outcome::Away(errno))
+        }
+        done => done,
+    }
+}
+
+fn put_back(entry: &Entry, n: usize, file: &Copied, is_own: impl Fn(&[u8]) -> bool) -> Result<Outcome> {
     let files = entry.files()?;
     let (number, new) = (c_name(n.to_string()), c_name(format!("{n}.new")));
     let old = content::read_at(files.as_fd(), &number, MOST)?;
-    let (dir, name) = opened(&file.path).or_else(|errno| match errno {
-        Errno::ENOENT => remade(&file.path),
-        errno => Err(errno),
-    })?;
+    let (dir, name) = match opened(&file.path) {
+        Ok((dir, name)) if stat::is_writable_at(dir.as_fd(), c".")? => (dir, name),
+        // The box may have closed a directory on the way. Opened again, the file would be what the box has made of it.
+        Ok(_) | Err(Errno::ENOENT | Errno::EACCES) => way(&file.path, true)?,
+        Err(errno) => return Err(errno),
+    };
     let dir = dir.as_fd();
     let part = c_name(format!(".pinfold-{}-{n}", entry.id));
     let before = match content::read_at(dir, &name, MOST) {
@@ -95,17 +120,19 @@ pub(crate) fn restore(entry: &Entry, n: usize, file: &Copied, is_own: impl Fn(&[
 
 /// Puts all files of an entry back, once: afterwards its user may take the new ones. `is_own` says of a path and a
 /// content whether it is the user's own. Returns what became of each. If one could not be put back, the next run tries
-/// again.
+/// again, but for the last attempt.
 pub(crate) fn restore_all(
     entry: &Entry,
     record: &mut Record,
     is_own: &dyn Fn(&Path, &[u8]) -> bool,
+    is_last: bool,
 ) -> Result<Vec<(usize, Result<Outcome>)>> {
     if record.is_put_back {
         return Ok(Vec::new());
     }
     let each = record.files.iter().enumerate();
-    let done: Vec<_> = each.map(|(n, file)| (n, restore(entry, n, file, |now| is_own(&file.path, now)))).collect();
+    let done: Vec<_> =
+        each.map(|(n, file)| (n, restore(entry, n, file, |now| is_own(&file.path, now), is_last))).collect();
     record.is_put_back = done.iter().all(|(_, outcome)| outcome.is_ok());
     entry.write(record)?;
     Ok(done)
@@ -121,19 +148,20 @@ fn replace(dir: BorrowedFd<'_>, part: &CStr, name: &CStr, (old, file): (&[u8], &
     make::rename_new(dir, part, name)
 }
 
-/// Removes what a run that was killed here has left.
+/// Removes what a run that was killed here has left, or what a box has put there.
 pub(super) fn discard(dir: BorrowedFd<'_>, part: &CStr) -> Result<()> {
-    match make::unlink_at(dir, part) {
-        Err(Errno::ENOENT) => Ok(()),
-        done => done,
-    }
+    remove::whatever(dir, part)
 }
 
 /// Renames what has this name, and returns its new one.
 fn set_aside(dir: BorrowedFd<'_>, name: &CStr) -> Result<CString> {
     let name_text = name.to_bytes();
-    for number in 1..=MOST_ASIDE {
-        let end = if number == 1 { format!(".{ASIDE}") } else { format!(".{ASIDE}.{number}") };
+    for number in 1..=2 * MOST_ASIDE {
+        let end = match number {
+            1 => format!(".{ASIDE}"),
+            2..=MOST_ASIDE => format!(".{ASIDE}.{number}"),
+            _ => format!(".{ASIDE}.{:016x}", kernel::random()),
+        };
         let aside = CString::new([name_text, end.as_bytes()].concat()).map_err(|_| Errno::EINVAL)?;
         match make::rename_new(dir, name, &aside) {
             Err(Errno::EEXIST) => {}
@@ -151,11 +179,21 @@ pub(super) fn opened(path: &Path) -> Result<(OwnedFd, CString)> {
 
 /// The same. Makes the directories that are missing.
 pub(super) fn remade(path: &Path) -> Result<(OwnedFd, CString)> {
+    way(path, false)
+}
+
+/// The same; `opens`: the user's permissions are added to directories on the way that lack them.
+fn way(path: &Path, opens: bool) -> Result<(OwnedFd, CString)> {
     let (above, name) = split(path)?;
     let mut dir = open::dir_without_links(c"/")?;
     for part in above.components().skip(1) {
         let part = c_path(part.as_os_str());
-        dir = match open::dir_at(dir.as_fd(), &part) {
+        let mut found = open::dir_at(dir.as_fd(), &part);
+        if found.as_ref().err() == Some(&Errno::EACCES) && opens {
+            add_permissions(dir.as_fd())?;
+            found = open::dir_at(dir.as_fd(), &part);
+        }
+        dir = match found {
             Err(Errno::ENOENT) => {
                 make::dir_at(dir.as_fd(), &part, 0o755).or_else(exists)?;
                 open::dir_at(dir.as_fd(), &part)?
@@ -163,7 +201,15 @@ pub(super) fn remade(path: &Path) -> Result<(OwnedFd, CString)> {
             found => found?,
         };
     }
+    if opens && !stat::is_writable_at(dir.as_fd(), c".")? {
+        // In the directory of somebody else the file may be as it was.
+        let _added = add_permissions(dir.as_fd()).is_ok();
+    }
     Ok((dir, name))
+}
+
+fn add_permissions(dir: BorrowedFd<'_>) -> Result<()> {
+    make::set_mode_of_place(dir, stat::fstat(dir)?.permissions() | 0o700)
 }
 
 fn split(path: &Path) -> Result<(&Path, CString)> {

@@ -34,6 +34,12 @@ pub(crate) struct Record {
     pub(crate) files: Vec<Copied>,
     /// Whether that has been done.
     pub(crate) is_put_back: bool,
+    /// Whether its run has come to its end, and only something could not be done then.
+    pub(crate) is_ended: bool,
+    /// How often a later run has begun to put it in order.
+    pub(crate) attempts: u32,
+    /// Why it was left as it is, as the end of a sentence.
+    pub(crate) left: Option<String>,
 }
 
 /// A directory of the host that the run shows as an overlay.
@@ -85,6 +91,9 @@ impl Record {
             "overlays": overlays.collect::<Vec<_>>(),
             "files": files.collect::<Vec<_>>(),
             "put_back": self.is_put_back,
+            "ended": self.is_ended,
+            "attempts": self.attempts,
+            "left": self.left,
         })
         .to_string();
         text.push('\n');
@@ -127,6 +136,10 @@ impl Record {
             overlays: value["overlays"].as_array()?.iter().map(overlay).collect::<Option<_>>()?,
             files: value["files"].as_array()?.iter().map(file).collect::<Option<_>>()?,
             is_put_back: value["put_back"].as_bool()?,
+            // Records from before these have none of them.
+            is_ended: value["ended"].as_bool().unwrap_or(false),
+            attempts: value["attempts"].as_u64().and_then(|count| count.try_into().ok()).unwrap_or(0),
+            left: value["left"].as_str().map(str::to_owned),
         })
     }
 }

@@ -4,12 +4,12 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use super::remove::list;
 use super::take::MOST;
 use crate::sys::dir::Entries;
 use crate::sys::open::{self, For};
 use crate::sys::stat::{self, Kind};
 use crate::sys::{Errno, Result, content, make, xattr};
+use crate::workspace::remove::list;
 
 /// So deep are directories looked at. What lies deeper is kept.
 const DEEPEST: usize = 64;

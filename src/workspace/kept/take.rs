@@ -92,7 +92,7 @@ pub(crate) fn take(entry: &Entry, item: &Item) -> Result<()> {
         }
         (_, Some(_)) => {
             copy((kept, &kept_name), (dir, &part))?;
-            match make::exchange(dir, &part, &name) {
+            match make::exchange((dir, &part), (dir, &name)) {
                 // The filesystem cannot exchange two names (rename(2)). What was saved above is all then.
                 Err(Errno::EINVAL | Errno::ENOSYS) => make::rename_over(dir, &part, dir, &name)?,
                 done => done?,

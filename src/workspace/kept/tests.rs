@@ -133,6 +133,9 @@ fn a_record_is_read_as_it_was_written_and_others_are_not() {
         ],
         files: vec![Copied { path: odd, mode: 0o644, modified: (3, 4) }],
         is_put_back: true,
+        is_ended: true,
+        attempts: 2,
+        left: Some("why".into()),
     };
     entry.write(&record).unwrap();
     entry.write(&record).unwrap();
@@ -198,7 +201,7 @@ fn a_changed_file_is_put_back_and_both_versions_are_there() {
         put_back::copy(&entry, 0, &file).unwrap().unwrap()
     };
     let is_back = || (fs::read_to_string(&file).unwrap().as_str(), mode(&file)) == ("old", 0o640);
-    let restore = |copied: &Copied| put_back::restore(&entry, 0, copied, |bytes| bytes == b"mine").unwrap();
+    let restore = |copied: &Copied| put_back::restore(&entry, 0, copied, |bytes| bytes == b"mine", false).unwrap();
     let names = || fs::read_dir(place.0.join("dir")).unwrap().count();
 
     let copied = fresh();
@@ -237,7 +240,7 @@ fn what_is_no_small_file_is_set_aside_and_no_link_is_followed() {
     fs::write(&victim, "victim").unwrap();
     fs::write(&file, "old").unwrap();
     let copied = put_back::copy(&entry, 0, &file).unwrap().unwrap();
-    let restore = || put_back::restore(&entry, 0, &copied, |_| false);
+    let restore = || put_back::restore(&entry, 0, &copied, |_| false, false);
     let makes: [&dyn Fn(); 3] =
         [&|| symlink(&victim, &file).unwrap(), &|| fs::create_dir_all(file.join("inner")).unwrap(), &|| {
             fs::write(&file, vec![0; put_back::MOST as usize + 1]).unwrap()
@@ -254,7 +257,8 @@ fn what_is_no_small_file_is_set_aside_and_no_link_is_followed() {
     // A link in place of the directory.
     fs::rename(place.0.join("dir"), place.0.join("moved")).unwrap();
     symlink(&place.0, place.0.join("dir")).unwrap();
-    assert_eq!(restore(), Err(Errno::ELOOP));
+    assert_eq!(restore(), Ok(Outcome::Away(Errno::ELOOP)));
+    assert_eq!(fs::read_to_string(place.kept().join("k1.run/files/0.new")).unwrap(), "old");
     assert!(!place.0.join(".envrc").exists());
     fs::remove_file(place.0.join("dir")).unwrap();
     // What cannot be copied is not taken for empty.
@@ -358,12 +362,12 @@ fn files_are_put_back_once() {
     let mut record = Record { place: place.0.clone(), files: vec![copied], ..Record::default() };
     entry.write(&record).unwrap();
     fs::write(&file, "new").unwrap();
-    let done = put_back::restore_all(&entry, &mut record, &|_, _| false).unwrap();
+    let done = put_back::restore_all(&entry, &mut record, &|_, _| false, false).unwrap();
     assert_eq!(done, [(0, Ok(Outcome::PutBack))]);
     assert_eq!(entry.read().unwrap(), Some(record.clone()));
     let (kept, _) = items(&entry, &record).unwrap();
     assert_eq!(kept.iter().map(|item| (&item.path, item.what)).collect::<Vec<_>>(), [(&file, What::File)]);
     take::take(&entry, &kept[0]).unwrap();
-    assert_eq!(put_back::restore_all(&entry, &mut record, &|_, _| false).unwrap(), []);
+    assert_eq!(put_back::restore_all(&entry, &mut record, &|_, _| false, false).unwrap(), []);
     assert_eq!(fs::read_to_string(&file).unwrap(), "new", "what the user has taken was put back");
 }

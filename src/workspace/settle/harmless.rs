@@ -250,6 +250,7 @@ impl Setting {
             Value::Any => true,
             Value::Url => value.is_some_and(is_plain_url),
             Value::Refspec => value.is_some_and(is_usual_refspec),
+            Value::PushRefspec => value.is_some_and(|value| !value.starts_with(b"+") && !value.starts_with(b":")),
             Value::One(words) => value.is_some_and(|value| words.split(' ').any(|word| word.as_bytes() == value)),
             Value::Word => value.is_some_and(|value| value.iter().all(u8::is_ascii_alphanumeric)),
             Value::WorkTree => value.is_some_and(is_tree),

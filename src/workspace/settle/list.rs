@@ -23,6 +23,8 @@ pub(super) struct List {
     pub(super) gitmodules: bool,
     /// Which of [`STATES`] and [`REMOTES`] are there.
     pub(super) states: Vec<&'static CStr>,
+    /// Names of pinfold's own.
+    pub(super) ours: Vec<CString>,
     /// Names that some program may obey.
     pub(super) obeyed: Vec<CString>,
     /// Names that begin with a dot, of the top.
@@ -31,6 +33,9 @@ pub(super) struct List {
 
 /// At most this many names that some program may obey are noted in one directory.
 const MOST_OBEYED: usize = 1000;
+
+/// At most this many names of pinfold's own are noted in one directory.
+const MOST_OURS: usize = 100;
 
 impl List {
     pub(super) fn add(&mut self, dir: BorrowedFd<'_>, name: &CStr, kind: Option<Kind>) {
@@ -48,6 +53,12 @@ impl List {
         if let Some(known) = known {
             self.parts.note(known);
             self.states.extend(STATES.iter().chain(&REMOTES).find(|state| **state == known));
+        }
+        let text = name.to_bytes();
+        // What taking over makes in a git directory, and in `objects`.
+        let is_ours = text.ends_with(b".pinfold") || text.starts_with(b"tmp_objdir-pinfold-");
+        if is_ours && self.ours.len() < MOST_OURS {
+            self.ours.push(name.to_owned());
         }
         if self.obeyed.len() < MOST_OBEYED && obeyed::may_be_obeyed(OsStr::from_bytes(name.to_bytes())) {
             self.obeyed.push(name.to_owned());

@@ -128,6 +128,13 @@ impl Repository {
         }
     }
 
+    /// Sets aside what has a name of pinfold's own. Nothing believes it, but it would be removed as pinfold's.
+    pub(super) fn set_aside_ours(&mut self, before: &Before<'_>, dir: BorrowedFd<'_>, path: &[u8], names: &[CString]) {
+        for name in names.iter().filter(|name| !before.is_held_in(dir, name, path)) {
+            set_aside(dir, name, "has a name that only pinfold gives", &mut self.deeds);
+        }
+    }
+
     /// Removes `links`, which are in the directory `path`, because git follows links when it writes files. The first
     /// `top` bytes of `path` are this git directory. Returns false if time ran out.
     pub(super) fn remove_links(

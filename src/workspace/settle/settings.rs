@@ -21,7 +21,7 @@
 //! - What takes in what somebody else has prepared: `rerere.autoUpdate` stages resolutions from `rr-cache`.
 //! - All that `git gui` keeps: it is written in a language that takes text for commands.
 
-use Value::{Any, One, Refspec, Url, Word, WorkTree};
+use Value::{Any, One, PushRefspec, Refspec, Url, Word, WorkTree};
 
 /// What is asked of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub(super) enum Value {
     /// It fetches to `refs/remotes/` or `refs/tags/` alone, or is that of a mirror. Another one could put one object in
     /// the place of another (`refs/replace/`).
     Refspec,
+    /// It pushes neither by force nor nothing at all, which would remove what is there (git-push(1), "<refspec>").
+    PushRefspec,
     /// A directory of the workspace that is the work tree already.
     WorkTree,
 }
@@ -164,7 +166,8 @@ const HARMLESS: &[(&str, &str, Value)] = &[
     ("receive", "denydeletecurrent denydeletes denynonfastforwards fsckobjects", ON),
     ("remote", "pushdefault", Url),
     ("remote.*", "fetch", Refspec),
-    ("remote.*", "followremotehead gh-resolved mirror prune prunetags push skipdefaultupdate skipfetchall", Any),
+    ("remote.*", "followremotehead gh-resolved mirror prune prunetags skipdefaultupdate skipfetchall", Any),
+    ("remote.*", "push", PushRefspec),
     ("remote.*", "pushurl url", Url),
     ("remote.*", "tagopt", One("--tags --no-tags")),
     ("repack", "packkeptobjects updateserverinfo usedeltabaseoffset usedeltaislands writebitmaps", Any),

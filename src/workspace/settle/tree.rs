@@ -241,6 +241,9 @@ impl<'t, 'f> Tree<'t, 'f> {
         };
         let is_done = match around {
             Some((top, around)) => {
+                if matches!(&self.path[top..], b"" | b"/objects") {
+                    around.set_aside_ours(self.before, open.as_fd(), &self.path, &list.ours);
+                }
                 around.remove_links(self.before, self.judge, open.as_fd(), &self.path, &list.links, top)
             }
             None => true,

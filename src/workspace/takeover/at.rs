@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use super::base::Unit;
-use super::git::{Catalogue, Git};
+use super::git::{Catalogue, Git, Within};
 use super::job::Job;
 use super::side::{Side, join};
 use super::upper::Upper;
@@ -75,8 +75,13 @@ impl At<'_> {
 
     /// Runs git here.
     pub(super) fn run(&self, arguments: &[&[u8]], input: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.run_within(arguments, input, Within::new(self.job.go_on))
+    }
+
+    /// Runs git here, within other bounds.
+    pub(super) fn run_within(&self, arguments: &[&[u8]], input: &[u8], within: Within<'_>) -> Result<Option<Vec<u8>>> {
         let arguments: Vec<&OsStr> = arguments.iter().map(|word| OsStr::from_bytes(word)).collect();
-        self.git.run(self.dir.as_fd(), &arguments, input)
+        self.git.run(self.dir.as_fd(), &arguments, input, within)
     }
 }
 

@@ -4,7 +4,7 @@
 //! be long, and only its identity is taken. [`Base::read_indexes`] reads it once the program runs: an index that has
 //! only been refreshed outside then still counts as the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::BorrowedFd;
 
 use super::entries;
@@ -74,13 +74,13 @@ impl Base {
         }
     }
 
-    /// Whether a ref had this value.
-    pub(crate) fn has_value(&self, id: &[u8]) -> bool {
-        let is_in = |unit: &Unit| {
+    /// The values that refs had.
+    pub(crate) fn values(&self) -> BTreeSet<Vec<u8>> {
+        let of = |unit: &Unit| {
             let packed = parse_packed(unit.packed.as_deref().unwrap_or_default());
-            unit.loose.values().chain(packed.values()).any(|value| value == id)
+            unit.loose.values().cloned().chain(packed.into_values()).collect::<Vec<_>>()
         };
-        self.units.values().any(is_in)
+        self.units.values().flat_map(of).collect()
     }
 
     /// Whether it says nothing at all, as of a directory that is none of git's.
@@ -198,7 +198,11 @@ fn units(side: Side<'_>, path: &[u8]) -> Result<Vec<Vec<u8>>> {
     for (name, _) in side.names(&join(path, b"worktrees"))? {
         let worktree = join(&join(path, b"worktrees"), &name);
         if side.look(&join(&worktree, b"HEAD"))?.is_some() {
-            found.push(worktree);
+            // The submodules of a worktree have their git directories in its entry.
+            found.extend(units(side, &worktree)?);
+        }
+        if found.len() > MOST_UNITS {
+            return Err(Errno::E2BIG);
         }
     }
     let mut dirs = vec![join(path, b"modules")];

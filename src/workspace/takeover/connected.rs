@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;
 
 use super::at::At;
-use super::git::Catalogue;
+use super::git::{Catalogue, Within};
 use crate::sys::Result;
 
 /// So many objects are asked for one by one, if all together have one that is bad.
@@ -44,7 +44,7 @@ pub(super) fn types(at: &At<'_>, ids: &BTreeSet<Vec<u8>>) -> Result<BTreeMap<Vec
         Some(catalogue) => catalogue,
         none => none.insert(Catalogue::start(at.git, at.dir.as_fd())?),
     };
-    let said = catalogue.ask(&ids.iter().collect::<Vec<_>>())?;
+    let said = catalogue.ask(&ids.iter().collect::<Vec<_>>(), Within::new(at.job.go_on))?;
     let pairs = said.iter().filter_map(|line| {
         let space = line.iter().position(|&byte| byte == b' ')?;
         let (id, kind) = (&line[..space], &line[space + 1..]);

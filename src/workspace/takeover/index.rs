@@ -6,11 +6,13 @@
 
 use std::collections::BTreeSet;
 use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
 
 use super::at::At;
 use super::base::Unit;
 use super::connected::types;
 use super::entries::{Entries, LONGEST, NAME, SHARED, by_path, hash, read, whole};
+use super::git::Within;
 use super::job::Job;
 use super::settings;
 use super::side::{Side, join};
@@ -21,6 +23,11 @@ use crate::workspace::settle::index::Entry;
 
 /// The mode of a directory in a sparse index.
 const DIRECTORY: u32 = 0o040_000;
+
+/// So many bytes are the names of the files in such directories together, and so long does git list them: both are many
+/// times what a checkout has.
+const MOST_LISTED: usize = 64 << 20;
+const LONGEST_LISTING: Duration = Duration::from_secs(5);
 
 /// Takes over the index. `is_anchored`: `HEAD` is what it was in the box.
 pub(super) fn take(at: &At<'_>, is_anchored: bool, told: &mut TakenOver) -> Result<()> {
@@ -52,8 +59,9 @@ fn take_entries(at: &At<'_>, is_anchored: bool, told: &mut TakenOver) -> Result<
         return Ok(Some("is none that git writes"));
     };
     let Some(old) = read(at.host(), at.hash)? else { return Ok(Some("cannot be compared with the host's")) };
-    let (Some(new), Some(old)) = (expanded(at, &new, &old)?, expanded(at, &old, &new)?) else {
-        return Ok(Some("names objects that are missing or wrong"));
+    let mut spent = Spent::new();
+    let (Some(new), Some(old)) = (expanded(at, &new, &old, &mut spent)?, expanded(at, &old, &new, &mut spent)?) else {
+        return Ok(Some("names objects that are missing or wrong, or more files than are looked at"));
     };
     let (new_paths, old_paths) = (by_path(&new), by_path(&old));
     let changed: BTreeSet<&Vec<u8>> =
@@ -100,8 +108,9 @@ fn of_box(
 }
 
 /// The entries with those of the directories that a sparse index has in one, if the other index has not got the same
-/// (gitformat-index(5), "Sparse Directory Entries"). `None`: such a directory is none that the host has.
-fn expanded(at: &At<'_>, entries: &[Entry], other: &[Entry]) -> Result<Option<Vec<Entry>>> {
+/// (gitformat-index(5), "Sparse Directory Entries"). `None`: such a directory is none that the host has, or `spent` is
+/// spent: a few trees that name each other several times over have files without end.
+fn expanded(at: &At<'_>, entries: &[Entry], other: &[Entry], spent: &mut Spent) -> Result<Option<Vec<Entry>>> {
     let dirs = |entries: &[Entry]| -> BTreeSet<(Vec<u8>, Vec<u8>)> {
         let dirs = entries.iter().filter(|entry| entry.mode == DIRECTORY);
         dirs.map(|entry| (entry.path.clone(), entry.id.clone())).collect()
@@ -114,13 +123,38 @@ fn expanded(at: &At<'_>, entries: &[Entry], other: &[Entry]) -> Result<Option<Ve
             continue;
         }
         let id = hexadecimal(&entry.id);
-        let Some(said) = at.run(&[b"ls-tree", b"-rz", b"--full-tree", id.as_bytes()], b"")? else { return Ok(None) };
+        let Some(said) = spent.run(at, &[b"ls-tree", b"-rz", b"--full-tree", id.as_bytes()])? else { return Ok(None) };
         for line in said.split(|&byte| byte == 0).filter(|line| !line.is_empty()) {
             let Some(file) = listed(line) else { return Ok(None) };
             all.push(Entry { path: [&entry.path[..], &file.path].concat(), ..file });
         }
     }
     Ok(Some(all))
+}
+
+/// What is left for the files of directories that a box has put into an index.
+struct Spent {
+    end: Instant,
+    bytes: usize,
+}
+
+impl Spent {
+    fn new() -> Spent {
+        Spent { end: Instant::now() + LONGEST_LISTING, bytes: MOST_LISTED }
+    }
+
+    fn run(&mut self, at: &At<'_>, arguments: &[&[u8]]) -> Result<Option<Vec<u8>>> {
+        let go_on = || Instant::now() < self.end && (at.job.go_on)();
+        match at.run_within(arguments, b"", Within { go_on: &go_on, most: self.bytes }) {
+            // It is this that has come to its end, and not all.
+            Err(Errno::EINTR) => at.go().map(|()| None),
+            said => {
+                let said = said?;
+                self.bytes -= said.as_ref().map_or(0, Vec::len).min(self.bytes);
+                Ok(said)
+            }
+        }
+    }
 }
 
 /// A line of `git ls-tree`: `MODE TYPE ID<tab>PATH`. The file is not in the work tree.

@@ -1,5 +1,6 @@
 //! What is asked: one git directory to take over, and what it takes.
 
+use std::collections::BTreeSet;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use super::base::Base;
 use super::git::Git;
 use crate::error::Error;
 use crate::spec::Spec;
+use crate::sys::Errno;
 
 /// How much of an upper layer is looked at. The box chose how much there is.
 #[derive(Debug, Clone, Copy)]
@@ -28,8 +30,12 @@ impl Default for Bounds {
     }
 }
 
-/// Runs a box and waits for it: what it is, and its standard input, output and error. Returns the exit code.
-pub type RunBox<'a> = &'a dyn Fn(Spec, [OwnedFd; 3]) -> Result<u8, Error>;
+/// Runs a box and waits for it: what it is, its standard input, output and error, and what is asked meanwhile: false
+/// ends the box. Returns the exit code.
+pub type RunBox<'a> = &'a dyn Fn(Spec, [OwnedFd; 3], &dyn Fn() -> bool) -> Result<u8, Error>;
+
+/// Notes commits, in hexadecimal.
+pub type NoteMade<'a> = &'a dyn Fn(&BTreeSet<Vec<u8>>) -> Result<(), Errno>;
 
 /// One git directory to take over.
 #[derive(Clone, Copy)]
@@ -49,8 +55,12 @@ pub struct Job<'a> {
     pub git: Option<&'a Git>,
     /// Runs a box.
     pub run_box: RunBox<'a>,
-    /// Is asked before each change. False: stop here, and a later call goes on.
+    /// Is asked before each change, and again and again while git or a box runs. False: stop here, and a later call
+    /// goes on.
     pub go_on: &'a dyn Fn() -> bool,
+    /// Notes commits that the box has made, in hexadecimal. Called before a ref of the host names them, so that nothing
+    /// that ends this process leaves one that nobody knows of.
+    pub note_made: NoteMade<'a>,
     /// How much is looked at.
     pub bounds: Bounds,
 }

@@ -9,8 +9,8 @@ use super::at::At;
 use super::connected::types;
 use super::form::{self, is_id};
 use super::side::join;
-use super::told::{Kept, Moved, TakenOver};
-use super::upper::Entry;
+use super::told::{Kept, TakenOver, What};
+use super::upper::{Entry, View};
 use crate::sys::Result;
 
 /// The longest log.
@@ -25,28 +25,66 @@ const STASH: &[u8] = b"refs/stash";
 /// Takes over the logs of a git directory.
 pub(super) fn take(at: &At<'_>, told: &mut TakenOver) -> Result<()> {
     let start = at.up(b"logs").len() + 1;
+    let around = at.common_path();
+    let is_around = |kept: &&Kept| around.is_empty() || kept.path.starts_with(&join(around, b""));
+    let mut names: BTreeSet<Vec<u8>> =
+        told.kept.iter().filter(|kept| at.owns(&kept.path)).filter_map(|kept| kept.name.clone()).collect();
+    names.extend(told.moved.iter().filter(|moved| moved.dir == at.path).map(|moved| moved.name.clone()));
+    let dropped = dropped(at);
+    let others = Others { names, has_any: told.kept.iter().any(|kept| is_around(&kept)) };
     for (path, entry) in at.upper.below(&at.up(b"logs")) {
         let name = &path[start..];
         let own = join(b"logs", name);
         match entry {
             // A log goes with its ref. What has only been expired stays on the host.
             Entry::Whiteout => at.forget(&own)?,
-            Entry::File => match take_one(at, name, &path, told)? {
+            Entry::File => match take_one(at, name, &path, &others)? {
                 None => at.forget(&own)?,
                 Some(why) => told.keep(path, None, why),
             },
             _ => {}
         }
     }
+    if !dropped.is_empty() {
+        let now = at.host().read(b"logs/refs/stash", LONGEST)?.unwrap_or_default();
+        let now = stashes(&now);
+        // What is still there stays, for a reason that was told.
+        for id in dropped.into_iter().filter(|id| !now.contains(&id[..])) {
+            told.take(&at.path, What::Dropped(id));
+        }
+    }
     Ok(())
 }
 
+/// The stashes that were there when the box began, and that it has dropped.
+fn dropped(at: &At<'_>) -> Vec<Vec<u8>> {
+    let path = at.up(b"logs/refs/stash");
+    let text = match at.upper.view(&path) {
+        View::File => at.upper.read(&path, LONGEST).unwrap_or_default(),
+        View::Gone => Vec::new(),
+        _ => return Vec::new(),
+    };
+    let (was, new) = (stashes(at.base.stash.as_deref().unwrap_or_default()), stashes(&text));
+    was.difference(&new).map(|id| id.to_vec()).collect()
+}
+
+/// The commits of a list of stashes.
+fn stashes(log: &[u8]) -> BTreeSet<&[u8]> {
+    log.split_inclusive(|&byte| byte == b'\n').filter_map(ids_of).map(|(_, new)| new).collect()
+}
+
+/// What was not taken over of the refs.
+struct Others {
+    /// Those of this git directory.
+    names: BTreeSet<Vec<u8>>,
+    /// Whether anything around stays.
+    has_any: bool,
+}
+
 /// Takes over the log of `name`. Returns why not.
-fn take_one(at: &At<'_>, name: &[u8], path: &[u8], told: &TakenOver) -> Result<Option<&'static str>> {
+fn take_one(at: &At<'_>, name: &[u8], path: &[u8], others: &Others) -> Result<Option<&'static str>> {
     let is_known = name == b"HEAD" || form::is_name(name) && !name.starts_with(b"refs/replace/");
-    let is_kept = |kept: &Kept| kept.name.as_deref() == Some(name) && at.owns(&kept.path);
-    let is_moved = |moved: &Moved| moved.name == name && moved.dir == at.path;
-    if !is_known || told.kept.iter().any(is_kept) || told.moved.iter().any(is_moved) {
+    if !is_known || others.names.contains(name) {
         return Ok(Some(OF_KEPT));
     }
     let Ok(text) = at.upper.read(path, LONGEST).map(plain) else { return Ok(Some("cannot be read")) };
@@ -70,9 +108,7 @@ fn take_one(at: &At<'_>, name: &[u8], path: &[u8], told: &TakenOver) -> Result<O
         .filter(|line| known.contains(line) || ids_of(line).is_some_and(|(old, new)| is_there(old) && is_there(new)))
         .collect();
     // The log of `HEAD` has lines of branches. What these need may be taken later, and the lines with it.
-    let around = at.common_path();
-    let is_kept = |kept: &Kept| around.is_empty() || kept.path.starts_with(&join(around, b""));
-    let has_more = good.len() < all && told.kept.iter().any(is_kept);
+    let has_more = good.len() < all && others.has_any;
     let good = good.concat();
     if good != old_text {
         at.go()?;

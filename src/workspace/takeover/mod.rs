@@ -52,8 +52,8 @@ use crate::sys::Errno;
 
 pub use base::Base;
 pub use git::Git;
-pub use job::{Bounds, Job, RunBox};
-pub(crate) use own::is_own;
+pub use job::{Bounds, Job, NoteMade, RunBox};
+pub(crate) use own::owner;
 pub(crate) use settings::{Setting, is_config, kept_apart, take_kept};
 pub use told::{Kept, Moved, Taken, TakenOver, What};
 pub use words::{Line, lines};
@@ -64,15 +64,20 @@ pub use words::{Line, lines};
 /// `EINTR`: [`Job::go_on`] said no. Otherwise something could not be read or written; a later call goes on. `E2BIG`:
 /// there is more than is looked at, and nothing was taken.
 pub fn take_over(job: &Job<'_>) -> Result<TakenOver, Errno> {
-    let upper = upper::Upper::list(job.upper, &job.bounds)?;
     let mut told = TakenOver::default();
+    take_over_into(job, &mut told).map(|()| told)
+}
+
+/// The same. `told` says what was done also where that was not all.
+pub(crate) fn take_over_into(job: &Job<'_>, told: &mut TakenOver) -> Result<(), Errno> {
+    let upper = upper::Upper::list(job.upper, &job.bounds)?;
     if upper.is_empty() {
-        return Ok(told);
+        return Ok(());
     }
     if let Some(git) = job.git {
-        unit::take_all(job, git, &upper, &mut told)?;
+        unit::take_all(job, git, &upper, told)?;
     }
-    shape::tell_rest(job, &upper, &mut told)?;
+    shape::tell_rest(job, &upper, told)?;
     told.is_git_missing = job.git.is_none() && !told.kept.is_empty();
-    Ok(told)
+    Ok(())
 }

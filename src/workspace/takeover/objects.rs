@@ -76,6 +76,7 @@ pub(super) fn take(at: &At<'_>, told: &mut TakenOver) -> Result<()> {
         }
     }
     for path in packs {
+        at.go()?;
         let is_good = match at.upper.side.open(&path) {
             Ok(pack) => staging.index(pack)?,
             Err(_) => false,
@@ -131,8 +132,8 @@ pub(super) struct Staging<'a> {
 impl<'a> Staging<'a> {
     pub(super) fn make(at: &'a At<'a>) -> Result<Staging<'a>> {
         let name = [b"objects/tmp_objdir-pinfold-", at.job.id.as_bytes()].concat();
-        // Of a run that was killed.
-        clear(at.host(), &name)?;
+        // Of a run that was killed, or what a box has put there.
+        at.host().remove_all(&name)?;
         for dir in [&b"objects/pack"[..], b"objects/info", b"refs"] {
             at.host().make_dirs(&join(&name, dir))?;
         }
@@ -173,7 +174,11 @@ impl<'a> Staging<'a> {
 
     pub(super) fn run_into(&self, spec: Spec, input: OwnedFd, output: OwnedFd) -> Result<bool> {
         // What it complains about is not shown: the box chose it.
-        let code = (self.at.job.run_box)(spec, [input, output, sealed::holding(b"")?]);
+        let code = (self.at.job.run_box)(spec, [input, output, sealed::holding(b"")?], self.at.job.go_on);
+        if code != Ok(0) {
+            // It may have been ended.
+            self.at.go()?;
+        }
         Ok(code == Ok(0))
     }
 
@@ -208,7 +213,7 @@ impl<'a> Staging<'a> {
 
     /// Removes it.
     pub(super) fn clear(self) -> Result<()> {
-        clear(self.at.host(), &self.name)
+        self.at.host().remove_all(&self.name)
     }
 
     /// Puts the packs among the host's, the index last: without it a pack is none. Returns how many there are.
@@ -235,21 +240,11 @@ impl<'a> Staging<'a> {
     }
 }
 
-/// Removes a staging repository.
-fn clear(host: Side<'_>, name: &[u8]) -> Result<()> {
-    for dir in [&b"objects/pack"[..], b"objects/info", b"objects", b"refs", b""] {
-        let dir = if dir.is_empty() { name.to_vec() } else { join(name, dir) };
-        for (file, kind) in host.names(&dir)? {
-            if kind == Some(crate::sys::stat::Kind::Dir) {
-                // Objects that index-pack may write by themselves.
-                host.remove_flat(&join(&dir, &file))?;
-            } else {
-                host.remove(&join(&dir, &file))?;
-            }
-        }
-        host.remove_empty(&dir)?;
+impl Drop for Staging<'_> {
+    fn drop(&mut self) {
+        // Also where something has failed, or is to stop.
+        let _removed = self.at.host().remove_all(&self.name).is_ok();
     }
-    Ok(())
 }
 
 fn bind(source: CString, dest: &CStr, read_only: bool, optional: bool) -> Op {

@@ -98,6 +98,7 @@ fn changes(at: &At<'_>, told: &mut TakenOver) -> Result<Vec<Change>> {
         names.extend(packed.keys().chain(was_packed.keys()).cloned());
     }
     let mut changes = Vec::new();
+    let heads = heads(at)?;
     for name in names.into_iter().filter(|name| !name.ends_with(b".lock")) {
         let packed = |packed: &BTreeMap<_, _>| packed.get(&name).cloned();
         let was = at.base.loose.get(&name).cloned().or_else(|| packed(&was_packed));
@@ -116,6 +117,7 @@ fn changes(at: &At<'_>, told: &mut TakenOver) -> Result<Vec<Change>> {
         if new == was {
             continue;
         }
+        at.go()?;
         let now = host_value(at, &name)?.or_else(|| packed(&host_packed));
         if new == now {
             continue;
@@ -124,7 +126,7 @@ fn changes(at: &At<'_>, told: &mut TakenOver) -> Result<Vec<Change>> {
         let refusal = refusal(&name, new.as_ref()).or(is_common.then_some("is none of a worktree's own"));
         if let Some(why) = refusal {
             keep(at, told, &name, why);
-        } else if now == was && is_free(at, &name)? {
+        } else if now == was && is_free(at, heads.get(&name))? {
             changes.push(Change { name, old: now, new });
         } else {
             moved(at, &name, new, now, &mut changes, told)?;
@@ -133,14 +135,24 @@ fn changes(at: &At<'_>, told: &mut TakenOver) -> Result<Vec<Change>> {
     Ok(changes)
 }
 
-/// Whether a branch may move: it is checked out nowhere, or where it is, the user has not staged anything meanwhile.
-fn is_free(at: &At<'_>, name: &[u8]) -> Result<bool> {
+/// The branches that are checked out, and in which git directories.
+fn heads(at: &At<'_>) -> Result<BTreeMap<Vec<u8>, Vec<Vec<u8>>>> {
     let worktrees = join(&at.path, b"worktrees");
     let others = Side(at.job.host).names(&worktrees)?;
+    let mut heads = BTreeMap::<_, Vec<_>>::new();
     for dir in others.into_iter().map(|(name, _)| join(&worktrees, &name)).chain([at.path.clone()]) {
         let head = Side(at.job.host).read(&join(&dir, b"HEAD"), LONGEST_REF)?.and_then(|text| value(&text));
-        let is_here = head.is_some_and(|head| head.strip_prefix(b"ref: ") == Some(name));
-        if is_here && !index::is_free(at.job, at.upper, &dir, at.hash)? {
+        if let Some(branch) = head.as_deref().and_then(|head| head.strip_prefix(b"ref: ")) {
+            heads.entry(branch.to_vec()).or_default().push(dir);
+        }
+    }
+    Ok(heads)
+}
+
+/// Whether a branch may move that is checked out in these git directories: the user has staged nothing there meanwhile.
+fn is_free(at: &At<'_>, dirs: Option<&Vec<Vec<u8>>>) -> Result<bool> {
+    for dir in dirs.into_iter().flatten() {
+        if !index::is_free(at.job, at.upper, dir, at.hash)? {
             return Ok(false);
         }
     }
@@ -191,6 +203,7 @@ fn keep(at: &At<'_>, told: &mut TakenOver, name: &[u8], why: &'static str) {
 
 /// Writes refs. What goes is removed first: `a` must be gone before there can be an `a/b`.
 fn write(at: &At<'_>, changes: Vec<Change>, told: &mut TakenOver) -> Result<()> {
+    (at.job.note_made)(&changes.iter().filter_map(|change| change.new.clone()).filter(|new| is_id(new)).collect())?;
     let (links, values): (Vec<_>, Vec<_>) =
         changes.into_iter().partition(|change| change.new.as_ref().is_some_and(|new| new.starts_with(b"ref: ")));
     let (gone, there): (Vec<_>, Vec<_>) = values.into_iter().partition(|change| change.new.is_none());

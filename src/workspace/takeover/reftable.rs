@@ -111,6 +111,7 @@ fn take_staged(at: &At<'_>, staging: &Staging<'_>, told: &mut TakenOver) -> Resu
     if at.host().look(&own)?.is_some() {
         return Ok(Some(ODD));
     }
+    (at.job.note_made)(&changed.iter().filter_map(|name| new.get(*name).cloned()).filter(|new| is_id(new)).collect())?;
     staging.side().rename(&own, at.host(), &own)?;
     let is_unchanged = || Ok(at.host().read(TABLES, LONGEST)? == at.base.tables);
     match at.host().write_locked(TABLES, Some(&[&table[..], b"\n"].concat()), &is_unchanged) {

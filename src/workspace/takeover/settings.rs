@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use super::at::{At, is_work_tree};
 use super::base::Base;
 use super::form::LONGEST_SETTINGS;
-use super::git::Git;
+use super::git::{Git, Within};
 use super::shape;
 use super::told::{Kept, TakenOver, What};
 use super::upper::View;
@@ -186,7 +186,7 @@ pub(crate) fn is_config(path: &[u8]) -> bool {
 pub(crate) fn take_kept(git: &Git, dir: BorrowedFd<'_>, name: &[u8], setting: &Setting) -> Result<bool> {
     let run = |words: &[&[u8]]| {
         let words: Vec<&OsStr> = words.iter().map(|word| OsStr::from_bytes(word)).collect();
-        Ok(git.run(dir, &words, b"")?.is_some())
+        Ok(git.run(dir, &words, b"", Within::new(&|| true))?.is_some())
     };
     write_by(&run, name, &setting.key, &setting.kept, !setting.host.is_empty())
 }

@@ -2,7 +2,7 @@
 
 use super::form;
 use super::job::Job;
-use super::side::join;
+use super::side::{Side, join};
 use super::told::TakenOver;
 use super::upper::{Entry, Upper};
 use crate::sys::{Errno, Result};
@@ -76,23 +76,49 @@ fn reason(path: &[u8], entry: Entry, is_new: bool) -> Option<&'static str> {
     })
 }
 
+/// Of a directory that the host has not, so many files are told one by one.
+const MOST_OF_DIR: usize = 20;
+
 /// Forgets what nobody needs, and tells what stays.
 pub(super) fn tell_rest(job: &Job<'_>, upper: &Upper<'_>, told: &mut TakenOver) -> Result<()> {
+    let mut rest = Vec::new();
     for (path, entry) in upper.below(b"") {
         if matches!(entry, Entry::Dir { .. }) || told.is_kept(&path) {
             continue;
         }
-        let (unit, rest) = split(&path);
-        match reason(rest, entry, !job.base.units.contains_key(unit)) {
-            Some(why) => told.keep(path, None, why),
+        let (unit, below) = split(&path);
+        match reason(below, entry, !job.base.units.contains_key(unit)) {
+            Some(why) => rest.push((path, why)),
             None if (job.go_on)() => upper.forget(&path)?,
             None => return Err(Errno::EINTR),
         }
+    }
+    let mut rest = &rest[..];
+    while let Some((path, why)) = rest.first() {
+        let new = new_dir(job, path)?;
+        // Paths are in order, so those of a directory follow each other.
+        let count = new.as_ref().map_or(1, |dir| rest.iter().take_while(|(path, _)| path.starts_with(dir)).count());
+        match new {
+            Some(dir) if count > MOST_OF_DIR => told.keep(dir, None, why),
+            _ => rest[..count].iter().for_each(|(path, why)| told.keep(path.clone(), None, why)),
+        }
+        rest = &rest[count..];
     }
     if upper.is_cut {
         told.keep(join(b"objects", b""), None, "has more than is looked at");
     }
     upper.remove_empty_dirs()
+}
+
+/// The directory around `path` that the host has not, the outermost one, with a slash at its end.
+fn new_dir(job: &Job<'_>, path: &[u8]) -> Result<Option<Vec<u8>>> {
+    let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+    for end in ends {
+        if Side(job.host).look(&path[..end])?.is_none() {
+            return Ok(Some(path[..=end].to_vec()));
+        }
+    }
+    Ok(None)
 }
 
 /// The git directory that `path` lies in, as far as its words tell, and the rest.
@@ -163,6 +189,7 @@ mod tests {
         assert_eq!(split("worktrees/x/gitdir"), ("worktrees/x", "gitdir"));
         assert_eq!(split("modules/a/b/hooks/x"), ("modules/a/b", "hooks/x"));
         assert_eq!(split("modules/a/modules/b/hooks/x"), ("modules/a/modules/b", "hooks/x"));
+        assert_eq!(split("worktrees/w/modules/a/hooks/x"), ("worktrees/w/modules/a", "hooks/x"));
         assert_eq!(split("refs/heads/modules/x"), ("", "refs/heads/modules/x"));
     }
 }

@@ -9,6 +9,7 @@ use crate::sys::dir::Entries;
 use crate::sys::open;
 use crate::sys::stat::{self, Kind, Stat};
 use crate::sys::{Errno, Result, content, make};
+use crate::workspace::remove;
 
 /// What our own files in the user's git directory end with. They last as long as one write.
 const OWN: &str = ".pinfold";
@@ -129,12 +130,17 @@ impl<'a> Side<'a> {
         }
     }
 
-    /// Removes the directory `path` with the files in it. Other directories in it make this fail.
-    pub(super) fn remove_flat(self, path: &[u8]) -> Result<()> {
-        for (name, _) in self.names(path)? {
-            self.remove(&join(path, &name))?;
-        }
-        self.remove_empty(path).map(drop)
+    /// Removes what stands at `path` and all below it, if anything does. The name is one of ours, but a box may have put
+    /// anything there. No link is followed.
+    pub(super) fn remove_all(self, path: &[u8]) -> Result<()> {
+        let Some((dir, name)) = absent(self.parent(path))? else { return Ok(()) };
+        remove::whatever(dir.as_fd(), &name)
+    }
+
+    /// Exchanges `one` and `other`, in one step.
+    pub(super) fn exchange(self, one: &[u8], other: &[u8]) -> Result<()> {
+        let ((one_dir, one), (other_dir, other)) = (self.parent(one)?, self.parent(other)?);
+        make::exchange((one_dir.as_fd(), &one), (other_dir.as_fd(), &other))
     }
 
     /// Renames `from` to `to` of another side, and replaces what is there.
@@ -201,7 +207,7 @@ fn take_lock(dir: BorrowedFd<'_>, temporary: &CStr, lock: &CStr) -> Result<()> {
 /// Makes the temporary file for `name` in `dir`, and returns what it is called.
 fn temporary(dir: BorrowedFd<'_>, name: &CStr, bytes: &[u8]) -> Result<CString> {
     let temporary = with_end(name, OWN)?;
-    absent(make::unlink_at(dir, &temporary))?;
+    remove::whatever(dir, &temporary)?;
     let file = make::new_file_at(dir, &temporary, 0o644)?;
     content::write_all(file.as_fd(), bytes)?;
     Ok(temporary)

@@ -91,6 +91,8 @@ pub(super) fn take(at: &At<'_>, is_anchored: bool, told: &mut TakenOver) -> Resu
             }
         }
     }
+    // Of a run that was killed, or of a box that wants it believed.
+    at.host().remove_all(STAGING)?;
     for name in rebase::STATES {
         let name = name.to_bytes();
         if let Some(why) = take_dir(at, name, is_anchored, told)? {
@@ -156,7 +158,6 @@ type Files = BTreeMap<Vec<u8>, Vec<u8>>;
 
 /// Takes over a directory of the state, or that it has gone. Returns why not.
 fn take_dir(at: &At<'_>, name: &[u8], is_anchored: bool, told: &mut TakenOver) -> Result<Option<&'static str>> {
-    put_back(at, name)?;
     let view = at.upper.view(&at.up(name));
     if view == View::Same {
         return Ok(None);
@@ -175,21 +176,14 @@ fn take_dir(at: &At<'_>, name: &[u8], is_anchored: bool, told: &mut TakenOver) -
             return Ok(Some("has changed on the host too"));
         }
         at.go()?;
-        if let Some(new) = &new {
-            let staged = join(STAGING, name);
-            at.host().make_dirs(&staged)?;
-            at.host().remove_flat(&staged)?;
-            at.host().make_dirs(&staged)?;
-            for (file, text) in new {
-                at.host().write(&join(&staged, file), text)?;
+        match &new {
+            Some(new) => {
+                if let Some(why) = put(at, name, new, old.is_some())? {
+                    return Ok(Some(why));
+                }
             }
-            if !is_harmless(at, name)? {
-                at.host().remove_flat(&staged)?;
-                at.host().remove_empty(STAGING)?;
-                return Ok(Some("has commands or options that git would obey when it goes on"));
-            }
+            None => put_away(at, name)?,
         }
-        swap(at, name, new.is_some())?;
         told.take(&at.path, What::State { name: name.to_vec(), is_there: new.is_some() });
     }
     for (path, entry) in at.upper.below(&at.up(name)) {
@@ -201,36 +195,36 @@ fn take_dir(at: &At<'_>, name: &[u8], is_anchored: bool, told: &mut TakenOver) -
     if view == View::Gone { at.forget(name).map(|()| None) } else { Ok(None) }
 }
 
-/// Puts the new directory in the place of the old one, which goes.
-fn swap(at: &At<'_>, name: &[u8], has_new: bool) -> Result<()> {
-    let old = join(STAGING, b"old");
-    if at.host().is_dir(name)? {
-        at.host().make_dirs(STAGING)?;
-        at.host().rename(name, at.host(), &old)?;
+/// Puts a directory with these files in the place of the host's, in one step. So the host has one of both at each moment,
+/// and nothing that lies in the staging is ever believed: a box that has made the repository can have put it there.
+/// Returns why not.
+fn put(at: &At<'_>, name: &[u8], files: &Files, has_old: bool) -> Result<Option<&'static str>> {
+    let staged = join(STAGING, name);
+    at.host().make_dirs(&staged)?;
+    for (file, text) in files {
+        at.host().write(&join(&staged, file), text)?;
     }
-    if has_new {
-        at.go()?;
-        at.host().rename(&join(STAGING, name), at.host(), name)?;
-    }
-    at.host().remove_flat(&old)?;
-    at.host().remove_empty(STAGING).map(drop)
+    let why = if !is_harmless(at, name)? {
+        Some("has commands or options that git would obey when it goes on")
+    } else if has_old {
+        match at.host().exchange(&staged, name) {
+            Ok(()) => None,
+            Err(Errno::EINVAL | Errno::ENOSYS) => Some("cannot take the place of the host's in one step here"),
+            Err(errno) => return Err(errno),
+        }
+    } else {
+        at.host().rename(&staged, at.host(), name)?;
+        None
+    };
+    at.host().remove_all(STAGING)?;
+    Ok(why)
 }
 
-/// Of a run that was killed: the old directory comes back if it was away.
-fn put_back(at: &At<'_>, name: &[u8]) -> Result<()> {
-    let old = join(STAGING, b"old");
-    if !at.host().is_dir(STAGING)? {
-        return Ok(());
-    }
-    if at.host().is_dir(&old)? && !at.host().is_dir(name)? && at.host().is_dir(&join(STAGING, name))? {
-        // The new one was looked through before the old one went.
-        at.host().rename(&join(STAGING, name), at.host(), name)?;
-    }
-    if at.host().is_dir(name)? {
-        at.host().remove_flat(&old)?;
-    }
-    at.host().remove_flat(&join(STAGING, name))?;
-    at.host().remove_empty(STAGING).map(drop)
+/// Removes a directory. It goes as a whole: with a part of it git would go on.
+fn put_away(at: &At<'_>, name: &[u8]) -> Result<()> {
+    at.host().make_dirs(STAGING)?;
+    at.host().rename(name, at.host(), &join(STAGING, name))?;
+    at.host().remove_all(STAGING)
 }
 
 /// Whether git would obey nothing of the staged directory that it does not obey already.

@@ -1,5 +1,7 @@
 //! What was done, for whoever puts it into words.
 
+use std::collections::BTreeSet;
+
 /// What became of a git directory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TakenOver {
@@ -11,7 +13,12 @@ pub struct TakenOver {
     pub moved: Vec<Moved>,
     /// There is no git on this host. So nothing was taken.
     pub is_git_missing: bool,
+    /// What is in `kept`: its path, its name, why. A box can have any number of things kept.
+    pub(super) known: BTreeSet<Known>,
 }
+
+/// The path, the name and the reason of something that was not taken over.
+pub(super) type Known = (Vec<u8>, Option<Vec<u8>>, &'static str);
 
 /// Something that was taken over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +63,8 @@ pub enum What {
         /// Whether it is set now.
         is_there: bool,
     },
+    /// A stash of the user's that is on the list no more, by the commit that has it.
+    Dropped(Vec<u8>),
 }
 
 /// Something that was not taken over.
@@ -92,12 +101,12 @@ impl TakenOver {
     }
 
     pub(super) fn keep_all_of(&mut self, kept: Kept) {
-        if !self.kept.contains(&kept) {
+        if self.known.insert((kept.path.clone(), kept.name.clone(), kept.why)) {
             self.kept.push(kept);
         }
     }
 
     pub(super) fn is_kept(&self, path: &[u8]) -> bool {
-        self.kept.iter().any(|kept| kept.path == path)
+        self.known.range((path.to_vec(), None, "")..).next().is_some_and(|(first, ..)| first == path)
     }
 }

@@ -116,9 +116,21 @@ impl<'a> Upper<'a> {
 
     /// The names in the directory `path` itself.
     pub(super) fn names(&self, path: &[u8]) -> Vec<(Vec<u8>, Entry)> {
-        let skip = if path.is_empty() { 0 } else { path.len() + 1 };
-        let is_here = |(below, _): &(Vec<u8>, Entry)| !below[skip..].contains(&b'/');
-        self.below(path).into_iter().filter(is_here).map(|(path, entry)| (path[skip..].to_vec(), entry)).collect()
+        let start = if path.is_empty() { Vec::new() } else { [path, b"/"].concat() };
+        let entries = self.entries.borrow();
+        let (mut names, mut from) = (Vec::new(), start.clone());
+        while let Some((below, entry)) = entries.range(from..).next().filter(|(below, _)| below.starts_with(&start)) {
+            let name = &below[start.len()..];
+            from = match name.iter().position(|&byte| byte == b'/') {
+                // What is deeper is passed over, however much that is: this is the first path behind it.
+                Some(slash) => [&start, &name[..slash], b"0"].concat(),
+                None => {
+                    names.push((name.to_vec(), *entry));
+                    [below, &b"\0"[..]].concat()
+                }
+            };
+        }
+        names
     }
 
     /// Reads the file `path`, of `most` bytes at most.

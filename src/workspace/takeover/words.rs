@@ -2,6 +2,7 @@
 //!
 //! An ordinary commit is one short line. Objects, the index and logs are not worth words when they were taken.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -15,6 +16,8 @@ const MOST_LINES: usize = 10;
 const MOST_NAMES: usize = 6;
 /// So many lines are about refs that have moved on both sides.
 const MOST_MOVED: usize = 4;
+/// So many dropped stashes are named.
+const MOST_DROPPED: usize = 10;
 /// So many digits of an object's name are shown.
 const SHORT: usize = 10;
 /// The longest name, in letters. Of a longer one the middle is left out.
@@ -67,10 +70,11 @@ fn kept(path: &Path, id: &str, told: &TakenOver) -> Vec<String> {
 
 fn kept_names(path: &Path, kept: &[&Kept]) -> Vec<String> {
     let (mut names, mut objects, mut large) = (Vec::new(), 0, 0);
+    let whole: BTreeSet<&[u8]> = kept.iter().filter(|kept| kept.name.is_none()).map(|kept| &kept.path[..]).collect();
     for Kept { path: below, name, value, .. } in kept {
-        let is_in = |other: &&Kept| {
-            let rest = below.strip_prefix(&other.path[..]);
-            other.name.is_none() && rest.is_some_and(|rest| rest.starts_with(b"/"))
+        let is_in_other = || {
+            let mut ends = below.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+            ends.any(|end| whole.contains(&below[..end]) || end + 1 < below.len() && whole.contains(&below[..=end]))
         };
         let (unit, rest) = shape::split(below);
         if rest.starts_with(b"objects/") && shape::is_object(&rest[b"objects/".len()..]) {
@@ -80,7 +84,7 @@ fn kept_names(path: &Path, kept: &[&Kept]) -> Vec<String> {
         } else if let Some(name) = name {
             let value = value.as_ref().map_or_else(String::new, |value| format!("={}", word(value)));
             names.push(format!("{}{value}{}", word(name), of_unit(unit)));
-        } else if !kept.iter().any(is_in) {
+        } else if !is_in_other() {
             names.push(word(path.join(OsStr::from_bytes(below)).as_os_str().as_bytes()));
         }
     }
@@ -103,13 +107,15 @@ fn moved(id: &str, moved: &[Moved]) -> Vec<String> {
 }
 
 fn taken(path: &Path, taken: &[Taken]) -> Vec<String> {
-    let is_new = |dir: &[u8]| taken.iter().any(|taken| taken.dir == dir && taken.what == What::Directory);
+    let made = taken.iter().filter(|taken| taken.what == What::Directory);
+    let made: BTreeSet<&[u8]> = made.map(|taken| &taken.dir[..]).collect();
     let (mut names, mut tracking, mut settings) = (Vec::new(), Vec::new(), Vec::new());
+    let mut dropped = Vec::new();
     for Taken { dir, what } in taken {
         match what {
             What::Directory => names.push(format!("{} new", unit(dir))),
             // All of it is new.
-            _ if is_new(dir) => {}
+            _ if made.contains(&dir[..]) => {}
             What::Ref { name, .. } if name.starts_with(b"refs/remotes/") => {
                 tracking.push(format!("{}{}", word(&name[b"refs/remotes/".len()..]), of_unit(dir)));
             }
@@ -131,6 +137,7 @@ fn taken(path: &Path, taken: &[Taken]) -> Vec<String> {
                 let end = if *is_there { "" } else { " removed" };
                 settings.push(format!("{}{}{end}", word(key), of_unit(dir)));
             }
+            What::Dropped(id) => dropped.push(word(id.get(..SHORT).unwrap_or(id))),
             What::State { .. } | What::Objects(_) | What::Index(_) => {}
         }
     }
@@ -147,7 +154,7 @@ fn taken(path: &Path, taken: &[Taken]) -> Vec<String> {
         _ => quoted(path),
     };
     let line = |what: String| format!("{start}: {what}, taken over from the box");
-    match (names.is_empty(), settings.is_empty()) {
+    let mut lines = match (names.is_empty(), settings.is_empty()) {
         (true, true) => Vec::new(),
         (false, true) => vec![line(list(&names))],
         (true, false) => vec![line(settings_line())],
@@ -156,7 +163,15 @@ fn taken(path: &Path, taken: &[Taken]) -> Vec<String> {
             vec![line(names.join(", "))]
         }
         _ => vec![line(list(&names)), line(settings_line())],
+    };
+    if !dropped.is_empty() {
+        // By its name each can be put on the list again (git-stash(1), `store`).
+        let more = dropped.len().saturating_sub(MOST_DROPPED);
+        dropped.truncate(MOST_DROPPED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        lines.push(line(format!("stashes dropped: {}{more}", dropped.join(", "))));
     }
+    lines
 }
 
 /// A branch that has only moved is what everybody has: its name is enough.
@@ -254,7 +269,9 @@ mod tests {
         let main = || change("refs/heads/main", true, true);
         let setting = |name: &str| What::Setting { key: name.into(), is_there: true };
         let removed = |name: &str| What::Setting { key: name.into(), is_there: false };
-        let table: [(Vec<What>, &[&str]); 10] = [
+        const DROPPED: &str = "stashes dropped: 7777777777, 7777777777, 7777777777, 7777777777, 7777777777, 7777777777, 7777777777, \
+             7777777777, 7777777777, 7777777777 and 2 more";
+        let table: [(Vec<What>, &[&str]); 11] = [
             (vec![], &[]),
             (vec![What::Objects(3), What::Index(1), state("COMMIT_EDITMSG")], &[]),
             (vec![What::Objects(3), main(), What::Index(1), state("COMMIT_EDITMSG")], &["main"]),
@@ -274,6 +291,7 @@ mod tests {
             (vec![main(), setting("a.b"), setting("c.d")], &["main moved, settings a.b, c.d"]),
             (vec![setting("a.b")], &["setting a.b"]),
             (vec![setting("a.b"), removed("c.d")], &["settings a.b, c.d removed"]),
+            ((0..12).map(|_| What::Dropped(vec![b'7'; 40])).collect(), &[DROPPED]),
             (
                 (0..3).map(|n| change(&format!("refs/remotes/o/{n}"), true, true)).collect(),
                 &["3 remote-tracking branches"],
