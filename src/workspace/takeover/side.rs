@@ -130,8 +130,8 @@ impl<'a> Side<'a> {
         }
     }
 
-    /// Removes what stands at `path` and all below it, if anything does. The name is one of ours, but a box may have put
-    /// anything there. No link is followed.
+    /// Removes what stands at `path` and all below it, if anything does. The name is one of ours, but a box may have
+    /// put anything there. No link is followed.
     pub(super) fn remove_all(self, path: &[u8]) -> Result<()> {
         let Some((dir, name)) = absent(self.parent(path))? else { return Ok(()) };
         remove::whatever(dir.as_fd(), &name)

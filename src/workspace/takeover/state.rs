@@ -195,8 +195,9 @@ fn take_dir(at: &At<'_>, name: &[u8], is_anchored: bool, told: &mut TakenOver) -
     if view == View::Gone { at.forget(name).map(|()| None) } else { Ok(None) }
 }
 
-/// Puts a directory with these files in the place of the host's, in one step. So the host has one of both at each moment,
-/// and nothing that lies in the staging is ever believed: a box that has made the repository can have put it there.
+/// Puts a directory with these files in the place of the host's, in one step. So the host has one of both at each
+/// moment, and nothing that lies in the staging is ever believed: a box that has made the repository can have put it
+/// there.
 /// Returns why not.
 fn put(at: &At<'_>, name: &[u8], files: &Files, has_old: bool) -> Result<Option<&'static str>> {
     let staged = join(STAGING, name);

@@ -165,7 +165,8 @@ fn forget_same_pointers(at: &At<'_>) -> Result<()> {
 const ELSEWHERE: &str = "leads out of what the box could write, or to no worktree";
 
 /// Makes the directory of a new module or worktree, if `tree` is its work tree: one that is where the box could write,
-/// and says itself whose it is. A box can make any number of git directories, but each of these is one that it works in.
+/// and says itself whose it is. A box can make any number of git directories, but each of these is one that it works
+/// in.
 fn made_for(job: &Job<'_>, path: &[u8], tree: &[u8]) -> Result<Option<OwnedFd>> {
     let host = Side(job.host);
     // The work tree leads to this path, so it must be there.
