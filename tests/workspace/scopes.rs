@@ -157,8 +157,9 @@ fn withstand(case: &Case, name: &str, env: &[(&str, &str)]) {
     let is_kept = outcome.stderr_text().contains("kept as k");
     assert!(outcome.ending() != "exit 125" && (outcome.ending() != "exit 0" || is_kept), "{name}: {outcome}");
     assert!(!is_executed(&place, case, env), "{name}: {outcome}");
-    // The rest can be written, and git works.
-    let outcome = place.pinfold(env, "w/r", "echo 3 >new; git add new 2>/dev/null; echo ran");
+    // The rest can be written, and git works; where a filter is not passed on, git says so instead of adding.
+    let add = "echo 3 >new; git add new 2>said || grep -q does-not-pass-this-filter-on said || exit 9; echo ran";
+    let outcome = place.pinfold(env, "w/r", add);
     assert_eq!(outcome.done(), "ran\n", "{name}: {outcome}");
 }
 

@@ -74,6 +74,7 @@ fn settle_within(wish: &Settle, limits: Limits) -> (Vec<Settled>, News) {
     }
     settle_deferred(&before, &judge, &deferred, &mut told);
     news.look_at_the_rest(&wish.before);
+    wish.before.iter().for_each(|seen| elsewhere::look(&mut news, seen));
     (told.finish(), news)
 }
 

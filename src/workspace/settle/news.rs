@@ -7,7 +7,6 @@ use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::elsewhere;
 use crate::error::printable;
 use crate::spec::{SeenBefore, Stamp};
 use crate::sys::stat;
@@ -92,7 +91,6 @@ impl News {
             for path in changed {
                 self.note(Event::Changed, path.to_owned(), obeyed::row(path).map(|row| row.by.into()));
             }
-            elsewhere::look(self, seen);
         }
     }
 
