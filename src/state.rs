@@ -11,7 +11,7 @@ use std::path::Path;
 use crate::error::{Error, ErrorKind, push_printable};
 use crate::sys::mount::AT_FDCWD;
 use crate::sys::stat::{self, Kind};
-use crate::sys::{Errno, Result as SysResult, content, error_text, make, open};
+use crate::sys::{Errno, Result as SysResult, c_path, content, error_text, make, open};
 
 /// Permissions of all directories here: nobody else's business.
 pub(crate) const CLOSED: u32 = 0o700;
@@ -129,10 +129,6 @@ fn make_all(path: &Path) -> SysResult<()> {
 /// It is no failure that something is there already.
 pub(crate) fn exists(errno: Errno) -> SysResult<()> {
     if errno == Errno::EEXIST { Ok(()) } else { Err(errno) }
-}
-
-fn c_path(path: &Path) -> CString {
-    CString::new(path.as_os_str().as_bytes()).unwrap_or_default()
 }
 
 fn refused(path: &Path, why: &str) -> Error {

@@ -37,10 +37,18 @@ pub(crate) mod statfs;
 pub(crate) mod terminal;
 pub(crate) mod xattr;
 
+use std::ffi::{CString, OsStr};
+use std::os::unix::ffi::OsStrExt;
+
 pub use arena::Arena;
 pub(crate) use errno::{error_text, io_error_text};
 pub(crate) use nix::errno::Errno;
 pub(crate) use spent::Spent;
+
+/// A path for a system call. It came from the kernel, from a C string or from the environment, so it has no NUL.
+pub(crate) fn c_path(path: impl AsRef<OsStr>) -> CString {
+    CString::new(path.as_ref().as_bytes()).unwrap_or_default()
+}
 
 /// The result of a system call.
 pub(crate) type Result<T> = std::result::Result<T, Errno>;

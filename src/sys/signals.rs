@@ -29,19 +29,11 @@ const ENDING: [Signal; 15] = [
 ];
 
 /// Those of them that ask a program to end.
-const ASK_TO_END: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
+const ASK_TO_END: [Signal; 4] = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM];
 
-/// Signals that the program gets in place of this process, where signals are forwarded, besides [`STOP_TYPED`] and
-/// [`CONTINUE`].
-const FORWARDED: [Signal; 7] = [
-    Signal::SIGHUP,
-    Signal::SIGINT,
-    Signal::SIGQUIT,
-    Signal::SIGTERM,
-    Signal::SIGUSR1,
-    Signal::SIGUSR2,
-    Signal::SIGWINCH,
-];
+/// Signals that the program gets in place of this process, where signals are forwarded, besides those that ask to end,
+/// [`STOP_TYPED`] and [`CONTINUE`].
+const FORWARDED: [Signal; 3] = [Signal::SIGUSR1, Signal::SIGUSR2, Signal::SIGWINCH];
 
 /// Signals that stop and continue a job (`credentials(7)`).
 const OF_JOBS: [Signal; 2] = [Signal::SIGTSTP, Signal::SIGCONT];
@@ -153,16 +145,20 @@ fn without_blocked(set: SigSet, blocked: SigSet, forwards: bool) -> SigSet {
 
 /// Whether the program gets this signal in place of this process, where signals are forwarded.
 pub(crate) fn is_forwarded(signal: i32) -> bool {
-    [STOP_TYPED, CONTINUE].contains(&signal) || FORWARDED.iter().any(|&forwarded| forwarded as i32 == signal)
+    [STOP_TYPED, CONTINUE].contains(&signal) || asks_to_end(signal) || is_one_of(&FORWARDED, signal)
 }
 
 /// Whether this signal asks a program to end.
 pub(crate) fn asks_to_end(signal: i32) -> bool {
-    ASK_TO_END.contains(&signal)
+    is_one_of(&ASK_TO_END, signal)
+}
+
+fn is_one_of(signals: &[Signal], signal: i32) -> bool {
+    signals.iter().any(|&known| known as i32 == signal)
 }
 
 fn is_always_read(signal: i32) -> bool {
-    ASK_TO_END.contains(&signal) || [CONTINUE, STOP_TYPED, CHILD].contains(&signal)
+    asks_to_end(signal) || [CONTINUE, STOP_TYPED, CHILD].contains(&signal)
 }
 
 /// Whether `signal`, which was read, means something here. It is asked now, because to ask before costs a call for each
@@ -235,7 +231,7 @@ pub(crate) fn is_pending(signal: i32) -> bool {
 /// Takes the pending signals that ask this process to end, and returns how many there were. They must be blocked. Those
 /// that the caller has ignored (`nohup(1)`) ask for nothing.
 pub(crate) fn take_asking() -> usize {
-    let asking: SigSet = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM].into_iter().collect();
+    let asking: SigSet = ASK_TO_END.into_iter().collect();
     let now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     let mut count = 0;
     loop {

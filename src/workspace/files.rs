@@ -1,16 +1,12 @@
 //! Paths and identities of files, in the forms that the rest of the workspace needs.
 
-use std::ffi::{CString, OsStr};
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::spec::FileId;
+pub(super) use crate::sys::c_path;
 use crate::sys::stat::Stat;
-
-/// A path for a system call. It came from the kernel or from a C string, so it has no NUL.
-pub(super) fn c_path(path: &Path) -> CString {
-    CString::new(path.as_os_str().as_bytes()).unwrap_or_default()
-}
 
 /// A path as the standard library has it.
 pub(super) fn path_of(bytes: &[u8]) -> &Path {

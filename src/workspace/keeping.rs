@@ -269,7 +269,7 @@ pub(crate) fn put_in_order(store: &Store, entry: &mut Entry, record: &mut Record
     for (branch, paths) in own.borrow().iter() {
         let branch = printable(path_of(branch));
         let verb = if paths.len() == 1 { "is that" } else { "are those" };
-        let text = format!("{} {verb} of branch {branch} now", listed(paths.iter().cloned().collect()));
+        let text = format!("{} {verb} of branch {branch} now", listed(paths.iter().cloned(), true));
         said.push(Line { text, is_note: true, is_undone: false });
     }
     if !is_done || record.left.is_some() {
@@ -298,12 +298,8 @@ pub(crate) fn put_in_order(store: &Store, entry: &mut Entry, record: &mut Record
 }
 
 fn kept_line<'p>(id: &str, place: &Path, paths: impl ExactSizeIterator<Item = &'p Path>, is_all: bool) -> String {
-    let more = match paths.len().saturating_sub(MOST_NAMED) {
-        0 => String::new(),
-        more => format!(" and {more}{} more", if is_all { "" } else { " or" }),
-    };
-    let names: Vec<String> = paths.take(MOST_NAMED).map(|path| shown(path, place)).collect();
-    format!("not taken over, kept as {id}: {}{more} (pinfold kept diff {id})", names.join(", "))
+    let names = listed(paths.map(|path| shown(path, place)), is_all);
+    format!("not taken over, kept as {id}: {names} (pinfold kept diff {id})")
 }
 
 fn finding(text: String) -> Line {
@@ -476,16 +472,17 @@ fn put_files_back(
         let verb = if back.len() == 1 { "is" } else { "are" };
         said.push(finding(format!(
             "{} {verb} as before: what the host obeys had changed during the run, by the box or outside",
-            listed(back)
+            listed(back.into_iter(), true)
         )));
     }
     is_done
 }
 
-/// The first of these names, and how many more there are.
-fn listed(mut names: Vec<String>) -> String {
-    let more = names.len().saturating_sub(MOST_NAMED);
-    names.truncate(MOST_NAMED);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("{}{more}", names.join(", "))
+/// The first of these names, and how many more there are, or at least (not `is_all`).
+fn listed(names: impl ExactSizeIterator<Item = String>, is_all: bool) -> String {
+    let more = match names.len().saturating_sub(MOST_NAMED) {
+        0 => String::new(),
+        more => format!(" and {more}{} more", if is_all { "" } else { " or" }),
+    };
+    format!("{}{more}", names.take(MOST_NAMED).collect::<Vec<_>>().join(", "))
 }

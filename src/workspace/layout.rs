@@ -57,7 +57,7 @@ pub(super) fn is_module(git_dir: &Path) -> bool {
 
 /// The work tree that a git directory names (`core.worktree`).
 pub(super) fn work_tree(git_dir: &Path) -> Option<PathBuf> {
-    let read = |name| content::read_without_links(&c_path(&git_dir.join(name)), LONGEST);
+    let read = |name| content::read_without_links(&c_path(git_dir.join(name)), LONGEST);
     let files = ["config", "config.worktree"].map(|name| match read(name) {
         Err(Errno::ENOENT) => Some(Vec::new()),
         text => text.ok().map(|text| config::parse(&text)),

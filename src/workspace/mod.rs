@@ -183,7 +183,7 @@ fn find_within(around: &Surroundings<'_>, bounds: Bounds) -> Result<Workspace, E
                 false
             })
         });
-        found.keep.stores = first.map(|store| c_path(store)).into_iter().collect();
+        found.keep.stores = first.map(c_path).into_iter().collect();
         if let (Some(error), Some(store)) = (refused, first) {
             let store = printable(&**store);
             found.notes.push(format!("{error}; what changes is kept apart in {store}, and gone with the next restart"));

@@ -123,7 +123,7 @@ impl<'a> Scopes<'a> {
             key: named.key,
             is_everywhere: named.is_everywhere,
             is_command: named.is_command,
-            originals: named.originals.iter().map(|original| c_path(original)).collect(),
+            originals: named.originals.iter().map(c_path).collect(),
         };
         relative.map(name).collect()
     }

@@ -123,7 +123,8 @@ impl World {
         let git_home = has_home.map(as_path);
         let variable = |name: &str| variable(name).map(<[u8]>::to_vec);
         let path = variable("PATH").map(OsString::from_vec);
-        let state = git_home.is_some().then(|| as_path(below_home("XDG_STATE_HOME", b"/.local/state")));
+        let state_home = below_home("XDG_STATE_HOME", b"/.local/state");
+        let state = git_home.is_some().then(|| as_path(state_home.clone()));
         let git_config = GitConfig::new(git_home.as_deref(), library.as_deref(), &variable);
         let variables = [
             ("HOME", home.clone()),
@@ -132,7 +133,7 @@ impl World {
             ("XDG_CONFIG_HOME", config),
             ("XDG_CACHE_HOME", below_home("XDG_CACHE_HOME", b"/.cache")),
             ("XDG_DATA_HOME", below_home("XDG_DATA_HOME", b"/.local/share")),
-            ("XDG_STATE_HOME", below_home("XDG_STATE_HOME", b"/.local/state")),
+            ("XDG_STATE_HOME", state_home),
             ("WAYLAND_DISPLAY", wayland),
             (value::WORKSPACE, cwd.as_ref().map_or_else(Vec::new, |cwd| cwd.to_bytes().to_vec())),
         ];
@@ -259,13 +260,13 @@ impl World {
         }
         for (path, target) in &self.home_links {
             let place = path_of(path);
-            let is_dest =
-                |op: &Op, is_it: &dyn Fn(PathBuf) -> bool| op.fs.dest().is_some_and(|dest| is_it(path_of(dest)));
+            let dest = |op: &Op| op.fs.dest().map(path_of);
             // The user may have made links there himself.
-            let is_own =
-                |op: &Op| matches!(op.fs, FsOp::Symlink { .. }) && is_dest(op, &|dest| dest.starts_with(&place));
+            let is_own = |op: &Op| {
+                matches!(op.fs, FsOp::Symlink { .. }) && dest(op).is_some_and(|dest| dest.starts_with(&place))
+            };
             // What is mounted above it would cover it. Anything else than an empty directory has what the host has.
-            let above = |op: &Op| op.fs.is_mount() && is_dest(op, &|dest| place.starts_with(dest));
+            let above = |op: &Op| op.fs.is_mount() && dest(op).is_some_and(|dest| place.starts_with(dest));
             let at = spec.ops.iter().rposition(above);
             let is_free = at.is_none_or(|at| matches!(spec.ops[at].fs, FsOp::Tmpfs { .. }));
             if is_free && !spec.ops.iter().any(is_own) {

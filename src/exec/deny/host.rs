@@ -5,11 +5,10 @@
 
 use std::ffi::{CStr, CString};
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::spec::path::{Follow, Step, to_os};
-use crate::sys::{Errno, Result, content, open};
+use crate::sys::{Errno, Result, c_path, content, open};
 
 /// What a path leads to.
 pub(super) enum OnHost {
@@ -48,11 +47,6 @@ fn without_links(path: &CStr) -> Result<CString> {
         }
     }
     Ok(c_path(follow.place()))
-}
-
-/// All parts come from C strings, so there is no NUL.
-fn c_path(path: &Path) -> CString {
-    CString::new(path.as_os_str().as_bytes()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ impl Area {
             });
         }
         let put_back = self.put_back.iter().filter(|path| nearest(path) == Some(&Access::Write));
-        let files = put_back.map(|path| c_path(path)).collect();
+        let files = put_back.map(c_path).collect();
         let writable = settle.tops.iter().map(|top| top.path.clone()).collect();
         let keep = Keep { dirs, files, writable, ..Keep::default() };
         let watch = self.watch.into_iter();

@@ -89,7 +89,7 @@ fn put_back(entry: &Entry, n: usize, file: &Copied, is_own: impl Fn(&[u8]) -> bo
     let part = c_name(format!(".pinfold-{}-{n}", entry.id));
     let before = match content::read_at(dir, &name, MOST) {
         Ok(bytes) if bytes == old => {
-            discard(dir, &part)?;
+            remove::whatever(dir, &part)?;
             let mode = stat::look_at(dir, &name)?.map_or(file.mode, stat::Stat::permissions);
             if mode != file.mode {
                 make::set_mode_of_place(open::path_at(dir, &name)?.as_fd(), file.mode)?;
@@ -140,17 +140,13 @@ pub(crate) fn restore_all(
 
 /// Makes the file `name` with the old content, in one step. It must not exist.
 fn replace(dir: BorrowedFd<'_>, part: &CStr, name: &CStr, (old, file): (&[u8], &Copied)) -> Result<()> {
-    discard(dir, part)?;
+    // Of a run that was killed here, or what a box has put there.
+    remove::whatever(dir, part)?;
     let made = make::new_file_at(dir, part, 0o600)?;
     content::write_all(made.as_fd(), old)?;
     make::set_mode(made.as_fd(), file.mode)?;
     make::set_modified(made.as_fd(), file.modified)?;
     make::rename_new(dir, part, name)
-}
-
-/// Removes what a run that was killed here has left, or what a box has put there.
-pub(super) fn discard(dir: BorrowedFd<'_>, part: &CStr) -> Result<()> {
-    remove::whatever(dir, part)
 }
 
 /// Renames what has this name, and returns its new one.

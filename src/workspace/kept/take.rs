@@ -7,9 +7,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 use super::Entry;
 use super::items::{Item, What, what};
 use super::names::c_name;
-use super::put_back::{discard, opened, remade};
+use super::put_back::{opened, remade};
 use crate::sys::stat::{self, Kind};
 use crate::sys::{Errno, Result, content, make};
+use crate::workspace::remove;
 
 /// The largest file that is taken or shown, in bytes.
 pub(crate) const MOST: u64 = 256 << 20;
@@ -78,11 +79,12 @@ pub(crate) fn take(entry: &Entry, item: &Item) -> Result<()> {
     let present = what(dir, &name)?;
     allowed(item, present)?;
     let part = c_name(format!(".pinfold-{}-take", entry.id));
-    let save = |name: &CStr| discard(files.as_fd(), PART).and_then(|()| copy((dir, name), (files.as_fd(), PART)));
+    let save =
+        |name: &CStr| remove::whatever(files.as_fd(), PART).and_then(|()| copy((dir, name), (files.as_fd(), PART)));
     if present.is_some() {
         save(&name)?;
     }
-    discard(dir, &part)?;
+    remove::whatever(dir, &part)?;
     match (item.what, present) {
         (What::Removal, None) => {}
         (What::Removal, Some(_)) => make::rename_new(dir, &name, &part)?,
@@ -107,7 +109,7 @@ pub(crate) fn take(entry: &Entry, item: &Item) -> Result<()> {
         save(&part)?;
     }
     make::rename_over(files.as_fd(), PART, kept, &kept_name)?;
-    discard(dir, &part)
+    remove::whatever(dir, &part)
 }
 
 /// Copies a file or a link, with its permissions and the time of its last change, to a name that must be free.

@@ -132,7 +132,7 @@ fn what_has_another_name_is_replaced_by_a_copy() {
 fn what_was_held_must_be_the_same_still() {
     let place = Place::new("held");
     let about = |name: &str| id_of(stat::look_at_path(&place.0.join(name)).unwrap());
-    let path = |name: &str| c_path(&place.0.join(name));
+    let path = |name: &str| c_path(place.0.join(name));
     fs::write(place.0.join("t/.git"), "gitdir: /x").unwrap();
     let names = ["s/.git/config", "s/.git/hooks", "t/.git"];
     let wish = Settle {
@@ -210,7 +210,7 @@ fn what_was_kept_for_later_is_dealt_with_as_long_as_there_is_time() {
         fs::write(place.0.join(dir).join(".git"), "gitdir: /nowhere").unwrap();
     }
     let before = Before { held: HashMap::new(), tops: &[], names: &[], seen: &[], user: 0 };
-    let pointers = ["t", "s/deep"].map(|dir| c_path(&place.0.join(dir)).into_bytes()).to_vec();
+    let pointers = ["t", "s/deep"].map(|dir| c_path(place.0.join(dir)).into_bytes()).to_vec();
     let deferred = Deferred { pointers, ..Deferred::default() };
     let mut told = Told::default();
     settle_deferred(&before, &Judge::new(Limits { all: Duration::ZERO, ..LIMITS }), &deferred, &mut told);

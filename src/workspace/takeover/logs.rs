@@ -26,12 +26,12 @@ const STASH: &[u8] = b"refs/stash";
 pub(super) fn take(at: &At<'_>, told: &mut TakenOver) -> Result<()> {
     let start = at.up(b"logs").len() + 1;
     let around = at.common_path();
-    let is_around = |kept: &&Kept| around.is_empty() || kept.path.starts_with(&join(around, b""));
+    let is_around = |kept: &Kept| around.is_empty() || kept.path.starts_with(&join(around, b""));
     let mut names: BTreeSet<Vec<u8>> =
         told.kept.iter().filter(|kept| at.owns(&kept.path)).filter_map(|kept| kept.name.clone()).collect();
     names.extend(told.moved.iter().filter(|moved| moved.dir == at.path).map(|moved| moved.name.clone()));
     let dropped = dropped(at);
-    let others = Others { names, has_any: told.kept.iter().any(|kept| is_around(&kept)) };
+    let others = Others { names, has_any: told.kept.iter().any(is_around) };
     for (path, entry) in at.upper.below(&at.up(b"logs")) {
         let name = &path[start..];
         let own = join(b"logs", name);
